@@ -1,0 +1,43 @@
+//! What an array's codec list asks for: chunks, or shards of inner chunks.
+
+use zarrs::metadata::v3::MetadataV3;
+
+use crate::{Chain, CodecError, ElementType, ShardCodec};
+
+/// The compiled codecs of an array.
+#[derive(Debug)]
+pub enum ArrayCodec {
+    /// Each chunk is one object.
+    Chunks(Chain),
+    /// Each chunk of the grid is a shard of inner chunks.
+    Shards(ShardCodec),
+}
+
+impl ArrayCodec {
+    /// Compiles `codecs` for grid chunks of `shape` elements.
+    ///
+    /// # Errors
+    /// If the list is not a valid one for the data type and shape.
+    pub fn new(
+        codecs: &[MetadataV3],
+        element: &ElementType,
+        shape: &[u64],
+        fill: &[u8],
+    ) -> Result<Self, CodecError> {
+        if let [only] = codecs
+            && only.name() == "sharding_indexed"
+            && let Some(shards) = ShardCodec::new(only, element, shape, fill)?
+        {
+            return Ok(Self::Shards(shards));
+        }
+        Chain::new(codecs, element, shape, fill).map(Self::Chunks)
+    }
+
+    /// The chain of what is read and decoded at once: chunks or inner chunks.
+    pub const fn unit(&self) -> &Chain {
+        match self {
+            Self::Chunks(chain) => chain,
+            Self::Shards(shards) => shards.inner(),
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! blosc (version 1) through c-blosc's context-free calls, on the calling thread.
+//!
+//! The header is read and checked against the metadata before the library sees the bytes.
+#![expect(unsafe_code, reason = "calls of the C library")]
+
+use std::ffi::{CStr, c_int};
+
+use crate::CodecError;
+use crate::bytes::too_long;
+
+/// Configuration of the `blosc` codec.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Blosc {
+    cname: Compressor,
+    clevel: u8,
+    #[serde(default)]
+    shuffle: Shuffle,
+    typesize: Option<usize>,
+    #[serde(default)]
+    blocksize: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Compressor {
+    Blosclz,
+    Lz4,
+    Lz4hc,
+    Snappy,
+    Zlib,
+    Zstd,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+enum Shuffle {
+    #[default]
+    #[serde(rename = "noshuffle")]
+    None = 0,
+    #[serde(rename = "shuffle")]
+    Bytes = 1,
+    #[serde(rename = "bitshuffle")]
+    Bits = 2,
+}
+
+/// Bytes of the header: versions, flags, type size, then sizes of the content, a block and the whole.
+const HEADER_BYTES: usize = blosc_src::BLOSC_MIN_HEADER_LENGTH as usize;
+
+impl Blosc {
+    /// Fills in the type size; `None` if the configuration is not one that blosc accepts.
+    pub(crate) fn with_default_type(mut self, element_bytes: usize) -> Option<Self> {
+        if self.shuffle == Shuffle::None {
+            self.typesize = Some(self.typesize.unwrap_or(1));
+        }
+        let typesize = *self.typesize.get_or_insert(element_bytes);
+        (self.clevel <= 9 && typesize > 0).then_some(self)
+    }
+
+    /// Blocks are processed through a few temporary ones.
+    #[expect(clippy::unused_self, reason = "the sibling codecs depend on their configuration")]
+    pub(crate) fn context_bytes(&self, bytes: usize) -> usize {
+        (1 << 20) + bytes.min(8 << 20)
+    }
+}
+
+impl Compressor {
+    const fn name(self) -> &'static CStr {
+        match self {
+            Self::Blosclz => c"blosclz",
+            Self::Lz4 => c"lz4",
+            Self::Lz4hc => c"lz4hc",
+            Self::Snappy => c"snappy",
+            Self::Zlib => c"zlib",
+            Self::Zstd => c"zstd",
+        }
+    }
+}
+
+pub(crate) fn encoded_bytes_max(bytes: usize) -> usize {
+    bytes.saturating_add(blosc_src::BLOSC_MAX_OVERHEAD as usize)
+}
+
+pub(crate) fn decode(src: &[u8], dst: &mut [u8]) -> Result<usize, CodecError> {
+    let header: &[u8; HEADER_BYTES] = src.first_chunk().ok_or_else(|| {
+        CodecError::corrupt("blosc", format!("{} bytes are too few for a header", src.len()))
+    })?;
+    let field =
+        |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]) as usize;
+    let (content, whole) = (field(4), field(12));
+    if content > dst.len() {
+        return Err(too_long("blosc"));
+    }
+    if whole != src.len() {
+        let detail = format!("the header says {whole} bytes, {} are stored", src.len());
+        return Err(CodecError::corrupt("blosc", detail));
+    }
+    let mut valid_bytes = 0usize;
+    // SAFETY: reads at most `src.len()` bytes of `src` and writes the one size.
+    let valid =
+        unsafe { blosc_src::blosc_cbuffer_validate(src.as_ptr().cast(), src.len(), &raw mut valid_bytes) };
+    if valid != 0 || valid_bytes != content {
+        return Err(CodecError::corrupt("blosc", "the header is not valid"));
+    }
+    if content == 0 {
+        return Ok(0);
+    }
+    // SAFETY: the header's sizes were checked against both buffers; the library writes at most `dst.len()` bytes.
+    let written = unsafe {
+        blosc_src::blosc_decompress_ctx(src.as_ptr().cast(), dst.as_mut_ptr().cast(), dst.len(), 1)
+    };
+    match usize::try_from(written) {
+        Ok(written) if written == content => Ok(written),
+        _ => Err(CodecError::corrupt("blosc", format!("the compressed blocks are damaged (code {written})"))),
+    }
+}
+
+pub(crate) fn encode(config: &Blosc, src: &[u8], dst: &mut [u8]) -> Result<usize, CodecError> {
+    let failed = |detail: &str| CodecError::Encode {
+        codec: "blosc",
+        bytes: src.len() as u64,
+        detail: detail.to_owned(),
+    };
+    if src.len() > blosc_src::BLOSC_MAX_BUFFERSIZE as usize {
+        return Err(failed("blosc holds less than 2 GiB: choose smaller chunks or another codec"));
+    }
+    // SAFETY: the library reads `src.len()` bytes of `src` and writes at most `dst.len()` bytes of `dst`; the name is a
+    // C string.
+    let written = unsafe {
+        blosc_src::blosc_compress_ctx(
+            c_int::from(config.clevel),
+            config.shuffle as c_int,
+            config.typesize.unwrap_or(1),
+            src.len(),
+            src.as_ptr().cast(),
+            dst.as_mut_ptr().cast(),
+            dst.len(),
+            config.cname.name().as_ptr(),
+            config.blocksize,
+            1,
+        )
+    };
+    match usize::try_from(written) {
+        Ok(written) if written > 0 => Ok(written),
+        _ => Err(failed("the library failed")),
+    }
+}

@@ -1,0 +1,95 @@
+//! zstd through `zstd-safe`, with one context for each direction and thread.
+
+use zstd_safe::{CCtx, CParameter, DCtx};
+
+use crate::CodecError;
+use crate::bytes::too_long;
+
+/// Configuration of the `zstd` codec.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Zstd {
+    level: i32,
+    #[serde(default)]
+    checksum: bool,
+}
+
+#[derive(Default)]
+pub(crate) struct Context {
+    decode: Option<DCtx<'static>>,
+    /// The context and what it was set to.
+    encode: Option<(CCtx<'static>, Zstd)>,
+}
+
+impl Zstd {
+    /// Working memory of a context at this level, for inputs of `bytes`: tables shrink with the input.
+    pub(crate) fn context_bytes(self, bytes: usize) -> usize {
+        // Upper bounds for inputs above 256 KiB, checked against the library's own count by a test below.
+        let large = match self.level {
+            ..=2 => 1 << 20,
+            3..=4 => 3 << 20,
+            5..=8 => 6 << 20,
+            9..=17 => 70 << 20,
+            18..=19 => 90 << 20,
+            _ => 800 << 20,
+        };
+        large.min((256 << 10) + bytes.saturating_mul(40))
+    }
+}
+
+/// The most that a frame holding `bytes` can take: the library's bound, plus room for another writer's framing.
+pub(crate) fn encoded_bytes_max(bytes: usize) -> usize {
+    zstd_safe::compress_bound(bytes).max(bytes).saturating_add(64)
+}
+
+pub(crate) fn decode(src: &[u8], dst: &mut [u8], context: &mut Context) -> Result<usize, CodecError> {
+    let room = dst.len();
+    let decoder = context.decode.get_or_insert_with(DCtx::create);
+    decoder.decompress(dst, src).map_err(|code| {
+        let expected = zstd_safe::get_frame_content_size(src).ok().flatten();
+        match expected {
+            Some(bytes) if bytes > room as u64 => too_long("zstd"),
+            _ => CodecError::corrupt("zstd", zstd_safe::get_error_name(code)),
+        }
+    })
+}
+
+pub(crate) fn encode(
+    config: Zstd,
+    src: &[u8],
+    dst: &mut [u8],
+    context: &mut Context,
+) -> Result<usize, CodecError> {
+    let failed = |code| CodecError::Encode {
+        codec: "zstd",
+        bytes: src.len() as u64,
+        detail: zstd_safe::get_error_name(code).to_owned(),
+    };
+    let (encoder, current) =
+        context.encode.get_or_insert_with(|| (CCtx::create(), Zstd { level: 0, checksum: false }));
+    if *current != config {
+        encoder.set_parameter(CParameter::CompressionLevel(config.level)).map_err(failed)?;
+        encoder.set_parameter(CParameter::ChecksumFlag(config.checksum)).map_err(failed)?;
+        *current = config;
+    }
+    encoder.compress2(dst, src).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn context_bytes_bound_the_librarys_own_count() {
+        for level in [-5, 1, 3, 4, 5, 8, 9, 12, 15, 19] {
+            for bytes in [0usize, 1000, 100_000, 1 << 20, 9 << 20] {
+                let src: Vec<u8> = (0..bytes).map(|k| u8::try_from(k * k % 251).unwrap()).collect();
+                let (mut dst, mut context) = (vec![0; encoded_bytes_max(bytes)], Context::default());
+                let config = Zstd { level, checksum: false };
+                encode(config, &src, &mut dst, &mut context).unwrap();
+                let used = context.encode.unwrap().0.sizeof();
+                assert!(used <= config.context_bytes(bytes), "level {level}, {bytes} bytes: {used}");
+            }
+        }
+    }
+}

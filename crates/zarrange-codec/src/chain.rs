@@ -1,0 +1,283 @@
+//! A codec list compiled for one kind of chunk.
+
+use zarrange_grid::{Dims, Layout, Region, checked_bytes, copy_strided, index};
+use zarrs::metadata::v3::MetadataV3;
+
+use crate::bytes::{CRC_BYTES, Compressor, check_crc, is_checksum};
+use crate::element::swap_bytes;
+use crate::fallback::Fallback;
+use crate::{CodecError, ElementType, Scratch};
+
+/// Encodes and decodes whole chunks of one data type, shape and codec list. Decoded chunks are in C order and native
+/// byte order.
+#[derive(Debug)]
+pub struct Chain {
+    kind: Kind,
+    shape: Vec<u64>,
+    item_bytes: usize,
+    chunk_bytes: usize,
+    encoded_bytes_max: usize,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Own(Own),
+    Zarrs(Box<Fallback>),
+}
+
+/// The lists that are run here: at most one transpose, the byte order, at most one compressor, at most one checksum, in
+/// this order. Real arrays have no others.
+#[derive(Debug, PartialEq, Eq)]
+struct Own {
+    /// Strides in bytes, by array dimension, of the transposed chunk; `None` where the order stays C.
+    transposed: Option<Dims>,
+    /// Bytes that swap together, where the stored order is not the native one.
+    swap: Option<usize>,
+    compressor: Option<Compressor>,
+    checksum: bool,
+}
+
+impl Chain {
+    /// Compiles `codecs` for chunks of `shape` elements.
+    ///
+    /// # Errors
+    /// If the list is not a valid one for the data type and shape, or the chunk's size overflows.
+    pub fn new(
+        codecs: &[MetadataV3],
+        element: &ElementType,
+        shape: &[u64],
+        fill: &[u8],
+    ) -> Result<Self, CodecError> {
+        let item_bytes = element.bytes();
+        let chunk_bytes = index(checked_bytes(shape, item_bytes as u64)?);
+        let own = Own::parse(codecs, element, shape);
+        let (kind, encoded_bytes_max) = if let Some(own) = own {
+            let packed = own.compressor.as_ref().map_or(chunk_bytes, |c| c.encoded_bytes_max(chunk_bytes));
+            let max = packed.saturating_add(if own.checksum { CRC_BYTES } else { 0 });
+            (Kind::Own(own), max)
+        } else {
+            let fallback = Fallback::new(codecs, element, shape, fill)?;
+            // Unknown codecs have no known bound; twice the size and 4 KiB is more than any real one needs.
+            (Kind::Zarrs(Box::new(fallback)), chunk_bytes.saturating_mul(2).saturating_add(4096))
+        };
+        Ok(Self { kind, shape: shape.to_vec(), item_bytes, chunk_bytes, encoded_bytes_max })
+    }
+
+    /// Elements of a chunk in each dimension.
+    pub fn shape(&self) -> &[u64] {
+        &self.shape
+    }
+
+    /// Bytes of a decoded chunk.
+    pub const fn chunk_bytes(&self) -> usize {
+        self.chunk_bytes
+    }
+
+    /// The most bytes that a valid encoded chunk has.
+    pub const fn encoded_bytes_max(&self) -> usize {
+        self.encoded_bytes_max
+    }
+
+    /// Whether `zarrs` runs the chain, because a codec is not known here.
+    pub const fn is_fallback(&self) -> bool {
+        matches!(self.kind, Kind::Zarrs(_))
+    }
+
+    /// Memory that one thread's [`Scratch`] takes for this chain.
+    pub fn scratch_bytes(&self) -> usize {
+        match &self.kind {
+            Kind::Zarrs(_) => self.encoded_bytes_max.saturating_mul(2),
+            Kind::Own(own) => own.reordered_bytes(self.chunk_bytes),
+        }
+    }
+
+    /// Memory inside the codecs' libraries, for one thread.
+    pub fn context_bytes(&self) -> usize {
+        match &self.kind {
+            Kind::Zarrs(_) => 1 << 20,
+            Kind::Own(own) => own.compressor.as_ref().map_or(0, |c| c.context_bytes(self.chunk_bytes)),
+        }
+    }
+
+    /// Bytes of the buffer that a [`Scratch`] holds for this chain.
+    pub(crate) fn reordered_bytes(&self) -> usize {
+        match &self.kind {
+            Kind::Zarrs(_) => 0,
+            Kind::Own(own) => own.reordered_bytes(self.chunk_bytes),
+        }
+    }
+
+    /// Decodes `encoded` into `chunk`, which holds exactly [`Self::chunk_bytes`].
+    ///
+    /// # Errors
+    /// [`CodecError`] if the bytes are not a whole, valid chunk.
+    ///
+    /// # Panics
+    /// If `chunk` has another size.
+    pub fn decode(&self, encoded: &[u8], chunk: &mut [u8], scratch: &mut Scratch) -> Result<(), CodecError> {
+        assert_eq!(chunk.len(), self.chunk_bytes, "a chunk decodes into its own size");
+        match &self.kind {
+            Kind::Own(own) => own.decode(self, encoded, chunk, scratch),
+            Kind::Zarrs(fallback) => fallback.decode(encoded, chunk),
+        }
+    }
+
+    /// Encodes `chunk` into the start of `encoded`, which holds [`Self::encoded_bytes_max`]; the number of bytes written.
+    ///
+    /// # Errors
+    /// [`CodecError::Encode`] if a library refuses.
+    ///
+    /// # Panics
+    /// If `chunk` or `encoded` has another size.
+    pub fn encode(
+        &self,
+        chunk: &[u8],
+        encoded: &mut [u8],
+        scratch: &mut Scratch,
+    ) -> Result<usize, CodecError> {
+        assert_eq!(chunk.len(), self.chunk_bytes, "a chunk encodes from its own size");
+        assert!(encoded.len() >= self.encoded_bytes_max, "an encoded chunk has room for its bound");
+        match &self.kind {
+            Kind::Own(own) => own.encode(self, chunk, encoded, scratch),
+            Kind::Zarrs(fallback) => fallback.encode(chunk, encoded),
+        }
+    }
+}
+
+impl Own {
+    /// The compiled list, or `None` if it is not one of those run here.
+    fn parse(codecs: &[MetadataV3], element: &ElementType, shape: &[u64]) -> Option<Self> {
+        let at = codecs.iter().position(|c| c.name() == "bytes")?;
+        let transposed = match &codecs[..at] {
+            [] => None,
+            [transpose] => Some(transposed_strides(transpose, shape, element.bytes())?),
+            _ => return None,
+        };
+        let c_order = Layout::c_order(Region::whole(shape), element.bytes() as u64);
+        let transposed = transposed.filter(|strides| strides.as_slice() != c_order.strides());
+        let swap = swapped_unit(&codecs[at], element)?;
+        let (checksum, packed) = match &codecs[at + 1..] {
+            [rest @ .., last] if is_checksum(last) => (true, rest),
+            rest => (false, rest),
+        };
+        let compressor = match packed {
+            [] => None,
+            [one] => Some(Compressor::parse(one, element.bytes())?),
+            _ => return None,
+        };
+        Some(Self { transposed, swap, compressor, checksum })
+    }
+
+    /// A transpose needs a copy in both directions, a change of byte order only when encoding.
+    fn reordered_bytes(&self, chunk_bytes: usize) -> usize {
+        if self.transposed.is_some() || self.swap.is_some() { chunk_bytes } else { 0 }
+    }
+
+    fn decode(
+        &self,
+        chain: &Chain,
+        encoded: &[u8],
+        chunk: &mut [u8],
+        Scratch { contexts, reordered }: &mut Scratch,
+    ) -> Result<(), CodecError> {
+        let packed = if self.checksum { check_crc(encoded)? } else { encoded };
+        match (&self.compressor, &self.transposed) {
+            (None, None) => {
+                check_size("bytes", packed.len(), chunk.len())?;
+                chunk.copy_from_slice(packed);
+            }
+            (None, Some(strides)) => {
+                check_size("bytes", packed.len(), chunk.len())?;
+                chain.copy((packed, strides), (chunk, &chain.c_order()));
+            }
+            (Some(codec), None) => {
+                check_size(codec.name(), codec.decode(packed, chunk, contexts)?, chunk.len())?;
+            }
+            (Some(codec), Some(strides)) => {
+                check_size(codec.name(), codec.decode(packed, reordered, contexts)?, chunk.len())?;
+                chain.copy((reordered, strides), (chunk, &chain.c_order()));
+            }
+        }
+        if let Some(unit) = self.swap {
+            swap_bytes(chunk, unit);
+        }
+        Ok(())
+    }
+
+    fn encode(
+        &self,
+        chain: &Chain,
+        chunk: &[u8],
+        encoded: &mut [u8],
+        Scratch { contexts, reordered }: &mut Scratch,
+    ) -> Result<usize, CodecError> {
+        match &self.transposed {
+            Some(strides) => chain.copy((chunk, &chain.c_order()), (reordered, strides)),
+            None if self.swap.is_some() => reordered.copy_from_slice(chunk),
+            None => {}
+        }
+        if let Some(unit) = self.swap {
+            swap_bytes(reordered, unit);
+        }
+        let plain = if self.transposed.is_some() || self.swap.is_some() { &reordered[..] } else { chunk };
+        let mut end = if let Some(codec) = &self.compressor {
+            codec.encode(plain, encoded, contexts)?
+        } else {
+            encoded[..plain.len()].copy_from_slice(plain);
+            plain.len()
+        };
+        if self.checksum {
+            let sum = crc32c::crc32c(&encoded[..end]).to_le_bytes();
+            encoded[end..end + CRC_BYTES].copy_from_slice(&sum);
+            end += CRC_BYTES;
+        }
+        Ok(end)
+    }
+}
+
+impl Chain {
+    fn c_order(&self) -> Dims {
+        Layout::c_order(Region::whole(&self.shape), self.item_bytes as u64).strides().into()
+    }
+
+    fn copy(&self, (src, src_strides): (&[u8], &Dims), (dst, dst_strides): (&mut [u8], &Dims)) {
+        copy_strided(&self.shape, (src, src_strides), (dst, dst_strides), self.item_bytes);
+    }
+}
+
+fn check_size(codec: &'static str, bytes: usize, expected: usize) -> Result<(), CodecError> {
+    if bytes == expected {
+        return Ok(());
+    }
+    Err(CodecError::Size { codec, bytes: bytes as u64, expected: expected as u64 })
+}
+
+/// Strides of the stored chunk by array dimension, for a `transpose` codec whose order is a permutation.
+fn transposed_strides(codec: &MetadataV3, shape: &[u64], item_bytes: usize) -> Option<Dims> {
+    if codec.name() != "transpose" {
+        return None;
+    }
+    let order = codec.configuration()?.get("order")?.as_array()?;
+    let order: Dims = order.iter().map(serde_json::Value::as_u64).collect::<Option<_>>()?;
+    let mut sorted = order.to_vec();
+    sorted.sort_unstable();
+    if !sorted.iter().copied().eq(0..shape.len() as u64) {
+        return None;
+    }
+    Some(Layout::ordered(Region::whole(shape), &order, item_bytes as u64).strides().into())
+}
+
+/// Which bytes swap between stored and native order (`Some(None)`: none do); `None` if the codec does not say.
+#[expect(clippy::option_option, reason = "not known here, or known to be native")]
+fn swapped_unit(bytes: &MetadataV3, element: &ElementType) -> Option<Option<usize>> {
+    let unit = element.swap()?;
+    let endian = bytes.configuration().and_then(|c| c.get("endian")).map(|e| e.as_str());
+    let big = match endian {
+        None if unit == 1 => return Some(None),
+        Some(Some("little")) => false,
+        Some(Some("big")) => true,
+        _ => return None,
+    };
+    let native = unit == 1 || big == cfg!(target_endian = "big");
+    Some((!native).then_some(unit))
+}

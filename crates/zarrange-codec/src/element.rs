@@ -1,0 +1,91 @@
+//! The elements of an array: how many bytes, and which of them swap with the byte order.
+
+use zarrs::array::DataType;
+use zarrs::metadata::v3::MetadataV3;
+
+use crate::CodecError;
+
+/// A fixed-size data type.
+#[derive(Clone, Debug)]
+pub struct ElementType {
+    pub(crate) zarrs: DataType,
+    name: String,
+    bytes: usize,
+    /// Bytes that swap together with the byte order: the element, or the component of a complex number. `None` where
+    /// the `bytes` codec of this type is not known here.
+    swap: Option<usize>,
+    float: bool,
+}
+
+impl ElementType {
+    /// The type that `metadata` names.
+    ///
+    /// # Errors
+    /// [`CodecError::Unsupported`] if it is unknown or of variable size.
+    pub fn new(metadata: &MetadataV3, zarrs: DataType) -> Result<Self, CodecError> {
+        let name = metadata.name().to_owned();
+        let unsupported =
+            |detail: &str| CodecError::Unsupported { codecs: name.clone(), detail: detail.to_owned() };
+        let bytes = zarrs.fixed_size().ok_or_else(|| unsupported("the data type has no fixed size"))?;
+        if bytes == 0 {
+            return Err(unsupported("the data type has no bytes"));
+        }
+        let swap = match name.as_str() {
+            "bool" | "int8" | "uint8" | "raw_bytes" | "null_terminated_bytes" => Some(1),
+            "int16" | "uint16" | "float16" | "bfloat16" | "int32" | "uint32" | "float32" | "int64"
+            | "uint64" | "float64" | "numpy.datetime64" | "numpy.timedelta64" => Some(bytes),
+            "complex64" | "complex128" => Some(bytes / 2),
+            "fixed_length_utf32" => Some(4),
+            raw if raw.strip_prefix('r').is_some_and(|n| n.parse::<u32>().is_ok()) => Some(1),
+            _ => None,
+        };
+        let float = matches!(name.as_str(), "float16" | "float32" | "float64" | "complex64" | "complex128");
+        Ok(Self { zarrs, name, bytes, swap, float })
+    }
+
+    /// Name of the type in Zarr v3.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Bytes of one element.
+    pub const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(crate) const fn swap(&self) -> Option<usize> {
+        self.swap
+    }
+}
+
+/// Reverses the bytes of each unit of `unit` bytes in place.
+pub(crate) fn swap_bytes(data: &mut [u8], unit: usize) {
+    match unit {
+        0 | 1 => {}
+        2 => data.as_chunks_mut::<2>().0.iter_mut().for_each(|b| b.reverse()),
+        4 => data.as_chunks_mut::<4>().0.iter_mut().for_each(|b| b.reverse()),
+        8 => data.as_chunks_mut::<8>().0.iter_mut().for_each(|b| b.reverse()),
+        _ => data.chunks_exact_mut(unit).for_each(<[u8]>::reverse),
+    }
+}
+
+/// Position in bytes of the first element of `a` that differs from that of `b`, where NaN equals NaN (whatever its
+/// payload) and everything else compares by its bits; `None` if all are the same.
+pub fn same_values(a: &[u8], b: &[u8], element: &ElementType) -> Option<usize> {
+    debug_assert_eq!(a.len(), b.len());
+    if a == b {
+        return None;
+    }
+    let unit = element.swap.unwrap_or(element.bytes);
+    (0..a.len() / unit).map(|k| k * unit).find(|at| {
+        let (x, y) = (&a[*at..at + unit], &b[*at..at + unit]);
+        x != y && !(element.float && is_nan(x) && is_nan(y))
+    })
+}
+
+/// Whether a float of 2, 4 or 8 bytes in native order is NaN.
+fn is_nan(x: &[u8]) -> bool {
+    x.try_into().is_ok_and(|half| u16::from_ne_bytes(half) & 0x7FFF > 0x7C00)
+        || x.try_into().is_ok_and(|single| f32::from_ne_bytes(single).is_nan())
+        || x.try_into().is_ok_and(|double| f64::from_ne_bytes(double).is_nan())
+}

@@ -1,0 +1,52 @@
+//! What can go wrong with a chunk's bytes.
+
+/// A codec failure. The chunk is named by whoever read it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CodecError {
+    /// The stored bytes are not what the codec writes.
+    #[error("{codec}: {detail}")]
+    Corrupt {
+        /// Name of the codec.
+        codec: &'static str,
+        /// What does not fit.
+        detail: String,
+    },
+    /// The chunk decodes to another size than the metadata says.
+    #[error("{codec}: decodes to {bytes} bytes, the metadata says {expected}")]
+    Size {
+        /// Name of the codec.
+        codec: &'static str,
+        /// Bytes decoded.
+        bytes: u64,
+        /// Bytes of a chunk.
+        expected: u64,
+    },
+    /// The chunk cannot be encoded.
+    #[error("{codec}: cannot encode {bytes} bytes: {detail}")]
+    Encode {
+        /// Name of the codec.
+        codec: &'static str,
+        /// Bytes to encode.
+        bytes: u64,
+        /// Why not.
+        detail: String,
+    },
+    /// The codec list cannot be used.
+    #[error("codecs {codecs}: {detail}")]
+    Unsupported {
+        /// Names of the codecs.
+        codecs: String,
+        /// Why not.
+        detail: String,
+    },
+    /// A shape that no chunk can have.
+    #[error(transparent)]
+    Shape(#[from] zarrange_grid::GridError),
+}
+
+impl CodecError {
+    pub(crate) fn corrupt(codec: &'static str, detail: impl Into<String>) -> Self {
+        Self::Corrupt { codec, detail: detail.into() }
+    }
+}

@@ -1,0 +1,30 @@
+//! Chunks to bytes and back: the Zarr v3 codec pipeline.
+//!
+//! A [`Chain`] is a codec list compiled once for an [`ElementType`], a chunk shape and a fill value; it decodes and
+//! encodes whole chunks with a [`Scratch`] that each thread keeps. A [`ShardCodec`] knows where the inner chunks of a
+//! shard lie, without reading them. [`ArrayCodec`] is what an array's metadata asks for: either of the two.
+//!
+//! Owned here: the bytes of a chunk. Not known here: files (the shard codec says which ranges it needs, the caller
+//! fetches them) and plans.
+//!
+//! The common codecs (bytes, transpose, zstd, blosc, gzip, crc32c, `sharding_indexed`) call their C or Rust libraries
+//! directly with warm contexts and write into the caller's buffers. A list with anything else goes as a whole through
+//! `zarrs`. Rejected: `zarrs` for all of it, which allocates, copies and makes fresh contexts for each chunk.
+
+mod array;
+mod bytes;
+mod chain;
+mod element;
+mod error;
+mod fallback;
+mod scratch;
+mod shard;
+
+pub use array::ArrayCodec;
+pub use chain::Chain;
+pub use element::{ElementType, same_values};
+pub use error::CodecError;
+pub use scratch::Scratch;
+pub use shard::{ShardCodec, ShardIndex};
+/// The metadata of one codec, as `zarr.json` lists it.
+pub use zarrs::metadata::v3::MetadataV3 as CodecMetadata;

@@ -1,0 +1,177 @@
+//! A buffer that many threads fill at once, each its own chunks.
+//!
+//! The parts of a tile are its intersections with the cells of a grid: disjoint, and together the whole tile. Each can
+//! be claimed once, so two threads never write the same element; the tile can be read only when every part was
+//! written, so no reader meets an unwritten one.
+#![expect(
+    unsafe_code,
+    reason = "threads write disjoint parts of one buffer, strided: slices cannot express that"
+)]
+
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::copy::Reduced;
+use crate::{ChunkGrid, Dims, Layout, Region, fill_with, index, kernel};
+
+/// A region of an array in memory, filled by parts.
+#[derive(Debug)]
+pub struct Tile {
+    data: NonNull<u8>,
+    bytes: usize,
+    layout: Layout,
+    item_bytes: usize,
+    grid: ChunkGrid,
+    /// The chunks of `grid` that have elements in the tile.
+    chunks: Region,
+    /// One bit for each chunk: claimed.
+    claimed: Vec<AtomicU64>,
+    /// Parts not yet written.
+    missing: AtomicU64,
+    /// Owns the bytes at `data`; not touched until nobody borrows the tile.
+    buffer: Vec<u8>,
+}
+
+// SAFETY: the tile owns its buffer; shared access to it goes through parts, which are disjoint
+// and claimed at most once, or through `filled`, which waits for all of them.
+unsafe impl Send for Tile {}
+// SAFETY: as above.
+unsafe impl Sync for Tile {}
+
+impl Tile {
+    /// A tile of the elements of `layout` in `buffer`, filled by the chunks of `grid` that overlap it.
+    ///
+    /// # Panics
+    /// If the buffer is smaller than the layout, or the layout is not inside the grid's array.
+    pub fn new(mut buffer: Vec<u8>, layout: Layout, grid: ChunkGrid, item_bytes: usize) -> Self {
+        assert!(index(layout.bytes()) <= buffer.len(), "a tile fits its buffer");
+        assert!(Region::whole(grid.array_shape()).contains(layout.region()), "a tile is inside its array");
+        let chunks = grid.covering(layout.region());
+        let parts = chunks.elements();
+        Self {
+            data: NonNull::from(buffer.as_mut_slice()).cast(),
+            bytes: buffer.len(),
+            layout,
+            item_bytes,
+            grid,
+            chunks,
+            claimed: (0..parts.div_ceil(64)).map(|_| AtomicU64::new(0)).collect(),
+            missing: AtomicU64::new(parts),
+            buffer,
+        }
+    }
+
+    /// The buffer, for the next tile.
+    pub fn into_buffer(self) -> Vec<u8> {
+        self.buffer
+    }
+
+    /// The chunks that fill the tile, as a region of the grid.
+    pub fn chunks(&self) -> &Region {
+        &self.chunks
+    }
+
+    /// Where the elements lie.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// The part that chunk `chunk` of the grid fills.
+    ///
+    /// # Panics
+    /// If the chunk is not one of [`Self::chunks`] or was claimed before.
+    pub fn claim(&self, chunk: &[u64]) -> Part<'_> {
+        let linear = self.chunks.linear(chunk);
+        let bit = 1 << (linear % 64);
+        let before = self.claimed[index(linear / 64)].fetch_or(bit, Ordering::Relaxed);
+        assert_eq!(before & bit, 0, "a part is claimed once");
+        let region = self.grid.region(chunk).intersect(self.layout.region());
+        Part { tile: self, region: region.expect("a chunk that covers the tile overlaps it") }
+    }
+
+    /// The elements, once every part was written.
+    pub fn filled(&self) -> Option<&[u8]> {
+        if self.missing.load(Ordering::Acquire) > 0 {
+            return None;
+        }
+        // SAFETY: every part was claimed (once) and written; no claim can follow, so nobody writes any more.
+        Some(unsafe { std::slice::from_raw_parts(self.data.as_ptr(), self.bytes) })
+    }
+}
+
+/// The elements of a tile that one chunk fills; only its owner writes them.
+#[derive(Debug)]
+pub struct Part<'t> {
+    tile: &'t Tile,
+    region: Region,
+}
+
+impl Part<'_> {
+    /// The elements to write.
+    pub fn region(&self) -> &Region {
+        &self.region
+    }
+
+    /// Lets `write` produce the part in place, if its bytes are contiguous and in C order; otherwise gives it back.
+    ///
+    /// # Errors
+    /// What `write` returned; the part then counts as not written.
+    ///
+    /// # Panics
+    /// Never: the bytes of a part are inside its tile.
+    pub fn write_in_place<E>(
+        self,
+        write: impl FnOnce(&mut [u8]) -> Result<(), E>,
+    ) -> Result<Option<Self>, E> {
+        let Some(range) = self.tile.layout.contiguous(&self.region, self.tile.item_bytes as u64) else {
+            return Ok(Some(self));
+        };
+        assert!(range.end <= self.tile.bytes);
+        // SAFETY: the range is inside the buffer and belongs to this part alone, which was claimed once.
+        let slice =
+            unsafe { std::slice::from_raw_parts_mut(self.tile.data.as_ptr().add(range.start), range.len()) };
+        write(slice)?;
+        self.done();
+        Ok(None)
+    }
+
+    /// Copies the part from `src`, a buffer laid out as `layout`.
+    ///
+    /// # Panics
+    /// If the part is not inside `layout`, or `src` is smaller than it.
+    pub fn copy_from(self, src: &[u8], layout: &Layout) {
+        assert!(layout.region().contains(&self.region), "a chunk holds the part that it fills");
+        let start = index(layout.offset(self.region.start()));
+        self.copy_strided(&src[start..], layout.strides());
+    }
+
+    /// Writes `pattern`, one element, everywhere in the part.
+    ///
+    /// # Panics
+    /// If `pattern` is not one element.
+    pub fn fill(self, pattern: &[u8]) {
+        assert_eq!(pattern.len(), self.tile.item_bytes, "a fill value is one element");
+        let in_place = self.write_in_place(|slice| {
+            fill_with(slice, pattern);
+            Ok::<_, std::convert::Infallible>(())
+        });
+        let Ok(Some(part)) = in_place else { return };
+        // Strides of zero: every point of the part takes the same element.
+        let zero: Dims = part.region.shape().iter().map(|_| 0).collect();
+        part.copy_strided(pattern, &zero);
+    }
+
+    fn copy_strided(self, src: &[u8], src_strides: &[u64]) {
+        let tile = self.tile;
+        let offset = index(tile.layout.offset(self.region.start()));
+        let copy = Reduced::new(self.region.shape(), src_strides, tile.layout.strides(), tile.item_bytes);
+        assert!(copy.fits(src.len(), tile.bytes - offset), "a copy stays within its buffers");
+        // SAFETY: bounds checked above; the elements belong to this part alone, and `src` is another buffer.
+        unsafe { kernel::run(&copy, src.as_ptr(), tile.data.as_ptr().add(offset)) }
+        self.done();
+    }
+
+    fn done(self) {
+        self.tile.missing.fetch_sub(1, Ordering::Release);
+    }
+}

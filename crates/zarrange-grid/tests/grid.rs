@@ -1,0 +1,150 @@
+//! Properties of regions, grids, copies and tiles on index-valued data.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use proptest::prelude::*;
+use zarrange_grid::{ChunkGrid, Dims, GridError, Layout, Region, Tile, checked_bytes, copy_region, index};
+
+/// Every element of `region` holds its own C-order position in an array of `shape`, in `item` bytes.
+fn index_valued(shape: &[u64], layout: &Layout, item: usize) -> Vec<u8> {
+    let mut data = vec![0xEE; index(layout.bytes())];
+    for_each(layout.region(), |at| {
+        let value = Region::whole(shape).linear(at).to_le_bytes();
+        let offset = index(layout.offset(at));
+        for k in 0..item {
+            data[offset + k] = value[k % 8].wrapping_add(u8::try_from(k / 8).unwrap());
+        }
+    });
+    data
+}
+
+fn for_each(region: &Region, mut body: impl FnMut(&[u64])) {
+    for k in 0..region.elements() {
+        body(&region.unravel(k));
+    }
+}
+
+/// (array, chunk, other chunk) shapes of one rank, with zero lengths and ragged edges.
+fn problem() -> impl Strategy<Value = (Vec<u64>, Vec<u64>, Vec<u64>)> {
+    (0usize..5).prop_flat_map(|rank| {
+        let of = |range: std::ops::Range<u64>| prop::collection::vec(range, rank);
+        (of(0..9), of(1..11), of(1..11))
+    })
+}
+
+fn order(rank: usize) -> impl Strategy<Value = Dims> {
+    Just((0..rank as u64).collect::<Vec<_>>()).prop_shuffle().prop_map(Dims::from_vec)
+}
+
+proptest! {
+    /// The chunks of a grid hold every element exactly once, and `covering` finds those that overlap a region.
+    #[test]
+    fn chunks_partition_the_array((array, chunk, other) in problem()) {
+        let grid = ChunkGrid::new(&array, &chunk).unwrap();
+        let whole = Region::whole(&array);
+        let mut owners = vec![0; index(whole.elements())];
+        for_each(&grid.all(), |c| for_each(&grid.region(c), |at| owners[index(whole.linear(at))] += 1));
+        prop_assert!(owners.iter().all(|n| *n == 1));
+
+        let regions = ChunkGrid::new(&array, &other).unwrap();
+        for_each(&regions.all(), |r| {
+            let region = regions.region(r);
+            let covering = grid.covering(&region);
+            for_each(&grid.all(), |c| {
+                let overlaps = grid.region(c).intersect(&region).is_some();
+                let covered = covering.intersect(&Region::new(c, grid.all().shape().iter().map(|_| 1).collect::<Dims>()));
+                assert_eq!(overlaps, covered.is_some(), "chunk {c:?} of {covering} and {region}");
+            });
+        });
+    }
+
+    #[test]
+    fn linear_and_unravel_are_inverse((array, chunk, _) in problem()) {
+        let grid = ChunkGrid::new(&array, &chunk).unwrap();
+        for k in 0..grid.count() {
+            prop_assert_eq!(grid.all().linear(&grid.all().unravel(k)), k);
+        }
+    }
+
+    /// A tile filled chunk by chunk, in any axis order and element size, holds the array; read back by other chunks too.
+    #[test]
+    fn tiles_move_every_element_once(
+        ((array, chunk, other), tile_order, source_order) in problem().prop_flat_map(|p| {
+            let rank = p.0.len();
+            (Just(p), order(rank), order(rank))
+        }),
+        item in prop::sample::select(vec![1usize, 2, 3, 4, 8, 12, 16]),
+        tile_number in any::<prop::sample::Index>(),
+    ) {
+        let source = ChunkGrid::new(&array, &chunk).unwrap();
+        let target = ChunkGrid::new(&array, &other).unwrap();
+        prop_assume!(target.count() > 0);
+        let region = target.region(&target.all().unravel(tile_number.index(index(target.count())) as u64));
+        let layout = Layout::ordered(region.clone(), &tile_order, item as u64);
+        let tile = Tile::new(vec![0xEE; index(layout.bytes())], layout.clone(), source.clone(), item);
+        prop_assert_eq!(tile.filled().is_some(), tile.chunks().is_empty());
+        for_each(tile.chunks(), |c| {
+            let from = Layout::ordered(source.cell(c), &source_order, item as u64);
+            let exact = index_valued_cell(&array, &from, item);
+            tile.claim(c).copy_from(&exact, &from);
+        });
+        let expected = index_valued(&array, &layout, item);
+        prop_assert_eq!(&tile.filled().unwrap()[..expected.len()], &expected[..]);
+
+        let back = Layout::c_order(region.clone(), item as u64);
+        let mut out = vec![0; index(back.bytes())];
+        copy_region(&region, (tile.filled().unwrap(), &layout), (&mut out, &back), item);
+        prop_assert_eq!(out, index_valued(&array, &back, item));
+    }
+
+    #[test]
+    fn fill_writes_its_part_only((array, chunk, _) in problem(), item in prop::sample::select(vec![1usize, 4, 8, 12])) {
+        let grid = ChunkGrid::new(&array, &chunk).unwrap();
+        prop_assume!(grid.count() > 0);
+        let layout = Layout::c_order(Region::whole(&array), item as u64);
+        let tile = Tile::new(vec![0xEE; index(layout.bytes())], layout.clone(), grid.clone(), item);
+        let pattern = |c: &[u64]| (0..item).map(|k| u8::try_from(grid.all().linear(c) % 251).unwrap().wrapping_add(u8::try_from(k).unwrap())).collect::<Vec<_>>();
+        for_each(&grid.all(), |c| tile.claim(c).fill(&pattern(c)));
+        let data = tile.filled().unwrap();
+        for_each(&Region::whole(&array), |at| {
+            let chunk_of: Dims = at.iter().zip(&chunk).map(|(i, c)| i / c).collect();
+            let offset = index(layout.offset(at));
+            assert_eq!(&data[offset..offset + item], &pattern(&chunk_of)[..]);
+        });
+    }
+}
+
+/// A whole cell, the part beyond the array's edge holding rubbish.
+fn index_valued_cell(array: &[u64], layout: &Layout, item: usize) -> Vec<u8> {
+    let mut data = vec![0xDD; index(layout.bytes())];
+    let Some(inside) = layout.region().intersect(&Region::whole(array)) else { return data };
+    let exact = Layout::c_order(inside.clone(), item as u64);
+    copy_region(&inside, (&index_valued(array, &exact, item), &exact), (&mut data, layout), item);
+    data
+}
+
+#[test]
+fn a_part_is_claimed_once() {
+    let grid = ChunkGrid::new(&[4], &[2]).unwrap();
+    let tile = Tile::new(vec![0; 4], Layout::c_order(Region::whole(&[4]), 1), grid, 1);
+    drop(tile.claim(&[0]));
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| tile.claim(&[0]))).is_err());
+    tile.claim(&[1]).fill(&[1]);
+    assert!(tile.filled().is_none(), "an abandoned part leaves the tile unreadable");
+}
+
+#[test]
+fn impossible_grids_are_refused() {
+    let check = |array: &[u64], chunk: &[u64], expected: fn(&GridError) -> bool| {
+        let error = ChunkGrid::new(array, chunk).unwrap_err();
+        assert!(expected(&error), "{array:?} in {chunk:?}: {error}");
+    };
+    check(&[1, 2], &[1], |e| matches!(e, GridError::Rank { .. }));
+    check(&[1], &[0], |e| matches!(e, GridError::ZeroChunk(_)));
+    check(&[u64::MAX], &[1], |e| matches!(e, GridError::Overflow(_)));
+    check(&[1 << 40, 1 << 40], &[1, 1], |e| matches!(e, GridError::Overflow(_)));
+    check(&[0, 1 << 40, 1 << 40], &[1, 1, 1], |e| matches!(e, GridError::Overflow(_)));
+    check(&[1], &[1 << 63], |e| matches!(e, GridError::Overflow(_)));
+    check(&vec![1; 65], &vec![1; 65], |e| matches!(e, GridError::RankTooHigh(65)));
+    assert!(checked_bytes(&[1 << 60], 8).is_err());
+    assert_eq!(checked_bytes(&[3, 0, 5], 8), Ok(0));
+}

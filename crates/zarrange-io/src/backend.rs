@@ -1,0 +1,148 @@
+//! The two small traits behind every store.
+
+use std::fmt;
+use std::fs::File;
+
+use crate::IoError;
+use crate::backends::memory::MemoryObject;
+
+/// Reads and writes batches of requests. A batch blocks until every request has its result.
+pub trait Backend: Send + Sync + fmt::Debug {
+    /// Its name, as reported in results.
+    fn name(&self) -> &'static str;
+
+    /// Carries out every read and leaves its outcome in the request.
+    fn read(&self, batch: &mut [ReadRequest<'_>]);
+
+    /// Carries out every write and leaves its outcome in the request.
+    fn write(&self, batch: &mut [WriteRequest<'_>]);
+}
+
+/// The names of a store: opening, listing, renaming.
+pub trait Namespace: Send + Sync + fmt::Debug {
+    /// Opens the object at `key`.
+    ///
+    /// # Errors
+    /// [`IoError::NotFound`] if it is missing and `access` does not create it.
+    fn open(&self, key: &str, access: Access) -> Result<Object, IoError>;
+
+    /// What lies directly below `prefix`, sorted by name; nothing if it does not exist.
+    ///
+    /// # Errors
+    /// If the listing fails.
+    fn list(&self, prefix: &str) -> Result<Vec<Entry>, IoError>;
+
+    /// Changes names or makes what was written durable.
+    ///
+    /// # Errors
+    /// If the change fails.
+    fn change(&self, change: Change<'_>) -> Result<(), IoError>;
+}
+
+/// How to open an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// For reading; it must exist.
+    Read,
+    /// For reading and writing; created empty (parent directories too), an existing one emptied.
+    Create,
+}
+
+/// An open object.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Object {
+    /// A local file.
+    File(File),
+    /// An object of the memory backend.
+    Memory(MemoryObject),
+}
+
+impl Object {
+    /// Its size in bytes.
+    ///
+    /// # Errors
+    /// If the operating system cannot tell.
+    pub fn bytes(&self) -> std::io::Result<u64> {
+        match self {
+            Self::File(file) => Ok(file.metadata()?.len()),
+            Self::Memory(object) => Ok(object.bytes()),
+        }
+    }
+}
+
+/// One name in a listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Last segment of the key.
+    pub name: String,
+    /// Bytes of an object; `None` for a prefix (a directory).
+    pub bytes: Option<u64>,
+}
+
+/// A change of names.
+#[derive(Clone, Copy, Debug)]
+pub enum Change<'a> {
+    /// Removes the object at a key, or everything below it; nothing if it does not exist.
+    Remove(&'a str),
+    /// Gives what is at `from` (with everything below it) the name `to`, replacing an object but never a directory.
+    Rename {
+        /// The name now.
+        from: &'a str,
+        /// The new name.
+        to: &'a str,
+    },
+    /// Swaps what is at two names in one step, where the system can.
+    Exchange {
+        /// One name.
+        a: &'a str,
+        /// The other.
+        b: &'a str,
+    },
+    /// Makes everything written so far durable.
+    Sync,
+}
+
+/// What a request is about.
+#[derive(Clone, Copy, Debug)]
+pub enum Source<'a> {
+    /// An object by name: opened and closed for this request.
+    Key(&'a str),
+    /// An open object, with its key for messages.
+    Open(&'a Object, &'a str),
+}
+
+/// How much to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// The whole object; it may be shorter than the buffer but not longer.
+    Whole,
+    /// As many bytes as the buffer holds, from this offset.
+    From(u64),
+}
+
+/// A read of a batch.
+#[derive(Debug)]
+pub struct ReadRequest<'a> {
+    /// What to read.
+    pub source: Source<'a>,
+    /// Which bytes.
+    pub extent: Extent,
+    /// Where to put them.
+    pub buffer: &'a mut [u8],
+    /// The number of bytes read, once the batch is done.
+    pub result: Result<usize, IoError>,
+}
+
+/// A write of a batch.
+#[derive(Debug)]
+pub struct WriteRequest<'a> {
+    /// What to write: a key is created (parent directories too) with exactly `data`.
+    pub target: Source<'a>,
+    /// First byte in an open object; unused for a key.
+    pub offset: u64,
+    /// The bytes.
+    pub data: &'a [u8],
+    /// Done or failed, once the batch is done.
+    pub result: Result<(), IoError>,
+}

@@ -1,0 +1,168 @@
+//! Objects in memory: for tests, `memory://`, and the fastest possible store.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::backend::{
+    Access, Backend, Change, Entry, Extent, Namespace, Object, ReadRequest, Source, WriteRequest,
+};
+use crate::{IoError, key};
+
+/// The bytes of one object, shared with whoever opened it.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryObject(Arc<Mutex<Vec<u8>>>);
+
+impl MemoryObject {
+    pub(crate) fn bytes(&self) -> u64 {
+        lock(&self.0).len() as u64
+    }
+
+    pub(crate) fn read(&self, key: &str, extent: Extent, buffer: &mut [u8]) -> Result<usize, IoError> {
+        let data = lock(&self.0);
+        let (available, bytes_max) = (data.len() as u64, buffer.len() as u64);
+        let short = |offset| IoError::Short { location: locate(key), offset, bytes: bytes_max, available };
+        let from = match extent {
+            Extent::Whole if available > bytes_max => {
+                return Err(IoError::TooLarge { location: locate(key), bytes: available, bytes_max });
+            }
+            Extent::Whole => &data[..],
+            Extent::From(offset) => {
+                let start = usize::try_from(offset).map_err(|_| short(offset))?;
+                let end = start.checked_add(buffer.len()).ok_or_else(|| short(offset))?;
+                data.get(start..end).ok_or_else(|| short(offset))?
+            }
+        };
+        buffer[..from.len()].copy_from_slice(from);
+        Ok(from.len())
+    }
+
+    pub(crate) fn write(&self, offset: u64, data: &[u8]) {
+        let mut object = lock(&self.0);
+        let start = usize::try_from(offset).unwrap_or(usize::MAX);
+        let end = start.saturating_add(data.len());
+        if object.len() < end {
+            object.resize(end, 0);
+        }
+        object[start..end].copy_from_slice(data);
+    }
+}
+
+/// A store in memory: both the names and the bytes.
+#[derive(Debug, Default)]
+pub struct Memory {
+    objects: Mutex<BTreeMap<String, MemoryObject>>,
+}
+
+impl Memory {
+    fn find(&self, key: &str) -> Result<MemoryObject, IoError> {
+        lock(&self.objects).get(key).cloned().ok_or_else(|| IoError::NotFound { location: locate(key) })
+    }
+
+    fn create(&self, key: &str) -> MemoryObject {
+        let object = MemoryObject::default();
+        lock(&self.objects).insert(key.to_owned(), object.clone());
+        object
+    }
+
+    /// Takes out the object at `key` and all below it.
+    fn take(&self, key: &str) -> Vec<(String, MemoryObject)> {
+        let mut objects = lock(&self.objects);
+        let below = |k: &String| k == key || k.strip_prefix(key).is_some_and(|rest| rest.starts_with('/'));
+        let keys: Vec<String> = objects.keys().filter(|k| below(k)).cloned().collect();
+        keys.into_iter().filter_map(|k| objects.remove_entry(&k)).collect()
+    }
+
+    fn put_below(&self, taken: Vec<(String, MemoryObject)>, from: &str, to: &str) {
+        let mut objects = lock(&self.objects);
+        objects.extend(taken.into_iter().map(|(k, v)| (format!("{to}{}", &k[from.len()..]), v)));
+    }
+}
+
+impl Backend for Memory {
+    fn name(&self) -> &'static str {
+        "memory"
+    }
+
+    fn read(&self, batch: &mut [ReadRequest<'_>]) {
+        for request in batch {
+            request.result = match request.source {
+                Source::Key(key) => self.find(key).and_then(|o| o.read(key, request.extent, request.buffer)),
+                Source::Open(Object::Memory(o), key) => o.read(key, request.extent, request.buffer),
+                Source::Open(Object::File(_), key) => Err(IoError::NotFound { location: locate(key) }),
+            };
+        }
+    }
+
+    fn write(&self, batch: &mut [WriteRequest<'_>]) {
+        for request in batch {
+            request.result = match request.target {
+                Source::Key(key) => key::check(key).map(|()| self.create(key).write(0, request.data)),
+                Source::Open(Object::Memory(o), _) => {
+                    o.write(request.offset, request.data);
+                    Ok(())
+                }
+                Source::Open(Object::File(_), key) => Err(IoError::NotFound { location: locate(key) }),
+            };
+        }
+    }
+}
+
+impl Namespace for Memory {
+    fn open(&self, key: &str, access: Access) -> Result<Object, IoError> {
+        key::check(key)?;
+        match access {
+            Access::Read => self.find(key).map(Object::Memory),
+            Access::Create => Ok(Object::Memory(self.create(key))),
+        }
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<Entry>, IoError> {
+        key::check(prefix)?;
+        let objects = lock(&self.objects);
+        let mut entries: BTreeMap<String, Entry> = BTreeMap::new();
+        for (key, object) in objects.iter() {
+            let rest = if prefix.is_empty() { Some(&key[..]) } else { strip_dir(key, prefix) };
+            let Some(rest) = rest else { continue };
+            let (name, bytes) = match rest.split_once('/') {
+                Some((dir, _)) => (dir, None),
+                None => (rest, Some(object.bytes())),
+            };
+            entries.insert(name.to_owned(), Entry { name: name.to_owned(), bytes });
+        }
+        Ok(entries.into_values().collect())
+    }
+
+    fn change(&self, change: Change<'_>) -> Result<(), IoError> {
+        match change {
+            Change::Remove(key) => drop(self.take(key)),
+            Change::Rename { from, to } => {
+                key::check(to)?;
+                let taken = self.take(from);
+                if taken.is_empty() {
+                    return Err(IoError::NotFound { location: locate(from) });
+                }
+                self.put_below(taken, from, to);
+            }
+            Change::Exchange { a, b } => {
+                let (at_a, at_b) = (self.take(a), self.take(b));
+                self.put_below(at_a, a, b);
+                self.put_below(at_b, b, a);
+            }
+            Change::Sync => {}
+        }
+        Ok(())
+    }
+}
+
+fn strip_dir<'k>(key: &'k str, prefix: &str) -> Option<&'k str> {
+    key.strip_prefix(prefix)?.strip_prefix('/')
+}
+
+fn locate(key: &str) -> String {
+    format!("memory://{key}")
+}
+
+/// A panic elsewhere leaves the map whole: every change is one insertion or removal.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,83 @@
+//! What can go wrong with bytes.
+
+use std::io;
+
+/// An I/O failure: what was tried, where, and why it failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IoError {
+    /// No such object.
+    #[error("{location}: not found")]
+    NotFound {
+        /// Path or URL of the object.
+        location: String,
+    },
+    /// The operating system refused.
+    #[error("{location}: cannot {operation}: {source}")]
+    Os {
+        /// What was tried.
+        operation: &'static str,
+        /// Path or URL of the object.
+        location: String,
+        /// The reason.
+        source: io::Error,
+    },
+    /// The object is larger than anything valid can be.
+    #[error("{location}: {bytes} bytes stored, but at most {bytes_max} can be valid here")]
+    TooLarge {
+        /// Path or URL of the object.
+        location: String,
+        /// Its size.
+        bytes: u64,
+        /// The largest valid size.
+        bytes_max: u64,
+    },
+    /// The object ends too early.
+    #[error(
+        "{location}: truncated: {bytes} bytes wanted from offset {offset}, the object ends after {available}"
+    )]
+    Short {
+        /// Path or URL of the object.
+        location: String,
+        /// First byte wanted.
+        offset: u64,
+        /// Bytes wanted.
+        bytes: u64,
+        /// Bytes there.
+        available: u64,
+    },
+    /// A key that could lead out of its store.
+    #[error("key {0:?} is not valid: a key is a relative path without empty, `.` or `..` segments")]
+    BadKey(String),
+    /// A location that this build cannot open.
+    #[error("{location}: scheme {scheme:?} is not supported here: use a path, file:// or memory://")]
+    Scheme {
+        /// The location as given.
+        location: String,
+        /// Its scheme.
+        scheme: String,
+    },
+    /// A location without a last path segment, such as `/`.
+    #[error("{0}: a target needs a name of its own below a directory")]
+    NoName(String),
+}
+
+impl IoError {
+    /// Wraps an error of the operating system; a missing object becomes [`IoError::NotFound`].
+    pub(crate) fn os(
+        operation: &'static str,
+        location: impl Into<String>,
+        source: impl Into<io::Error>,
+    ) -> Self {
+        let (location, source) = (location.into(), source.into());
+        match source.kind() {
+            io::ErrorKind::NotFound => Self::NotFound { location },
+            _ => Self::Os { operation, location, source },
+        }
+    }
+
+    /// Whether the object does not exist.
+    pub const fn is_not_found(&self) -> bool {
+        matches!(self, Self::NotFound { .. })
+    }
+}

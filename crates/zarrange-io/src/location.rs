@@ -1,0 +1,118 @@
+//! Where an array or group lives, as a user writes it.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use crate::backends::{memory::Memory, std_files::Directory};
+use crate::{IoError, Store};
+
+/// A place: a local path, or a name in the process's memory (`memory://name`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Location {
+    /// A local path.
+    Path(PathBuf),
+    /// A key of the process-wide memory store.
+    Memory(String),
+}
+
+impl Location {
+    /// Understands a path, `file://PATH` and `memory://NAME`.
+    ///
+    /// # Errors
+    /// [`IoError::Scheme`] for any other scheme.
+    pub fn parse(text: &str) -> Result<Self, IoError> {
+        match text.split_once("://") {
+            None => Ok(Self::Path(text.into())),
+            Some(("file", path)) => Ok(Self::Path(path.into())),
+            Some(("memory", name)) => Ok(Self::Memory(name.trim_matches('/').to_owned())),
+            Some((scheme, _)) => {
+                Err(IoError::Scheme { location: text.to_owned(), scheme: scheme.to_owned() })
+            }
+        }
+    }
+
+    /// The store of what is at this place.
+    ///
+    /// # Errors
+    /// [`IoError::NotFound`] if a local path does not exist.
+    pub fn open(&self) -> Result<Store, IoError> {
+        match self {
+            Self::Path(path) => Ok(Store::new(Arc::new(Directory::open(path)?), self.to_string())),
+            Self::Memory(name) => Ok(Store::new(shared_memory(name), self.to_string())),
+        }
+    }
+
+    /// Whether something is at this place.
+    ///
+    /// # Errors
+    /// If the place cannot be looked at.
+    pub fn exists(&self) -> Result<bool, IoError> {
+        match self {
+            Self::Path(path) => match std::fs::symlink_metadata(path) {
+                Ok(_) => Ok(true),
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(false),
+                Err(e) => Err(IoError::os("look up", self.to_string(), e)),
+            },
+            Self::Memory(name) => Ok(!Store::new(shared_memory(name), String::new()).list("")?.is_empty()),
+        }
+    }
+
+    /// The directory that holds this place, made if it is missing, and the name of the place within it.
+    ///
+    /// # Errors
+    /// [`IoError::NoName`] for a root, or if the directory cannot be made.
+    pub fn parent(&self) -> Result<(Self, String), IoError> {
+        let Self::Path(path) = self else { return Err(IoError::NoName(self.to_string())) };
+        let name =
+            path.file_name().and_then(|n| n.to_str()).ok_or_else(|| IoError::NoName(self.to_string()))?;
+        let parent = match path.parent() {
+            Some(p) if !p.as_os_str().is_empty() => p,
+            _ => Path::new("."),
+        };
+        std::fs::create_dir_all(parent)
+            .map_err(|e| IoError::os("create directory", parent.display().to_string(), e))?;
+        Ok((Self::Path(parent.to_owned()), name.to_owned()))
+    }
+
+    /// Whether this place is `other` or lies inside it, symlinks resolved as far as the paths exist.
+    pub fn is_within(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Path(a), Self::Path(b)) => resolve(a).starts_with(resolve(b)),
+            (Self::Memory(a), Self::Memory(b)) => a == b || a.starts_with(&format!("{b}/")),
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path(path) => path.display().fmt(f),
+            Self::Memory(name) => write!(f, "memory://{name}"),
+        }
+    }
+}
+
+/// The real path, where the last segments may not exist yet.
+fn resolve(path: &Path) -> PathBuf {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    for ancestor in absolute.ancestors() {
+        if let Ok(real) = ancestor.canonicalize() {
+            return match absolute.strip_prefix(ancestor) {
+                Ok(rest) if !rest.as_os_str().is_empty() => real.join(rest),
+                _ => real,
+            };
+        }
+    }
+    absolute
+}
+
+/// One memory store for each name, for as long as the process lives.
+fn shared_memory(name: &str) -> Arc<Memory> {
+    static STORES: OnceLock<Mutex<HashMap<String, Arc<Memory>>>> = OnceLock::new();
+    let mut stores = STORES.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
+    stores.entry(name.to_owned()).or_default().clone()
+}

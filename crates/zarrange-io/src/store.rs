@@ -1,0 +1,200 @@
+//! A place opened: the conveniences over one backend and its names.
+
+use std::sync::Arc;
+
+use crate::backend::{
+    Access, Backend, Change, Entry, Extent, Namespace, Object, ReadRequest, Source, WriteRequest,
+};
+use crate::{IoError, key};
+
+/// The largest metadata document that is read; real ones are a few kilobytes.
+pub const METADATA_BYTES_MAX: u64 = 16 << 20;
+
+/// Keys below one place, and the backend that reads and writes them. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Store {
+    backend: Arc<dyn Backend>,
+    names: Arc<dyn Namespace>,
+    label: String,
+    /// Prepended to every key: empty or ending in `/`.
+    prefix: String,
+}
+
+impl Store {
+    /// The store of `place`, called `label` in messages.
+    pub fn new<B: Backend + Namespace + 'static>(place: Arc<B>, label: String) -> Self {
+        Self { backend: place.clone(), names: place, label, prefix: String::new() }
+    }
+
+    /// The same store, keys relative to `key`.
+    ///
+    /// # Errors
+    /// [`IoError::BadKey`].
+    pub fn below(&self, key: &str) -> Result<Self, IoError> {
+        key::check(key)?;
+        let mut below = self.clone();
+        if !key.is_empty() {
+            below.label = format!("{}/{key}", self.label);
+            below.prefix = format!("{}{key}/", self.prefix);
+        }
+        Ok(below)
+    }
+
+    /// What this store is called in messages.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// Name of the backend that does the work.
+    pub fn backend(&self) -> &'static str {
+        self.backend.name()
+    }
+
+    /// `key` as the backend knows it, in `buffer`; for loops that build many keys without allocating.
+    pub fn full_key<'k>(&self, key: &str, buffer: &'k mut String) -> &'k str {
+        buffer.clear();
+        buffer.push_str(&self.prefix);
+        buffer.push_str(key);
+        buffer.strip_suffix('/').unwrap_or(buffer)
+    }
+
+    /// Reads the whole object at `key` into `buffer`; `None` if there is none, else its size.
+    ///
+    /// # Errors
+    /// [`IoError::TooLarge`] if it does not fit.
+    pub fn read_whole(
+        &self,
+        key: &str,
+        buffer: &mut [u8],
+        scratch: &mut String,
+    ) -> Result<Option<usize>, IoError> {
+        let source = Source::Key(self.full_key(key, scratch));
+        found(self.read_one(ReadRequest { source, extent: Extent::Whole, buffer, result: Ok(0) }))
+    }
+
+    /// Fills `buffer` from `offset` of an open object.
+    ///
+    /// # Errors
+    /// [`IoError::Short`] if the object ends before.
+    pub fn read_at(&self, object: &Object, key: &str, offset: u64, buffer: &mut [u8]) -> Result<(), IoError> {
+        let source = Source::Open(object, key);
+        self.read_one(ReadRequest { source, extent: Extent::From(offset), buffer, result: Ok(0) }).map(|_| ())
+    }
+
+    /// A small object, such as metadata; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`IoError::TooLarge`] above `bytes_max`, before anything is allocated.
+    pub fn get(&self, key: &str, bytes_max: u64) -> Result<Option<Vec<u8>>, IoError> {
+        let Some(object) = self.open(key, Access::Read)? else { return Ok(None) };
+        let location = || format!("{}/{key}", self.label);
+        let bytes = object.bytes().map_err(|e| IoError::os("read size", location(), e))?;
+        let length = usize::try_from(bytes).ok().filter(|_| bytes <= bytes_max);
+        let length = length.ok_or_else(|| IoError::TooLarge { location: location(), bytes, bytes_max })?;
+        let mut data = vec![0; length];
+        self.read_at(&object, &location(), 0, &mut data)?;
+        Ok(Some(data))
+    }
+
+    /// Creates the object at `key` with exactly `data`.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write_whole(&self, key: &str, data: &[u8], scratch: &mut String) -> Result<(), IoError> {
+        let target = Source::Key(self.full_key(key, scratch));
+        self.write_one(WriteRequest { target, offset: 0, data, result: Ok(()) })
+    }
+
+    /// Writes `data` at `offset` of an open object.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write_at(&self, object: &Object, key: &str, offset: u64, data: &[u8]) -> Result<(), IoError> {
+        self.write_one(WriteRequest { target: Source::Open(object, key), offset, data, result: Ok(()) })
+    }
+
+    /// Replaces the small object at `key` in one step: a reader finds the old or the new one, never a part.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn put(&self, key: &str, data: &[u8]) -> Result<(), IoError> {
+        let (mut scratch, temp) = (String::new(), format!("{key}.partial"));
+        self.write_whole(&temp, data, &mut scratch)?;
+        let (mut from, mut to) = (String::new(), String::new());
+        let (from, to) = (self.full_key(&temp, &mut from), self.full_key(key, &mut to));
+        self.names.change(Change::Rename { from, to })
+    }
+
+    /// Opens the object at `key`; `None` if it is missing and `access` does not create it.
+    ///
+    /// # Errors
+    /// If it cannot be opened.
+    pub fn open(&self, key: &str, access: Access) -> Result<Option<Object>, IoError> {
+        found(self.names.open(self.full_key(key, &mut String::new()), access))
+    }
+
+    /// What lies directly below `prefix`, sorted by name.
+    ///
+    /// # Errors
+    /// If the listing fails.
+    pub fn list(&self, prefix: &str) -> Result<Vec<Entry>, IoError> {
+        self.names.list(self.full_key(prefix, &mut String::new()))
+    }
+
+    /// Calls `visit` with the key and size of every object below `prefix`.
+    ///
+    /// # Errors
+    /// If a listing fails.
+    pub fn walk(&self, prefix: &str, visit: &mut dyn FnMut(&str, u64)) -> Result<(), IoError> {
+        for entry in self.list(prefix)? {
+            let slash = if prefix.is_empty() { "" } else { "/" };
+            let key = format!("{prefix}{slash}{}", entry.name);
+            match entry.bytes {
+                Some(bytes) => visit(&key, bytes),
+                None => self.walk(&key, visit)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Changes names, keys relative to this store.
+    ///
+    /// # Errors
+    /// If the change fails.
+    pub fn change(&self, change: Change<'_>) -> Result<(), IoError> {
+        let (mut one, mut two) = (String::new(), String::new());
+        self.names.change(match change {
+            Change::Remove(key) => Change::Remove(self.full_key(key, &mut one)),
+            Change::Rename { from, to } => {
+                Change::Rename { from: self.full_key(from, &mut one), to: self.full_key(to, &mut two) }
+            }
+            Change::Exchange { a, b } => {
+                Change::Exchange { a: self.full_key(a, &mut one), b: self.full_key(b, &mut two) }
+            }
+            Change::Sync => Change::Sync,
+        })
+    }
+
+    fn read_one(&self, request: ReadRequest<'_>) -> Result<usize, IoError> {
+        let mut batch = [request];
+        self.backend.read(&mut batch);
+        let [request] = batch;
+        request.result
+    }
+
+    fn write_one(&self, request: WriteRequest<'_>) -> Result<(), IoError> {
+        let mut batch = [request];
+        self.backend.write(&mut batch);
+        let [request] = batch;
+        request.result
+    }
+}
+
+/// A missing object is an answer, not a failure.
+fn found<T>(result: Result<T, IoError>) -> Result<Option<T>, IoError> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(e) if e.is_not_found() => Ok(None),
+        Err(e) => Err(e),
+    }
+}
