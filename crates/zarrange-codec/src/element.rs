@@ -53,8 +53,46 @@ impl ElementType {
         self.bytes
     }
 
+    /// An element, in native byte order, for people: a number where the type is one, else its bytes.
+    pub fn format(&self, value: &[u8]) -> String {
+        let hex = || value.iter().fold("0x".to_owned(), |text, b| format!("{text}{b:02x}"));
+        if matches!(self.name.as_str(), "complex64" | "complex128") {
+            let (re, im) = value.split_at(self.bytes / 2);
+            let part = if self.bytes == 8 { "float32" } else { "float64" };
+            return format!(
+                "({}, {})",
+                number(part, re).unwrap_or_else(hex),
+                number(part, im).unwrap_or_else(hex)
+            );
+        }
+        number(&self.name, value).unwrap_or_else(hex)
+    }
+
     pub(crate) const fn swap(&self) -> Option<usize> {
         self.swap
+    }
+}
+
+/// A number as text; NaN without its payload, for it is one value to a reader.
+fn number(name: &str, value: &[u8]) -> Option<String> {
+    macro_rules! as_number {
+        ($type:ty) => {
+            value.try_into().ok().map(|bytes| <$type>::from_ne_bytes(bytes).to_string())
+        };
+    }
+    match name {
+        "bool" => Some((value != [0]).to_string()),
+        "int8" => as_number!(i8),
+        "uint8" => as_number!(u8),
+        "int16" => as_number!(i16),
+        "uint16" => as_number!(u16),
+        "int32" => as_number!(i32),
+        "uint32" => as_number!(u32),
+        "float32" => as_number!(f32),
+        "int64" | "numpy.datetime64" | "numpy.timedelta64" => as_number!(i64),
+        "uint64" => as_number!(u64),
+        "float64" => as_number!(f64),
+        _ => None,
     }
 }
 

@@ -141,8 +141,25 @@ impl Part<'_> {
     /// If the part is not inside `layout`, or `src` is smaller than it.
     pub fn copy_from(self, src: &[u8], layout: &Layout) {
         assert!(layout.region().contains(&self.region), "a chunk holds the part that it fills");
-        let start = index(layout.offset(self.region.start()));
-        self.copy_strided(&src[start..], layout.strides());
+        let region = self.region.clone();
+        let start = index(layout.offset(region.start()));
+        self.copy_strided(&region, &src[start..], layout.strides());
+        self.done();
+    }
+
+    /// Copies a piece of the part: all that `layout` holds. The part is written once [`Self::done`] is called, after
+    /// its pieces.
+    ///
+    /// # Panics
+    /// If the piece is not inside the part, or `src` is smaller than it.
+    pub fn copy_piece(&self, src: &[u8], layout: &Layout) {
+        assert!(self.region.contains(layout.region()), "a piece is inside its part");
+        self.copy_strided(layout.region(), src, layout.strides());
+    }
+
+    /// Declares the part written.
+    pub fn done(self) {
+        self.tile.missing.fetch_sub(1, Ordering::Release);
     }
 
     /// Writes `pattern`, one element, everywhere in the part.
@@ -158,20 +175,18 @@ impl Part<'_> {
         let Ok(Some(part)) = in_place else { return };
         // Strides of zero: every point of the part takes the same element.
         let zero: Dims = part.region.shape().iter().map(|_| 0).collect();
-        part.copy_strided(pattern, &zero);
+        let region = part.region.clone();
+        part.copy_strided(&region, pattern, &zero);
+        part.done();
     }
 
-    fn copy_strided(self, src: &[u8], src_strides: &[u64]) {
+    /// Copies `region`, which is inside the part, from `src` at its first element.
+    fn copy_strided(&self, region: &Region, src: &[u8], src_strides: &[u64]) {
         let tile = self.tile;
-        let offset = index(tile.layout.offset(self.region.start()));
-        let copy = Reduced::new(self.region.shape(), src_strides, tile.layout.strides(), tile.item_bytes);
+        let offset = index(tile.layout.offset(region.start()));
+        let copy = Reduced::new(region.shape(), src_strides, tile.layout.strides(), tile.item_bytes);
         assert!(copy.fits(src.len(), tile.bytes - offset), "a copy stays within its buffers");
         // SAFETY: bounds checked above; the elements belong to this part alone, and `src` is another buffer.
         unsafe { kernel::run(&copy, src.as_ptr(), tile.data.as_ptr().add(offset)) }
-        self.done();
-    }
-
-    fn done(self) {
-        self.tile.missing.fetch_sub(1, Ordering::Release);
     }
 }

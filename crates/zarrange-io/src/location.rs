@@ -1,9 +1,8 @@
 //! Where an array or group lives, as a user writes it.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use crate::backends::{memory::Memory, std_files::Directory};
 use crate::{IoError, Store};
@@ -41,7 +40,7 @@ impl Location {
     pub fn open(&self) -> Result<Store, IoError> {
         match self {
             Self::Path(path) => Ok(Store::new(Arc::new(Directory::open(path)?), self.to_string())),
-            Self::Memory(name) => Ok(Store::new(shared_memory(name), self.to_string())),
+            Self::Memory(name) => Store::new(shared_memory(), "memory:/".to_owned()).below(name),
         }
     }
 
@@ -56,7 +55,7 @@ impl Location {
                 Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(false),
                 Err(e) => Err(IoError::os("look up", self.to_string(), e)),
             },
-            Self::Memory(name) => Ok(!Store::new(shared_memory(name), String::new()).list("")?.is_empty()),
+            Self::Memory(name) => Ok(!Store::new(shared_memory(), String::new()).list(name)?.is_empty()),
         }
     }
 
@@ -65,7 +64,14 @@ impl Location {
     /// # Errors
     /// [`IoError::NoName`] for a root, or if the directory cannot be made.
     pub fn parent(&self) -> Result<(Self, String), IoError> {
-        let Self::Path(path) = self else { return Err(IoError::NoName(self.to_string())) };
+        let path = match self {
+            Self::Path(path) => path,
+            Self::Memory(name) if name.is_empty() => return Err(IoError::NoName(self.to_string())),
+            Self::Memory(name) => {
+                let (parent, name) = name.rsplit_once('/').unwrap_or(("", name));
+                return Ok((Self::Memory(parent.to_owned()), name.to_owned()));
+            }
+        };
         let name =
             path.file_name().and_then(|n| n.to_str()).ok_or_else(|| IoError::NoName(self.to_string()))?;
         let parent = match path.parent() {
@@ -110,9 +116,8 @@ fn resolve(path: &Path) -> PathBuf {
     absolute
 }
 
-/// One memory store for each name, for as long as the process lives.
-fn shared_memory(name: &str) -> Arc<Memory> {
-    static STORES: OnceLock<Mutex<HashMap<String, Arc<Memory>>>> = OnceLock::new();
-    let mut stores = STORES.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
-    stores.entry(name.to_owned()).or_default().clone()
+/// The one memory store of the process.
+fn shared_memory() -> Arc<Memory> {
+    static STORE: OnceLock<Arc<Memory>> = OnceLock::new();
+    STORE.get_or_init(Arc::default).clone()
 }

@@ -6,7 +6,8 @@ use zarrange_io::{Access, Change, Entry, IoError, Location, Store};
 fn over_every_store(check: impl Fn(&Store)) {
     let dir = tempfile::tempdir().unwrap();
     check(&Location::Path(dir.path().to_owned()).open().unwrap());
-    check(&Location::parse(&format!("memory://{}", dir.path().display())).unwrap().open().unwrap());
+    let name = dir.path().file_name().unwrap().to_str().unwrap();
+    check(&Location::parse(&format!("memory://{name}")).unwrap().open().unwrap());
     let below = Location::Path(dir.path().to_owned()).open().unwrap().below("x/y").unwrap();
     check(&below);
 }

@@ -1,0 +1,205 @@
+//! An array: its metadata understood.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use zarrange_codec::{ArrayCodec, Chain, CodecMetadata, ElementType};
+use zarrange_grid::{ChunkGrid, checked_bytes};
+use zarrange_io::Store;
+use zarrs::array::ArrayMetadata;
+use zarrs::metadata::v3::ArrayMetadataV3;
+
+use crate::ArrayError;
+use crate::document::{Document, Layout};
+use crate::keys::KeyEncoding;
+
+/// A Zarr array of a store.
+#[derive(Debug)]
+pub struct Array {
+    store: Store,
+    document: Document,
+    zarr_format: u8,
+    grid: ChunkGrid,
+    keys: KeyEncoding,
+    contents: Contents,
+}
+
+/// Whether the elements of an array can be read.
+#[derive(Debug)]
+pub enum Contents {
+    /// Elements of a fixed size, with codecs that can be run.
+    Elements(Box<Elements>),
+    /// Anything else, with the reason; such an array can be copied as it is stored.
+    Opaque(String),
+}
+
+/// How the elements of an array are stored.
+#[derive(Debug)]
+pub struct Elements {
+    /// The data type.
+    pub element: ElementType,
+    /// Bytes of the fill value.
+    pub fill: Vec<u8>,
+    /// The compiled codecs.
+    pub codec: ArrayCodec,
+    /// What is encoded at once: chunks, or inner chunks of shards, over the whole array.
+    pub units: ChunkGrid,
+    /// The chunk layout, as it would be written.
+    pub layout: Layout,
+}
+
+impl Elements {
+    /// The chain of a chunk or inner chunk.
+    pub const fn chain(&self) -> &Chain {
+        self.codec.unit()
+    }
+
+    /// Bytes of one element.
+    pub const fn item_bytes(&self) -> usize {
+        self.element.bytes()
+    }
+}
+
+impl Array {
+    /// The array that `document` describes, in `store` (whose root is the array's own directory).
+    ///
+    /// # Errors
+    /// [`ArrayError::Metadata`] or [`ArrayError::Shape`] if the document is not that of a regular Zarr array.
+    pub fn new(store: Store, document: Document, zarr_format: u8) -> Result<Self, ArrayError> {
+        let location =
+            format!("{}/{}", store.label(), if zarr_format == 2 { ".zarray" } else { "zarr.json" });
+        let wrong = |detail: String| ArrayError::Metadata { location: location.clone(), detail };
+        let shape = dims(document.get("shape"), "shape").map_err(wrong)?;
+        let chunk = chunk_shape(document.get("chunk_grid")).map_err(wrong)?;
+        let shape_error = |source| ArrayError::Shape { location: location.clone(), source };
+        let grid = ChunkGrid::new(&shape, &chunk).map_err(shape_error)?;
+        let keys = document.key_encoding().ok_or_else(|| {
+            wrong(format!(
+                "chunk_key_encoding {} is not supported: use default or v2",
+                document.get("chunk_key_encoding")
+            ))
+        })?;
+        if document.get("storage_transformers").as_array().is_some_and(|t| !t.is_empty()) {
+            return Err(wrong("storage transformers are not supported".to_owned()));
+        }
+        let contents = contents(&document, &grid).map_err(wrong)?;
+        if let Contents::Elements(elements) = &contents {
+            checked_bytes(&shape, elements.item_bytes() as u64).map_err(shape_error)?;
+        }
+        Ok(Self { store, document, zarr_format, grid, keys, contents })
+    }
+
+    /// The same array, stored elsewhere.
+    #[must_use]
+    pub fn with_store(mut self, store: Store) -> Self {
+        self.store = store;
+        self
+    }
+
+    /// The store, rooted at the array.
+    pub const fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Where the array is, for messages.
+    pub fn location(&self) -> &str {
+        self.store.label()
+    }
+
+    /// Its metadata.
+    pub const fn document(&self) -> &Document {
+        &self.document
+    }
+
+    /// The Zarr version it is stored in.
+    pub const fn zarr_format(&self) -> u8 {
+        self.zarr_format
+    }
+
+    /// Elements in each dimension.
+    pub fn shape(&self) -> &[u64] {
+        self.grid.array_shape()
+    }
+
+    /// What is stored as one object: chunks or shards.
+    pub const fn objects(&self) -> &ChunkGrid {
+        &self.grid
+    }
+
+    /// Keys of the objects.
+    pub const fn keys(&self) -> KeyEncoding {
+        self.keys
+    }
+
+    /// Key of object `object`, for messages; loops reuse a buffer through [`Self::keys`].
+    pub fn key(&self, object: &[u64]) -> String {
+        let mut key = String::new();
+        self.keys.write(object, &mut key);
+        key
+    }
+
+    /// Whether and how the elements can be read.
+    pub const fn contents(&self) -> &Contents {
+        &self.contents
+    }
+
+    /// How the elements are stored.
+    ///
+    /// # Errors
+    /// [`ArrayError::Opaque`] if they cannot be read.
+    pub fn elements(&self) -> Result<&Elements, ArrayError> {
+        match &self.contents {
+            Contents::Elements(elements) => Ok(elements),
+            Contents::Opaque(detail) => {
+                Err(ArrayError::Opaque { array: self.location().to_owned(), detail: detail.clone() })
+            }
+        }
+    }
+}
+
+/// The codecs and data type, through zarrs.
+fn contents(document: &Document, grid: &ChunkGrid) -> Result<Contents, String> {
+    let metadata: ArrayMetadataV3 =
+        serde_json::from_value(Value::Object(document.members().clone())).map_err(|e| e.to_string())?;
+    let data_type = metadata.data_type.clone();
+    let codecs = metadata.codecs.clone();
+    let array = zarrs::array::Array::new_with_metadata(Arc::new(()), "/", ArrayMetadata::V3(metadata))
+        .map_err(|e| e.to_string())?;
+    let element = match ElementType::new(&data_type, array.data_type().clone()) {
+        Ok(element) => element,
+        Err(reason) => return Ok(Contents::Opaque(reason.to_string())),
+    };
+    let fill = array.fill_value().as_ne_bytes().to_vec();
+    if fill.len() != element.bytes() {
+        return Err(format!("fill value {} does not fit {}", document.get("fill_value"), element.name()));
+    }
+    let codec = ArrayCodec::new(&codecs, &element, grid.chunk_shape(), &fill).map_err(|e| e.to_string())?;
+    let layout = layout(&codec, grid, codecs);
+    let units = ChunkGrid::new(grid.array_shape(), &layout.chunk).map_err(|e| e.to_string())?;
+    Ok(Contents::Elements(Box::new(Elements { element, fill, codec, units, layout })))
+}
+
+fn layout(codec: &ArrayCodec, grid: &ChunkGrid, codecs: Vec<CodecMetadata>) -> Layout {
+    let object = grid.chunk_shape().to_vec();
+    match codec {
+        ArrayCodec::Chunks(_) => Layout { chunk: object, shard: None, codecs },
+        ArrayCodec::Shards(shards) => {
+            let inner = codecs[0].configuration().and_then(|c| c.get("codecs")).cloned().unwrap_or_default();
+            let codecs = serde_json::from_value(inner).unwrap_or_default();
+            Layout { chunk: shards.inner().shape().to_vec(), shard: Some(object), codecs }
+        }
+    }
+}
+
+fn chunk_shape(grid: &Value) -> Result<Vec<u64>, String> {
+    let name = grid.get("name").and_then(Value::as_str).unwrap_or("(none)");
+    if name != "regular" {
+        return Err(format!("chunk grid {name:?} is not supported: only regular grids are"));
+    }
+    dims(grid.get("configuration").and_then(|c| c.get("chunk_shape")).unwrap_or(&Value::Null), "chunk_shape")
+}
+
+fn dims(value: &Value, name: &str) -> Result<Vec<u64>, String> {
+    let numbers = value.as_array().and_then(|a| a.iter().map(Value::as_u64).collect::<Option<_>>());
+    numbers.ok_or_else(|| format!("{name} {value} is not a list of non-negative integers"))
+}

@@ -1,0 +1,82 @@
+//! What can go wrong with an array.
+
+use zarrange_codec::CodecError;
+use zarrange_grid::GridError;
+use zarrange_io::IoError;
+
+/// An array failure: which array, which chunk, and why.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ArrayError {
+    /// Bytes could not be read or written.
+    #[error(transparent)]
+    Io(#[from] IoError),
+    /// Nothing that is Zarr at this place.
+    #[error("{location}: no Zarr array or group here (no zarr.json, .zarray or .zgroup)")]
+    NotZarr {
+        /// Where it was looked for.
+        location: String,
+    },
+    /// Metadata that cannot be understood.
+    #[error("{location}: {detail}")]
+    Metadata {
+        /// The metadata document.
+        location: String,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// A shape that no grid can have.
+    #[error("{location}: {source}")]
+    Shape {
+        /// The metadata document.
+        location: String,
+        /// What is wrong with it.
+        source: GridError,
+    },
+    /// A chunk that cannot be decoded or encoded.
+    #[error("array {array}, chunk {key}: {source}")]
+    Chunk {
+        /// Location of the array.
+        array: String,
+        /// Key of the chunk, with the inner chunk for a shard.
+        key: String,
+        /// What is wrong with it.
+        source: CodecError,
+    },
+    /// A chunk that cannot be read or written.
+    #[error("array {array}, chunk {key}: {source}")]
+    ChunkIo {
+        /// Location of the array.
+        array: String,
+        /// Key of the chunk.
+        key: String,
+        /// Why not.
+        source: IoError,
+    },
+    /// An operation that needs elements of a fixed size.
+    #[error("array {array}: {detail}: it can only be copied unchanged")]
+    Opaque {
+        /// Location of the array.
+        array: String,
+        /// Why the elements are not accessible.
+        detail: String,
+    },
+    /// The target is there already.
+    #[error("target {0} exists: choose another name, or replace it with --overwrite")]
+    TargetExists(String),
+    /// What would be replaced is not a Zarr hierarchy.
+    #[error(
+        "target {0} exists and is not Zarr: --overwrite replaces only a Zarr array or group, or an empty directory"
+    )]
+    TargetNotZarr(String),
+    /// The target would overwrite or change the source.
+    #[error("target {dst} is {relation} source {src}: choose a target outside the source")]
+    Overlap {
+        /// The target.
+        dst: String,
+        /// The source.
+        src: String,
+        /// How they overlap.
+        relation: &'static str,
+    },
+}

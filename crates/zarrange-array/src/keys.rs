@@ -1,0 +1,107 @@
+//! Where the chunks of an array are stored: keys by chunk index.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+/// What stands between the numbers of a chunk key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Separator {
+    /// `/`: a directory for each dimension.
+    Slash,
+    /// `.`: one directory for all chunks.
+    Dot,
+}
+
+/// A chunk key encoding of the Zarr v3 specification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyEncoding {
+    /// `c/0/1`; `c` for an array without dimensions.
+    Default(Separator),
+    /// `0.1`; `0` for an array without dimensions.
+    V2(Separator),
+}
+
+impl Separator {
+    const fn text(self) -> char {
+        match self {
+            Self::Slash => '/',
+            Self::Dot => '.',
+        }
+    }
+}
+
+impl KeyEncoding {
+    /// The encoding that `metadata` (a `chunk_key_encoding`) describes, if it is one of the specification's.
+    pub(crate) fn parse(metadata: &Value) -> Option<Self> {
+        let name = metadata.as_str().or_else(|| metadata.get("name")?.as_str())?;
+        let separator =
+            match metadata.get("configuration").and_then(|c| c.get("separator")).map(Value::as_str) {
+                None => None,
+                Some(Some("/")) => Some(Separator::Slash),
+                Some(Some(".")) => Some(Separator::Dot),
+                Some(_) => return None,
+            };
+        match name {
+            "default" => Some(Self::Default(separator.unwrap_or(Separator::Slash))),
+            "v2" => Some(Self::V2(separator.unwrap_or(Separator::Dot))),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn metadata(self) -> Value {
+        let (name, separator) = match self {
+            Self::Default(separator) => ("default", separator),
+            Self::V2(separator) => ("v2", separator),
+        };
+        json!({"name": name, "configuration": {"separator": separator.text().to_string()}})
+    }
+
+    /// Writes the key of chunk `index` to `key`, without allocating once `key` has grown.
+    pub fn write(self, index: &[u64], key: &mut String) {
+        key.clear();
+        let separator = match self {
+            Self::Default(separator) => {
+                key.push('c');
+                separator
+            }
+            Self::V2(separator) => {
+                if index.is_empty() {
+                    key.push('0');
+                }
+                separator
+            }
+        };
+        for number in index {
+            if !key.is_empty() {
+                key.push(separator.text());
+            }
+            // Writing to a String does not fail.
+            let _ = write!(key, "{number}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_as_the_specification_writes_them() {
+        let check = |metadata: Value, index: &[u64], expected: &str| {
+            let encoding = KeyEncoding::parse(&metadata).unwrap();
+            let mut key = "old".to_owned();
+            encoding.write(index, &mut key);
+            assert_eq!(key, expected, "{metadata}");
+            assert_eq!(KeyEncoding::parse(&encoding.metadata()), Some(encoding));
+        };
+        check(json!("default"), &[1, 23], "c/1/23");
+        check(json!({"name": "default", "configuration": {"separator": "."}}), &[1, 23], "c.1.23");
+        check(json!({"name": "default"}), &[], "c");
+        check(json!({"name": "v2"}), &[1, 23], "1.23");
+        check(json!({"name": "v2", "configuration": {"separator": "/"}}), &[0, 7, 9], "0/7/9");
+        check(json!("v2"), &[], "0");
+        assert_eq!(KeyEncoding::parse(&json!({"name": "fancy"})), None);
+        assert_eq!(KeyEncoding::parse(&json!({"name": "v2", "configuration": {"separator": ".."}})), None);
+    }
+}

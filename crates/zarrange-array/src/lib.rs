@@ -1,0 +1,28 @@
+//! Zarr hierarchies: what is stored where, and how to read and write its chunks.
+//!
+//! [`open`] turns a store into a [`Node`]: a [`Group`] or an [`Array`]. An [`Array`] knows its shape, its element type,
+//! its chunks and their keys; a [`ChunkReader`] fetches and decodes one chunk at a time with a thread's own buffers,
+//! [`ShardWriter`] appends inner chunks to a shard. [`Document`]s are the metadata, kept as the JSON that was read, so
+//! that what this program does not know survives.
+//!
+//! Metadata is understood through `zarrs` (Zarr v2 is converted to v3 on the way); what is written is always v3.
+//! Owned here: hierarchy, metadata, chunk keys, reading and writing regions. Not known here: plans and budgets.
+
+mod array;
+mod document;
+mod error;
+mod hierarchy;
+mod keys;
+mod read;
+mod staging;
+mod strings;
+mod write;
+
+pub use array::{Array, Contents, Elements};
+pub use document::{ArraySpec, Document, Layout};
+pub use error::ArrayError;
+pub use hierarchy::{Group, Node, open, walk};
+pub use keys::{KeyEncoding, Separator};
+pub use read::{ChunkReader, ReadCost, ShardReader};
+pub use staging::{Staging, check_apart, check_target};
+pub use write::{ShardFile, ShardWriter, publish_metadata};

@@ -1,0 +1,176 @@
+//! Writing: shards as streams, and metadata last.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use zarrange_codec::{ArrayCodec, Scratch, ShardCodec, ShardIndex};
+use zarrange_grid::{Layout, Region, copy_region, fill_with, index, is_filled};
+use zarrange_io::{Access, Object, Store};
+
+use crate::ArrayError;
+use crate::array::Array;
+use crate::hierarchy::Group;
+
+/// A shard being written: inner chunks in any order, then the index.
+#[derive(Debug)]
+pub struct ShardWriter {
+    file: Arc<ShardFile>,
+    index: ShardIndex,
+    end: u64,
+}
+
+/// The open object of a shard; threads write their inner chunks to it at the same time.
+#[derive(Debug)]
+pub struct ShardFile {
+    store: Store,
+    object: Object,
+    key: String,
+}
+
+impl ShardFile {
+    /// Writes `data` at an offset that [`ShardWriter::reserve`] gave.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write(&self, offset: u64, data: &[u8]) -> Result<(), ArrayError> {
+        Ok(self.store.write_at(&self.object, &self.key, offset, data)?)
+    }
+}
+
+impl ShardWriter {
+    /// Creates shard `shard` of `array`.
+    ///
+    /// # Errors
+    /// If it cannot be created or the array has no shards.
+    pub fn create(array: &Array, shard: &[u64]) -> Result<Self, ArrayError> {
+        let codec = shard_codec(array)?;
+        let mut key = String::new();
+        array.keys().write(shard, &mut key);
+        let store = array.store().clone();
+        let object = store.open(&key, Access::Create)?;
+        let object = object.ok_or_else(|| ArrayError::NotZarr { location: key.clone() })?;
+        let index = ShardIndex::empty(index(codec.grid().count()));
+        Ok(Self { file: Arc::new(ShardFile { store, object, key }), index, end: codec.data_offset() })
+    }
+
+    /// The open object, to write to.
+    pub fn file(&self) -> Arc<ShardFile> {
+        self.file.clone()
+    }
+
+    /// Takes room for inner chunk `inner` of `bytes`; its offset.
+    pub fn reserve(&mut self, inner: u64, bytes: u64) -> u64 {
+        let offset = self.end;
+        self.index.set(index(inner), offset, bytes);
+        self.end += bytes;
+        offset
+    }
+
+    /// Writes the index; the shard is then complete. Returns the bytes of the index.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn finish(self, array: &Array) -> Result<u64, ArrayError> {
+        let codec = shard_codec(array)?;
+        let mut encoded = vec![0; codec.index_bytes()];
+        codec.encode_index(&self.index, &mut encoded);
+        let offset = if codec.data_offset() == 0 { self.end } else { 0 };
+        self.file.write(offset, &encoded)?;
+        Ok(encoded.len() as u64)
+    }
+}
+
+fn shard_codec(array: &Array) -> Result<&ShardCodec, ArrayError> {
+    match &array.elements()?.codec {
+        ArrayCodec::Shards(codec) => Ok(codec),
+        ArrayCodec::Chunks(_) => {
+            let detail = "the array has no shards".to_owned();
+            Err(ArrayError::Opaque { array: array.location().to_owned(), detail })
+        }
+    }
+}
+
+impl Array {
+    /// Writes `data`, the elements of `region` in C order; the region is made of whole chunks (up to the array's edge), the
+    /// array has no shards. Chunks of nothing but the fill value are left out.
+    ///
+    /// # Errors
+    /// If a chunk cannot be encoded or written, or the array has shards.
+    pub fn write_region(
+        &self,
+        region: &Region,
+        data: &[u8],
+        scratch: &mut Scratch,
+    ) -> Result<(), ArrayError> {
+        let elements = self.elements()?;
+        let (chain, item) = (elements.chain(), elements.item_bytes());
+        if matches!(elements.codec, ArrayCodec::Shards(_)) {
+            let detail = "writing a region of a sharded array is not possible".to_owned();
+            return Err(ArrayError::Opaque { array: self.location().to_owned(), detail });
+        }
+        let from = Layout::c_order(region.clone(), item as u64);
+        let (mut plain, mut encoded) = (vec![0; chain.chunk_bytes()], vec![0; chain.encoded_bytes_max()]);
+        let (mut key, mut path) = (String::new(), String::new());
+        let chunks = self.objects().covering(region);
+        for chunk in (0..chunks.elements()).map(|k| chunks.unravel(k)) {
+            let part = self.objects().region(&chunk);
+            if part.shape() != self.objects().chunk_shape() {
+                fill_with(&mut plain, &elements.fill);
+            }
+            let to = Layout::c_order(self.objects().cell(&chunk), item as u64);
+            copy_region(&part, (data, &from), (&mut plain, &to), item);
+            if is_filled(&plain, &elements.fill) {
+                continue;
+            }
+            self.keys().write(&chunk, &mut key);
+            let location = || (self.location().to_owned(), key.clone());
+            let bytes = chain.encode(&plain, &mut encoded, scratch).map_err(|source| {
+                let (array, key) = location();
+                ArrayError::Chunk { array, key, source }
+            })?;
+            self.store().write_whole(&key, &encoded[..bytes], &mut path).map_err(|source| {
+                let (array, key) = location();
+                ArrayError::ChunkIo { array, key, source }
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Writes the array's `zarr.json`: from now on readers find it.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write_metadata(&self) -> Result<(), ArrayError> {
+        Ok(self.store().put("zarr.json", &self.document().to_json())?)
+    }
+}
+
+/// Writes the `zarr.json` of arrays first and of groups last, so that a group that can be opened is complete. Paths are
+/// relative to `root`; `consolidated` repeats all documents in the root group's.
+///
+/// # Errors
+/// If a document cannot be written.
+pub fn publish_metadata(
+    root: &Store,
+    arrays: &[(String, &Array)],
+    groups: &[(String, Group)],
+    consolidated: bool,
+) -> Result<(), ArrayError> {
+    for (_, array) in arrays {
+        array.write_metadata()?;
+    }
+    let mut below = Map::new();
+    let documents = arrays.iter().map(|(path, array)| (path, array.document().members()));
+    for (path, members) in documents.chain(groups.iter().map(|(path, group)| (path, group.members()))) {
+        if !path.is_empty() {
+            below.insert(path.clone(), Value::Object(members.clone()));
+        }
+    }
+    below.sort_keys();
+    // Children before parents: the root is last.
+    for (path, group) in groups.iter().rev() {
+        let repeated = (consolidated && path.is_empty()).then_some(&below);
+        root.below(path)?.put("zarr.json", &group.to_json(repeated))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,168 @@
+//! A table of measurements as arrays over (object, sequence).
+
+use serde_json::{Map, Value, json};
+use zarrange_array::{Array, ArraySpec, Document, Group, Layout, Staging, publish_metadata};
+use zarrange_codec::{CodecMetadata, Scratch};
+use zarrange_grid::index;
+use zarrange_io::{Location, Store};
+
+use crate::LightCurveError;
+use crate::table::LightCurves;
+
+/// Chunks of this many objects are the most, by default: 800 KB of 8-byte numbers.
+const CHUNK_OBJECTS: u64 = 100_000;
+
+/// How to store light curves.
+#[derive(Clone, Debug)]
+pub struct IngestOptions {
+    /// Chunk shape of each array by name; `None` stores it epoch-wise.
+    pub chunks: Vec<(String, Vec<u64>)>,
+    /// Codecs of numbers of this many bytes.
+    pub codecs: fn(usize) -> Vec<CodecMetadata>,
+    /// Replace an existing target.
+    pub overwrite: bool,
+}
+
+/// What was stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ingested {
+    /// Number of objects.
+    pub objects: u64,
+    /// Measurements of the longest light curve.
+    pub sequence: u64,
+    /// Measurements in all.
+    pub measurements: u64,
+}
+
+/// One array of the group.
+struct Column<'a> {
+    name: &'static str,
+    data_type: &'static str,
+    fill_value: Value,
+    attributes: Value,
+    /// Bytes of measurement `k`.
+    bytes: Box<dyn Fn(usize) -> [u8; 8] + 'a>,
+    item_bytes: usize,
+}
+
+/// Writes `curves` to `target`: `time`, `band`, `mag` and `magerr` over (object, sequence), padded with NaN (255 for bands),
+/// and `object_id` over (object).
+///
+/// # Errors
+/// [`LightCurveError`]; the target is then as it was before.
+pub fn ingest(
+    curves: &LightCurves,
+    target: &Location,
+    options: &IngestOptions,
+) -> Result<Ingested, LightCurveError> {
+    let staging = Staging::begin(target, options.overwrite)?;
+    let root = staging.store()?;
+    let shape = [curves.objects.len() as u64, curves.longest() as u64];
+    let mut arrays = vec![("object_id".to_owned(), write_names(curves, &root, options)?)];
+    for column in columns(curves) {
+        let chunk =
+            options.chunks.iter().find(|(name, _)| name == column.name).map(|(_, chunk)| chunk.clone());
+        let chunk = chunk.unwrap_or_else(|| vec![shape[0].min(CHUNK_OBJECTS), 1]);
+        let array = column.create(&root, &shape, chunk, options)?;
+        column.write(curves, &array)?;
+        arrays.push((column.name.to_owned(), array));
+    }
+    let arrays: Vec<(String, &Array)> = arrays.iter().map(|(name, array)| (name.clone(), array)).collect();
+    let mut attributes = Map::new();
+    attributes.insert("title".to_owned(), json!("light curves by object and sequence"));
+    let group = Group::new(root.clone(), attributes);
+    publish_metadata(&root, &arrays, &[(String::new(), group)], false)?;
+    staging.publish(true)?;
+    Ok(Ingested { objects: shape[0], sequence: shape[1], measurements: curves.time.len() as u64 })
+}
+
+fn columns(curves: &LightCurves) -> Vec<Column<'_>> {
+    let float = |name, data: &'_ Vec<f64>, attributes| {
+        let data = data.clone();
+        let bytes = Box::new(move |k: usize| data[k].to_ne_bytes());
+        Column { name, data_type: "float64", fill_value: json!("NaN"), attributes, bytes, item_bytes: 8 }
+    };
+    let codes: Vec<usize> = (0..curves.bands.len()).collect();
+    // The CF conventions' way to name the values of a code.
+    let flags = json!({"flag_values": codes, "flag_meanings": curves.bands.join(" "), "bands": curves.bands});
+    let band = Column {
+        name: "band",
+        data_type: "uint8",
+        fill_value: json!(255),
+        attributes: flags,
+        bytes: Box::new(|k| [curves.band[k], 0, 0, 0, 0, 0, 0, 0]),
+        item_bytes: 1,
+    };
+    vec![
+        float("time", &curves.time, json!({})),
+        band,
+        float("mag", &curves.mag, json!({"units": "mag"})),
+        float("magerr", &curves.magerr, json!({"units": "mag"})),
+    ]
+}
+
+impl Column<'_> {
+    fn create(
+        &self,
+        root: &Store,
+        shape: &[u64],
+        chunk: Vec<u64>,
+        options: &IngestOptions,
+    ) -> Result<Array, LightCurveError> {
+        let document = Document::new(&ArraySpec {
+            shape: shape.to_vec(),
+            data_type: self.data_type,
+            fill_value: self.fill_value.clone(),
+            layout: Layout { chunk, shard: None, codecs: (options.codecs)(self.item_bytes) },
+            dimension_names: vec!["object", "sequence"],
+            attributes: self.attributes.as_object().cloned().unwrap_or_default(),
+        });
+        Ok(Array::new(root.below(self.name)?, document, 3)?)
+    }
+
+    fn write(&self, curves: &LightCurves, array: &Array) -> Result<(), LightCurveError> {
+        let elements = array.elements()?;
+        let mut scratch = Scratch::new(elements.chain());
+        let grid = array.objects();
+        for chunk in (0..grid.count()).map(|k| grid.all().unravel(k)) {
+            let region = grid.region(&chunk);
+            let mut data = Vec::new();
+            for object in region.start()[0]..region.end(0) {
+                let row = curves.starts[index(object)]..curves.starts[index(object) + 1];
+                for position in region.start()[1]..region.end(1) {
+                    let k = row.start + index(position);
+                    if k < row.end {
+                        data.extend_from_slice(&(self.bytes)(k)[..self.item_bytes]);
+                    } else {
+                        data.extend_from_slice(&elements.fill);
+                    }
+                }
+            }
+            array.write_region(&region, &data, &mut scratch)?;
+        }
+        Ok(())
+    }
+}
+
+fn write_names(
+    curves: &LightCurves,
+    root: &Store,
+    options: &IngestOptions,
+) -> Result<Array, LightCurveError> {
+    let utf8: Vec<CodecMetadata> =
+        std::iter::once(CodecMetadata::new_with_configuration("vlen-utf8", Map::new()))
+            .chain((options.codecs)(1).into_iter().filter(|c| c.name() == "zstd" || c.name() == "gzip"))
+            .collect();
+    let objects = curves.objects.len() as u64;
+    let document = Document::new(&ArraySpec {
+        shape: vec![objects],
+        data_type: "string",
+        fill_value: json!(""),
+        layout: Layout { chunk: vec![objects.min(CHUNK_OBJECTS)], shard: None, codecs: utf8 },
+        dimension_names: vec!["object"],
+        attributes: Map::new(),
+    });
+    let array = Array::new(root.below("object_id")?, document, 3)?;
+    array.write_strings(&curves.objects.iter().map(String::as_str).collect::<Vec<_>>())?;
+    Ok(array)
+}

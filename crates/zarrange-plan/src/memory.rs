@@ -1,0 +1,131 @@
+//! How much memory a stage takes: exactly what its run will allocate.
+
+use zarrange_grid::{Layout, Region};
+
+use crate::problem::{Format, Problem, Purpose, Stage};
+use crate::tiles::elements;
+
+/// Codec contexts up to this total live in the fixed allowance beside the budget; what is above counts.
+pub const CONTEXT_ALLOWANCE_BYTES: u64 = 16 << 20;
+
+/// The largest buffer through which pieces of an intermediate are gathered.
+pub const SLAB_BYTES_MAX: u64 = 1 << 20;
+
+/// Encoded chunks are written in batches up to this size.
+const BATCH_BYTES_MAX: u64 = 256 << 10;
+
+/// One end of a stage.
+#[derive(Clone, Copy)]
+pub(crate) enum End<'a> {
+    /// A Zarr array.
+    Array(&'a Format),
+    /// Pieces cut by tiles of this shape.
+    Spill(&'a [u64]),
+}
+
+/// The stage with these tiles, its buffers and its memory filled in.
+pub(crate) fn stage(problem: &Problem, from: End<'_>, to: End<'_>, shape: Shape<'_>) -> Stage {
+    let Shape { tile, group, order, threads, slots } = shape;
+    let tile_bytes = elements(&problem.shape, tile).saturating_mul(problem.item_bytes);
+    let (fill, drain) = (needs(problem, from, tile, order, false), needs(problem, to, tile, order, true));
+    let sharded =
+        matches!(to, End::Array(Format { shard: Some(_), .. })) && problem.purpose == Purpose::Write;
+    let plain = fill.plain.max(drain.plain);
+    let encoded = fill.encoded.max(batch(problem, drain.encoded, sharded, threads));
+    let parked = if sharded && threads > 1 { threads } else { 0 };
+    let per_thread = plain + encoded + fill.scratch + drain.scratch;
+    let contexts =
+        threads.saturating_mul(fill.contexts + drain.contexts).saturating_sub(CONTEXT_ALLOWANCE_BYTES);
+    let indexes = fill.index.saturating_mul(threads + 1)
+        + drain.index.saturating_mul(if sharded { 2 } else { threads + 1 });
+    let memory_bytes = tile_bytes
+        .saturating_mul(slots)
+        .saturating_add(per_thread.saturating_mul(threads))
+        .saturating_add(encoded.saturating_mul(parked))
+        .saturating_add(contexts)
+        .saturating_add(indexes);
+    Stage {
+        tile: tile.to_vec(),
+        group: group.to_vec(),
+        order: order.to_vec(),
+        threads,
+        slots,
+        plain_bytes: plain,
+        encoded_bytes: encoded,
+        parked,
+        memory_bytes,
+    }
+}
+
+/// The free choices of a stage.
+#[derive(Clone, Copy)]
+pub(crate) struct Shape<'a> {
+    pub(crate) tile: &'a [u64],
+    pub(crate) group: &'a [u64],
+    pub(crate) order: &'a [u64],
+    pub(crate) threads: u64,
+    pub(crate) slots: u64,
+}
+
+/// What one end of a stage needs, for each thread.
+#[derive(Default)]
+struct Needs {
+    plain: u64,
+    encoded: u64,
+    scratch: u64,
+    contexts: u64,
+    /// For each shard in use.
+    index: u64,
+}
+
+fn needs(problem: &Problem, end: End<'_>, tile: &[u64], order: &[u64], draining: bool) -> Needs {
+    let format = match end {
+        End::Array(format) => format,
+        End::Spill(other) => {
+            let piece: Vec<u64> = tile.iter().zip(other).map(|(a, b)| *a.min(b)).collect();
+            let plain =
+                elements(&problem.shape, &piece).saturating_mul(problem.item_bytes).min(slab_max(problem));
+            return Needs { plain, ..Needs::default() };
+        }
+    };
+    let chunk_bytes = format.chunk.iter().fold(problem.item_bytes, |n, c| n.saturating_mul(*c));
+    let comparing = draining && problem.purpose == Purpose::Compare;
+    let plain = match (comparing, in_place(problem, &format.chunk, tile, order)) {
+        // One side is gathered from the tile, the other decoded.
+        (true, _) => chunk_bytes.saturating_mul(2),
+        (false, true) => 0,
+        (false, false) => chunk_bytes,
+    };
+    Needs {
+        plain,
+        encoded: format.encoded_bytes_max,
+        scratch: format.scratch_bytes,
+        contexts: format.context_bytes,
+        index: format.shard_index_bytes,
+    }
+}
+
+/// Whether every chunk that overlaps a tile is whole and contiguous in it: it needs no buffer of its own.
+fn in_place(problem: &Problem, chunk: &[u64], tile: &[u64], order: &[u64]) -> bool {
+    let whole = (0..chunk.len()).all(|d| {
+        let n = problem.shape[d];
+        n.is_multiple_of(chunk[d]) && (tile[d] >= n || tile[d].is_multiple_of(chunk[d]))
+    });
+    let clipped: Vec<u64> = tile.iter().zip(&problem.shape).map(|(w, n)| *w.min(n)).collect();
+    if !whole || clipped.contains(&0) {
+        return false;
+    }
+    let layout = Layout::ordered(Region::whole(&clipped), order, problem.item_bytes);
+    layout.contiguous(&Region::whole(chunk), problem.item_bytes).is_some()
+}
+
+/// Chunks of a shard are encoded in batches, so that small ones do not each cost a write.
+fn batch(problem: &Problem, encoded: u64, sharded: bool, threads: u64) -> u64 {
+    let room = (problem.memory_bytes_max / (16 * threads)).min(BATCH_BYTES_MAX);
+    if sharded && encoded > 0 { (room / encoded).max(1) * encoded } else { encoded }
+}
+
+/// Pieces are moved through slabs; a small memory gets small ones.
+fn slab_max(problem: &Problem) -> u64 {
+    (problem.memory_bytes_max / (16 * problem.threads.max(1))).clamp(problem.item_bytes, SLAB_BYTES_MAX)
+}

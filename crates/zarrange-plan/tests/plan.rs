@@ -1,0 +1,205 @@
+//! Plans of hard problems, and properties of all plans.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fmt::Write as _;
+
+use proptest::prelude::*;
+use serde_json::Value;
+use zarrange_grid::{ChunkGrid, Region};
+use zarrange_plan::{Format, Plan, PlanError, Problem, Purpose, Strategy as Way, plan};
+
+fn format(chunk: Vec<u64>, shard: Option<Vec<u64>>, item_bytes: u64) -> Format {
+    let bytes = chunk.iter().product::<u64>() * item_bytes;
+    let inner =
+        shard.as_ref().map_or(0, |s| s.iter().product::<u64>() / chunk.iter().product::<u64>().max(1));
+    Format {
+        encoded_bytes_max: bytes + bytes / 256 + 128,
+        scratch_bytes: 0,
+        context_bytes: 1 << 20,
+        shard_index_bytes: if shard.is_some() { inner * 48 + 4 } else { 0 },
+        chunk,
+        shard,
+    }
+}
+
+fn dims(value: &Value) -> Option<Vec<u64>> {
+    value.as_array().map(|a| a.iter().map(|n| n.as_u64().unwrap()).collect())
+}
+
+/// A case of datasets/hard-cases.json as a problem on two threads.
+fn hard_case(case: &Value) -> Problem {
+    let item_bytes = match case["dtype"].as_str().unwrap_or("f4") {
+        "u1" => 1,
+        "u2" => 2,
+        "f4" => 4,
+        _ => 8,
+    };
+    let side =
+        |name: &str| format(dims(&case[name]).unwrap(), dims(&case[format!("{name}_shards")]), item_bytes);
+    Problem {
+        shape: dims(&case["shape"]).unwrap(),
+        item_bytes,
+        source: side("source"),
+        target: side("target"),
+        same_encoding: true,
+        memory_bytes_max: case["max_mem"].as_u64().unwrap(),
+        threads: 2,
+        purpose: Purpose::Write,
+    }
+}
+
+fn hard_cases() -> Vec<(String, Problem)> {
+    let file = include_str!("../../../datasets/hard-cases.json");
+    let cases: Value = serde_json::from_str(file).unwrap();
+    let cases = cases["cases"].as_array().unwrap();
+    cases.iter().map(|c| (c["name"].as_str().unwrap().to_owned(), hard_case(c))).collect()
+}
+
+/// The explained plans of all hard cases, as a user would read them.
+#[test]
+fn hard_cases_explained() {
+    let mut text = String::new();
+    for (name, problem) in hard_cases() {
+        let outcome = match plan(&problem) {
+            Ok(plan) => plan.to_string(),
+            Err(error) => format!("error: {error}"),
+        };
+        writeln!(text, "== {name}\n{outcome}\n").unwrap();
+    }
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn hard_cases_keep_their_promises() {
+    for (name, problem) in hard_cases() {
+        let result = plan(&problem);
+        let strategy = result.as_ref().ok().map(|p| p.strategy);
+        match name.as_str() {
+            "wide" => assert!(matches!(result, Err(PlanError::Memory { source_bytes: 8_000_000_000, .. }))),
+            "no-intermediate" | "merge-rows" | "shard-larger-than-memory" => {
+                assert_eq!(strategy, Some(Way::Direct), "{name}");
+            }
+            "light-curves" => {
+                let predicted = result.as_ref().unwrap().predicted;
+                assert!(
+                    predicted.source_chunk_decodes <= 2 * predicted.source_chunks,
+                    "{name}: {predicted:?}"
+                );
+            }
+            _ => assert!(result.is_ok(), "{name}: {result:?}"),
+        }
+        if let Ok(plan) = result {
+            check_memory(&plan);
+            let json = serde_json::to_string(&plan).unwrap();
+            assert!(json.len() < 4000, "{name}: the plan holds no lists of tasks");
+            assert_eq!(serde_json::from_str::<Plan>(&json).unwrap(), plan, "{name}");
+        }
+    }
+}
+
+fn check_memory(plan: &Plan) {
+    let max = plan.problem.memory_bytes_max;
+    assert!(plan.predicted.peak_budget_bytes <= max, "{plan}");
+    assert!(plan.stages.iter().all(|s| s.memory_bytes <= max), "{plan}");
+}
+
+fn problem() -> impl Strategy<Value = Problem> {
+    (1usize..4)
+        .prop_flat_map(|rank| {
+            let of = |range: std::ops::Range<u64>| prop::collection::vec(range, rank);
+            (of(0..40), of(1..12), of(1..12), prop::option::of(of(1..4)), 1u64..5, 0u32..14, prop::bool::ANY)
+        })
+        .prop_map(|(shape, source, target, shards, threads, memory, compare)| {
+            let shard = shards.map(|s| s.iter().zip(&target).map(|(k, c)| k * c).collect());
+            Problem {
+                shape,
+                item_bytes: 4,
+                source: format(source, None, 4),
+                target: format(target, shard, 4),
+                same_encoding: false,
+                memory_bytes_max: 1000 << memory,
+                threads,
+                purpose: if compare { Purpose::Compare } else { Purpose::Write },
+            }
+        })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// Tiles of every stage partition the array, are aligned to what they write, and fit the memory.
+    #[test]
+    fn stages_cover_the_array_once(problem in problem()) {
+        match plan(&problem) {
+            Err(PlanError::Memory { needed, have, .. }) => {
+                prop_assert!(needed > have);
+                // The message tells the truth: with that much, there is a plan.
+                let enough = Problem { memory_bytes_max: needed, ..problem };
+                prop_assert!(plan(&enough).is_ok(), "{:?}", plan(&enough));
+            }
+            Err(other) => prop_assert!(false, "{other}"),
+            Ok(plan) => {
+                check_memory(&plan);
+                prop_assert_eq!(&again(&problem), &plan, "the same problem gives the same plan");
+                for (k, stage) in plan.stages.iter().enumerate() {
+                    let grid = ChunkGrid::new(&problem.shape, &stage.tile).unwrap();
+                    let last = k + 1 == plan.stages.len();
+                    let unit = if last { &problem.target.chunk } else { &problem.source.chunk };
+                    for (d, unit) in unit.iter().enumerate() {
+                        prop_assert_eq!(stage.tile[d] % unit, 0, "a tile holds whole chunks");
+                        prop_assert_eq!(stage.group[d] % stage.tile[d], 0, "a group holds whole tiles");
+                        if last {
+                            prop_assert_eq!(stage.group[d] % problem.target.object()[d], 0, "a shard is written in one go");
+                        }
+                    }
+                    prop_assert!(grid.count() > 0);
+                }
+                let decodes: u64 = plan.stages.first().map_or(0, |stage| {
+                    let tiles = ChunkGrid::new(&problem.shape, &stage.tile).unwrap();
+                    let chunks = ChunkGrid::new(&problem.shape, &problem.source.chunk).unwrap();
+                    (0..tiles.count()).map(|t| chunks.covering(&tiles.region(&tiles.all().unravel(t))).elements()).sum()
+                });
+                prop_assert_eq!(plan.predicted.source_chunk_decodes, decodes);
+                prop_assert_eq!(plan.strategy == Way::Reread, decodes > plan.predicted.source_chunks);
+            }
+        }
+    }
+}
+
+fn again(problem: &Problem) -> Plan {
+    plan(problem).unwrap()
+}
+
+#[test]
+fn nothing_changes_means_copy() {
+    let check = |change: fn(&mut Problem), expected: Way| {
+        let mut problem = Problem {
+            shape: vec![100, 100],
+            item_bytes: 8,
+            source: format(vec![10, 10], None, 8),
+            target: format(vec![10, 10], None, 8),
+            same_encoding: true,
+            memory_bytes_max: 1 << 20,
+            threads: 2,
+            purpose: Purpose::Write,
+        };
+        change(&mut problem);
+        assert_eq!(plan(&problem).unwrap().strategy, expected);
+    };
+    check(|_| {}, Way::Copy);
+    check(|p| p.same_encoding = false, Way::Direct);
+    check(|p| p.purpose = Purpose::Compare, Way::Direct);
+    check(|p| p.target = format(vec![10, 10], Some(vec![20, 20]), 8), Way::Direct);
+    check(|p| p.target = format(vec![20, 10], None, 8), Way::Direct);
+}
+
+#[test]
+fn impossible_problems_name_what_would_do() {
+    let mut problem = hard_cases()[0].1.clone();
+    problem.target = format(vec![10, 7, 7], Some(vec![20, 14, 15]), 4);
+    let error = plan(&problem).unwrap_err().to_string();
+    assert!(error.contains("[20, 14, 21] would be"), "{error}");
+    problem.target = format(vec![10, 7], None, 4);
+    assert!(matches!(plan(&problem), Err(PlanError::Grid(_))));
+    assert_eq!(Region::whole(&[]).elements(), 1);
+}

@@ -1,0 +1,95 @@
+//! The memory of a job: every data buffer is taken from here, and is given back when it is dropped.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::RechunkError;
+
+/// A bound on bytes in use.
+#[derive(Debug)]
+pub struct Budget {
+    max: u64,
+    used: AtomicU64,
+    peak: AtomicU64,
+}
+
+impl Budget {
+    /// A budget of `max` bytes.
+    pub fn new(max: u64) -> Arc<Self> {
+        Arc::new(Self { max, used: AtomicU64::new(0), peak: AtomicU64::new(0) })
+    }
+
+    /// The bound.
+    pub const fn max(&self) -> u64 {
+        self.max
+    }
+
+    /// The most bytes that were in use at once.
+    pub fn peak(&self) -> u64 {
+        self.peak.load(Ordering::Relaxed)
+    }
+
+    /// A zeroed buffer of `bytes`. Its pages are touched, and so resident, only as they are written.
+    ///
+    /// # Errors
+    /// [`RechunkError::Budget`] if it does not fit.
+    pub fn take(self: &Arc<Self>, bytes: u64) -> Result<Buffer, RechunkError> {
+        let lease = self.lease(bytes)?;
+        Ok(Buffer { data: vec![0; zarrange_grid::index(bytes)], lease })
+    }
+
+    /// Room for `bytes` that somebody else allocates.
+    ///
+    /// # Errors
+    /// [`RechunkError::Budget`] if it does not fit.
+    pub fn lease(self: &Arc<Self>, bytes: u64) -> Result<Lease, RechunkError> {
+        let add = |used: u64| used.checked_add(bytes).filter(|sum| *sum <= self.max);
+        match self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add) {
+            Ok(before) => {
+                self.peak.fetch_max(before + bytes, Ordering::Relaxed);
+                Ok(Lease { budget: self.clone(), bytes })
+            }
+            Err(used) => Err(RechunkError::Budget { wanted: bytes, used, max: self.max }),
+        }
+    }
+}
+
+/// Bytes of a budget in use; given back on drop.
+#[derive(Debug)]
+pub struct Lease {
+    budget: Arc<Budget>,
+    bytes: u64,
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.budget.used.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// A buffer of a budget.
+#[derive(Debug)]
+pub struct Buffer {
+    /// The bytes.
+    pub data: Vec<u8>,
+    /// Their place in the budget.
+    pub lease: Lease,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn never_more_than_the_bound() {
+        let budget = Budget::new(100);
+        let a = budget.take(60).unwrap();
+        assert!(matches!(budget.take(41), Err(RechunkError::Budget { wanted: 41, used: 60, max: 100 })));
+        assert!(budget.take(u64::MAX).is_err());
+        let b = budget.lease(40).unwrap();
+        drop(a);
+        assert_eq!(budget.take(60).unwrap().data.len(), 60);
+        drop(b);
+        assert_eq!(budget.peak(), 100);
+    }
+}

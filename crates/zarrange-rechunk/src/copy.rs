@@ -1,0 +1,92 @@
+//! Copying stored objects as they are: nothing is decoded.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use zarrange_array::{Array, ArrayError};
+use zarrange_io::{Access, IoError};
+
+use crate::RechunkError;
+use crate::budget::Budget;
+use crate::progress::Progress;
+use crate::report::{Counters, add};
+
+/// Objects are moved through buffers of at most this size.
+const BUFFER_BYTES_MAX: u64 = 1 << 20;
+
+/// Objects taken at once by a thread.
+const BATCH: u64 = 16;
+
+/// Copies every object of `source` that exists to its key in `target`.
+pub(crate) fn run(
+    (source, target): (&Array, &Array),
+    threads: u64,
+    budget: &Arc<Budget>,
+    counters: &Counters,
+    progress: &dyn Progress,
+) -> Result<(), RechunkError> {
+    let count = source.objects().count();
+    let threads = threads.clamp(1, count.div_ceil(BATCH).max(1));
+    let buffer_bytes = (budget.max() / (2 * threads)).clamp(1, BUFFER_BYTES_MAX);
+    let (next, failed) = (AtomicU64::new(0), AtomicBool::new(false));
+    let work = || -> Result<(), RechunkError> {
+        let mut buffer = budget.take(buffer_bytes)?.data;
+        let all = source.objects().all();
+        loop {
+            let first = next.fetch_add(BATCH, Ordering::Relaxed);
+            if first >= count || failed.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            for number in first..count.min(first + BATCH) {
+                let object = all.unravel(number);
+                let bytes =
+                    copy_object((source, &source.key(&object)), (target, &target.key(&object)), &mut buffer)?;
+                add(&counters.bytes_read, bytes);
+                add(&counters.bytes_written, bytes);
+                add(&counters.chunks_written, u64::from(bytes > 0));
+                progress.advance(source.objects().region(&object).elements());
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        let work = || work().inspect_err(|_| failed.store(true, Ordering::Relaxed));
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        threads.into_iter().try_for_each(|t| t.join().unwrap_or(Err(RechunkError::Panicked)))
+    })
+}
+
+/// Copies one object through `buffer`; its bytes, 0 if it is missing.
+fn copy_object(
+    (source, from): (&Array, &str),
+    (target, to): (&Array, &str),
+    buffer: &mut [u8],
+) -> Result<u64, RechunkError> {
+    let failed = |array: &Array, key: &str, source: IoError| ArrayError::ChunkIo {
+        array: array.location().to_owned(),
+        key: key.to_owned(),
+        source,
+    };
+    let (read, write) = (source.store(), target.store());
+    let Some(object) = read.open(from, Access::Read).map_err(|e| failed(source, from, e))? else {
+        return Ok(0);
+    };
+    let os = |e| {
+        failed(source, from, IoError::Os { operation: "read size", location: from.to_owned(), source: e })
+    };
+    let bytes = object.bytes().map_err(os)?;
+    let mut copy = None;
+    let mut offset = 0;
+    while offset < bytes || copy.is_none() {
+        let step = (bytes - offset).min(buffer.len() as u64);
+        let piece = &mut buffer[..zarrange_grid::index(step)];
+        read.read_at(&object, from, offset, piece).map_err(|e| failed(source, from, e))?;
+        if copy.is_none() {
+            copy = write.open(to, Access::Create).map_err(|e| failed(target, to, e))?;
+        }
+        if let Some(copy) = &copy {
+            write.write_at(copy, to, offset, piece).map_err(|e| failed(target, to, e))?;
+        }
+        offset += step;
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,272 @@
+//! The second half of a tile's life: into target chunks or shards, into an intermediate, or compared with a target.
+
+use std::sync::Arc;
+
+use zarrange_array::{Array, ArrayError, Elements};
+use zarrange_codec::{Scratch, same_values};
+use zarrange_grid::{ChunkGrid, Dims, Layout, Region, copy_region, fill_with, index, is_filled};
+
+use crate::RechunkError;
+use crate::budget::{Budget, Lease};
+use crate::fill::{Fill, Filler, Source, batch_size, sharded};
+use crate::report::{Counters, add};
+use crate::shards::{Segment, Sequencer};
+use crate::spill::SpillFile;
+use crate::verify::Difference;
+use crate::walk::{Batch, Cursor};
+
+/// Where tiles are drained to.
+#[derive(Debug)]
+pub(crate) enum Drain<'a> {
+    Chunks(&'a Array, &'a Elements),
+    Shards(&'a Array, &'a Elements, Sequencer<'a>),
+    Spill(&'a SpillFile),
+    /// Nothing is written: the array must hold the same values.
+    Compare(&'a Array, &'a Elements, &'a str),
+}
+
+/// A tile that can be read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Filled<'t> {
+    pub(crate) data: &'t [u8],
+    pub(crate) layout: &'t Layout,
+}
+
+impl<'a> Drain<'a> {
+    fn units(&self) -> &'a ChunkGrid {
+        match self {
+            Drain::Chunks(_, e) | Drain::Shards(_, e, _) | Drain::Compare(_, e, _) => &e.units,
+            Drain::Spill(spill) => spill.read(),
+        }
+    }
+
+    /// Batches of the chunks that `tile` drains into; a batch for shards fits `encoded_bytes`.
+    pub(crate) fn cursor(&self, tile: &Region, item_bytes: u64, threads: u64, encoded_bytes: u64) -> Cursor {
+        let units = self.units();
+        let batch = batch_size(tile, units, item_bytes, threads);
+        match self {
+            Drain::Shards(array, elements, _) => {
+                let fits = encoded_bytes / elements.chain().encoded_bytes_max() as u64;
+                Cursor::new(tile, units, Some(array.objects()), batch.min(fits))
+            }
+            Drain::Compare(array, elements, _) => Cursor::new(tile, units, sharded(array, elements), batch),
+            Drain::Chunks(..) | Drain::Spill(_) => Cursor::new(tile, units, None, batch),
+        }
+    }
+
+    /// What one thread needs to drain.
+    pub(crate) fn worker(
+        &'a self,
+        budget: &Arc<Budget>,
+        encoded: Vec<u8>,
+    ) -> Result<Drainer<'a>, RechunkError> {
+        let scratch = |elements: &Elements| -> Result<(Scratch, Lease), RechunkError> {
+            let lease = budget.lease(elements.chain().scratch_bytes() as u64)?;
+            Ok((Scratch::new(elements.chain()), lease))
+        };
+        let kind = match self {
+            Drain::Spill(spill) => Kind::Spill(spill),
+            Drain::Chunks(array, elements) => Kind::Chunks(
+                Target { array, elements, scratch: scratch(elements)? },
+                String::new(),
+                String::new(),
+            ),
+            Drain::Shards(array, elements, sequencer) => {
+                Kind::Shards(Target { array, elements, scratch: scratch(elements)? }, sequencer)
+            }
+            Drain::Compare(array, elements, path) => match Fill::Array(array, elements).worker(budget)? {
+                Filler::Array(source) => Kind::Compare { source, elements, path },
+                Filler::Spill(spill) => Kind::Spill(spill),
+            },
+        };
+        Ok(Drainer { kind, segment: Segment { buffer: encoded, ..Segment::default() } })
+    }
+
+    /// Lets threads go that wait for their turn.
+    pub(crate) fn abort(&self) {
+        if let Drain::Shards(_, _, sequencer) = self {
+            sequencer.abort();
+        }
+    }
+}
+
+/// One thread's means to drain tiles, with its buffer for encoded chunks.
+#[derive(Debug)]
+pub(crate) struct Drainer<'a> {
+    kind: Kind<'a>,
+    segment: Segment,
+}
+
+#[derive(Debug)]
+enum Kind<'a> {
+    Chunks(Target<'a>, String, String),
+    Shards(Target<'a>, &'a Sequencer<'a>),
+    Spill(&'a SpillFile),
+    Compare { source: Box<Source<'a>>, elements: &'a Elements, path: &'a str },
+}
+
+impl Drainer<'_> {
+    /// The buffer for encoded chunks: filling uses the same one.
+    pub(crate) fn encoded(&mut self) -> &mut [u8] {
+        &mut self.segment.buffer
+    }
+
+    /// Drains the chunks of `batch`, whose turn is `ticket`.
+    pub(crate) fn drain(
+        &mut self,
+        tile: Filled<'_>,
+        batch: &Batch,
+        ticket: u64,
+        plain: &mut [u8],
+        counters: &Counters,
+    ) -> Result<(), RechunkError> {
+        match &mut self.kind {
+            Kind::Chunks(target, key, path) => {
+                for unit in batch.indices() {
+                    let Some(bytes) = target.encode(tile, &unit, plain, &mut self.segment.buffer)? else {
+                        continue;
+                    };
+                    target.array.keys().write(&unit, key);
+                    let written = target.array.store().write_whole(key, &self.segment.buffer[..bytes], path);
+                    written.map_err(|source| ArrayError::ChunkIo {
+                        array: target.array.location().to_owned(),
+                        key: key.clone(),
+                        source,
+                    })?;
+                    add(&counters.bytes_written, bytes as u64);
+                    add(&counters.chunks_written, 1);
+                }
+                Ok(())
+            }
+            Kind::Shards(target, sequencer) => {
+                let segment = &mut self.segment;
+                segment.begin(&batch.object, batch.count);
+                for unit in batch.indices() {
+                    let room = &mut segment.buffer[segment.bytes..];
+                    let Some(bytes) = target.encode(tile, &unit, plain, room)? else { continue };
+                    let inner = target.array.inner_number(target.elements, &batch.object, &unit);
+                    segment.entries.push((inner, bytes as u64));
+                    segment.bytes += bytes;
+                    add(&counters.chunks_written, 1);
+                }
+                sequencer.commit(ticket, segment, counters)
+            }
+            Kind::Spill(spill) => spill_pieces(spill, tile, batch, plain, counters),
+            Kind::Compare { source, elements, path } => {
+                for unit in batch.indices() {
+                    compare(
+                        source,
+                        elements,
+                        path,
+                        tile,
+                        (&batch.object, &unit),
+                        plain,
+                        &mut self.segment.buffer,
+                    )?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Encodes chunks of a target.
+#[derive(Debug)]
+struct Target<'a> {
+    array: &'a Array,
+    elements: &'a Elements,
+    scratch: (Scratch, Lease),
+}
+
+impl Target<'_> {
+    /// Encodes chunk `unit` of the tile into `encoded`; its bytes, or `None` if it is nothing but the fill value.
+    fn encode(
+        &mut self,
+        tile: Filled<'_>,
+        unit: &Dims,
+        plain: &mut [u8],
+        encoded: &mut [u8],
+    ) -> Result<Option<usize>, RechunkError> {
+        let item = self.elements.item_bytes();
+        let (cell, region) = (self.elements.units.cell(unit), self.elements.units.region(unit));
+        let in_tile = tile.layout.contiguous(&region, item as u64).filter(|_| region == cell);
+        let chunk = if let Some(range) = in_tile {
+            &tile.data[range]
+        } else {
+            let chunk = &mut plain[..self.elements.chain().chunk_bytes()];
+            if region != cell {
+                fill_with(chunk, &self.elements.fill);
+            }
+            copy_region(
+                &region,
+                (tile.data, tile.layout),
+                (chunk, &Layout::c_order(cell, item as u64)),
+                item,
+            );
+            chunk
+        };
+        if is_filled(chunk, &self.elements.fill) {
+            return Ok(None);
+        }
+        let bytes = self.elements.chain().encode(chunk, encoded, &mut self.scratch.0);
+        let bytes = bytes.map_err(|source| ArrayError::Chunk {
+            array: self.array.location().to_owned(),
+            key: self.array.key(unit),
+            source,
+        })?;
+        Ok(Some(bytes))
+    }
+}
+
+fn spill_pieces(
+    spill: &SpillFile,
+    tile: Filled<'_>,
+    batch: &Batch,
+    plain: &mut [u8],
+    counters: &Counters,
+) -> Result<(), RechunkError> {
+    let item = index(tile.layout.bytes() / tile.layout.region().elements().max(1));
+    for unit in batch.indices() {
+        let Some(piece) = spill.read().region(&unit).intersect(tile.layout.region()) else { continue };
+        for slab in spill.slabs(&piece, plain.len()) {
+            let layout = spill.layout(slab.clone());
+            let data = &mut plain[..index(layout.bytes())];
+            copy_region(&slab, (tile.data, tile.layout), (data, &layout), item);
+            spill.write_slab(&slab, data)?;
+            add(&counters.spill_bytes, layout.bytes());
+        }
+    }
+    Ok(())
+}
+
+/// Compares chunk `unit` of another array with the tile.
+fn compare(
+    source: &mut Source<'_>,
+    elements: &Elements,
+    path: &str,
+    tile: Filled<'_>,
+    (object, unit): (&Dims, &Dims),
+    plain: &mut [u8],
+    encoded: &mut [u8],
+) -> Result<(), RechunkError> {
+    let (item, bytes) = (elements.item_bytes(), elements.chain().chunk_bytes());
+    let (theirs, ours) = plain[..2 * bytes].split_at_mut(bytes);
+    match source.fetch(object, unit, encoded)? {
+        Some(stored) => source.decode(object, unit, &encoded[..stored], theirs)?,
+        None => fill_with(theirs, &elements.fill),
+    }
+    // What lies beyond the array's edge is nobody's value: it starts out equal.
+    ours.copy_from_slice(theirs);
+    let (cell, region) = (elements.units.cell(unit), elements.units.region(unit));
+    let layout = Layout::c_order(cell.clone(), item as u64);
+    copy_region(&region, (tile.data, tile.layout), (ours, &layout), item);
+    let Some(at) = same_values(ours, theirs, &elements.element) else { return Ok(()) };
+    let element = at / item;
+    let value = |data: &[u8]| elements.element.format(&data[element * item..(element + 1) * item]);
+    Err(RechunkError::Differs(Box::new(Difference::Value {
+        array: path.to_owned(),
+        index: cell.unravel(element as u64).to_vec(),
+        a: value(ours),
+        b: value(theirs),
+    })))
+}

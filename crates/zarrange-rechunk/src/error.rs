@@ -1,0 +1,138 @@
+//! What can go wrong with a job.
+
+use zarrange_array::ArrayError;
+use zarrange_io::IoError;
+use zarrange_plan::PlanError;
+
+/// A job that failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RechunkError {
+    /// What was asked cannot be.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// An array cannot be read or written.
+    #[error(transparent)]
+    Array(#[from] ArrayError),
+    /// Bytes cannot be read or written.
+    #[error(transparent)]
+    Io(#[from] IoError),
+    /// An array has no plan.
+    #[error("array {array}: {source}")]
+    Plan {
+        /// Path of the array within the source; empty for the source itself.
+        array: String,
+        /// Why not.
+        source: PlanError,
+    },
+    /// More memory was asked for than the budget has left: the plan was wrong.
+    #[error("memory budget exceeded: {wanted} bytes wanted, {used} of {max} in use")]
+    Budget {
+        /// Bytes wanted.
+        wanted: u64,
+        /// Bytes in use.
+        used: u64,
+        /// The bound.
+        max: u64,
+    },
+    /// The written target differs from the source.
+    #[error("verification failed: {0}")]
+    Differs(Box<crate::Difference>),
+    /// A worker thread died.
+    #[error("internal error: a worker thread panicked; the target was not published")]
+    Panicked,
+}
+
+/// A request that does not fit the source: wrong usage.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SpecError {
+    /// A SPEC of another rank than the array.
+    #[error("array {array:?} has shape {shape:?}: SPEC {spec:?} has {} numbers, {} are needed", spec.len(), shape.len())]
+    Rank {
+        /// Path of the array.
+        array: String,
+        /// Its shape.
+        shape: Vec<u64>,
+        /// The numbers given.
+        spec: Vec<i64>,
+    },
+    /// A chunk length that is neither positive nor -1.
+    #[error(
+        "array {array:?}: chunk length {length} is not possible: use a positive number, or -1 for the whole dimension"
+    )]
+    Length {
+        /// Path of the array.
+        array: String,
+        /// The number given.
+        length: i64,
+    },
+    /// A dimension name that the array does not have.
+    #[error("array {array:?} has no dimension {name:?}: its dimensions are {dimensions:?}")]
+    Dimension {
+        /// Path of the array.
+        array: String,
+        /// The name given.
+        name: String,
+        /// The names there are.
+        dimensions: Vec<String>,
+    },
+    /// An array that the source does not have.
+    #[error("the source has no array {name:?}: its arrays are {arrays:?}")]
+    UnknownArray {
+        /// The name given.
+        name: String,
+        /// The arrays there are.
+        arrays: Vec<String>,
+    },
+    /// Two SPECs for one array.
+    #[error("array {array:?} is given two SPECs for its {what}: give one")]
+    Conflict {
+        /// Path of the array.
+        array: String,
+        /// Chunks or shards.
+        what: &'static str,
+    },
+    /// A shard that is not made of whole inner chunks.
+    #[error(
+        "array {array:?}: shard {shard:?} is not a multiple of its inner chunk {chunk:?}: {admissible:?} would be"
+    )]
+    Shard {
+        /// Path of the array.
+        array: String,
+        /// The shard.
+        shard: Vec<u64>,
+        /// The inner chunk.
+        chunk: Vec<u64>,
+        /// A shard near the one given.
+        admissible: Vec<u64>,
+    },
+    /// An array whose elements cannot be accessed cannot be rechunked.
+    #[error("array {array:?} cannot be rechunked: {reason}; leave it without a SPEC to copy it unchanged")]
+    Opaque {
+        /// Path of the array.
+        array: String,
+        /// Why not.
+        reason: String,
+    },
+    /// A codec description that is not understood.
+    #[error(
+        "codecs {given:?}: {reason}; use keep, none, zstd[:LEVEL], blosc[:CNAME[:LEVEL[:SHUFFLE]]], gzip[:LEVEL] or a JSON list"
+    )]
+    Codecs {
+        /// The text given.
+        given: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A SPEC that is not understood.
+    #[error(
+        "SPEC {given:?}: {reason}; use 1,500,2 or object=1,epoch=-1 or keep, with ARRAY: before it for one array of a group"
+    )]
+    Syntax {
+        /// The text given.
+        given: String,
+        /// What is wrong.
+        reason: String,
+    },
+}

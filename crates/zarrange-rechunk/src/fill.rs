@@ -1,0 +1,184 @@
+//! The first half of a tile's life: from source chunks, or from the pieces of an intermediate.
+
+use std::sync::Arc;
+
+use zarrange_array::{Array, ChunkReader, Elements, ShardReader};
+use zarrange_codec::ArrayCodec;
+use zarrange_grid::{ChunkGrid, Dims, Layout, Region, Tile, index};
+
+use crate::RechunkError;
+use crate::budget::{Budget, Lease};
+use crate::report::{Counters, add};
+use crate::spill::SpillFile;
+use crate::walk::{Batch, Cursor};
+
+/// Chunks are claimed in batches of about this many decoded bytes: a lock for each batch, not for each chunk.
+pub(crate) const BATCH_BYTES: u64 = 256 << 10;
+
+/// Where tiles are filled from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Fill<'a> {
+    Array(&'a Array, &'a Elements),
+    Spill(&'a SpillFile),
+}
+
+impl<'a> Fill<'a> {
+    /// The chunks or pieces that fill a tile.
+    pub(crate) const fn units(&self) -> &'a ChunkGrid {
+        match self {
+            Fill::Array(_, elements) => &elements.units,
+            Fill::Spill(spill) => spill.written(),
+        }
+    }
+
+    /// Batches of the chunks that fill `tile`.
+    pub(crate) fn cursor(&self, tile: &Region, item_bytes: u64, threads: u64) -> Cursor {
+        let shards = match self {
+            Fill::Array(array, elements) => sharded(array, elements),
+            Fill::Spill(_) => None,
+        };
+        Cursor::new(tile, self.units(), shards, batch_size(tile, self.units(), item_bytes, threads))
+    }
+
+    /// What one thread needs to fill.
+    pub(crate) fn worker(&self, budget: &Arc<Budget>) -> Result<Filler<'a>, RechunkError> {
+        match self {
+            Fill::Spill(spill) => Ok(Filler::Spill(spill)),
+            Fill::Array(array, elements) => {
+                let lease = budget.lease(elements.chain().scratch_bytes() as u64)?;
+                let source =
+                    Source { array, elements, reader: ChunkReader::new(array)?, shard: None, _lease: lease };
+                Ok(Filler::Array(Box::new(source)))
+            }
+        }
+    }
+}
+
+/// The shards of an array, if it has any.
+pub(crate) fn sharded<'a>(array: &'a Array, elements: &Elements) -> Option<&'a ChunkGrid> {
+    matches!(elements.codec, ArrayCodec::Shards(_)).then(|| array.objects())
+}
+
+/// Units of a batch: about [`BATCH_BYTES`], but several batches for each thread.
+pub(crate) fn batch_size(tile: &Region, units: &ChunkGrid, item_bytes: u64, threads: u64) -> u64 {
+    let unit_bytes = units.chunk_shape().iter().fold(item_bytes, |n, c| n.saturating_mul(*c));
+    let share = units.covering(tile).elements() / (4 * threads);
+    (BATCH_BYTES / unit_bytes.max(1)).min(share).max(1)
+}
+
+/// One thread's means to fill tiles.
+#[derive(Debug)]
+pub(crate) enum Filler<'a> {
+    Array(Box<Source<'a>>),
+    Spill(&'a SpillFile),
+}
+
+impl Filler<'_> {
+    /// Fills the parts of `tile` that `batch` names.
+    pub(crate) fn fill(
+        &mut self,
+        tile: &Tile,
+        batch: &Batch,
+        (plain, encoded): (&mut [u8], &mut [u8]),
+        counters: &Counters,
+    ) -> Result<(), RechunkError> {
+        match self {
+            Filler::Array(source) => {
+                for unit in batch.indices() {
+                    source.fill_part(tile, &batch.object, &unit, plain, encoded, counters)?;
+                }
+            }
+            Filler::Spill(spill) => {
+                for unit in batch.indices() {
+                    let part = tile.claim(&unit);
+                    for slab in spill.slabs(part.region(), plain.len()) {
+                        let layout = spill.layout(slab.clone());
+                        let data = &mut plain[..index(layout.bytes())];
+                        spill.read_slab(&slab, data)?;
+                        part.copy_piece(data, &layout);
+                    }
+                    part.done();
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads chunks of an array; the shard read last stays open.
+#[derive(Debug)]
+pub(crate) struct Source<'a> {
+    array: &'a Array,
+    elements: &'a Elements,
+    reader: ChunkReader<'a>,
+    shard: Option<(Dims, Option<ShardReader>)>,
+    _lease: Lease,
+}
+
+impl Source<'_> {
+    fn fill_part(
+        &mut self,
+        tile: &Tile,
+        object: &Dims,
+        unit: &Dims,
+        plain: &mut [u8],
+        encoded: &mut [u8],
+        counters: &Counters,
+    ) -> Result<(), RechunkError> {
+        let part = tile.claim(unit);
+        let Some(bytes) = self.fetch(object, unit, encoded)? else {
+            part.fill(&self.elements.fill);
+            return Ok(());
+        };
+        add(&counters.bytes_read, bytes as u64);
+        add(&counters.decodes, 1);
+        let cell = self.elements.units.cell(unit);
+        let part = if *part.region() == cell {
+            part.write_in_place(|chunk| self.decode(object, unit, &encoded[..bytes], chunk))?
+        } else {
+            Some(part)
+        };
+        if let Some(part) = part {
+            let chunk = &mut plain[..self.elements.chain().chunk_bytes()];
+            self.decode(object, unit, &encoded[..bytes], chunk)?;
+            part.copy_from(chunk, &Layout::c_order(cell, self.elements.item_bytes() as u64));
+        }
+        Ok(())
+    }
+
+    /// Stored bytes of a chunk, or `None` if it is missing.
+    pub(crate) fn fetch(
+        &mut self,
+        object: &Dims,
+        unit: &Dims,
+        encoded: &mut [u8],
+    ) -> Result<Option<usize>, RechunkError> {
+        let encoded = &mut encoded[..self.elements.chain().encoded_bytes_max()];
+        if matches!(self.elements.codec, ArrayCodec::Chunks(_)) {
+            return Ok(self.reader.fetch(unit, encoded)?);
+        }
+        if self.shard.as_ref().is_none_or(|(open, _)| open != object) {
+            self.shard = None;
+            self.shard = Some((object.clone(), self.reader.open_shard(object)?));
+        }
+        let Some((_, Some(shard))) = &self.shard else { return Ok(None) };
+        let inner = self.array.inner_number(self.elements, object, unit);
+        Ok(self.reader.fetch_inner(shard, inner, encoded)?)
+    }
+
+    /// Decodes a chunk; the error names it.
+    pub(crate) fn decode(
+        &mut self,
+        object: &Dims,
+        unit: &Dims,
+        encoded: &[u8],
+        chunk: &mut [u8],
+    ) -> Result<(), RechunkError> {
+        let (array, elements, shard) = (self.array, self.elements, &self.shard);
+        let name = || match shard {
+            Some((_, Some(shard))) => shard.inner_key(array.inner_number(elements, object, unit)),
+            _ => array.key(unit),
+        };
+        Ok(self.reader.decode(encoded, chunk, name)?)
+    }
+}

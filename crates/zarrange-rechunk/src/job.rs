@@ -1,0 +1,451 @@
+//! From a request to a published target.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use zarrange_array::{
+    Array, Contents, Document, Elements, Group, KeyEncoding, Layout, Node, Separator, Staging, check_apart,
+    check_target,
+};
+use zarrange_codec::{ArrayCodec, ShardIndex};
+use zarrange_io::{Location, Store};
+use zarrange_plan::{Format, Plan, Problem, Purpose, Strategy, plan};
+
+use crate::budget::Budget;
+use crate::drain::Drain;
+use crate::fill::Fill;
+use crate::progress::Progress;
+use crate::report::{ArrayReport, Counters, Report};
+use crate::shards::Sequencer;
+use crate::spec::{ChunkSpec, Codecs, Named};
+use crate::spill::SpillFile;
+use crate::stage::{self, Pass};
+use crate::verify::compare_arrays;
+use crate::{RechunkError, SpecError, copy};
+
+/// A request to rechunk.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// What to read.
+    pub source: Location,
+    /// What to make.
+    pub target: Location,
+    /// Chunk shapes.
+    pub chunks: Vec<Named>,
+    /// Shard shapes.
+    pub shards: Vec<Named>,
+    /// Arrays that shapes without a name apply to; empty for all.
+    pub arrays: Vec<String>,
+    /// Leave out arrays that neither `chunks` nor `shards` name.
+    pub only_named: bool,
+    /// Codecs of rechunked arrays.
+    pub codecs: Codecs,
+    /// The bound on all data buffers together.
+    pub memory_bytes_max: u64,
+    /// Threads to use, at most.
+    pub threads: u64,
+    /// Where an intermediate goes; beside the target if not given.
+    pub temp: Option<Location>,
+    /// What to compare before publishing.
+    pub verify: Verify,
+    /// Whether to wait until the target is on the disk.
+    pub durability: Durability,
+    /// Replace an existing target.
+    pub overwrite: bool,
+}
+
+/// What is compared with the source before the target is published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verify {
+    /// Nothing.
+    None,
+    /// A few tiles of each array, spread evenly.
+    Sample,
+    /// Everything.
+    Full,
+}
+
+/// What survives a crash of the machine right after the job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Nothing is promised.
+    None,
+    /// The whole target.
+    Commit,
+}
+
+/// Tiles that [`Verify::Sample`] compares.
+const SAMPLE_TILES: u64 = 4;
+
+/// A job that was opened and planned.
+#[derive(Debug)]
+pub struct Prepared {
+    job: Job,
+    /// The arrays of the target, by path.
+    pub items: Vec<Item>,
+    groups: Vec<(String, Group)>,
+    consolidated: bool,
+}
+
+/// One array of a job.
+#[derive(Debug)]
+pub struct Item {
+    /// Path within the hierarchy; empty for the root.
+    pub path: String,
+    source: Array,
+    target: Array,
+    /// How it will be moved; `None` if its stored bytes are copied without being understood.
+    pub plan: Option<Plan>,
+}
+
+/// Opens the source of `job` and plans every array. Nothing is written.
+///
+/// # Errors
+/// [`RechunkError`] if the source cannot be opened, a request does not fit it, or the target may not be written.
+pub fn prepare(job: Job) -> Result<Prepared, RechunkError> {
+    check_apart(&job.source, &job.target)?;
+    check_target(&job.target, job.overwrite)?;
+    let root = zarrange_array::open(&job.source.open()?)?;
+    let mut consolidated = false;
+    let (mut arrays, mut groups) = (Vec::new(), Vec::new());
+    zarrange_array::walk(root, "", &mut |path: &str, node| -> Result<(), RechunkError> {
+        match node {
+            Node::Array(array) => arrays.push((path.to_owned(), *array)),
+            Node::Group(group) => {
+                consolidated |= path.is_empty() && group.is_consolidated();
+                groups.push((path.to_owned(), group));
+            }
+        }
+        Ok(())
+    })?;
+    let names: Vec<String> = arrays.iter().map(|(path, _)| path.clone()).collect();
+    let chunks = Requests::new("chunks", &job.chunks, &job.arrays, &names)?;
+    let shards = Requests::new("shards", &job.shards, &job.arrays, &names)?;
+    let mut items = Vec::new();
+    for (path, source) in arrays {
+        let (chunk, shard) = (chunks.of(&path), shards.of(&path));
+        if job.only_named && chunk.is_none() && shard.is_none() {
+            continue;
+        }
+        items.push(prepare_item(&job, path, source, chunk, shard)?);
+    }
+    Ok(Prepared { job, items, groups, consolidated })
+}
+
+/// Shapes by array path.
+struct Requests<'a> {
+    named: BTreeMap<&'a str, &'a ChunkSpec>,
+}
+
+impl<'a> Requests<'a> {
+    fn new(
+        what: &'static str,
+        specs: &'a [Named],
+        selected: &'a [String],
+        arrays: &'a [String],
+    ) -> Result<Self, SpecError> {
+        let known = |name: &str| arrays.iter().any(|a| a == name);
+        let unknown = |name: &str| SpecError::UnknownArray { name: name.to_owned(), arrays: arrays.to_vec() };
+        if let Some(name) = selected.iter().find(|name| !known(name)) {
+            return Err(unknown(name));
+        }
+        let mut named = BTreeMap::new();
+        let mut general: Option<&ChunkSpec> = None;
+        for Named { array, spec } in specs {
+            let taken = match array {
+                Some(name) if !known(name) => return Err(unknown(name)),
+                Some(name) => named.insert(name.as_str(), spec),
+                None => general.replace(spec),
+            };
+            if taken.is_some() {
+                let array = array.clone().unwrap_or_default();
+                return Err(SpecError::Conflict { array, what });
+            }
+        }
+        if let Some(spec) = general {
+            let all = if selected.is_empty() { arrays } else { selected };
+            for array in all {
+                named.entry(array.as_str()).or_insert(spec);
+            }
+        }
+        Ok(Self { named })
+    }
+
+    fn of(&self, path: &str) -> Option<&'a ChunkSpec> {
+        self.named.get(path).copied()
+    }
+}
+
+fn prepare_item(
+    job: &Job,
+    path: String,
+    source: Array,
+    chunk: Option<&ChunkSpec>,
+    shard: Option<&ChunkSpec>,
+) -> Result<Item, RechunkError> {
+    let asked = chunk.is_some() || shard.is_some();
+    let mut document = source.document().clone();
+    if source.zarr_format() == 2 {
+        document = document.with_key_encoding(KeyEncoding::Default(Separator::Slash));
+    }
+    let elements = match source.contents() {
+        Contents::Opaque(reason) if asked => {
+            return Err(SpecError::Opaque { array: path, reason: reason.clone() }.into());
+        }
+        Contents::Opaque(_) => {
+            let target = target_array(&path, document)?;
+            return Ok(Item { path, source, target, plan: None });
+        }
+        Contents::Elements(elements) => elements,
+    };
+    if asked {
+        let layout = target_layout(job, &path, &source, elements, chunk, shard)?;
+        if layout != elements.layout {
+            document = document.with_layout(&layout);
+        }
+    }
+    let target = target_array(&path, document)?;
+    let problem = problem(&source, &target, job.memory_bytes_max, job.threads, Purpose::Write)?;
+    let plan = plan(&problem).map_err(|source| RechunkError::Plan { array: path.clone(), source })?;
+    Ok(Item { path, source, target, plan: Some(plan) })
+}
+
+/// The array that `document` describes, not stored anywhere yet.
+fn target_array(path: &str, document: Document) -> Result<Array, RechunkError> {
+    let nowhere =
+        Store::new(Arc::new(zarrange_io::backends::memory::Memory::default()), format!("target {path}"));
+    Ok(Array::new(nowhere, document, 3)?)
+}
+
+fn target_layout(
+    job: &Job,
+    path: &str,
+    source: &Array,
+    elements: &Elements,
+    chunk: Option<&ChunkSpec>,
+    shard: Option<&ChunkSpec>,
+) -> Result<Layout, SpecError> {
+    let now = &elements.layout;
+    let names = source.document().dimension_names().unwrap_or_default();
+    let resolve = |spec: &ChunkSpec, current: &[u64]| spec.resolve(path, source.shape(), &names, current);
+    let new_chunk = chunk.map_or_else(|| Ok(now.chunk.clone()), |spec| resolve(spec, &now.chunk))?;
+    let new_shard = match shard {
+        Some(ChunkSpec::Keep) => now.shard.clone(),
+        Some(spec) => Some(resolve(spec, now.shard.as_ref().unwrap_or(&new_chunk))?),
+        // Chunks that stay as they are stay in their shards.
+        None => now.shard.clone().filter(|_| new_chunk == now.chunk),
+    };
+    if let Some(shard) = &new_shard
+        && shard.iter().zip(&new_chunk).any(|(s, c)| s % c != 0)
+    {
+        let admissible =
+            shard.iter().zip(&new_chunk).map(|(s, c)| s.div_ceil(*c).saturating_mul(*c)).collect();
+        return Err(SpecError::Shard {
+            array: path.to_owned(),
+            shard: shard.clone(),
+            chunk: new_chunk,
+            admissible,
+        });
+    }
+    let codecs = job.codecs.resolve(now, elements.item_bytes());
+    Ok(Layout { chunk: new_chunk, shard: new_shard, codecs })
+}
+
+/// Moving `source` to `target` as a problem for the planner.
+pub(crate) fn problem(
+    source: &Array,
+    target: &Array,
+    memory_bytes_max: u64,
+    threads: u64,
+    purpose: Purpose,
+) -> Result<Problem, RechunkError> {
+    let (from, to) = (source.elements()?, target.elements()?);
+    Ok(Problem {
+        shape: source.shape().to_vec(),
+        item_bytes: from.item_bytes() as u64,
+        source: format(from),
+        target: format(to),
+        same_encoding: from.layout.codecs == to.layout.codecs,
+        memory_bytes_max,
+        threads,
+        purpose,
+    })
+}
+
+fn format(elements: &Elements) -> Format {
+    let chain = elements.chain();
+    let shard_index_bytes = match &elements.codec {
+        ArrayCodec::Chunks(_) => 0,
+        ArrayCodec::Shards(codec) => ShardIndex::memory_bytes(codec.grid().count()),
+    };
+    Format {
+        chunk: elements.layout.chunk.clone(),
+        shard: elements.layout.shard.clone(),
+        encoded_bytes_max: chain.encoded_bytes_max() as u64,
+        scratch_bytes: chain.scratch_bytes() as u64,
+        context_bytes: chain.context_bytes() as u64,
+        shard_index_bytes,
+    }
+}
+
+impl Prepared {
+    /// What the job will cost.
+    pub fn predicted(&self) -> Report {
+        let arrays = self
+            .items
+            .iter()
+            .filter_map(|item| Some(ArrayReport::predicted(&item.path, item.plan.as_ref()?)));
+        Report::sum(arrays.collect(), false, "none")
+    }
+
+    /// Bytes that progress will count to, one pass over each array counting twice (in and out).
+    fn work_bytes(&self) -> u64 {
+        self.items.iter().map(Item::work_bytes).sum()
+    }
+}
+
+impl fmt::Display for Prepared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (k, item) in self.items.iter().enumerate() {
+            if k > 0 {
+                write!(f, "\n\n")?;
+            }
+            if !item.path.is_empty() {
+                writeln!(f, "[{}]", item.path)?;
+            }
+            match &item.plan {
+                Some(plan) => plan.fmt(f)?,
+                None => f.write_str("strategy   copy (the stored bytes, unchanged)")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Item {
+    fn work_bytes(&self) -> u64 {
+        match &self.plan {
+            Some(Plan { strategy: Strategy::Copy, problem, .. }) => problem.shape.iter().product(),
+            Some(Plan { stages, problem, .. }) => {
+                problem.shape.iter().product::<u64>() * problem.item_bytes * 2 * stages.len() as u64
+            }
+            None => self.source.shape().iter().product(),
+        }
+    }
+}
+
+/// Carries out a prepared job: writes, verifies, publishes.
+///
+/// # Errors
+/// [`RechunkError`]; the target is then as it was before, and what was written is removed.
+pub fn run(prepared: Prepared, progress: &dyn Progress) -> Result<Report, RechunkError> {
+    let begin = Instant::now();
+    let budget = Budget::new(prepared.job.memory_bytes_max);
+    let staging = Staging::begin(&prepared.job.target, prepared.job.overwrite)?;
+    let root = staging.store()?;
+    let backend = root.backend();
+    progress.begin("rechunk", prepared.work_bytes());
+    let Prepared { job, items, groups, consolidated } = prepared;
+    let (mut reports, mut targets) = (Vec::new(), Vec::new());
+    for item in items {
+        let target = item.target.with_store(root.below(&item.path)?);
+        let counters = Counters::default();
+        let started = Instant::now();
+        let ends = (&item.source, &target);
+        match &item.plan {
+            Some(plan) if plan.strategy != Strategy::Copy => {
+                run_stages(&job, plan, ends, &staging, (&budget, &counters, progress))?;
+            }
+            _ => copy::run(ends, job.threads, &budget, &counters, progress)?,
+        }
+        if let Some(plan) = &item.plan {
+            let elapsed = started.elapsed().as_secs_f64();
+            reports.push(ArrayReport::measured(&item.path, plan, &counters, budget.peak(), elapsed));
+        }
+        targets.push((item.path, item.source, target));
+    }
+    verify_targets(&job, &targets, &budget, progress)?;
+    let arrays: Vec<_> = targets.iter().map(|(path, _, target)| (path.clone(), target)).collect();
+    zarrange_array::publish_metadata(&root, &arrays, &groups, consolidated)?;
+    staging.publish(job.durability == Durability::Commit)?;
+    let mut report = Report::sum(reports, job.verify == Verify::Full, backend);
+    report.peak_budget_bytes = budget.peak();
+    report.elapsed_s = begin.elapsed().as_secs_f64();
+    Ok(report)
+}
+
+type Context<'a> = (&'a Arc<Budget>, &'a Counters, &'a dyn Progress);
+
+/// Runs the stages of one array's plan.
+fn run_stages(
+    job: &Job,
+    plan: &Plan,
+    (source, target): (&Array, &Array),
+    staging: &Staging,
+    (budget, counters, progress): Context<'_>,
+) -> Result<(), RechunkError> {
+    let (from, to) = (source.elements()?, target.elements()?);
+    let Problem { shape, item_bytes, .. } = &plan.problem;
+    let spill = match &plan.spill {
+        None => None,
+        Some(spill) => {
+            let (store, key) = match &job.temp {
+                None => staging.spill(),
+                Some(place) => (place.open()?, staging.spill().1),
+            };
+            Some(SpillFile::create(store, &key, spill, shape, *item_bytes)?)
+        }
+    };
+    for (k, stage) in plan.stages.iter().enumerate() {
+        let fill = match &spill {
+            Some(spill) if k > 0 => Fill::Spill(spill),
+            _ => Fill::Array(source, from),
+        };
+        let mut leases = Vec::new();
+        let drain = match (&spill, &to.codec) {
+            (Some(spill), _) if k == 0 => Drain::Spill(spill),
+            (_, ArrayCodec::Chunks(_)) => Drain::Chunks(target, to),
+            (_, ArrayCodec::Shards(codec)) => {
+                leases.push(budget.lease(2 * ShardIndex::memory_bytes(codec.grid().count()))?);
+                let parked = (0..stage.parked)
+                    .map(|_| budget.take(stage.encoded_bytes))
+                    .collect::<Result<Vec<_>, _>>()?;
+                let (buffers, parked): (Vec<_>, Vec<_>) =
+                    parked.into_iter().map(|b| (b.data, b.lease)).unzip();
+                leases.extend(parked);
+                Drain::Shards(target, to, Sequencer::new(target, to, buffers))
+            }
+        };
+        if let (Fill::Array(..), ArrayCodec::Shards(codec)) = (&fill, &from.codec) {
+            leases.push(budget.lease((stage.threads + 1) * ShardIndex::memory_bytes(codec.grid().count()))?);
+        }
+        let (item_bytes, drain, tiles_max) = (*item_bytes, &drain, u64::MAX);
+        stage::run(&Pass { stage, shape, item_bytes, fill, drain, budget, counters, progress, tiles_max })?;
+    }
+    Ok(())
+}
+
+/// Compares what was written with the source, as far as the job asks.
+fn verify_targets(
+    job: &Job,
+    targets: &[(String, Array, Array)],
+    budget: &Arc<Budget>,
+    progress: &dyn Progress,
+) -> Result<(), RechunkError> {
+    let tiles_max = match job.verify {
+        Verify::None => return Ok(()),
+        Verify::Sample => SAMPLE_TILES,
+        Verify::Full => u64::MAX,
+    };
+    let bytes = targets.iter().map(|(_, source, _)| source.shape().iter().product::<u64>()).sum();
+    progress.begin("verify", bytes);
+    for (path, source, target) in targets {
+        if let Contents::Opaque(_) = source.contents() {
+            continue;
+        }
+        compare_arrays((path, source, target), job.threads, tiles_max, budget, progress)?;
+    }
+    Ok(())
+}

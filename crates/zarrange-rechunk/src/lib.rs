@@ -1,0 +1,35 @@
+//! Rechunking: from a [`Job`] to a published target.
+//!
+//! [`prepare`] opens the source, resolves what was asked for each array and plans it; the [`Prepared`] value prints the
+//! plans. [`run`] carries them out into a hidden place beside the target, verifies if asked to, writes the metadata last
+//! and gives the result its name in one step: until then no reader sees any of it. [`verify`] compares two hierarchies.
+//!
+//! Inside, `stage` hands tiles to threads, `fill` and `drain` are the two halves of a tile's life, `shards` keeps the
+//! order of inner chunks, `spill` is the intermediate, `budget` the memory. Owned here: memory, threads, the order of
+//! work, publication. Not known here: arguments, terminals.
+//!
+//! Rejected: a task graph. Tiles are visited in a fixed order and each has two phases, so two cursors and a lock for each
+//! batch of chunks do what a scheduler of millions of tasks would.
+
+mod budget;
+mod copy;
+mod drain;
+mod error;
+mod fill;
+mod job;
+mod progress;
+mod report;
+mod shards;
+mod spec;
+mod spill;
+mod stage;
+mod verify;
+mod walk;
+
+pub use budget::{Budget, Buffer};
+pub use error::{RechunkError, SpecError};
+pub use job::{Durability, Item, Job, Prepared, Verify, prepare, run};
+pub use progress::{NoProgress, Progress};
+pub use report::{ArrayReport, Report};
+pub use spec::{ChunkSpec, Codecs, Named};
+pub use verify::{Difference, verify};

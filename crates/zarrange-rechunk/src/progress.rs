@@ -1,0 +1,20 @@
+//! How a job tells how far it is.
+
+/// Told about work as it is done, from many threads.
+pub trait Progress: Sync {
+    /// A phase begins that moves `bytes` (decoded).
+    fn begin(&self, phase: &str, bytes: u64);
+
+    /// `bytes` more were moved.
+    fn advance(&self, bytes: u64);
+}
+
+/// Tells nobody.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoProgress;
+
+impl Progress for NoProgress {
+    fn begin(&self, _: &str, _: u64) {}
+
+    fn advance(&self, _: u64) {}
+}

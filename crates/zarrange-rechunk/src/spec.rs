@@ -1,0 +1,268 @@
+//! What a user may ask for: chunk shapes and codecs, as text and resolved for an array.
+
+use serde_json::{Value, json};
+use zarrange_array::Layout;
+use zarrange_codec::CodecMetadata;
+
+use crate::SpecError;
+
+/// A chunk or shard shape as asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChunkSpec {
+    /// The shape that the array has now.
+    Keep,
+    /// A length for each dimension; -1 is the whole dimension.
+    Sizes(Vec<i64>),
+    /// Lengths by dimension name; the others are kept.
+    Named(Vec<(String, i64)>),
+}
+
+/// A shape for one array of a group, or for all of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// Path of the array; `None` for every array.
+    pub array: Option<String>,
+    /// The shape.
+    pub spec: ChunkSpec,
+}
+
+impl Named {
+    /// Understands `SPEC` and `ARRAY:SPEC`.
+    ///
+    /// # Errors
+    /// [`SpecError::Syntax`].
+    pub fn parse(text: &str) -> Result<Self, SpecError> {
+        let (array, spec) = match text.rsplit_once(':') {
+            Some((array, spec)) => (Some(array.trim_matches('/').to_owned()), spec),
+            None => (None, text),
+        };
+        let syntax = |reason: &str| SpecError::Syntax { given: text.to_owned(), reason: reason.to_owned() };
+        let number = |n: &str| n.trim().parse::<i64>().map_err(|_| syntax(&format!("{n:?} is not a number")));
+        if array.as_deref() == Some("") {
+            return Err(syntax("the array's name is empty"));
+        }
+        let spec = match spec.trim() {
+            "keep" => ChunkSpec::Keep,
+            // An array without dimensions has a chunk without numbers.
+            "" => ChunkSpec::Sizes(Vec::new()),
+            by_name if by_name.contains('=') => {
+                let pairs = by_name.split(',').map(|pair| {
+                    let (name, n) =
+                        pair.split_once('=').ok_or_else(|| syntax("names and plain numbers are mixed"))?;
+                    Ok((name.trim().to_owned(), number(n)?))
+                });
+                ChunkSpec::Named(pairs.collect::<Result<_, _>>()?)
+            }
+            sizes => ChunkSpec::Sizes(sizes.split(',').map(number).collect::<Result<_, _>>()?),
+        };
+        Ok(Self { array, spec })
+    }
+}
+
+impl ChunkSpec {
+    /// The shape for an array: `current` is what it has now.
+    ///
+    /// # Errors
+    /// [`SpecError`] if a length is not possible, the rank differs or a name is unknown.
+    pub fn resolve(
+        &self,
+        array: &str,
+        shape: &[u64],
+        names: &[Option<String>],
+        current: &[u64],
+    ) -> Result<Vec<u64>, SpecError> {
+        match self {
+            Self::Keep => Ok(current.to_vec()),
+            Self::Sizes(sizes) if sizes.len() == shape.len() => {
+                sizes.iter().zip(shape).map(|(length, n)| extent(array, *length, *n)).collect()
+            }
+            Self::Sizes(sizes) => {
+                Err(SpecError::Rank { array: array.to_owned(), shape: shape.to_vec(), spec: sizes.clone() })
+            }
+            Self::Named(pairs) => {
+                let mut out = current.to_vec();
+                for (name, length) in pairs {
+                    let unknown = || SpecError::Dimension {
+                        array: array.to_owned(),
+                        name: name.clone(),
+                        dimensions: names.iter().map(|n| n.clone().unwrap_or_default()).collect(),
+                    };
+                    let d = names.iter().position(|n| n.as_deref() == Some(name)).ok_or_else(unknown)?;
+                    out[d] = extent(array, *length, shape[d])?;
+                }
+                Ok(out)
+            }
+        }
+    }
+}
+
+fn extent(array: &str, length: i64, n: u64) -> Result<u64, SpecError> {
+    match u64::try_from(length) {
+        Ok(length) if length > 0 => Ok(length),
+        _ if length == -1 => Ok(n.max(1)),
+        _ => Err(SpecError::Length { array: array.to_owned(), length }),
+    }
+}
+
+/// Codecs as asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Codecs {
+    /// Those of the source.
+    Keep,
+    /// No compression.
+    None,
+    /// zstd at a level.
+    Zstd(i64),
+    /// blosc: compressor, level, shuffle (by element size if not given).
+    Blosc(String, i64, Option<String>),
+    /// gzip at a level.
+    Gzip(i64),
+    /// A list as `zarr.json` writes it.
+    List(Vec<CodecMetadata>),
+}
+
+impl Codecs {
+    /// Understands `keep`, `none`, `zstd[:LEVEL]`, `blosc[:CNAME[:LEVEL[:SHUFFLE]]]`, `gzip[:LEVEL]` and a JSON list.
+    ///
+    /// # Errors
+    /// [`SpecError::Codecs`].
+    pub fn parse(text: &str) -> Result<Self, SpecError> {
+        let wrong = |reason: String| SpecError::Codecs { given: text.to_owned(), reason };
+        if text.trim_start().starts_with('[') {
+            return serde_json::from_str(text).map(Self::List).map_err(|e| wrong(e.to_string()));
+        }
+        let parts: Vec<&str> = text.split(':').collect();
+        let level = |at: usize, default: i64, range: std::ops::RangeInclusive<i64>| match parts.get(at) {
+            None => Ok(default),
+            Some(n) => n.parse().ok().filter(|n| range.contains(n)).ok_or_else(|| {
+                wrong(format!("level {n} is not one of {} to {}", range.start(), range.end()))
+            }),
+        };
+        let (codecs, parts_max) = match parts[0] {
+            "keep" => (Self::Keep, 1),
+            "none" => (Self::None, 1),
+            "zstd" => (Self::Zstd(level(1, 3, -131_072..=22)?), 2),
+            "gzip" => (Self::Gzip(level(1, 5, 0..=9)?), 2),
+            "blosc" => {
+                let cname = *parts.get(1).unwrap_or(&"lz4");
+                if !["blosclz", "lz4", "lz4hc", "snappy", "zlib", "zstd"].contains(&cname) {
+                    return Err(wrong(format!("blosc has no compressor {cname:?}")));
+                }
+                let shuffle = parts.get(3).map(|s| (*s).to_owned());
+                if shuffle
+                    .as_ref()
+                    .is_some_and(|s| !["noshuffle", "shuffle", "bitshuffle"].contains(&s.as_str()))
+                {
+                    return Err(wrong("SHUFFLE is noshuffle, shuffle or bitshuffle".to_owned()));
+                }
+                (Self::Blosc(cname.to_owned(), level(2, 5, 0..=9)?, shuffle), 4)
+            }
+            other => return Err(wrong(format!("{other:?} is not known"))),
+        };
+        if parts.len() > parts_max {
+            return Err(wrong("too many parts".to_owned()));
+        }
+        Ok(codecs)
+    }
+
+    /// The list for an array now stored as `current`, with elements of `item_bytes`.
+    pub fn resolve(&self, current: &Layout, item_bytes: usize) -> Vec<CodecMetadata> {
+        let compressor = match self {
+            Self::Keep => return current.codecs.clone(),
+            Self::List(list) => return list.clone(),
+            Self::None => None,
+            Self::Zstd(level) => {
+                Some(json!({"name": "zstd", "configuration": {"level": level, "checksum": false}}))
+            }
+            Self::Gzip(level) => Some(json!({"name": "gzip", "configuration": {"level": level}})),
+            Self::Blosc(cname, level, shuffle) => {
+                let default = if item_bytes == 1 { "bitshuffle" } else { "shuffle" };
+                let shuffle = shuffle.as_deref().unwrap_or(default);
+                Some(json!({"name": "blosc", "configuration": {
+                    "typesize": item_bytes, "cname": cname, "clevel": level, "shuffle": shuffle, "blocksize": 0}}))
+            }
+        };
+        let bytes = if item_bytes == 1 {
+            json!({"name": "bytes"})
+        } else {
+            json!({"name": "bytes", "configuration": {"endian": "little"}})
+        };
+        let list: Vec<Value> = [Some(bytes), compressor].into_iter().flatten().collect();
+        // Built above from names and numbers: always metadata.
+        serde_json::from_value(Value::Array(list)).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn specs_as_text() {
+        let check = |text: &str, array: Option<&str>, spec: ChunkSpec| {
+            let expected = Named { array: array.map(str::to_owned), spec };
+            assert_eq!(Named::parse(text), Ok(expected), "{text}");
+        };
+        let named = |pairs: &[(&str, i64)]| {
+            ChunkSpec::Named(pairs.iter().map(|(n, v)| ((*n).to_owned(), *v)).collect())
+        };
+        check("1,500,2", None, ChunkSpec::Sizes(vec![1, 500, 2]));
+        check("mag:64,-1", Some("mag"), ChunkSpec::Sizes(vec![64, -1]));
+        check("a/b/c:keep", Some("a/b/c"), ChunkSpec::Keep);
+        check("object=1, epoch=-1", None, named(&[("object", 1), ("epoch", -1)]));
+        check("", None, ChunkSpec::Sizes(vec![]));
+        for bad in ["1,x", "1,,2", "object=1,5", "object=", ":1", "1.5"] {
+            assert!(matches!(Named::parse(bad), Err(SpecError::Syntax { .. })), "{bad}");
+        }
+    }
+
+    #[test]
+    fn specs_for_an_array() {
+        let names = [Some("object".to_owned()), None];
+        let check = |text: &str, expected: Result<&[u64], &str>| {
+            let spec = Named::parse(text).unwrap().spec;
+            match (spec.resolve("mag", &[100, 0], &names, &[10, 7]), expected) {
+                (Ok(shape), Ok(expected)) => assert_eq!(shape, expected, "{text}"),
+                (Err(error), Err(part)) => assert!(error.to_string().contains(part), "{text}: {error}"),
+                other => panic!("{text}: {other:?}"),
+            }
+        };
+        check("keep", Ok(&[10, 7]));
+        check("-1,-1", Ok(&[100, 1]));
+        check("object=3", Ok(&[3, 7]));
+        check("1,2,3", Err("3 numbers, 2 are needed"));
+        check("0,1", Err("chunk length 0"));
+        check("-2,1", Err("chunk length -2"));
+        check("epoch=1", Err("no dimension \"epoch\""));
+    }
+
+    #[test]
+    fn codecs_as_text() {
+        let check =
+            |text: &str, expected: Option<Codecs>| assert_eq!(Codecs::parse(text).ok(), expected, "{text}");
+        check("keep", Some(Codecs::Keep));
+        check("none", Some(Codecs::None));
+        check("zstd", Some(Codecs::Zstd(3)));
+        check("zstd:-7", Some(Codecs::Zstd(-7)));
+        check("gzip:9", Some(Codecs::Gzip(9)));
+        check("blosc", Some(Codecs::Blosc("lz4".to_owned(), 5, None)));
+        check(
+            "blosc:zstd:1:bitshuffle",
+            Some(Codecs::Blosc("zstd".to_owned(), 1, Some("bitshuffle".to_owned()))),
+        );
+        assert!(matches!(Codecs::parse(r#"[{"name": "bytes"}]"#), Ok(Codecs::List(list)) if list.len() == 1));
+        for bad in [
+            "zst",
+            "zstd:23",
+            "zstd:x",
+            "gzip:10",
+            "gzip:1:2",
+            "blosc:lzma",
+            "blosc:lz4:5:sideways",
+            "none:1",
+            "[1]",
+        ] {
+            check(bad, None);
+        }
+    }
+}

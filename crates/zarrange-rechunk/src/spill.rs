@@ -1,0 +1,173 @@
+//! The intermediate of a staged plan: one file of pieces, uncompressed, each at an offset that follows from its position.
+//!
+//! The file holds the tiles of the second stage one after the other, each as the pieces that the tiles of the first stage
+//! contribute to it. Reading a tile is one contiguous range; no index is kept.
+
+use zarrange_grid::{ChunkGrid, Dims, Layout, Region};
+use zarrange_io::{Access, Change, Object, Store};
+use zarrange_plan::{PlanError, Spill};
+
+use crate::RechunkError;
+
+/// An open intermediate; it is removed when dropped.
+#[derive(Debug)]
+pub(crate) struct SpillFile {
+    store: Store,
+    key: String,
+    object: Object,
+    written: ChunkGrid,
+    read: ChunkGrid,
+    order: Dims,
+    item_bytes: u64,
+}
+
+impl SpillFile {
+    /// Creates the intermediate of an array of `shape` at `key` of `store`.
+    pub(crate) fn create(
+        store: Store,
+        key: &str,
+        spill: &Spill,
+        shape: &[u64],
+        item_bytes: u64,
+    ) -> Result<Self, RechunkError> {
+        let grid = |tile: &[u64]| {
+            ChunkGrid::new(shape, tile)
+                .map_err(|e| RechunkError::Plan { array: String::new(), source: PlanError::Grid(e) })
+        };
+        let (written, read) = (grid(&spill.written)?, grid(&spill.read)?);
+        let object = store.open(key, Access::Create)?;
+        let object =
+            object.ok_or_else(|| zarrange_io::IoError::NotFound { location: store.label().to_owned() })?;
+        let key = key.to_owned();
+        Ok(Self { store, key, object, written, read, order: spill.order.as_slice().into(), item_bytes })
+    }
+
+    /// Tiles of the first stage.
+    pub(crate) const fn written(&self) -> &ChunkGrid {
+        &self.written
+    }
+
+    /// Tiles of the second stage.
+    pub(crate) const fn read(&self) -> &ChunkGrid {
+        &self.read
+    }
+
+    /// Parts of a piece that fit `bytes` each; every one is contiguous in the file.
+    pub(crate) fn slabs(&self, piece: &Region, bytes: usize) -> impl Iterator<Item = Region> + use<> {
+        slabs(piece, &self.order, (bytes as u64 / self.item_bytes).max(1))
+    }
+
+    /// How the elements of a slab lie in the file and in a buffer.
+    pub(crate) fn layout(&self, slab: Region) -> Layout {
+        Layout::ordered(slab, &self.order, self.item_bytes)
+    }
+
+    pub(crate) fn write_slab(&self, slab: &Region, data: &[u8]) -> Result<(), RechunkError> {
+        Ok(self.store.write_at(&self.object, &self.key, self.offset(slab), data)?)
+    }
+
+    pub(crate) fn read_slab(&self, slab: &Region, data: &mut [u8]) -> Result<(), RechunkError> {
+        Ok(self.store.read_at(&self.object, &self.key, self.offset(slab), data)?)
+    }
+
+    /// Offset in the file of a slab, which is inside one piece.
+    fn offset(&self, slab: &Region) -> u64 {
+        let at = |grid: &ChunkGrid| -> Dims {
+            slab.start().iter().zip(grid.chunk_shape()).map(|(start, chunk)| start / chunk).collect()
+        };
+        let tile_index = at(&self.read);
+        let tile = self.read.region(&tile_index);
+        let tile_bytes = self.read.chunk_shape().iter().product::<u64>() * self.item_bytes;
+        let piece = self.written.region(&at(&self.written)).intersect(&tile);
+        let piece = piece.unwrap_or_else(|| slab.clone());
+        let within = Layout::ordered(piece.clone(), &self.order, self.item_bytes).offset(slab.start());
+        self.read.all().linear(&tile_index) * tile_bytes + self.piece_offset(&tile, &piece) + within
+    }
+
+    /// Offset of a piece in its tile: along each axis, all of the tile that lies before the piece and has its position in
+    /// the axes further out.
+    fn piece_offset(&self, tile: &Region, piece: &Region) -> u64 {
+        let (mut offset, mut beside) = (0, 1);
+        let mut inner: u64 = self.order.iter().map(|a| tile.shape()[zarrange_grid::index(*a)]).product();
+        for axis in self.order.iter().map(|a| zarrange_grid::index(*a)) {
+            inner /= tile.shape()[axis];
+            offset += beside * (piece.start()[axis] - tile.start()[axis]) * inner;
+            beside *= piece.shape()[axis];
+        }
+        offset * self.item_bytes
+    }
+}
+
+impl Drop for SpillFile {
+    fn drop(&mut self) {
+        // Nothing more can be done about a file that cannot be removed; the job's own outcome stands.
+        let _ = self.store.change(Change::Remove(&self.key));
+    }
+}
+
+/// Cuts `region`, stored with its axes in `order`, into contiguous ranges of at most `elements_max` elements.
+fn slabs(region: &Region, order: &[u64], elements_max: u64) -> impl Iterator<Item = Region> + use<> {
+    let mut steps: Dims = region.shape().into();
+    let mut inner = 1;
+    let mut whole = true;
+    for axis in order.iter().rev().map(|a| zarrange_grid::index(*a)) {
+        let extent = region.shape()[axis];
+        steps[axis] = match whole {
+            true if inner * extent <= elements_max => extent,
+            true => (elements_max / inner).max(1),
+            false => 1,
+        };
+        whole = whole && steps[axis] == extent;
+        inner *= extent;
+    }
+    let counts: Dims = region.shape().iter().zip(&steps).map(|(n, step)| n.div_ceil(*step)).collect();
+    let (region, numbers) = (region.clone(), Region::whole(&counts));
+    (0..numbers.elements()).map(move |k| {
+        let at = numbers.unravel(k);
+        let start: Dims = (0..at.len()).map(|d| region.start()[d] + at[d] * steps[d]).collect();
+        let shape: Dims = (0..at.len()).map(|d| steps[d].min(region.end(d) - start[d])).collect();
+        Region::new(start, shape)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Slabs of all pieces tile the file without gaps or overlaps, whatever the grids and the axis order.
+    #[test]
+    fn every_byte_of_the_file_has_one_place() {
+        let check = |shape: &[u64], written: &[u64], read: &[u64], order: &[u64], bytes: usize| {
+            let spill = Spill {
+                written: written.into(),
+                read: read.into(),
+                order: order.into(),
+                pieces: 0,
+                bytes: 0,
+            };
+            let store = zarrange_io::Location::Memory(format!("spill{shape:?}{written:?}{read:?}{bytes}"))
+                .open()
+                .unwrap();
+            let file = SpillFile::create(store, "spill", &spill, shape, 2).unwrap();
+            let mut ranges: Vec<(u64, u64)> = Vec::new();
+            for tile in (0..file.read.count()).map(|k| file.read.region(&file.read.all().unravel(k))) {
+                let cover = file.written.covering(&tile);
+                for piece in (0..cover.elements()).map(|k| file.written.region(&cover.unravel(k))) {
+                    for slab in file.slabs(&piece.intersect(&tile).unwrap(), bytes) {
+                        assert!(slab.elements() * 2 <= (bytes as u64).max(2));
+                        ranges.push((file.offset(&slab), slab.elements() * 2));
+                    }
+                }
+            }
+            ranges.sort_unstable();
+            assert!(ranges.windows(2).all(|w| w[0].0 + w[0].1 <= w[1].0), "{ranges:?}");
+            let total: u64 = ranges.iter().map(|r| r.1).sum();
+            assert_eq!(total, shape.iter().product::<u64>() * 2);
+        };
+        check(&[7, 5], &[2, 5], &[7, 2], &[0, 1], 1000);
+        check(&[7, 5], &[2, 5], &[3, 2], &[1, 0], 6);
+        check(&[4, 6, 5], &[3, 2, 5], &[2, 5, 3], &[2, 0, 1], 8);
+        check(&[10], &[3], &[4], &[0], 2);
+        check(&[], &[], &[], &[], 64);
+    }
+}

@@ -1,0 +1,265 @@
+//! One pass over an array: tiles handed to threads.
+//!
+//! At most `slots` tiles are in memory. Threads take batches of chunks: first those that fill the oldest tile, then those
+//! that drain it, and while others still work on it, those that fill the next. One lock is taken for each batch (hundreds of
+//! kilobytes of chunks), never for each chunk.
+
+use std::collections::VecDeque;
+use std::iter::StepBy;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use zarrange_grid::{ChunkGrid, Dims, Layout, Tile, index};
+use zarrange_plan::Stage;
+
+use crate::RechunkError;
+use crate::budget::{Budget, Buffer, Lease};
+use crate::drain::{Drain, Filled};
+use crate::fill::Fill;
+use crate::progress::Progress;
+use crate::report::Counters;
+use crate::walk::{Batch, Cursor, TileWalk};
+
+/// A stage with its two ends.
+#[derive(Clone, Copy)]
+pub(crate) struct Pass<'a> {
+    pub(crate) stage: &'a Stage,
+    pub(crate) shape: &'a [u64],
+    pub(crate) item_bytes: u64,
+    pub(crate) fill: Fill<'a>,
+    pub(crate) drain: &'a Drain<'a>,
+    pub(crate) budget: &'a Arc<Budget>,
+    pub(crate) counters: &'a Counters,
+    pub(crate) progress: &'a dyn Progress,
+    /// Visits at most this many tiles, evenly spread.
+    pub(crate) tiles_max: u64,
+}
+
+/// Runs a stage to its end.
+pub(crate) fn run(pass: &Pass<'_>) -> Result<(), RechunkError> {
+    let (shared, _leases) = Shared::new(pass)?;
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..pass.stage.threads).map(|_| scope.spawn(|| shared.work())).collect();
+        for thread in threads {
+            // A panic was noted as the job's error by the thread itself.
+            let _ = thread.join();
+        }
+    });
+    match shared.lock().error.take() {
+        Some(error) => Err(error),
+        None => Ok(()),
+    }
+}
+
+/// A tile in memory.
+struct Work {
+    tile: Tile,
+    /// Chunks that it drains into.
+    drains: u64,
+    /// Those not yet drained.
+    undrained: AtomicU64,
+}
+
+/// A tile in memory, as the lock's owner sees it.
+struct Active {
+    work: Arc<Work>,
+    fill: Cursor,
+    drain: Cursor,
+    /// Every batch to drain was handed out.
+    drained: bool,
+}
+
+enum Task {
+    Fill(Arc<Work>, Batch),
+    Drain(Arc<Work>, Batch, u64),
+}
+
+struct State {
+    walk: StepBy<TileWalk>,
+    active: VecDeque<Active>,
+    free: Vec<Vec<u8>>,
+    tickets: u64,
+    error: Option<RechunkError>,
+}
+
+struct Shared<'a> {
+    pass: Pass<'a>,
+    order: Dims,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+impl<'a> Shared<'a> {
+    /// The state before the first tile, and the leases of the tiles' buffers.
+    fn new(pass: &Pass<'a>) -> Result<(Self, Vec<Lease>), RechunkError> {
+        let Pass { stage, shape, item_bytes, budget, .. } = *pass;
+        let grid = |tile: &[u64]| {
+            ChunkGrid::new(shape, tile)
+                .map_err(|e| RechunkError::Plan { array: String::new(), source: e.into() })
+        };
+        let tiles = grid(&stage.tile)?;
+        let step = tiles.count().div_ceil(pass.tiles_max.max(1)).max(1);
+        let walk = TileWalk::new(tiles, grid(&stage.group)?).step_by(index(step));
+        let tile_bytes = shape.iter().zip(&stage.tile).fold(item_bytes, |n, (s, w)| n * s.min(w));
+        let slots = (0..stage.slots).map(|_| budget.take(tile_bytes)).collect::<Result<Vec<_>, _>>()?;
+        let (free, leases) = slots.into_iter().map(|Buffer { data, lease }| (data, lease)).unzip();
+        let state = State { walk, active: VecDeque::new(), free, tickets: 0, error: None };
+        let order = stage.order.as_slice().into();
+        Ok((Self { pass: *pass, order, state: Mutex::new(state), changed: Condvar::new() }, leases))
+    }
+
+    /// What each thread does until nothing is left.
+    fn work(&self) {
+        let guard = PanicGuard(self);
+        if let Err(error) = self.work_until_done() {
+            self.fail(error);
+        }
+        std::mem::forget(guard);
+    }
+
+    fn work_until_done(&self) -> Result<(), RechunkError> {
+        let Pass { stage, fill, drain, budget, counters, progress, item_bytes, .. } = self.pass;
+        let mut plain = budget.take(stage.plain_bytes)?;
+        let Buffer { data, lease: _encoded } = budget.take(stage.encoded_bytes)?;
+        let mut filler = fill.worker(budget)?;
+        let mut drainer = drain.worker(budget, data)?;
+        while let Some(task) = self.next() {
+            let (work, batch) = match &task {
+                Task::Fill(work, batch) => {
+                    filler.fill(&work.tile, batch, (&mut plain.data, drainer.encoded()), counters)?;
+                    (work, batch)
+                }
+                Task::Drain(work, batch, ticket) => {
+                    if let Some(data) = work.tile.filled() {
+                        let filled = Filled { data, layout: work.tile.layout() };
+                        drainer.drain(filled, batch, *ticket, &mut plain.data, counters)?;
+                    }
+                    (work, batch)
+                }
+            };
+            progress.advance(moved_bytes(&task, work, batch, item_bytes));
+            self.finish(task);
+        }
+        Ok(())
+    }
+
+    /// The next batch to work on; waits for one, and is `None` once all is done or has failed.
+    fn next(&self) -> Option<Task> {
+        let mut state = self.lock();
+        loop {
+            if state.error.is_some() {
+                return None;
+            }
+            if let Some(task) = claim(&mut state) {
+                return Some(task);
+            }
+            if self.open_tile(&mut state) {
+                continue;
+            }
+            if state.active.is_empty() {
+                // Every tile is done, or its last batch is and nobody needs the others woken.
+                self.changed.notify_all();
+                return None;
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Begins the next tile, if there is a free buffer and a tile left.
+    fn open_tile(&self, state: &mut State) -> bool {
+        let Pass { stage, item_bytes, fill, drain, .. } = self.pass;
+        let Some(buffer) = state.free.pop() else { return false };
+        let Some(region) = state.walk.next() else {
+            state.free.push(buffer);
+            return false;
+        };
+        let layout = Layout::ordered(region.clone(), &self.order, item_bytes);
+        let tile = Tile::new(buffer, layout, fill.units().clone(), index(item_bytes));
+        let drain = drain.cursor(&region, item_bytes, stage.threads, stage.encoded_bytes);
+        let drains = drain.total();
+        let work = Arc::new(Work { tile, drains, undrained: AtomicU64::new(drains) });
+        let fill = fill.cursor(&region, item_bytes, stage.threads);
+        state.active.push_back(Active { work, fill, drain, drained: false });
+        true
+    }
+
+    /// Notes that a task is done; the last one of a tile frees its buffer.
+    fn finish(&self, task: Task) {
+        let work = match task {
+            Task::Fill(work, _) => {
+                if work.tile.filled().is_some() {
+                    drop(self.lock());
+                    self.changed.notify_all();
+                }
+                work
+            }
+            Task::Drain(work, batch, _) => {
+                if work.undrained.fetch_sub(batch.count, Ordering::AcqRel) == batch.count {
+                    self.lock().active.retain(|a| !Arc::ptr_eq(&a.work, &work));
+                }
+                work
+            }
+        };
+        // The last thread to let go of a tile gives its buffer to the next.
+        if let Some(work) = Arc::into_inner(work) {
+            self.lock().free.push(work.tile.into_buffer());
+            self.changed.notify_all();
+        }
+    }
+
+    fn fail(&self, error: RechunkError) {
+        self.lock().error.get_or_insert(error);
+        self.pass.drain.abort();
+        self.changed.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The next batch of the oldest tile that has one. A tile is drained only after all older ones were handed out, so that
+/// batches for a shard come in order.
+fn claim(state: &mut State) -> Option<Task> {
+    let mut may_drain = true;
+    for active in &mut state.active {
+        if let Some(batch) = active.fill.next() {
+            return Some(Task::Fill(active.work.clone(), batch));
+        }
+        if active.drained {
+            continue;
+        }
+        if may_drain && active.work.tile.filled().is_some() {
+            if let Some(batch) = active.drain.next() {
+                let ticket = state.tickets;
+                state.tickets += 1;
+                return Some(Task::Drain(active.work.clone(), batch, ticket));
+            }
+            active.drained = true;
+        } else {
+            may_drain = false;
+        }
+    }
+    None
+}
+
+/// Bytes of the tile that a task moved, for progress.
+fn moved_bytes(task: &Task, work: &Work, batch: &Batch, item_bytes: u64) -> u64 {
+    let tile = work.tile.layout().region();
+    let units = match task {
+        Task::Fill(..) => work.tile.chunks().elements(),
+        Task::Drain(..) => work.drains,
+    };
+    // An even share: exact over the tile, close enough for a progress bar within it.
+    let bytes = tile.elements() * item_bytes;
+    bytes * batch.count / units.max(1)
+}
+
+/// Wakes the others when a thread panics, so that the job ends instead of waiting for it.
+struct PanicGuard<'s, 'a>(&'s Shared<'a>);
+
+impl Drop for PanicGuard<'_, '_> {
+    fn drop(&mut self) {
+        self.0.fail(RechunkError::Panicked);
+    }
+}

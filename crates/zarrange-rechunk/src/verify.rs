@@ -1,0 +1,219 @@
+//! Comparing two hierarchies: shapes, types, attributes and every value.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde_json::Value;
+use zarrange_array::{Array, Contents, Node, open, walk};
+use zarrange_io::{Location, METADATA_BYTES_MAX};
+use zarrange_plan::{Purpose, plan};
+
+use crate::RechunkError;
+use crate::budget::Budget;
+use crate::drain::Drain;
+use crate::fill::Fill;
+use crate::job::problem;
+use crate::progress::Progress;
+use crate::report::Counters;
+use crate::stage::{self, Pass};
+
+/// How two hierarchies differ: the first difference found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Difference {
+    /// Something that only one of them has, or that is an array in one and a group in the other.
+    Missing {
+        /// Its path.
+        path: String,
+        /// What `a` has there.
+        a: &'static str,
+        /// What `b` has there.
+        b: &'static str,
+    },
+    /// A property of an array or group.
+    Property {
+        /// Its path.
+        path: String,
+        /// Shape, data type, fill value, or an attribute.
+        property: String,
+        /// Its value in `a`.
+        a: String,
+        /// Its value in `b`.
+        b: String,
+    },
+    /// An element.
+    Value {
+        /// Path of the array.
+        array: String,
+        /// Where the element is.
+        index: Vec<u64>,
+        /// Its value in `a`.
+        a: String,
+        /// Its value in `b`.
+        b: String,
+    },
+    /// The stored bytes of arrays whose elements cannot be read here.
+    Stored {
+        /// Path of the array.
+        array: String,
+        /// Key of the chunk, or the codecs.
+        key: String,
+    },
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = |path: &str| if path.is_empty() { "the root".to_owned() } else { format!("{path:?}") };
+        match self {
+            Self::Missing { path, a, b } => write!(f, "{}: {a} in the first, {b} in the second", name(path)),
+            Self::Property { path, property, a, b } => {
+                write!(f, "{}: {property} is {a} in the first, {b} in the second", name(path))
+            }
+            Self::Value { array, index, a, b } => {
+                write!(f, "{}: element {index:?} is {a} in the first, {b} in the second", name(array))
+            }
+            Self::Stored { array, key } => {
+                write!(
+                    f,
+                    "{}: stored bytes of {key} differ, and the values cannot be read to compare them",
+                    name(array)
+                )
+            }
+        }
+    }
+}
+
+/// Compares two hierarchies within `memory_bytes_max`; the first difference, or `None` if they are equal: same arrays and
+/// groups, shapes, data types, fill values, attributes and values, where NaN equals NaN.
+///
+/// # Errors
+/// [`RechunkError`] if one of them cannot be read, or the memory does not suffice.
+pub fn verify(
+    (a, b): (&Location, &Location),
+    memory_bytes_max: u64,
+    threads: u64,
+    progress: &dyn Progress,
+) -> Result<Option<Difference>, RechunkError> {
+    let (a, b) = (nodes(a)?, nodes(b)?);
+    let budget = Budget::new(memory_bytes_max);
+    if let Some(difference) = compare_structure(&a, &b) {
+        return Ok(Some(difference));
+    }
+    let arrays = a.iter().zip(&b).filter_map(|((path, a), (_, b))| match (a, b) {
+        (Node::Array(a), Node::Array(b)) => Some((path.as_str(), &**a, &**b)),
+        _ => None,
+    });
+    let arrays: Vec<_> = arrays.collect();
+    progress.begin("verify", arrays.iter().map(|(_, a, _)| a.shape().iter().product::<u64>()).sum());
+    for (path, a, b) in arrays {
+        let compared = match a.contents() {
+            Contents::Elements(_) => compare_arrays((path, a, b), threads, u64::MAX, &budget, progress),
+            Contents::Opaque(_) => compare_stored(path, a, b),
+        };
+        match compared {
+            Err(RechunkError::Differs(difference)) => return Ok(Some(*difference)),
+            other => other?,
+        }
+    }
+    Ok(None)
+}
+
+fn nodes(location: &Location) -> Result<Vec<(String, Node)>, RechunkError> {
+    let mut out = Vec::new();
+    walk(open(&location.open()?)?, "", &mut |path: &str, node| -> Result<(), RechunkError> {
+        out.push((path.to_owned(), node));
+        Ok(())
+    })?;
+    Ok(out)
+}
+
+fn compare_structure(a: &[(String, Node)], b: &[(String, Node)]) -> Option<Difference> {
+    let kind = |nodes: &[(String, Node)], path: &str| match nodes.iter().find(|(p, _)| p == path) {
+        None => "nothing",
+        Some((_, Node::Array(_))) => "an array",
+        Some((_, Node::Group(_))) => "a group",
+    };
+    for (path, _) in a.iter().chain(b) {
+        let (a, b) = (kind(a, path), kind(b, path));
+        if a != b {
+            return Some(Difference::Missing { path: path.clone(), a, b });
+        }
+    }
+    a.iter().zip(b).find_map(|((path, a), (_, b))| match (a, b) {
+        (Node::Group(a), Node::Group(b)) => {
+            compare_attributes(path, &Value::Object(a.attributes()), &Value::Object(b.attributes()))
+        }
+        (Node::Array(a), Node::Array(b)) => compare_metadata(path, a, b),
+        _ => None,
+    })
+}
+
+fn compare_metadata(path: &str, a: &Array, b: &Array) -> Option<Difference> {
+    let property = |property: &str, a: String, b: String| {
+        (a != b).then(|| Difference::Property { path: path.to_owned(), property: property.to_owned(), a, b })
+    };
+    let member = |array: &Array, name: &str| array.document().get(name).to_string();
+    let fill = |array: &Array| match array.contents() {
+        Contents::Elements(e) => e.element.format(&e.fill),
+        Contents::Opaque(_) => member(array, "fill_value"),
+    };
+    property("shape", format!("{:?}", a.shape()), format!("{:?}", b.shape()))
+        .or_else(|| property("data type", member(a, "data_type"), member(b, "data_type")))
+        .or_else(|| property("fill value", fill(a), fill(b)))
+        .or_else(|| {
+            let attributes = |array: &Array| Value::Object(array.document().attributes());
+            compare_attributes(path, &attributes(a), &attributes(b))
+        })
+}
+
+fn compare_attributes(path: &str, a: &Value, b: &Value) -> Option<Difference> {
+    let names = |v: &Value| v.as_object().map(|m| m.keys().cloned().collect::<Vec<_>>()).unwrap_or_default();
+    let name = names(a).into_iter().chain(names(b)).find(|name| a.get(name) != b.get(name))?;
+    let text = |v: Option<&Value>| v.map_or_else(|| "missing".to_owned(), Value::to_string);
+    let (a, b) = (text(a.get(&name)), text(b.get(&name)));
+    Some(Difference::Property { path: path.to_owned(), property: format!("attribute {name:?}"), a, b })
+}
+
+/// Compares the values of two arrays of one shape and type, at most `tiles_max` tiles of them.
+pub(crate) fn compare_arrays(
+    (path, a, b): (&str, &Array, &Array),
+    threads: u64,
+    tiles_max: u64,
+    budget: &Arc<Budget>,
+    progress: &dyn Progress,
+) -> Result<(), RechunkError> {
+    let problem = problem(a, b, budget.max(), threads, Purpose::Compare)?;
+    let plan = plan(&problem).map_err(|source| RechunkError::Plan { array: path.to_owned(), source })?;
+    let counters = Counters::default();
+    for stage in &plan.stages {
+        stage::run(&Pass {
+            stage,
+            shape: &problem.shape,
+            item_bytes: problem.item_bytes,
+            fill: Fill::Array(a, a.elements()?),
+            drain: &Drain::Compare(b, b.elements()?, path),
+            budget,
+            counters: &counters,
+            progress,
+            tiles_max,
+        })?;
+    }
+    Ok(())
+}
+
+/// Compares the stored objects of two arrays whose elements cannot be read.
+fn compare_stored(path: &str, a: &Array, b: &Array) -> Result<(), RechunkError> {
+    let differs =
+        |key: String| RechunkError::Differs(Box::new(Difference::Stored { array: path.to_owned(), key }));
+    if a.document().get("codecs") != b.document().get("codecs") || a.objects() != b.objects() {
+        return Err(differs("the codecs and chunks".to_owned()));
+    }
+    let all = a.objects().all();
+    for object in (0..all.elements()).map(|k| all.unravel(k)) {
+        let (at_a, at_b) = (a.key(&object), b.key(&object));
+        if a.store().get(&at_a, METADATA_BYTES_MAX)? != b.store().get(&at_b, METADATA_BYTES_MAX)? {
+            return Err(differs(format!("chunk {at_a}")));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,180 @@
+//! The order of work: tiles of a stage, and batches of chunks within a tile.
+
+use zarrange_grid::{ChunkGrid, Dims, Region};
+
+/// Visits the tiles of a stage group by group, in C order.
+#[derive(Debug)]
+pub(crate) struct TileWalk {
+    tiles: ChunkGrid,
+    groups: ChunkGrid,
+    group: u64,
+    /// Tiles of the current group.
+    inside: Region,
+    next: u64,
+}
+
+impl TileWalk {
+    pub(crate) fn new(tiles: ChunkGrid, groups: ChunkGrid) -> Self {
+        let mut walk = Self { inside: Region::whole(&[]), tiles, groups, group: 0, next: 0 };
+        walk.enter();
+        walk
+    }
+
+    fn enter(&mut self) {
+        if self.group < self.groups.count() {
+            let group = self.groups.region(&self.groups.all().unravel(self.group));
+            self.inside = self.tiles.covering(&group);
+        }
+        self.next = 0;
+    }
+}
+
+impl Iterator for TileWalk {
+    type Item = Region;
+
+    fn next(&mut self) -> Option<Region> {
+        if self.group >= self.groups.count() {
+            return None;
+        }
+        let tile = self.tiles.region(&self.inside.unravel(self.next));
+        self.next += 1;
+        if self.next == self.inside.elements() {
+            self.group += 1;
+            self.enter();
+        }
+        Some(tile)
+    }
+}
+
+/// Consecutive chunks that one thread handles: numbers `first .. first + count` of `units` in C order.
+#[derive(Clone, Debug)]
+pub(crate) struct Batch {
+    /// The object (shard) that holds them; chunks without shards are objects themselves.
+    pub(crate) object: Dims,
+    /// Chunks of the object that are in the tile, as a region of the chunk grid.
+    pub(crate) units: Region,
+    pub(crate) first: u64,
+    pub(crate) count: u64,
+}
+
+impl Batch {
+    pub(crate) fn indices(&self) -> impl Iterator<Item = Dims> {
+        (self.first..self.first + self.count).map(|k| self.units.unravel(k))
+    }
+}
+
+/// Cuts the chunks of a tile into batches, shard by shard.
+#[derive(Debug)]
+pub(crate) struct Cursor {
+    tile: Region,
+    units: ChunkGrid,
+    /// The shards of the tile, where there are shards.
+    shards: Option<(ChunkGrid, Region)>,
+    shard: u64,
+    inside: Region,
+    next: u64,
+    batch: u64,
+}
+
+impl Cursor {
+    /// The chunks of `units` that overlap `tile`, at most `batch` at a time, never from two shards of `shards`.
+    pub(crate) fn new(tile: &Region, units: &ChunkGrid, shards: Option<&ChunkGrid>, batch: u64) -> Self {
+        let shards = shards.map(|grid| (grid.clone(), grid.covering(tile)));
+        let inside = units.covering(tile);
+        let mut cursor = Self {
+            tile: tile.clone(),
+            units: units.clone(),
+            shards,
+            shard: 0,
+            inside,
+            next: 0,
+            batch: batch.max(1),
+        };
+        cursor.enter();
+        cursor
+    }
+
+    /// Chunks in all batches together.
+    pub(crate) fn total(&self) -> u64 {
+        self.units.covering(&self.tile).elements()
+    }
+
+    fn enter(&mut self) {
+        self.next = 0;
+        if let Some((grid, covering)) = &self.shards
+            && self.shard < covering.elements()
+            && let Some(part) = grid.region(&covering.unravel(self.shard)).intersect(&self.tile)
+        {
+            self.inside = self.units.covering(&part);
+        }
+    }
+}
+
+impl Iterator for Cursor {
+    type Item = Batch;
+
+    fn next(&mut self) -> Option<Batch> {
+        let shards = self.shards.as_ref().map_or(1, |(_, covering)| covering.elements());
+        if self.shard >= shards || self.inside.is_empty() {
+            return None;
+        }
+        let object =
+            self.shards.as_ref().map_or_else(Dims::new, |(_, covering)| covering.unravel(self.shard));
+        let count = self.batch.min(self.inside.elements() - self.next);
+        let batch = Batch { object, units: self.inside.clone(), first: self.next, count };
+        self.next += count;
+        if self.next == self.inside.elements() {
+            self.shard += 1;
+            self.enter();
+        }
+        Some(batch)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tiles_are_visited_group_by_group() {
+        let grid = |chunk: &[u64]| ChunkGrid::new(&[5, 6], chunk).unwrap();
+        let starts: Vec<Vec<u64>> =
+            TileWalk::new(grid(&[1, 3]), grid(&[2, 6])).map(|t| t.start().to_vec()).collect();
+        let expected = [[0, 0], [0, 3], [1, 0], [1, 3], [2, 0], [2, 3], [3, 0], [3, 3], [4, 0], [4, 3]];
+        assert_eq!(starts, expected);
+        let starts: Vec<Vec<u64>> =
+            TileWalk::new(grid(&[2, 3]), grid(&[4, 3])).map(|t| t.start().to_vec()).collect();
+        assert_eq!(starts, [[0, 0], [2, 0], [0, 3], [2, 3], [4, 0], [4, 3]]);
+        assert_eq!(
+            TileWalk::new(ChunkGrid::new(&[0], &[1]).unwrap(), ChunkGrid::new(&[0], &[1]).unwrap()).count(),
+            0
+        );
+        assert_eq!(
+            TileWalk::new(ChunkGrid::new(&[], &[]).unwrap(), ChunkGrid::new(&[], &[]).unwrap()).count(),
+            1
+        );
+    }
+
+    #[test]
+    fn batches_cover_each_chunk_once_and_stay_in_their_shard() {
+        let units = ChunkGrid::new(&[10, 9], &[2, 2]).unwrap();
+        let shards = ChunkGrid::new(&[10, 9], &[4, 4]).unwrap();
+        let tile = Region::new(vec![4, 0], vec![6, 9]);
+        for shards in [None, Some(&shards)] {
+            for batch in [1, 3, 100] {
+                let mut seen: Vec<Dims> = Vec::new();
+                for batch in Cursor::new(&tile, &units, shards, batch) {
+                    for unit in batch.indices() {
+                        if let Some(shards) = shards {
+                            assert!(shards.region(&batch.object).contains(&units.region(&unit)));
+                        }
+                        seen.push(unit);
+                    }
+                }
+                seen.sort();
+                let all = units.covering(&tile);
+                assert_eq!(seen, (0..all.elements()).map(|k| all.unravel(k)).collect::<Vec<_>>());
+            }
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use zarrange_io::Location;
+use zarrange_rechunk::{Codecs, Named};
+
+/// Rechunk Zarr arrays within a fixed memory, verified.
+#[derive(Debug, Parser)]
+#[command(version, about, max_term_width = 110)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// The whole story on seeded data: fill by epoch, rechunk, verify, and what reads cost before and after
+    Demo(DemoArgs),
+    /// Rechunk an array, or arrays of a group
+    Rechunk(RechunkArgs),
+    /// Compare two arrays or groups: shapes, types, attributes and every value
+    Verify(VerifyArgs),
+    /// What is stored: hierarchy, chunks, shards, codecs, bytes, missing chunks
+    Info(InfoArgs),
+    /// Light curves
+    Lightcurve {
+        #[command(subcommand)]
+        command: LightcurveCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LightcurveCommand {
+    /// Store a table of measurements (CSV, also gzipped) as arrays over (object, sequence)
+    Ingest(IngestArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct DemoArgs {
+    /// Where to write (kept afterwards, overwritten by the next demo)
+    #[arg(long, default_value = "zarrange-demo")]
+    pub(crate) dir: PathBuf,
+    /// Number of objects [default: that of the recipe, 10000]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) objects: Option<u64>,
+    /// Number of epochs [default: that of the recipe, 500]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) epochs: Option<u64>,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "SPEC is 1,500,2 or by dimension name object=1,epoch=-1 (the others keep their chunk; -1 is the \
+whole dimension) or keep.\nFor a group, ARRAY:SPEC, repeatable; without ARRAY: it holds for all arrays, or those of \
+--array.\nArrays that no SPEC names are copied unchanged.\nSizes: 256MB = 256e6, 256MiB, 1e9, plain bytes."
+)]
+pub(crate) struct RechunkArgs {
+    /// Array or group to read (Zarr v2 or v3)
+    #[arg(value_parser = location)]
+    pub(crate) src: Location,
+    /// Array or group to make (Zarr v3)
+    #[arg(value_parser = location)]
+    pub(crate) dst: Location,
+    /// Chunk shape (of inner chunks, where there are shards)
+    #[arg(long, value_name = "SPEC", num_args = 1.., allow_hyphen_values = true, value_parser = named)]
+    pub(crate) chunks: Vec<Named>,
+    /// Shard shape
+    #[arg(long, value_name = "SPEC", num_args = 1.., allow_hyphen_values = true, value_parser = named)]
+    pub(crate) shards: Vec<Named>,
+    /// Bound on all data buffers together [default: half of the available memory]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) max_mem: Option<u64>,
+    /// keep, none, zstd[:LEVEL], blosc[:CNAME[:LEVEL[:SHUFFLE]]], gzip[:LEVEL], a JSON list or @FILE
+    #[arg(long, default_value = "keep", value_parser = codecs)]
+    pub(crate) codecs: Codecs,
+    /// Arrays that a SPEC without ARRAY: holds for
+    #[arg(long, value_name = "NAME", num_args = 1..)]
+    pub(crate) array: Vec<String>,
+    /// Existing directory for an intermediate [default: beside DST]
+    #[arg(long, value_name = "LOCATION", value_parser = location)]
+    pub(crate) temp: Option<Location>,
+    /// How bytes are read and written
+    #[arg(long, value_enum, default_value_t = BackendArg::Auto)]
+    pub(crate) backend: BackendArg,
+    /// Threads [default: one for each processor]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=4096))]
+    pub(crate) threads: Option<u64>,
+    /// What to compare with the source before DST appears
+    #[arg(long, value_enum, default_value_t = VerifyArg::None)]
+    pub(crate) verify: VerifyArg,
+    /// Whether to wait until DST is on the disk before it appears
+    #[arg(long, value_enum, default_value_t = DurabilityArg::Commit)]
+    pub(crate) durability: DurabilityArg,
+    /// Replace an existing DST, once the new one is complete
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+    /// Leave out arrays that no SPEC names
+    #[arg(long)]
+    pub(crate) only_named: bool,
+    /// Print the plan and write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// A progress bar on stderr
+    #[arg(long, value_enum, default_value_t = ProgressArg::Auto)]
+    pub(crate) progress: ProgressArg,
+    /// Print one JSON object on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct VerifyArgs {
+    /// One array or group
+    #[arg(value_parser = location)]
+    pub(crate) a: Location,
+    /// The other
+    #[arg(value_parser = location)]
+    pub(crate) b: Location,
+    /// Bound on all data buffers together [default: half of the available memory]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) max_mem: Option<u64>,
+    /// Threads [default: one for each processor]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=4096))]
+    pub(crate) threads: Option<u64>,
+    /// A progress bar on stderr
+    #[arg(long, value_enum, default_value_t = ProgressArg::Auto)]
+    pub(crate) progress: ProgressArg,
+    /// Print one JSON object on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct InfoArgs {
+    /// Array or group
+    #[arg(value_parser = location)]
+    pub(crate) location: Location,
+    /// Print one JSON object on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct IngestArgs {
+    /// Table with columns object_id,time,band,mag,magerr in any order; gzipped or not
+    pub(crate) csv: PathBuf,
+    /// Group to make
+    #[arg(value_parser = location)]
+    pub(crate) out: Location,
+    /// Chunk shape over (object, sequence), for all arrays or ARRAY:SPEC [default: epoch-wise, 100000,1]
+    #[arg(long, value_name = "SPEC", num_args = 1.., allow_hyphen_values = true, value_parser = named)]
+    pub(crate) chunks: Vec<Named>,
+    /// Bound on the measurements in memory [default: half of the available memory]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) max_mem: Option<u64>,
+    /// Replace an existing OUT
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+    /// Print one JSON object on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BackendArg {
+    /// The best there is
+    Auto,
+    /// Positioned reads and writes of the standard library
+    Std,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum VerifyArg {
+    /// Nothing
+    None,
+    /// A few tiles of each array
+    Sample,
+    /// Everything
+    Full,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DurabilityArg {
+    /// Do not wait
+    None,
+    /// Wait: DST survives a crash of the machine
+    Commit,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProgressArg {
+    /// When stderr is a terminal
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+fn location(text: &str) -> Result<Location, String> {
+    Location::parse(text).map_err(|e| e.to_string())
+}
+
+fn named(text: &str) -> Result<Named, String> {
+    Named::parse(text).map_err(|e| e.to_string())
+}
+
+fn codecs(text: &str) -> Result<Codecs, String> {
+    let read;
+    let text = match text.strip_prefix('@') {
+        None => text,
+        Some(path) => {
+            read = std::fs::read_to_string(path).map_err(|e| format!("{path}: {e}"))?;
+            read.trim()
+        }
+    };
+    Codecs::parse(text).map_err(|e| e.to_string())
+}
+
+/// `256MB` = 256e6, `256MiB`, `1e9`, plain bytes.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be in range")]
+fn size(text: &str) -> Result<u64, String> {
+    let wrong = || format!("{text:?} is not a size: use 256MB, 256MiB, 1e9 or plain bytes");
+    let bytes = match text.parse::<f64>() {
+        Ok(n) if n.fract() == 0.0 && (1.0..9e18).contains(&n) => n as u64,
+        Ok(_) => return Err(wrong()),
+        Err(_) => parse_size::parse_size(text).map_err(|_| wrong())?,
+    };
+    if bytes == 0 { Err(wrong()) } else { Ok(bytes) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        let check = |text: &str, expected: Option<u64>| assert_eq!(size(text).ok(), expected, "{text}");
+        check("256MB", Some(256_000_000));
+        check("256MiB", Some(256 << 20));
+        check("1e9", Some(1_000_000_000));
+        check("4096", Some(4096));
+        check("1.5GB", Some(1_500_000_000));
+        for bad in ["", "0", "-1", "1.5", "lots", "nan", "1e30", "99999999999EB"] {
+            check(bad, None);
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Args::command().debug_assert();
+    }
+}

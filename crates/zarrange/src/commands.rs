@@ -1,0 +1,7 @@
+//! One file for each command.
+
+pub(crate) mod demo;
+pub(crate) mod info;
+pub(crate) mod lightcurve;
+pub(crate) mod rechunk;
+pub(crate) mod verify;

@@ -1,0 +1,179 @@
+//! `zarrange demo`: the mission in one command.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::Context as _;
+use serde_json::{Map, json};
+use zarrange_array::{Array, ArraySpec, Document, Layout, Node, ReadCost, Staging};
+use zarrange_codec::Scratch;
+use zarrange_grid::{Dims, Region};
+use zarrange_io::Location;
+use zarrange_lightcurve::Survey;
+use zarrange_rechunk::{
+    ChunkSpec, Codecs, Durability, Job, Named, Progress, Verify, prepare, run as run_job,
+};
+
+use crate::args::{DemoArgs, ProgressArg};
+use crate::progress::Bar;
+use crate::{memory, table};
+
+const RECIPE: &str = include_str!("../../../../datasets/photometry.toml");
+
+/// Objects of a shard.
+const SHARD_OBJECTS: u64 = 1000;
+
+/// Magnitude and error.
+const VALUES: u64 = 2;
+
+pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
+    let mut survey = Survey::parse(RECIPE)?;
+    survey.objects = args.objects.unwrap_or(survey.objects);
+    survey.epochs = args.epochs.unwrap_or(survey.epochs);
+    let (objects, epochs) = (survey.objects, survey.epochs);
+    let place = |name: &str| Location::Path(args.dir.join(name));
+    println!(
+        "Photometry of {} objects at {} epochs, magnitude and error: {} of float32.\n",
+        table::count(objects),
+        table::count(epochs),
+        table::bytes(objects * epochs * VALUES * 4)
+    );
+    std::fs::create_dir_all(&args.dir).with_context(|| args.dir.display().to_string())?;
+
+    let source = place("by-epoch.zarr");
+    step("A telescope adds one epoch of all objects at a time", || fill(&survey, &source))?;
+    let by_object = [1, epochs, VALUES];
+    let shard = [SHARD_OBJECTS.min(objects), epochs, VALUES];
+    let target = place("by-object.zarr");
+    step("Rechunk: one chunk for each object, verified", || rechunk(&source, &target, &by_object, None))?;
+    let sharded = place("sharded.zarr");
+    step("Rechunk: the same chunks in shards, verified", || {
+        rechunk(&source, &sharded, &by_object, Some(&shard))
+    })?;
+
+    println!("\nWhat it costs to read (measured on the stored arrays):\n");
+    let mut out = table::new(&[
+        "layout",
+        "files",
+        "stored",
+        "one epoch: chunks",
+        "requests",
+        "bytes",
+        "one object: chunks",
+        "requests",
+        "bytes",
+    ]);
+    for (name, location) in
+        [("one epoch a chunk", &source), ("one object a chunk", &target), ("objects in shards", &sharded)]
+    {
+        out.add_row(costs(name, location, &survey)?);
+    }
+    println!("{out}");
+    let useful = objects * VALUES * 4;
+    println!(
+        "\nUseful are {} of an epoch and {} of an object, before compression.\nThe arrays are in {}; look at one with: \
+         zarrange info {}",
+        table::bytes(useful),
+        table::bytes(epochs * VALUES * 4),
+        args.dir.display(),
+        args.dir.join("sharded.zarr").display()
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Tells what is done and how long it took.
+fn step(what: &str, work: impl FnOnce() -> anyhow::Result<String>) -> anyhow::Result<()> {
+    let begin = Instant::now();
+    let done = work()?;
+    println!("{what}: {done}, {:.2} s", begin.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// Writes the survey epoch by epoch.
+fn fill(survey: &Survey, location: &Location) -> anyhow::Result<String> {
+    let shape = vec![survey.objects, survey.epochs, VALUES];
+    let none = Layout { chunk: Vec::new(), shard: None, codecs: Vec::new() };
+    let document = Document::new(&ArraySpec {
+        shape: shape.clone(),
+        data_type: "float32",
+        fill_value: json!("NaN"),
+        layout: Layout {
+            chunk: vec![survey.objects, 1, VALUES],
+            shard: None,
+            codecs: Codecs::Zstd(3).resolve(&none, 4),
+        },
+        dimension_names: vec!["object", "epoch", "value"],
+        attributes: Map::from_iter([("seed".to_owned(), json!(survey.seed))]),
+    });
+    let staging = Staging::begin(location, true)?;
+    let array = Array::new(staging.store()?, document, 3)?;
+    let mut scratch = Scratch::new(array.elements()?.chain());
+    let bar = Bar::new(ProgressArg::Auto);
+    bar.begin("fill", survey.epochs);
+    for epoch in 0..survey.epochs {
+        let region =
+            Region::new(Dims::from_slice(&[0, epoch, 0]), Dims::from_slice(&[survey.objects, 1, VALUES]));
+        let data: Vec<u8> = survey.epoch(epoch).iter().flat_map(|v| v.to_ne_bytes()).collect();
+        array.write_region(&region, &data, &mut scratch)?;
+        bar.advance(1);
+    }
+    drop(bar);
+    array.write_metadata()?;
+    staging.publish(false)?;
+    Ok(format!("{} chunks", table::count(survey.epochs)))
+}
+
+fn rechunk(
+    source: &Location,
+    target: &Location,
+    chunk: &[u64],
+    shard: Option<&[u64]>,
+) -> anyhow::Result<String> {
+    let spec = |shape: &[u64]| -> anyhow::Result<Named> {
+        let sizes = shape.iter().map(|n| i64::try_from(*n)).collect::<Result<_, _>>()?;
+        Ok(Named { array: None, spec: ChunkSpec::Sizes(sizes) })
+    };
+    let job = Job {
+        source: source.clone(),
+        target: target.clone(),
+        chunks: vec![spec(chunk)?],
+        shards: shard.map(spec).transpose()?.into_iter().collect(),
+        arrays: Vec::new(),
+        only_named: false,
+        codecs: Codecs::Keep,
+        memory_bytes_max: memory::default_max(),
+        threads: memory::threads(),
+        temp: None,
+        verify: Verify::Full,
+        durability: Durability::None,
+        overwrite: true,
+    };
+    let report = run_job(prepare(job)?, &Bar::new(ProgressArg::Auto))?;
+    Ok(format!("{}, {} chunks", report.strategy, table::count(report.target_chunks)))
+}
+
+/// A row of the table: what one epoch and one object cost in a layout.
+fn costs(name: &str, location: &Location, survey: &Survey) -> anyhow::Result<Vec<String>> {
+    let store = location.open()?;
+    let Node::Array(array) = zarrange_array::open(&store)? else {
+        anyhow::bail!("{location} is not an array")
+    };
+    let (mut files, mut stored) = (0, 0);
+    store.walk("", &mut |key, bytes| {
+        if Path::new(key).file_name().is_some_and(|n| n != "zarr.json") {
+            files += 1;
+            stored += bytes;
+        }
+    })?;
+    let region =
+        |start: [u64; 3], shape: [u64; 3]| Region::new(Dims::from_slice(&start), Dims::from_slice(&shape));
+    let (_, epoch) = array.read_region(&region([0, survey.epochs / 2, 0], [survey.objects, 1, VALUES]))?;
+    let (_, object) = array.read_region(&region([survey.objects / 2, 0, 0], [1, survey.epochs, VALUES]))?;
+    let cells =
+        |cost: ReadCost| [table::count(cost.chunks), table::count(cost.requests), table::bytes(cost.bytes)];
+    let mut row = vec![name.to_owned(), table::count(files), table::bytes(stored)];
+    row.extend(cells(epoch));
+    row.extend(cells(object));
+    Ok(row)
+}

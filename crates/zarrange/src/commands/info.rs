@@ -1,0 +1,134 @@
+//! `zarrange info`.
+
+use std::process::ExitCode;
+
+use serde::Serialize;
+use zarrange_array::{Array, ArrayError, Contents, Node, open, walk};
+
+use crate::args::InfoArgs;
+use crate::table;
+
+/// What `--json` prints for an array or group.
+#[derive(Debug, Serialize)]
+struct NodeInfo {
+    path: String,
+    node_type: &'static str,
+    zarr_format: u8,
+    #[serde(flatten)]
+    array: Option<ArrayInfo>,
+}
+
+#[derive(Debug, Serialize)]
+struct ArrayInfo {
+    shape: Vec<u64>,
+    data_type: String,
+    fill_value: serde_json::Value,
+    dimension_names: Option<Vec<Option<String>>>,
+    /// Chunk shape; that of inner chunks, where there are shards.
+    chunks: Vec<u64>,
+    shards: Option<Vec<u64>>,
+    codecs: Vec<String>,
+    /// Objects (chunks or shards) of the grid, and those not stored.
+    objects: u64,
+    missing: u64,
+    stored_bytes: u64,
+    /// Why the elements cannot be read, where they cannot.
+    opaque: Option<String>,
+}
+
+pub(crate) fn run(args: &InfoArgs) -> anyhow::Result<ExitCode> {
+    let root = open(&args.location.open()?)?;
+    let mut nodes = Vec::new();
+    walk(root, "", &mut |path: &str, node| -> Result<(), ArrayError> {
+        let (node_type, zarr_format, array) = match &node {
+            Node::Group(group) => ("group", group.zarr_format(), None),
+            Node::Array(array) => ("array", array.zarr_format(), Some(array_info(array)?)),
+        };
+        nodes.push(NodeInfo { path: path.to_owned(), node_type, zarr_format, array });
+        Ok(())
+    })?;
+    if args.json {
+        println!("{}", serde_json::to_string(&serde_json::json!({ "nodes": nodes }))?);
+    } else {
+        print(&nodes);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn array_info(array: &Array) -> Result<ArrayInfo, ArrayError> {
+    let (mut stored, mut stored_bytes) = (0, 0);
+    array.store().walk("", &mut |key, bytes| {
+        if !matches!(key, "zarr.json" | ".zarray" | ".zattrs") {
+            stored += 1;
+            stored_bytes += bytes;
+        }
+    })?;
+    let objects = array.objects().count();
+    let document = array.document();
+    let (chunks, shards, codecs, opaque) = match array.contents() {
+        Contents::Elements(elements) => {
+            let layout = &elements.layout;
+            let codecs = layout.codecs.iter().map(|c| c.name().to_owned()).collect();
+            (layout.chunk.clone(), layout.shard.clone(), codecs, None)
+        }
+        Contents::Opaque(reason) => {
+            let names = document.get("codecs").as_array().into_iter().flatten();
+            let name = |c: &serde_json::Value| c.as_str().or(c.get("name")?.as_str()).map(str::to_owned);
+            let codecs = names.filter_map(name).collect();
+            (array.objects().chunk_shape().to_vec(), None, codecs, Some(reason.clone()))
+        }
+    };
+    Ok(ArrayInfo {
+        shape: array.shape().to_vec(),
+        data_type: document
+            .get("data_type")
+            .as_str()
+            .map_or_else(|| document.get("data_type").to_string(), str::to_owned),
+        fill_value: document.get("fill_value").clone(),
+        dimension_names: document.dimension_names(),
+        chunks,
+        shards,
+        codecs,
+        objects,
+        missing: objects.saturating_sub(stored),
+        stored_bytes,
+        opaque,
+    })
+}
+
+fn print(nodes: &[NodeInfo]) {
+    let mut out = table::new(&[
+        "path", "shape", "type", "fill", "chunks", "shards", "codecs", "objects", "missing", "stored",
+    ]);
+    for node in nodes {
+        let path = if node.path.is_empty() { "/".to_owned() } else { node.path.clone() };
+        let Some(array) = &node.array else {
+            out.add_row([path, format!("group, Zarr v{}", node.zarr_format)]);
+            continue;
+        };
+        out.add_row([
+            path,
+            shape(&array.shape, array.dimension_names.as_deref()),
+            array.data_type.clone(),
+            array.fill_value.to_string(),
+            format!("{:?}", array.chunks),
+            array.shards.as_ref().map_or_else(|| "-".to_owned(), |s| format!("{s:?}")),
+            array.codecs.join(" "),
+            table::count(array.objects),
+            table::count(array.missing),
+            table::bytes(array.stored_bytes),
+        ]);
+    }
+    println!("{out}");
+}
+
+/// `object=100 epoch=5`, or plain numbers where dimensions have no names.
+fn shape(shape: &[u64], names: Option<&[Option<String>]>) -> String {
+    let name = |d: usize| names.and_then(|n| n.get(d)?.as_deref());
+    let dims = shape.iter().enumerate().map(|(d, n)| match name(d) {
+        Some(name) => format!("{name}={n}"),
+        None => n.to_string(),
+    });
+    let dims: Vec<String> = dims.collect();
+    format!("[{}]", dims.join(", "))
+}

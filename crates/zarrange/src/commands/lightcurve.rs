@@ -1,0 +1,69 @@
+//! `zarrange lightcurve`.
+
+use std::process::ExitCode;
+
+use serde_json::json;
+use zarrange_array::Layout;
+use zarrange_codec::CodecMetadata;
+use zarrange_lightcurve::{IngestOptions, Ingested, LightCurves, ingest as ingest_curves};
+use zarrange_rechunk::{Codecs, SpecError};
+
+use crate::args::IngestArgs;
+use crate::{memory, table};
+
+/// The arrays that a SPEC can be given for.
+const ARRAYS: [&str; 4] = ["time", "band", "mag", "magerr"];
+
+pub(crate) fn ingest(args: &IngestArgs) -> anyhow::Result<ExitCode> {
+    let max_mem = args.max_mem.unwrap_or_else(memory::default_max);
+    let curves = LightCurves::read_csv(&args.csv, max_mem)?;
+    let shape = [curves.objects.len() as u64, curves.longest() as u64];
+    let options = IngestOptions { chunks: chunks(args, &shape)?, codecs, overwrite: args.overwrite };
+    let Ingested { objects, sequence, measurements } = ingest_curves(&curves, &args.out, &options)?;
+    if args.json {
+        println!(
+            "{}",
+            json!({"objects": objects, "sequence": sequence, "measurements": measurements, "bands": curves.bands})
+        );
+    } else {
+        println!(
+            "{}: {} measurements of {} objects in bands {}, at most {} for one object",
+            args.out,
+            table::count(measurements),
+            table::count(objects),
+            curves.bands.join(", "),
+            table::count(sequence)
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Chunk shapes by array name.
+fn chunks(args: &IngestArgs, shape: &[u64; 2]) -> Result<Vec<(String, Vec<u64>)>, SpecError> {
+    let names = [Some("object".to_owned()), Some("sequence".to_owned())];
+    let mut out: Vec<(String, Vec<u64>)> = Vec::new();
+    let named = args.chunks.iter().filter(|n| n.array.is_some());
+    // A SPEC for one array goes before one for all.
+    for given in named.chain(args.chunks.iter().filter(|n| n.array.is_none())) {
+        let arrays: Vec<&str> = match &given.array {
+            None => ARRAYS.to_vec(),
+            Some(name) if ARRAYS.contains(&name.as_str()) => vec![name],
+            Some(name) => {
+                let arrays = ARRAYS.map(str::to_owned).to_vec();
+                return Err(SpecError::UnknownArray { name: name.clone(), arrays });
+            }
+        };
+        for array in arrays {
+            let chunk = given.spec.resolve(array, shape, &names, &[shape[0], 1])?;
+            if !out.iter().any(|(name, _)| name == array) {
+                out.push((array.to_owned(), chunk));
+            }
+        }
+    }
+    Ok(out)
+}
+
+fn codecs(item_bytes: usize) -> Vec<CodecMetadata> {
+    let none = Layout { chunk: Vec::new(), shard: None, codecs: Vec::new() };
+    Codecs::Zstd(3).resolve(&none, item_bytes)
+}

@@ -1,0 +1,64 @@
+//! `zarrange rechunk`.
+
+use std::process::ExitCode;
+
+use zarrange_rechunk::{Durability, Job, Report, Verify, prepare, run as run_job};
+
+use crate::args::{DurabilityArg, RechunkArgs, VerifyArg};
+use crate::progress::Bar;
+use crate::{memory, table};
+
+pub(crate) fn run(args: RechunkArgs) -> anyhow::Result<ExitCode> {
+    let job = Job {
+        source: args.src,
+        target: args.dst,
+        chunks: args.chunks,
+        shards: args.shards,
+        arrays: args.array,
+        only_named: args.only_named,
+        codecs: args.codecs,
+        memory_bytes_max: args.max_mem.unwrap_or_else(memory::default_max),
+        threads: args.threads.unwrap_or_else(memory::threads),
+        temp: args.temp,
+        verify: match args.verify {
+            VerifyArg::None => Verify::None,
+            VerifyArg::Sample => Verify::Sample,
+            VerifyArg::Full => Verify::Full,
+        },
+        durability: match args.durability {
+            DurabilityArg::None => Durability::None,
+            DurabilityArg::Commit => Durability::Commit,
+        },
+        overwrite: args.overwrite,
+    };
+    let target = job.target.to_string();
+    let prepared = prepare(job)?;
+    if args.dry_run {
+        if args.json {
+            println!("{}", serde_json::to_string(&prepared.predicted())?);
+        } else {
+            println!("{prepared}");
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let report = run_job(prepared, &Bar::new(args.progress))?;
+    if args.json {
+        println!("{}", serde_json::to_string(&report)?);
+    } else {
+        println!("{}", summary(&target, &report));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What was done, in a line.
+fn summary(target: &str, report: &Report) -> String {
+    let Report { strategy, bytes_read, bytes_written, peak_budget_bytes, elapsed_s, verified, .. } = report;
+    let verified = if *verified { ", verified" } else { "" };
+    format!(
+        "{target}: {strategy}, {} read, {} written in {} chunks, {} of buffers, {elapsed_s:.2} s{verified}",
+        table::bytes(*bytes_read),
+        table::bytes(*bytes_written),
+        table::count(report.target_chunks),
+        table::bytes(*peak_budget_bytes),
+    )
+}
