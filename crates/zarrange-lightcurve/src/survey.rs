@@ -99,12 +99,13 @@ mod tests {
         let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
         assert!(bits(&epochs[7]) == bits(&survey.epoch(7)), "seeded");
         let values: Vec<f32> = epochs.iter().flatten().copied().collect();
-        let missing = values.iter().filter(|v| v.is_nan()).count() as f64 / values.len() as f64;
+        let mean =
+            |values: &[f64]| values.iter().sum::<f64>() / f64::from(u32::try_from(values.len()).unwrap());
+        let missing = mean(&values.iter().map(|v| f64::from(u8::from(v.is_nan()))).collect::<Vec<_>>());
         assert!((missing - survey.missing).abs() < 0.01, "{missing}");
         let mags: Vec<f64> = values.chunks(2).map(|m| f64::from(m[0])).filter(|m| !m.is_nan()).collect();
-        let mean = mags.iter().sum::<f64>() / mags.len() as f64;
         let middle = f64::midpoint(survey.magnitude[0], survey.magnitude[1]);
-        assert!((mean - middle).abs() < 0.2, "{mean}");
+        assert!((mean(&mags) - middle).abs() < 0.2, "{}", mean(&mags));
         let steps = f64::from(values[0]) * survey.steps_per_mag;
         assert!(values[0].is_nan() || (steps - steps.round()).abs() < 1e-2, "{steps}");
     }

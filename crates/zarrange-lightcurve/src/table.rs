@@ -130,13 +130,12 @@ impl Names {
         let band = u8::try_from(band).ok().filter(|b| usize::from(*b) < BANDS_MAX);
         let band = band.ok_or(LightCurveError::Bands { path: path.to_owned(), line, max: BANDS_MAX })?;
         let (mag, magerr) = (number(3)?, number(4)?);
-        let object = match self.numbers.get(field(0)) {
-            Some(object) => *object,
-            None => {
-                self.numbers.insert(field(0).to_owned(), self.objects.len());
-                self.objects.push(field(0).to_owned());
-                self.objects.len() - 1
-            }
+        let object = if let Some(object) = self.numbers.get(field(0)) {
+            *object
+        } else {
+            self.numbers.insert(field(0).to_owned(), self.objects.len());
+            self.objects.push(field(0).to_owned());
+            self.objects.len() - 1
         };
         Ok(Row { object, time, band, mag, magerr })
     }
@@ -200,8 +199,8 @@ mod tests {
         check(&format!("{head},1,g,2,3\n"), "object_id");
         check(&format!("{head}a,1,g,bright,3\n"), "mag is \"bright\"");
         check(&format!("{head}a,1,g,2\n"), "line: 2");
-        let many: String = (0..256).map(|k| format!("a,1,band{k},2,3\n")).collect();
-        check(&format!("{head}{many}"), "more than 255 bands");
+        let many: Vec<String> = (0..256).map(|k| format!("a,1,band{k},2,3\n")).collect();
+        check(&format!("{head}{}", many.concat()), "more than 255 bands");
     }
 
     #[test]

@@ -91,8 +91,8 @@ impl<'a> Sequencer<'a> {
         loop {
             let mut state = self.lock();
             let next = state.next;
-            let Some(mut parked) = state.parked.remove(&next) else { return Ok(()) };
-            self.place(state, &mut parked, counters)?;
+            let Some(parked) = state.parked.remove(&next) else { return Ok(()) };
+            self.place(state, &parked, counters)?;
             self.lock().spare.push(parked);
             self.turn.notify_all();
         }

@@ -69,9 +69,17 @@ struct Active {
     drained: bool,
 }
 
-enum Task {
-    Fill(Arc<Work>, Batch),
-    Drain(Arc<Work>, Batch, u64),
+/// A batch of chunks for one thread.
+struct Task {
+    work: Arc<Work>,
+    batch: Batch,
+    phase: Phase,
+}
+
+enum Phase {
+    Fill,
+    /// With the place of the batch in the order of all batches that are drained.
+    Drain(u64),
 }
 
 struct State {
@@ -120,24 +128,22 @@ impl<'a> Shared<'a> {
     fn work_until_done(&self) -> Result<(), RechunkError> {
         let Pass { stage, fill, drain, budget, counters, progress, item_bytes, .. } = self.pass;
         let mut plain = budget.take(stage.plain_bytes)?;
-        let Buffer { data, lease: _encoded } = budget.take(stage.encoded_bytes)?;
+        let Buffer { data: encoded, lease: _lease } = budget.take(stage.encoded_bytes)?;
         let mut filler = fill.worker(budget)?;
-        let mut drainer = drain.worker(budget, data)?;
+        let mut drainer = drain.worker(budget, encoded)?;
         while let Some(task) = self.next() {
-            let (work, batch) = match &task {
-                Task::Fill(work, batch) => {
+            let Task { work, batch, phase } = &task;
+            match phase {
+                Phase::Fill => {
                     filler.fill(&work.tile, batch, (&mut plain.data, drainer.encoded()), counters)?;
-                    (work, batch)
                 }
-                Task::Drain(work, batch, ticket) => {
-                    if let Some(data) = work.tile.filled() {
-                        let filled = Filled { data, layout: work.tile.layout() };
-                        drainer.drain(filled, batch, *ticket, &mut plain.data, counters)?;
-                    }
-                    (work, batch)
+                Phase::Drain(ticket) => {
+                    let Some(data) = work.tile.filled() else { continue };
+                    let tile = Filled { data, layout: work.tile.layout() };
+                    drainer.drain(tile, batch, *ticket, &mut plain.data, counters)?;
                 }
-            };
-            progress.advance(moved_bytes(&task, work, batch, item_bytes));
+            }
+            progress.advance(moved_bytes(&task, item_bytes));
             self.finish(task);
         }
         Ok(())
@@ -185,21 +191,20 @@ impl<'a> Shared<'a> {
 
     /// Notes that a task is done; the last one of a tile frees its buffer.
     fn finish(&self, task: Task) {
-        let work = match task {
-            Task::Fill(work, _) => {
-                if work.tile.filled().is_some() {
-                    drop(self.lock());
-                    self.changed.notify_all();
-                }
-                work
+        let Task { work, batch, phase } = task;
+        match phase {
+            Phase::Fill if work.tile.filled().is_some() => {
+                // Whoever looked before the last part was written is waiting by now: the lock is free.
+                drop(self.lock());
+                self.changed.notify_all();
             }
-            Task::Drain(work, batch, _) => {
+            Phase::Fill => {}
+            Phase::Drain(_) => {
                 if work.undrained.fetch_sub(batch.count, Ordering::AcqRel) == batch.count {
                     self.lock().active.retain(|a| !Arc::ptr_eq(&a.work, &work));
                 }
-                work
             }
-        };
+        }
         // The last thread to let go of a tile gives its buffer to the next.
         if let Some(work) = Arc::into_inner(work) {
             self.lock().free.push(work.tile.into_buffer());
@@ -224,7 +229,7 @@ fn claim(state: &mut State) -> Option<Task> {
     let mut may_drain = true;
     for active in &mut state.active {
         if let Some(batch) = active.fill.next() {
-            return Some(Task::Fill(active.work.clone(), batch));
+            return Some(Task { work: active.work.clone(), batch, phase: Phase::Fill });
         }
         if active.drained {
             continue;
@@ -233,7 +238,7 @@ fn claim(state: &mut State) -> Option<Task> {
             if let Some(batch) = active.drain.next() {
                 let ticket = state.tickets;
                 state.tickets += 1;
-                return Some(Task::Drain(active.work.clone(), batch, ticket));
+                return Some(Task { work: active.work.clone(), batch, phase: Phase::Drain(ticket) });
             }
             active.drained = true;
         } else {
@@ -243,16 +248,14 @@ fn claim(state: &mut State) -> Option<Task> {
     None
 }
 
-/// Bytes of the tile that a task moved, for progress.
-fn moved_bytes(task: &Task, work: &Work, batch: &Batch, item_bytes: u64) -> u64 {
-    let tile = work.tile.layout().region();
-    let units = match task {
-        Task::Fill(..) => work.tile.chunks().elements(),
-        Task::Drain(..) => work.drains,
+/// Bytes of the tile that a task moved, for progress: an even share, exact over the whole tile.
+fn moved_bytes(task: &Task, item_bytes: u64) -> u64 {
+    let tile = &task.work.tile;
+    let units = match task.phase {
+        Phase::Fill => tile.chunks().elements(),
+        Phase::Drain(_) => task.work.drains,
     };
-    // An even share: exact over the tile, close enough for a progress bar within it.
-    let bytes = tile.elements() * item_bytes;
-    bytes * batch.count / units.max(1)
+    tile.layout().region().elements() * item_bytes * task.batch.count / units.max(1)
 }
 
 /// Wakes the others when a thread panics, so that the job ends instead of waiting for it.

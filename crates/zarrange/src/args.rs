@@ -14,6 +14,20 @@ pub(crate) struct Args {
     pub(crate) command: Command,
 }
 
+impl Args {
+    /// The arguments of this process. A SPEC may begin with a minus (`-1,64`), which must not look like an option.
+    pub(crate) fn of_process() -> Self {
+        Self::parse_from(std::env::args_os().map(|arg| match arg.to_str() {
+            Some(text) if is_negative_spec(text) => format!(" {text}").into(),
+            _ => arg,
+        }))
+    }
+}
+
+fn is_negative_spec(text: &str) -> bool {
+    text.strip_prefix('-').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// The whole story on seeded data: fill by epoch, rechunk, verify, and what reads cost before and after
@@ -51,6 +65,7 @@ pub(crate) struct DemoArgs {
 }
 
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 #[command(
     after_help = "SPEC is 1,500,2 or by dimension name object=1,epoch=-1 (the others keep their chunk; -1 is the \
 whole dimension) or keep.\nFor a group, ARRAY:SPEC, repeatable; without ARRAY: it holds for all arrays, or those of \
@@ -64,10 +79,10 @@ pub(crate) struct RechunkArgs {
     #[arg(value_parser = location)]
     pub(crate) dst: Location,
     /// Chunk shape (of inner chunks, where there are shards)
-    #[arg(long, value_name = "SPEC", num_args = 1.., allow_hyphen_values = true, value_parser = named)]
+    #[arg(long, value_name = "SPEC", num_args = 1.., value_parser = named)]
     pub(crate) chunks: Vec<Named>,
     /// Shard shape
-    #[arg(long, value_name = "SPEC", num_args = 1.., allow_hyphen_values = true, value_parser = named)]
+    #[arg(long, value_name = "SPEC", num_args = 1.., value_parser = named)]
     pub(crate) shards: Vec<Named>,
     /// Bound on all data buffers together [default: half of the available memory]
     #[arg(long, value_name = "SIZE", value_parser = size)]
@@ -144,13 +159,13 @@ pub(crate) struct InfoArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct IngestArgs {
-    /// Table with columns object_id,time,band,mag,magerr in any order; gzipped or not
+    /// Table with a header of `object_id,time,band,mag,magerr` in any order; gzipped or not
     pub(crate) csv: PathBuf,
     /// Group to make
     #[arg(value_parser = location)]
     pub(crate) out: Location,
     /// Chunk shape over (object, sequence), for all arrays or ARRAY:SPEC [default: epoch-wise, 100000,1]
-    #[arg(long, value_name = "SPEC", num_args = 1.., allow_hyphen_values = true, value_parser = named)]
+    #[arg(long, value_name = "SPEC", num_args = 1.., value_parser = named)]
     pub(crate) chunks: Vec<Named>,
     /// Bound on the measurements in memory [default: half of the available memory]
     #[arg(long, value_name = "SIZE", value_parser = size)]

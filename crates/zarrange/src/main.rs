@@ -11,13 +11,12 @@ mod table;
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use zarrange_rechunk::{RechunkError, SpecError};
 
 use crate::args::{Command, LightcurveCommand};
 
 fn main() -> ExitCode {
-    let args = args::Args::parse();
+    let args = args::Args::of_process();
     let outcome = match args.command {
         Command::Demo(args) => commands::demo::run(&args),
         Command::Rechunk(args) => commands::rechunk::run(args),

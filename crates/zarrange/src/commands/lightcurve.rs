@@ -42,9 +42,9 @@ pub(crate) fn ingest(args: &IngestArgs) -> anyhow::Result<ExitCode> {
 fn chunks(args: &IngestArgs, shape: &[u64; 2]) -> Result<Vec<(String, Vec<u64>)>, SpecError> {
     let names = [Some("object".to_owned()), Some("sequence".to_owned())];
     let mut out: Vec<(String, Vec<u64>)> = Vec::new();
-    let named = args.chunks.iter().filter(|n| n.array.is_some());
     // A SPEC for one array goes before one for all.
-    for given in named.chain(args.chunks.iter().filter(|n| n.array.is_none())) {
+    let for_one = args.chunks.iter().filter(|n| n.array.is_some());
+    for given in for_one.chain(args.chunks.iter().filter(|n| n.array.is_none())) {
         let arrays: Vec<&str> = match &given.array {
             None => ARRAYS.to_vec(),
             Some(name) if ARRAYS.contains(&name.as_str()) => vec![name],

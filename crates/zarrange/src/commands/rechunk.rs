@@ -43,7 +43,9 @@ pub(crate) fn run(args: RechunkArgs) -> anyhow::Result<ExitCode> {
     }
     let report = run_job(prepared, &Bar::new(args.progress))?;
     if args.json {
-        println!("{}", serde_json::to_string(&report)?);
+        let mut json = serde_json::to_value(&report)?;
+        json["peak_resident_bytes"] = memory::peak_resident_bytes().into();
+        println!("{json}");
     } else {
         println!("{}", summary(&target, &report));
     }

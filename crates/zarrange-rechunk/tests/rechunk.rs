@@ -1,0 +1,280 @@
+//! Rechunking index-valued arrays through every way, within every memory: each element arrives once, in its place.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+use serde_json::{Map, json};
+use zarrange_array::{Array, ArraySpec, Document, Layout, Node, open};
+use zarrange_codec::{CodecMetadata, Scratch};
+use zarrange_grid::{Dims, Region};
+use zarrange_io::{Location, Store};
+use zarrange_rechunk::{
+    ChunkSpec, Codecs, Difference, Durability, Job, Named, NoProgress, RechunkError, Report, SpecError,
+    Verify, prepare, run, verify,
+};
+
+/// A place of its own in memory.
+fn place() -> Location {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    Location::Memory(format!("rechunk-test-{}", NUMBER.fetch_add(1, Ordering::Relaxed)))
+}
+
+fn zstd() -> Vec<CodecMetadata> {
+    Codecs::Zstd(1).resolve(&Layout { chunk: vec![], shard: None, codecs: vec![] }, 4)
+}
+
+/// Every element is its own position; every seventh chunk-sized stretch is fill, so that chunks go missing.
+fn values(shape: &[u64]) -> Vec<u8> {
+    let whole = Region::whole(shape);
+    let value = |k: u64| if (k / 16).is_multiple_of(7) { u32::MAX } else { u32::try_from(k).unwrap() };
+    (0..whole.elements()).flat_map(|k| value(k).to_ne_bytes()).collect()
+}
+
+fn create(location: &Location, shape: &[u64], chunk: &[u64]) {
+    let document = Document::new(&ArraySpec {
+        shape: shape.to_vec(),
+        data_type: "uint32",
+        fill_value: json!(u32::MAX),
+        layout: Layout { chunk: chunk.to_vec(), shard: None, codecs: zstd() },
+        dimension_names: ["a", "b", "c", "d"][..shape.len()].to_vec(),
+        attributes: Map::from_iter([("units".to_owned(), json!("mag"))]),
+    });
+    let array = Array::new(location.open().unwrap(), document, 3).unwrap();
+    let mut scratch = Scratch::new(array.elements().unwrap().chain());
+    array.write_region(&Region::whole(shape), &values(shape), &mut scratch).unwrap();
+    array.write_metadata().unwrap();
+}
+
+fn job(
+    source: &Location,
+    target: &Location,
+    chunk: &[u64],
+    shard: Option<&[u64]>,
+    memory: u64,
+    threads: u64,
+) -> Job {
+    let named = |shape: &[u64]| Named {
+        array: None,
+        spec: ChunkSpec::Sizes(shape.iter().map(|n| i64::try_from(*n).unwrap()).collect()),
+    };
+    Job {
+        source: source.clone(),
+        target: target.clone(),
+        chunks: vec![named(chunk)],
+        shards: shard.map(named).into_iter().collect(),
+        arrays: vec![],
+        only_named: false,
+        codecs: Codecs::Keep,
+        memory_bytes_max: memory,
+        threads,
+        temp: None,
+        verify: Verify::None,
+        durability: Durability::None,
+        overwrite: false,
+    }
+}
+
+fn rechunk(job: Job) -> Result<Report, RechunkError> {
+    run(prepare(job)?, &NoProgress)
+}
+
+fn array(location: &Location) -> Array {
+    let Node::Array(array) = open(&location.open().unwrap()).unwrap() else { panic!("an array was written") };
+    *array
+}
+
+/// Every object of a store with its bytes.
+fn objects(store: &Store) -> BTreeMap<String, Vec<u8>> {
+    let mut out = BTreeMap::new();
+    store.walk("", &mut |key, _| drop(out.insert(key.to_owned(), Vec::new()))).unwrap();
+    for (key, bytes) in &mut out {
+        *bytes = store.get(key, u64::MAX).unwrap().unwrap();
+    }
+    out
+}
+
+#[derive(Clone, Debug)]
+struct Case {
+    shape: Vec<u64>,
+    source: Vec<u64>,
+    target: Vec<u64>,
+    shard: Option<Vec<u64>>,
+    threads: u64,
+    memory: u64,
+}
+
+fn case() -> impl Strategy<Value = Case> {
+    (0usize..4)
+        .prop_flat_map(|rank| {
+            let of = |range: std::ops::Range<u64>| prop::collection::vec(range, rank);
+            (of(0..50), of(1..14), of(1..14), prop::option::of(of(1..5)), 1u64..5, 0u32..9)
+        })
+        .prop_map(|(shape, source, target, shards, threads, memory)| {
+            let shard = shards.map(|s| s.iter().zip(&target).map(|(k, c)| k * c).collect());
+            Case { shape, source, target, shard, threads, memory: 8000 << memory }
+        })
+}
+
+/// Counters and the target's values are right, the memory holds, and the same job gives the same bytes.
+fn check(case: &Case, seen: &Mutex<BTreeMap<&'static str, usize>>) -> Result<(), TestCaseError> {
+    let Case { shape, source, target, shard, threads, memory } = case;
+    let (from, to) = (place(), place());
+    create(&from, shape, source);
+    let this = job(&from, &to, target, shard.as_deref(), *memory, *threads);
+    let report = match prepare(this.clone()) {
+        Err(RechunkError::Plan { .. }) => return Ok(()),
+        Err(other) => return Err(TestCaseError::fail(other.to_string())),
+        Ok(prepared) => {
+            let predicted = prepared.predicted();
+            let report = run(prepared, &NoProgress).unwrap();
+            prop_assert!(report.peak_budget_bytes <= *memory, "{report:?}");
+            prop_assert_eq!(predicted.strategy, report.strategy);
+            prop_assert_eq!(predicted.spill_bytes, report.spill_bytes);
+            prop_assert!(report.source_chunk_decodes <= predicted.source_chunk_decodes);
+            report
+        }
+    };
+    *seen.lock().unwrap().entry(report.strategy).or_default() += 1;
+    let written = array(&to);
+    let (data, _) = written.read_region(&Region::whole(shape)).unwrap();
+    prop_assert!(data == values(shape), "{} differs", report.strategy);
+    prop_assert_eq!(written.document().attributes(), array(&from).document().attributes());
+    let differs = verify((&from, &to), 1 << 20, *threads, &NoProgress).unwrap();
+    prop_assert_eq!(differs, None);
+
+    let again = place();
+    rechunk(Job { target: again.clone(), threads: 1 + threads % 4, ..this }).unwrap();
+    let (a, b) = (objects(&to.open().unwrap()), objects(&again.open().unwrap()));
+    prop_assert_eq!(a.keys().collect::<Vec<_>>(), b.keys().collect::<Vec<_>>());
+    Ok(())
+}
+
+#[test]
+fn every_element_arrives_once() {
+    let seen = Mutex::default();
+    let mut runner =
+        TestRunner::new(ProptestConfig { failure_persistence: None, cases: 400, ..Default::default() });
+    runner.run(&case(), |case| check(&case, &seen)).unwrap();
+    let seen = seen.into_inner().unwrap();
+    for way in ["copy", "direct", "reread", "staged"] {
+        assert!(seen.contains_key(way), "no case went the way {way:?}: {seen:?}");
+    }
+}
+
+#[test]
+fn the_same_job_gives_the_same_bytes() {
+    let check = |chunk: &[u64], shard: Option<&[u64]>, memory: u64| {
+        let from = place();
+        create(&from, &[60, 50], &[7, 50]);
+        let bytes = |_| {
+            let to = place();
+            rechunk(job(&from, &to, chunk, shard, memory, 3)).unwrap();
+            objects(&to.open().unwrap())
+        };
+        let runs: Vec<_> = (0..5).map(bytes).collect();
+        assert!(runs.windows(2).all(|w| w[0] == w[1]), "{chunk:?} {shard:?} {memory}");
+    };
+    check(&[10, 10], None, 1 << 20);
+    check(&[5, 5], Some(&[30, 25]), 1 << 20);
+    check(&[5, 5], Some(&[60, 50]), 20_000);
+    check(&[60, 2], None, 8000);
+}
+
+#[test]
+fn chunks_of_nothing_but_fill_are_left_out() {
+    let (from, to) = (place(), place());
+    create(&from, &[160], &[16]);
+    rechunk(job(&from, &to, &[8], None, 1 << 20, 2)).unwrap();
+    let keys: Vec<String> = objects(&to.open().unwrap()).into_keys().collect();
+    assert!(!keys.contains(&"c/0".to_owned()) && keys.contains(&"c/2".to_owned()), "{keys:?}");
+    // The first sixteen elements are fill.
+    let all_fill = place();
+    create(&all_fill, &[16], &[4]);
+    let sharded = place();
+    rechunk(job(&all_fill, &sharded, &[4], Some(&[8]), 1 << 20, 2)).unwrap();
+    let keys: Vec<String> = objects(&sharded.open().unwrap()).into_keys().collect();
+    assert_eq!(keys, ["zarr.json"]);
+}
+
+#[test]
+fn verification_finds_one_changed_element() {
+    let (a, b) = (place(), place());
+    for location in [&a, &b] {
+        create(location, &[30, 20], &[4, 6]);
+    }
+    let changed = array(&b);
+    let region = Region::new(Dims::from_slice(&[8, 6]), Dims::from_slice(&[4, 6]));
+    let (mut data, _) = changed.read_region(&region).unwrap();
+    data[4 * (2 * 6 + 3)] ^= 1;
+    let mut scratch = Scratch::new(changed.elements().unwrap().chain());
+    changed.write_region(&region, &data, &mut scratch).unwrap();
+    let difference = verify((&a, &b), 1 << 20, 2, &NoProgress).unwrap();
+    assert!(
+        matches!(&difference, Some(Difference::Value { index, .. }) if *index == [10, 9]),
+        "{difference:?}"
+    );
+}
+
+#[test]
+fn a_failed_job_leaves_nothing_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let local = |name: &str| Location::Path(dir.path().join(name));
+    let names = || {
+        let names =
+            std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<String> = names.collect();
+        names.sort();
+        names
+    };
+    std::fs::create_dir(dir.path().join("a.zarr")).unwrap();
+    create(&local("a.zarr"), &[40, 40], &[40, 5]);
+    rechunk(job(&local("a.zarr"), &local("keep.zarr"), &[8, 40], None, 1 << 20, 2)).unwrap();
+    let kept = objects(&local("keep.zarr").open().unwrap());
+    let chunk = dir.path().join("a.zarr/c/0/3");
+    let good = std::fs::read(&chunk).unwrap();
+    for (damage, expected) in
+        [(&good[..good.len() / 2], "chunk c/0/3"), (&[][..], "chunk c/0/3"), (&[0; 5000][..], "chunk c/0/3")]
+    {
+        std::fs::write(&chunk, damage).unwrap();
+        for memory in [1 << 20, 8000] {
+            for target in ["b.zarr", "keep.zarr"] {
+                let this = job(&local("a.zarr"), &local(target), &[5, 40], None, memory, 3);
+                let error = rechunk(Job { overwrite: true, ..this }).unwrap_err().to_string();
+                assert!(error.contains(expected) && error.contains("a.zarr"), "{error}");
+                assert_eq!(names(), ["a.zarr", "keep.zarr"], "{error}");
+            }
+        }
+    }
+    assert!(kept == objects(&local("keep.zarr").open().unwrap()), "the target is as it was");
+}
+
+#[test]
+fn requests_that_do_not_fit_are_refused() {
+    let from = place();
+    create(&from, &[20, 30], &[4, 6]);
+    let check = |change: &dyn Fn(&mut Job), expected: &str| {
+        let mut this = job(&from, &place(), &[5, 5], None, 1 << 20, 1);
+        change(&mut this);
+        let error = prepare(this).unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+        error
+    };
+    let spec = |text: &str| Named::parse(text).unwrap();
+    check(&|j| j.chunks = vec![spec("5")], "1 numbers, 2 are needed");
+    check(&|j| j.chunks = vec![spec("5,0")], "chunk length 0");
+    check(&|j| j.chunks = vec![spec("time=5")], "no dimension \"time\"");
+    check(&|j| j.chunks = vec![spec("mag:5,5")], "no array \"mag\"");
+    check(&|j| j.chunks = vec![spec("5,5"), spec("6,6")], "two SPECs");
+    check(&|j| j.shards = vec![spec("12,10")], "[15, 10] would be");
+    check(&|j| j.arrays = vec!["x".to_owned()], "no array \"x\"");
+    check(&|j| j.chunks = vec![spec("9000000000000000000,9000000000000000000")], "overflow");
+    check(&|j| j.memory_bytes_max = 100, "raise --max-mem to at least");
+    let error = check(&|j| j.chunks = vec![spec("-7,5")], "chunk length -7");
+    assert!(matches!(error, RechunkError::Spec(SpecError::Length { .. })));
+    check(&|j| j.target = from.clone(), "the same as source");
+    check(&|j| j.source = place(), "no Zarr array or group");
+}

@@ -1,0 +1,32 @@
+"""The command under test, as a fixture."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def binary() -> str:
+    """The zarrange command that the environment variable ZARRANGE names."""
+    named = os.environ.get("ZARRANGE", "")
+    if not Path(named).is_file():
+        pytest.exit(f"set ZARRANGE to the zarrange command to test: {named!r} is no file", returncode=2)
+    return str(Path(named).resolve())
+
+
+@pytest.fixture
+def run(binary):
+    """`run(*args, check=True)`: the finished process, with what `--json` printed as `.json`."""
+
+    def run(*args, check: bool = True) -> subprocess.CompletedProcess:
+        command = [binary, *map(str, args)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        if check and done.returncode != 0:
+            pytest.fail(f"{command}\nexit code {done.returncode}\n{done.stdout}{done.stderr}")
+        done.json = json.loads(done.stdout) if "--json" in args and done.stdout else None
+        return done
+
+    return run

@@ -1,0 +1,132 @@
+"""What the tests share: data that shows a misplaced element, exact comparison, and both readers."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import tensorstore
+import zarr
+
+# Ragged at every edge, in these chunks and in those of most targets.
+SHAPE = (13, 9, 5)
+CHUNKS = (4, 5, 2)
+TARGET = (7, 3, 5)
+
+ATTRIBUTES = {
+    "units": "mag",
+    "größe": ["α", 1, 2.5, None, True],
+    "nested": {"empty": {}, "list": [[], [1, [2]]]},
+    "large": 2**53 + 1,
+    "tiny": 5e-324,
+}
+
+# Chunks of nothing but fill value are written too.
+WRITE_ALL = {"write_empty_chunks": True}
+
+
+def values(dtype, shape) -> np.ndarray:
+    """Another value at each index, as far as the type has them, over the whole range of the type.
+
+    Floats have NaN, both infinities and -0.0 among them.
+    """
+    dtype = np.dtype(dtype).newbyteorder("=")
+    index = np.arange(np.prod(shape, dtype=int))
+    if dtype.kind == "b":
+        data = index * index % 7 % 2 == 0
+    elif dtype.kind in "iu":
+        # The upper bits of multiples of the golden ratio: any two neighbours differ in all bytes.
+        spread = index.astype("u8") * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(64 - 8 * dtype.itemsize)
+        data = spread.astype(f"u{dtype.itemsize}").view(dtype)
+    elif dtype.kind == "f":
+        data = ((index - index.size // 2) / 7).astype(dtype)
+        for start, special in enumerate([np.nan, np.inf, -np.inf, -0.0], start=1):
+            data[start::31] = special
+    else:
+        # The parts through a view: arithmetic would turn one special value into two.
+        part = np.dtype(f"f{dtype.itemsize // 2}")
+        data = values(part, 2 * index.size).view(dtype)
+    return data.reshape(shape)
+
+
+def partial(dtype, shape, fill) -> np.ndarray:
+    """As `values` in a box that leaves whole chunks at both ends to the fill value."""
+    data = np.full(shape, fill, np.dtype(dtype).newbyteorder("="))
+    box = tuple(slice(n // 3, n // 3 + max(1, n // 3)) for n in shape)
+    data[box] = values(dtype, shape)[box]
+    return data
+
+
+def assert_same(got, expected, what: str) -> None:
+    """Same shape, type (in any byte order) and bits, except that NaN equals NaN."""
+    got, expected = native(got), native(expected)
+    assert (got.shape, got.dtype) == (expected.shape, expected.dtype), what
+    if got.dtype.kind == "c":
+        part = f"f{got.dtype.itemsize // 2}"
+        got, expected = got[..., None].view(part), expected[..., None].view(part)
+    bits = f"u{got.dtype.itemsize}"
+    wrong = got.view(bits) != expected.view(bits)
+    if got.dtype.kind == "f":
+        wrong &= ~(np.isnan(got) & np.isnan(expected))
+    if wrong.any():
+        first = tuple(np.argwhere(wrong)[0])
+        raise AssertionError(
+            f"{what}: {wrong.sum()} of {wrong.size} differ, first at {first}: {got[first]!r}, not {expected[first]!r}"
+        )
+
+
+def native(array) -> np.ndarray:
+    array = np.asarray(array)
+    return np.ascontiguousarray(array.astype(array.dtype.newbyteorder("="))).reshape(array.shape)
+
+
+def metadata(path: Path) -> dict:
+    return json.loads((path / "zarr.json").read_bytes())
+
+
+def codec_names(path: Path) -> list[str]:
+    """Names of the codecs of an array, those in shards below the shards' own."""
+    names = []
+    codecs = metadata(path)["codecs"]
+    while codecs:
+        names += [codec["name"] for codec in codecs]
+        codecs = codecs[0].get("configuration", {}).get("codecs")
+    return names
+
+
+def open_tensorstore(path: Path):
+    kvstore = {"driver": "file", "path": str(path)}
+    return tensorstore.open({"driver": "zarr3", "kvstore": kvstore}, open=True, read=True).result()
+
+
+def check_array(path: Path, data, *, chunks, shards=None, fill, names=None, attributes=None, tensorstore=True) -> None:
+    """The array at `path` is Zarr v3 and holds exactly this, for zarr-python and for TensorStore."""
+    array = zarr.open_array(path, mode="r")
+    assert array.metadata.zarr_format == 3
+    assert (array.chunks, array.shards) == (tuple(chunks), shards and tuple(shards))
+    assert array.attrs.asdict() == (attributes or {})
+    assert array.metadata.dimension_names == (names and tuple(names))
+    assert_same(array.fill_value, np.asarray(fill, native(data).dtype), "fill value by zarr-python")
+    assert_same(array[...], data, "values by zarr-python")
+    if tensorstore:
+        store = open_tensorstore(path)
+        layout = store.chunk_layout
+        assert layout.read_chunk.shape == tuple(chunks)
+        assert layout.write_chunk.shape == tuple(shards or chunks)
+        assert store.domain.labels == tuple(name or "" for name in names or [None] * store.rank)
+        assert_same(store.fill_value, np.asarray(fill, native(data).dtype), "fill value by TensorStore")
+        assert_same(store.read().result(), data, "values by TensorStore")
+
+
+def tree(root: Path) -> dict[str, bytes | None]:
+    """Every file below `root` with its bytes, and every directory."""
+    return {str(p.relative_to(root)): p.read_bytes() if p.is_file() else None for p in sorted(root.rglob("*"))}
+
+
+def stored(path: Path) -> list[str]:
+    """Keys of the stored chunks or shards of an array."""
+    return [key for key, data in tree(path).items() if data is not None and not key.endswith("zarr.json")]
+
+
+def spec(numbers) -> str:
+    """A SPEC of the command line."""
+    return ",".join(map(str, numbers))

@@ -1,0 +1,196 @@
+//! The hard cases that are small enough to run, through the command: right, and within their memory.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::Instant;
+
+use serde_json::{Map, Value, json};
+use zarrange_array::{Array, ArraySpec, Document, Group, Layout, Node, open, publish_metadata};
+use zarrange_codec::{CodecMetadata, Scratch};
+use zarrange_grid::Region;
+use zarrange_io::{Location, Store};
+
+/// What the process may take beside `--max-mem`.
+const ALLOWANCE: u64 = 64 << 20;
+
+fn cases() -> Vec<Value> {
+    let file: Value = serde_json::from_str(include_str!("../../../datasets/hard-cases.json")).unwrap();
+    file["cases"].as_array().unwrap().clone()
+}
+
+fn dims(value: &Value) -> Option<Vec<u64>> {
+    value.as_array().map(|a| a.iter().map(|n| n.as_u64().unwrap()).collect())
+}
+
+fn zarrange(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_zarrange")).args(args).output().unwrap()
+}
+
+fn text(dims: &[u64]) -> String {
+    dims.iter().map(u64::to_string).collect::<Vec<_>>().join(",")
+}
+
+/// The source array of a case; `Layout::shard` is made by rechunking.
+fn document(case: &Value, chunk: Vec<u64>) -> Document {
+    let data_type = match case["dtype"].as_str().unwrap_or("f4") {
+        "u1" => "uint8",
+        "i8" => "int64",
+        "f8" => "float64",
+        _ => "float32",
+    };
+    let little = json!([{"name": "bytes", "configuration": {"endian": "little"}}, {"name": "zstd", "configuration": {"level": 1, "checksum": false}}]);
+    let codecs: Vec<CodecMetadata> = serde_json::from_value(little).unwrap();
+    Document::new(&ArraySpec {
+        shape: dims(&case["shape"]).unwrap(),
+        data_type,
+        fill_value: case.get("fill_value").cloned().unwrap_or_else(|| json!(0)),
+        layout: Layout { chunk, shard: None, codecs },
+        dimension_names: vec!["d"; case["shape"].as_array().unwrap().len()],
+        attributes: Map::from_iter([("case".to_owned(), case["name"].clone())]),
+    })
+}
+
+/// Fills the array chunk row by chunk row with bytes that depend on their position.
+fn write(array: &Array, only_first: bool) {
+    let elements = array.elements().unwrap();
+    let mut scratch = Scratch::new(elements.chain());
+    let grid = array.objects();
+    let chunks = if only_first { grid.count().min(1) } else { grid.count() };
+    for k in 0..chunks {
+        let region: Region = grid.region(&grid.all().unravel(k));
+        let items = usize::try_from(region.elements()).unwrap();
+        let item = elements.item_bytes();
+        let mut data: Vec<u8> = elements.fill.iter().copied().cycle().take(items * item).collect();
+        if only_first {
+            data[..item].fill(7);
+        } else {
+            for (n, element) in data.chunks_exact_mut(item).enumerate() {
+                let value = (u64::try_from(n).unwrap() + k * 1_000_003).to_le_bytes();
+                element[..item.min(4)].copy_from_slice(&value[..item.min(4)]);
+            }
+        }
+        array.write_region(&region, &data, &mut scratch).unwrap();
+    }
+    array.write_metadata().unwrap();
+}
+
+fn source(dir: &Path, case: &Value) -> String {
+    let path = dir.join("source.zarr");
+    std::fs::create_dir(&path).unwrap();
+    let store = Location::Path(path.clone()).open().unwrap();
+    let name = case["name"].as_str().unwrap();
+    if name == "nested-group" {
+        nested(&store, case);
+        return path.display().to_string();
+    }
+    let array = Array::new(store, document(case, dims(&case["source"]).unwrap()), 3).unwrap();
+    write(&array, name == "almost-empty");
+    let Some(shard) = dims(&case["source_shards"]) else { return path.display().to_string() };
+    let sharded = dir.join("sharded.zarr").display().to_string();
+    let (chunks, shards) = (text(&dims(&case["source"]).unwrap()), text(&shard));
+    let made =
+        zarrange(&["rechunk", path.to_str().unwrap(), &sharded, "--chunks", &chunks, "--shards", &shards]);
+    assert!(made.status.success(), "{made:?}");
+    sharded
+}
+
+/// Arrays five groups deep, attributes at every level.
+fn nested(root: &Store, case: &Value) {
+    let mut groups = Vec::new();
+    let mut path = String::new();
+    for depth in 0..5 {
+        let attributes = Map::from_iter([("depth".to_owned(), json!(depth))]);
+        groups.push((path.clone(), Group::new(root.below(&path).unwrap(), attributes)));
+        path = format!("{path}{}g{depth}", if path.is_empty() { "" } else { "/" });
+    }
+    groups.push((path.clone(), Group::new(root.below(&path).unwrap(), Map::new())));
+    let below = root.below(&format!("{path}/a")).unwrap();
+    let array = Array::new(below, document(case, dims(&case["source"]).unwrap()), 3).unwrap();
+    write(&array, false);
+    publish_metadata(root, &[], &groups, false).unwrap();
+}
+
+#[test]
+fn hard_cases_run_within_their_memory() {
+    let runnable: Vec<Value> = cases().into_iter().filter(|c| c["run"] == json!(true)).collect();
+    assert!(runnable.len() >= 12);
+    for case in runnable {
+        let name = case["name"].as_str().unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let source = source(dir.path(), &case);
+        let target = dir.path().join("target.zarr").display().to_string();
+        let max_mem = case["max_mem"].as_u64().unwrap();
+        let chunks = text(&dims(&case["target"]).unwrap());
+        let (max, shards) = (max_mem.to_string(), dims(&case["target_shards"]).map(|s| text(&s)));
+        let mut args = vec!["rechunk", &source, &target, "--max-mem", &max, "--chunks", &chunks, "--json"];
+        args.extend(["--durability", "none"]);
+        if let Some(shards) = &shards {
+            args.extend(["--shards", shards]);
+        }
+        let output = zarrange(&args);
+        assert!(output.status.success(), "{name}: {output:?}");
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let peak = |key: &str| report[key].as_u64().unwrap();
+        assert!(peak("peak_budget_bytes") <= max_mem, "{name}: {report}");
+        assert!(peak("peak_resident_bytes") <= max_mem + ALLOWANCE, "{name}: {report}");
+        if name == "merge-rows" {
+            assert_eq!(report["strategy"], "direct");
+        }
+        let output = zarrange(&["verify", &source, &target, "--json"]);
+        let verified: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert!(output.status.success() && verified["equal"] == json!(true), "{name}: {verified}");
+        if name == "almost-empty" {
+            let store = Location::parse(&target).unwrap().open().unwrap();
+            let mut objects = 0;
+            store.walk("", &mut |_, _| objects += 1).unwrap();
+            assert_eq!(objects, 2, "one chunk and the metadata");
+        }
+        if name == "nested-group" {
+            let store = Location::parse(&target).unwrap().open().unwrap().below("g0/g1/g2").unwrap();
+            let Node::Group(group) = open(&store).unwrap() else { panic!("{name}: a group was kept") };
+            assert_eq!(group.attributes()["depth"], 3);
+        }
+    }
+}
+
+/// Every case plans from metadata alone: no chunk exists.
+#[test]
+fn hard_cases_plan_in_a_second() {
+    for case in cases() {
+        let name = case["name"].as_str().unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let (chunk, shard) = (dims(&case["source"]).unwrap(), dims(&case["source_shards"]));
+        let plain = document(&case, chunk.clone());
+        let codecs: Vec<CodecMetadata> = serde_json::from_value(plain.get("codecs").clone()).unwrap();
+        let document = plain.with_layout(&Layout { chunk, shard, codecs });
+        let store = Location::Path(dir.path().to_owned()).open().unwrap();
+        Array::new(store, document, 3).unwrap().write_metadata().unwrap();
+        let (source, target) = (dir.path().to_str().unwrap(), dir.path().with_extension("target"));
+        let (chunks, max) = (text(&dims(&case["target"]).unwrap()), case["max_mem"].to_string());
+        let shards = dims(&case["target_shards"]).map(|s| text(&s));
+        let target = target.to_str().unwrap();
+        let mut args =
+            vec!["rechunk", source, target, "--chunks", &chunks, "--max-mem", &max, "--dry-run", "--json"];
+        if let Some(shards) = &shards {
+            args.extend(["--shards", shards]);
+        }
+        let begin = Instant::now();
+        let output = zarrange(&args);
+        let elapsed = begin.elapsed();
+        if name == "wide" {
+            let message = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(1));
+            assert!(message.contains("source chunk [10, 100000000] has 8000000000 bytes"), "{message}");
+        } else {
+            assert!(output.status.success(), "{name}: {output:?}");
+            let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+            assert!(
+                report["peak_budget_bytes"].as_u64().unwrap() <= case["max_mem"].as_u64().unwrap(),
+                "{name}"
+            );
+        }
+        // Not a measurement: a plan that enumerates chunks would take minutes or all memory.
+        assert!(elapsed.as_secs() < 20, "{name}: {elapsed:?}");
+    }
+}
