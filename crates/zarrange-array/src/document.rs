@@ -128,10 +128,10 @@ impl Document {
         let mut members = self.members.clone();
         let grid = layout.shard.as_ref().unwrap_or(&layout.chunk);
         let codecs = match &layout.shard {
-            None => json!(layout.codecs),
+            None => codec_list(&layout.codecs),
             Some(_) => json!([{"name": "sharding_indexed", "configuration": {
                 "chunk_shape": layout.chunk,
-                "codecs": layout.codecs,
+                "codecs": codec_list(&layout.codecs),
                 "index_codecs": [{"name": "bytes", "configuration": {"endian": "little"}}, {"name": "crc32c"}],
                 "index_location": "end",
             }}]),
@@ -156,6 +156,17 @@ impl Document {
     pub fn to_json(&self) -> Vec<u8> {
         to_json(&self.members)
     }
+}
+
+/// Codecs as `zarr.json` lists them: always objects, for zarr-python does not read the short form.
+fn codec_list(codecs: &[CodecMetadata]) -> Value {
+    let object = |codec: &CodecMetadata| match codec.configuration() {
+        Some(configuration) if !configuration.is_empty() => {
+            json!({"name": codec.name(), "configuration": Value::Object(configuration.clone().into())})
+        }
+        _ => json!({"name": codec.name()}),
+    };
+    Value::Array(codecs.iter().map(object).collect())
 }
 
 /// A JSON object as indented text.

@@ -40,6 +40,14 @@ pub enum CodecError {
         /// Why not.
         detail: String,
     },
+    /// The data type cannot be used.
+    #[error("data type {name}: {detail}")]
+    DataType {
+        /// Name of the data type.
+        name: String,
+        /// Why not.
+        detail: &'static str,
+    },
     /// A shape that no chunk can have.
     #[error(transparent)]
     Shape(#[from] zarrange_grid::GridError),
