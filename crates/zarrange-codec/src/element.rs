@@ -21,14 +21,13 @@ impl ElementType {
     /// The type that `metadata` names.
     ///
     /// # Errors
-    /// [`CodecError::Unsupported`] if it is unknown or of variable size.
+    /// [`CodecError::DataType`] if its elements have no fixed size.
     pub fn new(metadata: &MetadataV3, zarrs: DataType) -> Result<Self, CodecError> {
         let name = metadata.name().to_owned();
-        let unsupported =
-            |detail: &str| CodecError::Unsupported { codecs: name.clone(), detail: detail.to_owned() };
-        let bytes = zarrs.fixed_size().ok_or_else(|| unsupported("the data type has no fixed size"))?;
+        let unsupported = |detail| CodecError::DataType { name: name.clone(), detail };
+        let bytes = zarrs.fixed_size().ok_or_else(|| unsupported("its elements have no fixed size"))?;
         if bytes == 0 {
-            return Err(unsupported("the data type has no bytes"));
+            return Err(unsupported("its elements have no bytes"));
         }
         let swap = match name.as_str() {
             "bool" | "int8" | "uint8" | "raw_bytes" | "null_terminated_bytes" => Some(1),

@@ -10,6 +10,11 @@ import pytest
 pytest.register_assert_rewrite("support")
 
 
+def pytest_configure(config):
+    # That numcodecs' codecs are not in the specification of Zarr v3, and that shards inside other codecs are slow.
+    config.addinivalue_line("filterwarnings", "ignore::zarr.errors.ZarrUserWarning")
+
+
 @pytest.fixture(scope="session")
 def binary() -> str:
     """The zarrange command that the environment variable ZARRANGE names."""

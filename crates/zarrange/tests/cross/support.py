@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-import tensorstore
+import tensorstore as ts
 import zarr
 
 # Ragged at every edge, in these chunks and in those of most targets.
@@ -95,7 +95,7 @@ def codec_names(path: Path) -> list[str]:
 
 def open_tensorstore(path: Path, **options):
     kvstore = {"driver": "file", "path": str(path)}
-    return tensorstore.open({"driver": "zarr3", "kvstore": kvstore, **options}, open=True).result()
+    return ts.open({"driver": "zarr3", "kvstore": kvstore, "open": True, **options}).result()
 
 
 def check_array(path: Path, data, *, chunks, shards=None, fill, names=None, attributes=None, tensorstore=True) -> None:

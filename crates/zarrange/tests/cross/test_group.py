@@ -1,0 +1,210 @@
+"""Groups: every array and attribute arrives, each array in the chunks that were asked for it."""
+
+import json
+
+import numpy as np
+import pytest
+import zarr
+from support import assert_same, check_array, metadata, stored, tree, values
+
+# path: shape, chunks, dtype, dimension names
+ARRAYS = {
+    "mag": ((20, 12), (20, 1), "f4", ("object", "epoch")),
+    "flux/raw": ((20, 12, 3), (5, 4, 3), "u2", ("object", "epoch", "band")),
+    "flux/deep/er": ((30,), (7,), "i8", ("epoch",)),
+    "time": ((12,), (5,), "f8", ("epoch",)),
+    "scalar": ((), (), "i4", None),
+}
+GROUPS = {
+    "": {"title": "survey", "history": [1, {"by": "x"}]},
+    "flux": {"level": 1},
+    "flux/deep": {"level": 2, "unit": "µJy"},
+    "empty": {"note": "nothing in here"},
+}
+
+
+@pytest.fixture(params=[3, 2], ids=["v3", "v2"])
+def source(request, tmp_path):
+    return write(tmp_path / "src.zarr", request.param)
+
+
+def write(path, zarr_format):
+    for name, attributes in GROUPS.items():
+        group = zarr.open_group(path, path=name, mode="a", zarr_format=zarr_format)
+        group.attrs.update(attributes)
+    root = zarr.open_group(path, mode="a")
+    for name, (shape, chunks, dtype, names) in ARRAYS.items():
+        array = root.create_array(
+            name,
+            shape=shape,
+            chunks=chunks,
+            dtype=dtype,
+            fill_value=1,
+            dimension_names=names if zarr_format == 3 else None,
+            attributes={"name": name, **({"_ARRAY_DIMENSIONS": list(names)} if names and zarr_format == 2 else {})},
+        )
+        array[...] = values(dtype, shape)
+    return path
+
+
+def check(path, zarr_format=3, arrays=tuple(ARRAYS), **chunks):
+    """The group at `path` holds these arrays, in the chunks of ARRAYS but for those in `chunks`, and all of GROUPS."""
+    root = zarr.open_group(path, mode="r", use_consolidated=False)
+    found = {name: member for name, member in root.members(max_depth=None)}
+    assert found.keys() == {*arrays, *GROUPS} - {""}
+    for name, attributes in GROUPS.items():
+        group = found[name] if name else root
+        assert isinstance(group, zarr.Group) and group.metadata.zarr_format == 3
+        assert group.attrs.asdict() == attributes
+    for name in arrays:
+        shape, now, dtype, names = ARRAYS[name]
+        array = found[name]
+        attributes = {k: v for k, v in array.attrs.asdict().items() if k != "_ARRAY_DIMENSIONS"}
+        assert attributes == {"name": name}
+        check_array(
+            path / name,
+            values(dtype, shape),
+            chunks=chunks.get(name.replace("/", "_"), now),
+            fill=1,
+            names=names,
+            attributes=array.attrs.asdict(),
+        )
+
+
+def test_one_array_is_named_and_the_others_are_copied(run, tmp_path, source):
+    dst = tmp_path / "dst.zarr"
+    run("rechunk", source, dst, "--chunks", "mag:1,12")
+    check(dst, mag=(1, 12))
+    run("verify", source, dst)
+
+
+def test_what_is_copied_is_copied_unchanged(run, tmp_path):
+    source, dst = write(tmp_path / "src.zarr", 3), tmp_path / "dst.zarr"
+    run("rechunk", source, dst, "--chunks", "mag:1,12")
+    for name in ARRAYS.keys() - {"mag"}:
+        before, after = tree(source / name), tree(dst / name)
+        assert json.loads(before.pop("zarr.json")) == json.loads(after.pop("zarr.json"))
+        assert before == after, name
+
+
+def test_several_arrays_are_named(run, tmp_path, source):
+    dst = tmp_path / "dst.zarr"
+    specs = ["mag:1,-1", "flux/raw:band=1,object=10", "flux/deep/er:30", "time:keep", "scalar:keep"]
+    run("rechunk", source, dst, "--chunks", *specs, "--codecs", "gzip:2")
+    check(dst, mag=(1, 12), flux_raw=(10, 4, 1), flux_deep_er=(30,))
+    run("verify", source, dst)
+
+
+def test_chunks_of_each_option(run, tmp_path, source):
+    # --chunks is repeatable, and a SPEC without a name holds for the arrays of --array.
+    dst = tmp_path / "dst.zarr"
+    specs = ["--chunks", "mag:10,6", "--chunks", "epoch=6", "--array", "flux/raw", "time"]
+    run("rechunk", source, dst, *specs)
+    check(dst, mag=(10, 6), flux_raw=(5, 6, 3), time=(6,))
+    run("verify", source, dst)
+
+
+def test_shards_of_one_array(run, tmp_path, source):
+    dst = tmp_path / "dst.zarr"
+    run("rechunk", source, dst, "--chunks", "mag:2,3", "--shards", "mag:10,6")
+    array = zarr.open_array(dst / "mag", mode="r")
+    assert (array.chunks, array.shards) == ((2, 3), (10, 6))
+    assert_same(array[...], values("f4", (20, 12)), "mag")
+    run("verify", source, dst)
+
+
+def test_only_named(run, tmp_path, source):
+    dst = tmp_path / "dst.zarr"
+    run("rechunk", source, dst, "--chunks", "mag:1,12", "flux/raw:keep", "--only-named")
+    check(dst, arrays=("mag", "flux/raw"), mag=(1, 12))
+    for name in ["time", "scalar", "flux/deep/er"]:
+        assert not (dst / name).exists()
+    done = run("verify", source, dst, check=False)
+    assert done.returncode == 1 and "an array in the first, nothing in the second" in done.stdout
+
+
+def test_a_single_array_of_a_group(run, tmp_path, source):
+    dst = tmp_path / "dst.zarr"
+    run("rechunk", source / "flux/raw", dst, "--chunks", "object=20")
+    array = zarr.open_array(dst, mode="r")
+    assert array.chunks == (20, 4, 3)
+    assert_same(array[...], values("u2", (20, 12, 3)), "flux/raw")
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_consolidated_metadata_is_made_again(run, tmp_path, zarr_format):
+    source, dst = write(tmp_path / "src.zarr", zarr_format), tmp_path / "dst.zarr"
+    zarr.consolidate_metadata(source)
+    run("rechunk", source, dst, "--chunks", "mag:1,12", "time:12")
+    check(dst, mag=(1, 12), time=(12,))
+    consolidated = zarr.open_group(dst, mode="r", use_consolidated=True)
+    below = {name: member.metadata for name, member in consolidated.members(max_depth=None)}
+    assert below.keys() == {*ARRAYS, *GROUPS} - {""}
+    assert (below["mag"].chunks, below["time"].chunks) == ((1, 12), (12,))
+    # Word for word what each array and group says itself.
+    inline = metadata(dst)["consolidated_metadata"]
+    assert (inline["kind"], inline["must_understand"]) == ("inline", False)
+    for name, document in inline["metadata"].items():
+        assert {k: v for k, v in document.items() if k != "consolidated_metadata"} == metadata(dst / name), name
+    assert_same(consolidated["mag"][...], values("f4", (20, 12)), "mag")
+
+
+def test_consolidated_metadata_leaves_out_what_only_named_drops(run, tmp_path):
+    source, dst = write(tmp_path / "src.zarr", 3), tmp_path / "dst.zarr"
+    zarr.consolidate_metadata(source)
+    run("rechunk", source, dst, "--chunks", "mag:1,12", "--only-named")
+    members = dict(zarr.open_group(dst, mode="r", use_consolidated=True).members(max_depth=None))
+    assert members.keys() == {"mag", *GROUPS} - {""}
+
+
+def test_no_consolidated_metadata_without_that_of_the_source(run, tmp_path, source):
+    dst = tmp_path / "dst.zarr"
+    run("rechunk", source, dst, "--chunks", "mag:1,12")
+    assert metadata(dst).get("consolidated_metadata") is None
+    with pytest.raises(ValueError, match="[Cc]onsolidated"):
+        zarr.open_group(dst, mode="r", use_consolidated=True)
+
+
+def test_a_v2_group_leaves_nothing_of_v2(run, tmp_path):
+    source, dst = write(tmp_path / "src.zarr", 2), tmp_path / "dst.zarr"
+    zarr.consolidate_metadata(source)
+    run("rechunk", source, dst, "--chunks", "mag:1,12")
+    files = [name.rsplit("/")[-1] for name in tree(dst)]
+    assert not {".zarray", ".zattrs", ".zgroup", ".zmetadata"} & set(files)
+    assert set(stored(dst / "mag")) == {f"c/{k}/0" for k in range(20)}
+    assert set(stored(dst / "time")) == {"c/0", "c/1", "c/2"}
+
+
+def test_strings_are_copied(run, tmp_path):
+    # Elements of no fixed size cannot be rechunked, only come along.
+    source, dst = write(tmp_path / "src.zarr", 3), tmp_path / "dst.zarr"
+    names = np.array(["NGC 7000", "", "größer", "x" * 300, "M 1"], dtype=np.dtypes.StringDType())
+    array = zarr.open_group(source).create_array("name", shape=5, chunks=2, dtype=str)
+    array[:] = names
+    run("rechunk", source, dst, "--chunks", "mag:1,12")
+    assert zarr.open_array(dst / "name", mode="r")[:].tolist() == names.tolist()
+    run("verify", source, dst)
+    done = run("rechunk", source, tmp_path / "other.zarr", "--chunks", "name:5", check=False)
+    assert done.returncode == 2 and "name" in done.stderr
+    assert not (tmp_path / "other.zarr").exists()
+
+
+@pytest.mark.parametrize("location", ["", "flux", "flux/deep"])
+def test_verify_sees_a_changed_attribute(run, tmp_path, source, location):
+    dst = tmp_path / "dst.zarr"
+    run("rechunk", source, dst, "--chunks", "mag:1,12")
+    zarr.open_group(dst, path=location, mode="a").attrs["note"] = "changed"
+    done = run("verify", source, dst, check=False)
+    assert done.returncode == 1
+    assert "note" in done.stdout and (location or "root") in done.stdout
+
+
+def test_info(run, source):
+    nodes = {node["path"]: node for node in run("info", source, "--json").json["nodes"]}
+    assert nodes.keys() == {*ARRAYS, *GROUPS}
+    for name, (shape, chunks, _, names) in ARRAYS.items():
+        node = nodes[name]
+        assert (node["shape"], node["chunks"], node["missing"]) == (list(shape), list(chunks), 0)
+        assert node["dimension_names"] == (list(names) if names else None), name
+        assert node["stored_bytes"] == sum((source / name / key).stat().st_size for key in stored(source / name))
+        assert node["objects"] == len(stored(source / name))
