@@ -6,7 +6,7 @@ use serde_json::Value;
 use zarrange_codec::{ArrayCodec, Chain, CodecMetadata, ElementType};
 use zarrange_grid::{ChunkGrid, checked_bytes};
 use zarrange_io::Store;
-use zarrs::array::ArrayMetadata;
+use zarrs::array::{ArrayMetadata, CodecChain, DataType};
 use zarrs::metadata::v3::ArrayMetadataV3;
 
 use crate::ArrayError;
@@ -29,8 +29,10 @@ pub struct Array {
 pub enum Contents {
     /// Elements of a fixed size, with codecs that can be run.
     Elements(Box<Elements>),
-    /// Anything else, with the reason; such an array can be copied as it is stored.
-    Opaque(String),
+    /// Elements of no fixed size, such as strings, with the reason; such an array can be copied as it is stored.
+    Variable(String),
+    /// A data type or codec that is not known, with the reason; such an array can be copied as it is stored.
+    Unknown(String),
 }
 
 /// How the elements of an array are stored.
@@ -82,6 +84,7 @@ impl Array {
         if document.get("storage_transformers").as_array().is_some_and(|t| !t.is_empty()) {
             return Err(wrong("storage transformers are not supported".to_owned()));
         }
+        check_members(&document).map_err(wrong)?;
         let contents = contents(&document, &grid).map_err(wrong)?;
         if let Contents::Elements(elements) = &contents {
             checked_bytes(&shape, elements.item_bytes() as u64).map_err(shape_error)?;
@@ -104,6 +107,11 @@ impl Array {
     /// Where the array is, for messages.
     pub fn location(&self) -> &str {
         self.store.label()
+    }
+
+    /// Where its metadata is, for messages.
+    pub fn metadata_location(&self) -> String {
+        metadata_location(&self.store, self.zarr_format)
     }
 
     /// Its metadata.
@@ -150,10 +158,43 @@ impl Array {
     pub fn elements(&self) -> Result<&Elements, ArrayError> {
         match &self.contents {
             Contents::Elements(elements) => Ok(elements),
-            Contents::Opaque(detail) => {
+            Contents::Variable(detail) => {
                 Err(ArrayError::Opaque { array: self.location().to_owned(), detail: detail.clone() })
             }
+            Contents::Unknown(detail) => {
+                Err(ArrayError::Metadata { location: self.metadata_location(), detail: detail.clone() })
+            }
         }
+    }
+}
+
+fn metadata_location(store: &Store, zarr_format: u8) -> String {
+    format!("{}/{}", store.label(), if zarr_format == 2 { ".zarray" } else { "zarr.json" })
+}
+
+/// Members that the specification does not name must say that they need not be understood.
+fn check_members(document: &Document) -> Result<(), String> {
+    const KNOWN: [&str; 11] = [
+        "zarr_format",
+        "node_type",
+        "shape",
+        "data_type",
+        "chunk_grid",
+        "chunk_key_encoding",
+        "fill_value",
+        "codecs",
+        "attributes",
+        "storage_transformers",
+        "dimension_names",
+    ];
+    let may_ignore = |value: &Value| value.get("must_understand") == Some(&Value::Bool(false));
+    match document
+        .members()
+        .iter()
+        .find(|(name, value)| !KNOWN.contains(&name.as_str()) && !may_ignore(value))
+    {
+        Some((name, _)) => Err(format!("member {name:?} is not known, and must be understood")),
+        None => Ok(()),
     }
 }
 
@@ -161,13 +202,18 @@ impl Array {
 fn contents(document: &Document, grid: &ChunkGrid) -> Result<Contents, String> {
     let metadata: ArrayMetadataV3 =
         serde_json::from_value(Value::Object(document.members().clone())).map_err(|e| e.to_string())?;
-    let data_type = metadata.data_type.clone();
-    let codecs = metadata.codecs.clone();
+    let (data_type, codecs) = (metadata.data_type.clone(), metadata.codecs.clone());
+    let known = DataType::from_metadata(&data_type)
+        .map(|_| ())
+        .and_then(|()| CodecChain::from_metadata(&codecs).map(|_| ()));
+    if let Err(reason) = known {
+        return Ok(Contents::Unknown(reason.to_string()));
+    }
     let array = zarrs::array::Array::new_with_metadata(Arc::new(()), "/", ArrayMetadata::V3(metadata))
         .map_err(|e| e.to_string())?;
     let element = match ElementType::new(&data_type, array.data_type().clone()) {
         Ok(element) => element,
-        Err(reason) => return Ok(Contents::Opaque(reason.to_string())),
+        Err(reason) => return Ok(Contents::Variable(reason.to_string())),
     };
     let fill = array.fill_value().as_ne_bytes().to_vec();
     if fill.len() != element.bytes() {

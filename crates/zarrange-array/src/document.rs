@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
-use zarrange_codec::CodecMetadata;
+use zarrange_codec::{CodecMetadata, codec_stage};
 use zarrange_io::{METADATA_BYTES_MAX, Store};
 use zarrs::array::ArrayMetadata;
 use zarrs::metadata::v2::ArrayMetadataV2;
@@ -84,6 +84,12 @@ impl Document {
             Ok(_) => return Err("converts to no JSON object".to_owned()),
             Err(e) => return Err(e.to_string()),
         };
+        // v2 lists filters that work on bytes before the byte order, v3 after it.
+        if let Some(Value::Array(codecs)) = members.get_mut("codecs") {
+            codecs.sort_by_key(|codec| {
+                serde_json::from_value(codec.clone()).ok().and_then(|c| codec_stage(&c).ok())
+            });
+        }
         // xarray's convention for v2; v3 has a member of its own.
         let names = members.get("attributes").and_then(|a| a.get("_ARRAY_DIMENSIONS")).cloned();
         let rank = members.get("shape").and_then(Value::as_array).map_or(0, Vec::len);

@@ -16,6 +16,8 @@ pub struct Staging {
     staged: String,
     name: String,
     replace: bool,
+    /// Directories made for the target.
+    made: Vec<Location>,
     published: bool,
 }
 
@@ -27,8 +29,9 @@ impl Staging {
     pub fn begin(target: &Location, overwrite: bool) -> Result<Self, ArrayError> {
         let replace = check_target(target, overwrite)?;
         let (parent, name) = target.parent()?;
+        let made = parent.make_directories()?;
         let staged = format!(".{name}.partial-{}", std::process::id());
-        let staging = Self { parent: parent.open()?, staged, name, replace, published: false };
+        let staging = Self { parent: parent.open()?, staged, name, replace, made, published: false };
         // What a process of the same number left behind long ago.
         staging.parent.change(Change::Remove(&staging.staged))?;
         Ok(staging)
@@ -77,6 +80,7 @@ impl Drop for Staging {
         if !self.published {
             // The job failed already; that error is the one to report.
             let _ = self.parent.change(Change::Remove(&self.staged));
+            Location::remove_directories(&self.made);
         }
     }
 }

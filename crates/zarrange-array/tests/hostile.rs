@@ -41,7 +41,7 @@ fn variations(good: &Value) -> Vec<Value> {
         match value {
             Value::Object(members) => members.iter().for_each(|(k, v)| paths(v, &format!("{at}/{k}"), out)),
             Value::Array(items) => {
-                items.iter().enumerate().for_each(|(k, v)| paths(v, &format!("{at}/{k}"), out))
+                items.iter().enumerate().for_each(|(k, v)| paths(v, &format!("{at}/{k}"), out));
             }
             _ => {}
         }

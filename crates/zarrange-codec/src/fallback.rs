@@ -3,11 +3,24 @@
 use std::borrow::Cow;
 use std::num::NonZeroU64;
 
-use zarrs::array::{ArrayBytes, CodecChain, FillValue};
+use zarrs::array::{ArrayBytes, Codec, CodecChain, FillValue};
 use zarrs::array::{ArrayToBytesCodecTraits, CodecOptions};
 use zarrs::metadata::v3::MetadataV3;
 
 use crate::{CodecError, ElementType};
+
+/// Where a codec stands in a list: 0 array to array, 1 array to bytes, 2 bytes to bytes.
+///
+/// # Errors
+/// [`CodecError::Unsupported`] if the codec is not known or its configuration not valid.
+pub fn codec_stage(codec: &MetadataV3) -> Result<u8, CodecError> {
+    match Codec::from_metadata(codec) {
+        Ok(Codec::ArrayToArray(_)) => Ok(0),
+        Ok(Codec::ArrayToBytes(_)) => Ok(1),
+        Ok(Codec::BytesToBytes(_)) => Ok(2),
+        Err(e) => Err(CodecError::Unsupported { codecs: codec.name().to_owned(), detail: e.to_string() }),
+    }
+}
 
 /// A chain that `zarrs` runs.
 #[derive(Debug)]
@@ -27,6 +40,12 @@ impl Fallback {
     ) -> Result<Self, CodecError> {
         let names = || codecs.iter().map(MetadataV3::name).collect::<Vec<_>>().join(", ");
         let unsupported = |detail: String| CodecError::Unsupported { codecs: names(), detail };
+        let stages = codecs.iter().map(codec_stage).collect::<Result<Vec<_>, _>>()?;
+        if !stages.is_sorted() {
+            let detail =
+                "they are not in order: array to array, one array to bytes, bytes to bytes".to_owned();
+            return Err(unsupported(detail));
+        }
         let chain = CodecChain::from_metadata(codecs).map_err(|e| unsupported(e.to_string()))?;
         let shape = shape.iter().map(|n| NonZeroU64::new(*n)).collect::<Option<Vec<_>>>();
         let shape = shape.ok_or_else(|| unsupported("a chunk dimension is zero".to_owned()))?;

@@ -24,6 +24,7 @@ pub use array::ArrayCodec;
 pub use chain::Chain;
 pub use element::{ElementType, same_values};
 pub use error::CodecError;
+pub use fallback::codec_stage;
 pub use scratch::Scratch;
 pub use shard::{ShardCodec, ShardIndex};
 /// The metadata of one codec, as `zarr.json` lists it.

@@ -7,7 +7,7 @@ use zarrs::metadata::v3::MetadataV3;
 use crate::bytes::{CRC_BYTES, check_crc, is_checksum};
 use crate::{Chain, CodecError, ElementType};
 
-/// Bytes of an index entry: offset and length, 8 bytes each, little endian.
+/// Bytes of an index entry: offset and length, 8 bytes each.
 const ENTRY_BYTES: usize = 16;
 
 /// The `sharding_indexed` codec: inner chunks of one chain, and an index that says where each of them is.
@@ -17,6 +17,8 @@ pub struct ShardCodec {
     /// Inner chunks within a shard.
     grid: ChunkGrid,
     checksum: bool,
+    /// The numbers of the index are big endian.
+    big_endian: bool,
     index_at_end: bool,
 }
 
@@ -63,13 +65,15 @@ impl ShardCodec {
             );
             return Err(unsupported(detail));
         }
-        let little = |c: &MetadataV3| {
-            c.name() == "bytes"
-                && c.configuration().and_then(|c| c.get("endian")).and_then(|e| e.as_str()) == Some("little")
+        let (checksum, bytes) = match &configuration.index_codecs[..] {
+            [bytes] => (false, bytes),
+            [bytes, sum] if is_checksum(sum) => (true, bytes),
+            _ => return Ok(None),
         };
-        let checksum = match &configuration.index_codecs[..] {
-            [bytes] if little(bytes) => false,
-            [bytes, sum] if little(bytes) && is_checksum(sum) => true,
+        let endian = bytes.configuration().and_then(|c| c.get("endian")).and_then(|e| e.as_str());
+        let big_endian = match (bytes.name(), endian) {
+            ("bytes", Some("little")) => false,
+            ("bytes", Some("big")) => true,
             _ => return Ok(None),
         };
         if configuration.codecs.iter().any(|c| c.name() == metadata.name()) {
@@ -77,7 +81,7 @@ impl ShardCodec {
         }
         let inner = Chain::new(&configuration.codecs, element, &configuration.chunk_shape, fill)?;
         let index_at_end = configuration.index_location == IndexLocation::End;
-        let codec = Self { inner, grid, checksum, index_at_end };
+        let codec = Self { inner, grid, checksum, big_endian, index_at_end };
         let entries = usize::try_from(codec.grid.count()).ok().and_then(|n| n.checked_mul(ENTRY_BYTES + 8));
         entries.ok_or_else(|| unsupported("the index overflows".to_owned()))?;
         Ok(Some(codec))
@@ -127,7 +131,8 @@ impl ShardCodec {
         let corrupt = |detail: String| CodecError::corrupt("sharding_indexed", format!("index: {detail}"));
         let plain =
             if self.checksum { check_crc(encoded).map_err(|e| corrupt(e.to_string()))? } else { encoded };
-        let entries: Vec<Entry> = plain.as_chunks::<ENTRY_BYTES>().0.iter().map(Entry::read).collect();
+        let entries: Vec<Entry> =
+            plain.as_chunks::<ENTRY_BYTES>().0.iter().map(|raw| Entry::read(raw, self.big_endian)).collect();
         let index_start = self.index_offset(shard_bytes)?;
         let data = if self.index_at_end { 0..index_start } else { self.index_bytes() as u64..shard_bytes };
         let mut used: Vec<Entry> = Vec::with_capacity(entries.len());
@@ -157,8 +162,9 @@ impl ShardCodec {
         assert_eq!(encoded.len(), self.index_bytes());
         let (plain, sum) = encoded.split_at_mut(shard.entries.len() * ENTRY_BYTES);
         for (bytes, entry) in plain.as_chunks_mut::<ENTRY_BYTES>().0.iter_mut().zip(&shard.entries) {
-            bytes[..8].copy_from_slice(&entry.offset.to_le_bytes());
-            bytes[8..].copy_from_slice(&entry.bytes.to_le_bytes());
+            let word = |n: u64| if self.big_endian { n.to_be_bytes() } else { n.to_le_bytes() };
+            bytes[..8].copy_from_slice(&word(entry.offset));
+            bytes[8..].copy_from_slice(&word(entry.bytes));
         }
         if self.checksum {
             sum.copy_from_slice(&crc32c::crc32c(plain).to_le_bytes());
@@ -181,8 +187,11 @@ struct Entry {
 impl Entry {
     const MISSING: Self = Self { offset: u64::MAX, bytes: u64::MAX };
 
-    fn read(raw: &[u8; ENTRY_BYTES]) -> Self {
-        let word = |at: usize| u64::from_le_bytes(std::array::from_fn(|k| raw[at + k]));
+    fn read(raw: &[u8; ENTRY_BYTES], big_endian: bool) -> Self {
+        let word = |at: usize| {
+            let bytes = std::array::from_fn(|k| raw[at + k]);
+            if big_endian { u64::from_be_bytes(bytes) } else { u64::from_le_bytes(bytes) }
+        };
         Self { offset: word(0), bytes: word(8) }
     }
 }

@@ -214,8 +214,11 @@ fn shard_list(location: &str, index: &Value) -> Vec<CodecMetadata> {
 #[test]
 fn shards_agree_with_zarrs() {
     let little = json!({"name": "bytes", "configuration": {"endian": "little"}});
+    let big = json!({"name": "bytes", "configuration": {"endian": "big"}});
     for location in ["start", "end"] {
-        for index_codecs in [json!([little]), json!([little, {"name": "crc32c"}])] {
+        for index_codecs in
+            [json!([little]), json!([little, {"name": "crc32c"}]), json!([big, {"name": "crc32c"}])]
+        {
             let list = shard_list(location, &index_codecs);
             let kind = element("uint16");
             let ArrayCodec::Shards(codec) = ArrayCodec::new(&list, &kind, &[6, 10], &[9, 0]).unwrap() else {
@@ -308,6 +311,7 @@ fn lists_that_do_not_fit_are_refused() {
     check(json!([bytes, {"name": "unheard-of"}]), &[4], "unheard-of");
     check(json!([bytes, {"name": "gzip", "configuration": {"level": 77}}]), &[4], "gzip");
     check(json!([{"name": "transpose", "configuration": {"order": [0, 0]}}, bytes]), &[4, 4], "transpose");
+    check(json!([{"name": "crc32c"}, bytes]), &[4], "not in order");
     check(json!([bytes]), &[1 << 62, 4], "overflow");
     let shards = json!({"name": "sharding_indexed", "configuration": {"chunk_shape": [3], "codecs": [bytes], "index_codecs": [bytes]}});
     check(json!([shards]), &[4], "multiple");

@@ -59,10 +59,10 @@ impl Location {
         }
     }
 
-    /// The directory that holds this place, made if it is missing, and the name of the place within it.
+    /// The directory that holds this place, and the name of the place within it.
     ///
     /// # Errors
-    /// [`IoError::NoName`] for a root, or if the directory cannot be made.
+    /// [`IoError::NoName`] for a root.
     pub fn parent(&self) -> Result<(Self, String), IoError> {
         let path = match self {
             Self::Path(path) => path,
@@ -78,9 +78,37 @@ impl Location {
             Some(p) if !p.as_os_str().is_empty() => p,
             _ => Path::new("."),
         };
-        std::fs::create_dir_all(parent)
-            .map_err(|e| IoError::os("create directory", parent.display().to_string(), e))?;
         Ok((Self::Path(parent.to_owned()), name.to_owned()))
+    }
+
+    /// Makes this place a directory, with those around it; the ones that were missing, outermost first.
+    ///
+    /// # Errors
+    /// If a directory cannot be made; those made before are then removed.
+    pub fn make_directories(&self) -> Result<Vec<Self>, IoError> {
+        let Self::Path(path) = self else { return Ok(Vec::new()) };
+        let mut missing: Vec<&Path> =
+            path.ancestors().take_while(|p| !p.as_os_str().is_empty() && !p.exists()).collect();
+        missing.reverse();
+        let mut made = Vec::new();
+        for dir in missing {
+            if let Err(e) = std::fs::create_dir(dir) {
+                Self::remove_directories(&made);
+                return Err(IoError::os("create directory", dir.display().to_string(), e));
+            }
+            made.push(Self::Path(dir.to_owned()));
+        }
+        Ok(made)
+    }
+
+    /// Removes directories that [`Self::make_directories`] made, as far as they are empty.
+    pub fn remove_directories(made: &[Self]) {
+        for place in made.iter().rev() {
+            if let Self::Path(path) = place {
+                // One that is in use by now stays, and so do those around it.
+                let _ = std::fs::remove_dir(path);
+            }
+        }
     }
 
     /// Whether this place is `other` or lies inside it, symlinks resolved as far as the paths exist.

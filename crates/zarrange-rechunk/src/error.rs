@@ -20,7 +20,7 @@ pub enum RechunkError {
     /// An array has no plan.
     #[error("array {array}: {source}")]
     Plan {
-        /// Path of the array within the source; empty for the source itself.
+        /// Location of the array.
         array: String,
         /// Why not.
         source: PlanError,

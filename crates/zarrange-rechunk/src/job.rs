@@ -191,14 +191,15 @@ fn prepare_item(
         document = document.with_key_encoding(KeyEncoding::Default(Separator::Slash));
     }
     let elements = match source.contents() {
-        Contents::Opaque(reason) if asked => {
+        Contents::Elements(elements) => elements,
+        Contents::Variable(reason) if asked => {
             return Err(SpecError::Opaque { array: path, reason: reason.clone() }.into());
         }
-        Contents::Opaque(_) => {
-            let target = target_array(&path, document)?;
+        Contents::Unknown(_) if asked => source.elements()?,
+        Contents::Variable(_) | Contents::Unknown(_) => {
+            let target = target_array(&source, document)?;
             return Ok(Item { path, source, target, plan: None });
         }
-        Contents::Elements(elements) => elements,
     };
     if asked {
         let layout = target_layout(job, &path, &source, elements, chunk, shard)?;
@@ -206,16 +207,17 @@ fn prepare_item(
             document = document.with_layout(&layout);
         }
     }
-    let target = target_array(&path, document)?;
+    let target = target_array(&source, document)?;
     let problem = problem(&source, &target, job.memory_bytes_max, job.threads, Purpose::Write)?;
-    let plan = plan(&problem).map_err(|source| RechunkError::Plan { array: path.clone(), source })?;
+    let plan =
+        plan(&problem).map_err(|e| RechunkError::Plan { array: source.location().to_owned(), source: e })?;
     Ok(Item { path, source, target, plan: Some(plan) })
 }
 
 /// The array that `document` describes, not stored anywhere yet.
-fn target_array(path: &str, document: Document) -> Result<Array, RechunkError> {
-    let nowhere =
-        Store::new(Arc::new(zarrange_io::backends::memory::Memory::default()), format!("target {path}"));
+fn target_array(source: &Array, document: Document) -> Result<Array, RechunkError> {
+    let label = format!("{} rechunked", source.location());
+    let nowhere = Store::new(Arc::new(zarrange_io::backends::memory::Memory::default()), label);
     Ok(Array::new(nowhere, document, 3)?)
 }
 
@@ -442,7 +444,7 @@ fn verify_targets(
     let bytes = targets.iter().map(|(_, source, _)| source.shape().iter().product::<u64>()).sum();
     progress.begin("verify", bytes);
     for (path, source, target) in targets {
-        if let Contents::Opaque(_) = source.contents() {
+        if !matches!(source.contents(), Contents::Elements(_)) {
             continue;
         }
         compare_arrays((path, source, target), job.threads, tiles_max, budget, progress)?;

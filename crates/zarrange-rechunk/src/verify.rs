@@ -108,7 +108,7 @@ pub fn verify(
     for (path, a, b) in arrays {
         let compared = match a.contents() {
             Contents::Elements(_) => compare_arrays((path, a, b), threads, u64::MAX, &budget, progress),
-            Contents::Opaque(_) => compare_stored(path, a, b),
+            Contents::Variable(_) | Contents::Unknown(_) => compare_stored(path, a, b),
         };
         match compared {
             Err(RechunkError::Differs(difference)) => return Ok(Some(*difference)),
@@ -155,7 +155,7 @@ fn compare_metadata(path: &str, a: &Array, b: &Array) -> Option<Difference> {
     let member = |array: &Array, name: &str| array.document().get(name).to_string();
     let fill = |array: &Array| match array.contents() {
         Contents::Elements(e) => e.element.format(&e.fill),
-        Contents::Opaque(_) => member(array, "fill_value"),
+        Contents::Variable(_) | Contents::Unknown(_) => member(array, "fill_value"),
     };
     property("shape", format!("{:?}", a.shape()), format!("{:?}", b.shape()))
         .or_else(|| property("data type", member(a, "data_type"), member(b, "data_type")))
@@ -183,7 +183,8 @@ pub(crate) fn compare_arrays(
     progress: &dyn Progress,
 ) -> Result<(), RechunkError> {
     let problem = problem(a, b, budget.max(), threads, Purpose::Compare)?;
-    let plan = plan(&problem).map_err(|source| RechunkError::Plan { array: path.to_owned(), source })?;
+    let plan =
+        plan(&problem).map_err(|source| RechunkError::Plan { array: a.location().to_owned(), source })?;
     let counters = Counters::default();
     for stage in &plan.stages {
         stage::run(&Pass {

@@ -71,7 +71,7 @@ fn array_info(array: &Array) -> Result<ArrayInfo, ArrayError> {
             let codecs = layout.codecs.iter().map(|c| c.name().to_owned()).collect();
             (layout.chunk.clone(), layout.shard.clone(), codecs, None)
         }
-        Contents::Opaque(reason) => {
+        Contents::Variable(reason) | Contents::Unknown(reason) => {
             let names = document.get("codecs").as_array().into_iter().flatten();
             let name = |c: &serde_json::Value| c.as_str().or(c.get("name")?.as_str()).map(str::to_owned);
             let codecs = names.filter_map(name).collect();

@@ -70,6 +70,28 @@ def test_zeros_of_another_sign_are_stored(run, tmp_path, fill, element):
     check_stored(run, tmp_path, dtype="f8", fill=fill, element=element, expected=["c/1/0"])
 
 
+# What lies beyond the edge of the array
+
+
+def test_beyond_the_edge_is_fill_value(run, tmp_path):
+    src, dst = tmp_path / "src.zarr", tmp_path / "dst.zarr"
+    zarr.create_array(src, shape=(5,), chunks=(2,), dtype="i4", fill_value=7, compressors=None)[...] = range(5)
+    run("rechunk", src, dst, "--chunks", "3")
+    assert np.frombuffer((dst / "c/1").read_bytes(), "<i4").tolist() == [3, 4, 7]
+
+
+@pytest.mark.parametrize("shards", [[], ["--shards", "6"]], ids=["chunks", "shards"])
+def test_what_another_writer_left_beyond_the_edge_is_not_taken_for_values(run, tmp_path, shards):
+    src, dst = tmp_path / "src.zarr", tmp_path / "dst.zarr"
+    zarr.create_array(src, shape=(7,), chunks=(4,), dtype="i4", fill_value=7, compressors=None)[...] = 7
+    (src / "c").mkdir()
+    (src / "c/1").write_bytes(np.array([7, 7, 7, 99], "<i4").tobytes())
+    run("rechunk", src, dst, "--chunks", "3", *shards)
+    assert stored(dst) == []
+    check_array(dst, np.full(7, 7, "i4"), chunks=(3,), shards=(6,) if shards else None, fill=7)
+    run("verify", src, dst)
+
+
 # The same input and options
 
 

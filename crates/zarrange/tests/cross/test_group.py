@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import zarr
 from support import assert_same, check_array, metadata, stored, tree, values
+from zarr.codecs import LZ4
 
 # path: shape, chunks, dtype, dimension names
 ARRAYS = {
@@ -187,6 +188,30 @@ def test_strings_are_copied(run, tmp_path):
     done = run("rechunk", source, tmp_path / "other.zarr", "--chunks", "name:5", check=False)
     assert done.returncode == 2 and "name" in done.stderr
     assert not (tmp_path / "other.zarr").exists()
+
+
+# Arrays that are only copied need not be understood.
+OTHER_ARRAYS = {
+    "bytes": {"dtype": "S4", "data": np.array([b"a", b"bcd", b"", b"wxyz", b"e"])},
+    "struct": {"dtype": [("a", "i4"), ("b", "f8")], "data": np.array([(k, k / 3) for k in range(5)], [("a", "i4"), ("b", "f8")])},
+    "codec": {"dtype": "i4", "data": np.arange(5, dtype="i4"), "compressors": LZ4()},
+}
+
+
+@pytest.mark.filterwarnings("ignore::zarr.errors.UnstableSpecificationWarning")
+@pytest.mark.parametrize("only_named", [[], ["--only-named"]], ids=["copied", "dropped"])
+@pytest.mark.parametrize("name", OTHER_ARRAYS)
+def test_an_array_that_nobody_asked_to_rechunk_need_not_be_understood(run, tmp_path, name, only_named):
+    source, dst = write(tmp_path / "src.zarr", 3), tmp_path / "dst.zarr"
+    options = dict(OTHER_ARRAYS[name])
+    data = options.pop("data")
+    zarr.open_group(source).create_array("other", shape=5, chunks=2, **options)[:] = data
+    run("rechunk", source, dst, "--chunks", "mag:1,12", *only_named)
+    assert zarr.open_array(dst / "mag", mode="r").chunks == (1, 12)
+    if only_named:
+        assert not (dst / "other").exists()
+    else:
+        assert (zarr.open_array(dst / "other", mode="r")[:] == data).all()
 
 
 @pytest.mark.parametrize("location", ["", "flux", "flux/deep"])

@@ -203,6 +203,18 @@ def test_every_strategy_is_among_those_of_memory(run, tmp_path):
     assert taken == {"direct", "reread", "staged"}
 
 
+def test_an_intermediate_goes_where_it_is_told(run, tmp_path):
+    src, dst, temp = tmp_path / "src.zarr", tmp_path / "dst.zarr", tmp_path / "temp"
+    temp.mkdir()
+    data = values("i4", (N, N))
+    zarr.create_array(src, data=data, chunks=(1, N))
+    report = run("rechunk", src, dst, "--chunks", f"{N},1", "--max-mem", "4kB", "--temp", temp, "--json").json
+    assert report["strategy"] == "staged"
+    check_array(dst, data, chunks=(N, 1), fill=0)
+    assert list(temp.iterdir()) == []
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["dst.zarr", "src.zarr", "temp"]
+
+
 SIZES = {"10000": 10_000, "1e4": 10_000, "10kB": 10_000, "10KiB": 10_240, "1MB": 10**6, "1MiB": 2**20}
 
 
@@ -214,6 +226,52 @@ def test_sizes(run, tmp_path, source, size):
     )
     assert done.returncode == 1
     assert f"max-mem of {SIZES[size]} bytes is too small" in done.stderr
+
+
+# Other options
+
+OPTIONS = {
+    "threads": ["--threads", "3"],
+    "std": ["--backend", "std"],
+    "sample": ["--verify", "sample"],
+    "full": ["--verify", "full"],
+    "no-durability": ["--durability", "none"],
+    "no-progress": ["--progress", "never"],
+}
+
+
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS.keys())
+def test_options(run, tmp_path, source, options):
+    dst = tmp_path / "dst.zarr"
+    run("rechunk", source[0], dst, "--chunks", spec(TARGET), *options)
+    check(source, dst)
+
+
+LOCATIONS = {
+    "plain": "{path}",
+    "slash": "{path}/",
+    "url": "file://{path}",
+    "dots": "{path}/../src.zarr",
+}
+
+
+@pytest.mark.parametrize("location", LOCATIONS.values(), ids=LOCATIONS.keys())
+def test_locations(run, tmp_path, source, location):
+    dst = tmp_path / "dst.zarr"
+    src = location.format(path=source[0])
+    run("rechunk", src, location.format(path=dst).replace("/../src.zarr", ""), "--chunks", spec(TARGET))
+    check(source, dst)
+    run("verify", src, dst)
+
+
+@pytest.mark.parametrize("name", ["a b", "größe", "100%20", "a#b?c", "-x", "a:b"])
+def test_names(run, tmp_path, name):
+    src, dst = tmp_path / f"{name}.src", tmp_path / f"{name}.dst"
+    data = values("i4", SHAPE)
+    zarr.create_array(src, data=data, chunks=CHUNKS)
+    run("rechunk", src, dst, "--chunks", spec(TARGET))
+    check_array(dst, data, chunks=TARGET, fill=0)
+    run("verify", src, dst)
 
 
 # The report
