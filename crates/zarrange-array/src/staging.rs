@@ -4,7 +4,7 @@
 //! take the target's name; an existing target changes places with it and is then removed. Whatever fails before leaves
 //! the target as it was.
 
-use zarrange_io::{Change, Location, Store};
+use zarrange_io::{Change, Location, Opener, Store};
 
 use crate::ArrayError;
 use crate::hierarchy::open;
@@ -26,12 +26,12 @@ impl Staging {
     ///
     /// # Errors
     /// [`ArrayError`] if the target may not be written.
-    pub fn begin(target: &Location, overwrite: bool) -> Result<Self, ArrayError> {
+    pub fn begin(target: &Location, overwrite: bool, io: &Opener) -> Result<Self, ArrayError> {
         let replace = check_target(target, overwrite)?;
         let (parent, name) = target.parent()?;
         let made = parent.make_directories()?;
         let staged = format!(".{name}.partial-{}", std::process::id());
-        let staging = Self { parent: parent.open()?, staged, name, replace, made, published: false };
+        let staging = Self { parent: io.open(&parent)?, staged, name, replace, made, published: false };
         // What a process of the same number left behind long ago.
         staging.parent.change(Change::Remove(&staging.staged))?;
         Ok(staging)

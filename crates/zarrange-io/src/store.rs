@@ -26,6 +26,16 @@ impl Store {
         Self { backend: place.clone(), names: place, label, prefix: String::new() }
     }
 
+    /// The same store behind a wrapper, which gets the backend and the names that it wraps.
+    #[must_use]
+    pub fn wrapped<W: Backend + Namespace + 'static>(
+        self,
+        wrap: impl FnOnce(Arc<dyn Backend>, Arc<dyn Namespace>) -> Arc<W>,
+    ) -> Self {
+        let wrapped = wrap(self.backend, self.names);
+        Self { backend: wrapped.clone(), names: wrapped, label: self.label, prefix: self.prefix }
+    }
+
     /// The same store, keys relative to `key`.
     ///
     /// # Errors

@@ -1,6 +1,10 @@
 //! One suite over every backend: the same calls, the same answers.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::sync::Arc;
+
+use zarrange_io::wrappers::counting::{IoCounters, IoCounts, counting};
+use zarrange_io::wrappers::faults::{Fault, Faults, faulty};
 use zarrange_io::{Access, Change, Entry, IoError, Location, Store};
 
 fn over_every_store(check: impl Fn(&Store)) {
@@ -8,8 +12,10 @@ fn over_every_store(check: impl Fn(&Store)) {
     check(&Location::Path(dir.path().to_owned()).open().unwrap());
     let name = dir.path().file_name().unwrap().to_str().unwrap();
     check(&Location::parse(&format!("memory://{name}")).unwrap().open().unwrap());
-    let below = Location::Path(dir.path().to_owned()).open().unwrap().below("x/y").unwrap();
-    check(&below);
+    let local = || Location::Path(dir.path().to_owned()).open().unwrap();
+    check(&local().below("x/y").unwrap());
+    check(&counting(local().below("counted").unwrap(), &Arc::default()));
+    check(&faulty(local().below("sound").unwrap(), &Faults::new(Fault::Fail(5), u64::MAX)));
 }
 
 fn read(store: &Store, key: &str, room: usize) -> Result<Option<Vec<u8>>, IoError> {
@@ -120,4 +126,57 @@ fn places_within_places() {
     ] {
         assert_eq!(place(path).is_within(&place("a.zarr")), within, "{path}");
     }
+}
+
+#[test]
+fn what_passes_is_counted() {
+    let counters = Arc::new(IoCounters::default());
+    let store = counting(Location::Memory("counted".to_owned()).open().unwrap(), &counters);
+    let scratch = &mut String::new();
+    store.write_whole("a", b"12345", scratch).unwrap();
+    assert_eq!(read(&store, "a", 9).unwrap().unwrap(), b"12345");
+    assert_eq!(read(&store, "b", 9).unwrap(), None);
+    let object = store.open("a", Access::Read).unwrap().unwrap();
+    store.read_at(&object, "a", 1, &mut [0; 3]).unwrap();
+    store.list("").unwrap();
+    store.change(Change::Sync).unwrap();
+    let expected = IoCounts {
+        reads: 3,
+        read_bytes: 8,
+        writes: 1,
+        written_bytes: 5,
+        opens: 4,
+        batches: 4,
+        lists: 1,
+        changes: 1,
+    };
+    assert_eq!(counters.counts(), expected);
+}
+
+#[test]
+fn faults_happen_once_and_say_where() {
+    let check = |fault: Fault, at: u64, expected: &str| {
+        let store = Location::Memory(format!("faulty-{expected}-{at}")).open().unwrap();
+        let store = faulty(store, &Faults::new(fault, at));
+        let scratch = &mut String::new();
+        let outcomes = [
+            store.write_whole("key", b"12345678", scratch).map(|()| None),
+            read(&store, "key", 9),
+            read(&store, "key", 9),
+        ];
+        for (call, outcome) in outcomes.into_iter().enumerate() {
+            if call as u64 != at {
+                assert!(!matches!(outcome, Ok(Some(data)) if data != b"12345678"));
+            } else if expected.is_empty() {
+                assert_ne!(outcome.unwrap().unwrap(), b"12345678");
+            } else {
+                let message = outcome.unwrap_err().to_string();
+                assert!(message.contains(expected) && message.contains("key"), "{message}");
+            }
+        }
+    };
+    check(Fault::Fail(5), 0, "cannot write");
+    check(Fault::Fail(28), 1, "No space left");
+    check(Fault::Shorten, 2, "truncated");
+    check(Fault::Corrupt, 1, "");
 }

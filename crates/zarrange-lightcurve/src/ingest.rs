@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 use zarrange_array::{Array, ArraySpec, Document, Group, Layout, Staging, publish_metadata};
 use zarrange_codec::{CodecMetadata, Scratch};
 use zarrange_grid::index;
-use zarrange_io::{Location, Store};
+use zarrange_io::{Location, Opener, Store};
 
 use crate::LightCurveError;
 use crate::table::LightCurves;
@@ -55,7 +55,7 @@ pub fn ingest(
     target: &Location,
     options: &IngestOptions,
 ) -> Result<Ingested, LightCurveError> {
-    let staging = Staging::begin(target, options.overwrite)?;
+    let staging = Staging::begin(target, options.overwrite, &Opener::default())?;
     let root = staging.store()?;
     let shape = [curves.objects.len() as u64, curves.longest() as u64];
     let mut arrays = vec![("object_id".to_owned(), write_names(curves, &root, options)?)];

@@ -15,16 +15,16 @@ impl fmt::Display for Plan {
             writeln!(f, "stage {}    {}", k + 1, stage_line(stage))?;
         }
         if let Some(spill) = &self.spill {
-            writeln!(f, "spill      {} pieces, {}", spill.pieces, bytes(spill.bytes))?;
+            writeln!(f, "spill      {} pieces, {}", spill.pieces, bytes_text(spill.bytes))?;
         }
         let floor = predicted.bytes_written.saturating_mul(2);
         writeln!(
             f,
             "moves      {} read, {} written, {} spilled and read back (floor: {} in all)",
-            bytes(predicted.bytes_read),
-            bytes(predicted.bytes_written),
-            bytes(predicted.spill_bytes),
-            bytes(floor)
+            bytes_text(predicted.bytes_read),
+            bytes_text(predicted.bytes_written),
+            bytes_text(predicted.spill_bytes),
+            bytes_text(floor)
         )?;
         writeln!(
             f,
@@ -34,8 +34,8 @@ impl fmt::Display for Plan {
         write!(
             f,
             "memory     {} of {} allowed",
-            bytes(predicted.peak_budget_bytes),
-            bytes(problem.memory_bytes_max)
+            bytes_text(predicted.peak_budget_bytes),
+            bytes_text(problem.memory_bytes_max)
         )?;
         for (strategy, seconds) in &self.rejected {
             let ratio = seconds / predicted.seconds;
@@ -65,27 +65,41 @@ fn stage_line(stage: &Stage) -> String {
     let Stage { tile, threads, slots, memory_bytes, .. } = stage;
     let plural = |n: u64| if n == 1 { "" } else { "s" };
     let (t, s) = (plural(*threads), plural(*slots));
-    format!("tiles {tile:?}, {threads} thread{t}, {slots} tile{s} in memory, {}", bytes(*memory_bytes))
+    format!("tiles {tile:?}, {threads} thread{t}, {slots} tile{s} in memory, {}", bytes_text(*memory_bytes))
 }
 
 /// A size for people: three significant digits, decimal units as in `--max-mem`.
 #[expect(clippy::cast_precision_loss, reason = "for display")]
-fn bytes(n: u64) -> String {
+pub fn bytes_text(n: u64) -> String {
     let mut value = n as f64;
     let mut unit = "B";
     for larger in ["kB", "MB", "GB", "TB", "PB", "EB"] {
-        if value < 1000.0 {
+        if value < 999.5 {
             break;
         }
         value /= 1000.0;
         unit = larger;
     }
-    let digits = if unit == "B" || value >= 100.0 {
+    let digits = if unit == "B" || value >= 99.95 {
         0
-    } else if value >= 10.0 {
+    } else if value >= 9.995 {
         1
     } else {
         2
     };
     format!("{value:.digits$} {unit}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bytes_text;
+
+    #[test]
+    fn sizes_for_people() {
+        for (n, expected) in
+            [(0, "0 B"), (999, "999 B"), (1000, "1.00 kB"), (12_345, "12.3 kB"), (999_999, "1.00 MB")]
+        {
+            assert_eq!(bytes_text(n), expected);
+        }
+    }
 }

@@ -3,7 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use zarrange_io::advise_huge_pages;
+
 use crate::RechunkError;
+
+/// Buffers from this size are backed by huge pages; rounding a smaller one up to them would waste memory.
+const HUGE_BYTES_MIN: u64 = 16 << 20;
 
 /// A bound on bytes in use.
 #[derive(Debug)]
@@ -35,7 +40,11 @@ impl Budget {
     /// [`RechunkError::Budget`] if it does not fit.
     pub fn take(self: &Arc<Self>, bytes: u64) -> Result<Buffer, RechunkError> {
         let lease = self.lease(bytes)?;
-        Ok(Buffer { data: vec![0; zarrange_grid::index(bytes)], lease })
+        let mut data = vec![0; zarrange_grid::index(bytes)];
+        if bytes >= HUGE_BYTES_MIN {
+            advise_huge_pages(&mut data);
+        }
+        Ok(Buffer { data, lease })
     }
 
     /// Room for `bytes` that somebody else allocates.

@@ -10,14 +10,14 @@ use zarrange_array::{
     check_target,
 };
 use zarrange_codec::{ArrayCodec, ShardIndex};
-use zarrange_io::{Location, Store};
+use zarrange_io::{Location, Opener, Store};
 use zarrange_plan::{Format, Plan, Problem, Purpose, Strategy, plan};
 
 use crate::budget::Budget;
 use crate::drain::Drain;
 use crate::fill::Fill;
 use crate::progress::Progress;
-use crate::report::{ArrayReport, Counters, Report};
+use crate::report::{ArrayReport, Cost, Counters, Report};
 use crate::shards::Sequencer;
 use crate::spec::{ChunkSpec, Codecs, Named};
 use crate::spill::SpillFile;
@@ -54,6 +54,8 @@ pub struct Job {
     pub durability: Durability,
     /// Replace an existing target.
     pub overwrite: bool,
+    /// How places are opened.
+    pub io: Opener,
 }
 
 /// What is compared with the source before the target is published.
@@ -107,7 +109,7 @@ pub struct Item {
 pub fn prepare(job: Job) -> Result<Prepared, RechunkError> {
     check_apart(&job.source, &job.target)?;
     check_target(&job.target, job.overwrite)?;
-    let root = zarrange_array::open(&job.source.open()?)?;
+    let root = zarrange_array::open(&job.io.open(&job.source)?)?;
     let mut consolidated = false;
     let (mut arrays, mut groups) = (Vec::new(), Vec::new());
     zarrange_array::walk(root, "", &mut |path: &str, node| -> Result<(), RechunkError> {
@@ -295,10 +297,9 @@ fn format(elements: &Elements) -> Format {
 impl Prepared {
     /// What the job will cost.
     pub fn predicted(&self) -> Report {
-        let arrays = self
-            .items
-            .iter()
-            .filter_map(|item| Some(ArrayReport::predicted(&item.path, item.plan.as_ref()?)));
+        let arrays = self.items.iter().filter_map(|item| {
+            Some(ArrayReport { array: item.path.clone(), cost: Cost::predicted(item.plan.as_ref()?) })
+        });
         Report::sum(arrays.collect(), false, "none")
     }
 
@@ -345,7 +346,7 @@ impl Item {
 pub fn run(prepared: Prepared, progress: &dyn Progress) -> Result<Report, RechunkError> {
     let begin = Instant::now();
     let budget = Budget::new(prepared.job.memory_bytes_max);
-    let staging = Staging::begin(&prepared.job.target, prepared.job.overwrite)?;
+    let staging = Staging::begin(&prepared.job.target, prepared.job.overwrite, &prepared.job.io)?;
     let root = staging.store()?;
     let backend = root.backend();
     progress.begin("rechunk", prepared.work_bytes());
@@ -364,7 +365,8 @@ pub fn run(prepared: Prepared, progress: &dyn Progress) -> Result<Report, Rechun
         }
         if let Some(plan) = &item.plan {
             let elapsed = started.elapsed().as_secs_f64();
-            reports.push(ArrayReport::measured(&item.path, plan, &counters, budget.peak(), elapsed));
+            let cost = Cost::measured(plan, &counters, budget.peak(), elapsed);
+            reports.push(ArrayReport { array: item.path.clone(), cost });
         }
         targets.push((item.path, item.source, target));
     }
@@ -373,8 +375,8 @@ pub fn run(prepared: Prepared, progress: &dyn Progress) -> Result<Report, Rechun
     zarrange_array::publish_metadata(&root, &arrays, &groups, consolidated)?;
     staging.publish(job.durability == Durability::Commit)?;
     let mut report = Report::sum(reports, job.verify == Verify::Full, backend);
-    report.peak_budget_bytes = budget.peak();
-    report.elapsed_s = begin.elapsed().as_secs_f64();
+    report.cost.peak_budget_bytes = budget.peak();
+    report.cost.elapsed_s = begin.elapsed().as_secs_f64();
     Ok(report)
 }
 
@@ -395,7 +397,7 @@ fn run_stages(
         Some(spill) => {
             let (store, key) = match &job.temp {
                 None => staging.spill(),
-                Some(place) => (place.open()?, staging.spill().1),
+                Some(place) => (job.io.open(place)?, staging.spill().1),
             };
             Some(SpillFile::create(store, &key, spill, shape, *item_bytes)?)
         }

@@ -30,6 +30,6 @@ pub use budget::{Budget, Buffer};
 pub use error::{RechunkError, SpecError};
 pub use job::{Durability, Item, Job, Prepared, Verify, prepare, run};
 pub use progress::{NoProgress, Progress};
-pub use report::{ArrayReport, Report};
+pub use report::{ArrayReport, Cost, Report};
 pub use spec::{ChunkSpec, Codecs, Named};
 pub use verify::{Difference, verify};

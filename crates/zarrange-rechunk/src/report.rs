@@ -19,12 +19,12 @@ pub(crate) fn add(counter: &AtomicU64, n: u64) {
     counter.fetch_add(n, Ordering::Relaxed);
 }
 
-/// What rechunking cost, or will cost: the keys of `--json`.
+/// What rechunking cost, or will cost.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Report {
-    /// `copy`, `direct`, `reread` or `staged`; for a group the costliest of its arrays'.
+pub struct Cost {
+    /// `copy`, `direct`, `reread` or `staged`; for several arrays the costliest of theirs.
     pub strategy: &'static str,
-    /// Passes over the data.
+    /// Passes over the data; for several arrays the most of theirs.
     pub stages: u64,
     /// Bytes read from the source: stored bytes of a run, decoded bytes of a plan.
     pub bytes_read: u64,
@@ -42,11 +42,19 @@ pub struct Report {
     pub peak_budget_bytes: u64,
     /// Wall time, or the estimate.
     pub elapsed_s: f64,
+}
+
+/// The outcome of a job: what `--json` prints.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    /// All arrays together.
+    #[serde(flatten)]
+    pub cost: Cost,
     /// Whether the whole target was compared with the source.
     pub verified: bool,
     /// The backend that did the I/O.
     pub backend: &'static str,
-    /// The same for each array.
+    /// Each array.
     pub arrays: Vec<ArrayReport>,
 }
 
@@ -55,36 +63,18 @@ pub struct Report {
 pub struct ArrayReport {
     /// Path within the hierarchy; empty for the root.
     pub array: String,
-    /// `copy`, `direct`, `reread` or `staged`.
-    pub strategy: &'static str,
-    /// Passes over the data.
-    pub stages: u64,
-    /// As in [`Report`].
-    pub bytes_read: u64,
-    /// As in [`Report`].
-    pub bytes_written: u64,
-    /// As in [`Report`].
-    pub spill_bytes: u64,
-    /// As in [`Report`].
-    pub source_chunks: u64,
-    /// As in [`Report`].
-    pub source_chunk_decodes: u64,
-    /// As in [`Report`].
-    pub target_chunks: u64,
-    /// As in [`Report`].
-    pub peak_budget_bytes: u64,
-    /// As in [`Report`].
-    pub elapsed_s: f64,
+    /// Its cost.
+    #[serde(flatten)]
+    pub cost: Cost,
 }
 
-impl ArrayReport {
-    /// What `plan` predicts for the array at `path`.
-    pub(crate) fn predicted(path: &str, plan: &Plan) -> Self {
+impl Cost {
+    /// What `plan` predicts.
+    pub(crate) fn predicted(plan: &Plan) -> Self {
         let predicted = plan.predicted;
         Self {
-            array: path.to_owned(),
             strategy: plan.strategy.name(),
-            stages: stages(plan),
+            stages: if plan.strategy == Strategy::Copy { 1 } else { plan.stages.len() as u64 },
             bytes_read: predicted.bytes_read,
             bytes_written: predicted.bytes_written,
             spill_bytes: predicted.spill_bytes,
@@ -96,8 +86,8 @@ impl ArrayReport {
         }
     }
 
-    /// What running `plan` for the array at `path` cost.
-    pub(crate) fn measured(path: &str, plan: &Plan, counters: &Counters, peak: u64, elapsed_s: f64) -> Self {
+    /// What running `plan` cost.
+    pub(crate) fn measured(plan: &Plan, counters: &Counters, peak: u64, elapsed_s: f64) -> Self {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Self {
             bytes_read: count(&counters.bytes_read),
@@ -107,36 +97,31 @@ impl ArrayReport {
             target_chunks: count(&counters.chunks_written),
             peak_budget_bytes: peak,
             elapsed_s,
-            ..Self::predicted(path, plan)
+            ..Self::predicted(plan)
         }
     }
-}
-
-fn stages(plan: &Plan) -> u64 {
-    if plan.strategy == Strategy::Copy { 1 } else { plan.stages.len() as u64 }
 }
 
 impl Report {
     /// The sum over arrays.
     pub(crate) fn sum(arrays: Vec<ArrayReport>, verified: bool, backend: &'static str) -> Self {
+        let costs = || arrays.iter().map(|a| &a.cost);
         let costliest =
-            ["staged", "reread", "direct"].into_iter().find(|s| arrays.iter().any(|a| a.strategy == *s));
-        let sum = |field: fn(&ArrayReport) -> u64| arrays.iter().map(field).fold(0, u64::saturating_add);
-        let max = |field: fn(&ArrayReport) -> u64| arrays.iter().map(field).max().unwrap_or(0);
-        Self {
+            ["staged", "reread", "direct"].into_iter().find(|s| costs().any(|c| c.strategy == *s));
+        let sum = |field: fn(&Cost) -> u64| costs().map(field).fold(0, u64::saturating_add);
+        let max = |field: fn(&Cost) -> u64| costs().map(field).max().unwrap_or(0);
+        let cost = Cost {
             strategy: costliest.unwrap_or("copy"),
-            stages: max(|a| a.stages),
-            bytes_read: sum(|a| a.bytes_read),
-            bytes_written: sum(|a| a.bytes_written),
-            spill_bytes: sum(|a| a.spill_bytes),
-            source_chunks: sum(|a| a.source_chunks),
-            source_chunk_decodes: sum(|a| a.source_chunk_decodes),
-            target_chunks: sum(|a| a.target_chunks),
-            peak_budget_bytes: max(|a| a.peak_budget_bytes),
-            elapsed_s: arrays.iter().map(|a| a.elapsed_s).sum(),
-            verified,
-            backend,
-            arrays,
-        }
+            stages: max(|c| c.stages),
+            bytes_read: sum(|c| c.bytes_read),
+            bytes_written: sum(|c| c.bytes_written),
+            spill_bytes: sum(|c| c.spill_bytes),
+            source_chunks: sum(|c| c.source_chunks),
+            source_chunk_decodes: sum(|c| c.source_chunk_decodes),
+            target_chunks: sum(|c| c.target_chunks),
+            peak_budget_bytes: max(|c| c.peak_budget_bytes),
+            elapsed_s: costs().map(|c| c.elapsed_s).sum(),
+        };
+        Self { cost, verified, backend, arrays }
     }
 }

@@ -11,7 +11,8 @@ use serde_json::{Map, json};
 use zarrange_array::{Array, ArraySpec, Document, Layout, Node, open};
 use zarrange_codec::{CodecMetadata, Scratch};
 use zarrange_grid::{Dims, Region};
-use zarrange_io::{Location, Store};
+use zarrange_io::wrappers::faults::{Fault, Faults, faulty};
+use zarrange_io::{Location, Opener, Store};
 use zarrange_rechunk::{
     ChunkSpec, Codecs, Difference, Durability, Job, Named, NoProgress, RechunkError, Report, SpecError,
     Verify, prepare, run, verify,
@@ -75,6 +76,7 @@ fn job(
         verify: Verify::None,
         durability: Durability::None,
         overwrite: false,
+        io: Opener::default(),
     }
 }
 
@@ -131,17 +133,17 @@ fn check(case: &Case, seen: &Mutex<BTreeMap<&'static str, usize>>) -> Result<(),
         Ok(prepared) => {
             let predicted = prepared.predicted();
             let report = run(prepared, &NoProgress).unwrap();
-            prop_assert!(report.peak_budget_bytes <= *memory, "{report:?}");
-            prop_assert_eq!(predicted.strategy, report.strategy);
-            prop_assert_eq!(predicted.spill_bytes, report.spill_bytes);
-            prop_assert!(report.source_chunk_decodes <= predicted.source_chunk_decodes);
+            prop_assert!(report.cost.peak_budget_bytes <= *memory, "{report:?}");
+            prop_assert_eq!(predicted.cost.strategy, report.cost.strategy);
+            prop_assert_eq!(predicted.cost.spill_bytes, report.cost.spill_bytes);
+            prop_assert!(report.cost.source_chunk_decodes <= predicted.cost.source_chunk_decodes);
             report
         }
     };
-    *seen.lock().unwrap().entry(report.strategy).or_default() += 1;
+    *seen.lock().unwrap().entry(report.cost.strategy).or_default() += 1;
     let written = array(&to);
     let (data, _) = written.read_region(&Region::whole(shape)).unwrap();
-    prop_assert!(data == values(shape), "{} differs", report.strategy);
+    prop_assert!(data == values(shape), "{} differs", report.cost.strategy);
     prop_assert_eq!(written.document().attributes(), array(&from).document().attributes());
     let differs = verify((&from, &to), 1 << 20, *threads, &NoProgress).unwrap();
     prop_assert_eq!(differs, None);
@@ -277,4 +279,63 @@ fn requests_that_do_not_fit_are_refused() {
     assert!(matches!(error, RechunkError::Spec(SpecError::Length { .. })));
     check(&|j| j.target = from.clone(), "the same as source");
     check(&|j| j.source = place(), "no Zarr array or group");
+}
+
+/// Every call of a job fails in turn, reads and writes, opens and renames: the job ends with an error that tells where, the
+/// target does not appear (or is complete), and the same job succeeds afterwards.
+#[test]
+fn every_call_may_fail() {
+    let check =
+        |source: &[u64], chunk: &[u64], shard: Option<&[u64]>, memory: u64, threads: u64, fault: Fault| {
+            let from = place();
+            create(&from, &[24, 20], source);
+            let mut failed = 0;
+            for at in 0.. {
+                let to = place();
+                let faults = Faults::new(fault, at);
+                let wrap = faults.clone();
+                let io = Opener::wrapped(move |store| faulty(store, &wrap));
+                let this = Job { io, verify: Verify::Full, ..job(&from, &to, chunk, shard, memory, threads) };
+                let outcome = rechunk(this);
+                if faults.calls() <= at {
+                    assert!(outcome.is_ok(), "without a fault: {outcome:?}");
+                    break;
+                }
+                match outcome {
+                    // A fault of the cleaning up, or of a wait for durability.
+                    Ok(_) => assert_eq!(verify((&from, &to), 1 << 20, 1, &NoProgress).unwrap(), None),
+                    Err(error) => {
+                        failed += 1;
+                        assert!(!error.to_string().is_empty());
+                        assert!(!to.exists().unwrap(), "call {at}: {error}");
+                    }
+                }
+            }
+            assert!(failed > 20, "{fault:?}: only {failed} calls failed");
+        };
+    for fault in [Fault::Fail(5), Fault::Fail(28), Fault::Shorten] {
+        check(&[24, 3], &[5, 20], None, 1 << 20, 1, fault);
+        check(&[24, 3], &[4, 5], Some(&[12, 10]), 1 << 20, 3, fault);
+        check(&[24, 1], &[1, 20], None, 3000, 2, fault);
+    }
+}
+
+/// A bit that flips on the way is found by verification, if not before.
+#[test]
+fn a_flipped_bit_does_not_get_through() {
+    let from = place();
+    create(&from, &[24, 20], &[24, 3]);
+    for at in 0.. {
+        let to = place();
+        let faults = Faults::new(Fault::Corrupt, at);
+        let wrap = faults.clone();
+        let io = Opener::wrapped(move |store| faulty(store, &wrap));
+        let outcome =
+            rechunk(Job { io, verify: Verify::Full, ..job(&from, &to, &[5, 20], None, 1 << 20, 2) });
+        if faults.calls() <= at {
+            break;
+        }
+        let differs = outcome.is_ok().then(|| verify((&from, &to), 1 << 20, 1, &NoProgress).unwrap());
+        assert!(matches!(differs, None | Some(None)), "call {at}: {differs:?}");
+    }
 }

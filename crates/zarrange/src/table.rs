@@ -14,28 +14,6 @@ pub(crate) fn new(header: &[&str]) -> Table {
     table
 }
 
-/// A size with three significant digits and decimal units, as in `--max-mem`.
-#[expect(clippy::cast_precision_loss, reason = "for display")]
-pub(crate) fn bytes(n: u64) -> String {
-    let mut value = n as f64;
-    let mut unit = "B";
-    for larger in ["kB", "MB", "GB", "TB", "PB"] {
-        if value < 999.5 {
-            break;
-        }
-        value /= 1000.0;
-        unit = larger;
-    }
-    let digits = if unit == "B" || value >= 99.95 {
-        0
-    } else if value >= 9.995 {
-        1
-    } else {
-        2
-    };
-    format!("{value:.digits$} {unit}")
-}
-
 /// A count with thousands separated.
 pub(crate) fn count(n: u64) -> String {
     let digits = n.to_string();
@@ -55,11 +33,6 @@ mod tests {
 
     #[test]
     fn numbers_for_people() {
-        for (n, expected) in
-            [(0, "0 B"), (999, "999 B"), (1000, "1.00 kB"), (12_345, "12.3 kB"), (999_999, "1.00 MB")]
-        {
-            assert_eq!(bytes(n), expected);
-        }
         for (n, expected) in [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567")] {
             assert_eq!(count(n), expected);
         }

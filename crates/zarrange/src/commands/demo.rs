@@ -9,8 +9,9 @@ use serde_json::{Map, json};
 use zarrange_array::{Array, ArraySpec, Document, Layout, Node, ReadCost, Staging};
 use zarrange_codec::Scratch;
 use zarrange_grid::{Dims, Region};
-use zarrange_io::Location;
+use zarrange_io::{Location, Opener};
 use zarrange_lightcurve::Survey;
+use zarrange_plan::bytes_text;
 use zarrange_rechunk::{
     ChunkSpec, Codecs, Durability, Job, Named, Progress, Verify, prepare, run as run_job,
 };
@@ -37,7 +38,7 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
         "Photometry of {} objects at {} epochs, magnitude and error: {} of float32.\n",
         table::count(objects),
         table::count(epochs),
-        table::bytes(objects * epochs * VALUES * 4)
+        bytes_text(objects * epochs * VALUES * 4)
     );
     std::fs::create_dir_all(&args.dir).with_context(|| args.dir.display().to_string())?;
 
@@ -74,8 +75,8 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     println!(
         "\nUseful are {} of an epoch and {} of an object, before compression.\nThe arrays are in {}; look at one with: \
          zarrange info {}",
-        table::bytes(useful),
-        table::bytes(epochs * VALUES * 4),
+        bytes_text(useful),
+        bytes_text(epochs * VALUES * 4),
         args.dir.display(),
         args.dir.join("sharded.zarr").display()
     );
@@ -106,7 +107,7 @@ fn fill(survey: &Survey, location: &Location) -> anyhow::Result<String> {
         dimension_names: vec!["object", "epoch", "value"],
         attributes: Map::from_iter([("seed".to_owned(), json!(survey.seed))]),
     });
-    let staging = Staging::begin(location, true)?;
+    let staging = Staging::begin(location, true, &Opener::default())?;
     let array = Array::new(staging.store()?, document, 3)?;
     let mut scratch = Scratch::new(array.elements()?.chain());
     let bar = Bar::new(ProgressArg::Auto);
@@ -148,9 +149,10 @@ fn rechunk(
         verify: Verify::Full,
         durability: Durability::None,
         overwrite: true,
+        io: Opener::default(),
     };
     let report = run_job(prepare(job)?, &Bar::new(ProgressArg::Auto))?;
-    Ok(format!("{}, {} chunks", report.strategy, table::count(report.target_chunks)))
+    Ok(format!("{}, {} chunks", report.cost.strategy, table::count(report.cost.target_chunks)))
 }
 
 /// A row of the table: what one epoch and one object cost in a layout.
@@ -171,8 +173,8 @@ fn costs(name: &str, location: &Location, survey: &Survey) -> anyhow::Result<Vec
     let (_, epoch) = array.read_region(&region([0, survey.epochs / 2, 0], [survey.objects, 1, VALUES]))?;
     let (_, object) = array.read_region(&region([survey.objects / 2, 0, 0], [1, survey.epochs, VALUES]))?;
     let cells =
-        |cost: ReadCost| [table::count(cost.chunks), table::count(cost.requests), table::bytes(cost.bytes)];
-    let mut row = vec![name.to_owned(), table::count(files), table::bytes(stored)];
+        |cost: ReadCost| [table::count(cost.chunks), table::count(cost.requests), bytes_text(cost.bytes)];
+    let mut row = vec![name.to_owned(), table::count(files), bytes_text(stored)];
     row.extend(cells(epoch));
     row.extend(cells(object));
     Ok(row)

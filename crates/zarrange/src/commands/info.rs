@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 use zarrange_array::{Array, ArrayError, Contents, Node, open, walk};
+use zarrange_plan::bytes_text;
 
 use crate::args::InfoArgs;
 use crate::table;
@@ -116,7 +117,7 @@ fn print(nodes: &[NodeInfo]) {
             array.codecs.join(" "),
             table::count(array.objects),
             table::count(array.missing),
-            table::bytes(array.stored_bytes),
+            bytes_text(array.stored_bytes),
         ]);
     }
     println!("{out}");

@@ -2,7 +2,9 @@
 
 use std::process::ExitCode;
 
-use zarrange_rechunk::{Durability, Job, Report, Verify, prepare, run as run_job};
+use zarrange_io::Opener;
+use zarrange_plan::bytes_text;
+use zarrange_rechunk::{Cost, Durability, Job, Report, Verify, prepare, run as run_job};
 
 use crate::args::{DurabilityArg, RechunkArgs, VerifyArg};
 use crate::progress::Bar;
@@ -30,6 +32,7 @@ pub(crate) fn run(args: RechunkArgs) -> anyhow::Result<ExitCode> {
             DurabilityArg::Commit => Durability::Commit,
         },
         overwrite: args.overwrite,
+        io: Opener::default(),
     };
     let target = job.target.to_string();
     let prepared = prepare(job)?;
@@ -54,13 +57,14 @@ pub(crate) fn run(args: RechunkArgs) -> anyhow::Result<ExitCode> {
 
 /// What was done, in a line.
 fn summary(target: &str, report: &Report) -> String {
-    let Report { strategy, bytes_read, bytes_written, peak_budget_bytes, elapsed_s, verified, .. } = report;
-    let verified = if *verified { ", verified" } else { "" };
+    let Cost { strategy, bytes_read, bytes_written, target_chunks, peak_budget_bytes, elapsed_s, .. } =
+        &report.cost;
+    let verified = if report.verified { ", verified" } else { "" };
     format!(
         "{target}: {strategy}, {} read, {} written in {} chunks, {} of buffers, {elapsed_s:.2} s{verified}",
-        table::bytes(*bytes_read),
-        table::bytes(*bytes_written),
-        table::count(report.target_chunks),
-        table::bytes(*peak_budget_bytes),
+        bytes_text(*bytes_read),
+        bytes_text(*bytes_written),
+        table::count(*target_chunks),
+        bytes_text(*peak_budget_bytes),
     )
 }

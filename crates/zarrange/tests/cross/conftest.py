@@ -11,7 +11,7 @@ pytest.register_assert_rewrite("support")
 
 
 def pytest_configure(config):
-    # That numcodecs' codecs are not in the specification of Zarr v3, and that shards inside other codecs are slow.
+    # Codecs of numcodecs are not in the specification of Zarr v3, and shards inside other codecs are slow.
     config.addinivalue_line("filterwarnings", "ignore::zarr.errors.ZarrUserWarning")
 
 

@@ -70,7 +70,8 @@ def assert_same(got, expected, what: str) -> None:
     if wrong.any():
         first = tuple(np.argwhere(wrong)[0])
         raise AssertionError(
-            f"{what}: {wrong.sum()} of {wrong.size} differ, first at {first}: {got[first]!r}, not {expected[first]!r}"
+            f"{what}: {wrong.sum()} of {wrong.size} differ, "
+            f"first at {first}: {got[first]!r}, not {expected[first]!r}"
         )
 
 
@@ -83,14 +84,9 @@ def metadata(path: Path) -> dict:
     return json.loads((path / "zarr.json").read_bytes())
 
 
-def codec_names(path: Path) -> list[str]:
-    """Names of the codecs of an array, those in shards below the shards' own."""
-    names = []
-    codecs = metadata(path)["codecs"]
-    while codecs:
-        names += [codec["name"] for codec in codecs]
-        codecs = codecs[0].get("configuration", {}).get("codecs")
-    return names
+def plain(codecs: list[dict]) -> list[dict]:
+    """The codecs of a document without what each may leave out: an empty configuration."""
+    return [{name: value for name, value in codec.items() if value != {}} for codec in codecs]
 
 
 def open_tensorstore(path: Path, **options):
@@ -98,7 +94,9 @@ def open_tensorstore(path: Path, **options):
     return ts.open({"driver": "zarr3", "kvstore": kvstore, "open": True, **options}).result()
 
 
-def check_array(path: Path, data, *, chunks, shards=None, fill, names=None, attributes=None, tensorstore=True) -> None:
+def check_array(
+    path: Path, data, *, chunks, shards=None, fill, names=None, attributes=None, tensorstore=True
+) -> None:
     """The array at `path` is Zarr v3 and holds exactly this, for zarr-python and for TensorStore."""
     array = zarr.open_array(path, mode="r")
     assert array.metadata.zarr_format == 3
@@ -120,7 +118,9 @@ def check_array(path: Path, data, *, chunks, shards=None, fill, names=None, attr
 
 def tree(root: Path) -> dict[str, bytes | None]:
     """Every file below `root` with its bytes, and every directory."""
-    return {str(p.relative_to(root)): p.read_bytes() if p.is_file() else None for p in sorted(root.rglob("*"))}
+    return {
+        str(p.relative_to(root)): p.read_bytes() if p.is_file() else None for p in sorted(root.rglob("*"))
+    }
 
 
 def stored(path: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""What cannot be done is refused: the exit code, one line that says what and where, and not a trace left behind."""
+"""What cannot be done is refused: an exit code, one line that says what and where, and no trace."""
 
 import json
 import shutil
@@ -13,7 +13,7 @@ TO = ["--chunks", spec(TARGET)]
 
 
 def refused(run, src, dst, *args, parts, code=1):
-    """`rechunk` fails with `code`, one line that has `parts`, and leaves everything around `src` and `dst` as it was."""
+    """`rechunk` fails with `code` and one line that has `parts`; all around `src` and `dst` is as it was."""
     before = tree(src.parent)
     done = run("rechunk", src, dst, *args, check=False)
     assert done.returncode == code, done.stderr
@@ -43,7 +43,9 @@ def write(path, within=None, **options):
 
 
 def shards(codecs):
-    serializer = ShardingCodec(chunk_shape=(2, 5, 2), codecs=codecs, index_codecs=[BytesCodec(), Crc32cCodec()])
+    serializer = ShardingCodec(
+        chunk_shape=(2, 5, 2), codecs=codecs, index_codecs=[BytesCodec(), Crc32cCodec()]
+    )
     return {"serializer": serializer, "compressors": None}
 
 
@@ -71,7 +73,6 @@ DAMAGE = {
     "one-byte-more": lambda data: data + b"\0",
     "zeros": lambda data: bytes(len(data)),
 }
-
 
 
 # Without a codec, zeros are values like others.
@@ -121,7 +122,7 @@ def test_a_flipped_bit(run, paths, name, part):
 
 @pytest.mark.parametrize("name", ["blosc", "zstd-plain", "gzip", "shards", "shards-none", "v2"])
 def test_damage_never_crashes(run, paths, name):
-    """Without a checksum damage may go unnoticed; it must still end as values or as an error, never as a signal."""
+    """Without a checksum damage may go unnoticed; it ends as values or as an error, never as a signal."""
     src, dst = paths
     options = {**STORED, "zstd-plain": {"compressors": ZstdCodec(checksum=False)}}[name]
     chunk = write(src, **options)
@@ -149,7 +150,9 @@ def test_a_damaged_chunk_of_an_array_of_a_group(run, paths):
     group = zarr.create_group(src)
     group.create_array("good", data=values("i4", SHAPE), chunks=CHUNKS)
     write(src / "inner/bad", within=src).write_bytes(b"no zstd")
-    refused(run, src, dst, "--chunks", "good:keep", f"inner/bad:{spec(TARGET)}", parts=["inner/bad", "c/1/1/1"])
+    refused(
+        run, src, dst, "--chunks", "good:keep", f"inner/bad:{spec(TARGET)}", parts=["inner/bad", "c/1/1/1"]
+    )
 
 
 def test_a_chunk_that_is_a_directory(run, paths):
@@ -235,7 +238,9 @@ DOCUMENTS = {
     "fill-range": change(fill_value=2**40),
     "codec": change(codecs=[{"name": "bytes", "configuration": {"endian": "little"}}, {"name": "zst"}]),
     "no-codec": change(codecs=[]),
-    "codec-order": change(codecs=[{"name": "crc32c"}, {"name": "bytes", "configuration": {"endian": "little"}}]),
+    "codec-order": change(
+        codecs=[{"name": "crc32c"}, {"name": "bytes", "configuration": {"endian": "little"}}]
+    ),
     "codec-configuration": change(codecs=[{"name": "bytes", "configuration": {"endian": "middle"}}]),
     "order": change(
         codecs=[
@@ -316,7 +321,9 @@ def test_too_little_memory(run, paths, command, max_mem):
 def test_too_little_memory_for_an_array_of_a_group(run, paths):
     src, dst = paths
     write(src / "inner/big", within=src)
-    refused(run, src, dst, "--chunks", f"inner/big:{spec(TARGET)}", "--max-mem", 100, parts=["100", "inner/big"])
+    refused(
+        run, src, dst, "--chunks", f"inner/big:{spec(TARGET)}", "--max-mem", 100, parts=["100", "inner/big"]
+    )
 
 
 def test_an_intermediate_is_not_left_behind(run, paths):
@@ -329,7 +336,10 @@ def test_an_intermediate_is_not_left_behind(run, paths):
     (src / "c/90/0").write_bytes(b"no zstd")
     for place in [[], ["--temp", temp]]:
         options = ["--max-mem", "4kB", *place]
-        assert run("rechunk", src, dst, "--chunks", "96,1", *options, "--dry-run", "--json").json["strategy"] == "staged"
+        assert (
+            run("rechunk", src, dst, "--chunks", "96,1", *options, "--dry-run", "--json").json["strategy"]
+            == "staged"
+        )
         refused(run, src, dst, "--chunks", "96,1", *options, parts=[str(src), "c/90/0"])
 
 
@@ -370,6 +380,12 @@ def test_directories_above_the_target_are_made(run, paths):
     below = dst / "new/er"
     run("rechunk", src, below, *TO)
     run("verify", src, below)
+
+
+def test_directories_above_the_target_are_not_left_behind(run, paths):
+    src, dst = paths
+    write(src).write_bytes(b"no zstd")
+    refused(run, src, dst / "new/er", *TO, parts=["c/1/1/1"])
 
 
 OVERLAPS = {

@@ -1,4 +1,4 @@
-"""What must hold exactly: empty chunks are not stored, the same bytes come out each time, and verify sees everything."""
+"""What must hold exactly: empty chunks not stored, the same bytes each time, verify sees everything."""
 
 import shutil
 
@@ -11,7 +11,7 @@ from support import CHUNKS, SHAPE, TARGET, WRITE_ALL, check_array, spec, stored,
 
 
 def check_stored(run, tmp_path, *, dtype, fill, element, expected, args=("--chunks", "5,5")):
-    """Of a 10 x 10 array of `fill` with `element` at (7, 2), written in full, `expected` chunks of the target are stored."""
+    """An array of 10 x 10 `fill` with `element` at (7, 2): the target stores the `expected` chunks only."""
     src, dst = tmp_path / "src.zarr", tmp_path / "dst.zarr"
     data = np.full((10, 10), fill, dtype)
     data[7, 2] = element
@@ -75,7 +75,9 @@ def test_zeros_of_another_sign_are_stored(run, tmp_path, fill, element):
 
 def test_beyond_the_edge_is_fill_value(run, tmp_path):
     src, dst = tmp_path / "src.zarr", tmp_path / "dst.zarr"
-    zarr.create_array(src, shape=(5,), chunks=(2,), dtype="i4", fill_value=7, compressors=None)[...] = range(5)
+    zarr.create_array(src, shape=(5,), chunks=(2,), dtype="i4", fill_value=7, compressors=None)[...] = range(
+        5
+    )
     run("rechunk", src, dst, "--chunks", "3")
     assert np.frombuffer((dst / "c/1").read_bytes(), "<i4").tolist() == [3, 4, 7]
 
@@ -132,7 +134,9 @@ def test_the_same_bytes_each_time(run, tmp_path, source, options, threads):
 @pytest.fixture
 def pair(run, tmp_path):
     src, dst = tmp_path / "src.zarr", tmp_path / "dst.zarr"
-    array = zarr.create_array(src, shape=SHAPE, chunks=CHUNKS, dtype="f8", fill_value=0.0, attributes={"a": 1})
+    array = zarr.create_array(
+        src, shape=SHAPE, chunks=CHUNKS, dtype="f8", fill_value=0.0, attributes={"a": 1}
+    )
     array[...] = values("f8", SHAPE)
     run("rechunk", src, dst, "--chunks", spec(TARGET))
     return src, dst

@@ -12,7 +12,7 @@ from support import assert_same, check_array, open_tensorstore, stored
 
 HEADER = ["object_id", "time", "band", "mag", "magerr"]
 
-# (object, number of measurements): "ragged" to the longest, and not in the order of their names.
+# Measurements of each object, in an order that is not that of the names.
 LENGTHS = {"ZTF18abc": 5, "a": 1, "größe": 9, "7": 3, "with space": 4}
 BANDS = ["g", "r", "z", "Kₛ"]
 
@@ -76,10 +76,10 @@ def check(run, path, out, rows, *args):
     report = run("lightcurve", "ingest", path, out, "--json", *args).json
     objects = list(dict.fromkeys(row[0] for row in rows))
     longest = max(Counter(row[0] for row in rows).values())
-    assert (report["objects"], report["sequence"], report["measurements"]) == (len(objects), longest, len(rows))
+    sizes = [report[name] for name in ("objects", "sequence", "measurements")]
+    assert sizes == [len(objects), longest, len(rows)]
     assert report["bands"] == list(dict.fromkeys(row[2] for row in rows))
-    stored_rows = read_rows(out)
-    assert counted(stored_rows) == counted(rows)
+    assert counted(read_rows(out)) == counted(rows)
     # Objects in the order in which the table names them first.
     assert zarr.open_array(out / "object_id", mode="r")[:].tolist() == objects
 
@@ -107,7 +107,7 @@ def test_every_row_comes_back(run, tmp_path, case):
 
 def test_columns_that_are_not_asked_for_are_left_out(run, tmp_path):
     path = tmp_path / "t.csv"
-    path.write_text("flag,object_id,time,note,band,mag,magerr\n9,a,1.5,\"x, y\",g,2.5,0.125\n8,a,0.5,,r,,\n")
+    path.write_text('flag,object_id,time,note,band,mag,magerr\n9,a,1.5,"x, y",g,2.5,0.125\n8,a,0.5,,r,,\n')
     rows = [("a", 1.5, "g", 2.5, 0.125), ("a", 0.5, "r", math.nan, math.nan)]
     check(run, path, tmp_path / "out.zarr", rows)
 
@@ -118,7 +118,8 @@ def test_one_row(run, tmp_path):
 
 
 def test_numbers_of_every_kind(run, tmp_path):
-    numbers = [0.1, -0.0, 5e-324, 1.7976931348623157e308, 2.2250738585072014e-308, -1e-7, 123456789.12345679, math.inf]
+    largest, smallest = 1.7976931348623157e308, 2.2250738585072014e-308
+    numbers = [0.1, -0.0, 5e-324, largest, smallest, -1e-7, 123456789.12345679, math.inf]
     rows = [("a", float(k), "g", x, -x) for k, x in enumerate(numbers)]
     path = write_csv(tmp_path / "t.csv", rows)
     check(run, path, tmp_path / "out.zarr", rows)
@@ -155,7 +156,7 @@ def test_chunks(run, tmp_path):
     assert {name: root[name].chunks for name in HEADER[1:]} == {
         "time": (2, 3), "band": (2, 3), "mag": (1, 9), "magerr": (2, 3)
     }  # fmt: skip
-    # Object 1 has a single measurement, so that chunks of only padding are not stored.
+    # One object has nine measurements, the others few: chunks of only padding are not stored.
     assert len(stored(out / "time")) < 3 * 3
 
 

@@ -1,0 +1,4 @@
+//! Wrappers around any backend: they see every call, and change what they are told to.
+
+pub mod counting;
+pub mod faults;

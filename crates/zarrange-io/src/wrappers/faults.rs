@@ -1,0 +1,131 @@
+//! Lets one call go wrong: what a failing disk, a full one or a bad cable does.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::backend::{Access, Backend, Change, Entry, Namespace, Object, ReadRequest, Source, WriteRequest};
+use crate::{IoError, Store};
+
+/// What happens to the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It fails with this error of the operating system (5 is EIO, 28 ENOSPC).
+    Fail(i32),
+    /// A read finds fewer bytes than there are; another call fails with EIO.
+    Shorten,
+    /// One bit of what was read is flipped; another call is left alone.
+    Corrupt,
+    /// It takes this much longer.
+    Delay(Duration),
+}
+
+/// One fault, at one call. Every request of a batch, every open, listing and change is a call.
+#[derive(Debug)]
+pub struct Faults {
+    fault: Fault,
+    at: u64,
+    calls: AtomicU64,
+}
+
+impl Faults {
+    /// `fault` happens at call `at`, counted from 0.
+    pub fn new(fault: Fault, at: u64) -> Arc<Self> {
+        Arc::new(Self { fault, at, calls: AtomicU64::new(0) })
+    }
+
+    /// Calls so far.
+    pub fn calls(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
+    }
+
+    /// The fault of this call, if it is the one.
+    fn next(&self) -> Option<Fault> {
+        let hit = self.calls.fetch_add(1, Ordering::Relaxed) == self.at;
+        if let (true, Fault::Delay(time)) = (hit, self.fault) {
+            std::thread::sleep(time);
+        }
+        hit.then_some(self.fault)
+    }
+
+    /// An error instead of a call that does not read.
+    fn fail(&self, operation: &'static str, key: &str) -> Result<(), IoError> {
+        match self.next() {
+            Some(Fault::Fail(code)) => Err(error(operation, key, code)),
+            Some(Fault::Shorten) => Err(error(operation, key, 5)),
+            Some(Fault::Corrupt | Fault::Delay(_)) | None => Ok(()),
+        }
+    }
+}
+
+/// `store`, with one call going wrong.
+pub fn faulty(store: Store, faults: &Arc<Faults>) -> Store {
+    store.wrapped(|backend, names| Arc::new(Faulty { backend, names, faults: faults.clone() }))
+}
+
+#[derive(Debug)]
+struct Faulty {
+    backend: Arc<dyn Backend>,
+    names: Arc<dyn Namespace>,
+    faults: Arc<Faults>,
+}
+
+fn error(operation: &'static str, key: &str, code: i32) -> IoError {
+    IoError::Os { operation, location: key.to_owned(), source: io::Error::from_raw_os_error(code) }
+}
+
+fn key<'a>(source: &Source<'a>) -> &'a str {
+    match source {
+        Source::Key(key) | Source::Open(_, key) => key,
+    }
+}
+
+impl Backend for Faulty {
+    fn name(&self) -> &'static str {
+        self.backend.name()
+    }
+
+    fn read(&self, batch: &mut [ReadRequest<'_>]) {
+        self.backend.read(batch);
+        for request in batch {
+            let fault = self.faults.next();
+            let Ok(read) = request.result else { continue };
+            match fault {
+                Some(Fault::Fail(code)) => request.result = Err(error("read", key(&request.source), code)),
+                Some(Fault::Shorten) => {
+                    let (location, bytes) = (key(&request.source).to_owned(), read as u64);
+                    request.result = Err(IoError::Short { location, offset: 0, bytes, available: bytes / 2 });
+                }
+                Some(Fault::Corrupt) if read > 0 => request.buffer[read / 2] ^= 0x10,
+                Some(Fault::Corrupt | Fault::Delay(_)) | None => {}
+            }
+        }
+    }
+
+    fn write(&self, batch: &mut [WriteRequest<'_>]) {
+        for request in batch.iter_mut() {
+            request.result = self.faults.fail("write", key(&request.target));
+        }
+        for request in batch.iter_mut().filter(|r| r.result.is_ok()) {
+            self.backend.write(std::slice::from_mut(request));
+        }
+    }
+}
+
+impl Namespace for Faulty {
+    fn open(&self, key: &str, access: Access) -> Result<Object, IoError> {
+        self.faults.fail("open", key)?;
+        self.names.open(key, access)
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<Entry>, IoError> {
+        self.faults.fail("list", prefix)?;
+        self.names.list(prefix)
+    }
+
+    fn change(&self, change: Change<'_>) -> Result<(), IoError> {
+        self.faults.fail("change", "")?;
+        self.names.change(change)
+    }
+}
