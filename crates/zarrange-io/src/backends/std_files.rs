@@ -67,13 +67,23 @@ impl Directory {
     }
 
     fn make_parents(&self, key: &str) -> Result<(), IoError> {
-        for (end, _) in key.match_indices('/') {
-            match rustix::fs::mkdirat(&self.root, &key[..end], DIR_MODE) {
-                Ok(()) | Err(rustix::io::Errno::EXIST) => {}
-                Err(e) => return Err(self.error("create directory", &key[..end], e)),
+        key.rsplit_once('/').map_or(Ok(()), |(parent, _)| self.make_directory(parent))
+    }
+
+    /// Makes a directory, those around it only where they are missing: each call costs a journal entry.
+    fn make_directory(&self, key: &str) -> Result<(), IoError> {
+        let make = || match rustix::fs::mkdirat(&self.root, key, DIR_MODE) {
+            Err(rustix::io::Errno::EXIST) => Ok(()),
+            other => other,
+        };
+        let made = match (make(), key.rsplit_once('/')) {
+            (Err(rustix::io::Errno::NOENT), Some((parent, _))) => {
+                self.make_directory(parent)?;
+                make()
             }
-        }
-        Ok(())
+            (other, _) => other,
+        };
+        made.map_err(|e| self.error("create directory", key, e))
     }
 
     fn read_one(&self, request: &mut ReadRequest<'_>) -> Result<usize, IoError> {
