@@ -76,14 +76,14 @@ impl Directory {
             Err(rustix::io::Errno::EXIST) => Ok(()),
             other => other,
         };
-        let made = match (make(), key.rsplit_once('/')) {
+        let outcome = match (make(), key.rsplit_once('/')) {
             (Err(rustix::io::Errno::NOENT), Some((parent, _))) => {
                 self.make_directory(parent)?;
                 make()
             }
             (other, _) => other,
         };
-        made.map_err(|e| self.error("create directory", key, e))
+        outcome.map_err(|e| self.error("create directory", key, e))
     }
 
     fn read_one(&self, request: &mut ReadRequest<'_>) -> Result<usize, IoError> {
