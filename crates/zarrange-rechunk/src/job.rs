@@ -22,7 +22,7 @@ use crate::shards::Sequencer;
 use crate::spec::{ChunkSpec, Codecs, Named};
 use crate::spill::SpillFile;
 use crate::stage::{self, Pass};
-use crate::verify::compare_arrays;
+use crate::verify::{compare_arrays, compare_work};
 use crate::{RechunkError, SpecError, copy};
 
 /// A request to rechunk.
@@ -305,7 +305,7 @@ impl Prepared {
 
     /// Bytes that progress will count to, one pass over each array counting twice (in and out).
     fn work_bytes(&self) -> u64 {
-        self.items.iter().map(Item::work_bytes).sum()
+        self.items.iter().map(Item::work_bytes).fold(0, u64::saturating_add)
     }
 }
 
@@ -329,14 +329,19 @@ impl fmt::Display for Prepared {
 
 impl Item {
     fn work_bytes(&self) -> u64 {
+        let elements = elements(&self.source);
         match &self.plan {
-            Some(Plan { strategy: Strategy::Copy, problem, .. }) => problem.shape.iter().product(),
-            Some(Plan { stages, problem, .. }) => {
-                problem.shape.iter().product::<u64>() * problem.item_bytes * 2 * stages.len() as u64
+            Some(Plan { strategy, stages, problem, .. }) if *strategy != Strategy::Copy => {
+                elements.saturating_mul(problem.item_bytes).saturating_mul(2 * stages.len() as u64)
             }
-            None => self.source.shape().iter().product(),
+            _ => elements,
         }
     }
+}
+
+/// Elements of an array; saturates, for it only scales a progress bar.
+pub(crate) fn elements(array: &Array) -> u64 {
+    array.shape().iter().fold(1, |n, s| n.saturating_mul(*s))
 }
 
 /// Carries out a prepared job: writes, verifies, publishes.
@@ -443,8 +448,9 @@ fn verify_targets(
         Verify::Sample => SAMPLE_TILES,
         Verify::Full => u64::MAX,
     };
-    let bytes = targets.iter().map(|(_, source, _)| source.shape().iter().product::<u64>()).sum();
-    progress.begin("verify", bytes);
+    // Comparing counts like moving: what fills a tile, then what it is compared with.
+    let work = targets.iter().map(|(_, source, _)| compare_work(source)).fold(0, u64::saturating_add);
+    progress.begin("verify", work);
     for (path, source, target) in targets {
         if !matches!(source.contents(), Contents::Elements(_)) {
             continue;

@@ -12,7 +12,7 @@ use crate::RechunkError;
 use crate::budget::Budget;
 use crate::drain::Drain;
 use crate::fill::Fill;
-use crate::job::problem;
+use crate::job::{elements, problem};
 use crate::progress::Progress;
 use crate::report::Counters;
 use crate::stage::{self, Pass};
@@ -104,7 +104,7 @@ pub fn verify(
         _ => None,
     });
     let arrays: Vec<_> = arrays.collect();
-    progress.begin("verify", arrays.iter().map(|(_, a, _)| a.shape().iter().product::<u64>()).sum());
+    progress.begin("verify", arrays.iter().map(|(_, a, _)| compare_work(a)).fold(0, u64::saturating_add));
     for (path, a, b) in arrays {
         let compared = match a.contents() {
             Contents::Elements(_) => compare_arrays((path, a, b), threads, u64::MAX, &budget, progress),
@@ -172,6 +172,12 @@ fn compare_attributes(path: &str, a: &Value, b: &Value) -> Option<Difference> {
     let text = |v: Option<&Value>| v.map_or_else(|| "missing".to_owned(), Value::to_string);
     let (a, b) = (text(a.get(&name)), text(b.get(&name)));
     Some(Difference::Property { path: path.to_owned(), property: format!("attribute {name:?}"), a, b })
+}
+
+/// Bytes that progress counts to while an array is compared: into tiles, and with the other array.
+pub(crate) fn compare_work(array: &Array) -> u64 {
+    let item_bytes = array.elements().map_or(1, |e| e.item_bytes() as u64);
+    elements(array).saturating_mul(2 * item_bytes)
 }
 
 /// Compares the values of two arrays of one shape and type, at most `tiles_max` tiles of them.
