@@ -1,6 +1,7 @@
 //! The bytes-to-bytes codecs: the compressors, one file each, and the checksum.
 
 mod blosc;
+mod blosclz;
 mod gzip;
 mod zstd;
 
@@ -22,6 +23,8 @@ pub(crate) enum Compressor {
 pub(crate) struct Contexts {
     zstd: zstd::Context,
     gzip: gzip::Context,
+    /// A block of a blosclz frame before it is unshuffled.
+    shuffled: Vec<u8>,
 }
 
 impl std::fmt::Debug for Contexts {
@@ -82,7 +85,7 @@ impl Compressor {
     ) -> Result<usize, CodecError> {
         match self {
             Self::Zstd(_) => zstd::decode(src, dst, &mut contexts.zstd),
-            Self::Blosc(_) => blosc::decode(src, dst),
+            Self::Blosc(_) => blosc::decode(src, dst, &mut contexts.shuffled),
             Self::Gzip(_) => gzip::decode(src, dst, &mut contexts.gzip),
         }
     }

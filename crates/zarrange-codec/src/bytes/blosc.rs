@@ -1,12 +1,13 @@
 //! blosc (version 1) through c-blosc's context-free calls, on the calling thread.
 //!
-//! The header is read and checked against the metadata before the library sees the bytes.
+//! The header is read and checked against the metadata before the library sees the bytes; frames of blosclz are decoded by
+//! `blosclz`, not by the library.
 #![expect(unsafe_code, reason = "calls of the C library")]
 
 use std::ffi::{CStr, c_int};
 
 use crate::CodecError;
-use crate::bytes::too_long;
+use crate::bytes::{blosclz, too_long};
 
 /// Configuration of the `blosc` codec.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
@@ -80,7 +81,7 @@ pub(crate) fn encoded_bytes_max(bytes: usize) -> usize {
     bytes.saturating_add(blosc_src::BLOSC_MAX_OVERHEAD as usize)
 }
 
-pub(crate) fn decode(src: &[u8], dst: &mut [u8]) -> Result<usize, CodecError> {
+pub(crate) fn decode(src: &[u8], dst: &mut [u8], shuffled: &mut Vec<u8>) -> Result<usize, CodecError> {
     let header: &[u8; HEADER_BYTES] = src.first_chunk().ok_or_else(|| {
         CodecError::corrupt("blosc", format!("{} bytes are too few for a header", src.len()))
     })?;
@@ -103,6 +104,12 @@ pub(crate) fn decode(src: &[u8], dst: &mut [u8]) -> Result<usize, CodecError> {
     }
     if content == 0 {
         return Ok(0);
+    }
+    let lz = blosclz::Header { flags: header[2], type_bytes: usize::from(header[3]), block_bytes: field(8) };
+    if lz.is_blosclz() {
+        blosclz::decode(src, lz, &mut dst[..content], shuffled)
+            .map_err(|_| CodecError::corrupt("blosc", "the compressed blocks are damaged"))?;
+        return Ok(content);
     }
     // SAFETY: the header's sizes were checked against both buffers; the library writes at most `dst.len()` bytes.
     let written = unsafe {

@@ -229,7 +229,7 @@ OPTIONS = {
     "std": ["--backend", "std"],
     "sample": ["--verify", "sample"],
     "full": ["--verify", "full"],
-    "no-durability": ["--durability", "none"],
+    "commit": ["--durability", "commit"],
     "no-progress": ["--progress", "never"],
 }
 
