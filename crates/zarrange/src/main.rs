@@ -29,11 +29,21 @@ fn main() -> ExitCode {
     match outcome {
         Ok(code) => code,
         Err(error) => {
-            // One line: what, where, and what would be right.
-            eprintln!("zarrange: {}", format!("{error:#}").replace('\n', " "));
+            eprintln!("zarrange: {}", message(&error));
             ExitCode::from(if is_usage(&error) { 2 } else { 1 })
         }
     }
+}
+
+/// One line: what, where, and what would be right. Causes are added where the text does not name them already.
+fn message(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text.replace('\n', " ")
 }
 
 /// Whether the command was used wrongly, rather than failed.

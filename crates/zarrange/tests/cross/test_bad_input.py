@@ -176,6 +176,17 @@ def test_damage_is_not_a_difference(run, paths, command):
     assert done.stderr.startswith("zarrange: ") and "c/1/1/1" in done.stderr
 
 
+@pytest.mark.parametrize("max_mem", ["10", "1MB"], ids=["memory", "chunk"])
+def test_a_message_says_things_once(run, paths, max_mem):
+    # An error within an error must not bring its text along twice.
+    src, dst = paths
+    write(src).write_bytes(b"no zstd")
+    done = run("rechunk", src, dst, *TO, "--max-mem", max_mem, check=False)
+    assert done.returncode == 1
+    pieces = done.stderr.strip().split(": ")
+    assert pieces.count(pieces[-1]) == 1
+
+
 # Sources that are none
 
 

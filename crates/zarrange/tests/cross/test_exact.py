@@ -217,8 +217,7 @@ def test_a_chunk_that_is_lost(run, pair):
     done = run("verify", src, dst, check=False)
     assert done.returncode == 1
     found = tuple(map(int, re.search(r"element \[(\d+), (\d+), (\d+)\]", done.stdout).groups()))
-    assert found in np.ndindex(13, 3, 5)
-    assert found[0] >= 7
+    assert found[0] >= 7 and found[1] < 3
     assert values("f8", SHAPE)[found] != 0
 
 
