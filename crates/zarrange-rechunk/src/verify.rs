@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use zarrange_array::{Array, Contents, Node, open, walk};
-use zarrange_io::{Location, METADATA_BYTES_MAX};
+use zarrange_grid::index;
+use zarrange_io::{Access, IoError, Location, Object};
 use zarrange_plan::{Purpose, plan};
 
 use crate::RechunkError;
@@ -16,6 +17,9 @@ use crate::job::{elements, problem};
 use crate::progress::Progress;
 use crate::report::Counters;
 use crate::stage::{self, Pass};
+
+/// Stored bytes are compared in pieces of at most this size.
+const PIECE_BYTES_MAX: u64 = 1 << 20;
 
 /// How two hierarchies differ: the first difference found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,7 +112,7 @@ pub fn verify(
     for (path, a, b) in arrays {
         let compared = match a.contents() {
             Contents::Elements(_) => compare_arrays((path, a, b), threads, u64::MAX, &budget, progress),
-            Contents::Variable(_) | Contents::Unknown(_) => compare_stored(path, a, b),
+            Contents::Variable(_) | Contents::Unknown(_) => compare_stored(path, a, b, &budget),
         };
         match compared {
             Err(RechunkError::Differs(difference)) => return Ok(Some(*difference)),
@@ -208,17 +212,49 @@ pub(crate) fn compare_arrays(
     Ok(())
 }
 
-/// Compares the stored objects of two arrays whose elements cannot be read.
-fn compare_stored(path: &str, a: &Array, b: &Array) -> Result<(), RechunkError> {
+/// Compares the stored objects of two arrays whose elements cannot be read, piece by piece.
+pub(crate) fn compare_stored(
+    path: &str,
+    a: &Array,
+    b: &Array,
+    budget: &Arc<Budget>,
+) -> Result<(), RechunkError> {
     let differs =
         |key: String| RechunkError::Differs(Box::new(Difference::Stored { array: path.to_owned(), key }));
     if a.document().get("codecs") != b.document().get("codecs") || a.objects() != b.objects() {
         return Err(differs("the codecs and chunks".to_owned()));
     }
+    let piece = (budget.max() / 4).clamp(1, PIECE_BYTES_MAX);
+    let (mut ours, mut theirs) = (budget.take(piece)?, budget.take(piece)?);
     let all = a.objects().all();
     for object in (0..all.elements()).map(|k| all.unravel(k)) {
         let (at_a, at_b) = (a.key(&object), b.key(&object));
-        if a.store().get(&at_a, METADATA_BYTES_MAX)? != b.store().get(&at_b, METADATA_BYTES_MAX)? {
+        let stored = (a.store().open(&at_a, Access::Read)?, b.store().open(&at_b, Access::Read)?);
+        let (one, other) = match stored {
+            (None, None) => continue,
+            (Some(one), Some(other)) => (one, other),
+            _ => return Err(differs(format!("chunk {at_a}"))),
+        };
+        let size = |object: &Object, key: &str| {
+            object.bytes().map_err(|source| IoError::Os {
+                operation: "read size",
+                location: key.to_owned(),
+                source,
+            })
+        };
+        let bytes = size(&one, &at_a)?;
+        let mut same = bytes == size(&other, &at_b)?;
+        for offset in (0..bytes).step_by(index(piece)) {
+            if !same {
+                break;
+            }
+            let step = index(piece.min(bytes - offset));
+            let (ours, theirs) = (&mut ours.data[..step], &mut theirs.data[..step]);
+            a.store().read_at(&one, &at_a, offset, ours)?;
+            b.store().read_at(&other, &at_b, offset, theirs)?;
+            same = ours == theirs;
+        }
+        if !same {
             return Err(differs(format!("chunk {at_a}")));
         }
     }

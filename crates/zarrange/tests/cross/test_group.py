@@ -243,3 +243,18 @@ def test_info(run, source):
             (source / name / key).stat().st_size for key in stored(source / name)
         )
         assert node["objects"] == len(stored(source / name))
+
+
+def test_verify_compares_the_stored_bytes_of_strings(run, tmp_path):
+    # Their values cannot be read, so `verified` must rest on something else.
+    source, dst = write(tmp_path / "src.zarr", 3), tmp_path / "dst.zarr"
+    names = zarr.open_group(source).create_array("name", shape=5, chunks=5, dtype=str)
+    names[:] = np.array(["NGC 7000", "", "M 1", "M 31", "x" * 300], dtype=np.dtypes.StringDType())
+    assert run("rechunk", source, dst, "--chunks", "mag:1,12", "--verify", "full", "--json").json["verified"]
+    run("verify", source, dst)
+    chunk = dst / "name/c/0"
+    data = bytearray(chunk.read_bytes())
+    data[len(data) // 2] ^= 1
+    chunk.write_bytes(data)
+    done = run("verify", source, dst, check=False)
+    assert done.returncode == 1 and "name" in done.stdout and "c/0" in done.stdout
