@@ -27,7 +27,7 @@ impl Staging {
     /// # Errors
     /// [`ArrayError`] if the target may not be written.
     pub fn begin(target: &Location, overwrite: bool, io: &Opener) -> Result<Self, ArrayError> {
-        let replace = check_target(target, overwrite)?;
+        let replace = check_target(target, overwrite, io)?;
         let (parent, name) = target.parent()?;
         let made = parent.make_directories()?;
         let staged = format!(".{name}.partial-{}", std::process::id());
@@ -103,7 +103,7 @@ pub fn check_apart(source: &Location, target: &Location) -> Result<(), ArrayErro
 ///
 /// # Errors
 /// [`ArrayError::TargetExists`] or [`ArrayError::TargetNotZarr`].
-pub fn check_target(target: &Location, overwrite: bool) -> Result<bool, ArrayError> {
+pub fn check_target(target: &Location, overwrite: bool, io: &Opener) -> Result<bool, ArrayError> {
     if !target.exists()? {
         return Ok(false);
     }
@@ -111,7 +111,7 @@ pub fn check_target(target: &Location, overwrite: bool) -> Result<bool, ArrayErr
         return Err(ArrayError::TargetExists(target.to_string()));
     }
     let not_zarr = || ArrayError::TargetNotZarr(target.to_string());
-    let store = target.open().map_err(|_| not_zarr())?;
+    let store = io.open(target).map_err(|_| not_zarr())?;
     match open(&store) {
         Err(ArrayError::NotZarr { .. }) if !store.list("")?.is_empty() => Err(not_zarr()),
         // Damaged metadata is still Zarr: replacing it is what the user wants.

@@ -1,9 +1,9 @@
 //! The two small traits behind every store.
 
 use std::fmt;
-use std::fs::File;
 
 use crate::IoError;
+use crate::backends::directory::LocalFile;
 use crate::backends::memory::MemoryObject;
 
 /// Reads and writes batches of requests. A batch blocks until every request has its result.
@@ -53,7 +53,7 @@ pub enum Access {
 #[non_exhaustive]
 pub enum Object {
     /// A local file.
-    File(File),
+    File(LocalFile),
     /// An object of the memory backend.
     Memory(MemoryObject),
 }
@@ -65,7 +65,7 @@ impl Object {
     /// If the operating system cannot tell.
     pub fn bytes(&self) -> std::io::Result<u64> {
         match self {
-            Self::File(file) => Ok(file.metadata()?.len()),
+            Self::File(file) => file.bytes(),
             Self::Memory(object) => Ok(object.bytes()),
         }
     }
@@ -121,6 +121,15 @@ pub enum Extent {
     From(u64),
 }
 
+impl<'a> Source<'a> {
+    /// The key, for messages.
+    pub const fn key(&self) -> &'a str {
+        match self {
+            Source::Key(key) | Source::Open(_, key) => key,
+        }
+    }
+}
+
 /// A read of a batch.
 #[derive(Debug)]
 pub struct ReadRequest<'a> {
@@ -134,6 +143,13 @@ pub struct ReadRequest<'a> {
     pub result: Result<usize, IoError>,
 }
 
+impl<'a> ReadRequest<'a> {
+    /// A request without a result yet.
+    pub const fn new(source: Source<'a>, extent: Extent, buffer: &'a mut [u8]) -> Self {
+        Self { source, extent, buffer, result: Ok(0) }
+    }
+}
+
 /// A write of a batch.
 #[derive(Debug)]
 pub struct WriteRequest<'a> {
@@ -143,6 +159,21 @@ pub struct WriteRequest<'a> {
     pub offset: u64,
     /// The bytes.
     pub data: &'a [u8],
+    /// For a key: a reader finds the old object or the new one, never a part. The bytes are written under a temporary name
+    /// beside it, which is then given to the object.
+    pub atomic: bool,
     /// Done or failed, once the batch is done.
     pub result: Result<(), IoError>,
+}
+
+impl<'a> WriteRequest<'a> {
+    /// The object at `key`, with exactly `data`.
+    pub const fn whole(key: &'a str, data: &'a [u8], atomic: bool) -> Self {
+        Self { target: Source::Key(key), offset: 0, data, atomic, result: Ok(()) }
+    }
+
+    /// `data` at `offset` of an open object.
+    pub const fn at(object: &'a Object, key: &'a str, offset: u64, data: &'a [u8]) -> Self {
+        Self { target: Source::Open(object, key), offset, data, atomic: false, result: Ok(()) }
+    }
 }

@@ -1,4 +1,8 @@
-//! One file for each backend.
+//! The backends, one file each; those of local files share the names of [`directory`].
 
+mod direct;
+pub mod directory;
+pub mod io_uring;
 pub mod memory;
+pub mod mmap;
 pub mod std_files;

@@ -22,6 +22,44 @@ pub enum IoError {
         /// The reason.
         source: io::Error,
     },
+    /// Bytes could not be read or written.
+    #[error("{location}: cannot {operation} {bytes} bytes at offset {offset}: {source}")]
+    Transfer {
+        /// `read` or `write`.
+        operation: &'static str,
+        /// Path or URL of the object.
+        location: String,
+        /// First byte.
+        offset: u64,
+        /// Number of bytes.
+        bytes: u64,
+        /// The reason.
+        source: io::Error,
+    },
+    /// The backend cannot be used here.
+    #[error("backend {backend} cannot be used: {source}; --backend {instead} can")]
+    Backend {
+        /// Its name.
+        backend: &'static str,
+        /// The reason.
+        source: io::Error,
+        /// One that works everywhere.
+        instead: &'static str,
+    },
+    /// A file that somebody may still change must not be mapped.
+    #[error(
+        "{location}: open for writing, and a file that changes must not be mapped: read it with --backend std"
+    )]
+    Mutable {
+        /// Path of the file.
+        location: String,
+    },
+    /// The file system cannot bypass the page cache.
+    #[error("{location}: the file system does not support O_DIRECT: leave out --direct")]
+    NoDirect {
+        /// Path of the file.
+        location: String,
+    },
     /// The object is larger than anything valid can be.
     #[error("{location}: {bytes} bytes stored, but at most {bytes_max} can be valid here")]
     TooLarge {

@@ -2,16 +2,22 @@
 //!
 //! A [`Location`] names a place, an [`Opener`] opens it, a [`Store`] is that place opened: keys below it, read and written through a
 //! [`Backend`] in blocking batches (every request submitted, every result reaped before the call returns), listed and
-//! renamed through a [`Namespace`]. Backends: [`backends::std_files`] (positioned reads and writes of local files) and
-//! [`backends::memory`] (tests, `memory://`). [`wrappers`] around any of them count what passes, or let a call go wrong.
+//! renamed through a [`Namespace`]. Backends of local files: [`backends::std_files`] (positioned reads and writes),
+//! [`backends::mmap`] (memory mappings) and [`backends::io_uring`]; [`backends::memory`] for tests and `memory://`.
+//! [`wrappers`] around any of them count what passes, let a call go wrong, or take the time of a slower store.
+//! [`Coalescing`] joins neighbouring ranges before a backend sees them, so that all backends see the same requests.
 //!
-//! Owned here: opening, reading, writing, durability, and the safety of keys. Not known here: arrays and chunks.
+//! Owned here: opening, reading, writing, durability, the page cache, and the safety of keys. Not known here: arrays and
+//! chunks.
 //!
 //! Rejected: async signatures. A blocking batch that always drains makes borrowed buffers sound; a dropped future
-//! does not, and callers here have nothing else to do than to wait for the batch.
+//! does not, and callers here have nothing else to do than to wait for the batch. For the same reason the ring is driven
+//! directly and not through `tokio-uring`: that would take ownership of every buffer and bring a runtime into each
+//! thread, pins an `io-uring` of 2023, and has had no release since May 2024.
 
 mod backend;
 pub mod backends;
+mod coalesce;
 mod error;
 mod key;
 mod location;
@@ -23,8 +29,9 @@ pub mod wrappers;
 pub use backend::{
     Access, Backend, Change, Entry, Extent, Namespace, Object, ReadRequest, Source, WriteRequest,
 };
+pub use coalesce::{Coalescing, Run};
 pub use error::IoError;
 pub use location::Location;
-pub use opener::Opener;
+pub use opener::{Opener, STD_THREADS};
 pub use pages::advise_huge_pages;
 pub use store::{METADATA_BYTES_MAX, Store};

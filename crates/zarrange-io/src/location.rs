@@ -4,8 +4,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use crate::backends::{memory::Memory, std_files::Directory};
-use crate::{IoError, Store};
+use crate::backend::Namespace as _;
+use crate::backends::memory::Memory;
+use crate::{IoError, Opener, Store};
 
 /// A place: a local path, or a name in the process's memory (`memory://name`).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,15 +34,12 @@ impl Location {
         }
     }
 
-    /// The store of what is at this place.
+    /// The store of what is at this place, through the default [`Opener`].
     ///
     /// # Errors
-    /// [`IoError::NotFound`] if a local path does not exist.
+    /// As [`Opener::open`].
     pub fn open(&self) -> Result<Store, IoError> {
-        match self {
-            Self::Path(path) => Ok(Store::new(Arc::new(Directory::open(path)?), self.to_string())),
-            Self::Memory(name) => Store::new(shared_memory(), "memory:/".to_owned()).below(name),
-        }
+        Opener::default().open(self)
     }
 
     /// Whether something is at this place.
@@ -55,7 +53,7 @@ impl Location {
                 Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(false),
                 Err(e) => Err(IoError::os("look up", self.to_string(), e)),
             },
-            Self::Memory(name) => Ok(!Store::new(shared_memory(), String::new()).list(name)?.is_empty()),
+            Self::Memory(name) => Ok(!shared_memory().list(name)?.is_empty()),
         }
     }
 
@@ -145,7 +143,7 @@ fn resolve(path: &Path) -> PathBuf {
 }
 
 /// The one memory store of the process.
-fn shared_memory() -> Arc<Memory> {
+pub(crate) fn shared_memory() -> Arc<Memory> {
     static STORE: OnceLock<Arc<Memory>> = OnceLock::new();
     STORE.get_or_init(Arc::default).clone()
 }

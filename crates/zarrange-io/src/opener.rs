@@ -1,31 +1,117 @@
 //! How locations become stores: which backend, wrapped in what.
+#![expect(unsafe_code, reason = "the promise of the mmap backend is passed on to who chooses it")]
 
 use std::fmt;
 use std::sync::Arc;
 
-use crate::{IoError, Location, Store};
+use rayon::ThreadPool;
+
+use crate::backend::Backend;
+use crate::backends::directory::Directory;
+use crate::backends::io_uring::{UringFiles, probe};
+use crate::backends::mmap::MappedFiles;
+use crate::backends::std_files::{StdFiles, pool};
+use crate::location::shared_memory;
+use crate::{Coalescing, IoError, Location, Store};
 
 type Wrap = Arc<dyn Fn(Store) -> Store + Send + Sync>;
 
-/// Opens locations; chosen once by the outermost layer, used everywhere.
+/// Threads of the `std` backend: enough requests at once to keep a disk busy, whatever the number of processors.
+pub const STD_THREADS: usize = 8;
+
+/// Opens locations; chosen once by the outermost layer, used everywhere. The default is `std` without a pool.
 #[derive(Clone, Default)]
 pub struct Opener {
+    local: Local,
+    direct: bool,
     wrap: Option<Wrap>,
 }
 
+/// The backend of local files.
+#[derive(Clone, Default)]
+enum Local {
+    #[default]
+    Std,
+    Pool(Arc<ThreadPool>),
+    Mapped(PromisedImmutable),
+    Uring,
+}
+
+/// Exists only where somebody promised that mapped files do not change.
+#[derive(Clone, Copy)]
+struct PromisedImmutable;
+
 impl Opener {
+    /// The best backend of local files that works here: `io_uring` where a test read succeeds, otherwise `std` with
+    /// [`STD_THREADS`].
+    ///
+    /// # Errors
+    /// As [`Self::std_pool`].
+    pub fn auto() -> Result<Self, IoError> {
+        Self::io_uring().or_else(|_| Self::std_pool(STD_THREADS))
+    }
+
+    /// Positioned reads and writes, the requests of a batch spread over `threads`.
+    ///
+    /// # Errors
+    /// If the threads cannot be started.
+    pub fn std_pool(threads: usize) -> Result<Self, IoError> {
+        Ok(Self { local: Local::Pool(pool(threads)?), ..Self::default() })
+    }
+
+    /// `io_uring`.
+    ///
+    /// # Errors
+    /// [`IoError::Backend`] where the kernel has none or refuses it.
+    pub fn io_uring() -> Result<Self, IoError> {
+        probe()?;
+        Ok(Self { local: Local::Uring, ..Self::default() })
+    }
+
+    /// Memory mappings.
+    ///
+    /// # Safety
+    /// As [`MappedFiles::new`], for every file that is read through this opener: nobody changes it meanwhile.
+    pub unsafe fn mmap() -> Self {
+        Self { local: Local::Mapped(PromisedImmutable), ..Self::default() }
+    }
+
+    /// Reads bypass the page cache (`O_DIRECT`); writes do not, for few objects are whole blocks. Mappings cannot bypass it.
+    #[must_use]
+    pub fn direct(self, direct: bool) -> Self {
+        Self { direct, ..self }
+    }
+
     /// Every store that is opened passes through `wrap`: to count, or to let calls fail.
     #[must_use]
-    pub fn wrapped(wrap: impl Fn(Store) -> Store + Send + Sync + 'static) -> Self {
-        Self { wrap: Some(Arc::new(wrap)) }
+    pub fn wrapped(self, wrap: impl Fn(Store) -> Store + Send + Sync + 'static) -> Self {
+        Self { wrap: Some(Arc::new(wrap)), ..self }
     }
 
     /// The store of what is at `location`.
     ///
     /// # Errors
-    /// As [`Location::open`].
+    /// [`IoError::NotFound`] if a local path does not exist.
     pub fn open(&self, location: &Location) -> Result<Store, IoError> {
-        let store = location.open()?;
+        let label = location.to_string();
+        let store = match location {
+            Location::Path(path) => {
+                let names = Arc::new(Directory::open(path, self.direct)?);
+                let backend: Arc<dyn Backend> = match &self.local {
+                    Local::Std => Arc::new(StdFiles::new(names.clone(), None)),
+                    Local::Pool(pool) => Arc::new(StdFiles::new(names.clone(), Some(pool.clone()))),
+                    // SAFETY: `Self::mmap` was called, with the same promise.
+                    Local::Mapped(PromisedImmutable) => Arc::new(unsafe { MappedFiles::new(names.clone()) }),
+                    Local::Uring => Arc::new(UringFiles::new(names.clone())),
+                };
+                Store::new(backend, names, label, Coalescing::LOCAL)
+            }
+            Location::Memory(name) => {
+                let memory = shared_memory();
+                let root = "memory:/".to_owned();
+                Store::new(memory.clone(), memory, root, Coalescing::MEMORY).below(name)?
+            }
+        };
         Ok(match &self.wrap {
             Some(wrap) => wrap(store),
             None => store,
@@ -35,6 +121,16 @@ impl Opener {
 
 impl fmt::Debug for Opener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.wrap.is_some() { "Opener(wrapped)" } else { "Opener" })
+        let local = match self.local {
+            Local::Std => "std",
+            Local::Pool(_) => "std with a pool",
+            Local::Mapped(_) => "mmap",
+            Local::Uring => "io_uring",
+        };
+        f.debug_struct("Opener")
+            .field("local", &local)
+            .field("direct", &self.direct)
+            .field("wrapped", &self.wrap.is_some())
+            .finish()
     }
 }

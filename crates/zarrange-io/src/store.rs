@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::backend::{
     Access, Backend, Change, Entry, Extent, Namespace, Object, ReadRequest, Source, WriteRequest,
 };
-use crate::{IoError, key};
+use crate::{Coalescing, IoError, key};
 
 /// The largest metadata document that is read; real ones are a few kilobytes.
 pub const METADATA_BYTES_MAX: u64 = 16 << 20;
@@ -18,12 +18,18 @@ pub struct Store {
     label: String,
     /// Prepended to every key: empty or ending in `/`.
     prefix: String,
+    coalescing: Coalescing,
 }
 
 impl Store {
-    /// The store of `place`, called `label` in messages.
-    pub fn new<B: Backend + Namespace + 'static>(place: Arc<B>, label: String) -> Self {
-        Self { backend: place.clone(), names: place, label, prefix: String::new() }
+    /// The store of the objects that `names` names and `backend` reads and writes, called `label` in messages.
+    pub const fn new(
+        backend: Arc<dyn Backend>,
+        names: Arc<dyn Namespace>,
+        label: String,
+        coalescing: Coalescing,
+    ) -> Self {
+        Self { backend, names, label, prefix: String::new(), coalescing }
     }
 
     /// The same store behind a wrapper, which gets the backend and the names that it wraps.
@@ -33,7 +39,7 @@ impl Store {
         wrap: impl FnOnce(Arc<dyn Backend>, Arc<dyn Namespace>) -> Arc<W>,
     ) -> Self {
         let wrapped = wrap(self.backend, self.names);
-        Self { backend: wrapped.clone(), names: wrapped, label: self.label, prefix: self.prefix }
+        Self { backend: wrapped.clone(), names: wrapped, ..self }
     }
 
     /// The same store, keys relative to `key`.
@@ -60,6 +66,26 @@ impl Store {
         self.backend.name()
     }
 
+    /// How ranges of one object are best read here.
+    pub const fn coalescing(&self) -> Coalescing {
+        self.coalescing
+    }
+
+    /// Carries out every read; keys are those of the backend ([`Self::full_key`]).
+    pub fn read(&self, batch: &mut [ReadRequest<'_>]) {
+        self.backend.read(batch);
+    }
+
+    /// Carries out every write; keys are those of the backend ([`Self::full_key`]).
+    pub fn write(&self, batch: &mut [WriteRequest<'_>]) {
+        self.backend.write(batch);
+    }
+
+    /// Appends the start of every key as the backend knows it.
+    pub fn push_prefix(&self, keys: &mut String) {
+        keys.push_str(&self.prefix);
+    }
+
     /// `key` as the backend knows it, in `buffer`; for loops that build many keys without allocating.
     pub fn full_key<'k>(&self, key: &str, buffer: &'k mut String) -> &'k str {
         buffer.clear();
@@ -79,7 +105,7 @@ impl Store {
         scratch: &mut String,
     ) -> Result<Option<usize>, IoError> {
         let source = Source::Key(self.full_key(key, scratch));
-        found(self.read_one(ReadRequest { source, extent: Extent::Whole, buffer, result: Ok(0) }))
+        found(self.read_one(ReadRequest::new(source, Extent::Whole, buffer)))
     }
 
     /// Fills `buffer` from `offset` of an open object.
@@ -88,7 +114,7 @@ impl Store {
     /// [`IoError::Short`] if the object ends before.
     pub fn read_at(&self, object: &Object, key: &str, offset: u64, buffer: &mut [u8]) -> Result<(), IoError> {
         let source = Source::Open(object, key);
-        self.read_one(ReadRequest { source, extent: Extent::From(offset), buffer, result: Ok(0) }).map(|_| ())
+        self.read_one(ReadRequest::new(source, Extent::From(offset), buffer)).map(|_| ())
     }
 
     /// A small object, such as metadata; `None` if there is none.
@@ -111,8 +137,7 @@ impl Store {
     /// # Errors
     /// If it cannot be written.
     pub fn write_whole(&self, key: &str, data: &[u8], scratch: &mut String) -> Result<(), IoError> {
-        let target = Source::Key(self.full_key(key, scratch));
-        self.write_one(WriteRequest { target, offset: 0, data, result: Ok(()) })
+        self.write_one(WriteRequest::whole(self.full_key(key, scratch), data, false))
     }
 
     /// Writes `data` at `offset` of an open object.
@@ -120,7 +145,7 @@ impl Store {
     /// # Errors
     /// If it cannot be written.
     pub fn write_at(&self, object: &Object, key: &str, offset: u64, data: &[u8]) -> Result<(), IoError> {
-        self.write_one(WriteRequest { target: Source::Open(object, key), offset, data, result: Ok(()) })
+        self.write_one(WriteRequest::at(object, key, offset, data))
     }
 
     /// Replaces the small object at `key` in one step: a reader finds the old or the new one, never a part.
@@ -128,11 +153,7 @@ impl Store {
     /// # Errors
     /// If it cannot be written.
     pub fn put(&self, key: &str, data: &[u8]) -> Result<(), IoError> {
-        let (mut scratch, temp) = (String::new(), format!("{key}.partial"));
-        self.write_whole(&temp, data, &mut scratch)?;
-        let (mut from, mut to) = (String::new(), String::new());
-        let (from, to) = (self.full_key(&temp, &mut from), self.full_key(key, &mut to));
-        self.names.change(Change::Rename { from, to })
+        self.write_one(WriteRequest::whole(self.full_key(key, &mut String::new()), data, true))
     }
 
     /// Opens the object at `key`; `None` if it is missing and `access` does not create it.

@@ -1,21 +1,68 @@
 //! One suite over every backend: the same calls, the same answers.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, unsafe_code, reason = "a test fails by panicking; mmap wants a promise")]
 
 use std::sync::Arc;
 
 use zarrange_io::wrappers::counting::{IoCounters, IoCounts, counting};
 use zarrange_io::wrappers::faults::{Fault, Faults, faulty};
-use zarrange_io::{Access, Change, Entry, IoError, Location, Store};
+use zarrange_io::{
+    Access, Change, Entry, Extent, IoError, Location, Opener, ReadRequest, Source, Store, WriteRequest,
+};
 
+/// A directory on a disk: what is tested here includes what a file system in memory cannot do.
+fn scratch_dir() -> tempfile::TempDir {
+    tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap()
+}
+
+fn mmap() -> Opener {
+    // SAFETY: the tests change a file only after the last read of it.
+    unsafe { Opener::mmap() }
+}
+
+/// Every backend of local files. `io_uring` is a part of what is built here: a machine without it fails.
+fn openers() -> Vec<(&'static str, Opener)> {
+    let mut all = vec![
+        ("std", Opener::default()),
+        ("std with a pool", Opener::std_pool(3).unwrap()),
+        ("mmap", mmap()),
+        ("io_uring", Opener::io_uring().unwrap()),
+        ("auto", Opener::auto().unwrap()),
+    ];
+    let dir = scratch_dir();
+    std::fs::write(dir.path().join("probe"), b"probe").unwrap();
+    for (name, opener) in
+        [("std direct", Opener::default()), ("io_uring direct", Opener::io_uring().unwrap())]
+    {
+        let opener = opener.direct(true);
+        match opener.open(&Location::Path(dir.path().to_owned())).unwrap().open("probe", Access::Read) {
+            Err(IoError::NoDirect { .. }) => println!("{name}: not supported by this file system, skipped"),
+            other => {
+                other.unwrap();
+                all.push((name, opener));
+            }
+        }
+    }
+    all
+}
+
+/// Runs `check` over every backend, and over every wrapper around each, in an empty store each time.
 fn over_every_store(check: impl Fn(&Store)) {
-    let dir = tempfile::tempdir().unwrap();
-    check(&Location::Path(dir.path().to_owned()).open().unwrap());
+    for (name, opener) in openers() {
+        println!("{name}");
+        let dir = scratch_dir();
+        let store = |below: &str| {
+            let path = dir.path().join(below);
+            std::fs::create_dir_all(&path).unwrap();
+            opener.open(&Location::Path(path)).unwrap()
+        };
+        check(&store("plain"));
+        check(&store("parent").below("x/y").unwrap());
+        check(&counting(store("counted"), &Arc::default()));
+        check(&faulty(store("sound"), &Faults::new(Fault::Fail(5), u64::MAX)));
+    }
+    let dir = scratch_dir();
     let name = dir.path().file_name().unwrap().to_str().unwrap();
     check(&Location::parse(&format!("memory://{name}")).unwrap().open().unwrap());
-    let local = || Location::Path(dir.path().to_owned()).open().unwrap();
-    check(&local().below("x/y").unwrap());
-    check(&counting(local().below("counted").unwrap(), &Arc::default()));
-    check(&faulty(local().below("sound").unwrap(), &Faults::new(Fault::Fail(5), u64::MAX)));
 }
 
 fn read(store: &Store, key: &str, room: usize) -> Result<Option<Vec<u8>>, IoError> {
@@ -57,16 +104,146 @@ fn open_objects() {
         let object = store.open("s", Access::Create).unwrap().unwrap();
         store.write_at(&object, "s", 3, b"def").unwrap();
         store.write_at(&object, "s", 0, b"abc").unwrap();
+        drop(object);
         let object = store.open("s", Access::Read).unwrap().unwrap();
         assert_eq!(object.bytes().unwrap(), 6);
         let mut buffer = [0; 4];
         store.read_at(&object, "s", 1, &mut buffer).unwrap();
         assert_eq!(&buffer, b"bcde");
-        for offset in [3, 6, 100, u64::MAX / 2] {
+        for offset in [3, 6, 100, u64::MAX / 2, u64::MAX - 1] {
             let result = store.read_at(&object, "s", offset, &mut buffer);
             assert!(matches!(result, Err(IoError::Short { available: 6, .. })), "{offset}: {result:?}");
         }
     });
+}
+
+/// Bytes that tell where they are.
+fn pattern(length: usize, seed: usize) -> Vec<u8> {
+    (0..length).map(|k| u8::try_from((k * 31 + k / 251 + seed * 7) % 256).unwrap()).collect()
+}
+
+#[test]
+fn a_batch_of_many_objects() {
+    over_every_store(|store| {
+        // More requests than any backend keeps in flight, every size around a page, missing ones between them.
+        let size = |k: usize| [0, 1, 511, 512, 4095, 4096, 4097, 20_000][k % 8];
+        let keys: Vec<String> = (0..300)
+            .map(|k| {
+                let mut key = String::new();
+                store.push_prefix(&mut key);
+                key + &format!("d{}/{k}", k % 5)
+            })
+            .collect();
+        let data: Vec<Vec<u8>> = (0..300).map(|k| pattern(size(k), k)).collect();
+        for atomic in [false, true] {
+            let mut batch: Vec<_> = keys
+                .iter()
+                .zip(&data)
+                .filter(|(key, _)| !key.ends_with('7'))
+                .map(|(key, data)| WriteRequest::whole(key, data, atomic))
+                .collect();
+            store.write(&mut batch);
+            assert!(batch.iter().all(|r| r.result.is_ok()), "{:?}", batch.iter().find(|r| r.result.is_err()));
+        }
+        let mut buffers = vec![vec![0; 20_001]; 300];
+        let mut batch: Vec<_> = keys
+            .iter()
+            .zip(&mut buffers)
+            .map(|(key, buffer)| ReadRequest::new(Source::Key(key), Extent::Whole, buffer))
+            .collect();
+        store.read(&mut batch);
+        for (k, request) in batch.iter().enumerate() {
+            match &request.result {
+                Err(e) => assert!(e.is_not_found() && keys[k].ends_with('7'), "{}: {e}", keys[k]),
+                Ok(read) => assert!(request.buffer[..*read] == data[k], "{}", keys[k]),
+            }
+        }
+        let mut seen = 0;
+        store.walk("", &mut |_, _| seen += 1).unwrap();
+        assert_eq!(seen, 270, "no temporary names are left");
+    });
+}
+
+#[test]
+fn a_batch_of_ranges() {
+    over_every_store(|store| {
+        let data = pattern(3_000_000, 0);
+        store.write_whole("big", &data, &mut String::new()).unwrap();
+        let object = store.open("big", Access::Read).unwrap().unwrap();
+        let mut key = String::new();
+        let key = store.full_key("big", &mut key);
+        // Offsets and lengths on and off block borders; one range far larger than any block buffer.
+        let mut ranges: Vec<(usize, usize)> =
+            (0..200).map(|k| (k * 14_983 % 2_900_000, 1 + k * 577 % 40_000)).collect();
+        ranges.extend([(0, 4096), (4096, 8192), (512, 512), (1, 2_999_999), (2_999_999, 1), (5, 0)]);
+        let mut buffers: Vec<Vec<u8>> = ranges.iter().map(|(_, length)| vec![0; *length]).collect();
+        let source =
+            |k: usize| if k.is_multiple_of(3) { Source::Key(key) } else { Source::Open(&object, key) };
+        let mut batch: Vec<_> = ranges
+            .iter()
+            .zip(&mut buffers)
+            .enumerate()
+            .map(|(k, ((offset, _), buffer))| {
+                ReadRequest::new(source(k), Extent::From(*offset as u64), buffer)
+            })
+            .collect();
+        store.read(&mut batch);
+        for ((offset, length), request) in ranges.iter().zip(&batch) {
+            assert_eq!(*request.result.as_ref().unwrap(), *length);
+            assert!(request.buffer[..] == data[*offset..offset + length], "{offset} {length}");
+        }
+        // Beyond the end, by name and open: refused with the numbers, the others of the batch unharmed.
+        let (mut one, mut two, mut three) = ([0; 10], [0; 10], [0; 10]);
+        let mut batch = [
+            ReadRequest::new(Source::Key(key), Extent::From(2_999_995), &mut one),
+            ReadRequest::new(Source::Open(&object, key), Extent::From(2_999_990), &mut two),
+            ReadRequest::new(Source::Open(&object, key), Extent::From(u64::MAX - 3), &mut three),
+        ];
+        store.read(&mut batch);
+        assert!(matches!(batch[0].result, Err(IoError::Short { available: 3_000_000, .. })), "{batch:?}");
+        assert!(batch[1].buffer[..] == data[2_999_990..], "{batch:?}");
+        assert!(matches!(batch[2].result, Err(IoError::Short { available: 3_000_000, .. })), "{batch:?}");
+    });
+}
+
+#[test]
+fn what_cannot_be_read_says_why() {
+    over_every_store(|store| {
+        store.write_whole("dir/file", b"1234", &mut String::new()).unwrap();
+        assert!(read(store, "dir", 10).is_err() || store.label().starts_with("memory"), "a directory");
+        let message = read(store, "dir/file", 3).unwrap_err().to_string();
+        assert!(message.contains("dir/file") && message.contains('4') && message.contains('3'), "{message}");
+    });
+}
+
+#[test]
+fn a_file_that_shrinks_is_an_error() {
+    for (name, opener) in openers() {
+        let dir = scratch_dir();
+        std::fs::write(dir.path().join("f"), pattern(100_000, 1)).unwrap();
+        let store = opener.open(&Location::Path(dir.path().to_owned())).unwrap();
+        let object = store.open("f", Access::Read).unwrap().unwrap();
+        store.read_at(&object, "f", 90_000, &mut [0; 1000]).unwrap();
+        std::fs::OpenOptions::new().write(true).open(dir.path().join("f")).unwrap().set_len(10_000).unwrap();
+        let result = store.read_at(&object, "f", 90_000, &mut [0; 1000]);
+        assert!(matches!(result, Err(IoError::Short { available: 10_000, .. })), "{name}: {result:?}");
+    }
+}
+
+#[test]
+fn a_file_that_is_being_written_is_not_mapped() {
+    let dir = scratch_dir();
+    let store = mmap().open(&Location::Path(dir.path().to_owned())).unwrap();
+    let writer = store.open("f", Access::Create).unwrap().unwrap();
+    store.write_at(&writer, "f", 0, b"12345678").unwrap();
+    let mut buffer = [0; 8];
+    // Its own open object is read without a mapping.
+    store.read_at(&writer, "f", 0, &mut buffer).unwrap();
+    assert_eq!(&buffer, b"12345678");
+    let message = read(&store, "f", 8).unwrap_err().to_string();
+    assert!(message.contains("open for writing") && message.contains("--backend std"), "{message}");
+    drop(writer);
+    assert_eq!(read(&store, "f", 8).unwrap().unwrap(), b"12345678");
 }
 
 #[test]
@@ -101,17 +278,19 @@ fn keys_stay_inside() {
 
 #[test]
 fn a_symlink_is_not_written_through() {
-    let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("real"), b"safe").unwrap();
-    std::os::unix::fs::symlink("real", dir.path().join("link")).unwrap();
-    let store = Location::Path(dir.path().to_owned()).open().unwrap();
-    assert!(store.write_whole("link", b"evil", &mut String::new()).is_err());
-    assert_eq!(std::fs::read(dir.path().join("real")).unwrap(), b"safe");
+    for (name, opener) in openers() {
+        let dir = scratch_dir();
+        std::fs::write(dir.path().join("real"), b"safe").unwrap();
+        std::os::unix::fs::symlink("real", dir.path().join("link")).unwrap();
+        let store = opener.open(&Location::Path(dir.path().to_owned())).unwrap();
+        assert!(store.write_whole("link", b"evil", &mut String::new()).is_err(), "{name}");
+        assert_eq!(std::fs::read(dir.path().join("real")).unwrap(), b"safe", "{name}");
+    }
 }
 
 #[test]
 fn places_within_places() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch_dir();
     let base = dir.path().join("a.zarr");
     std::fs::create_dir(&base).unwrap();
     std::os::unix::fs::symlink(&base, dir.path().join("alias")).unwrap();

@@ -21,6 +21,8 @@ pub struct IngestOptions {
     pub codecs: fn(usize) -> Vec<CodecMetadata>,
     /// Replace an existing target.
     pub overwrite: bool,
+    /// How the target is opened.
+    pub io: Opener,
 }
 
 /// What was stored.
@@ -55,7 +57,7 @@ pub fn ingest(
     target: &Location,
     options: &IngestOptions,
 ) -> Result<Ingested, LightCurveError> {
-    let staging = Staging::begin(target, options.overwrite, &Opener::default())?;
+    let staging = Staging::begin(target, options.overwrite, &options.io)?;
     let root = staging.store()?;
     let shape = [curves.objects.len() as u64, curves.longest() as u64];
     let mut arrays = vec![("object_id".to_owned(), write_names(curves, &root, options)?)];

@@ -10,7 +10,7 @@ use zarrange_array::{
     check_target,
 };
 use zarrange_codec::{ArrayCodec, ShardIndex};
-use zarrange_io::{Location, Opener, Store};
+use zarrange_io::{Coalescing, Location, Opener, Store};
 use zarrange_plan::{Format, Plan, Problem, Purpose, Strategy, plan};
 
 use crate::budget::Budget;
@@ -108,7 +108,7 @@ pub struct Item {
 /// [`RechunkError`] if the source cannot be opened, a request does not fit it, or the target may not be written.
 pub fn prepare(job: Job) -> Result<Prepared, RechunkError> {
     check_apart(&job.source, &job.target)?;
-    check_target(&job.target, job.overwrite)?;
+    check_target(&job.target, job.overwrite, &job.io)?;
     let root = zarrange_array::open(&job.io.open(&job.source)?)?;
     let mut consolidated = false;
     let (mut arrays, mut groups) = (Vec::new(), Vec::new());
@@ -219,7 +219,8 @@ fn prepare_item(
 /// The array that `document` describes, not stored anywhere yet.
 fn target_array(source: &Array, document: Document) -> Result<Array, RechunkError> {
     let label = format!("{} rechunked", source.location());
-    let nowhere = Store::new(Arc::new(zarrange_io::backends::memory::Memory::default()), label);
+    let memory = Arc::new(zarrange_io::backends::memory::Memory::default());
+    let nowhere = Store::new(memory.clone(), memory, label, Coalescing::NONE);
     Ok(Array::new(nowhere, document, 3)?)
 }
 

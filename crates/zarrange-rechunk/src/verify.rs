@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use zarrange_array::{Array, Contents, Node, open, walk};
 use zarrange_grid::index;
-use zarrange_io::{Access, IoError, Location, Object};
+use zarrange_io::{Access, IoError, Location, Object, Opener};
 use zarrange_plan::{Purpose, plan};
 
 use crate::RechunkError;
@@ -94,11 +94,12 @@ impl fmt::Display for Difference {
 /// [`RechunkError`] if one of them cannot be read, or the memory does not suffice.
 pub fn verify(
     (a, b): (&Location, &Location),
+    io: &Opener,
     memory_bytes_max: u64,
     threads: u64,
     progress: &dyn Progress,
 ) -> Result<Option<Difference>, RechunkError> {
-    let (a, b) = (nodes(a)?, nodes(b)?);
+    let (a, b) = (nodes(a, io)?, nodes(b, io)?);
     let budget = Budget::new(memory_bytes_max);
     if let Some(difference) = compare_structure(&a, &b) {
         return Ok(Some(difference));
@@ -122,9 +123,9 @@ pub fn verify(
     Ok(None)
 }
 
-fn nodes(location: &Location) -> Result<Vec<(String, Node)>, RechunkError> {
+fn nodes(location: &Location, io: &Opener) -> Result<Vec<(String, Node)>, RechunkError> {
     let mut out = Vec::new();
-    walk(open(&location.open()?)?, "", &mut |path: &str, node| -> Result<(), RechunkError> {
+    walk(open(&io.open(location)?)?, "", &mut |path: &str, node| -> Result<(), RechunkError> {
         out.push((path.to_owned(), node));
         Ok(())
     })?;

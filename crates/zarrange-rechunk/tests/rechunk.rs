@@ -145,7 +145,7 @@ fn check(case: &Case, seen: &Mutex<BTreeMap<&'static str, usize>>) -> Result<(),
     let (data, _) = written.read_region(&Region::whole(shape)).unwrap();
     prop_assert!(data == values(shape), "{} differs", report.cost.strategy);
     prop_assert_eq!(written.document().attributes(), array(&from).document().attributes());
-    let differs = verify((&from, &to), 1 << 20, *threads, &NoProgress).unwrap();
+    let differs = verify((&from, &to), &Opener::default(), 1 << 20, *threads, &NoProgress).unwrap();
     prop_assert_eq!(differs, None);
 
     let again = place();
@@ -214,7 +214,7 @@ fn verification_finds_one_changed_element() {
     data[4 * (2 * 6 + 3)] ^= 1;
     let mut scratch = Scratch::new(changed.elements().unwrap().chain());
     changed.write_region(&region, &data, &mut scratch).unwrap();
-    let difference = verify((&a, &b), 1 << 20, 2, &NoProgress).unwrap();
+    let difference = verify((&a, &b), &Opener::default(), 1 << 20, 2, &NoProgress).unwrap();
     assert!(
         matches!(&difference, Some(Difference::Value { index, .. }) if *index == [10, 9]),
         "{difference:?}"
@@ -294,7 +294,7 @@ fn every_call_may_fail() {
                 let to = place();
                 let faults = Faults::new(fault, at);
                 let wrap = faults.clone();
-                let io = Opener::wrapped(move |store| faulty(store, &wrap));
+                let io = Opener::default().wrapped(move |store| faulty(store, &wrap));
                 let this = Job { io, verify: Verify::Full, ..job(&from, &to, chunk, shard, memory, threads) };
                 let outcome = rechunk(this);
                 if faults.calls() <= at {
@@ -303,7 +303,10 @@ fn every_call_may_fail() {
                 }
                 match outcome {
                     // A fault of the cleaning up, or of a wait for durability.
-                    Ok(_) => assert_eq!(verify((&from, &to), 1 << 20, 1, &NoProgress).unwrap(), None),
+                    Ok(_) => assert_eq!(
+                        verify((&from, &to), &Opener::default(), 1 << 20, 1, &NoProgress).unwrap(),
+                        None
+                    ),
                     Err(error) => {
                         failed += 1;
                         assert!(!error.to_string().is_empty());
@@ -329,13 +332,15 @@ fn a_flipped_bit_does_not_get_through() {
         let to = place();
         let faults = Faults::new(Fault::Corrupt, at);
         let wrap = faults.clone();
-        let io = Opener::wrapped(move |store| faulty(store, &wrap));
+        let io = Opener::default().wrapped(move |store| faulty(store, &wrap));
         let outcome =
             rechunk(Job { io, verify: Verify::Full, ..job(&from, &to, &[5, 20], None, 1 << 20, 2) });
         if faults.calls() <= at {
             break;
         }
-        let differs = outcome.is_ok().then(|| verify((&from, &to), 1 << 20, 1, &NoProgress).unwrap());
+        let differs = outcome
+            .is_ok()
+            .then(|| verify((&from, &to), &Opener::default(), 1 << 20, 1, &NoProgress).unwrap());
         assert!(matches!(differs, None | Some(None)), "call {at}: {differs:?}");
     }
 }

@@ -62,6 +62,8 @@ pub(crate) struct DemoArgs {
     /// Number of epochs [default: that of the recipe, 500]
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) epochs: Option<u64>,
+    #[command(flatten)]
+    pub(crate) io: IoArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -96,9 +98,8 @@ pub(crate) struct RechunkArgs {
     /// Existing directory for an intermediate [default: beside DST]
     #[arg(long, value_name = "LOCATION", value_parser = location)]
     pub(crate) temp: Option<Location>,
-    /// How bytes are read and written
-    #[arg(long, value_enum, default_value_t = BackendArg::Auto)]
-    pub(crate) backend: BackendArg,
+    #[command(flatten)]
+    pub(crate) io: IoArgs,
     /// Threads [default: one for each processor]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=4096))]
     pub(crate) threads: Option<u64>,
@@ -136,6 +137,8 @@ pub(crate) struct VerifyArgs {
     /// Bound on all data buffers together [default: half of the available memory]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) max_mem: Option<u64>,
+    #[command(flatten)]
+    pub(crate) io: IoArgs,
     /// Threads [default: one for each processor]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=4096))]
     pub(crate) threads: Option<u64>,
@@ -152,6 +155,8 @@ pub(crate) struct InfoArgs {
     /// Array or group
     #[arg(value_parser = location)]
     pub(crate) location: Location,
+    #[command(flatten)]
+    pub(crate) io: IoArgs,
     /// Print one JSON object on stdout
     #[arg(long)]
     pub(crate) json: bool,
@@ -170,6 +175,8 @@ pub(crate) struct IngestArgs {
     /// Bound on the measurements in memory [default: half of the available memory]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) max_mem: Option<u64>,
+    #[command(flatten)]
+    pub(crate) io: IoArgs,
     /// Replace an existing OUT
     #[arg(long)]
     pub(crate) overwrite: bool,
@@ -178,12 +185,28 @@ pub(crate) struct IngestArgs {
     pub(crate) json: bool,
 }
 
+/// How bytes are read and written.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct IoArgs {
+    /// How local files are read and written
+    #[arg(long, value_enum, default_value_t = BackendArg::Auto)]
+    pub(crate) backend: BackendArg,
+    /// Read past the page cache (`O_DIRECT`); not with mmap
+    #[arg(long)]
+    pub(crate) direct: bool,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum BackendArg {
-    /// The best there is
+    /// `io_uring` where it works, otherwise std
     Auto,
-    /// Positioned reads and writes of the standard library
+    /// Positioned reads and writes, several at once
     Std,
+    /// Memory mappings to read, positioned writes; only for files that nobody changes meanwhile
+    Mmap,
+    /// Linux `io_uring`; an error where the kernel has none or refuses it
+    #[value(name = "io_uring")]
+    IoUring,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

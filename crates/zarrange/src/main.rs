@@ -4,6 +4,7 @@
 //! environment read, and backends chosen.
 
 mod args;
+mod backend;
 mod commands;
 mod memory;
 mod progress;

@@ -64,6 +64,12 @@ impl Memory {
         object
     }
 
+    /// The object at `key` is now `data`, for whoever opens it from now on.
+    fn replace(&self, key: &str, data: &[u8]) {
+        let object = MemoryObject(Arc::new(Mutex::new(data.to_vec())));
+        lock(&self.objects).insert(key.to_owned(), object);
+    }
+
     /// Takes out the object at `key` and all below it.
     fn take(&self, key: &str) -> Vec<(String, MemoryObject)> {
         let mut objects = lock(&self.objects);
@@ -96,7 +102,7 @@ impl Backend for Memory {
     fn write(&self, batch: &mut [WriteRequest<'_>]) {
         for request in batch {
             request.result = match request.target {
-                Source::Key(key) => key::check(key).map(|()| self.create(key).write(0, request.data)),
+                Source::Key(key) => key::check(key).map(|()| self.replace(key, request.data)),
                 Source::Open(Object::Memory(o), _) => {
                     o.write(request.offset, request.data);
                     Ok(())

@@ -1,226 +1,149 @@
-//! Local files through positioned reads and writes of the standard library, one request after the other.
-//!
-//! Names are resolved relative to an open directory, without building a path for each chunk.
+//! Local files through positioned reads and writes, by the caller or by a pool of threads.
 
-use std::fs::File;
+use std::cell::RefCell;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags};
+use rayon::prelude::*;
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use rustix::fs::RenameFlags;
 
-use crate::backend::{
-    Access, Backend, Change, Entry, Extent, Namespace, Object, ReadRequest, Source, WriteRequest,
-};
+use super::direct::{Bounce, take};
+use super::directory::{Directory, LocalFile, temporary};
+use crate::backend::{Backend, Object, ReadRequest, Source, WriteRequest};
 use crate::{IoError, key};
 
-const FILE_MODE: Mode = Mode::from_raw_mode(0o666);
-const DIR_MODE: Mode = Mode::from_raw_mode(0o777);
+/// Requests that a thread of the pool takes at once: fewer would cost more to hand over than to carry out.
+const SHARE: usize = 4;
 
-/// A directory of local files: both the names and the bytes.
+/// Positioned reads and writes of a directory's files.
 #[derive(Debug)]
-pub struct Directory {
-    root: OwnedFd,
-    path: PathBuf,
+pub struct StdFiles {
+    directory: Arc<Directory>,
+    pool: Option<Arc<ThreadPool>>,
 }
 
-impl Directory {
-    /// Opens an existing directory.
-    ///
-    /// # Errors
-    /// If `path` is not a directory that can be opened.
-    pub fn open(path: &Path) -> Result<Self, IoError> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let root = rustix::fs::open(path, flags, Mode::empty())
-            .map_err(|e| IoError::os("open directory", path.display().to_string(), e))?;
-        Ok(Self { root, path: path.to_owned() })
+impl StdFiles {
+    /// The files of `directory`; the requests of a batch are carried out by `pool` at the same time, or one after the other.
+    pub fn new(directory: Arc<Directory>, pool: Option<Arc<ThreadPool>>) -> Self {
+        Self { directory, pool }
     }
 
-    fn locate(&self, key: &str) -> String {
-        self.path.join(key).display().to_string()
-    }
-
-    fn error(&self, operation: &'static str, key: &str, source: impl Into<io::Error>) -> IoError {
-        IoError::os(operation, self.locate(key), source)
-    }
-
-    /// An existing file to read.
-    fn file(&self, key: &str) -> Result<File, IoError> {
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-        let fd = rustix::fs::openat(&self.root, key, flags, Mode::empty());
-        Ok(File::from(fd.map_err(|e| self.error("open", key, e))?))
-    }
-
-    /// A new, empty file to write; missing directories on the way are made. Symlinks are not followed.
-    fn create(&self, key: &str) -> Result<File, IoError> {
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let open = || rustix::fs::openat(&self.root, key, flags, FILE_MODE);
-        let fd = match open() {
-            Err(rustix::io::Errno::NOENT) => {
-                self.make_parents(key)?;
-                open()
-            }
-            other => other,
-        };
-        Ok(File::from(fd.map_err(|e| self.error("create", key, e))?))
-    }
-
-    fn make_parents(&self, key: &str) -> Result<(), IoError> {
-        key.rsplit_once('/').map_or(Ok(()), |(parent, _)| self.make_directory(parent))
-    }
-
-    /// Makes a directory, those around it only where they are missing: each call costs a journal entry.
-    fn make_directory(&self, key: &str) -> Result<(), IoError> {
-        let make = || match rustix::fs::mkdirat(&self.root, key, DIR_MODE) {
-            Err(rustix::io::Errno::EXIST) => Ok(()),
-            other => other,
-        };
-        let outcome = match (make(), key.rsplit_once('/')) {
-            (Err(rustix::io::Errno::NOENT), Some((parent, _))) => {
-                self.make_directory(parent)?;
-                make()
-            }
-            (other, _) => other,
-        };
-        outcome.map_err(|e| self.error("create directory", key, e))
-    }
-
-    fn read_one(&self, request: &mut ReadRequest<'_>) -> Result<usize, IoError> {
-        match request.source {
-            Source::Key(key) => {
-                key::check(key)?;
-                self.read_file(&self.file(key)?, key, request.extent, request.buffer)
-            }
-            Source::Open(Object::File(file), key) => {
-                self.read_file(file, key, request.extent, request.buffer)
-            }
-            Source::Open(Object::Memory(object), key) => object.read(key, request.extent, request.buffer),
+    fn each<T: Send>(&self, batch: &mut [T], work: impl Fn(&Directory, &mut T) + Send + Sync) {
+        match &self.pool {
+            Some(pool) if batch.len() > SHARE => pool.install(|| {
+                batch.par_iter_mut().with_min_len(SHARE).for_each(|request| work(&self.directory, request));
+            }),
+            _ => batch.iter_mut().for_each(|request| work(&self.directory, request)),
         }
     }
-
-    fn read_file(&self, file: &File, key: &str, extent: Extent, buffer: &mut [u8]) -> Result<usize, IoError> {
-        let (offset, wanted) = match extent {
-            Extent::From(offset) => (offset, buffer.len()),
-            Extent::Whole => {
-                let meta = file.metadata().map_err(|e| self.error("read size", key, e))?;
-                if meta.is_dir() {
-                    return Err(self.error("read", key, io::Error::from(io::ErrorKind::IsADirectory)));
-                }
-                let bytes_max = buffer.len() as u64;
-                if meta.len() > bytes_max {
-                    return Err(IoError::TooLarge {
-                        location: self.locate(key),
-                        bytes: meta.len(),
-                        bytes_max,
-                    });
-                }
-                // `bytes_max` is the length of a buffer, so the size fits too.
-                (0, usize::try_from(meta.len()).unwrap_or(buffer.len()))
-            }
-        };
-        file.read_exact_at(&mut buffer[..wanted], offset).map(|()| wanted).map_err(|e| {
-            let available = file.metadata().map_or(u64::MAX, |m| m.len());
-            let ends_before = offset.checked_add(wanted as u64).is_none_or(|end| end > available);
-            if e.kind() == io::ErrorKind::UnexpectedEof || ends_before {
-                IoError::Short { location: self.locate(key), offset, bytes: wanted as u64, available }
-            } else {
-                self.error("read", key, e)
-            }
-        })
-    }
-
-    fn write_one(&self, request: &WriteRequest<'_>) -> Result<(), IoError> {
-        let (file, key, offset) = match request.target {
-            Source::Key(key) => {
-                key::check(key)?;
-                (&self.create(key)?, key, 0)
-            }
-            Source::Open(Object::File(file), key) => (file, key, request.offset),
-            Source::Open(Object::Memory(object), _) => {
-                object.write(request.offset, request.data);
-                return Ok(());
-            }
-        };
-        file.write_all_at(request.data, offset).map_err(|e| self.error("write", key, e))
-    }
-
-    fn remove(&self, key: &str) -> Result<(), IoError> {
-        let is_dir = match rustix::fs::statat(&self.root, key, AtFlags::SYMLINK_NOFOLLOW) {
-            Err(rustix::io::Errno::NOENT) => return Ok(()),
-            Err(e) => return Err(self.error("remove", key, e)),
-            Ok(stat) => FileType::from_raw_mode(stat.st_mode) == FileType::Directory,
-        };
-        let path = self.path.join(key);
-        let removed = if is_dir { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
-        removed.map_err(|e| self.error("remove", key, e))
-    }
-
-    fn rename(&self, from: &str, to: &str, flags: RenameFlags) -> Result<(), IoError> {
-        self.make_parents(to)?;
-        rustix::fs::renameat_with(&self.root, from, &self.root, to, flags)
-            .map_err(|e| self.error("rename to", to, e))
-    }
 }
 
-impl Backend for Directory {
+/// A pool of `threads` for blocking I/O.
+///
+/// # Errors
+/// If the threads cannot be started.
+pub fn pool(threads: usize) -> Result<Arc<ThreadPool>, IoError> {
+    let name = |k| format!("io-{k}");
+    ThreadPoolBuilder::new().num_threads(threads).thread_name(name).build().map(Arc::new).map_err(|e| {
+        IoError::Backend { backend: "std", source: io::Error::other(e), instead: "std with one thread" }
+    })
+}
+
+impl Backend for StdFiles {
     fn name(&self) -> &'static str {
-        "std"
+        if self.directory.is_direct() { "std+direct" } else { "std" }
     }
 
     fn read(&self, batch: &mut [ReadRequest<'_>]) {
-        for request in batch {
-            request.result = self.read_one(request);
-        }
+        self.each(batch, |directory, request| request.result = read_one(directory, request));
     }
 
     fn write(&self, batch: &mut [WriteRequest<'_>]) {
-        for request in batch {
-            request.result = self.write_one(request);
-        }
+        self.each(batch, |directory, request| request.result = write_one(directory, request));
     }
 }
 
-impl Namespace for Directory {
-    fn open(&self, key: &str, access: Access) -> Result<Object, IoError> {
-        key::check(key)?;
-        match access {
-            Access::Read => self.file(key).map(Object::File),
-            Access::Create => self.create(key).map(Object::File),
+fn read_one(directory: &Directory, request: &mut ReadRequest<'_>) -> Result<usize, IoError> {
+    let ReadRequest { source, extent, buffer, .. } = request;
+    let opened;
+    let (file, key) = match *source {
+        Source::Key(key) => {
+            key::check(key)?;
+            opened = directory.file(key)?;
+            (&opened, key)
+        }
+        Source::Open(Object::File(file), key) => (file, key),
+        Source::Open(Object::Memory(object), key) => return object.read(key, *extent, buffer),
+    };
+    let (offset, wanted) = directory.wanted(&file.file, key, *extent, buffer.len())?;
+    read_range(directory, file, key, offset, &mut buffer[..wanted])
+}
+
+/// Fills `buffer` from `offset`.
+pub(super) fn read_range(
+    directory: &Directory,
+    file: &LocalFile,
+    key: &str,
+    offset: u64,
+    buffer: &mut [u8],
+) -> Result<usize, IoError> {
+    let (wanted, mut done) = (buffer.len(), 0);
+    directory.check_range(key, &file.file, (offset, wanted))?;
+    while done < wanted {
+        match read_some(file, offset + done as u64, &mut buffer[done..]) {
+            Ok(0) => return Err(directory.short(key, &file.file, (offset, wanted))),
+            Ok(bytes) => done += bytes,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(directory.transfer_error("read", key, (offset, wanted), e)),
         }
     }
+    Ok(wanted)
+}
 
-    fn list(&self, prefix: &str) -> Result<Vec<Entry>, IoError> {
-        key::check(prefix)?;
-        let entries = match std::fs::read_dir(self.path.join(prefix)) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            other => other.map_err(|e| self.error("list", prefix, e))?,
-        };
-        let mut out = Vec::new();
-        for entry in entries {
-            let entry = entry.map_err(|e| self.error("list", prefix, e))?;
-            // A symlink counts as what it points to, as when its bytes are read; a dangling one is skipped.
-            let Ok(meta) = std::fs::metadata(entry.path()) else { continue };
-            let Ok(name) = entry.file_name().into_string() else { continue };
-            out.push(Entry { name, bytes: (!meta.is_dir()).then_some(meta.len()) });
-        }
-        out.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(out)
+/// One read: some bytes from `offset`, 0 at the end of the file.
+fn read_some(file: &LocalFile, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+    thread_local! {
+        static BOUNCE: RefCell<Bounce> = RefCell::default();
     }
+    match file.direct {
+        Some(alignment) if !alignment.fits(offset, buffer) => BOUNCE.with_borrow_mut(|bounce| {
+            let (start, bytes) = alignment.blocks(offset, buffer.len());
+            let blocks = bounce.get(bytes);
+            let read = file.file.read_at(blocks, start)?;
+            Ok(take(&blocks[..read], start, offset, buffer))
+        }),
+        _ => file.file.read_at(buffer, offset),
+    }
+}
 
-    fn change(&self, change: Change<'_>) -> Result<(), IoError> {
-        match change {
-            Change::Remove(key) => key::check(key).and_then(|()| self.remove(key)),
-            Change::Rename { from, to } => {
-                key::check(from).and_then(|()| key::check(to))?;
-                self.rename(from, to, RenameFlags::empty())
-            }
-            Change::Exchange { a, b } => {
-                key::check(a).and_then(|()| key::check(b))?;
-                self.rename(a, b, RenameFlags::EXCHANGE)
-            }
-            // The whole file system at once: far cheaper than an fsync for each of thousands of chunks.
-            Change::Sync => rustix::fs::syncfs(&self.root).map_err(|e| self.error("sync", "", e)),
+/// Carries out one write.
+pub(super) fn write_one(directory: &Directory, request: &WriteRequest<'_>) -> Result<(), IoError> {
+    let write = |file: &LocalFile, key: &str, offset: u64| {
+        let range = (offset, request.data.len());
+        let written = file.file.write_all_at(request.data, offset);
+        written.map_err(|e| directory.transfer_error("write", key, range, e))
+    };
+    match request.target {
+        Source::Key(key) if request.atomic => {
+            key::check(key)?;
+            let mut temp = String::new();
+            temporary(key, &mut temp);
+            let written = directory
+                .create(&temp)
+                .and_then(|file| write(&file, key, 0))
+                .and_then(|()| directory.rename(&temp, key, RenameFlags::empty()));
+            written.inspect_err(|_| directory.discard(&temp))
+        }
+        Source::Key(key) => {
+            key::check(key)?;
+            write(&directory.create(key)?, key, 0)
+        }
+        Source::Open(Object::File(file), key) => write(file, key, request.offset),
+        Source::Open(Object::Memory(object), _) => {
+            object.write(request.offset, request.data);
+            Ok(())
         }
     }
 }

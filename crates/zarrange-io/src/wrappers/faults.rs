@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::backend::{Access, Backend, Change, Entry, Namespace, Object, ReadRequest, Source, WriteRequest};
+use crate::backend::{Access, Backend, Change, Entry, Namespace, Object, ReadRequest, WriteRequest};
 use crate::{IoError, Store};
 
 /// What happens to the call.
@@ -75,12 +75,6 @@ fn error(operation: &'static str, key: &str, code: i32) -> IoError {
     IoError::Os { operation, location: key.to_owned(), source: io::Error::from_raw_os_error(code) }
 }
 
-fn key<'a>(source: &Source<'a>) -> &'a str {
-    match source {
-        Source::Key(key) | Source::Open(_, key) => key,
-    }
-}
-
 impl Backend for Faulty {
     fn name(&self) -> &'static str {
         self.backend.name()
@@ -92,9 +86,9 @@ impl Backend for Faulty {
             let fault = self.faults.next();
             let Ok(read) = request.result else { continue };
             match fault {
-                Some(Fault::Fail(code)) => request.result = Err(error("read", key(&request.source), code)),
+                Some(Fault::Fail(code)) => request.result = Err(error("read", request.source.key(), code)),
                 Some(Fault::Shorten) => {
-                    let (location, bytes) = (key(&request.source).to_owned(), read as u64);
+                    let (location, bytes) = (request.source.key().to_owned(), read as u64);
                     request.result = Err(IoError::Short { location, offset: 0, bytes, available: bytes / 2 });
                 }
                 Some(Fault::Corrupt) if read > 0 => request.buffer[read / 2] ^= 0x10,
@@ -105,10 +99,12 @@ impl Backend for Faulty {
 
     fn write(&self, batch: &mut [WriteRequest<'_>]) {
         for request in batch.iter_mut() {
-            request.result = self.faults.fail("write", key(&request.target));
+            request.result = self.faults.fail("write", request.target.key());
         }
-        for request in batch.iter_mut().filter(|r| r.result.is_ok()) {
-            self.backend.write(std::slice::from_mut(request));
+        for run in batch.chunk_by_mut(|a, b| a.result.is_ok() == b.result.is_ok()) {
+            if run[0].result.is_ok() {
+                self.backend.write(run);
+            }
         }
     }
 }

@@ -17,6 +17,7 @@ use zarrange_rechunk::{
 };
 
 use crate::args::{DemoArgs, ProgressArg};
+use crate::backend::opener;
 use crate::progress::Bar;
 use crate::{memory, table};
 
@@ -33,6 +34,7 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     survey.objects = args.objects.unwrap_or(survey.objects);
     survey.epochs = args.epochs.unwrap_or(survey.epochs);
     let (objects, epochs) = (survey.objects, survey.epochs);
+    let io = opener(args.io)?;
     let place = |name: &str| Location::Path(args.dir.join(name));
     println!(
         "Photometry of {} objects at {} epochs, magnitude and error: {} of float32.\n",
@@ -43,14 +45,16 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     std::fs::create_dir_all(&args.dir).with_context(|| args.dir.display().to_string())?;
 
     let source = place("by-epoch.zarr");
-    step("A telescope adds one epoch of all objects at a time", || fill(&survey, &source))?;
+    step("A telescope adds one epoch of all objects at a time", || fill(&survey, &source, &io))?;
     let by_object = [1, epochs, VALUES];
     let shard = [SHARD_OBJECTS.min(objects), epochs, VALUES];
     let target = place("by-object.zarr");
-    step("Rechunk: one chunk for each object, verified", || rechunk(&source, &target, &by_object, None))?;
+    step("Rechunk: one chunk for each object, verified", || {
+        rechunk(&source, &target, &by_object, None, &io)
+    })?;
     let sharded = place("sharded.zarr");
     step("Rechunk: the same chunks in shards, verified", || {
-        rechunk(&source, &sharded, &by_object, Some(&shard))
+        rechunk(&source, &sharded, &by_object, Some(&shard), &io)
     })?;
 
     println!("\nWhat it costs to read (measured on the stored arrays):\n");
@@ -68,7 +72,7 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     for (name, location) in
         [("one epoch a chunk", &source), ("one object a chunk", &target), ("objects in shards", &sharded)]
     {
-        out.add_row(costs(name, location, &survey)?);
+        out.add_row(costs(name, location, &survey, &io)?);
     }
     println!("{out}");
     let useful = objects * VALUES * 4;
@@ -92,7 +96,7 @@ fn step(what: &str, work: impl FnOnce() -> anyhow::Result<String>) -> anyhow::Re
 }
 
 /// Writes the survey epoch by epoch.
-fn fill(survey: &Survey, location: &Location) -> anyhow::Result<String> {
+fn fill(survey: &Survey, location: &Location, io: &Opener) -> anyhow::Result<String> {
     let shape = vec![survey.objects, survey.epochs, VALUES];
     let none = Layout { chunk: Vec::new(), shard: None, codecs: Vec::new() };
     let document = Document::new(&ArraySpec {
@@ -107,7 +111,7 @@ fn fill(survey: &Survey, location: &Location) -> anyhow::Result<String> {
         dimension_names: vec!["object", "epoch", "value"],
         attributes: Map::from_iter([("seed".to_owned(), json!(survey.seed))]),
     });
-    let staging = Staging::begin(location, true, &Opener::default())?;
+    let staging = Staging::begin(location, true, io)?;
     let array = Array::new(staging.store()?, document, 3)?;
     let mut scratch = Scratch::new(array.elements()?.chain());
     let bar = Bar::new(ProgressArg::Auto);
@@ -130,6 +134,7 @@ fn rechunk(
     target: &Location,
     chunk: &[u64],
     shard: Option<&[u64]>,
+    io: &Opener,
 ) -> anyhow::Result<String> {
     let spec = |shape: &[u64]| -> anyhow::Result<Named> {
         let sizes = shape.iter().map(|n| i64::try_from(*n)).collect::<Result<_, _>>()?;
@@ -149,15 +154,15 @@ fn rechunk(
         verify: Verify::Full,
         durability: Durability::None,
         overwrite: true,
-        io: Opener::default(),
+        io: io.clone(),
     };
     let report = run_job(prepare(job)?, &Bar::new(ProgressArg::Auto))?;
     Ok(format!("{}, {} chunks", report.cost.strategy, table::count(report.cost.target_chunks)))
 }
 
 /// A row of the table: what one epoch and one object cost in a layout.
-fn costs(name: &str, location: &Location, survey: &Survey) -> anyhow::Result<Vec<String>> {
-    let store = location.open()?;
+fn costs(name: &str, location: &Location, survey: &Survey, io: &Opener) -> anyhow::Result<Vec<String>> {
+    let store = io.open(location)?;
     let Node::Array(array) = zarrange_array::open(&store)? else {
         anyhow::bail!("{location} is not an array")
     };

@@ -7,6 +7,7 @@ use zarrange_array::{Array, ArrayError, Contents, Node, open, walk};
 use zarrange_plan::bytes_text;
 
 use crate::args::InfoArgs;
+use crate::backend::opener;
 use crate::table;
 
 /// What `--json` prints for an array or group.
@@ -38,7 +39,7 @@ struct ArrayInfo {
 }
 
 pub(crate) fn run(args: &InfoArgs) -> anyhow::Result<ExitCode> {
-    let root = open(&args.location.open()?)?;
+    let root = open(&opener(args.io)?.open(&args.location)?)?;
     let mut nodes = Vec::new();
     walk(root, "", &mut |path: &str, node| -> Result<(), ArrayError> {
         let (node_type, zarr_format, array) = match &node {

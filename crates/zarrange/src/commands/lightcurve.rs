@@ -9,6 +9,7 @@ use zarrange_lightcurve::{IngestOptions, Ingested, LightCurves, ingest as ingest
 use zarrange_rechunk::{Codecs, SpecError};
 
 use crate::args::IngestArgs;
+use crate::backend::opener;
 use crate::{memory, table};
 
 /// The arrays that a SPEC can be given for.
@@ -18,7 +19,12 @@ pub(crate) fn ingest(args: &IngestArgs) -> anyhow::Result<ExitCode> {
     let max_mem = args.max_mem.unwrap_or_else(memory::default_max);
     let curves = LightCurves::read_csv(&args.csv, max_mem)?;
     let shape = [curves.objects.len() as u64, curves.longest() as u64];
-    let options = IngestOptions { chunks: chunks(args, &shape)?, codecs, overwrite: args.overwrite };
+    let options = IngestOptions {
+        chunks: chunks(args, &shape)?,
+        codecs,
+        overwrite: args.overwrite,
+        io: opener(args.io)?,
+    };
     let Ingested { objects, sequence, measurements } = ingest_curves(&curves, &args.out, &options)?;
     if args.json {
         println!(

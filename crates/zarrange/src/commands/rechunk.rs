@@ -2,11 +2,11 @@
 
 use std::process::ExitCode;
 
-use zarrange_io::Opener;
 use zarrange_plan::bytes_text;
 use zarrange_rechunk::{Cost, Durability, Job, Report, Verify, prepare, run as run_job};
 
 use crate::args::{DurabilityArg, RechunkArgs, VerifyArg};
+use crate::backend::opener;
 use crate::progress::Bar;
 use crate::{memory, table};
 
@@ -32,7 +32,7 @@ pub(crate) fn run(args: RechunkArgs) -> anyhow::Result<ExitCode> {
             DurabilityArg::Commit => Durability::Commit,
         },
         overwrite: args.overwrite,
-        io: Opener::default(),
+        io: opener(args.io)?,
     };
     let target = job.target.to_string();
     let prepared = prepare(job)?;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use crate::args::VerifyArgs;
+use crate::backend::opener;
 use crate::memory;
 use crate::progress::Bar;
 
@@ -12,7 +13,7 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     let max_mem = args.max_mem.unwrap_or_else(memory::default_max);
     let threads = args.threads.unwrap_or_else(memory::threads);
     let bar = Bar::new(args.progress);
-    let difference = zarrange_rechunk::verify((&args.a, &args.b), max_mem, threads, &bar)?;
+    let difference = zarrange_rechunk::verify((&args.a, &args.b), &opener(args.io)?, max_mem, threads, &bar)?;
     drop(bar);
     if args.json {
         let text = difference.as_ref().map(ToString::to_string);

@@ -1,0 +1,99 @@
+//! Local files through `io_uring`: many requests in flight from one thread.
+//!
+//! Each thread has a ring of its own, made when it first needs one. A batch keeps up to [`DEPTH`] requests in flight, each
+//! a small state machine: open, read, close; or create, write, close, rename. Reads and writes that move less than they
+//! should are continued, interrupted ones repeated.
+
+mod machines;
+mod ring;
+#[cfg(test)]
+mod tests;
+
+use std::cell::RefCell;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+
+use rustix::fs::MemfdFlags;
+
+use self::machines::{Reads, Writes};
+use self::ring::{Local, Machine};
+use super::directory::Directory;
+use crate::IoError;
+use crate::backend::{Backend, Extent, ReadRequest, Source, WriteRequest};
+
+/// Requests in flight from one thread.
+const DEPTH: u32 = 128;
+
+/// A directory's files through `io_uring`.
+#[derive(Debug)]
+pub struct UringFiles {
+    directory: Arc<Directory>,
+}
+
+impl UringFiles {
+    /// The files of `directory`.
+    pub const fn new(directory: Arc<Directory>) -> Self {
+        Self { directory }
+    }
+}
+
+/// Tries whether `io_uring` works here, with a real open and a real read: kernels lack it, containers forbid it.
+///
+/// # Errors
+/// [`IoError::Backend`] with the reason.
+pub fn probe() -> Result<(), IoError> {
+    let refused = |source: io::Error| IoError::Backend { backend: "io_uring", source, instead: "std" };
+    let (root, text) = (std::path::Path::new("/proc/self/fd"), b"probe");
+    let file =
+        rustix::fs::memfd_create("zarrange-probe", MemfdFlags::CLOEXEC).map_err(|e| refused(e.into()))?;
+    rustix::io::pwrite(&file, text, 0).map_err(|e| refused(e.into()))?;
+    let files = UringFiles::new(Arc::new(Directory::open(root, false)?));
+    let (key, mut buffer) = (file.as_raw_fd().to_string(), [0; 8]);
+    let mut batch = [ReadRequest::new(Source::Key(&key), Extent::Whole, &mut buffer)];
+    files.read(&mut batch);
+    let [ReadRequest { buffer, result, .. }] = batch;
+    match result {
+        Ok(read) if buffer[..read] == text[..] => Ok(()),
+        Ok(_) => Err(refused(io::Error::other("a test read returned other bytes than were written"))),
+        Err(IoError::Transfer { source, .. } | IoError::Os { source, .. }) => Err(refused(source)),
+        Err(e) => Err(refused(io::Error::other(e))),
+    }
+}
+
+thread_local! {
+    static LOCAL: RefCell<Option<Local>> = const { RefCell::new(None) };
+}
+
+/// Carries out a batch on this thread's ring.
+fn drive<T>(batch: &mut [T], machine: &impl Machine<T>) {
+    LOCAL.with_borrow_mut(|local| {
+        let ready = match local.take() {
+            Some(ready) => Ok(ready),
+            None => Local::new(DEPTH),
+        };
+        match ready {
+            Ok(mut ready) => {
+                // A ring that failed is not used again.
+                if ready.drive(batch, machine).is_ok() {
+                    *local = Some(ready);
+                }
+            }
+            Err(e) => batch.iter_mut().for_each(|request| machine.lost(request, None, &e)),
+        }
+    });
+}
+
+impl Backend for UringFiles {
+    fn name(&self) -> &'static str {
+        if self.directory.is_direct() { "io_uring+direct" } else { "io_uring" }
+    }
+
+    fn read(&self, batch: &mut [ReadRequest<'_>]) {
+        drive(batch, &Reads(&self.directory));
+    }
+
+    fn write(&self, batch: &mut [WriteRequest<'_>]) {
+        drive(batch, &Writes(&self.directory));
+    }
+}

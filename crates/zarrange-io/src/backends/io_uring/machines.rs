@@ -1,0 +1,353 @@
+//! What a request does, one operation after the other.
+#![expect(unsafe_code, reason = "promises where the pointers of operations lead")]
+
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+
+use rustix::fs::OFlags;
+
+use super::ring::{Machine, Operation, Slot, Stage, Step};
+use crate::backend::{Extent, Object, ReadRequest, Source, WriteRequest};
+use crate::backends::direct::{Alignment, take};
+use crate::backends::directory::{Directory, FILE_MODE, temporary};
+use crate::{IoError, key};
+
+/// An operation is repeated this often when it was interrupted.
+const REPEATS_MAX: u32 = 100;
+
+/// Reads: open where needed, read, close.
+pub(super) struct Reads<'d>(pub(super) &'d Directory);
+
+/// Writes: create where needed, write, close, rename where wanted.
+pub(super) struct Writes<'d>(pub(super) &'d Directory);
+
+/// Puts `name` into `path` as the kernel wants it.
+fn set_path(path: &mut Vec<u8>, name: &str) {
+    path.clear();
+    path.extend_from_slice(name.as_bytes());
+    path.push(0);
+}
+
+fn open(directory: &Directory, path: &[u8], flags: OFlags) -> Step {
+    // Flags are bits; the kernel's type for them is signed.
+    let (dir, flags, mode) = (directory.fd().as_raw_fd(), flags.bits().cast_signed(), FILE_MODE.bits());
+    Step::Submit(Operation::Open { dir, path: path.as_ptr(), flags, mode })
+}
+
+/// What the end of an operation means.
+enum Outcome {
+    Moved(usize),
+    /// Interrupted: the same once more.
+    Repeat,
+    /// No free descriptor.
+    Full,
+    Failed(io::Error),
+}
+
+fn outcome(slot: &mut Slot, result: i32) -> Outcome {
+    if let Ok(moved) = usize::try_from(result) {
+        return Outcome::Moved(moved);
+    }
+    let number = result.saturating_neg();
+    match number {
+        libc::EINTR | libc::EAGAIN if slot.repeats < REPEATS_MAX => {
+            slot.repeats += 1;
+            Outcome::Repeat
+        }
+        libc::EMFILE | libc::ENFILE => Outcome::Full,
+        _ => Outcome::Failed(io::Error::from_raw_os_error(number)),
+    }
+}
+
+impl Reads<'_> {
+    /// The file is open: what to read of it.
+    fn begin(&self, request: &mut ReadRequest<'_>, slot: &mut Slot) -> Result<Step, IoError> {
+        let (key, room) = (request.source.key(), request.buffer.len());
+        (slot.stage, slot.done) = (Stage::Transfer, 0);
+        let range = match (request.source, slot.file.take()) {
+            (Source::Open(Object::File(file), _), _) => {
+                self.0.wanted(&file.file, key, request.extent, room).and_then(|range| {
+                    self.0.check_range(key, &file.file, range)?;
+                    Ok(range)
+                })
+            }
+            (_, Some(fd)) => {
+                let file = self.0.opened(fd, key)?;
+                let range = self.0.wanted(&file.file, key, request.extent, room);
+                slot.direct = file.direct;
+                slot.file = Some(file.file.into());
+                range
+            }
+            (_, None) => Err(self.0.error("open", key, io::ErrorKind::NotFound)),
+        };
+        (slot.offset, slot.wanted) = range?;
+        Ok(self.read_on(request, slot))
+    }
+
+    /// The next read, or the end.
+    fn read_on(&self, request: &mut ReadRequest<'_>, slot: &mut Slot) -> Step {
+        if slot.done == slot.wanted {
+            request.result = Ok(slot.wanted);
+            return Step::Done;
+        }
+        let (file, direct) = match (&slot.file, request.source) {
+            (Some(file), _) => (file.as_raw_fd(), slot.direct),
+            (None, Source::Open(Object::File(file), _)) => (file.file.as_raw_fd(), file.direct),
+            (None, _) => return self.fail(request, slot, io::ErrorKind::NotFound.into()),
+        };
+        let buffer = &mut request.buffer[slot.done..slot.wanted];
+        Step::Submit(read(slot_offset(slot), slot, file, direct, buffer))
+    }
+
+    /// Takes what was read out of aligned blocks, where it went through them; the bytes won.
+    fn arrived(request: &mut ReadRequest<'_>, slot: &mut Slot, moved: usize) -> usize {
+        match slot.blocks.take() {
+            None => moved,
+            Some((start, bytes)) => {
+                let at = slot_offset(slot);
+                let blocks = slot.bounce.get(bytes.min(moved));
+                take(blocks, start, at, &mut request.buffer[slot.done..slot.wanted])
+            }
+        }
+    }
+
+    fn fail(&self, request: &mut ReadRequest<'_>, slot: &Slot, error: io::Error) -> Step {
+        let key = request.source.key();
+        request.result = Err(match slot.stage {
+            Stage::Open if error.raw_os_error() == Some(libc::EINVAL) && self.0.is_direct() => {
+                IoError::NoDirect { location: self.0.locate(key) }
+            }
+            Stage::Open => self.0.error("open", key, error),
+            Stage::Transfer | Stage::Rename => {
+                self.0.transfer_error("read", key, (slot.offset, slot.wanted), error)
+            }
+        });
+        Step::Done
+    }
+
+    fn ended(&self, request: &mut ReadRequest<'_>, slot: &Slot) -> Step {
+        let (key, range) = (request.source.key(), (slot.offset, slot.wanted));
+        let short = |file: &std::fs::File| self.0.short(key, file, range);
+        request.result = Err(match (&slot.file, request.source) {
+            (None, Source::Open(Object::File(file), _)) => short(&file.file),
+            (Some(fd), _) => match fd.try_clone() {
+                Ok(fd) => short(&fd.into()),
+                Err(e) => self.0.transfer_error("read", key, range, e),
+            },
+            _ => self.0.transfer_error("read", key, range, io::ErrorKind::UnexpectedEof),
+        });
+        Step::Done
+    }
+}
+
+const fn slot_offset(slot: &Slot) -> u64 {
+    slot.offset + slot.done as u64
+}
+
+/// A read into `buffer`, through aligned blocks where the file wants them and the buffer does not fit.
+fn read(
+    offset: u64,
+    slot: &mut Slot,
+    file: RawFd,
+    direct: Option<Alignment>,
+    buffer: &mut [u8],
+) -> Operation {
+    match direct {
+        Some(alignment) if !alignment.fits(offset, buffer) => {
+            let (start, bytes) = alignment.blocks(offset, buffer.len());
+            slot.blocks = Some((start, bytes));
+            Operation::Read { file, to: slot.bounce.get(bytes).as_mut_ptr(), bytes, offset: start }
+        }
+        _ => Operation::Read { file, to: buffer.as_mut_ptr(), bytes: buffer.len(), offset },
+    }
+}
+
+// SAFETY: operations point to `slot.path`, `slot.bounce` or into `request.buffer`, with the lengths of those; none of them is
+// reallocated before the next call.
+unsafe impl Machine<ReadRequest<'_>> for Reads<'_> {
+    fn start(&self, request: &mut ReadRequest<'_>, slot: &mut Slot) -> Step {
+        match request.source {
+            Source::Open(Object::Memory(object), key) => {
+                request.result = object.read(key, request.extent, request.buffer);
+                Step::Done
+            }
+            Source::Open(Object::File(_), _) => self.begin(request, slot).unwrap_or_else(|e| {
+                request.result = Err(e);
+                Step::Done
+            }),
+            Source::Key(key) => {
+                if let Err(e) = key::check(key) {
+                    request.result = Err(e);
+                    return Step::Done;
+                }
+                set_path(&mut slot.path, key);
+                open(self.0, &slot.path, self.0.read_flags())
+            }
+        }
+    }
+
+    fn advance(&self, request: &mut ReadRequest<'_>, slot: &mut Slot, result: i32) -> Step {
+        match (slot.stage, outcome(slot, result)) {
+            (_, Outcome::Failed(e)) => self.fail(request, slot, e),
+            (Stage::Open, Outcome::Full) => Step::Wait,
+            (_, Outcome::Full) => self.fail(request, slot, io::Error::from_raw_os_error(libc::EMFILE)),
+            (Stage::Open, Outcome::Repeat) => open(self.0, &slot.path, self.0.read_flags()),
+            (Stage::Open, Outcome::Moved(_)) => self.begin(request, slot).unwrap_or_else(|e| {
+                request.result = Err(e);
+                Step::Done
+            }),
+            (_, Outcome::Repeat) => self.read_on(request, slot),
+            (_, Outcome::Moved(moved)) => match Self::arrived(request, slot, moved) {
+                0 => self.ended(request, slot),
+                moved => {
+                    (slot.done, slot.repeats) = (slot.done + moved, 0);
+                    self.read_on(request, slot)
+                }
+            },
+        }
+    }
+
+    fn lost(&self, request: &mut ReadRequest<'_>, _: Option<&Slot>, reason: &io::Error) {
+        let offset = match request.extent {
+            Extent::Whole => 0,
+            Extent::From(offset) => offset,
+        };
+        let range = (offset, request.buffer.len());
+        request.result = Err(self.0.transfer_error("read", request.source.key(), range, lost(reason)));
+    }
+}
+
+/// The same error once more, for each request that it hit.
+fn lost(reason: &io::Error) -> io::Error {
+    io::Error::new(
+        reason.kind(),
+        format!("not carried out, for the io_uring of this thread failed: {reason}"),
+    )
+}
+
+impl Writes<'_> {
+    fn create(&self, request: &WriteRequest<'_>, slot: &mut Slot) -> Step {
+        if request.atomic {
+            temporary(request.target.key(), &mut slot.temp);
+            set_path(&mut slot.path, &slot.temp);
+        } else {
+            set_path(&mut slot.path, request.target.key());
+        }
+        open(self.0, &slot.path, Directory::create_flags())
+    }
+
+    /// The next write, the rename, or the end.
+    fn write_on(&self, request: &mut WriteRequest<'_>, slot: &mut Slot) -> Step {
+        let file = match (&slot.file, request.target) {
+            (Some(file), _) => file.as_raw_fd(),
+            (None, Source::Open(Object::File(file), _)) => file.file.as_raw_fd(),
+            (None, _) => return self.fail(request, slot, io::ErrorKind::NotFound.into()),
+        };
+        let rest = &request.data[slot.done..];
+        if !rest.is_empty() {
+            let offset = slot_offset(slot);
+            let operation = Operation::Write { file, from: rest.as_ptr(), bytes: rest.len(), offset };
+            return Step::Submit(operation);
+        }
+        match request.target {
+            Source::Key(key) if request.atomic => {
+                (slot.stage, slot.file) = (Stage::Rename, None);
+                let from = slot.path.len();
+                slot.path.extend_from_slice(key.as_bytes());
+                slot.path.push(0);
+                let dir = self.0.fd().as_raw_fd();
+                let (from, to) = (slot.path.as_ptr(), slot.path[from..].as_ptr());
+                Step::Submit(Operation::Rename { dir, from, to })
+            }
+            _ => {
+                request.result = Ok(());
+                Step::Done
+            }
+        }
+    }
+
+    fn fail(&self, request: &mut WriteRequest<'_>, slot: &Slot, error: io::Error) -> Step {
+        let key = request.target.key();
+        if request.atomic && slot.stage != Stage::Open {
+            self.0.discard(&slot.temp);
+        }
+        request.result = Err(match slot.stage {
+            Stage::Open => self.0.error("create", key, error),
+            Stage::Transfer => self.0.transfer_error("write", key, (slot.offset, request.data.len()), error),
+            Stage::Rename => self.0.error("rename to", key, error),
+        });
+        Step::Done
+    }
+}
+
+// SAFETY: operations point to `slot.path` or into `request.data`, with the lengths of those; neither is reallocated before
+// the next call.
+unsafe impl Machine<WriteRequest<'_>> for Writes<'_> {
+    fn start(&self, request: &mut WriteRequest<'_>, slot: &mut Slot) -> Step {
+        match request.target {
+            Source::Open(Object::Memory(object), _) => {
+                object.write(request.offset, request.data);
+                request.result = Ok(());
+                Step::Done
+            }
+            Source::Open(Object::File(_), _) => {
+                (slot.stage, slot.offset) = (Stage::Transfer, request.offset);
+                self.write_on(request, slot)
+            }
+            Source::Key(key) => match key::check(key) {
+                Ok(()) => self.create(request, slot),
+                Err(e) => {
+                    request.result = Err(e);
+                    Step::Done
+                }
+            },
+        }
+    }
+
+    fn advance(&self, request: &mut WriteRequest<'_>, slot: &mut Slot, result: i32) -> Step {
+        match (slot.stage, outcome(slot, result)) {
+            (Stage::Open, Outcome::Failed(e)) if e.kind() == io::ErrorKind::NotFound && !slot.parents => {
+                slot.parents = true;
+                match self.0.make_parents(request.target.key()) {
+                    Ok(()) => open(self.0, &slot.path, Directory::create_flags()),
+                    Err(e) => {
+                        request.result = Err(e);
+                        Step::Done
+                    }
+                }
+            }
+            (_, Outcome::Failed(e)) => self.fail(request, slot, e),
+            (Stage::Open, Outcome::Full) => Step::Wait,
+            (_, Outcome::Full) => self.fail(request, slot, io::Error::from_raw_os_error(libc::EMFILE)),
+            (Stage::Open, Outcome::Repeat) => open(self.0, &slot.path, Directory::create_flags()),
+            (Stage::Open, Outcome::Moved(_)) => {
+                slot.stage = Stage::Transfer;
+                self.write_on(request, slot)
+            }
+            (Stage::Transfer, Outcome::Moved(0)) if !request.data.is_empty() => {
+                self.fail(request, slot, io::ErrorKind::WriteZero.into())
+            }
+            (Stage::Transfer, Outcome::Moved(moved)) => {
+                (slot.done, slot.repeats) = (slot.done + moved, 0);
+                self.write_on(request, slot)
+            }
+            (Stage::Transfer, Outcome::Repeat) => self.write_on(request, slot),
+            (Stage::Rename, Outcome::Moved(_)) => {
+                request.result = Ok(());
+                Step::Done
+            }
+            (Stage::Rename, Outcome::Repeat) => {
+                slot.path.truncate(slot.temp.len() + 1);
+                self.write_on(request, slot)
+            }
+        }
+    }
+
+    fn lost(&self, request: &mut WriteRequest<'_>, slot: Option<&Slot>, reason: &io::Error) {
+        if let Some(slot) = slot.filter(|slot| request.atomic && slot.stage != Stage::Open) {
+            self.0.discard(&slot.temp);
+        }
+        let range = (request.offset, request.data.len());
+        request.result = Err(self.0.transfer_error("write", request.target.key(), range, lost(reason)));
+    }
+}

@@ -1,0 +1,104 @@
+//! The hot path allocates nothing for a request.
+#![expect(clippy::unwrap_used, unsafe_code, reason = "a test fails by panicking; an allocator is unsafe")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use zarrange_io::{Access, Extent, Location, Opener, ReadRequest, Source, Store, WriteRequest};
+
+/// The system's allocator, counting.
+struct Counting;
+
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+
+// SAFETY: everything is passed on to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller's promise.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const FILES: usize = 600;
+
+/// A pool hands a batch over in blocks of its queue, whatever the number of requests.
+const FOR_A_BATCH: u64 = 2;
+
+/// Allocations of `work`.
+fn count(work: impl FnOnce()) -> u64 {
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    work();
+    ALLOCATIONS.load(Ordering::Relaxed) - before
+}
+
+fn keys() -> Vec<String> {
+    (0..FILES).map(|k| format!("c/{}/{k}", k % 3)).collect()
+}
+
+fn write(store: &Store, keys: &[String], atomic: bool) -> u64 {
+    let mut batch: Vec<_> = keys.iter().map(|key| WriteRequest::whole(key, key.as_bytes(), atomic)).collect();
+    let allocations = count(|| store.write(&mut batch));
+    assert!(batch.iter().all(|r| r.result.is_ok()));
+    allocations
+}
+
+fn read_by_key(store: &Store, keys: &[String], buffers: &mut [[u8; 32]]) -> u64 {
+    let requests = keys.iter().zip(buffers);
+    let mut batch: Vec<_> =
+        requests.map(|(key, b)| ReadRequest::new(Source::Key(key), Extent::Whole, b)).collect();
+    let allocations = count(|| store.read(&mut batch));
+    assert!(batch.iter().all(|r| r.result.is_ok()));
+    allocations
+}
+
+fn read_open(store: &Store, keys: &[String], buffers: &mut [[u8; 32]]) -> u64 {
+    let object = store.open(&keys[0], Access::Read).unwrap().unwrap();
+    let extent = |k: usize| Extent::From(k as u64 % 3);
+    let requests = buffers
+        .iter_mut()
+        .enumerate()
+        .map(|(k, b)| ReadRequest::new(Source::Open(&object, &keys[0]), extent(k), &mut b[..2]));
+    let mut batch: Vec<_> = requests.collect();
+    let allocations = count(|| store.read(&mut batch));
+    assert!(batch.iter().all(|r| r.result.is_ok()));
+    allocations
+}
+
+/// The only test of its binary, for other tests would allocate meanwhile.
+#[test]
+fn nothing_is_allocated_for_a_request() {
+    // SAFETY: nobody changes the files while they are read.
+    let mmap = unsafe { Opener::mmap() };
+    let openers = [
+        ("std", Opener::default()),
+        ("std with a pool", Opener::std_pool(2).unwrap()),
+        ("mmap", mmap),
+        ("io_uring", Opener::io_uring().unwrap()),
+    ];
+    for (name, opener) in openers {
+        let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let store = opener.open(&Location::Path(dir.path().to_owned())).unwrap();
+        let (keys, mut buffers) = (keys(), vec![[0; 32]; FILES]);
+        // The first time, directories are made and a thread's ring and slots come to their size.
+        write(&store, &keys, false);
+        read_by_key(&store, &keys, &mut buffers);
+        let check = |what: &str, allocations: u64| {
+            assert!(
+                allocations <= FOR_A_BATCH,
+                "{name}, {what}: {allocations} allocations for {FILES} requests"
+            );
+        };
+        check("writes", write(&store, &keys, false));
+        check("reads by key", read_by_key(&store, &keys, &mut buffers));
+        check("reads of an open object", read_open(&store, &keys, &mut buffers));
+    }
+}
