@@ -18,6 +18,7 @@
 mod backend;
 pub mod backends;
 mod coalesce;
+pub mod device;
 mod error;
 mod key;
 mod location;
