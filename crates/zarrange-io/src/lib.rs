@@ -17,6 +17,8 @@
 
 mod backend;
 pub mod backends;
+pub mod cache;
+mod cachestat;
 mod coalesce;
 pub mod device;
 mod error;
