@@ -1,0 +1,228 @@
+//! Makes any backend as slow as a described one: for planning studies, not a measurement of anything.
+//!
+//! The requests of a batch wait `requests_at_once` at a time, each wave for one latency; the bytes of all threads pass
+//! one link, one after the other, from the moment when the first of a batch arrive. Opening, listing and changes wait
+//! for one latency. What the inner backend takes counts into that time. Batches of different threads wait for their
+//! latencies side by side: the arm of a disk, which serves one after the other, is described for one thread only.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::backend::{Access, Backend, Change, Entry, Namespace, Object, ReadRequest, WriteRequest};
+use crate::{IoError, Store};
+
+/// What a backend is as slow as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Profile {
+    /// From a request to the first byte of its answer.
+    pub latency: Duration,
+    /// What the link carries that all threads share; 0 for no limit.
+    pub bytes_per_second: u64,
+    /// Requests of a batch that wait side by side; 0 for all.
+    pub requests_at_once: usize,
+}
+
+/// Orders of magnitude, each from what makers and operators state in general; a real place has to be measured.
+impl Profile {
+    /// A flash disk on four lanes of PCI Express 3: data sheets state about 3 GB/s and 0.1 ms for a random read.
+    pub const NVME: Self = Self::new(Duration::from_micros(100), 3_000_000_000, 32);
+    /// A disk at 7,200 rpm: half a turn is 4.2 ms, data sheets add seeks of about 8 ms and state about 200 MB/s.
+    pub const SPINNING_DISK: Self = Self::new(Duration::from_millis(12), 200_000_000, 1);
+    /// One client of a cluster's file system: a network hop and a disk array. Lustre keeps 8 requests in flight for
+    /// each target unless told otherwise (its manual, `max_rpcs_in_flight`).
+    pub const PARALLEL_FILE_SYSTEM: Self = Self::new(Duration::from_millis(1), 1_000_000_000, 8);
+    /// Objects over HTTP through 10 Gbit/s: the performance guidelines of Amazon S3 state 100 to 200 ms for small
+    /// objects and advise a request at a time for each 85 to 90 MB/s, which is 14; clients keep more for small ones.
+    pub const OBJECT_STORE: Self = Self::new(Duration::from_millis(100), 1_250_000_000, 64);
+
+    const fn new(latency: Duration, bytes_per_second: u64, requests_at_once: usize) -> Self {
+        Self { latency, bytes_per_second, requests_at_once }
+    }
+
+    /// When a batch returns that begins `now`. Pure: all times count from one moment, whichever it is.
+    pub fn charge(&self, now: Duration, link_free_at: Duration, requests: usize, bytes: u64) -> Charge {
+        let waves = match self.requests_at_once {
+            0 => requests.min(1),
+            at_once => requests.div_ceil(at_once),
+        };
+        let waves = u32::try_from(waves).unwrap_or(u32::MAX);
+        let answered_at = now.saturating_add(self.latency.saturating_mul(waves));
+        if bytes == 0 {
+            return Charge { return_at: answered_at, link_free_at };
+        }
+        let first_at = now.saturating_add(self.latency);
+        let link_free_at = link_free_at.max(first_at).saturating_add(self.transfer(bytes));
+        Charge { return_at: link_free_at.max(answered_at), link_free_at }
+    }
+
+    /// How long the link is busy with `bytes`.
+    fn transfer(&self, bytes: u64) -> Duration {
+        if self.bytes_per_second == 0 {
+            return Duration::ZERO;
+        }
+        let nanos = (u128::from(bytes) * 1_000_000_000).div_ceil(u128::from(self.bytes_per_second));
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+}
+
+/// What a batch takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Charge {
+    /// When the batch returns.
+    pub return_at: Duration,
+    /// When the link is free for the bytes of the next batch.
+    pub link_free_at: Duration,
+}
+
+/// `store`, as slow as `profile`, or slower if it is. It is named `throttled`, so that no result passes for a measured
+/// one.
+pub fn throttled(store: Store, profile: Profile) -> Store {
+    let (begin, link_free_at) = (Instant::now(), Mutex::default());
+    store.wrapped(|backend, names| Arc::new(Throttled { backend, names, profile, begin, link_free_at }))
+}
+
+#[derive(Debug)]
+struct Throttled {
+    backend: Arc<dyn Backend>,
+    names: Arc<dyn Namespace>,
+    profile: Profile,
+    /// What times count from.
+    begin: Instant,
+    link_free_at: Mutex<Duration>,
+}
+
+impl Throttled {
+    /// Waits until a batch returns that began at `now`.
+    fn wait(&self, now: Duration, requests: usize, bytes: u64) {
+        let charge = {
+            let mut link_free_at = self.link_free_at.lock().unwrap_or_else(PoisonError::into_inner);
+            let charge = self.profile.charge(now, *link_free_at, requests, bytes);
+            *link_free_at = charge.link_free_at;
+            charge
+        };
+        std::thread::sleep(charge.return_at.saturating_sub(self.begin.elapsed()));
+    }
+
+    /// A call that moves no bytes.
+    fn answer<T>(&self, call: impl FnOnce() -> T) -> T {
+        let now = self.begin.elapsed();
+        let answer = call();
+        self.wait(now, 1, 0);
+        answer
+    }
+}
+
+impl Backend for Throttled {
+    fn name(&self) -> &'static str {
+        "throttled"
+    }
+
+    fn read(&self, batch: &mut [ReadRequest<'_>]) {
+        let now = self.begin.elapsed();
+        self.backend.read(batch);
+        let bytes = batch.iter().filter_map(|r| r.result.as_ref().ok()).map(|n| *n as u64).sum();
+        self.wait(now, batch.len(), bytes);
+    }
+
+    fn write(&self, batch: &mut [WriteRequest<'_>]) {
+        let now = self.begin.elapsed();
+        self.backend.write(batch);
+        let bytes = batch.iter().filter(|r| r.result.is_ok()).map(|r| r.data.len() as u64).sum();
+        self.wait(now, batch.len(), bytes);
+    }
+}
+
+impl Namespace for Throttled {
+    fn open(&self, key: &str, access: Access) -> Result<Object, IoError> {
+        self.answer(|| self.names.open(key, access))
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<Entry>, IoError> {
+        self.answer(|| self.names.list(prefix))
+    }
+
+    fn change(&self, change: Change<'_>) -> Result<(), IoError> {
+        self.answer(|| self.names.change(change))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::{Charge, Profile, throttled};
+    use crate::{Access, Change, Location};
+
+    const MS: Duration = Duration::from_millis(1);
+
+    /// 5 ms, one byte in each microsecond, two requests at once.
+    const SLOW: Profile =
+        Profile { latency: Duration::from_millis(5), bytes_per_second: 1_000_000, requests_at_once: 2 };
+
+    #[test]
+    fn the_model() {
+        let check = |profile: Profile, now, free, requests, bytes, return_at, link_free_at| {
+            let charge = profile.charge(MS * now, MS * free, requests, bytes);
+            let expected = Charge { return_at: MS * return_at, link_free_at: MS * link_free_at };
+            assert_eq!(charge, expected, "now {now}, free at {free}, {requests} requests, {bytes} bytes");
+        };
+        // Nothing, and calls without bytes, do not touch the link.
+        check(SLOW, 7, 3, 0, 0, 7, 3);
+        check(SLOW, 7, 90, 1, 0, 12, 90);
+        check(SLOW, 0, 0, 5, 0, 15, 0);
+        // One wave: a latency, then the bytes.
+        check(SLOW, 10, 0, 1, 4_000, 19, 19);
+        check(SLOW, 10, 0, 2, 4_000, 19, 19);
+        // The bytes pass while later waves wait, or the waves while bytes pass.
+        check(SLOW, 10, 0, 5, 4_000, 25, 19);
+        check(SLOW, 10, 0, 5, 40_000, 55, 55);
+        // A busy link is waited for; one that becomes free before the first answer is not.
+        check(SLOW, 10, 30, 1, 4_000, 34, 34);
+        check(SLOW, 10, 15, 1, 4_000, 19, 19);
+        check(SLOW, 10, 30, 9, 1_000, 35, 31);
+        let at_once = Profile { requests_at_once: 0, ..SLOW };
+        check(at_once, 0, 0, 1_000, 0, 5, 0);
+        check(at_once, 0, 0, 0, 0, 0, 0);
+        check(Profile { bytes_per_second: 0, ..SLOW }, 0, 0, 1, u64::MAX, 5, 5);
+    }
+
+    #[test]
+    fn parts_of_a_nanosecond_count_and_nothing_overflows() {
+        let fast = Profile { latency: Duration::ZERO, bytes_per_second: 3_000_000_000, requests_at_once: 1 };
+        let charge = fast.charge(MS, Duration::ZERO, 1, 4);
+        assert_eq!(charge.return_at, MS + Duration::from_nanos(2));
+        let endless = Profile { latency: Duration::MAX, bytes_per_second: 1, requests_at_once: 1 };
+        let charge = endless.charge(Duration::MAX, Duration::MAX, usize::MAX, u64::MAX);
+        assert_eq!(charge.return_at, Duration::MAX);
+    }
+
+    #[test]
+    fn a_store_is_no_faster_than_the_model() {
+        let store = throttled(Location::Memory("throttled".to_owned()).open().unwrap(), SLOW);
+        assert_eq!(store.backend(), "throttled");
+        let check = |expected: u32, call: &dyn Fn()| {
+            let begin = Instant::now();
+            call();
+            assert!(begin.elapsed() >= MS * expected, "{expected} ms: {:?}", begin.elapsed());
+        };
+        let data: Vec<u8> = (0..4_000_u16).map(|i| i.to_le_bytes()[0]).collect();
+        let read = || {
+            let mut buffer = vec![0; data.len()];
+            store.read_whole("a", &mut buffer, &mut String::new()).unwrap();
+            assert_eq!(buffer, data);
+        };
+        check(9, &|| store.write_whole("a", &data, &mut String::new()).unwrap());
+        check(9, &read);
+        check(5, &|| assert!(store.open("missing", Access::Read).unwrap().is_none()));
+        check(5, &|| assert_eq!(store.list("").unwrap().len(), 1));
+        check(5, &|| store.change(Change::Sync).unwrap());
+        // Four threads share the link: they wait side by side, their bytes pass one after the other.
+        check(21, &|| {
+            std::thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(read);
+                }
+            });
+        });
+    }
+}
