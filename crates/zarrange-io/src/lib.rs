@@ -5,6 +5,7 @@
 //! renamed through a [`Namespace`]. Backends of local files: [`backends::std_files`] (positioned reads and writes),
 //! [`backends::mmap`] (memory mappings) and [`backends::io_uring`]; [`backends::memory`] for tests and `memory://`.
 //! [`wrappers`] around any of them count what passes, let a call go wrong, or take the time of a slower store.
+//! [`zarrs::ZarrsStore`] is a store as zarrs wants one; [`cache`] and [`device`] serve measurements.
 //! [`Coalescing`] joins neighbouring ranges before a backend sees them, so that all backends see the same requests.
 //!
 //! Owned here: opening, reading, writing, durability, the page cache, and the safety of keys. Not known here: arrays and
@@ -28,6 +29,7 @@ mod opener;
 mod pages;
 mod store;
 pub mod wrappers;
+pub mod zarrs;
 
 pub use backend::{
     Access, Backend, Change, Entry, Extent, Namespace, Object, ReadRequest, Source, WriteRequest,

@@ -42,6 +42,12 @@ impl LocalFile {
     pub(crate) fn bytes(&self) -> io::Result<u64> {
         Ok(self.file.metadata()?.len())
     }
+
+    /// Its size in bytes; `None` for a directory, which can be opened to read as well.
+    pub(crate) fn value_bytes(&self) -> io::Result<Option<u64>> {
+        let meta = self.file.metadata()?;
+        Ok((!meta.is_dir()).then_some(meta.len()))
+    }
 }
 
 impl Directory {
