@@ -60,24 +60,30 @@ impl KeyEncoding {
     /// Writes the key of chunk `index` to `key`, without allocating once `key` has grown.
     pub fn write(self, index: &[u64], key: &mut String) {
         key.clear();
+        self.append(index, key);
+    }
+
+    /// Appends the key of chunk `index` to `keys`, without allocating once `keys` has grown.
+    pub fn append(self, index: &[u64], keys: &mut String) {
+        let begin = keys.len();
         let separator = match self {
             Self::Default(separator) => {
-                key.push('c');
+                keys.push('c');
                 separator
             }
             Self::V2(separator) => {
                 if index.is_empty() {
-                    key.push('0');
+                    keys.push('0');
                 }
                 separator
             }
         };
         for number in index {
-            if !key.is_empty() {
-                key.push(separator.text());
+            if keys.len() > begin {
+                keys.push(separator.text());
             }
             // Writing to a String does not fail.
-            let _ = write!(key, "{number}");
+            let _ = write!(keys, "{number}");
         }
     }
 }

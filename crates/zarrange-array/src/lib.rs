@@ -23,6 +23,6 @@ pub use document::{ArraySpec, Document, Layout};
 pub use error::ArrayError;
 pub use hierarchy::{Group, Node, open, walk};
 pub use keys::{KeyEncoding, Separator};
-pub use read::{ChunkReader, ReadCost, ShardReader};
+pub use read::{ChunkReader, Fetched, ReadCost, ShardReader};
 pub use staging::{Staging, check_apart, check_target};
-pub use write::{ShardFile, ShardWriter, publish_metadata};
+pub use write::{ChunkWriter, ShardFile, ShardWriter, publish_metadata};

@@ -1,11 +1,19 @@
-//! Reading: one chunk at a time with a thread's own buffers, or a whole region.
+//! Reading: chunks in batches with a thread's own buffers, or a whole region.
+
+use std::ops::Range;
 
 use zarrange_codec::{ArrayCodec, CodecError, Scratch, ShardIndex};
-use zarrange_grid::{ChunkGrid, Layout, Region, Tile, index};
-use zarrange_io::{Access, IoError, Object};
+use zarrange_grid::{ChunkGrid, Dims, Layout, Region, Tile, index};
+use zarrange_io::{Access, Extent, IoError, Object, ReadRequest, Source};
 
 use crate::ArrayError;
 use crate::array::{Array, Elements};
+
+/// Encoded chunks of a region are read and written in batches of about this many bytes.
+pub(crate) const BATCH_BYTES: usize = 1 << 20;
+
+/// Where the stored bytes of chunks lie in a buffer; `None` for one that is missing.
+pub type Fetched = Vec<Option<Range<usize>>>;
 
 /// Fetches and decodes chunks for one thread.
 #[derive(Debug)]
@@ -14,7 +22,20 @@ pub struct ChunkReader<'a> {
     elements: &'a Elements,
     scratch: Scratch,
     key: String,
-    path: String,
+    batch: ReadBatch,
+    cost: ReadCost,
+}
+
+/// What a batch needs besides its buffer; its memory is used again by the next.
+#[derive(Debug, Default)]
+struct ReadBatch {
+    /// The keys one after the other, and where each ends.
+    keys: String,
+    ends: Vec<usize>,
+    /// Ranges of a shard, sorted, and which chunk each is of.
+    ranges: Vec<Range<u64>>,
+    chunks: Vec<usize>,
+    requests: Vec<ReadRequest<'static>>,
 }
 
 impl<'a> ChunkReader<'a> {
@@ -24,18 +45,70 @@ impl<'a> ChunkReader<'a> {
     /// [`ArrayError::Opaque`] if its elements cannot be read.
     pub fn new(array: &'a Array) -> Result<Self, ArrayError> {
         let elements = array.elements()?;
-        let scratch = Scratch::new(elements.chain());
-        Ok(Self { array, elements, scratch, key: String::new(), path: String::new() })
+        let (scratch, batch) = (Scratch::new(elements.chain()), ReadBatch::default());
+        Ok(Self { array, elements, scratch, key: String::new(), batch, cost: ReadCost::default() })
     }
 
-    /// Reads the stored bytes of chunk `chunk` (not a shard) into `encoded`; their number, or `None` if it is missing.
+    /// What it has read so far.
+    pub const fn cost(&self) -> ReadCost {
+        self.cost
+    }
+
+    /// Reads the stored bytes of the first of `chunks` (not shards), as many as are certain to fit `encoded`, in one batch.
+    /// Where they are is left in `fetched`, which gets an entry for each.
     ///
     /// # Errors
-    /// [`ArrayError::ChunkIo`], also if more is stored than fits `encoded`.
-    pub fn fetch(&mut self, chunk: &[u64], encoded: &mut [u8]) -> Result<Option<usize>, ArrayError> {
-        self.array.keys().write(chunk, &mut self.key);
-        let read = self.array.store().read_whole(&self.key, encoded, &mut self.path);
-        read.map_err(|source| self.io_error(source))
+    /// [`ArrayError::ChunkIo`], also if more is stored than can be valid.
+    ///
+    /// # Panics
+    /// If `encoded` has no room for one chunk.
+    pub fn fetch(
+        &mut self,
+        chunks: &[Dims],
+        encoded: &mut [u8],
+        fetched: &mut Fetched,
+    ) -> Result<(), ArrayError> {
+        let room = self.elements.chain().encoded_bytes_max();
+        let count = chunks.len().min(encoded.len() / room);
+        assert!(count > 0 || chunks.is_empty(), "a chunk of up to {room} bytes fits {}", encoded.len());
+        let ReadBatch { keys, ends, requests, .. } = &mut self.batch;
+        let store = self.array.store();
+        keys.clear();
+        ends.clear();
+        for chunk in &chunks[..count] {
+            store.push_prefix(keys);
+            self.array.keys().append(chunk, keys);
+            ends.push(keys.len());
+        }
+        let mut batch = ReadRequest::recycle(std::mem::take(requests));
+        let starts = std::iter::once(0).chain(ends.iter().copied());
+        let names = starts.zip(&*ends).map(|(start, end)| Source::Key(&keys[start..*end]));
+        batch.extend(
+            names
+                .zip(encoded.chunks_mut(room))
+                .map(|(name, room)| ReadRequest::new(name, Extent::Whole, room)),
+        );
+        store.read(&mut batch);
+        fetched.clear();
+        let mut outcome = Ok(());
+        for (k, request) in batch.iter_mut().enumerate() {
+            let found = match std::mem::replace(&mut request.result, Ok(0)) {
+                Ok(bytes) => {
+                    self.cost.bytes += bytes as u64;
+                    Some(k * room..k * room + bytes)
+                }
+                Err(e) if e.is_not_found() => None,
+                Err(source) => {
+                    let (array, key) = (self.array.location().to_owned(), self.array.key(&chunks[k]));
+                    outcome = outcome.and(Err(ArrayError::ChunkIo { array, key, source }));
+                    None
+                }
+            };
+            fetched.push(found);
+        }
+        self.cost.requests += count as u64;
+        *requests = ReadRequest::recycle(batch);
+        outcome
     }
 
     /// Opens shard `shard`, or `None` if it is missing.
@@ -57,36 +130,61 @@ impl<'a> ChunkReader<'a> {
         let mut encoded = vec![0; codec.index_bytes()];
         store.read_at(&object, &self.key, offset, &mut encoded).map_err(|e| self.io_error(e))?;
         let index = codec.decode_index(&encoded, bytes).map_err(damaged)?;
-        Ok(Some(ShardReader { object, key: self.key.clone(), index, index_bytes: encoded.len() }))
+        self.cost.requests += 1;
+        self.cost.bytes += encoded.len() as u64;
+        Ok(Some(ShardReader { object, key: self.key.clone(), index }))
     }
 
-    /// Reads the stored bytes of inner chunk `inner` (C order within the shard) into `encoded`; their number, or `None` if
-    /// it is missing.
+    /// Reads the stored bytes of the first of the inner chunks `inner` (numbers in C order within the shard), as many as fit
+    /// `encoded`, in one batch; neighbouring ones in one request. As [`Self::fetch`] otherwise.
     ///
     /// # Errors
-    /// [`ArrayError::Chunk`] if it is longer than `encoded`, [`ArrayError::ChunkIo`] if it cannot be read.
+    /// [`ArrayError::Chunk`] if one is longer than can be valid, [`ArrayError::ChunkIo`] if it cannot be read.
     pub fn fetch_inner(
-        &self,
+        &mut self,
         shard: &ShardReader,
-        inner: u64,
+        inner: &[u64],
         encoded: &mut [u8],
-    ) -> Result<Option<usize>, ArrayError> {
-        let Some((offset, bytes)) = shard.index.get(index(inner)) else { return Ok(None) };
-        let bytes = usize::try_from(bytes).ok().filter(|n| *n <= encoded.len()).ok_or_else(|| {
-            let detail = format!("{bytes} bytes, at most {} can be valid", encoded.len());
-            self.codec_error(
-                &shard.inner_key(inner),
-                CodecError::Corrupt { codec: "sharding_indexed", detail },
-            )
-        })?;
-        let store = self.array.store();
-        let read = store.read_at(&shard.object, &shard.key, offset, &mut encoded[..bytes]);
-        read.map_err(|source| ArrayError::ChunkIo {
-            array: self.array.location().to_owned(),
-            key: shard.inner_key(inner),
-            source,
-        })?;
-        Ok(Some(bytes))
+        fetched: &mut Fetched,
+    ) -> Result<(), ArrayError> {
+        let wanted =
+            select(shard, inner, (self.elements.chain().encoded_bytes_max(), encoded.len()), fetched);
+        wanted.map_err(|(key, source)| self.codec_error(&key, source))?;
+        let ReadBatch { ranges, chunks, requests, .. } = &mut self.batch;
+        chunks.clear();
+        chunks.extend((0..fetched.len()).filter(|k| fetched[*k].is_some()));
+        let stored = |k: usize| shard.index.get(index(inner[k])).map_or(0..0, |(at, bytes)| at..at + bytes);
+        chunks.sort_unstable_by_key(|k| stored(*k).start);
+        ranges.clear();
+        ranges.extend(chunks.iter().map(|k| stored(*k)));
+        let (store, room) = (self.array.store(), encoded.len() as u64);
+        let joined = store.coalescing();
+        // With the gaps, the runs may be too much for the buffer; without, they are not.
+        let all = joined.runs(ranges, room).last().is_none_or(|run| run.items.end == ranges.len());
+        let runs = || if all { joined } else { zarrange_io::Coalescing::NONE }.runs(ranges, room);
+        let mut batch = ReadRequest::recycle(std::mem::take(requests));
+        let (mut rest, mut filled) = (encoded, 0);
+        for run in runs() {
+            let (part, after) = rest.split_at_mut(index(run.bytes.end - run.bytes.start));
+            for k in run.items {
+                let (start, bytes) =
+                    (index(ranges[k].start - run.bytes.start), ranges[k].end - ranges[k].start);
+                fetched[chunks[k]] = Some(filled + start..filled + start + index(bytes));
+            }
+            (filled, rest) = (filled + part.len(), after);
+            let source = Source::Open(&shard.object, &shard.key);
+            batch.push(ReadRequest::new(source, Extent::From(run.bytes.start), part));
+        }
+        store.read(&mut batch);
+        self.cost.requests += batch.len() as u64;
+        self.cost.bytes += filled as u64;
+        let failed = batch.iter_mut().zip(runs()).find_map(|(request, run)| {
+            let source = std::mem::replace(&mut request.result, Ok(0)).err()?;
+            let key = shard.inner_key(inner[chunks[run.items.start]]);
+            Some(ArrayError::ChunkIo { array: self.array.location().to_owned(), key, source })
+        });
+        *requests = ReadRequest::recycle(batch);
+        failed.map_or(Ok(()), Err)
     }
 
     /// Decodes a chunk into `chunk`, whose size is that of a chunk. `key` names it in an error.
@@ -99,6 +197,7 @@ impl<'a> ChunkReader<'a> {
         chunk: &mut [u8],
         key: impl FnOnce() -> String,
     ) -> Result<(), ArrayError> {
+        self.cost.chunks += 1;
         let decoded = self.elements.chain().decode(encoded, chunk, &mut self.scratch);
         decoded.map_err(|source| self.codec_error(&key(), source))
     }
@@ -112,13 +211,39 @@ impl<'a> ChunkReader<'a> {
     }
 }
 
+/// Chooses the first of the inner chunks `inner` of which each has at most `bytes_max` bytes and all fit `room`: an entry in
+/// `fetched` for each, still without its place.
+fn select(
+    shard: &ShardReader,
+    inner: &[u64],
+    (bytes_max, room): (usize, usize),
+    fetched: &mut Fetched,
+) -> Result<(), (String, CodecError)> {
+    fetched.clear();
+    let mut room = room;
+    for number in inner {
+        let Some((_, bytes)) = shard.index.get(index(*number)) else {
+            fetched.push(None);
+            continue;
+        };
+        let Some(bytes) = usize::try_from(bytes).ok().filter(|n| *n <= bytes_max) else {
+            let detail = format!("{bytes} bytes, at most {bytes_max} can be valid");
+            let error = CodecError::Corrupt { codec: "sharding_indexed", detail };
+            return Err((shard.inner_key(*number), error));
+        };
+        let Some(left) = room.checked_sub(bytes) else { break };
+        room = left;
+        fetched.push(Some(0..0));
+    }
+    Ok(())
+}
+
 /// An open shard with its index.
 #[derive(Debug)]
 pub struct ShardReader {
     object: Object,
     key: String,
     index: ShardIndex,
-    index_bytes: usize,
 }
 
 impl ShardReader {
@@ -153,44 +278,51 @@ impl Array {
         let layout = Layout::c_order(region.clone(), item_bytes as u64);
         let tile = Tile::new(vec![0; index(layout.bytes())], layout, elements.units.clone(), item_bytes);
         let mut reader = ChunkReader::new(self)?;
-        let (mut encoded, mut plain) = (vec![0; chain.encoded_bytes_max()], vec![0; chain.chunk_bytes()]);
-        let mut cost = ReadCost::default();
-        let objects = self.objects().covering(region);
+        let objects = match elements.codec {
+            ArrayCodec::Chunks(_) => Region::whole(&[]),
+            ArrayCodec::Shards(_) => self.objects().covering(region),
+        };
+        let units = elements.units.covering(region).elements();
+        let encoded_bytes =
+            chain.encoded_bytes_max() * index(units).clamp(1, 1 + BATCH_BYTES / chain.encoded_bytes_max());
+        let (mut encoded, mut plain) = (vec![0; encoded_bytes], vec![0; chain.chunk_bytes()]);
+        let (mut fetched, mut inner) = (Fetched::new(), Vec::new());
         for object in (0..objects.elements()).map(|k| objects.unravel(k)) {
-            let shard = match elements.codec {
-                ArrayCodec::Chunks(_) => None,
+            let (shard, inside) = match elements.codec {
+                ArrayCodec::Chunks(_) => (None, elements.units.covering(region)),
                 ArrayCodec::Shards(_) => {
-                    let shard = reader.open_shard(&object)?;
-                    cost.requests += 1;
-                    cost.bytes += shard.as_ref().map_or(0, |s| s.index_bytes as u64);
-                    Some(shard)
+                    let inside = units_of(self.objects(), &elements.units, &object, region);
+                    (Some(reader.open_shard(&object)?), inside)
                 }
             };
-            let inside = units_of(self.objects(), &elements.units, &object, region);
-            for unit in (0..inside.elements()).map(|k| inside.unravel(k)) {
-                let fetched = match &shard {
-                    None => reader.fetch(&unit, &mut encoded)?,
-                    Some(None) => None,
-                    Some(Some(shard)) => reader.fetch_inner(
-                        shard,
-                        self.inner_number(elements, &object, &unit),
-                        &mut encoded,
-                    )?,
-                };
-                let part = tile.claim(&unit);
-                let Some(bytes) = fetched else {
-                    part.fill(&elements.fill);
-                    cost.requests += u64::from(shard.is_none());
-                    continue;
-                };
-                reader.decode(&encoded[..bytes], &mut plain, || self.key(&object))?;
-                part.copy_from(&plain, &Layout::c_order(elements.units.cell(&unit), item_bytes as u64));
-                cost.chunks += 1;
-                cost.requests += 1;
-                cost.bytes += bytes as u64;
+            let units: Vec<Dims> = (0..inside.elements()).map(|k| inside.unravel(k)).collect();
+            let mut rest = &units[..];
+            while !rest.is_empty() {
+                match &shard {
+                    None => reader.fetch(rest, &mut encoded, &mut fetched)?,
+                    Some(None) => fetched = vec![None; rest.len()],
+                    Some(Some(shard)) => {
+                        inner.clear();
+                        inner.extend(rest.iter().map(|unit| self.inner_number(elements, &object, unit)));
+                        reader.fetch_inner(shard, &inner, &mut encoded, &mut fetched)?;
+                    }
+                }
+                for (unit, stored) in rest.iter().zip(&fetched) {
+                    let part = tile.claim(unit);
+                    let Some(stored) = stored.clone() else {
+                        part.fill(&elements.fill);
+                        continue;
+                    };
+                    reader.decode(&encoded[stored], &mut plain, || match &shard {
+                        Some(Some(shard)) => shard.inner_key(self.inner_number(elements, &object, unit)),
+                        _ => self.key(unit),
+                    })?;
+                    part.copy_from(&plain, &Layout::c_order(elements.units.cell(unit), item_bytes as u64));
+                }
+                rest = &rest[fetched.len()..];
             }
         }
-        Ok((tile.into_buffer(), cost))
+        Ok((tile.into_buffer(), reader.cost()))
     }
 
     /// Position of inner chunk `unit` (an index over the array) within its shard, in C order.

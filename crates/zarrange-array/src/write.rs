@@ -5,11 +5,63 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use zarrange_codec::{ArrayCodec, Scratch, ShardCodec, ShardIndex};
 use zarrange_grid::{Layout, Region, copy_region, fill_with, index, is_filled};
-use zarrange_io::{Access, Object, Store};
+use zarrange_io::{Access, Object, Store, WriteRequest};
 
 use crate::ArrayError;
 use crate::array::Array;
 use crate::hierarchy::Group;
+use crate::read::BATCH_BYTES;
+
+/// Chunks to be written together, for one thread.
+#[derive(Debug)]
+pub struct ChunkWriter<'a> {
+    array: &'a Array,
+    /// The keys one after the other; where each ends, and where its chunk ends in the buffer.
+    keys: String,
+    ends: Vec<(usize, usize)>,
+    requests: Vec<WriteRequest<'static>>,
+}
+
+impl<'a> ChunkWriter<'a> {
+    /// A writer of chunks of `array`, which has no shards.
+    pub const fn new(array: &'a Array) -> Self {
+        Self { array, keys: String::new(), ends: Vec::new(), requests: Vec::new() }
+    }
+
+    /// Notes that the next `bytes` of the buffer are chunk `chunk`.
+    pub fn push(&mut self, chunk: &[u64], bytes: usize) {
+        self.array.store().push_prefix(&mut self.keys);
+        self.array.keys().append(chunk, &mut self.keys);
+        self.ends.push((self.keys.len(), self.bytes() + bytes));
+    }
+
+    /// Bytes of the buffer that are noted.
+    pub fn bytes(&self) -> usize {
+        self.ends.last().map_or(0, |(_, end)| *end)
+    }
+
+    /// Writes what was noted in one batch, and forgets it.
+    ///
+    /// # Errors
+    /// [`ArrayError::ChunkIo`].
+    pub fn write(&mut self, encoded: &[u8]) -> Result<(), ArrayError> {
+        let mut batch = WriteRequest::recycle(std::mem::take(&mut self.requests));
+        let starts = std::iter::once((0, 0)).chain(self.ends.iter().copied());
+        batch.extend(starts.zip(&self.ends).map(|((key, data), (key_end, data_end))| {
+            WriteRequest::whole(&self.keys[key..*key_end], &encoded[data..*data_end], false)
+        }));
+        self.array.store().write(&mut batch);
+        let failed = batch.iter_mut().find_map(|request| {
+            let source = std::mem::replace(&mut request.result, Ok(())).err()?;
+            let (array, key) = (self.array.location().to_owned(), request.target.key().to_owned());
+            Some(ArrayError::ChunkIo { array, key, source })
+        });
+        self.requests = WriteRequest::recycle(batch);
+        self.keys.clear();
+        self.ends.clear();
+        failed.map_or(Ok(()), Err)
+    }
+}
 
 /// A shard being written: inner chunks in any order, then the index.
 #[derive(Debug)]
@@ -109,9 +161,10 @@ impl Array {
             return Err(ArrayError::Opaque { array: self.location().to_owned(), detail });
         }
         let from = Layout::c_order(region.clone(), item as u64);
-        let (mut plain, mut encoded) = (vec![0; chain.chunk_bytes()], vec![0; chain.encoded_bytes_max()]);
-        let (mut key, mut path) = (String::new(), String::new());
         let chunks = self.objects().covering(region);
+        let (room, mut writer) = (chain.encoded_bytes_max(), ChunkWriter::new(self));
+        let together = index(chunks.elements()).clamp(1, 1 + BATCH_BYTES / room);
+        let (mut plain, mut encoded) = (vec![0; chain.chunk_bytes()], vec![0; room * together]);
         for chunk in (0..chunks.elements()).map(|k| chunks.unravel(k)) {
             let part = self.objects().region(&chunk);
             if part.shape() != self.objects().chunk_shape() {
@@ -122,18 +175,17 @@ impl Array {
             if is_filled(&plain, &elements.fill) {
                 continue;
             }
-            self.keys().write(&chunk, &mut key);
-            let location = || (self.location().to_owned(), key.clone());
-            let bytes = chain.encode(&plain, &mut encoded, scratch).map_err(|source| {
-                let (array, key) = location();
+            if encoded.len() - writer.bytes() < room {
+                writer.write(&encoded)?;
+            }
+            let bytes = chain.encode(&plain, &mut encoded[writer.bytes()..], scratch);
+            let bytes = bytes.map_err(|source| {
+                let (array, key) = (self.location().to_owned(), self.key(&chunk));
                 ArrayError::Chunk { array, key, source }
             })?;
-            self.store().write_whole(&key, &encoded[..bytes], &mut path).map_err(|source| {
-                let (array, key) = location();
-                ArrayError::ChunkIo { array, key, source }
-            })?;
+            writer.push(&chunk, bytes);
         }
-        Ok(())
+        writer.write(&encoded)
     }
 
     /// Writes the array's `zarr.json`: from now on readers find it.

@@ -148,6 +148,13 @@ impl<'a> ReadRequest<'a> {
     pub const fn new(source: Source<'a>, extent: Extent, buffer: &'a mut [u8]) -> Self {
         Self { source, extent, buffer, result: Ok(0) }
     }
+
+    /// An empty vector in the memory of `used`: a loop of batches allocates once.
+    #[expect(clippy::unnecessary_filter_map, reason = "a filter would keep the old lifetime")]
+    pub fn recycle(mut used: Vec<ReadRequest<'_>>) -> Vec<Self> {
+        used.clear();
+        used.into_iter().filter_map(|_| None).collect()
+    }
 }
 
 /// A write of a batch.
@@ -175,5 +182,12 @@ impl<'a> WriteRequest<'a> {
     /// `data` at `offset` of an open object.
     pub const fn at(object: &'a Object, key: &'a str, offset: u64, data: &'a [u8]) -> Self {
         Self { target: Source::Open(object, key), offset, data, atomic: false, result: Ok(()) }
+    }
+
+    /// An empty vector in the memory of `used`: a loop of batches allocates once.
+    #[expect(clippy::unnecessary_filter_map, reason = "a filter would keep the old lifetime")]
+    pub fn recycle(mut used: Vec<WriteRequest<'_>>) -> Vec<Self> {
+        used.clear();
+        used.into_iter().filter_map(|_| None).collect()
     }
 }

@@ -24,6 +24,6 @@ mod tiles;
 pub use cost::Costs;
 pub use error::PlanError;
 pub use explain::bytes_text;
-pub use memory::{CONTEXT_ALLOWANCE_BYTES, SLAB_BYTES_MAX};
+pub use memory::{BATCH_BYTES, CONTEXT_ALLOWANCE_BYTES, SLAB_BYTES_MAX};
 pub use problem::{Format, Plan, Predicted, Problem, Purpose, Spill, Stage, Strategy};
 pub use search::plan;

@@ -11,16 +11,16 @@ pub const CONTEXT_ALLOWANCE_BYTES: u64 = 16 << 20;
 /// The largest buffer through which pieces of an intermediate are gathered.
 pub const SLAB_BYTES_MAX: u64 = 1 << 20;
 
-/// Encoded chunks are written in batches up to this size.
-const BATCH_BYTES_MAX: u64 = 256 << 10;
+/// Encoded chunks are read and written in batches of about this size.
+pub const BATCH_BYTES: u64 = 1 << 20;
 
 /// One end of a stage.
 #[derive(Clone, Copy)]
 pub(crate) enum End<'a> {
     /// A Zarr array.
     Array(&'a Format),
-    /// Pieces cut by tiles of this shape.
-    Spill(&'a [u64]),
+    /// Pieces of an intermediate.
+    Spill,
 }
 
 /// The stage with these tiles, its buffers and its memory filled in.
@@ -31,7 +31,7 @@ pub(crate) fn stage(problem: &Problem, from: End<'_>, to: End<'_>, shape: Shape<
     let sharded =
         matches!(to, End::Array(Format { shard: Some(_), .. })) && problem.purpose == Purpose::Write;
     let plain = fill.plain.max(drain.plain);
-    let encoded = fill.encoded.max(batch(problem, drain.encoded, sharded, threads));
+    let encoded = batch(problem, fill.encoded, threads).max(batch(problem, drain.encoded, threads));
     let parked = if sharded && threads > 1 { threads } else { 0 };
     let per_thread = plain + encoded + fill.scratch + drain.scratch;
     let contexts =
@@ -81,11 +81,10 @@ struct Needs {
 fn needs(problem: &Problem, end: End<'_>, tile: &[u64], order: &[u64], draining: bool) -> Needs {
     let format = match end {
         End::Array(format) => format,
-        End::Spill(other) => {
-            let piece: Vec<u64> = tile.iter().zip(other).map(|(a, b)| *a.min(b)).collect();
-            let plain =
-                elements(&problem.shape, &piece).saturating_mul(problem.item_bytes).min(slab_max(problem));
-            return Needs { plain, ..Needs::default() };
+        End::Spill => {
+            // Many small pieces are moved together, a large one in several steps.
+            let whole = elements(&problem.shape, tile).saturating_mul(problem.item_bytes);
+            return Needs { plain: whole.min(slab_max(problem)), ..Needs::default() };
         }
     };
     let chunk_bytes = format.chunk.iter().fold(problem.item_bytes, |n, c| n.saturating_mul(*c));
@@ -119,10 +118,10 @@ fn in_place(problem: &Problem, chunk: &[u64], tile: &[u64], order: &[u64]) -> bo
     layout.contiguous(&Region::whole(chunk), problem.item_bytes).is_some()
 }
 
-/// Chunks of a shard are encoded in batches, so that small ones do not each cost a write.
-fn batch(problem: &Problem, encoded: u64, sharded: bool, threads: u64) -> u64 {
-    let room = (problem.memory_bytes_max / (16 * threads)).min(BATCH_BYTES_MAX);
-    if sharded && encoded > 0 { (room / encoded).max(1) * encoded } else { encoded }
+/// Chunks are fetched and stored in batches, so that small ones do not each cost a wait.
+fn batch(problem: &Problem, encoded: u64, threads: u64) -> u64 {
+    let room = (problem.memory_bytes_max / (16 * threads)).min(BATCH_BYTES);
+    room.checked_div(encoded).map_or(0, |count| count.max(1) * encoded)
 }
 
 /// Pieces are moved through slabs; a small memory gets small ones.

@@ -121,8 +121,7 @@ impl Search<'_> {
     fn two_stages(&self) -> Option<Two> {
         let problem = self.problem;
         let (source, target) = (End::Array(&problem.source), End::Array(&problem.target));
-        // The pieces' shape is not known yet; their slabs are bounded whatever it is.
-        let spill = End::Spill(&problem.shape);
+        let spill = End::Spill;
         let first =
             self.source_tiles().into_iter().flat_map(|tile| self.fitting(source, spill, &tile, &tile));
         let first = largest(first.collect(), &problem.shape);
@@ -299,12 +298,12 @@ impl Search<'_> {
 
     /// The least memory that any plan needs, for the message.
     fn too_small(&self) -> PlanError {
-        let Problem { shape, item_bytes, source, target, .. } = self.problem;
+        let Problem { item_bytes, source, target, .. } = self.problem;
         let order = &self.order;
         let least = |from, to, tile: &[u64], group: &[u64]| {
             stage(self.problem, from, to, Shape { tile, group, order, threads: 1, slots: 1 }).memory_bytes
         };
-        let (s, t, spill) = (End::Array(source), End::Array(target), End::Spill(shape));
+        let (s, t, spill) = (End::Array(source), End::Array(target), End::Spill);
         let direct = least(s, t, &target.chunk, target.object());
         let staged = least(s, spill, &source.chunk, &source.chunk).max(least(
             spill,

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use zarrange_array::{Array, ArrayError};
-use zarrange_io::{Access, IoError};
+use zarrange_grid::Dims;
+use zarrange_io::{Access, Extent, IoError, ReadRequest, Source, WriteRequest};
 
 use crate::RechunkError;
 use crate::budget::Budget;
@@ -37,15 +38,9 @@ pub(crate) fn run(
             if first >= count || failed.load(Ordering::Relaxed) {
                 return Ok(());
             }
-            for number in first..count.min(first + BATCH) {
-                let object = all.unravel(number);
-                let bytes =
-                    copy_object((source, &source.key(&object)), (target, &target.key(&object)), &mut buffer)?;
-                add(&counters.bytes_read, bytes);
-                add(&counters.bytes_written, bytes);
-                add(&counters.chunks_written, u64::from(bytes > 0));
-                progress.advance(source.objects().region(&object).elements());
-            }
+            let objects: Vec<Dims> = (first..count.min(first + BATCH)).map(|k| all.unravel(k)).collect();
+            copy_batch((source, target), &objects, &mut buffer, counters)?;
+            progress.advance(objects.iter().map(|object| source.objects().region(object).elements()).sum());
         }
     };
     std::thread::scope(|scope| {
@@ -55,17 +50,68 @@ pub(crate) fn run(
     })
 }
 
-/// Copies one object through `buffer`; its bytes, 0 if it is missing.
+/// Copies `objects` through `buffer`: small ones read in one batch and written in another, large ones each on its own.
+fn copy_batch(
+    (source, target): (&Array, &Array),
+    objects: &[Dims],
+    buffer: &mut [u8],
+    counters: &Counters,
+) -> Result<(), RechunkError> {
+    let room = buffer.len() / objects.len().max(1);
+    let full_key = |array: &Array, object: &Dims| {
+        array.store().full_key(&array.key(object), &mut String::new()).to_owned()
+    };
+    let from: Vec<String> = objects.iter().map(|object| full_key(source, object)).collect();
+    let to: Vec<String> = objects.iter().map(|object| full_key(target, object)).collect();
+    let mut large = Vec::new();
+    if room > 0 {
+        let pieces = buffer.chunks_mut(room);
+        let mut reads: Vec<_> = from
+            .iter()
+            .zip(pieces)
+            .map(|(key, piece)| ReadRequest::new(Source::Key(key), Extent::Whole, piece))
+            .collect();
+        source.store().read(&mut reads);
+        let mut writes = Vec::new();
+        for (k, request) in reads.into_iter().enumerate() {
+            match request.result {
+                Ok(bytes) => {
+                    add(&counters.bytes_read, bytes as u64);
+                    writes.push(WriteRequest::whole(&to[k], &request.buffer[..bytes], false));
+                }
+                Err(e) if e.is_not_found() => {}
+                Err(IoError::TooLarge { .. }) => large.push(k),
+                Err(e) => return Err(failed(source, &source.key(&objects[k]), e)),
+            }
+        }
+        target.store().write(&mut writes);
+        for request in writes {
+            request.result.map_err(|e| failed(target, request.target.key(), e))?;
+            add(&counters.bytes_written, request.data.len() as u64);
+            add(&counters.chunks_written, 1);
+        }
+    } else {
+        large.extend(0..objects.len());
+    }
+    for object in large.into_iter().map(|k| &objects[k]) {
+        let bytes = copy_object((source, &source.key(object)), (target, &target.key(object)), buffer)?;
+        add(&counters.bytes_read, bytes);
+        add(&counters.bytes_written, bytes);
+        add(&counters.chunks_written, u64::from(bytes > 0));
+    }
+    Ok(())
+}
+
+fn failed(array: &Array, key: &str, source: IoError) -> RechunkError {
+    ArrayError::ChunkIo { array: array.location().to_owned(), key: key.to_owned(), source }.into()
+}
+
+/// Copies one object through `buffer`, piece by piece; its bytes, 0 if it is missing.
 fn copy_object(
     (source, from): (&Array, &str),
     (target, to): (&Array, &str),
     buffer: &mut [u8],
 ) -> Result<u64, RechunkError> {
-    let failed = |array: &Array, key: &str, source: IoError| ArrayError::ChunkIo {
-        array: array.location().to_owned(),
-        key: key.to_owned(),
-        source,
-    };
     let (read, write) = (source.store(), target.store());
     let Some(object) = read.open(from, Access::Read).map_err(|e| failed(source, from, e))? else {
         return Ok(0);

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use zarrange_array::{Array, ArrayError, Elements};
+use zarrange_array::{Array, ArrayError, ChunkWriter, Elements};
 use zarrange_codec::{Scratch, same_values};
-use zarrange_grid::{ChunkGrid, Dims, Layout, Region, copy_region, fill_with, index, is_filled};
+use zarrange_grid::{ChunkGrid, Dims, Layout, Region, copy_region, fill_with, is_filled};
 
 use crate::RechunkError;
 use crate::budget::{Budget, Lease};
@@ -66,11 +66,9 @@ impl<'a> Drain<'a> {
         };
         let kind = match self {
             Drain::Spill(spill) => Kind::Spill(spill),
-            Drain::Chunks(array, elements) => Kind::Chunks(
-                Target { array, elements, scratch: scratch(elements)? },
-                String::new(),
-                String::new(),
-            ),
+            Drain::Chunks(array, elements) => {
+                Kind::Chunks(Target { array, elements, scratch: scratch(elements)? }, ChunkWriter::new(array))
+            }
             Drain::Shards(array, elements, sequencer) => {
                 Kind::Shards(Target { array, elements, scratch: scratch(elements)? }, sequencer)
             }
@@ -99,7 +97,7 @@ pub(crate) struct Drainer<'a> {
 
 #[derive(Debug)]
 enum Kind<'a> {
-    Chunks(Target<'a>, String, String),
+    Chunks(Target<'a>, ChunkWriter<'a>),
     Shards(Target<'a>, &'a Sequencer<'a>),
     Spill(&'a SpillFile),
     Compare { source: Box<Source<'a>>, elements: &'a Elements, path: &'a str },
@@ -121,22 +119,20 @@ impl Drainer<'_> {
         counters: &Counters,
     ) -> Result<(), RechunkError> {
         match &mut self.kind {
-            Kind::Chunks(target, key, path) => {
+            Kind::Chunks(target, writer) => {
+                let encoded = &mut self.segment.buffer;
+                let room = target.elements.chain().encoded_bytes_max();
                 for unit in batch.indices() {
-                    let Some(bytes) = target.encode(tile, &unit, plain, &mut self.segment.buffer)? else {
-                        continue;
-                    };
-                    target.array.keys().write(&unit, key);
-                    let written = target.array.store().write_whole(key, &self.segment.buffer[..bytes], path);
-                    written.map_err(|source| ArrayError::ChunkIo {
-                        array: target.array.location().to_owned(),
-                        key: key.clone(),
-                        source,
-                    })?;
+                    if encoded.len() - writer.bytes() < room {
+                        writer.write(encoded)?;
+                    }
+                    let free = &mut encoded[writer.bytes()..];
+                    let Some(bytes) = target.encode(tile, &unit, plain, free)? else { continue };
+                    writer.push(&unit, bytes);
                     add(&counters.bytes_written, bytes as u64);
                     add(&counters.chunks_written, 1);
                 }
-                Ok(())
+                Ok(writer.write(encoded)?)
             }
             Kind::Shards(target, sequencer) => {
                 let segment = &mut self.segment;
@@ -151,20 +147,11 @@ impl Drainer<'_> {
                 }
                 sequencer.commit(ticket, segment, counters)
             }
-            Kind::Spill(spill) => spill_pieces(spill, tile, batch, plain, counters),
+            Kind::Spill(spill) => spill.drain(tile, batch, plain, counters),
             Kind::Compare { source, elements, path } => {
-                for unit in batch.indices() {
-                    compare(
-                        source,
-                        elements,
-                        path,
-                        tile,
-                        (&batch.object, &unit),
-                        plain,
-                        &mut self.segment.buffer,
-                    )?;
-                }
-                Ok(())
+                source.each(batch, &mut self.segment.buffer, |source, unit, stored| {
+                    compare((source, stored), elements, path, tile, (&batch.object, unit), plain)
+                })
             }
         }
     }
@@ -218,41 +205,19 @@ impl Target<'_> {
     }
 }
 
-fn spill_pieces(
-    spill: &SpillFile,
-    tile: Filled<'_>,
-    batch: &Batch,
-    plain: &mut [u8],
-    counters: &Counters,
-) -> Result<(), RechunkError> {
-    let item = index(tile.layout.bytes() / tile.layout.region().elements().max(1));
-    for unit in batch.indices() {
-        let Some(piece) = spill.read().region(&unit).intersect(tile.layout.region()) else { continue };
-        for slab in spill.slabs(&piece, plain.len()) {
-            let layout = spill.layout(slab.clone());
-            let data = &mut plain[..index(layout.bytes())];
-            copy_region(&slab, (tile.data, tile.layout), (data, &layout), item);
-            spill.write_slab(&slab, data)?;
-            add(&counters.spill_bytes, layout.bytes());
-        }
-    }
-    Ok(())
-}
-
 /// Compares chunk `unit` of another array with the tile.
 fn compare(
-    source: &mut Source<'_>,
+    (source, stored): (&mut Source<'_>, Option<&[u8]>),
     elements: &Elements,
     path: &str,
     tile: Filled<'_>,
     (object, unit): (&Dims, &Dims),
     plain: &mut [u8],
-    encoded: &mut [u8],
 ) -> Result<(), RechunkError> {
     let (item, bytes) = (elements.item_bytes(), elements.chain().chunk_bytes());
     let (theirs, ours) = plain[..2 * bytes].split_at_mut(bytes);
-    match source.fetch(object, unit, encoded)? {
-        Some(stored) => source.decode(object, unit, &encoded[..stored], theirs)?,
+    match stored {
+        Some(stored) => source.decode(object, unit, stored, theirs)?,
         None => fill_with(theirs, &elements.fill),
     }
     // What lies beyond the array's edge is nobody's value: it starts out equal.

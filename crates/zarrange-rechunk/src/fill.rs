@@ -2,18 +2,16 @@
 
 use std::sync::Arc;
 
-use zarrange_array::{Array, ChunkReader, Elements, ShardReader};
+use zarrange_array::{Array, ChunkReader, Elements, Fetched, ShardReader};
 use zarrange_codec::ArrayCodec;
-use zarrange_grid::{ChunkGrid, Dims, Layout, Region, Tile, index};
+use zarrange_grid::{ChunkGrid, Dims, Layout, Region, Tile};
+use zarrange_plan::BATCH_BYTES;
 
 use crate::RechunkError;
 use crate::budget::{Budget, Lease};
 use crate::report::{Counters, add};
 use crate::spill::SpillFile;
 use crate::walk::{Batch, Cursor};
-
-/// Chunks are claimed in batches of about this many decoded bytes: a lock for each batch, not for each chunk.
-pub(crate) const BATCH_BYTES: u64 = 256 << 10;
 
 /// Where tiles are filled from.
 #[derive(Clone, Copy, Debug)]
@@ -46,8 +44,10 @@ impl<'a> Fill<'a> {
             Fill::Spill(spill) => Ok(Filler::Spill(spill)),
             Fill::Array(array, elements) => {
                 let lease = budget.lease(elements.chain().scratch_bytes() as u64)?;
+                let reader = ChunkReader::new(array)?;
+                let (units, fetched, inner) = (Vec::new(), Fetched::new(), Vec::new());
                 let source =
-                    Source { array, elements, reader: ChunkReader::new(array)?, shard: None, _lease: lease };
+                    Source { array, elements, reader, shard: None, units, fetched, inner, _lease: lease };
                 Ok(Filler::Array(Box::new(source)))
             }
         }
@@ -83,25 +83,11 @@ impl Filler<'_> {
         counters: &Counters,
     ) -> Result<(), RechunkError> {
         match self {
-            Filler::Array(source) => {
-                for unit in batch.indices() {
-                    source.fill_part(tile, &batch.object, &unit, plain, encoded, counters)?;
-                }
-            }
-            Filler::Spill(spill) => {
-                for unit in batch.indices() {
-                    let part = tile.claim(&unit);
-                    for slab in spill.slabs(part.region(), plain.len()) {
-                        let layout = spill.layout(slab.clone());
-                        let data = &mut plain[..index(layout.bytes())];
-                        spill.read_slab(&slab, data)?;
-                        part.copy_piece(data, &layout);
-                    }
-                    part.done();
-                }
-            }
+            Filler::Array(source) => source.each(batch, encoded, |source, unit, stored| {
+                source.fill_part(tile, &batch.object, unit, plain, stored, counters)
+            }),
+            Filler::Spill(spill) => spill.fill(tile, batch, plain),
         }
-        Ok(())
     }
 }
 
@@ -112,58 +98,90 @@ pub(crate) struct Source<'a> {
     elements: &'a Elements,
     reader: ChunkReader<'a>,
     shard: Option<(Dims, Option<ShardReader>)>,
+    /// The chunks of a batch, where their bytes are, and their numbers within the shard.
+    units: Vec<Dims>,
+    fetched: Fetched,
+    inner: Vec<u64>,
     _lease: Lease,
 }
 
 impl Source<'_> {
+    /// Calls `work` with each chunk of `batch` and its stored bytes, `None` for one that is missing. They are read together,
+    /// as many at a time as `encoded` holds.
+    pub(crate) fn each(
+        &mut self,
+        batch: &Batch,
+        encoded: &mut [u8],
+        mut work: impl FnMut(&mut Self, &Dims, Option<&[u8]>) -> Result<(), RechunkError>,
+    ) -> Result<(), RechunkError> {
+        let (mut units, mut fetched) = (std::mem::take(&mut self.units), std::mem::take(&mut self.fetched));
+        units.clear();
+        units.extend(batch.indices());
+        let mut rest = &units[..];
+        while !rest.is_empty() {
+            self.fetch(&batch.object, rest, encoded, &mut fetched)?;
+            for (unit, stored) in rest.iter().zip(&fetched) {
+                work(self, unit, stored.clone().map(|range| &encoded[range]))?;
+            }
+            rest = &rest[fetched.len()..];
+        }
+        (self.units, self.fetched) = (units, fetched);
+        Ok(())
+    }
+
+    /// Reads the stored bytes of the first of `units`, all of one object where there are shards.
+    fn fetch(
+        &mut self,
+        object: &Dims,
+        units: &[Dims],
+        encoded: &mut [u8],
+        fetched: &mut Fetched,
+    ) -> Result<(), RechunkError> {
+        if matches!(self.elements.codec, ArrayCodec::Chunks(_)) {
+            return Ok(self.reader.fetch(units, encoded, fetched)?);
+        }
+        if self.shard.as_ref().is_none_or(|(open, _)| open != object) {
+            self.shard = None;
+            self.shard = Some((object.clone(), self.reader.open_shard(object)?));
+        }
+        let Some((_, Some(shard))) = &self.shard else {
+            fetched.clear();
+            fetched.resize(units.len(), None);
+            return Ok(());
+        };
+        self.inner.clear();
+        self.inner.extend(units.iter().map(|unit| self.array.inner_number(self.elements, object, unit)));
+        Ok(self.reader.fetch_inner(shard, &self.inner, encoded, fetched)?)
+    }
+
     fn fill_part(
         &mut self,
         tile: &Tile,
         object: &Dims,
         unit: &Dims,
         plain: &mut [u8],
-        encoded: &mut [u8],
+        stored: Option<&[u8]>,
         counters: &Counters,
     ) -> Result<(), RechunkError> {
         let part = tile.claim(unit);
-        let Some(bytes) = self.fetch(object, unit, encoded)? else {
+        let Some(stored) = stored else {
             part.fill(&self.elements.fill);
             return Ok(());
         };
-        add(&counters.bytes_read, bytes as u64);
+        add(&counters.bytes_read, stored.len() as u64);
         add(&counters.decodes, 1);
         let cell = self.elements.units.cell(unit);
         let part = if *part.region() == cell {
-            part.write_in_place(|chunk| self.decode(object, unit, &encoded[..bytes], chunk))?
+            part.write_in_place(|chunk| self.decode(object, unit, stored, chunk))?
         } else {
             Some(part)
         };
         if let Some(part) = part {
             let chunk = &mut plain[..self.elements.chain().chunk_bytes()];
-            self.decode(object, unit, &encoded[..bytes], chunk)?;
+            self.decode(object, unit, stored, chunk)?;
             part.copy_from(chunk, &Layout::c_order(cell, self.elements.item_bytes() as u64));
         }
         Ok(())
-    }
-
-    /// Stored bytes of a chunk, or `None` if it is missing.
-    pub(crate) fn fetch(
-        &mut self,
-        object: &Dims,
-        unit: &Dims,
-        encoded: &mut [u8],
-    ) -> Result<Option<usize>, RechunkError> {
-        let encoded = &mut encoded[..self.elements.chain().encoded_bytes_max()];
-        if matches!(self.elements.codec, ArrayCodec::Chunks(_)) {
-            return Ok(self.reader.fetch(unit, encoded)?);
-        }
-        if self.shard.as_ref().is_none_or(|(open, _)| open != object) {
-            self.shard = None;
-            self.shard = Some((object.clone(), self.reader.open_shard(object)?));
-        }
-        let Some((_, Some(shard))) = &self.shard else { return Ok(None) };
-        let inner = self.array.inner_number(self.elements, object, unit);
-        Ok(self.reader.fetch_inner(shard, inner, encoded)?)
     }
 
     /// Decodes a chunk; the error names it.

@@ -3,11 +3,16 @@
 //! The file holds the tiles of the second stage one after the other, each as the pieces that the tiles of the first stage
 //! contribute to it. Reading a tile is one contiguous range; no index is kept.
 
-use zarrange_grid::{ChunkGrid, Dims, Layout, Region};
-use zarrange_io::{Access, Change, Object, Store};
+use std::collections::VecDeque;
+
+use zarrange_grid::{ChunkGrid, Dims, Layout, Part, Region, Tile, copy_region, index};
+use zarrange_io::{Access, Change, Extent, Object, ReadRequest, Source, Store, WriteRequest};
 use zarrange_plan::{PlanError, Spill};
 
 use crate::RechunkError;
+use crate::drain::Filled;
+use crate::report::{Counters, add};
+use crate::walk::Batch;
 
 /// An open intermediate; it is removed when dropped.
 #[derive(Debug)]
@@ -53,21 +58,97 @@ impl SpillFile {
     }
 
     /// Parts of a piece that fit `bytes` each; every one is contiguous in the file.
-    pub(crate) fn slabs(&self, piece: &Region, bytes: usize) -> impl Iterator<Item = Region> + use<> {
+    fn slabs(&self, piece: &Region, bytes: usize) -> impl Iterator<Item = Region> + use<> {
         slabs(piece, &self.order, (bytes as u64 / self.item_bytes).max(1))
     }
 
     /// How the elements of a slab lie in the file and in a buffer.
-    pub(crate) fn layout(&self, slab: Region) -> Layout {
+    fn layout(&self, slab: Region) -> Layout {
         Layout::ordered(slab, &self.order, self.item_bytes)
     }
 
-    pub(crate) fn write_slab(&self, slab: &Region, data: &[u8]) -> Result<(), RechunkError> {
-        Ok(self.store.write_at(&self.object, &self.key, self.offset(slab), data)?)
+    /// Fills the parts of `tile` that are the pieces of `batch`: as many at a time as `buffer` holds, read together.
+    pub(crate) fn fill(&self, tile: &Tile, batch: &Batch, buffer: &mut [u8]) -> Result<(), RechunkError> {
+        let (mut slabs, mut parts) = (Slabs::default(), VecDeque::new());
+        for unit in batch.indices() {
+            let part = tile.claim(&unit);
+            let mut pieces = self.slabs(part.region(), buffer.len()).peekable();
+            parts.push_back(part);
+            while let Some(slab) = pieces.next() {
+                let layout = self.layout(slab);
+                if !slabs.fits(&layout, buffer.len()) {
+                    self.read_into(&mut slabs, &mut parts, buffer)?;
+                }
+                slabs.push(layout, pieces.peek().is_none());
+            }
+        }
+        self.read_into(&mut slabs, &mut parts, buffer)
     }
 
-    pub(crate) fn read_slab(&self, slab: &Region, data: &mut [u8]) -> Result<(), RechunkError> {
-        Ok(self.store.read_at(&self.object, &self.key, self.offset(slab), data)?)
+    /// Reads `slabs` in one batch and puts them into their parts, oldest first.
+    fn read_into(
+        &self,
+        slabs: &mut Slabs,
+        parts: &mut VecDeque<Part<'_>>,
+        buffer: &mut [u8],
+    ) -> Result<(), RechunkError> {
+        let mut rest = &mut buffer[..];
+        let mut requests: Vec<ReadRequest<'_>> = Vec::with_capacity(slabs.layouts.len());
+        for (layout, _) in &slabs.layouts {
+            let (data, after) = rest.split_at_mut(index(layout.bytes()));
+            rest = after;
+            let source = Source::Open(&self.object, &self.key);
+            requests.push(ReadRequest::new(source, Extent::From(self.offset(layout.region())), data));
+        }
+        self.store.read(&mut requests);
+        for (request, (layout, last)) in requests.into_iter().zip(&slabs.layouts) {
+            request.result?;
+            let Some(part) = parts.pop_front() else { break };
+            part.copy_piece(request.buffer, layout);
+            if *last { part.done() } else { parts.push_front(part) }
+        }
+        slabs.clear();
+        Ok(())
+    }
+
+    /// Writes the pieces of `batch` that `tile` holds: as many at a time as `buffer` holds, written together.
+    pub(crate) fn drain(
+        &self,
+        tile: Filled<'_>,
+        batch: &Batch,
+        buffer: &mut [u8],
+        counters: &Counters,
+    ) -> Result<(), RechunkError> {
+        let item = index(self.item_bytes);
+        let mut slabs = Slabs::default();
+        for unit in batch.indices() {
+            let Some(piece) = self.read.region(&unit).intersect(tile.layout.region()) else { continue };
+            for slab in self.slabs(&piece, buffer.len()) {
+                let layout = self.layout(slab);
+                if !slabs.fits(&layout, buffer.len()) {
+                    self.write_out(&mut slabs, buffer)?;
+                }
+                let data = &mut buffer[slabs.bytes..][..index(layout.bytes())];
+                copy_region(layout.region(), (tile.data, tile.layout), (data, &layout), item);
+                add(&counters.spill_bytes, layout.bytes());
+                slabs.push(layout, true);
+            }
+        }
+        self.write_out(&mut slabs, buffer)
+    }
+
+    /// Writes `slabs` in one batch.
+    fn write_out(&self, slabs: &mut Slabs, buffer: &[u8]) -> Result<(), RechunkError> {
+        let mut rest = buffer;
+        let mut requests: Vec<WriteRequest<'_>> = Vec::with_capacity(slabs.layouts.len());
+        for (layout, _) in &slabs.layouts {
+            let (data, after) = rest.split_at(index(layout.bytes()));
+            rest = after;
+            requests.push(WriteRequest::at(&self.object, &self.key, self.offset(layout.region()), data));
+        }
+        self.store.write(&mut requests);
+        slabs.clear();
+        Ok(requests.into_iter().try_for_each(|request| request.result)?)
     }
 
     /// Offset in the file of a slab, which is inside one piece.
@@ -95,6 +176,30 @@ impl SpillFile {
             beside *= piece.shape()[axis];
         }
         offset * self.item_bytes
+    }
+}
+
+/// Slabs that share a buffer, one after the other.
+#[derive(Default)]
+struct Slabs {
+    /// Each with whether it is the last of its piece.
+    layouts: Vec<(Layout, bool)>,
+    bytes: usize,
+}
+
+impl Slabs {
+    fn fits(&self, layout: &Layout, room: usize) -> bool {
+        self.bytes + index(layout.bytes()) <= room
+    }
+
+    fn push(&mut self, layout: Layout, last: bool) {
+        self.bytes += index(layout.bytes());
+        self.layouts.push((layout, last));
+    }
+
+    fn clear(&mut self) {
+        self.layouts.clear();
+        self.bytes = 0;
     }
 }
 

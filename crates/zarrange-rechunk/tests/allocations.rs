@@ -1,0 +1,86 @@
+//! The engine's hot path allocates for batches and tiles, not for chunks.
+#![expect(clippy::unwrap_used, unsafe_code, reason = "a test fails by panicking; an allocator is unsafe")]
+
+use std::alloc::{GlobalAlloc, Layout as AllocLayout, System};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde_json::{Map, json};
+use zarrange_array::{Array, ArraySpec, Document, Layout};
+use zarrange_codec::Scratch;
+use zarrange_grid::Region;
+use zarrange_io::{Location, Opener};
+use zarrange_rechunk::{ChunkSpec, Codecs, Durability, Job, Named, NoProgress, Verify, prepare, run};
+
+/// The system's allocator, counting.
+struct Counting;
+
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+
+// SAFETY: everything is passed on to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: AllocLayout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller's promise.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: AllocLayout) {
+        // SAFETY: the caller's promise.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Allocations of rechunking `rows` x 64 elements from rows to columns of 64 rows, and the chunks read and written.
+fn allocations(rows: u64, io: &Opener) -> (u64, u64) {
+    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let place = |name: &str| Location::Path(dir.path().join(name));
+    let none = Layout { chunk: Vec::new(), shard: None, codecs: Vec::new() };
+    let document = Document::new(&ArraySpec {
+        shape: vec![rows, 64],
+        data_type: "float32",
+        fill_value: json!(0.0),
+        layout: Layout { chunk: vec![1, 64], shard: None, codecs: Codecs::Zstd(1).resolve(&none, 4) },
+        dimension_names: vec!["row", "column"],
+        attributes: Map::new(),
+    });
+    std::fs::create_dir(dir.path().join("source")).unwrap();
+    let array = Array::new(io.open(&place("source")).unwrap(), document, 3).unwrap();
+    let data: Vec<u8> = (0..rows * 64).flat_map(|k| u32::try_from(k).unwrap().to_ne_bytes()).collect();
+    let mut scratch = Scratch::new(array.elements().unwrap().chain());
+    array.write_region(&Region::whole(array.shape()), &data, &mut scratch).unwrap();
+    array.write_metadata().unwrap();
+    let job = Job {
+        source: place("source"),
+        target: place("target"),
+        chunks: vec![Named { array: None, spec: ChunkSpec::Sizes(vec![64, 1]) }],
+        shards: Vec::new(),
+        arrays: Vec::new(),
+        only_named: false,
+        codecs: Codecs::Keep,
+        memory_bytes_max: 64 << 20,
+        threads: 1,
+        temp: None,
+        verify: Verify::None,
+        durability: Durability::None,
+        overwrite: false,
+        io: io.clone(),
+    };
+    let prepared = prepare(job).unwrap();
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    run(prepared, &NoProgress).unwrap();
+    (ALLOCATIONS.load(Ordering::Relaxed) - before, 2 * rows)
+}
+
+/// The only test of its binary, for other tests would allocate meanwhile.
+#[test]
+fn chunks_are_moved_without_allocating() {
+    for (name, io) in [("std", Opener::default()), ("io_uring", Opener::io_uring().unwrap())] {
+        let (few, some_chunks) = allocations(640, &io);
+        let (more, more_chunks) = allocations(2560, &io);
+        let (extra, chunks) = (more.saturating_sub(few), more_chunks - some_chunks);
+        assert!(extra * 10 < chunks, "{name}: {extra} more allocations for {chunks} more chunks");
+    }
+}
