@@ -1,0 +1,11 @@
+//! Measuring: what the benches have in common.
+//!
+//! [`compare`] runs the competitors of a case in turns and gives ratios within each turn, for machines are shared and an
+//! absolute time says little. [`machine`] says where that happened, [`place`] where the data is.
+//!
+//! Rejected: ratios of criterion's estimates. It measures one function to its end before the next, so whatever the machine
+//! does meanwhile becomes a difference between them. Criterion's groups stand beside, for `critcmp` over commits.
+
+pub mod compare;
+pub mod machine;
+pub mod place;
