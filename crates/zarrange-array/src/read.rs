@@ -132,7 +132,8 @@ impl<'a> ChunkReader<'a> {
         let index = codec.decode_index(&encoded, bytes).map_err(damaged)?;
         self.cost.requests += 1;
         self.cost.bytes += encoded.len() as u64;
-        Ok(Some(ShardReader { object, key: self.key.clone(), index }))
+        let full = store.full_key(&self.key, &mut String::new()).to_owned();
+        Ok(Some(ShardReader { object, key: self.key.clone(), full, index }))
     }
 
     /// Reads the stored bytes of the first of the inner chunks `inner` (numbers in C order within the shard), as many as fit
@@ -172,7 +173,7 @@ impl<'a> ChunkReader<'a> {
                 fetched[chunks[k]] = Some(filled + start..filled + start + index(bytes));
             }
             (filled, rest) = (filled + part.len(), after);
-            let source = Source::Open(&shard.object, &shard.key);
+            let source = Source::Open(&shard.object, &shard.full);
             batch.push(ReadRequest::new(source, Extent::From(run.bytes.start), part));
         }
         store.read(&mut batch);
@@ -243,6 +244,8 @@ fn select(
 pub struct ShardReader {
     object: Object,
     key: String,
+    /// The key as the backend knows it.
+    full: String,
     index: ShardIndex,
 }
 

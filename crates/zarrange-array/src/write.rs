@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use zarrange_codec::{ArrayCodec, Scratch, ShardCodec, ShardIndex};
 use zarrange_grid::{Layout, Region, copy_region, fill_with, index, is_filled};
-use zarrange_io::{Access, Object, Store, WriteRequest};
+use zarrange_io::{Access, Change, Object, Store, WriteRequest};
 
 use crate::ArrayError;
 use crate::array::Array;
@@ -53,7 +53,8 @@ impl<'a> ChunkWriter<'a> {
         self.array.store().write(&mut batch);
         let failed = batch.iter_mut().find_map(|request| {
             let source = std::mem::replace(&mut request.result, Ok(())).err()?;
-            let (array, key) = (self.array.location().to_owned(), request.target.key().to_owned());
+            let key = self.array.store().relative_key(request.target.key()).to_owned();
+            let array = self.array.location().to_owned();
             Some(ArrayError::ChunkIo { array, key, source })
         });
         self.requests = WriteRequest::recycle(batch);
@@ -173,6 +174,8 @@ impl Array {
             let to = Layout::c_order(self.objects().cell(&chunk), item as u64);
             copy_region(&part, (data, &from), (&mut plain, &to), item);
             if is_filled(&plain, &elements.fill) {
+                // What was stored before must not show through.
+                self.store().change(Change::Remove(&self.key(&chunk)))?;
                 continue;
             }
             if encoded.len() - writer.bytes() < room {

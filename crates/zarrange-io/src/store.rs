@@ -73,12 +73,21 @@ impl Store {
 
     /// Carries out every read; keys are those of the backend ([`Self::full_key`]).
     pub fn read(&self, batch: &mut [ReadRequest<'_>]) {
-        self.backend.read(batch);
+        if !batch.is_empty() {
+            self.backend.read(batch);
+        }
     }
 
     /// Carries out every write; keys are those of the backend ([`Self::full_key`]).
     pub fn write(&self, batch: &mut [WriteRequest<'_>]) {
-        self.backend.write(batch);
+        if !batch.is_empty() {
+            self.backend.write(batch);
+        }
+    }
+
+    /// A key of the backend as this store knows it.
+    pub fn relative_key<'k>(&self, full: &'k str) -> &'k str {
+        full.strip_prefix(&self.prefix).unwrap_or(full)
     }
 
     /// Appends the start of every key as the backend knows it.
@@ -113,7 +122,8 @@ impl Store {
     /// # Errors
     /// [`IoError::Short`] if the object ends before.
     pub fn read_at(&self, object: &Object, key: &str, offset: u64, buffer: &mut [u8]) -> Result<(), IoError> {
-        let source = Source::Open(object, key);
+        let mut full = String::new();
+        let source = Source::Open(object, self.full_key(key, &mut full));
         self.read_one(ReadRequest::new(source, Extent::From(offset), buffer)).map(|_| ())
     }
 
@@ -128,7 +138,7 @@ impl Store {
         let length = usize::try_from(bytes).ok().filter(|_| bytes <= bytes_max);
         let length = length.ok_or_else(|| IoError::TooLarge { location: location(), bytes, bytes_max })?;
         let mut data = vec![0; length];
-        self.read_at(&object, &location(), 0, &mut data)?;
+        self.read_at(&object, key, 0, &mut data)?;
         Ok(Some(data))
     }
 
@@ -145,7 +155,8 @@ impl Store {
     /// # Errors
     /// If it cannot be written.
     pub fn write_at(&self, object: &Object, key: &str, offset: u64, data: &[u8]) -> Result<(), IoError> {
-        self.write_one(WriteRequest::at(object, key, offset, data))
+        let mut full = String::new();
+        self.write_one(WriteRequest::at(object, self.full_key(key, &mut full), offset, data))
     }
 
     /// Replaces the small object at `key` in one step: a reader finds the old or the new one, never a part.
@@ -161,7 +172,8 @@ impl Store {
     /// # Errors
     /// If it cannot be opened.
     pub fn open(&self, key: &str, access: Access) -> Result<Option<Object>, IoError> {
-        found(self.names.open(self.full_key(key, &mut String::new()), access))
+        let opened = self.names.open(self.full_key(key, &mut String::new()), access);
+        if access == Access::Read { found(opened) } else { opened.map(Some) }
     }
 
     /// What lies directly below `prefix`, sorted by name.

@@ -91,6 +91,7 @@ fn nothing_is_allocated_for_a_request() {
         // The first time, directories are made and a thread's ring and slots come to their size.
         write(&store, &keys, false);
         read_by_key(&store, &keys, &mut buffers);
+        read_open(&store, &keys, &mut buffers);
         let check = |what: &str, allocations: u64| {
             assert!(
                 allocations <= FOR_A_BATCH,

@@ -193,16 +193,25 @@ fn a_batch_of_ranges() {
             assert!(request.buffer[..] == data[*offset..offset + length], "{offset} {length}");
         }
         // Beyond the end, by name and open: refused with the numbers, the others of the batch unharmed.
-        let (mut one, mut two, mut three) = ([0; 10], [0; 10], [0; 10]);
+        let (mut one, mut two, mut three, mut four) = ([0; 10], [0; 10], [0; 10], [0; 10]);
         let mut batch = [
             ReadRequest::new(Source::Key(key), Extent::From(2_999_995), &mut one),
             ReadRequest::new(Source::Open(&object, key), Extent::From(2_999_990), &mut two),
             ReadRequest::new(Source::Open(&object, key), Extent::From(u64::MAX - 3), &mut three),
+            // The largest offset means "where the file stands" to some calls of the kernel.
+            ReadRequest::new(Source::Key(key), Extent::From(u64::MAX), &mut four),
         ];
         store.read(&mut batch);
         assert!(matches!(batch[0].result, Err(IoError::Short { available: 3_000_000, .. })), "{batch:?}");
         assert!(batch[1].buffer[..] == data[2_999_990..], "{batch:?}");
         assert!(matches!(batch[2].result, Err(IoError::Short { available: 3_000_000, .. })), "{batch:?}");
+        assert!(matches!(batch[3].result, Err(IoError::Short { available: 3_000_000, .. })), "{batch:?}");
+        let object = store.open("new", Access::Create).unwrap().unwrap();
+        for offset in [u64::MAX, u64::MAX - 1, 1 << 63] {
+            let message = store.write_at(&object, "new", offset, b"12").unwrap_err().to_string();
+            assert!(message.contains("cannot write 2 bytes at offset"), "{message}");
+        }
+        assert_eq!(object.bytes().unwrap(), 0, "nothing was written");
     });
 }
 

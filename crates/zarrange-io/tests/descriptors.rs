@@ -20,9 +20,9 @@ fn sixty_four_descriptors_suffice() {
         let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let store = opener.open(&Location::Path(dir.path().to_owned())).unwrap();
         let keys: Vec<String> = (0..500).map(|k| format!("{}/{k}", k % 7)).collect();
-        // Two threads, each with more requests in flight than there are descriptors.
+        // Four threads, each with more requests in flight than there are descriptors, and a ring to make.
         std::thread::scope(|scope| {
-            for half in keys.chunks(250) {
+            for half in keys.chunks(125) {
                 let store = &store;
                 scope.spawn(move || {
                     let mut batch: Vec<_> =

@@ -37,7 +37,7 @@ pub(crate) fn stage(problem: &Problem, from: End<'_>, to: End<'_>, shape: Shape<
     let contexts =
         threads.saturating_mul(fill.contexts + drain.contexts).saturating_sub(CONTEXT_ALLOWANCE_BYTES);
     let indexes = fill.index.saturating_mul(threads + 1)
-        + drain.index.saturating_mul(if sharded { 2 } else { threads + 1 });
+        + drain.index.saturating_mul(if sharded { 1 + threads + parked } else { threads + 1 });
     let memory_bytes = tile_bytes
         .saturating_mul(slots)
         .saturating_add(per_thread.saturating_mul(threads))
@@ -126,5 +126,5 @@ fn batch(problem: &Problem, encoded: u64, threads: u64) -> u64 {
 
 /// Pieces are moved through slabs; a small memory gets small ones.
 fn slab_max(problem: &Problem) -> u64 {
-    (problem.memory_bytes_max / (16 * problem.threads.max(1))).clamp(problem.item_bytes, SLAB_BYTES_MAX)
+    (problem.memory_bytes_max / (16 * problem.threads.max(1))).min(SLAB_BYTES_MAX).max(problem.item_bytes)
 }

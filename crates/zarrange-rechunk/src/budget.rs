@@ -29,9 +29,9 @@ impl Budget {
         self.max
     }
 
-    /// The most bytes that were in use at once.
-    pub fn peak(&self) -> u64 {
-        self.peak.load(Ordering::Relaxed)
+    /// The most bytes that were in use at once since the last call.
+    pub fn take_peak(&self) -> u64 {
+        self.peak.swap(self.used.load(Ordering::Relaxed), Ordering::Relaxed)
     }
 
     /// A zeroed buffer of `bytes`. Its pages are touched, and so resident, only as they are written.
@@ -99,6 +99,6 @@ mod tests {
         drop(a);
         assert_eq!(budget.take(60).unwrap().data.len(), 60);
         drop(b);
-        assert_eq!(budget.peak(), 100);
+        assert_eq!((budget.take_peak(), budget.take_peak()), (100, 0));
     }
 }

@@ -120,19 +120,13 @@ fn copy_object(
         failed(source, from, IoError::Os { operation: "read size", location: from.to_owned(), source: e })
     };
     let bytes = object.bytes().map_err(os)?;
-    let mut copy = None;
-    let mut offset = 0;
-    while offset < bytes || copy.is_none() {
+    let no_room = || failed(target, to, IoError::NotFound { location: to.to_owned() });
+    let copy = write.open(to, Access::Create).map_err(|e| failed(target, to, e))?.ok_or_else(no_room)?;
+    for offset in (0..bytes).step_by(buffer.len()) {
         let step = (bytes - offset).min(buffer.len() as u64);
         let piece = &mut buffer[..zarrange_grid::index(step)];
         read.read_at(&object, from, offset, piece).map_err(|e| failed(source, from, e))?;
-        if copy.is_none() {
-            copy = write.open(to, Access::Create).map_err(|e| failed(target, to, e))?;
-        }
-        if let Some(copy) = &copy {
-            write.write_at(copy, to, offset, piece).map_err(|e| failed(target, to, e))?;
-        }
-        offset += step;
+        write.write_at(&copy, to, offset, piece).map_err(|e| failed(target, to, e))?;
     }
     Ok(bytes)
 }

@@ -13,6 +13,9 @@ use crate::report::{Counters, add};
 use crate::spill::SpillFile;
 use crate::walk::{Batch, Cursor};
 
+/// Units of a batch at most: what is noted for each is not counted in the budget.
+const UNITS_MAX: u64 = 4096;
+
 /// Where tiles are filled from.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Fill<'a> {
@@ -63,7 +66,7 @@ pub(crate) fn sharded<'a>(array: &'a Array, elements: &Elements) -> Option<&'a C
 pub(crate) fn batch_size(tile: &Region, units: &ChunkGrid, item_bytes: u64, threads: u64) -> u64 {
     let unit_bytes = units.chunk_shape().iter().fold(item_bytes, |n, c| n.saturating_mul(*c));
     let share = units.covering(tile).elements() / (4 * threads);
-    (BATCH_BYTES / unit_bytes.max(1)).min(share).max(1)
+    (BATCH_BYTES / unit_bytes.max(1)).min(share).clamp(1, UNITS_MAX)
 }
 
 /// One thread's means to fill tiles.

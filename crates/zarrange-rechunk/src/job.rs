@@ -371,7 +371,7 @@ pub fn run(prepared: Prepared, progress: &dyn Progress) -> Result<Report, Rechun
         }
         if let Some(plan) = &item.plan {
             let elapsed = started.elapsed().as_secs_f64();
-            let cost = Cost::measured(plan, &counters, budget.peak(), elapsed);
+            let cost = Cost::measured(plan, &counters, budget.take_peak(), elapsed);
             reports.push(ArrayReport { array: item.path.clone(), cost });
         }
         targets.push((item.path, item.source, target));
@@ -381,7 +381,7 @@ pub fn run(prepared: Prepared, progress: &dyn Progress) -> Result<Report, Rechun
     zarrange_array::publish_metadata(&root, &arrays, &groups, consolidated)?;
     staging.publish(job.durability == Durability::Commit)?;
     let mut report = Report::sum(reports, job.verify == Verify::Full, backend);
-    report.cost.peak_budget_bytes = budget.peak();
+    report.cost.peak_budget_bytes = report.cost.peak_budget_bytes.max(budget.take_peak());
     report.cost.elapsed_s = begin.elapsed().as_secs_f64();
     Ok(report)
 }
@@ -418,7 +418,8 @@ fn run_stages(
             (Some(spill), _) if k == 0 => Drain::Spill(spill),
             (_, ArrayCodec::Chunks(_)) => Drain::Chunks(target, to),
             (_, ArrayCodec::Shards(codec)) => {
-                leases.push(budget.lease(2 * ShardIndex::memory_bytes(codec.grid().count()))?);
+                let open = 1 + stage.threads + stage.parked;
+                leases.push(budget.lease(open * ShardIndex::memory_bytes(codec.grid().count()))?);
                 let parked = (0..stage.parked)
                     .map(|_| budget.take(stage.encoded_bytes))
                     .collect::<Result<Vec<_>, _>>()?;

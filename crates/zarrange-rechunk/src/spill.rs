@@ -19,6 +19,8 @@ use crate::walk::Batch;
 pub(crate) struct SpillFile {
     store: Store,
     key: String,
+    /// The key as the backend knows it.
+    full: String,
     object: Object,
     written: ChunkGrid,
     read: ChunkGrid,
@@ -43,8 +45,9 @@ impl SpillFile {
         let object = store.open(key, Access::Create)?;
         let object =
             object.ok_or_else(|| zarrange_io::IoError::NotFound { location: store.label().to_owned() })?;
+        let full = store.full_key(key, &mut String::new()).to_owned();
         let key = key.to_owned();
-        Ok(Self { store, key, object, written, read, order: spill.order.as_slice().into(), item_bytes })
+        Ok(Self { store, key, full, object, written, read, order: spill.order.as_slice().into(), item_bytes })
     }
 
     /// Tiles of the first stage.
@@ -97,7 +100,7 @@ impl SpillFile {
         for (layout, _) in &slabs.layouts {
             let (data, after) = rest.split_at_mut(index(layout.bytes()));
             rest = after;
-            let source = Source::Open(&self.object, &self.key);
+            let source = Source::Open(&self.object, &self.full);
             requests.push(ReadRequest::new(source, Extent::From(self.offset(layout.region())), data));
         }
         self.store.read(&mut requests);
@@ -144,7 +147,7 @@ impl SpillFile {
         for (layout, _) in &slabs.layouts {
             let (data, after) = rest.split_at(index(layout.bytes()));
             rest = after;
-            requests.push(WriteRequest::at(&self.object, &self.key, self.offset(layout.region()), data));
+            requests.push(WriteRequest::at(&self.object, &self.full, self.offset(layout.region()), data));
         }
         self.store.write(&mut requests);
         slabs.clear();

@@ -1,5 +1,5 @@
 //! Rechunking index-valued arrays through every way, within every memory: each element arrives once, in its place.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, unsafe_code, reason = "a test fails by panicking; mmap wants a promise")]
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -279,6 +279,79 @@ fn requests_that_do_not_fit_are_refused() {
     assert!(matches!(error, RechunkError::Spec(SpecError::Length { .. })));
     check(&|j| j.target = from.clone(), "the same as source");
     check(&|j| j.source = place(), "no Zarr array or group");
+}
+
+/// Every backend of local files.
+fn backends() -> Vec<(&'static str, Opener)> {
+    // SAFETY: nobody changes the files while they are read.
+    let mmap = unsafe { Opener::mmap() };
+    vec![
+        ("std", Opener::default()),
+        ("std with a pool", Opener::std_pool(3).unwrap()),
+        ("mmap", mmap),
+        ("io_uring", Opener::io_uring().unwrap()),
+    ]
+}
+
+/// Through every way and every backend the target is the same, byte for byte, and verified.
+#[test]
+fn the_same_bytes_whichever_backend_ran() {
+    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let place = |name: &str| Location::Path(dir.path().join(name));
+    std::fs::create_dir(dir.path().join("source")).unwrap();
+    create(&place("source"), &[60, 50], &[60, 3]);
+    rechunk(job(&place("source"), &place("sharded"), &[12, 5], Some(&[24, 50]), 1 << 20, 2)).unwrap();
+    let check = |way: &str, source: &str, chunk: &[u64], shard: Option<&[u64]>, memory: u64| {
+        let mut expected: Option<BTreeMap<String, Vec<u8>>> = None;
+        for (name, io) in backends() {
+            let target = place(&format!("{way} {source} {name}"));
+            let durability = Durability::Commit;
+            let this = job(&place(source), &target, chunk, shard, memory, 2);
+            let report = rechunk(Job { io: io.clone(), verify: Verify::Full, durability, ..this }).unwrap();
+            assert_eq!((report.cost.strategy, report.backend), (way, name.split(' ').next().unwrap()));
+            let written = objects(&target.open().unwrap());
+            assert!(written.len() > 3, "{written:?}");
+            assert!(expected.get_or_insert_with(|| written.clone()) == &written, "{way} {name}");
+            let threads = 2;
+            let differs = verify((&place(source), &target), &io, 1 << 20, threads, &NoProgress).unwrap();
+            assert_eq!(differs, None, "{way} {name}");
+        }
+    };
+    check("direct", "source", &[7, 50], None, 1 << 20);
+    check("staged", "source", &[1, 50], None, 4000);
+    check("copy", "source", &[60, 3], None, 1 << 20);
+    let from_shards = |way: &str, chunk: &[u64], shard| check(way, "sharded", chunk, shard, 1 << 20);
+    from_shards("direct", &[24, 10], Some(&[48, 20]));
+}
+
+/// Every call of a job on local files fails in turn, whatever the backend.
+#[test]
+fn every_call_on_local_files_may_fail() {
+    for (name, backend) in backends() {
+        let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let place = |name: &str| Location::Path(dir.path().join(name));
+        std::fs::create_dir(dir.path().join("source")).unwrap();
+        create(&place("source"), &[24, 20], &[24, 4]);
+        for fault in [Fault::Fail(5), Fault::Fail(28)] {
+            let mut failed = 0;
+            for at in 0.. {
+                let faults = Faults::new(fault, at);
+                let wrap = faults.clone();
+                let io = backend.clone().wrapped(move |store| faulty(store, &wrap));
+                let this = job(&place("source"), &place("target"), &[6, 5], Some(&[12, 20]), 1 << 20, 2);
+                let outcome = rechunk(Job { io, overwrite: true, ..this });
+                if faults.calls() <= at {
+                    outcome.unwrap();
+                    break;
+                }
+                failed += u32::from(outcome.is_err());
+            }
+            assert!(failed > 10, "{name}, {fault:?}: only {failed} calls failed");
+            let io = &backend;
+            let differs = verify((&place("source"), &place("target")), io, 1 << 20, 1, &NoProgress).unwrap();
+            assert_eq!(differs, None, "{name}");
+        }
+    }
 }
 
 /// Every call of a job fails in turn, reads and writes, opens and renames: the job ends with an error that tells where, the

@@ -11,6 +11,9 @@ const BOUNCE_BYTES: usize = 32 << 10;
 /// The largest alignment that [`Bounce`] serves; block devices have 512 or 4096.
 const ALIGN_MAX: usize = 4096;
 
+/// `STATX_DIOALIGN`.
+const DIOALIGN: u32 = 0x2000;
+
 /// What `O_DIRECT` wants of a file's requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Alignment {
@@ -23,7 +26,11 @@ pub(crate) struct Alignment {
 impl Alignment {
     /// That of an open file (`STATX_DIOALIGN`); `None` if it does not support `O_DIRECT`.
     pub(super) fn of(file: &impl AsFd) -> io::Result<Option<Self>> {
-        let stat = rustix::fs::statx(file, "", AtFlags::EMPTY_PATH, StatxFlags::from_bits_retain(0x2000))?;
+        let stat = rustix::fs::statx(file, "", AtFlags::EMPTY_PATH, StatxFlags::from_bits_retain(DIOALIGN))?;
+        if stat.stx_mask & DIOALIGN == 0 {
+            // An older kernel does not tell; pages suit every device.
+            return Ok(Some(Self { memory: ALIGN_MAX, block: ALIGN_MAX }));
+        }
         let (memory, block) = (stat.stx_dio_mem_align as usize, stat.stx_dio_offset_align as usize);
         let valid = |n: usize| n.is_power_of_two() && n <= ALIGN_MAX;
         Ok((valid(memory) && valid(block)).then_some(Self { memory, block }))

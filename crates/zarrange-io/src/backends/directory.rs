@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags};
 
@@ -18,6 +19,10 @@ use crate::{IoError, key};
 
 pub(super) const FILE_MODE: Mode = Mode::from_raw_mode(0o666);
 const DIR_MODE: Mode = Mode::from_raw_mode(0o777);
+
+/// How long an opening waits for a free descriptor: others give theirs back with every chunk that they finish.
+pub(super) const DESCRIPTOR_PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const DESCRIPTOR_PAUSE: Duration = Duration::from_millis(1);
 
 /// A directory of local files.
 #[derive(Debug)]
@@ -96,11 +101,15 @@ impl Directory {
         IoError::Short { location: self.locate(key), offset, bytes: bytes as u64, available }
     }
 
-    /// Refuses a range that no file can have, before the operating system sees it as a negative number.
+    /// Refuses to read a range that no file can have.
     pub(super) fn check_range(&self, key: &str, file: &File, range: (u64, usize)) -> Result<(), IoError> {
-        let end = range.0.checked_add(range.1 as u64);
-        let valid = end.is_some_and(|end| i64::try_from(end).is_ok());
-        if valid { Ok(()) } else { Err(self.short(key, file, range)) }
+        if is_possible(range) { Ok(()) } else { Err(self.short(key, file, range)) }
+    }
+
+    /// Refuses to write a range that no file can have.
+    pub(super) fn check_room(&self, key: &str, range: (u64, usize)) -> Result<(), IoError> {
+        let error = || self.transfer_error("write", key, range, io::ErrorKind::FileTooLarge);
+        if is_possible(range) { Ok(()) } else { Err(error()) }
     }
 
     /// Flags to open a file for reading.
@@ -118,27 +127,37 @@ impl Directory {
     pub(super) fn opened(&self, fd: OwnedFd, key: &str) -> Result<LocalFile, IoError> {
         let direct = if self.direct {
             let alignment = Alignment::of(&fd).map_err(|e| self.error("read alignment", key, e))?;
-            Some(alignment.ok_or_else(|| IoError::NoDirect { location: self.locate(key) })?)
+            Some(alignment.ok_or_else(|| self.no_direct(key))?)
         } else {
             None
         };
         Ok(LocalFile { file: fd.into(), direct, mapping: Some(OnceLock::new()) })
     }
 
+    /// Why `key` cannot be read past the page cache.
+    pub(super) fn no_direct(&self, key: &str) -> IoError {
+        match rustix::fs::statat(&self.root, key, AtFlags::empty()) {
+            Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Directory => {
+                self.error("read", key, io::Error::from(io::ErrorKind::IsADirectory))
+            }
+            _ => IoError::NoDirect { location: self.locate(key) },
+        }
+    }
+
     /// An existing file to read.
     pub(super) fn file(&self, key: &str) -> Result<LocalFile, IoError> {
-        match rustix::fs::openat(&self.root, key, self.read_flags(), Mode::empty()) {
+        let open = || rustix::fs::openat(&self.root, key, self.read_flags(), Mode::empty());
+        match patiently(open) {
             Ok(fd) => self.opened(fd, key),
-            Err(rustix::io::Errno::INVAL) if self.direct => {
-                Err(IoError::NoDirect { location: self.locate(key) })
-            }
+            Err(rustix::io::Errno::INVAL) if self.direct => Err(self.no_direct(key)),
             Err(e) => Err(self.error("open", key, e)),
         }
     }
 
     /// A new, empty file to write; missing directories on the way are made.
     pub(super) fn create(&self, key: &str) -> Result<LocalFile, IoError> {
-        let open = || rustix::fs::openat(&self.root, key, Self::create_flags(), FILE_MODE);
+        let create = || rustix::fs::openat(&self.root, key, Self::create_flags(), FILE_MODE);
+        let open = || patiently(create);
         let fd = match open() {
             Err(rustix::io::Errno::NOENT) => {
                 self.make_parents(key)?;
@@ -220,6 +239,26 @@ impl Directory {
             other => other,
         };
         outcome.map_err(|e| self.error("rename to", to, e))
+    }
+}
+
+/// Whether the end of a range is one that the operating system does not take for a negative number.
+fn is_possible((offset, bytes): (u64, usize)) -> bool {
+    offset.checked_add(bytes as u64).is_some_and(|end| i64::try_from(end).is_ok())
+}
+
+/// Opens something; where no descriptor is free, waits for one.
+fn patiently(open: impl Fn() -> Result<OwnedFd, rustix::io::Errno>) -> Result<OwnedFd, rustix::io::Errno> {
+    let begin = Instant::now();
+    loop {
+        match open() {
+            Err(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE)
+                if begin.elapsed() < DESCRIPTOR_PATIENCE =>
+            {
+                std::thread::sleep(DESCRIPTOR_PAUSE);
+            }
+            other => return other,
+        }
     }
 }
 

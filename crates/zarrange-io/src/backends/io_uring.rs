@@ -1,6 +1,6 @@
 //! Local files through `io_uring`: many requests in flight from one thread.
 //!
-//! Each thread has a ring of its own, made when it first needs one. A batch keeps up to [`DEPTH`] requests in flight, each
+//! Each thread has a ring of its own, made when it first needs one. A batch keeps up to 128 requests in flight, each
 //! a small state machine: open, read, close; or create, write, close, rename. Reads and writes that move less than they
 //! should are continued, interrupted ones repeated.
 
@@ -13,12 +13,13 @@ use std::cell::RefCell;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
+use std::time::Instant;
 
 use rustix::fs::MemfdFlags;
 
 use self::machines::{Reads, Writes};
 use self::ring::{Local, Machine};
-use super::directory::Directory;
+use super::directory::{DESCRIPTOR_PATIENCE, DESCRIPTOR_PAUSE, Directory};
 use crate::IoError;
 use crate::backend::{Backend, Extent, ReadRequest, Source, WriteRequest};
 
@@ -48,7 +49,8 @@ pub fn probe() -> Result<(), IoError> {
     let file =
         rustix::fs::memfd_create("zarrange-probe", MemfdFlags::CLOEXEC).map_err(|e| refused(e.into()))?;
     rustix::io::pwrite(&file, text, 0).map_err(|e| refused(e.into()))?;
-    let files = UringFiles::new(Arc::new(Directory::open(root, false)?));
+    let files =
+        UringFiles::new(Arc::new(Directory::open(root, false).map_err(|e| refused(io::Error::other(e)))?));
     let (key, mut buffer) = (file.as_raw_fd().to_string(), [0; 8]);
     let mut batch = [ReadRequest::new(Source::Key(&key), Extent::Whole, &mut buffer)];
     files.read(&mut batch);
@@ -70,7 +72,7 @@ fn drive<T>(batch: &mut [T], machine: &impl Machine<T>) {
     LOCAL.with_borrow_mut(|local| {
         let ready = match local.take() {
             Some(ready) => Ok(ready),
-            None => Local::new(DEPTH),
+            None => new_ring(),
         };
         match ready {
             Ok(mut ready) => {
@@ -82,6 +84,22 @@ fn drive<T>(batch: &mut [T], machine: &impl Machine<T>) {
             Err(e) => batch.iter_mut().for_each(|request| machine.lost(request, None, &e)),
         }
     });
+}
+
+/// A ring; where no descriptor is free for it, waits for one.
+fn new_ring() -> io::Result<Local> {
+    let begin = Instant::now();
+    loop {
+        match Local::new(DEPTH) {
+            Err(e)
+                if matches!(e.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
+                    && begin.elapsed() < DESCRIPTOR_PATIENCE =>
+            {
+                std::thread::sleep(DESCRIPTOR_PAUSE);
+            }
+            other => return other,
+        }
+    }
 }
 
 impl Backend for UringFiles {

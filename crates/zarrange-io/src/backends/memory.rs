@@ -36,14 +36,22 @@ impl MemoryObject {
         Ok(from.len())
     }
 
-    pub(crate) fn write(&self, offset: u64, data: &[u8]) {
+    pub(crate) fn write(&self, key: &str, offset: u64, data: &[u8]) -> Result<(), IoError> {
         let mut object = lock(&self.0);
-        let start = usize::try_from(offset).unwrap_or(usize::MAX);
-        let end = start.saturating_add(data.len());
-        if object.len() < end {
-            object.resize(end, 0);
+        let range =
+            usize::try_from(offset).ok().and_then(|start| Some(start..start.checked_add(data.len())?));
+        let length = object.len();
+        let range = range.filter(|range| object.try_reserve(range.end.saturating_sub(length)).is_ok());
+        let Some(range) = range else {
+            let (location, bytes) = (locate(key), data.len() as u64);
+            let source = std::io::ErrorKind::OutOfMemory.into();
+            return Err(IoError::Transfer { operation: "write", location, offset, bytes, source });
+        };
+        if object.len() < range.end {
+            object.resize(range.end, 0);
         }
-        object[start..end].copy_from_slice(data);
+        object[range].copy_from_slice(data);
+        Ok(())
     }
 }
 
@@ -103,10 +111,7 @@ impl Backend for Memory {
         for request in batch {
             request.result = match request.target {
                 Source::Key(key) => key::check(key).map(|()| self.replace(key, request.data)),
-                Source::Open(Object::Memory(o), _) => {
-                    o.write(request.offset, request.data);
-                    Ok(())
-                }
+                Source::Open(Object::Memory(o), key) => o.write(key, request.offset, request.data),
                 Source::Open(Object::File(_), key) => Err(IoError::NotFound { location: locate(key) }),
             };
         }

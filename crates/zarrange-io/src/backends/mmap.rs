@@ -8,6 +8,7 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::fd::AsRawFd;
 use std::sync::{Arc, OnceLock};
 
@@ -18,8 +19,14 @@ use super::std_files::{read_range, write_one};
 use crate::backend::{Backend, Extent, Object, ReadRequest, Source, WriteRequest};
 use crate::{IoError, key};
 
-/// Mapped pages count in the process's resident set until they are given back: at most this much is kept.
-const KEPT_BYTES: usize = 1 << 20;
+/// Requests that the disk works on at the same time.
+const GROUP: usize = 64;
+
+/// Mapped pages count in the process's resident set until they are given back: all threads together keep about this much.
+const KEPT_BYTES: usize = 16 << 20;
+
+/// A large range is copied, and given back, in steps of this size.
+const STEP_BYTES: usize = 1 << 20;
 
 /// The `fcntl` command that chooses a lease's signal; the libc crate leaves it out.
 const F_SETSIG: libc::c_int = 10;
@@ -47,31 +54,40 @@ impl MappedFiles {
         Self { directory }
     }
 
-    fn read_one<'a>(
+    /// Maps what `request` wants; requests that no mapping serves get their result at once.
+    fn prepare<'a>(
         &self,
         request: &mut ReadRequest<'a>,
-        resident: &mut Resident<'a>,
-    ) -> Result<usize, IoError> {
+        last: &mut Option<&'a Mapping>,
+    ) -> Result<Prepared<'a>, IoError> {
         let ReadRequest { source, extent, buffer, .. } = request;
         match *source {
-            Source::Open(Object::Memory(object), key) => object.read(key, *extent, buffer),
+            Source::Open(Object::Memory(object), key) => {
+                request.result = object.read(key, *extent, buffer);
+                Ok(Prepared::Done)
+            }
             Source::Open(Object::File(file), key) => {
                 let Some(mapping) = &file.mapping else {
                     let (offset, wanted) = self.directory.wanted(&file.file, key, *extent, buffer.len())?;
-                    return read_range(&self.directory, file, key, offset, &mut buffer[..wanted]);
+                    let read = read_range(&self.directory, file, key, offset, &mut buffer[..wanted]);
+                    request.result = read;
+                    return Ok(Prepared::Done);
                 };
                 let mapping = self.mapping(file, mapping, key)?;
                 // The size is looked up once for a run of requests to a file, not for each of them.
-                if resident.enter(mapping, buffer.len()) {
+                if last.replace(mapping).is_none_or(|last| !std::ptr::eq(last, mapping)) {
                     self.check_size(mapping, &file.file, key)?;
                 }
-                self.copy(mapping, (&file.file, key), *extent, buffer)
+                let range = self.range(mapping, (&file.file, key), *extent, buffer.len())?;
+                Ok(Prepared::Open(mapping, range))
             }
             Source::Key(key) => {
                 key::check(key)?;
                 let file = self.directory.file(key)?;
                 self.directory.wanted(&file.file, key, *extent, buffer.len())?;
-                self.copy(&self.map(&file.file, key)?, (&file.file, key), *extent, buffer)
+                let mapping = self.map(&file.file, key)?;
+                let range = self.range(&mapping, (&file.file, key), *extent, buffer.len())?;
+                Ok(Prepared::Own(mapping, range))
             }
         }
     }
@@ -111,32 +127,65 @@ impl MappedFiles {
         if available >= bytes as u64 { Ok(()) } else { Err(self.directory.short(key, file, (0, bytes))) }
     }
 
-    fn copy(
+    /// The bytes of `mapping` that `extent` means, for a buffer of `room` bytes.
+    fn range(
         &self,
         mapping: &Mapping,
         (file, key): (&File, &str),
         extent: Extent,
-        buffer: &mut [u8],
-    ) -> Result<usize, IoError> {
-        let (offset, wanted) = self.directory.wanted(file, key, extent, buffer.len())?;
+        room: usize,
+    ) -> Result<Range<usize>, IoError> {
+        let (offset, wanted) = match extent {
+            Extent::From(offset) => (offset, room),
+            Extent::Whole => self.directory.wanted(file, key, extent, room)?,
+        };
         let start = usize::try_from(offset).ok();
         let range = start.and_then(|start| Some(start..start.checked_add(wanted)?));
-        let Some(from) = range.and_then(|range| mapping.bytes().get(range)) else {
-            return Err(self.directory.short(key, file, (offset, wanted)));
+        let range = range.filter(|range| range.end <= mapping.bytes().len());
+        range.ok_or_else(|| self.directory.short(key, file, (offset, wanted)))
+    }
+}
+
+/// A request on its way.
+enum Prepared<'a> {
+    /// It has its result.
+    Done,
+    /// A range of an open object's mapping.
+    Open(&'a Mapping, Range<usize>),
+    /// A range of a mapping made for this request.
+    Own(Mapping, Range<usize>),
+}
+
+impl Prepared<'_> {
+    /// Copies what is wanted into `buffer`; the bytes copied.
+    fn copy(&self, buffer: &mut [u8]) -> Option<usize> {
+        let (mapping, range) = match self {
+            Prepared::Done => return None,
+            Prepared::Open(mapping, range) => (*mapping, range),
+            Prepared::Own(mapping, range) => (mapping, range),
         };
-        for (piece, bytes) in buffer[..wanted].chunks_mut(KEPT_BYTES).zip(from.chunks(KEPT_BYTES)) {
-            piece.copy_from_slice(bytes);
-            if wanted > KEPT_BYTES {
+        let from = &mapping.bytes()[range.clone()];
+        for (piece, bytes) in buffer.chunks_mut(STEP_BYTES).zip(from.chunks(STEP_BYTES)) {
+            piece[..bytes.len()].copy_from_slice(bytes);
+            if from.len() > STEP_BYTES {
                 mapping.give_back();
             }
         }
-        Ok(wanted)
+        Some(from.len())
     }
 }
 
 impl Mapping {
     fn bytes(&self) -> &[u8] {
         self.0.as_deref().unwrap_or_default()
+    }
+
+    /// Begins to read a range, and does not wait: a fault would read one page and wait for it.
+    fn will_need(&self, range: &Range<usize>) {
+        if let Some(map) = &self.0 {
+            // Without it the range is read all the same, more slowly.
+            let _ = map.advise_range(Advice::WillNeed, range.start, range.len());
+        }
     }
 
     /// Takes its pages out of the resident set; they stay in the page cache.
@@ -149,7 +198,14 @@ impl Mapping {
     }
 }
 
-/// What one batch has made resident: pages of the mapping that was read last.
+/// What one thread keeps.
+fn kept_bytes() -> usize {
+    static KEPT: OnceLock<usize> = OnceLock::new();
+    let threads = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    *KEPT.get_or_init(|| (KEPT_BYTES / threads()).max(STEP_BYTES))
+}
+
+/// What has become resident: pages of the mapping that was read last.
 #[derive(Default)]
 struct Resident<'a> {
     mapping: Option<&'a Mapping>,
@@ -157,15 +213,15 @@ struct Resident<'a> {
 }
 
 impl<'a> Resident<'a> {
-    /// Notes that `bytes` of `mapping` are about to be read; whether another one was read before.
-    fn enter(&mut self, mapping: &'a Mapping, bytes: usize) -> bool {
-        let fresh = self.mapping.is_none_or(|last| !std::ptr::eq(last, mapping));
-        if fresh || self.bytes >= KEPT_BYTES {
+    /// Notes that `range` of `mapping` is about to be read.
+    fn enter(&mut self, mapping: &'a Mapping, range: &Range<usize>) {
+        // Giving back walks the page tables of the whole mapping, so it is done seldom.
+        if self.bytes >= kept_bytes() || self.mapping.is_none_or(|last| !std::ptr::eq(last, mapping)) {
             self.leave();
             self.mapping = Some(mapping);
         }
-        self.bytes += bytes + AROUND_BYTES;
-        fresh
+        let around = range.start / AROUND_BYTES..range.end.div_ceil(AROUND_BYTES);
+        self.bytes += if range.len() > STEP_BYTES { 0 } else { around.len() * AROUND_BYTES };
     }
 
     fn leave(&mut self) {
@@ -193,10 +249,18 @@ fn is_being_written(file: &File) -> io::Result<bool> {
     }
     let error = io::Error::last_os_error();
     match error.raw_os_error() {
-        Some(libc::EAGAIN) => Ok(true),
+        // Network file systems answer so when their server grants no delegation, whoever has the file open.
+        Some(libc::EAGAIN) => Ok(!is_remote(file)),
         Some(libc::EACCES | libc::EPERM | libc::EINVAL | libc::ENOLCK) => Ok(false),
         _ => Err(error),
     }
+}
+
+/// Whether the file is on a network file system (NFS, SMB, CIFS).
+fn is_remote(file: &File) -> bool {
+    const REMOTE: [i64; 3] = [0x6969, 0xfe53_4d42, 0xff53_4d42];
+    #[expect(clippy::useless_conversion, reason = "the width of the field depends on the machine")]
+    rustix::fs::fstatfs(file).is_ok_and(|fs| REMOTE.contains(&(i64::from(fs.f_type) & 0xffff_ffff)))
 }
 
 impl Backend for MappedFiles {
@@ -205,9 +269,28 @@ impl Backend for MappedFiles {
     }
 
     fn read(&self, batch: &mut [ReadRequest<'_>]) {
-        let mut resident = Resident::default();
-        for request in batch.iter_mut() {
-            request.result = self.read_one(request, &mut resident);
+        let (mut last, mut resident) = (None, Resident::default());
+        for group in batch.chunks_mut(GROUP) {
+            let mut prepared = [const { Prepared::Done }; GROUP];
+            for (request, prepared) in group.iter_mut().zip(&mut prepared) {
+                match self.prepare(request, &mut last) {
+                    Ok(ready) => *prepared = ready,
+                    Err(e) => request.result = Err(e),
+                }
+                match prepared {
+                    Prepared::Done => {}
+                    Prepared::Open(mapping, range) => mapping.will_need(range),
+                    Prepared::Own(mapping, range) => mapping.will_need(range),
+                }
+            }
+            for (request, prepared) in group.iter_mut().zip(&prepared) {
+                if let Prepared::Open(mapping, range) = prepared {
+                    resident.enter(mapping, range);
+                }
+                if let Some(bytes) = prepared.copy(request.buffer) {
+                    request.result = Ok(bytes);
+                }
+            }
         }
         resident.leave();
     }

@@ -122,6 +122,7 @@ fn read_some(file: &LocalFile, offset: u64, buffer: &mut [u8]) -> io::Result<usi
 pub(super) fn write_one(directory: &Directory, request: &WriteRequest<'_>) -> Result<(), IoError> {
     let write = |file: &LocalFile, key: &str, offset: u64| {
         let range = (offset, request.data.len());
+        directory.check_room(key, range)?;
         let written = file.file.write_all_at(request.data, offset);
         written.map_err(|e| directory.transfer_error("write", key, range, e))
     };
@@ -141,9 +142,6 @@ pub(super) fn write_one(directory: &Directory, request: &WriteRequest<'_>) -> Re
             write(&directory.create(key)?, key, 0)
         }
         Source::Open(Object::File(file), key) => write(file, key, request.offset),
-        Source::Open(Object::Memory(object), _) => {
-            object.write(request.offset, request.data);
-            Ok(())
-        }
+        Source::Open(Object::Memory(object), key) => object.write(key, request.offset, request.data),
     }
 }

@@ -1,6 +1,7 @@
 //! What a request does, one operation after the other.
 #![expect(unsafe_code, reason = "promises where the pointers of operations lead")]
 
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 
@@ -14,6 +15,9 @@ use crate::{IoError, key};
 
 /// An operation is repeated this often when it was interrupted.
 const REPEATS_MAX: u32 = 100;
+
+/// Reads past the page cache in flight from one thread: each may need a buffer for its blocks, two megabytes together.
+const DIRECT_DEPTH: usize = 64;
 
 /// Reads: open where needed, read, close.
 pub(super) struct Reads<'d>(pub(super) &'d Directory);
@@ -65,15 +69,10 @@ impl Reads<'_> {
         let (key, room) = (request.source.key(), request.buffer.len());
         (slot.stage, slot.done) = (Stage::Transfer, 0);
         let range = match (request.source, slot.file.take()) {
-            (Source::Open(Object::File(file), _), _) => {
-                self.0.wanted(&file.file, key, request.extent, room).and_then(|range| {
-                    self.0.check_range(key, &file.file, range)?;
-                    Ok(range)
-                })
-            }
+            (Source::Open(Object::File(file), _), _) => self.range(&file.file, key, request.extent, room),
             (_, Some(fd)) => {
                 let file = self.0.opened(fd, key)?;
-                let range = self.0.wanted(&file.file, key, request.extent, room);
+                let range = self.range(&file.file, key, request.extent, room);
                 slot.direct = file.direct;
                 slot.file = Some(file.file.into());
                 range
@@ -82,6 +81,11 @@ impl Reads<'_> {
         };
         (slot.offset, slot.wanted) = range?;
         Ok(self.read_on(request, slot))
+    }
+
+    fn range(&self, file: &File, key: &str, extent: Extent, room: usize) -> Result<(u64, usize), IoError> {
+        let range = self.0.wanted(file, key, extent, room)?;
+        self.0.check_range(key, file, range).map(|()| range)
     }
 
     /// The next read, or the end.
@@ -115,7 +119,7 @@ impl Reads<'_> {
         let key = request.source.key();
         request.result = Err(match slot.stage {
             Stage::Open if error.raw_os_error() == Some(libc::EINVAL) && self.0.is_direct() => {
-                IoError::NoDirect { location: self.0.locate(key) }
+                self.0.no_direct(key)
             }
             Stage::Open => self.0.error("open", key, error),
             Stage::Transfer | Stage::Rename => {
@@ -127,7 +131,7 @@ impl Reads<'_> {
 
     fn ended(&self, request: &mut ReadRequest<'_>, slot: &Slot) -> Step {
         let (key, range) = (request.source.key(), (slot.offset, slot.wanted));
-        let short = |file: &std::fs::File| self.0.short(key, file, range);
+        let short = |file: &File| self.0.short(key, file, range);
         request.result = Err(match (&slot.file, request.source) {
             (None, Source::Open(Object::File(file), _)) => short(&file.file),
             (Some(fd), _) => match fd.try_clone() {
@@ -165,6 +169,10 @@ fn read(
 // SAFETY: operations point to `slot.path`, `slot.bounce` or into `request.buffer`, with the lengths of those; none of them is
 // reallocated before the next call.
 unsafe impl Machine<ReadRequest<'_>> for Reads<'_> {
+    fn depth_max(&self) -> usize {
+        if self.0.is_direct() { DIRECT_DEPTH } else { usize::MAX }
+    }
+
     fn start(&self, request: &mut ReadRequest<'_>, slot: &mut Slot) -> Step {
         match request.source {
             Source::Open(Object::Memory(object), key) => {
@@ -219,10 +227,11 @@ unsafe impl Machine<ReadRequest<'_>> for Reads<'_> {
 
 /// The same error once more, for each request that it hit.
 fn lost(reason: &io::Error) -> io::Error {
-    io::Error::new(
-        reason.kind(),
-        format!("not carried out, for the io_uring of this thread failed: {reason}"),
-    )
+    if let Some(number @ (libc::EMFILE | libc::ENFILE)) = reason.raw_os_error() {
+        return io::Error::from_raw_os_error(number);
+    }
+    let text = format!("not carried out, for the io_uring of this thread failed: {reason}");
+    io::Error::new(reason.kind(), text)
 }
 
 impl Writes<'_> {
@@ -252,18 +261,24 @@ impl Writes<'_> {
         match request.target {
             Source::Key(key) if request.atomic => {
                 (slot.stage, slot.file) = (Stage::Rename, None);
-                let from = slot.path.len();
-                slot.path.extend_from_slice(key.as_bytes());
-                slot.path.push(0);
-                let dir = self.0.fd().as_raw_fd();
-                let (from, to) = (slot.path.as_ptr(), slot.path[from..].as_ptr());
-                Step::Submit(Operation::Rename { dir, from, to })
+                self.rename(key, slot)
             }
             _ => {
                 request.result = Ok(());
                 Step::Done
             }
         }
+    }
+
+    /// Gives what was written under the temporary name its own.
+    fn rename(&self, key: &str, slot: &mut Slot) -> Step {
+        set_path(&mut slot.path, &slot.temp);
+        let from = slot.path.len();
+        slot.path.extend_from_slice(key.as_bytes());
+        slot.path.push(0);
+        let dir = self.0.fd().as_raw_fd();
+        let (from, to) = (slot.path.as_ptr(), slot.path[from..].as_ptr());
+        Step::Submit(Operation::Rename { dir, from, to })
     }
 
     fn fail(&self, request: &mut WriteRequest<'_>, slot: &Slot, error: io::Error) -> Step {
@@ -283,16 +298,25 @@ impl Writes<'_> {
 // SAFETY: operations point to `slot.path` or into `request.data`, with the lengths of those; neither is reallocated before
 // the next call.
 unsafe impl Machine<WriteRequest<'_>> for Writes<'_> {
+    fn depth_max(&self) -> usize {
+        usize::MAX
+    }
+
     fn start(&self, request: &mut WriteRequest<'_>, slot: &mut Slot) -> Step {
         match request.target {
-            Source::Open(Object::Memory(object), _) => {
-                object.write(request.offset, request.data);
-                request.result = Ok(());
+            Source::Open(Object::Memory(object), key) => {
+                request.result = object.write(key, request.offset, request.data);
                 Step::Done
             }
-            Source::Open(Object::File(_), _) => {
+            Source::Open(Object::File(_), key) => {
                 (slot.stage, slot.offset) = (Stage::Transfer, request.offset);
-                self.write_on(request, slot)
+                match self.0.check_room(key, (request.offset, request.data.len())) {
+                    Ok(()) => self.write_on(request, slot),
+                    Err(e) => {
+                        request.result = Err(e);
+                        Step::Done
+                    }
+                }
             }
             Source::Key(key) => match key::check(key) {
                 Ok(()) => self.create(request, slot),
@@ -336,10 +360,7 @@ unsafe impl Machine<WriteRequest<'_>> for Writes<'_> {
                 request.result = Ok(());
                 Step::Done
             }
-            (Stage::Rename, Outcome::Repeat) => {
-                slot.path.truncate(slot.temp.len() + 1);
-                self.write_on(request, slot)
-            }
+            (Stage::Rename, Outcome::Repeat) => self.rename(request.target.key(), slot),
         }
     }
 

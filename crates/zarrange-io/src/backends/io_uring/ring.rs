@@ -11,16 +11,13 @@ use std::time::{Duration, Instant};
 use io_uring::{IoUring, opcode, squeue, types};
 
 use crate::backends::direct::{Alignment, Bounce};
+use crate::backends::directory::{DESCRIPTOR_PATIENCE, DESCRIPTOR_PAUSE};
 
 /// No single operation moves more: the kernel counts in 31 bits.
 const OPERATION_BYTES_MAX: usize = 1 << 30;
 
 /// How long completions of a ring that takes no more calls are waited for.
 const LAST_WAIT: Duration = Duration::from_secs(30);
-
-/// Pause before a request that found no free descriptor begins again, and how often it does: ten seconds in all.
-const DESCRIPTOR_PAUSE: Duration = Duration::from_millis(1);
-const DESCRIPTOR_REPEATS_MAX: u32 = 10_000;
 
 /// What an operation asks of the kernel.
 pub(super) enum Operation {
@@ -49,6 +46,9 @@ pub(super) enum Step {
 /// Every pointer of a returned [`Operation`] points into the request or the slot that were passed, at memory that stays in
 /// its place until the next call for that request, and is as long as the operation says.
 pub(super) unsafe trait Machine<T> {
+    /// Requests to have in flight at most.
+    fn depth_max(&self) -> usize;
+
     /// Its first step.
     fn start(&self, request: &mut T, slot: &mut Slot) -> Step;
 
@@ -124,11 +124,13 @@ impl Local {
     /// Carries out every request of `batch`; each has its result then. An error says that the ring must not be used again.
     pub(super) fn drive<T>(&mut self, batch: &mut [T], machine: &impl Machine<T>) -> io::Result<()> {
         let Self { ring, slots, free, waiting } = self;
-        let mut flight = Flight { ring, slots, free, waiting, batch, machine };
+        let spare = slots.len() - machine.depth_max().min(slots.len());
+        let mut flight = Flight { ring, slots, free, waiting, batch, machine, hungry: None };
         let mut next = 0;
         let outcome = loop {
             while next < flight.batch.len()
                 && flight.waiting.is_empty()
+                && flight.free.len() > spare
                 && let Some(at) = flight.free.pop()
             {
                 flight.slots[at].reset(Some(next));
@@ -164,6 +166,8 @@ struct Flight<'f, T, M: Machine<T>> {
     waiting: &'f mut Vec<usize>,
     batch: &'f mut [T],
     machine: &'f M,
+    /// Since when no request at all found a descriptor.
+    hungry: Option<Instant>,
 }
 
 impl<T, M: Machine<T>> Flight<'_, T, M> {
@@ -200,25 +204,24 @@ impl<T, M: Machine<T>> Flight<'_, T, M> {
         }
         if self.ring.flying == 0 && !self.waiting.is_empty() {
             // Others hold all descriptors: another thread, or the job's own shards.
+            let begin = *self.hungry.get_or_insert_with(Instant::now);
+            if begin.elapsed() > DESCRIPTOR_PATIENCE {
+                return Err(io::Error::from_raw_os_error(libc::EMFILE));
+            }
             std::thread::sleep(DESCRIPTOR_PAUSE);
             self.start_waiting();
+        } else {
+            self.hungry = None;
         }
         Ok(())
     }
 
-    /// Begins a request again that found no descriptor; it fails when there was none for too long.
+    /// Begins a request again that found no descriptor.
     fn start_waiting(&mut self) {
         let Some(at) = self.waiting.pop() else { return };
         let slot = &mut self.slots[at];
         let Some(request) = slot.request else { return };
-        slot.repeats += 1;
-        let step = if slot.repeats > DESCRIPTOR_REPEATS_MAX {
-            let reason = io::Error::from_raw_os_error(libc::EMFILE);
-            self.machine.lost(&mut self.batch[request], Some(slot), &reason);
-            Step::Done
-        } else {
-            self.machine.start(&mut self.batch[request], slot)
-        };
+        let step = self.machine.start(&mut self.batch[request], slot);
         self.take(at, step);
     }
 
@@ -233,12 +236,17 @@ impl<T, M: Machine<T>> Flight<'_, T, M> {
     }
 }
 
+/// The descriptor that an operation of `slot` has opened, if that is what it was.
+fn adopt(slot: &Slot, result: i32) -> Option<OwnedFd> {
+    // SAFETY: the kernel has just opened this descriptor for this request; nobody else knows it.
+    (slot.stage == Stage::Open && result >= 0).then(|| unsafe { OwnedFd::from_raw_fd(result) })
+}
+
 /// Moves the request of `slot` on, whose operation ended with `result`.
 fn advance<T>(machine: &impl Machine<T>, batch: &mut [T], slot: &mut Slot, result: i32) -> Step {
     let Some(request) = slot.request else { return Step::Done };
-    if slot.stage == Stage::Open && result >= 0 {
-        // SAFETY: the kernel has just opened this descriptor for this request; nobody else knows it.
-        slot.file = Some(unsafe { OwnedFd::from_raw_fd(result) });
+    if let Some(file) = adopt(slot, result) {
+        slot.file = Some(file);
     }
     machine.advance(&mut batch[request], slot, result)
 }
@@ -246,7 +254,11 @@ fn advance<T>(machine: &impl Machine<T>, batch: &mut [T], slot: &mut Slot, resul
 impl<T, M: Machine<T>> Drop for Flight<'_, T, M> {
     /// Nothing is in flight on the ordinary ways out; this is for a panic.
     fn drop(&mut self) {
-        self.ring.drain(&mut |_, _| {});
+        let slots = &mut *self.slots;
+        self.ring.drain(&mut |at, result| {
+            // What is dropped here is closed.
+            drop(adopt(&slots[at], result));
+        });
     }
 }
 
@@ -345,12 +357,16 @@ impl Ring {
             }
             // SAFETY: no arguments are passed, nothing is submitted.
             let waited = unsafe { self.uring.submitter().enter::<libc::sigset_t>(0, 1, GETEVENTS, None) };
-            if waited.is_err() {
-                let end = *deadline.get_or_insert_with(|| Instant::now() + LAST_WAIT);
-                if Instant::now() > end {
-                    std::process::abort();
+            match waited {
+                Ok(_) => deadline = None,
+                Err(e) if e.raw_os_error() == Some(libc::EINTR) => {}
+                Err(_) => {
+                    let end = *deadline.get_or_insert_with(|| Instant::now() + LAST_WAIT);
+                    if Instant::now() > end {
+                        std::process::abort();
+                    }
+                    std::thread::sleep(Duration::from_millis(1));
                 }
-                std::thread::sleep(Duration::from_millis(1));
             }
         }
     }

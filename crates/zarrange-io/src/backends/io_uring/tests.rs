@@ -6,6 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::UringFiles;
+use super::machines::Writes;
+use super::ring::{Machine as _, Operation, Slot, Step};
 use crate::IoError;
 use crate::backend::{Backend, Extent, ReadRequest, Source, WriteRequest};
 use crate::backends::directory::Directory;
@@ -130,4 +132,24 @@ fn writes_on_a_dying_ring() {
         });
         assert!(losses > 2, "{losses}");
     }
+}
+
+/// A rename that was interrupted is repeated, and the temporary name is kept for it.
+#[test]
+fn an_interrupted_rename_is_repeated() {
+    let dir = tempfile::tempdir().unwrap();
+    let directory = Directory::open(dir.path(), false).unwrap();
+    let (machine, mut slot) = (Writes(&directory), Slot::default());
+    let mut request = WriteRequest::whole("object", b"", true);
+    assert!(matches!(machine.start(&mut request, &mut slot), Step::Submit(Operation::Open { .. })));
+    let temp = dir.path().join(&slot.temp);
+    slot.file = Some(std::fs::File::create(&temp).unwrap().into());
+    let opened = machine.advance(&mut request, &mut slot, 0);
+    assert!(matches!(opened, Step::Submit(Operation::Rename { .. })));
+    for error in [libc::EINTR, libc::EAGAIN] {
+        let again = machine.advance(&mut request, &mut slot, -error);
+        assert!(matches!(again, Step::Submit(Operation::Rename { .. })) && temp.exists(), "{error}");
+    }
+    assert!(matches!(machine.advance(&mut request, &mut slot, -libc::EIO), Step::Done));
+    assert!(request.result.is_err() && !temp.exists(), "what failed leaves nothing behind");
 }
