@@ -193,15 +193,16 @@ impl Directory {
         }
     }
 
-    pub(super) fn make_parents(&self, key: &str) -> Result<(), IoError> {
-        key.rsplit_once('/').map_or(Ok(()), |(parent, _)| self.make_directory(parent))
+    /// Makes the directories around `key`; whether any was missing.
+    pub(super) fn make_parents(&self, key: &str) -> Result<bool, IoError> {
+        key.rsplit_once('/').map_or(Ok(false), |(parent, _)| self.make_directory(parent))
     }
 
-    /// Makes a directory, those around it only where they are missing: each call costs a journal entry.
-    fn make_directory(&self, key: &str) -> Result<(), IoError> {
+    /// Makes a directory, those around it only where they are missing: each call costs a journal entry. Whether it is new.
+    fn make_directory(&self, key: &str) -> Result<bool, IoError> {
         let make = || match rustix::fs::mkdirat(&self.root, key, DIR_MODE) {
-            Err(rustix::io::Errno::EXIST) => Ok(()),
-            other => other,
+            Err(rustix::io::Errno::EXIST) => Ok(false),
+            other => other.map(|()| true),
         };
         let outcome = match (make(), key.rsplit_once('/')) {
             (Err(rustix::io::Errno::NOENT), Some((parent, _))) => {

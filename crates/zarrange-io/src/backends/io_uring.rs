@@ -112,6 +112,6 @@ impl Backend for UringFiles {
     }
 
     fn write(&self, batch: &mut [WriteRequest<'_>]) {
-        drive(batch, &Writes(&self.directory));
+        drive(batch, &Writes::new(&self.directory));
     }
 }

@@ -25,18 +25,9 @@ pub struct StdFiles {
 }
 
 impl StdFiles {
-    /// The files of `directory`; the requests of a batch are carried out by `pool` at the same time, or one after the other.
+    /// The files of `directory`; the reads of a batch are carried out by `pool` at the same time, or one after the other.
     pub fn new(directory: Arc<Directory>, pool: Option<Arc<ThreadPool>>) -> Self {
         Self { directory, pool }
-    }
-
-    fn each<T: Send>(&self, batch: &mut [T], work: impl Fn(&Directory, &mut T) + Send + Sync) {
-        match &self.pool {
-            Some(pool) if batch.len() > SHARE => pool.install(|| {
-                batch.par_iter_mut().with_min_len(SHARE).for_each(|request| work(&self.directory, request));
-            }),
-            _ => batch.iter_mut().for_each(|request| work(&self.directory, request)),
-        }
     }
 }
 
@@ -57,11 +48,21 @@ impl Backend for StdFiles {
     }
 
     fn read(&self, batch: &mut [ReadRequest<'_>]) {
-        self.each(batch, |directory, request| request.result = read_one(directory, request));
+        let read = |request: &mut ReadRequest<'_>| request.result = read_one(&self.directory, request);
+        match &self.pool {
+            Some(pool) if batch.len() > SHARE => {
+                pool.install(|| batch.par_iter_mut().with_min_len(SHARE).for_each(read));
+            }
+            _ => batch.iter_mut().for_each(read),
+        }
     }
 
+    /// By the caller alone: a write goes to the page cache, and names of one directory are made one after the other anyway,
+    /// so that more threads only wait for each other.
     fn write(&self, batch: &mut [WriteRequest<'_>]) {
-        self.each(batch, |directory, request| request.result = write_one(directory, request));
+        for request in batch {
+            request.result = write_one(&self.directory, request);
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a request does, one operation after the other.
 #![expect(unsafe_code, reason = "promises where the pointers of operations lead")]
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
@@ -23,7 +24,18 @@ const DIRECT_DEPTH: usize = 64;
 pub(super) struct Reads<'d>(pub(super) &'d Directory);
 
 /// Writes: create where needed, write, close, rename where wanted.
-pub(super) struct Writes<'d>(pub(super) &'d Directory);
+pub(super) struct Writes<'d> {
+    directory: &'d Directory,
+    /// The last object lay in a directory that was missing: the next one probably does too. Finding that out by a failure
+    /// would cost a turn of the ring.
+    missing: Cell<bool>,
+}
+
+impl<'d> Writes<'d> {
+    pub(super) const fn new(directory: &'d Directory) -> Self {
+        Self { directory, missing: Cell::new(false) }
+    }
+}
 
 /// Puts `name` into `path` as the kernel wants it.
 fn set_path(path: &mut Vec<u8>, name: &str) {
@@ -242,7 +254,16 @@ impl Writes<'_> {
         } else {
             set_path(&mut slot.path, request.target.key());
         }
-        open(self.0, &slot.path, Directory::create_flags())
+        open(self.directory, &slot.path, Directory::create_flags())
+    }
+
+    /// Makes the directories around `key`, where they are likely to be missing.
+    fn make_parents(&self, key: &str, slot: &mut Slot) -> Result<(), IoError> {
+        if self.missing.get() && !slot.parents {
+            slot.parents = true;
+            self.missing.set(self.directory.make_parents(key)?);
+        }
+        Ok(())
     }
 
     /// The next write, the rename, or the end.
@@ -276,7 +297,7 @@ impl Writes<'_> {
         let from = slot.path.len();
         slot.path.extend_from_slice(key.as_bytes());
         slot.path.push(0);
-        let dir = self.0.fd().as_raw_fd();
+        let dir = self.directory.fd().as_raw_fd();
         let (from, to) = (slot.path.as_ptr(), slot.path[from..].as_ptr());
         Step::Submit(Operation::Rename { dir, from, to })
     }
@@ -284,12 +305,14 @@ impl Writes<'_> {
     fn fail(&self, request: &mut WriteRequest<'_>, slot: &Slot, error: io::Error) -> Step {
         let key = request.target.key();
         if request.atomic && slot.stage != Stage::Open {
-            self.0.discard(&slot.temp);
+            self.directory.discard(&slot.temp);
         }
         request.result = Err(match slot.stage {
-            Stage::Open => self.0.error("create", key, error),
-            Stage::Transfer => self.0.transfer_error("write", key, (slot.offset, request.data.len()), error),
-            Stage::Rename => self.0.error("rename to", key, error),
+            Stage::Open => self.directory.error("create", key, error),
+            Stage::Transfer => {
+                self.directory.transfer_error("write", key, (slot.offset, request.data.len()), error)
+            }
+            Stage::Rename => self.directory.error("rename to", key, error),
         });
         Step::Done
     }
@@ -310,7 +333,7 @@ unsafe impl Machine<WriteRequest<'_>> for Writes<'_> {
             }
             Source::Open(Object::File(_), key) => {
                 (slot.stage, slot.offset) = (Stage::Transfer, request.offset);
-                match self.0.check_room(key, (request.offset, request.data.len())) {
+                match self.directory.check_room(key, (request.offset, request.data.len())) {
                     Ok(()) => self.write_on(request, slot),
                     Err(e) => {
                         request.result = Err(e);
@@ -318,7 +341,7 @@ unsafe impl Machine<WriteRequest<'_>> for Writes<'_> {
                     }
                 }
             }
-            Source::Key(key) => match key::check(key) {
+            Source::Key(key) => match key::check(key).and_then(|()| self.make_parents(key, slot)) {
                 Ok(()) => self.create(request, slot),
                 Err(e) => {
                     request.result = Err(e);
@@ -331,9 +354,9 @@ unsafe impl Machine<WriteRequest<'_>> for Writes<'_> {
     fn advance(&self, request: &mut WriteRequest<'_>, slot: &mut Slot, result: i32) -> Step {
         match (slot.stage, outcome(slot, result)) {
             (Stage::Open, Outcome::Failed(e)) if e.kind() == io::ErrorKind::NotFound && !slot.parents => {
-                slot.parents = true;
-                match self.0.make_parents(request.target.key()) {
-                    Ok(()) => open(self.0, &slot.path, Directory::create_flags()),
+                self.missing.set(true);
+                match self.make_parents(request.target.key(), slot) {
+                    Ok(()) => open(self.directory, &slot.path, Directory::create_flags()),
                     Err(e) => {
                         request.result = Err(e);
                         Step::Done
@@ -343,7 +366,7 @@ unsafe impl Machine<WriteRequest<'_>> for Writes<'_> {
             (_, Outcome::Failed(e)) => self.fail(request, slot, e),
             (Stage::Open, Outcome::Full) => Step::Wait,
             (_, Outcome::Full) => self.fail(request, slot, io::Error::from_raw_os_error(libc::EMFILE)),
-            (Stage::Open, Outcome::Repeat) => open(self.0, &slot.path, Directory::create_flags()),
+            (Stage::Open, Outcome::Repeat) => open(self.directory, &slot.path, Directory::create_flags()),
             (Stage::Open, Outcome::Moved(_)) => {
                 slot.stage = Stage::Transfer;
                 self.write_on(request, slot)
@@ -366,9 +389,10 @@ unsafe impl Machine<WriteRequest<'_>> for Writes<'_> {
 
     fn lost(&self, request: &mut WriteRequest<'_>, slot: Option<&Slot>, reason: &io::Error) {
         if let Some(slot) = slot.filter(|slot| request.atomic && slot.stage != Stage::Open) {
-            self.0.discard(&slot.temp);
+            self.directory.discard(&slot.temp);
         }
         let range = (request.offset, request.data.len());
-        request.result = Err(self.0.transfer_error("write", request.target.key(), range, lost(reason)));
+        request.result =
+            Err(self.directory.transfer_error("write", request.target.key(), range, lost(reason)));
     }
 }

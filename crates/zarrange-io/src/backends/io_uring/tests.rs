@@ -139,7 +139,7 @@ fn writes_on_a_dying_ring() {
 fn an_interrupted_rename_is_repeated() {
     let dir = tempfile::tempdir().unwrap();
     let directory = Directory::open(dir.path(), false).unwrap();
-    let (machine, mut slot) = (Writes(&directory), Slot::default());
+    let (machine, mut slot) = (Writes::new(&directory), Slot::default());
     let mut request = WriteRequest::whole("object", b"", true);
     assert!(matches!(machine.start(&mut request, &mut slot), Step::Submit(Operation::Open { .. })));
     let temp = dir.path().join(&slot.temp);
