@@ -97,6 +97,8 @@ impl Compressor {
         dst: &mut [u8],
         contexts: &mut Contexts,
     ) -> Result<usize, CodecError> {
+        // With more room blosc would keep a frame that is larger than its bound: the bytes must not depend on it.
+        let dst = &mut dst[..self.encoded_bytes_max(src.len())];
         match self {
             Self::Zstd(config) => zstd::encode(*config, src, dst, &mut contexts.zstd),
             Self::Blosc(config) => blosc::encode(config, src, dst),
