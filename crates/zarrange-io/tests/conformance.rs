@@ -2,9 +2,11 @@
 #![expect(clippy::unwrap_used, unsafe_code, reason = "a test fails by panicking; mmap wants a promise")]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use zarrange_io::wrappers::counting::{IoCounters, IoCounts, counting};
 use zarrange_io::wrappers::faults::{Fault, Faults, faulty};
+use zarrange_io::wrappers::throttled::{Profile, throttled};
 use zarrange_io::{
     Access, Change, Entry, Extent, IoError, Location, Opener, ReadRequest, Source, Store, WriteRequest,
 };
@@ -59,6 +61,7 @@ fn over_every_store(check: impl Fn(&Store)) {
         check(&store("parent").below("x/y").unwrap());
         check(&counting(store("counted"), &Arc::default()));
         check(&faulty(store("sound"), &Faults::new(Fault::Fail(5), u64::MAX)));
+        check(&throttled(store("slow"), Profile { latency: Duration::from_micros(1), ..Profile::NVME }));
     }
     let dir = scratch_dir();
     let name = dir.path().file_name().unwrap().to_str().unwrap();
@@ -335,6 +338,7 @@ fn what_passes_is_counted() {
         written_bytes: 5,
         opens: 4,
         batches: 4,
+        hops: 7,
         lists: 1,
         changes: 1,
     };
@@ -343,28 +347,62 @@ fn what_passes_is_counted() {
 
 #[test]
 fn faults_happen_once_and_say_where() {
-    let check = |fault: Fault, at: u64, expected: &str| {
-        let store = Location::Memory(format!("faulty-{expected}-{at}")).open().unwrap();
-        let store = faulty(store, &Faults::new(fault, at));
-        let scratch = &mut String::new();
-        let outcomes = [
-            store.write_whole("key", b"12345678", scratch).map(|()| None),
-            read(&store, "key", 9),
-            read(&store, "key", 9),
-        ];
-        for (call, outcome) in outcomes.into_iter().enumerate() {
-            if call as u64 != at {
-                assert!(!matches!(outcome, Ok(Some(data)) if data != b"12345678"));
-            } else if expected.is_empty() {
-                assert_ne!(outcome.unwrap().unwrap(), b"12345678");
-            } else {
-                let message = outcome.unwrap_err().to_string();
-                assert!(message.contains(expected) && message.contains("key"), "{message}");
+    over_every_store(|sound| {
+        let check = |fault: Fault, at: u64, expected: &str| {
+            let below = sound.below(&format!("faulty{at}{}", expected.replace(' ', "-"))).unwrap();
+            let store = faulty(below, &Faults::new(fault, at));
+            let scratch = &mut String::new();
+            let outcomes = [
+                store.write_whole("key", b"12345678", scratch).map(|()| None),
+                read(&store, "key", 9),
+                read(&store, "key", 9),
+            ];
+            for (call, outcome) in outcomes.into_iter().enumerate() {
+                if call as u64 != at {
+                    assert!(!matches!(outcome, Ok(Some(data)) if data != b"12345678"));
+                } else if expected.is_empty() {
+                    assert_ne!(outcome.unwrap().unwrap(), b"12345678");
+                } else {
+                    let message = outcome.unwrap_err().to_string();
+                    assert!(message.contains(expected) && message.contains("key"), "{message}");
+                }
+            }
+        };
+        check(Fault::Fail(5), 0, "cannot write");
+        check(Fault::Fail(28), 1, "No space left");
+        check(Fault::Shorten, 2, "truncated");
+        check(Fault::Corrupt, 1, "");
+    });
+}
+
+/// A fault in the midst of a batch: that request fails, the others have their bytes.
+#[test]
+fn a_fault_hits_one_request_of_a_batch() {
+    over_every_store(|sound| {
+        let keys: Vec<String> =
+            (0..9).map(|k| sound.full_key(&format!("batch/{k}"), &mut String::new()).to_owned()).collect();
+        for at in 0..9 {
+            let store = faulty(sound.clone(), &Faults::new(Fault::Fail(28), at));
+            let mut writes: Vec<_> =
+                keys.iter().map(|key| WriteRequest::whole(key, key.as_bytes(), true)).collect();
+            store.write(&mut writes);
+            let failed: Vec<_> = (0..9).filter(|k| writes[*k].result.is_err()).collect();
+            assert_eq!(failed, [usize::try_from(at).unwrap()]);
+            let store = faulty(sound.clone(), &Faults::new(Fault::Fail(5), at));
+            let mut buffers = vec![[0; 100]; 9];
+            let mut reads: Vec<_> = keys
+                .iter()
+                .zip(&mut buffers)
+                .map(|(key, buffer)| ReadRequest::new(Source::Key(key), Extent::Whole, buffer))
+                .collect();
+            store.read(&mut reads);
+            for (k, request) in reads.iter().enumerate() {
+                match &request.result {
+                    Ok(read) => assert_eq!(&request.buffer[..*read], keys[k].as_bytes()),
+                    // What failed to be written is missing in the first round.
+                    Err(e) => assert!(k as u64 == at, "{e}"),
+                }
             }
         }
-    };
-    check(Fault::Fail(5), 0, "cannot write");
-    check(Fault::Fail(28), 1, "No space left");
-    check(Fault::Shorten, 2, "truncated");
-    check(Fault::Corrupt, 1, "");
+    });
 }

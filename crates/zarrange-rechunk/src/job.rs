@@ -301,7 +301,8 @@ impl Prepared {
         let arrays = self.items.iter().filter_map(|item| {
             Some(ArrayReport { array: item.path.clone(), cost: Cost::predicted(item.plan.as_ref()?) })
         });
-        Report::sum(arrays.collect(), false, "none")
+        let backend = self.items.first().map_or("none", |item| item.source.store().backend());
+        Report::sum(arrays.collect(), false, backend)
     }
 
     /// Bytes that progress will count to, one pass over each array counting twice (in and out).

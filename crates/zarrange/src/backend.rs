@@ -3,9 +3,17 @@
 
 use clap::CommandFactory as _;
 use clap::error::ErrorKind;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use zarrange_io::{IoError, Opener, STD_THREADS};
 
 use crate::args::{Args, BackendArg, IoArgs};
+
+/// Lets this process have as many descriptors as it may: with many threads on many small files, the usual 1,024 are few. Where
+/// it may not, openings wait for each other.
+pub(crate) fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+}
 
 /// The opener for the arguments of a command.
 pub(crate) fn opener(args: IoArgs) -> Result<Opener, IoError> {

@@ -18,6 +18,7 @@ use crate::args::{Command, LightcurveCommand};
 
 fn main() -> ExitCode {
     let args = args::Args::of_process();
+    backend::raise_descriptor_limit();
     let outcome = match args.command {
         Command::Demo(args) => commands::demo::run(&args),
         Command::Rechunk(args) => commands::rechunk::run(args),

@@ -1,4 +1,4 @@
-//! Counts what passes: requests, bytes, opens, batches.
+//! Counts what passes: requests, bytes, opens, batches, hops of dependent requests.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,6 +15,7 @@ pub struct IoCounters {
     written_bytes: AtomicU64,
     opens: AtomicU64,
     batches: AtomicU64,
+    hops: AtomicU64,
     lists: AtomicU64,
     changes: AtomicU64,
 }
@@ -34,6 +35,9 @@ pub struct IoCounts {
     pub opens: u64,
     /// Batches of reads or writes: requests of one batch do not wait for each other.
     pub batches: u64,
+    /// Steps that wait for the one before, over all threads: batches, and opens, listings and changes outside of batches. A
+    /// store far away costs at least its latency for each.
+    pub hops: u64,
     /// Listings.
     pub lists: u64,
     /// Changes of names, and waits for durability.
@@ -51,6 +55,7 @@ impl IoCounters {
             written_bytes: get(&self.written_bytes),
             opens: get(&self.opens),
             batches: get(&self.batches),
+            hops: get(&self.hops),
             lists: get(&self.lists),
             changes: get(&self.changes),
         }
@@ -86,6 +91,7 @@ impl Backend for Counting {
         self.backend.read(batch);
         let counters = &self.counters;
         add(&counters.batches, 1);
+        add(&counters.hops, 1);
         add(&counters.reads, batch.len());
         add(&counters.opens, batch.iter().filter(|r| opened(&r.source)).count());
         add(&counters.read_bytes, batch.iter().filter_map(|r| r.result.as_ref().ok()).sum());
@@ -95,6 +101,7 @@ impl Backend for Counting {
         self.backend.write(batch);
         let counters = &self.counters;
         add(&counters.batches, 1);
+        add(&counters.hops, 1);
         add(&counters.writes, batch.len());
         add(&counters.opens, batch.iter().filter(|r| opened(&r.target)).count());
         add(&counters.written_bytes, batch.iter().filter(|r| r.result.is_ok()).map(|r| r.data.len()).sum());
@@ -104,16 +111,19 @@ impl Backend for Counting {
 impl Namespace for Counting {
     fn open(&self, key: &str, access: Access) -> Result<Object, IoError> {
         add(&self.counters.opens, 1);
+        add(&self.counters.hops, 1);
         self.names.open(key, access)
     }
 
     fn list(&self, prefix: &str) -> Result<Vec<Entry>, IoError> {
         add(&self.counters.lists, 1);
+        add(&self.counters.hops, 1);
         self.names.list(prefix)
     }
 
     fn change(&self, change: Change<'_>) -> Result<(), IoError> {
         add(&self.counters.changes, 1);
+        add(&self.counters.hops, 1);
         self.names.change(change)
     }
 }

@@ -39,7 +39,8 @@ struct ArrayInfo {
 }
 
 pub(crate) fn run(args: &InfoArgs) -> anyhow::Result<ExitCode> {
-    let root = open(&opener(args.io)?.open(&args.location)?)?;
+    let store = opener(args.io)?.open(&args.location)?;
+    let root = open(&store)?;
     let mut nodes = Vec::new();
     walk(root, "", &mut |path: &str, node| -> Result<(), ArrayError> {
         let (node_type, zarr_format, array) = match &node {
@@ -50,7 +51,10 @@ pub(crate) fn run(args: &InfoArgs) -> anyhow::Result<ExitCode> {
         Ok(())
     })?;
     if args.json {
-        println!("{}", serde_json::to_string(&serde_json::json!({ "nodes": nodes }))?);
+        println!(
+            "{}",
+            serde_json::to_string(&serde_json::json!({ "nodes": nodes, "backend": store.backend() }))?
+        );
     } else {
         print(&nodes);
     }

@@ -16,7 +16,7 @@ use crate::{memory, table};
 const ARRAYS: [&str; 4] = ["time", "band", "mag", "magerr"];
 
 pub(crate) fn ingest(args: &IngestArgs) -> anyhow::Result<ExitCode> {
-    let max_mem = args.max_mem.unwrap_or_else(memory::default_max);
+    let (max_mem, io) = (args.max_mem.unwrap_or_else(memory::default_max), opener(args.io)?);
     let curves = LightCurves::read_csv(&args.csv, max_mem)?;
     let shape = [curves.objects.len() as u64, curves.longest() as u64];
     let options = IngestOptions {
@@ -29,7 +29,10 @@ pub(crate) fn ingest(args: &IngestArgs) -> anyhow::Result<ExitCode> {
     if args.json {
         println!(
             "{}",
-            json!({"objects": objects, "sequence": sequence, "measurements": measurements, "bands": curves.bands})
+            json!({
+                "objects": objects, "sequence": sequence, "measurements": measurements, "bands": curves.bands,
+                "backend": io.open(&args.out)?.backend(),
+            })
         );
     } else {
         println!(

@@ -60,8 +60,9 @@ fn summary(target: &str, report: &Report) -> String {
     let Cost { strategy, bytes_read, bytes_written, target_chunks, peak_budget_bytes, elapsed_s, .. } =
         &report.cost;
     let verified = if report.verified { ", verified" } else { "" };
+    let backend = report.backend;
     format!(
-        "{target}: {strategy}, {} read, {} written in {} chunks, {} of buffers, {elapsed_s:.2} s{verified}",
+        "{target}: {strategy}, {} read, {} written in {} chunks, {} of buffers, {backend}, {elapsed_s:.2} s{verified}",
         bytes_text(*bytes_read),
         bytes_text(*bytes_written),
         table::count(*target_chunks),

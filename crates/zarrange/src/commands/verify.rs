@@ -13,11 +13,13 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     let max_mem = args.max_mem.unwrap_or_else(memory::default_max);
     let threads = args.threads.unwrap_or_else(memory::threads);
     let bar = Bar::new(args.progress);
-    let difference = zarrange_rechunk::verify((&args.a, &args.b), &opener(args.io)?, max_mem, threads, &bar)?;
+    let io = opener(args.io)?;
+    let difference = zarrange_rechunk::verify((&args.a, &args.b), &io, max_mem, threads, &bar)?;
     drop(bar);
     if args.json {
         let text = difference.as_ref().map(ToString::to_string);
-        println!("{}", json!({"equal": difference.is_none(), "difference": text}));
+        let backend = io.open(&args.a)?.backend();
+        println!("{}", json!({"equal": difference.is_none(), "difference": text, "backend": backend}));
     } else if let Some(difference) = &difference {
         println!("different: {difference}");
     } else {

@@ -226,7 +226,6 @@ def test_sizes(run, tmp_path, source, size):
 
 OPTIONS = {
     "threads": ["--threads", "3"],
-    "std": ["--backend", "std"],
     "sample": ["--verify", "sample"],
     "full": ["--verify", "full"],
     "commit": ["--durability", "commit"],
@@ -239,6 +238,40 @@ def test_options(run, tmp_path, source, options):
     dst = tmp_path / "dst.zarr"
     run("rechunk", source[0], dst, "--chunks", spec(TARGET), *options)
     check(source, dst)
+
+
+BACKENDS = {
+    "auto": ["auto", "io_uring", "std"],
+    "std": ["std"],
+    "mmap": ["mmap"],
+    "io_uring": ["io_uring"],
+    "std --direct": ["std+direct"],
+    "io_uring --direct": ["io_uring+direct"],
+}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_backends(run, tmp_path, source, backend):
+    """Every command takes every backend, and says which one it was."""
+    dst, table, curves = tmp_path / "dst.zarr", tmp_path / "table.csv", tmp_path / "curves.zarr"
+    table.write_text("object_id,time,band,mag,magerr\na,1,g,18.5,0.1\nb,2,r,19.5,0.2\n")
+    options = ["--json", "--backend", *backend.split()]
+    done = [
+        run("rechunk", source[0], dst, "--chunks", spec(TARGET), "--verify", "full", *options),
+        run("verify", source[0], dst, *options),
+        run("info", dst, *options),
+        run("lightcurve", "ingest", table, curves, *options),
+    ]
+    check(source, dst)
+    assert all(d.json["backend"] in BACKENDS[backend] for d in done)
+    demo = ["--objects", "50", "--epochs", "20", "--dir", tmp_path / "demo"]
+    assert "verified" in run("demo", *demo, *options[1:]).stdout
+
+
+def test_mmap_cannot_bypass_the_page_cache(run, tmp_path, source):
+    done = run("info", source[0], "--backend", "mmap", "--direct", check=False)
+    assert done.returncode == 2
+    assert "leave out --direct" in done.stderr
 
 
 LOCATIONS = {
