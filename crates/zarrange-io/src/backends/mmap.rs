@@ -6,6 +6,7 @@
 //! one that became shorter than its mapping. Files that this backend itself writes are not mapped.
 #![expect(unsafe_code, reason = "mapping files, and advising the kernel about them")]
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
@@ -92,6 +93,37 @@ impl MappedFiles {
         }
     }
 
+    /// Reads the requests of `batch` that `group` numbers; where they may be `cold`, asks for all before it waits for one.
+    fn read_group<'a>(
+        &self,
+        batch: &mut [ReadRequest<'a>],
+        group: &[usize],
+        cold: bool,
+        last: &mut Option<&'a Mapping>,
+        resident: &mut Resident<'a>,
+    ) {
+        let mut prepared = [const { Prepared::Done }; GROUP];
+        for (k, prepared) in group.iter().zip(&mut prepared) {
+            match self.prepare(&mut batch[*k], last) {
+                Ok(ready) => *prepared = ready,
+                Err(e) => batch[*k].result = Err(e),
+            }
+            match prepared {
+                Prepared::Open(mapping, range) if cold => mapping.will_need(range),
+                Prepared::Own(mapping, range) if cold => mapping.will_need(range),
+                _ => {}
+            }
+        }
+        for (k, prepared) in group.iter().zip(&prepared) {
+            if let Prepared::Open(mapping, range) = prepared {
+                resident.enter(mapping, range);
+            }
+            if let Some(bytes) = prepared.copy(batch[*k].buffer) {
+                batch[*k].result = Ok(bytes);
+            }
+        }
+    }
+
     /// The mapping of an open file, made by the first who needs it.
     fn mapping<'f>(
         &self,
@@ -165,10 +197,12 @@ impl Prepared<'_> {
             Prepared::Own(mapping, range) => (mapping, range),
         };
         let from = &mapping.bytes()[range.clone()];
+        let mut start = range.start;
         for (piece, bytes) in buffer.chunks_mut(STEP_BYTES).zip(from.chunks(STEP_BYTES)) {
             piece[..bytes.len()].copy_from_slice(bytes);
             if from.len() > STEP_BYTES {
-                mapping.give_back();
+                mapping.give_back(start..start + bytes.len());
+                start += bytes.len();
             }
         }
         Some(from.len())
@@ -188,11 +222,13 @@ impl Mapping {
         }
     }
 
-    /// Takes its pages out of the resident set; they stay in the page cache.
-    fn give_back(&self) {
+    /// Takes the pages of `range`, and those around, out of the resident set; they stay in the page cache.
+    fn give_back(&self, range: Range<usize>) {
         let Some(map) = &self.0 else { return };
+        let start = range.start / AROUND_BYTES * AROUND_BYTES;
+        let end = range.end.next_multiple_of(AROUND_BYTES).min(map.len());
         // SAFETY: the mapping is read-only and of a file: its pages come back unchanged when they are read again.
-        let advised = unsafe { map.unchecked_advise(UncheckedAdvice::DontNeed) };
+        let advised = unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, start, end - start) };
         // Only the resident set depends on it.
         let _ = advised;
     }
@@ -209,27 +245,47 @@ fn kept_bytes() -> usize {
 #[derive(Default)]
 struct Resident<'a> {
     mapping: Option<&'a Mapping>,
+    /// Where those pages are, and an upper bound of their bytes.
+    span: Range<usize>,
     bytes: usize,
 }
 
 impl<'a> Resident<'a> {
     /// Notes that `range` of `mapping` is about to be read.
     fn enter(&mut self, mapping: &'a Mapping, range: &Range<usize>) {
-        // Giving back walks the page tables of the whole mapping, so it is done seldom.
         if self.bytes >= kept_bytes() || self.mapping.is_none_or(|last| !std::ptr::eq(last, mapping)) {
             self.leave();
-            self.mapping = Some(mapping);
+            (self.mapping, self.span) = (Some(mapping), range.clone());
         }
+        self.span = self.span.start.min(range.start)..self.span.end.max(range.end);
         let around = range.start / AROUND_BYTES..range.end.div_ceil(AROUND_BYTES);
-        self.bytes += if range.len() > STEP_BYTES { 0 } else { around.len() * AROUND_BYTES };
+        self.bytes += around.len() * AROUND_BYTES;
     }
 
     fn leave(&mut self) {
         if let Some(mapping) = self.mapping.take() {
-            mapping.give_back();
+            mapping.give_back(self.span.clone());
         }
         self.bytes = 0;
     }
+}
+
+/// Sorts the numbers of requests so that those to one object stand together, by offset: pages to give back then lie close
+/// together, and giving back walks the page tables of what lies between.
+fn sort(batch: &[ReadRequest<'_>], order: &mut Vec<usize>) {
+    order.clear();
+    order.extend(0..batch.len());
+    order.sort_unstable_by_key(|k| {
+        let object = match batch[*k].source {
+            Source::Key(_) => 0,
+            Source::Open(object, _) => std::ptr::from_ref(object).addr(),
+        };
+        let offset = match batch[*k].extent {
+            Extent::Whole => 0,
+            Extent::From(offset) => offset,
+        };
+        (object, offset, *k)
+    });
 }
 
 /// Whether somebody has the file open for writing. A read lease can only be had while nobody has; it is given up at once. Where
@@ -256,6 +312,15 @@ fn is_being_written(file: &File) -> io::Result<bool> {
     }
 }
 
+/// How often this thread slept: to wait for a device, or (which does no harm) for something else.
+fn waits_of_thread() -> i64 {
+    // SAFETY: a structure of numbers, for which zeros are valid.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: the pointer leads to a structure of the right type.
+    unsafe { libc::getrusage(libc::RUSAGE_THREAD, &raw mut usage) };
+    usage.ru_nvcsw
+}
+
 /// Whether the file is on a network file system (NFS, SMB, CIFS).
 fn is_remote(file: &File) -> bool {
     const REMOTE: [i64; 3] = [0x6969, 0xfe53_4d42, 0xff53_4d42];
@@ -269,30 +334,21 @@ impl Backend for MappedFiles {
     }
 
     fn read(&self, batch: &mut [ReadRequest<'_>]) {
-        let (mut last, mut resident) = (None, Resident::default());
-        for group in batch.chunks_mut(GROUP) {
-            let mut prepared = [const { Prepared::Done }; GROUP];
-            for (request, prepared) in group.iter_mut().zip(&mut prepared) {
-                match self.prepare(request, &mut last) {
-                    Ok(ready) => *prepared = ready,
-                    Err(e) => request.result = Err(e),
-                }
-                match prepared {
-                    Prepared::Done => {}
-                    Prepared::Open(mapping, range) => mapping.will_need(range),
-                    Prepared::Own(mapping, range) => mapping.will_need(range),
-                }
-            }
-            for (request, prepared) in group.iter_mut().zip(&prepared) {
-                if let Prepared::Open(mapping, range) = prepared {
-                    resident.enter(mapping, range);
-                }
-                if let Some(bytes) = prepared.copy(request.buffer) {
-                    request.result = Ok(bytes);
-                }
-            }
+        thread_local! {
+            static ORDER: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
         }
-        resident.leave();
+        ORDER.with_borrow_mut(|order| {
+            sort(batch, order);
+            let (mut last, mut resident) = (None, Resident::default());
+            let (mut cold, mut waits) = (true, waits_of_thread());
+            for group in order.chunks(GROUP) {
+                self.read_group(batch, group, cold, &mut last, &mut resident);
+                // Nothing had to be waited for: what follows is probably in the page cache too.
+                let before = std::mem::replace(&mut waits, waits_of_thread());
+                cold = waits != before;
+            }
+            resident.leave();
+        });
     }
 
     fn write(&self, batch: &mut [WriteRequest<'_>]) {
