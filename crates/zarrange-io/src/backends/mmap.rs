@@ -110,7 +110,8 @@ impl MappedFiles {
             }
             match prepared {
                 Prepared::Open(mapping, range) if cold => mapping.will_need(range),
-                Prepared::Own(mapping, range) if cold => mapping.will_need(range),
+                // Mapping it cost more than the advice does.
+                Prepared::Own(mapping, range) => mapping.will_need(range),
                 _ => {}
             }
         }
