@@ -1,44 +1,16 @@
 //! The hot path allocates nothing for a request.
 #![expect(clippy::unwrap_used, unsafe_code, reason = "a test fails by panicking; an allocator is unsafe")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicU64, Ordering};
+#[path = "support/counted.rs"]
+mod counted;
 
+use counted::allocations as count;
 use zarrange_io::{Access, Extent, Location, Opener, ReadRequest, Source, Store, WriteRequest};
-
-/// The system's allocator, counting.
-struct Counting;
-
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-
-// SAFETY: everything is passed on to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's promise.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 const FILES: usize = 600;
 
 /// A pool hands a batch over in blocks of its queue, whatever the number of requests.
 const FOR_A_BATCH: u64 = 2;
-
-/// Allocations of `work`.
-fn count(work: impl FnOnce()) -> u64 {
-    let before = ALLOCATIONS.load(Ordering::Relaxed);
-    work();
-    ALLOCATIONS.load(Ordering::Relaxed) - before
-}
 
 fn keys() -> Vec<String> {
     (0..FILES).map(|k| format!("c/{}/{k}", k % 3)).collect()

@@ -1,8 +1,8 @@
 //! The engine's hot path allocates for batches and tiles, not for chunks.
 #![expect(clippy::unwrap_used, unsafe_code, reason = "a test fails by panicking; an allocator is unsafe")]
 
-use std::alloc::{GlobalAlloc, Layout as AllocLayout, System};
-use std::sync::atomic::{AtomicU64, Ordering};
+#[path = "../../zarrange-io/tests/support/counted.rs"]
+mod counted;
 
 use serde_json::{Map, json};
 use zarrange_array::{Array, ArraySpec, Document, Layout};
@@ -10,28 +10,6 @@ use zarrange_codec::Scratch;
 use zarrange_grid::Region;
 use zarrange_io::{Location, Opener};
 use zarrange_rechunk::{ChunkSpec, Codecs, Durability, Job, Named, NoProgress, Verify, prepare, run};
-
-/// The system's allocator, counting.
-struct Counting;
-
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-
-// SAFETY: everything is passed on to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: AllocLayout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's promise.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: AllocLayout) {
-        // SAFETY: the caller's promise.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// Allocations of rechunking `rows` x 64 elements from rows to columns of 64 rows, and the chunks read and written.
 fn allocations(rows: u64, io: &Opener) -> (u64, u64) {
@@ -69,9 +47,7 @@ fn allocations(rows: u64, io: &Opener) -> (u64, u64) {
         io: io.clone(),
     };
     let prepared = prepare(job).unwrap();
-    let before = ALLOCATIONS.load(Ordering::Relaxed);
-    run(prepared, &NoProgress).unwrap();
-    (ALLOCATIONS.load(Ordering::Relaxed) - before, 2 * rows)
+    (counted::allocations(|| drop(run(prepared, &NoProgress).unwrap())), 2 * rows)
 }
 
 /// The only test of its binary, for other tests would allocate meanwhile.
