@@ -66,8 +66,9 @@ pub(super) struct Slot {
     request: Option<usize>,
     pub(super) stage: Stage,
     pub(super) file: Option<OwnedFd>,
-    /// Name of the object, and the temporary one; each ends in NUL.
+    /// Names for the kernel, each ending in NUL: what is opened, or what is renamed and what to.
     pub(super) path: Vec<u8>,
+    /// The temporary name of an object that is replaced in one step.
     pub(super) temp: String,
     /// Range wanted, and how much of it is done.
     pub(super) offset: u64,
