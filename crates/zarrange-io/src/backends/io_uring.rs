@@ -45,6 +45,7 @@ impl UringFiles {
 /// [`IoError::Backend`] with the reason.
 pub fn probe() -> Result<(), IoError> {
     let refused = |source: io::Error| IoError::Backend { backend: "io_uring", source, instead: "std" };
+    drop(new_ring().map_err(refused)?);
     let (root, text) = (std::path::Path::new("/proc/self/fd"), b"probe");
     let file =
         rustix::fs::memfd_create("zarrange-probe", MemfdFlags::CLOEXEC).map_err(|e| refused(e.into()))?;
