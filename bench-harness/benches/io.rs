@@ -278,39 +278,29 @@ impl Report {
         Ok(writeln!(self.raw, "{line}")?)
     }
 
-    fn at_least(
+    /// A ratio of a case that is asked for: `slow` over `fast`.
+    fn ratio(
         &mut self,
-        asked: f64,
         what: &str,
+        asked: Bound,
         times: &Times,
         slow: &str,
         fast: &str,
     ) -> anyhow::Result<()> {
         let ratio = times.ratio(slow, fast).context("both were measured")?;
-        self.asked(
-            &format!("{what}, {slow} / {fast}"),
-            &format!("at least {asked}"),
-            ratio,
-            ratio.median >= asked,
-        )
+        let (text, reached) = match asked {
+            Bound::AtLeast(bound) => (format!("at least {bound}"), ratio.median >= bound),
+            Bound::AtMost(bound) => (format!("at most {bound}"), ratio.median <= bound),
+        };
+        self.asked(&format!("{what}, {slow} / {fast}"), &text, ratio, reached)
     }
+}
 
-    fn at_most(
-        &mut self,
-        asked: f64,
-        what: &str,
-        times: &Times,
-        slow: &str,
-        fast: &str,
-    ) -> anyhow::Result<()> {
-        let ratio = times.ratio(slow, fast).context("both were measured")?;
-        self.asked(
-            &format!("{what}, {slow} / {fast}"),
-            &format!("at most {asked}"),
-            ratio,
-            ratio.median <= asked,
-        )
-    }
+/// What a ratio shall be.
+#[derive(Clone, Copy)]
+enum Bound {
+    AtLeast(f64),
+    AtMost(f64),
 }
 
 /// The cases in turns, with what they must reach.
@@ -340,8 +330,8 @@ fn random_reads(report: &mut Report) -> anyhow::Result<()> {
     cold.push(Competitor::new("device", move || bare.read(offsets)));
     let times = interleaved(format!("{READS} random reads of 16 KiB, cold"), TURNS, cold)?;
     report.times(&times)?;
-    report.at_least(4.0, "random reads, cold", &times, "std", "io_uring")?;
-    report.at_least(0.8, "random reads, cold", &times, "device", "io_uring")?;
+    report.ratio("random reads, cold", Bound::AtLeast(4.0), &times, "std", "io_uring")?;
+    report.ratio("random reads, cold", Bound::AtLeast(0.8), &times, "device", "io_uring")?;
 
     std::fs::read(&reads.path)?;
     let mut warm = Vec::new();
@@ -352,7 +342,7 @@ fn random_reads(report: &mut Report) -> anyhow::Result<()> {
     report.times(&times)?;
     let best = times.best().context("they were measured")?;
     for (name, _) in times.seconds.iter().filter(|(name, _)| *name != best) {
-        report.at_most(1.3, "random reads, warm", &times, name, best)?;
+        report.ratio("random reads, warm", Bound::AtMost(1.3), &times, name, best)?;
     }
     Ok(())
 }
@@ -378,7 +368,7 @@ fn small_files(report: &mut Report) -> anyhow::Result<()> {
             interleaved(format!("open, read, close {FILES} files of 20 kB, {text}"), TURNS, competitors)?;
         report.times(&times)?;
         if cache == Cache::Cold {
-            report.at_least(2.0, "files, cold", &times, "std", "io_uring")?;
+            report.ratio("files, cold", Bound::AtLeast(2.0), &times, "std", "io_uring")?;
         }
     }
     Ok(())
@@ -394,7 +384,7 @@ fn created_files(report: &mut Report) -> anyhow::Result<()> {
     let times = interleaved(format!("create {CREATED} files of 2.5 kB"), TURNS, competitors)?;
     report.times(&times)?;
     for name in ["std", "std pool", "io_uring"] {
-        report.at_most(1.5, "created files", &times, name, "bare loop")?;
+        report.ratio("created files", Bound::AtMost(1.5), &times, name, "bare loop")?;
     }
     Ok(())
 }

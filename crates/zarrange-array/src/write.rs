@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use zarrange_codec::{ArrayCodec, Scratch, ShardCodec, ShardIndex};
 use zarrange_grid::{Layout, Region, copy_region, fill_with, index, is_filled};
-use zarrange_io::{Access, Change, Object, Store, WriteRequest};
+use zarrange_io::{Access, Change, IoError, Object, Store, WriteRequest};
 
 use crate::ArrayError;
 use crate::array::Array;
@@ -101,7 +101,8 @@ impl ShardWriter {
         array.keys().write(shard, &mut key);
         let store = array.store().clone();
         let object = store.open(&key, Access::Create)?;
-        let object = object.ok_or_else(|| ArrayError::NotZarr { location: key.clone() })?;
+        let object =
+            object.ok_or_else(|| IoError::NotFound { location: format!("{}/{key}", store.label()) })?;
         let index = ShardIndex::empty(index(codec.grid().count()));
         Ok(Self { file: Arc::new(ShardFile { store, object, key }), index, end: codec.data_offset() })
     }

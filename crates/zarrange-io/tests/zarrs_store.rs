@@ -65,15 +65,17 @@ fn prefix(prefix: &str) -> StorePrefix {
     StorePrefix::new(prefix).unwrap()
 }
 
+fn run_the_tests_of_zarrs(store: Store) {
+    let store = ZarrsStore::new(store);
+    store_write(&store).unwrap();
+    store_read(&store).unwrap();
+    store_list(&store).unwrap();
+    store_list_size(&store).unwrap();
+}
+
 #[test]
 fn the_tests_of_zarrs() {
-    over_every_store(|store| {
-        let store = ZarrsStore::new(store);
-        store_write(&store).unwrap();
-        store_read(&store).unwrap();
-        store_list(&store).unwrap();
-        store_list_size(&store).unwrap();
-    });
+    over_every_store(run_the_tests_of_zarrs);
 }
 
 #[test]
@@ -85,11 +87,7 @@ fn the_tests_of_zarrs_past_the_page_cache() {
         if let Err(IoError::NoDirect { .. }) = store.open("probe", Access::Read) {
             return println!("not supported by this file system, skipped");
         }
-        let store = ZarrsStore::new(store);
-        store_write(&store).unwrap();
-        store_read(&store).unwrap();
-        store_list(&store).unwrap();
-        store_list_size(&store).unwrap();
+        run_the_tests_of_zarrs(store);
     }
 }
 

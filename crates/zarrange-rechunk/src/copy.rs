@@ -86,7 +86,8 @@ fn copy_batch(
         }
         target.store().write(&mut writes);
         for request in writes {
-            request.result.map_err(|e| failed(target, request.target.key(), e))?;
+            let key = target.store().relative_key(request.target.key());
+            request.result.map_err(|e| failed(target, key, e))?;
             add(&counters.bytes_written, request.data.len() as u64);
             add(&counters.chunks_written, 1);
         }

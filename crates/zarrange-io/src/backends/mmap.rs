@@ -79,15 +79,17 @@ impl MappedFiles {
                 if last.replace(mapping).is_none_or(|last| !std::ptr::eq(last, mapping)) {
                     self.check_size(mapping, &file.file, key)?;
                 }
-                let range = self.range(mapping, (&file.file, key), *extent, buffer.len())?;
+                let wanted = self.directory.wanted(&file.file, key, *extent, buffer.len())?;
+                let range = self.range(mapping, (&file.file, key), wanted)?;
                 Ok(Prepared::Open(mapping, range))
             }
             Source::Key(key) => {
                 key::check(key)?;
                 let file = self.directory.file(key)?;
-                self.directory.wanted(&file.file, key, *extent, buffer.len())?;
+                // Before it is mapped: a directory or a file that is too large says so.
+                let wanted = self.directory.wanted(&file.file, key, *extent, buffer.len())?;
                 let mapping = self.map(&file.file, key)?;
-                let range = self.range(&mapping, (&file.file, key), *extent, buffer.len())?;
+                let range = self.range(&mapping, (&file.file, key), wanted)?;
                 Ok(Prepared::Own(mapping, range))
             }
         }
@@ -160,18 +162,13 @@ impl MappedFiles {
         if available >= bytes as u64 { Ok(()) } else { Err(self.directory.short(key, file, (0, bytes))) }
     }
 
-    /// The bytes of `mapping` that `extent` means, for a buffer of `room` bytes.
+    /// The bytes of `mapping` from an offset, as many as are wanted.
     fn range(
         &self,
         mapping: &Mapping,
         (file, key): (&File, &str),
-        extent: Extent,
-        room: usize,
+        (offset, wanted): (u64, usize),
     ) -> Result<Range<usize>, IoError> {
-        let (offset, wanted) = match extent {
-            Extent::From(offset) => (offset, room),
-            Extent::Whole => self.directory.wanted(file, key, extent, room)?,
-        };
         let start = usize::try_from(offset).ok();
         let range = start.and_then(|start| Some(start..start.checked_add(wanted)?));
         let range = range.filter(|range| range.end <= mapping.bytes().len());
