@@ -15,6 +15,7 @@ use anyhow::{Context as _, ensure};
 use bench_harness::compare::{Competitor, Times, interleaved};
 use bench_harness::machine::Machine;
 use bench_harness::place::{self, Random};
+use bench_harness::report::{Bound, Report};
 use criterion::{Criterion, SamplingMode, Throughput};
 use zarrange_io::cache::{Dropped, Proof, device_bytes, drop_names, evict};
 use zarrange_io::device::{DeviceFacts, facts};
@@ -250,71 +251,17 @@ impl Drop for Created {
     }
 }
 
-/// Prints what is measured as it comes, and leaves it as JSON lines below `target`.
-struct Report {
-    raw: File,
-    summary: Vec<String>,
-}
-
-impl Report {
-    fn times(&mut self, times: &Times) -> anyhow::Result<()> {
-        println!("{times}");
-        Ok(writeln!(self.raw, "{}", serde_json::to_string(times)?)?)
-    }
-
-    /// A figure that is asked for.
-    fn asked(
-        &mut self,
-        what: &str,
-        asked: &str,
-        measured: impl std::fmt::Display,
-        reached: bool,
-    ) -> anyhow::Result<()> {
-        let mark = if reached { "reached" } else { "MISSED " };
-        self.summary.push(format!("{mark}  {what}: {measured}, asked {asked}"));
-        let measured = measured.to_string();
-        let line =
-            serde_json::json!({"what": what, "asked": asked, "measured": measured, "reached": reached});
-        Ok(writeln!(self.raw, "{line}")?)
-    }
-
-    /// A ratio of a case that is asked for: `slow` over `fast`.
-    fn ratio(
-        &mut self,
-        what: &str,
-        asked: Bound,
-        times: &Times,
-        slow: &str,
-        fast: &str,
-    ) -> anyhow::Result<()> {
-        let ratio = times.ratio(slow, fast).context("both were measured")?;
-        let (text, reached) = match asked {
-            Bound::AtLeast(bound) => (format!("at least {bound}"), ratio.median >= bound),
-            Bound::AtMost(bound) => (format!("at most {bound}"), ratio.median <= bound),
-        };
-        self.asked(&format!("{what}, {slow} / {fast}"), &text, ratio, reached)
-    }
-}
-
-/// What a ratio shall be.
-#[derive(Clone, Copy)]
-enum Bound {
-    AtLeast(f64),
-    AtMost(f64),
-}
-
 /// The cases in turns, with what they must reach.
 fn report() -> anyhow::Result<()> {
     let data = place::data()?;
     let machine = Machine::here(&data);
-    println!("{machine}\n");
-    let mut report = Report { raw: File::create(data.join("io.jsonl"))?, summary: Vec::new() };
-    writeln!(report.raw, "{}", serde_json::to_string(&machine)?)?;
+    let mut report = Report::new(&data.join("io.jsonl"), &machine)?;
     random_reads(&mut report)?;
     amplification(&mut report)?;
     small_files(&mut report)?;
     created_files(&mut report)?;
-    println!("{}\n\nraw numbers: {}\n", report.summary.join("\n"), data.join("io.jsonl").display());
+    report.end();
+    println!("raw numbers: {}\n", data.join("io.jsonl").display());
     Ok(())
 }
 

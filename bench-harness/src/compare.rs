@@ -46,6 +46,15 @@ pub struct Ratio {
     pub max: f64,
 }
 
+impl Ratio {
+    /// The median and the range of `ratios`; `None` if there are none.
+    pub fn of(ratios: impl IntoIterator<Item = f64>) -> Option<Self> {
+        let mut ratios: Vec<f64> = ratios.into_iter().collect();
+        ratios.sort_by(f64::total_cmp);
+        Some(Self { median: median(&ratios)?, min: *ratios.first()?, max: *ratios.last()? })
+    }
+}
+
 /// Times the competitors in `turns` turns, after one that is not counted.
 ///
 /// # Errors
@@ -72,9 +81,7 @@ impl Times {
     /// How many times longer `slow` takes than `fast`, turn by turn; `None` if one of them was not measured.
     pub fn ratio(&self, slow: &str, fast: &str) -> Option<Ratio> {
         let of = |name: &str| self.seconds.iter().find(|(n, _)| *n == name).map(|(_, seconds)| seconds);
-        let mut ratios: Vec<f64> = of(slow)?.iter().zip(of(fast)?).map(|(a, b)| a / b).collect();
-        ratios.sort_by(f64::total_cmp);
-        Some(Ratio { median: median(&ratios)?, min: *ratios.first()?, max: *ratios.last()? })
+        Ratio::of(of(slow)?.iter().zip(of(fast)?).map(|(a, b)| a / b))
     }
 
     /// The competitor with the smallest median.

@@ -32,6 +32,29 @@ impl Separator {
 }
 
 impl KeyEncoding {
+    /// The same encoding with another separator.
+    #[must_use]
+    pub const fn with_separator(self, separator: Separator) -> Self {
+        match self {
+            Self::Default(_) => Self::Default(separator),
+            Self::V2(_) => Self::V2(separator),
+        }
+    }
+
+    /// Directories that the keys of a grid of `counts` chunks need in a file system; saturates.
+    pub fn directories(self, counts: &[u64]) -> u64 {
+        let (separator, top) = match self {
+            Self::Default(separator) => (separator, 1),
+            Self::V2(separator) => (separator, 0),
+        };
+        let (Separator::Slash, [outer @ .., _]) = (separator, counts) else { return 0 };
+        let levels = outer.iter().scan(1u64, |n, count| {
+            *n = n.saturating_mul(*count);
+            Some(*n)
+        });
+        levels.fold(top, u64::saturating_add)
+    }
+
     /// The encoding that `metadata` (a `chunk_key_encoding`) describes, if it is one of the specification's.
     pub(crate) fn parse(metadata: &Value) -> Option<Self> {
         let name = metadata.as_str().or_else(|| metadata.get("name")?.as_str())?;
@@ -91,6 +114,19 @@ impl KeyEncoding {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn directories_of_a_grid() {
+        let check = |encoding: KeyEncoding, counts: &[u64], expected: u64| {
+            assert_eq!(encoding.directories(counts), expected, "{encoding:?} {counts:?}");
+        };
+        check(KeyEncoding::Default(Separator::Slash), &[10, 3, 5], 1 + 10 + 30);
+        check(KeyEncoding::V2(Separator::Slash), &[10, 3, 5], 10 + 30);
+        check(KeyEncoding::Default(Separator::Slash), &[10], 1);
+        check(KeyEncoding::Default(Separator::Slash), &[], 0);
+        check(KeyEncoding::Default(Separator::Dot), &[10, 3, 5], 0);
+        check(KeyEncoding::V2(Separator::Slash), &[u64::MAX, 3, 5], u64::MAX);
+    }
 
     #[test]
     fn keys_as_the_specification_writes_them() {

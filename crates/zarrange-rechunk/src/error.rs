@@ -47,6 +47,12 @@ pub enum RechunkError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SpecError {
+    /// A separator of chunk keys that Zarr does not have.
+    #[error("{given:?} does not separate chunk keys: use auto, / or .")]
+    Separator {
+        /// The text given.
+        given: String,
+    },
     /// A SPEC of another rank than the array.
     #[error("array {array:?} has shape {shape:?}: SPEC {spec:?} has {} numbers, {} are needed", spec.len(), shape.len())]
     Rank {

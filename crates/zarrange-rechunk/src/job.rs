@@ -10,6 +10,7 @@ use zarrange_array::{
     check_target,
 };
 use zarrange_codec::{ArrayCodec, ShardIndex};
+use zarrange_grid::ChunkGrid;
 use zarrange_io::{Coalescing, Location, Opener, Store};
 use zarrange_plan::{Format, Plan, Problem, Purpose, Strategy, plan};
 
@@ -19,7 +20,7 @@ use crate::fill::Fill;
 use crate::progress::Progress;
 use crate::report::{ArrayReport, Cost, Counters, Report};
 use crate::shards::Sequencer;
-use crate::spec::{ChunkSpec, Codecs, Named};
+use crate::spec::{ChunkSpec, Codecs, KeySeparator, Named};
 use crate::spill::SpillFile;
 use crate::stage::{self, Pass};
 use crate::verify::{compare_arrays, compare_stored, compare_work};
@@ -42,6 +43,8 @@ pub struct Job {
     pub only_named: bool,
     /// Codecs of rechunked arrays.
     pub codecs: Codecs,
+    /// Chunk keys of arrays whose chunks change.
+    pub key_separator: KeySeparator,
     /// The bound on all data buffers together.
     pub memory_bytes_max: u64,
     /// Threads to use, at most.
@@ -189,8 +192,10 @@ fn prepare_item(
 ) -> Result<Item, RechunkError> {
     let asked = chunk.is_some() || shard.is_some();
     let mut document = source.document().clone();
-    if source.zarr_format() == 2 {
-        document = document.with_key_encoding(KeyEncoding::Default(Separator::Slash));
+    let v2 = source.zarr_format() == 2;
+    let keys = if v2 { KeyEncoding::Default(Separator::Slash) } else { source.keys() };
+    if v2 {
+        document = document.with_key_encoding(keys);
     }
     let elements = match source.contents() {
         Contents::Elements(elements) => elements,
@@ -207,6 +212,12 @@ fn prepare_item(
         let layout = target_layout(job, &path, &source, elements, chunk, shard)?;
         if layout != elements.layout {
             document = document.with_layout(&layout);
+        }
+        let objects = ChunkGrid::new(source.shape(), layout.shard.as_ref().unwrap_or(&layout.chunk));
+        let objects = objects
+            .map_err(|e| RechunkError::Plan { array: source.location().to_owned(), source: e.into() })?;
+        if v2 || objects != *source.objects() || job.key_separator != KeySeparator::Auto {
+            document = document.with_key_encoding(job.key_separator.resolve(keys, &objects));
         }
     }
     let target = target_array(&source, document)?;

@@ -31,5 +31,5 @@ pub use error::{RechunkError, SpecError};
 pub use job::{Durability, Item, Job, Prepared, Verify, prepare, run};
 pub use progress::{NoProgress, Progress};
 pub use report::{ArrayReport, Cost, Report};
-pub use spec::{ChunkSpec, Codecs, Named};
+pub use spec::{ChunkSpec, Codecs, KeySeparator, Named};
 pub use verify::{Difference, verify};

@@ -1,8 +1,9 @@
 //! What a user may ask for: chunk shapes and codecs, as text and resolved for an array.
 
 use serde_json::{Value, json};
-use zarrange_array::Layout;
+use zarrange_array::{KeyEncoding, Layout, Separator};
 use zarrange_codec::CodecMetadata;
+use zarrange_grid::ChunkGrid;
 
 use crate::SpecError;
 
@@ -101,6 +102,47 @@ fn extent(array: &str, length: i64, n: u64) -> Result<u64, SpecError> {
         Ok(length) if length > 0 => Ok(length),
         _ if length == -1 => Ok(n.max(1)),
         _ => Err(SpecError::Length { array: array.to_owned(), length }),
+    }
+}
+
+/// What stands between the numbers of a target's chunk keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeySeparator {
+    /// As in the source, `/` for a v2 source; but `.` where `/` would make many directories for few chunks each.
+    Auto,
+    /// This one.
+    Fixed(Separator),
+}
+
+/// Objects up to which directories do not matter.
+const FEW_OBJECTS: u64 = 100;
+/// A directory should hold at least this many objects: making one costs more than making a file.
+const OBJECTS_PER_DIRECTORY: u64 = 4;
+
+impl KeySeparator {
+    /// Understands `auto`, `/` and `.`.
+    ///
+    /// # Errors
+    /// [`SpecError::Separator`].
+    pub fn parse(text: &str) -> Result<Self, SpecError> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "/" => Ok(Self::Fixed(Separator::Slash)),
+            "." => Ok(Self::Fixed(Separator::Dot)),
+            other => Err(SpecError::Separator { given: other.to_owned() }),
+        }
+    }
+
+    /// The keys of a target stored as `objects`, whose source has the encoding `now`.
+    pub fn resolve(self, now: KeyEncoding, objects: &ChunkGrid) -> KeyEncoding {
+        match self {
+            Self::Fixed(separator) => now.with_separator(separator),
+            Self::Auto => {
+                let (count, directories) = (objects.count(), now.directories(objects.counts()));
+                let crowded = count <= FEW_OBJECTS || directories <= count / OBJECTS_PER_DIRECTORY;
+                if crowded { now } else { now.with_separator(Separator::Dot) }
+            }
+        }
     }
 }
 
@@ -214,6 +256,23 @@ mod tests {
         for bad in ["1,x", "1,,2", "object=1,5", "object=", ":1", "1.5"] {
             assert!(matches!(Named::parse(bad), Err(SpecError::Syntax { .. })), "{bad}");
         }
+    }
+
+    #[test]
+    fn keys_without_a_directory_for_each_chunk() {
+        let slash = KeyEncoding::Default(Separator::Slash);
+        let check = |text: &str, shape: &[u64], chunk: &[u64], expected: Separator| {
+            let objects = ChunkGrid::new(shape, chunk).unwrap();
+            let keys = KeySeparator::parse(text).unwrap().resolve(slash, &objects);
+            assert_eq!(keys, KeyEncoding::Default(expected), "{text} {shape:?} {chunk:?}");
+        };
+        check("auto", &[1000, 50, 2], &[1, 50, 2], Separator::Dot);
+        check("auto", &[1000, 50, 2], &[1000, 1, 2], Separator::Slash);
+        check("auto", &[1000, 500], &[100, 1], Separator::Slash);
+        check("auto", &[1000], &[1], Separator::Slash);
+        check("/", &[1000, 50, 2], &[1, 50, 2], Separator::Slash);
+        check(".", &[10, 5], &[5, 5], Separator::Dot);
+        assert!(KeySeparator::parse("-").is_err());
     }
 
     #[test]

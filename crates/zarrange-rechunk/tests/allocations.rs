@@ -9,7 +9,9 @@ use zarrange_array::{Array, ArraySpec, Document, Layout};
 use zarrange_codec::Scratch;
 use zarrange_grid::Region;
 use zarrange_io::{Location, Opener};
-use zarrange_rechunk::{ChunkSpec, Codecs, Durability, Job, Named, NoProgress, Verify, prepare, run};
+use zarrange_rechunk::{
+    ChunkSpec, Codecs, Durability, Job, KeySeparator, Named, NoProgress, Verify, prepare, run,
+};
 
 /// Allocations of rechunking `rows` x 64 elements from rows to columns of 64 rows, and the chunks read and written.
 fn allocations(rows: u64, io: &Opener) -> (u64, u64) {
@@ -38,6 +40,7 @@ fn allocations(rows: u64, io: &Opener) -> (u64, u64) {
         arrays: Vec::new(),
         only_named: false,
         codecs: Codecs::Keep,
+        key_separator: KeySeparator::Auto,
         memory_bytes_max: 64 << 20,
         threads: 1,
         temp: None,

@@ -14,8 +14,8 @@ use zarrange_grid::{Dims, Region};
 use zarrange_io::wrappers::faults::{Fault, Faults, faulty};
 use zarrange_io::{Location, Opener, Store};
 use zarrange_rechunk::{
-    ChunkSpec, Codecs, Difference, Durability, Job, Named, NoProgress, RechunkError, Report, SpecError,
-    Verify, prepare, run, verify,
+    ChunkSpec, Codecs, Difference, Durability, Job, KeySeparator, Named, NoProgress, RechunkError, Report,
+    SpecError, Verify, prepare, run, verify,
 };
 
 /// A place of its own in memory.
@@ -70,6 +70,7 @@ fn job(
         arrays: vec![],
         only_named: false,
         codecs: Codecs::Keep,
+        key_separator: KeySeparator::Auto,
         memory_bytes_max: memory,
         threads,
         temp: None,

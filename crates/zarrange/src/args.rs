@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use zarrange_io::Location;
-use zarrange_rechunk::{Codecs, Named};
+use zarrange_rechunk::{Codecs, KeySeparator, Named};
 
 /// Rechunk Zarr arrays within a fixed memory, verified.
 #[derive(Debug, Parser)]
@@ -92,6 +92,10 @@ pub(crate) struct RechunkArgs {
     /// keep, none, zstd[:LEVEL], blosc[:CNAME[:LEVEL[:SHUFFLE]]], gzip[:LEVEL], a JSON list or @FILE
     #[arg(long, default_value = "keep", value_parser = codecs)]
     pub(crate) codecs: Codecs,
+    /// What separates the numbers of chunk keys: `/`, `.`, or auto: as in SRC, but `.` where `/` would need more
+    /// than one directory for four chunks
+    #[arg(long, value_name = "SEPARATOR", default_value = "auto", value_parser = key_separator)]
+    pub(crate) key_separator: KeySeparator,
     /// Arrays that a SPEC without ARRAY: holds for
     #[arg(long, value_name = "NAME", num_args = 1..)]
     pub(crate) array: Vec<String>,
@@ -255,6 +259,10 @@ fn codecs(text: &str) -> Result<Codecs, String> {
         }
     };
     Codecs::parse(text).map_err(|e| e.to_string())
+}
+
+fn key_separator(text: &str) -> Result<KeySeparator, String> {
+    KeySeparator::parse(text).map_err(|e| e.to_string())
 }
 
 /// `256MB` = 256e6, `256MiB`, `1e9`, plain bytes.

@@ -13,7 +13,7 @@ use zarrange_io::{Location, Opener};
 use zarrange_lightcurve::Survey;
 use zarrange_plan::bytes_text;
 use zarrange_rechunk::{
-    ChunkSpec, Codecs, Durability, Job, Named, Progress, Verify, prepare, run as run_job,
+    ChunkSpec, Codecs, Durability, Job, KeySeparator, Named, Progress, Verify, prepare, run as run_job,
 };
 
 use crate::args::{DemoArgs, ProgressArg};
@@ -148,6 +148,7 @@ fn rechunk(
         arrays: Vec::new(),
         only_named: false,
         codecs: Codecs::Keep,
+        key_separator: KeySeparator::Auto,
         memory_bytes_max: memory::default_max(),
         threads: memory::threads(),
         temp: None,

@@ -19,6 +19,7 @@ pub(crate) fn run(args: RechunkArgs) -> anyhow::Result<ExitCode> {
         arrays: args.array,
         only_named: args.only_named,
         codecs: args.codecs,
+        key_separator: args.key_separator,
         memory_bytes_max: args.max_mem.unwrap_or_else(memory::default_max),
         threads: args.threads.unwrap_or_else(memory::threads),
         temp: args.temp,
