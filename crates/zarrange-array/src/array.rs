@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use zarrange_codec::{ArrayCodec, Chain, CodecMetadata, ElementType};
+use zarrange_codec::{ArrayCodec, Chain, CodecMetadata, ElementType, SliceCodec};
 use zarrange_grid::{ChunkGrid, checked_bytes};
 use zarrange_io::Store;
 use zarrs::array::{ArrayMetadata, CodecChain, DataType};
@@ -44,7 +44,7 @@ pub struct Elements {
     pub fill: Vec<u8>,
     /// The compiled codecs.
     pub codec: ArrayCodec,
-    /// What is encoded at once: chunks, or inner chunks of shards, over the whole array.
+    /// What is encoded or read at once: chunks, inner chunks of shards, or slices of chunks, over the whole array.
     pub units: ChunkGrid,
     /// The chunk layout, as it would be written.
     pub layout: Layout,
@@ -97,6 +97,26 @@ impl Array {
     pub fn with_store(mut self, store: Store) -> Self {
         self.store = store;
         self
+    }
+
+    /// From now on reads the chunks in slices of `slice` elements; whether their codecs and the slice's shape allow it.
+    ///
+    /// # Errors
+    /// [`ArrayError::Shape`] if the slice is not a valid chunk shape.
+    pub fn in_slices(&mut self, slice: &[u64]) -> Result<bool, ArrayError> {
+        let location = self.metadata_location();
+        let Contents::Elements(elements) = &mut self.contents else { return Ok(false) };
+        let Elements { layout, element, fill, .. } = &**elements;
+        if layout.shard.is_some() {
+            return Ok(false);
+        }
+        let units = ChunkGrid::new(self.grid.array_shape(), slice)
+            .map_err(|source| ArrayError::Shape { location: location.clone(), source })?;
+        let codec = SliceCodec::new(&layout.codecs, element, (self.grid.chunk_shape(), slice), fill)
+            .map_err(|e| ArrayError::Metadata { location, detail: e.to_string() })?;
+        let Some(codec) = codec else { return Ok(false) };
+        (elements.units, elements.codec) = (units, ArrayCodec::Slices(codec));
+        Ok(true)
     }
 
     /// The store, rooted at the array.
@@ -228,7 +248,7 @@ fn contents(document: &Document, grid: &ChunkGrid) -> Result<Contents, String> {
 fn layout(codec: &ArrayCodec, grid: &ChunkGrid, codecs: Vec<CodecMetadata>) -> Layout {
     let object = grid.chunk_shape().to_vec();
     match codec {
-        ArrayCodec::Chunks(_) => Layout { chunk: object, shard: None, codecs },
+        ArrayCodec::Chunks(_) | ArrayCodec::Slices(_) => Layout { chunk: object, shard: None, codecs },
         ArrayCodec::Shards(shards) => {
             let inner = codecs[0].configuration().and_then(|c| c.get("codecs")).cloned().unwrap_or_default();
             let codecs = serde_json::from_value(inner).unwrap_or_default();

@@ -29,9 +29,9 @@ pub struct ChunkReader<'a> {
 /// What a batch needs besides its buffer; its memory is used again by the next.
 #[derive(Debug, Default)]
 struct ReadBatch {
-    /// The keys one after the other, and where each ends.
+    /// The keys one after the other; where each ends, and what of the object is wanted.
     keys: String,
-    ends: Vec<usize>,
+    ends: Vec<(usize, Extent)>,
     /// Ranges of a shard, sorted, and which chunk each is of.
     ranges: Vec<Range<u64>>,
     chunks: Vec<usize>,
@@ -54,7 +54,7 @@ impl<'a> ChunkReader<'a> {
         self.cost
     }
 
-    /// Reads the stored bytes of the first of `chunks` (not shards), as many as are certain to fit `encoded`, in one batch.
+    /// Reads the stored bytes of the first of `chunks` (or slices; not shards), as many as are certain to fit `encoded`, in one batch.
     /// Where they are is left in `fetched`, which gets an entry for each.
     ///
     /// # Errors
@@ -71,42 +71,81 @@ impl<'a> ChunkReader<'a> {
         let room = self.elements.chain().encoded_bytes_max();
         let count = chunks.len().min(encoded.len() / room);
         assert!(count > 0 || chunks.is_empty(), "a chunk of up to {room} bytes fits {}", encoded.len());
+        fetched.clear();
+        self.read_units(&chunks[..count], encoded.chunks_mut(room), |k, bytes| {
+            fetched.push(bytes.map(|bytes| k * room..k * room + bytes));
+        })
+    }
+
+    /// Reads the stored bytes of `chunks`, which are those of the elements ([`Chain::is_identity`]), to where they are wanted:
+    /// `buffers` has room for exactly one chunk each. `found` gets whether each exists.
+    ///
+    /// # Errors
+    /// [`ArrayError::ChunkIo`], and [`ArrayError::Chunk`] if one has another size.
+    pub fn fetch_in_place<'b>(
+        &mut self,
+        chunks: &[Dims],
+        buffers: impl Iterator<Item = &'b mut [u8]>,
+        found: &mut Vec<bool>,
+    ) -> Result<(), ArrayError> {
+        let expected = self.elements.chain().chunk_bytes();
+        found.clear();
+        let mut wrong = None;
+        self.read_units(chunks, buffers, |k, bytes| {
+            found.push(bytes.is_some());
+            wrong = wrong.or(bytes.filter(|bytes| *bytes != expected).map(|bytes| (k, bytes)));
+        })?;
+        self.cost.chunks += found.iter().filter(|found| **found).count() as u64;
+        let Some((k, bytes)) = wrong else { return Ok(()) };
+        let source = CodecError::Size { codec: "bytes", bytes: bytes as u64, expected: expected as u64 };
+        Err(self.codec_error(&self.array.unit_key(self.elements, &chunks[k]), source))
+    }
+
+    /// Reads the stored bytes of each of `chunks` into the buffer beside it, in one batch; `found` is told how many there
+    /// were, `None` for a chunk that is missing.
+    fn read_units<'b>(
+        &mut self,
+        chunks: &[Dims],
+        buffers: impl Iterator<Item = &'b mut [u8]>,
+        mut found: impl FnMut(usize, Option<usize>),
+    ) -> Result<(), ArrayError> {
         let ReadBatch { keys, ends, requests, .. } = &mut self.batch;
         let store = self.array.store();
         keys.clear();
         ends.clear();
-        for chunk in &chunks[..count] {
+        for chunk in chunks {
             store.push_prefix(keys);
-            self.array.keys().append(chunk, keys);
-            ends.push(keys.len());
+            let extent = self.array.locate(self.elements, chunk, keys);
+            ends.push((keys.len(), extent));
         }
         let mut batch = ReadRequest::recycle(std::mem::take(requests));
-        let starts = std::iter::once(0).chain(ends.iter().copied());
-        let names = starts.zip(&*ends).map(|(start, end)| Source::Key(&keys[start..*end]));
+        let starts = std::iter::once(0).chain(ends.iter().map(|(end, _)| *end));
+        let places =
+            starts.zip(&*ends).map(|(start, (end, extent))| (Source::Key(&keys[start..*end]), *extent));
         batch.extend(
-            names
-                .zip(encoded.chunks_mut(room))
-                .map(|(name, room)| ReadRequest::new(name, Extent::Whole, room)),
+            places.zip(buffers).map(|((name, extent), buffer)| ReadRequest::new(name, extent, buffer)),
         );
         store.read(&mut batch);
-        fetched.clear();
         let mut outcome = Ok(());
         for (k, request) in batch.iter_mut().enumerate() {
-            let found = match std::mem::replace(&mut request.result, Ok(0)) {
-                Ok(bytes) => {
-                    self.cost.bytes += bytes as u64;
-                    Some(k * room..k * room + bytes)
-                }
-                Err(e) if e.is_not_found() => None,
-                Err(source) => {
-                    let (array, key) = (self.array.location().to_owned(), self.array.key(&chunks[k]));
-                    outcome = outcome.and(Err(ArrayError::ChunkIo { array, key, source }));
-                    None
-                }
-            };
-            fetched.push(found);
+            found(
+                k,
+                match std::mem::replace(&mut request.result, Ok(0)) {
+                    Ok(bytes) => {
+                        self.cost.bytes += bytes as u64;
+                        Some(bytes)
+                    }
+                    Err(e) if e.is_not_found() => None,
+                    Err(source) => {
+                        let key = self.array.unit_key(self.elements, &chunks[k]);
+                        let array = self.array.location().to_owned();
+                        outcome = outcome.and(Err(ArrayError::ChunkIo { array, key, source }));
+                        None
+                    }
+                },
+            );
         }
-        self.cost.requests += count as u64;
+        self.cost.requests += batch.len() as u64;
         *requests = ReadRequest::recycle(batch);
         outcome
     }
@@ -282,7 +321,7 @@ impl Array {
         let tile = Tile::new(vec![0; index(layout.bytes())], layout, elements.units.clone(), item_bytes);
         let mut reader = ChunkReader::new(self)?;
         let objects = match elements.codec {
-            ArrayCodec::Chunks(_) => Region::whole(&[]),
+            ArrayCodec::Chunks(_) | ArrayCodec::Slices(_) => Region::whole(&[]),
             ArrayCodec::Shards(_) => self.objects().covering(region),
         };
         let units = elements.units.covering(region).elements();
@@ -292,7 +331,7 @@ impl Array {
         let (mut fetched, mut inner) = (Fetched::new(), Vec::new());
         for object in (0..objects.elements()).map(|k| objects.unravel(k)) {
             let (shard, inside) = match elements.codec {
-                ArrayCodec::Chunks(_) => (None, elements.units.covering(region)),
+                ArrayCodec::Chunks(_) | ArrayCodec::Slices(_) => (None, elements.units.covering(region)),
                 ArrayCodec::Shards(_) => {
                     let inside = units_of(self.objects(), &elements.units, &object, region);
                     (Some(reader.open_shard(&object)?), inside)
@@ -318,7 +357,7 @@ impl Array {
                     };
                     reader.decode(&encoded[stored], &mut plain, || match &shard {
                         Some(Some(shard)) => shard.inner_key(self.inner_number(elements, &object, unit)),
-                        _ => self.key(unit),
+                        _ => self.unit_key(elements, unit),
                     })?;
                     part.copy_from(&plain, &Layout::c_order(elements.units.cell(unit), item_bytes as u64));
                 }
@@ -326,6 +365,29 @@ impl Array {
             }
         }
         Ok((tile.into_buffer(), reader.cost()))
+    }
+
+    /// Appends the key of the object that holds `unit`, a chunk or slice; which part of the object it is.
+    fn locate(&self, elements: &Elements, unit: &[u64], keys: &mut String) -> Extent {
+        let ArrayCodec::Slices(slices) = &elements.codec else {
+            self.keys().append(unit, keys);
+            return Extent::Whole;
+        };
+        let object = self.object_of(elements, unit);
+        self.keys().append(&object, keys);
+        let number = self.inner_number(elements, &object, unit);
+        Extent::Part { offset: slices.offset(number), of: slices.chunk_bytes() }
+    }
+
+    /// The object that holds `unit`.
+    fn object_of(&self, elements: &Elements, unit: &[u64]) -> Dims {
+        let (object, inner) = (self.objects().chunk_shape(), elements.units.chunk_shape());
+        unit.iter().zip(object.iter().zip(inner)).map(|(u, (o, i))| u / (o / i)).collect()
+    }
+
+    /// Key of the object that holds `unit`, a chunk or slice, for messages.
+    pub fn unit_key(&self, elements: &Elements, unit: &[u64]) -> String {
+        self.key(&self.object_of(elements, unit))
     }
 
     /// Position of inner chunk `unit` (an index over the array) within its shard, in C order.

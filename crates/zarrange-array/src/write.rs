@@ -88,6 +88,11 @@ impl ShardFile {
     pub fn write(&self, offset: u64, data: &[u8]) -> Result<(), ArrayError> {
         Ok(self.store.write_at(&self.object, &self.key, offset, data)?)
     }
+
+    /// Begins to make a range durable without waiting for it.
+    pub fn begin_writeback(&self, offset: u64, bytes: u64) {
+        self.object.begin_writeback(offset, bytes);
+    }
 }
 
 impl ShardWriter {
@@ -137,7 +142,7 @@ impl ShardWriter {
 fn shard_codec(array: &Array) -> Result<&ShardCodec, ArrayError> {
     match &array.elements()?.codec {
         ArrayCodec::Shards(codec) => Ok(codec),
-        ArrayCodec::Chunks(_) => {
+        ArrayCodec::Chunks(_) | ArrayCodec::Slices(_) => {
             let detail = "the array has no shards".to_owned();
             Err(ArrayError::Opaque { array: array.location().to_owned(), detail })
         }
@@ -158,8 +163,9 @@ impl Array {
     ) -> Result<(), ArrayError> {
         let elements = self.elements()?;
         let (chain, item) = (elements.chain(), elements.item_bytes());
-        if matches!(elements.codec, ArrayCodec::Shards(_)) {
-            let detail = "writing a region of a sharded array is not possible".to_owned();
+        if !matches!(elements.codec, ArrayCodec::Chunks(_)) {
+            let detail =
+                "a region can only be written to an array of whole chunks, without shards".to_owned();
             return Err(ArrayError::Opaque { array: self.location().to_owned(), detail });
         }
         let from = Layout::c_order(region.clone(), item as u64);

@@ -2,7 +2,7 @@
 
 use zarrs::metadata::v3::MetadataV3;
 
-use crate::{Chain, CodecError, ElementType, ShardCodec};
+use crate::{Chain, CodecError, ElementType, ShardCodec, SliceCodec};
 
 /// The compiled codecs of an array.
 #[derive(Debug)]
@@ -11,6 +11,8 @@ pub enum ArrayCodec {
     Chunks(Chain),
     /// Each chunk of the grid is a shard of inner chunks.
     Shards(ShardCodec),
+    /// Each chunk is one object, of which slices are read on their own.
+    Slices(SliceCodec),
 }
 
 impl ArrayCodec {
@@ -38,6 +40,7 @@ impl ArrayCodec {
         match self {
             Self::Chunks(chain) => chain,
             Self::Shards(shards) => shards.inner(),
+            Self::Slices(slices) => slices.slice(),
         }
     }
 }

@@ -83,6 +83,19 @@ impl Chain {
         matches!(self.kind, Kind::Zarrs(_))
     }
 
+    /// Whether encoded chunks are the elements in C order, byte by byte or swapped, and nothing else.
+    pub const fn stores_c_order(&self) -> bool {
+        matches!(self.kind, Kind::Own(Own { transposed: None, compressor: None, checksum: false, .. }))
+    }
+
+    /// Whether an encoded chunk has the bytes of the decoded one.
+    pub const fn is_identity(&self) -> bool {
+        matches!(
+            self.kind,
+            Kind::Own(Own { transposed: None, swap: None, compressor: None, checksum: false })
+        )
+    }
+
     /// Memory that one thread's [`Scratch`] takes for this chain.
     pub fn scratch_bytes(&self) -> usize {
         match &self.kind {

@@ -2,7 +2,8 @@
 //!
 //! A [`Chain`] is a codec list compiled once for an [`ElementType`], a chunk shape and a fill value; it decodes and
 //! encodes whole chunks with a [`Scratch`] that each thread keeps. A [`ShardCodec`] knows where the inner chunks of a
-//! shard lie, without reading them. [`ArrayCodec`] is what an array's metadata asks for: either of the two.
+//! shard lie, without reading them, a [`SliceCodec`] where slices of an uncompressed chunk do. [`ArrayCodec`] is how an array is stored: one of
+//! the three.
 //!
 //! Owned here: the bytes of a chunk. Not known here: files (the shard codec says which ranges it needs, the caller
 //! fetches them) and plans.
@@ -19,6 +20,7 @@ mod error;
 mod fallback;
 mod scratch;
 mod shard;
+mod slice;
 
 pub use array::ArrayCodec;
 pub use chain::Chain;
@@ -27,5 +29,6 @@ pub use error::CodecError;
 pub use fallback::codec_stage;
 pub use scratch::Scratch;
 pub use shard::{ShardCodec, ShardIndex};
+pub use slice::SliceCodec;
 /// The metadata of one codec, as `zarr.json` lists it.
 pub use zarrs::metadata::v3::MetadataV3 as CodecMetadata;

@@ -120,19 +120,21 @@ impl Part<'_> {
     /// # Panics
     /// Never: the bytes of a part are inside its tile.
     pub fn write_in_place<E>(
-        self,
+        mut self,
         write: impl FnOnce(&mut [u8]) -> Result<(), E>,
     ) -> Result<Option<Self>, E> {
-        let Some(range) = self.tile.layout.contiguous(&self.region, self.tile.item_bytes as u64) else {
-            return Ok(Some(self));
-        };
-        assert!(range.end <= self.tile.bytes);
-        // SAFETY: the range is inside the buffer and belongs to this part alone, which was claimed once.
-        let slice =
-            unsafe { std::slice::from_raw_parts_mut(self.tile.data.as_ptr().add(range.start), range.len()) };
+        let Some(slice) = self.bytes_mut() else { return Ok(Some(self)) };
         write(slice)?;
         self.done();
         Ok(None)
+    }
+
+    /// The bytes to write, if they are contiguous and in C order; [`Self::done`] declares them written.
+    pub fn bytes_mut(&mut self) -> Option<&mut [u8]> {
+        let range = self.tile.layout.contiguous(&self.region, self.tile.item_bytes as u64)?;
+        assert!(range.end <= self.tile.bytes, "a part is inside its tile");
+        // SAFETY: the range is inside the buffer and belongs to this part alone, which was claimed once.
+        Some(unsafe { std::slice::from_raw_parts_mut(self.tile.data.as_ptr().add(range.start), range.len()) })
     }
 
     /// Copies the part from `src`, a buffer laid out as `layout`.

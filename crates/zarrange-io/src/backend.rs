@@ -69,6 +69,14 @@ impl Object {
             Self::Memory(object) => Ok(object.bytes()),
         }
     }
+
+    /// Begins to make a range durable without waiting for it, where that can be begun.
+    pub fn begin_writeback(&self, offset: u64, bytes: u64) {
+        match self {
+            Self::File(file) => file.begin_writeback(offset, bytes),
+            Self::Memory(_) => {}
+        }
+    }
 }
 
 /// One name in a listing.
@@ -119,6 +127,23 @@ pub enum Extent {
     Whole,
     /// As many bytes as the buffer holds, from this offset.
     From(u64),
+    /// As many bytes as the buffer holds, from `offset` of an object that must have exactly `of` bytes.
+    Part {
+        /// First byte.
+        offset: u64,
+        /// Bytes of the whole object.
+        of: u64,
+    },
+}
+
+impl Extent {
+    /// The first byte.
+    pub const fn offset(self) -> u64 {
+        match self {
+            Self::Whole => 0,
+            Self::From(offset) | Self::Part { offset, .. } => offset,
+        }
+    }
 }
 
 impl<'a> Source<'a> {

@@ -70,6 +70,16 @@ pub enum IoError {
         /// The largest valid size.
         bytes_max: u64,
     },
+    /// The object has another size than the only valid one.
+    #[error("{location}: {bytes} bytes stored, but only {expected} can be valid here")]
+    Size {
+        /// Path or URL of the object.
+        location: String,
+        /// Its size.
+        bytes: u64,
+        /// The valid size.
+        expected: u64,
+    },
     /// The object ends too early.
     #[error(
         "{location}: truncated: {bytes} bytes wanted from offset {offset}, the object ends after {available}"

@@ -16,6 +16,7 @@
 //! directly and not through `tokio-uring`: that would take ownership of every buffer and bring a runtime into each
 //! thread, pins an `io-uring` of 2023, and has had no release since May 2024.
 
+mod advice;
 mod backend;
 pub mod backends;
 pub mod cache;
@@ -26,11 +27,11 @@ mod error;
 mod key;
 mod location;
 mod opener;
-mod pages;
 mod store;
 pub mod wrappers;
 pub mod zarrs;
 
+pub use advice::advise_huge_pages;
 pub use backend::{
     Access, Backend, Change, Entry, Extent, Namespace, Object, ReadRequest, Source, WriteRequest,
 };
@@ -38,5 +39,4 @@ pub use coalesce::{Coalescing, Run};
 pub use error::IoError;
 pub use location::Location;
 pub use opener::{Opener, STD_THREADS};
-pub use pages::advise_huge_pages;
 pub use store::{METADATA_BYTES_MAX, Store};

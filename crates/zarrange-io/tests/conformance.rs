@@ -209,6 +209,16 @@ fn a_batch_of_ranges() {
         assert!(batch[1].buffer[..] == data[2_999_990..], "{batch:?}");
         assert!(matches!(batch[2].result, Err(IoError::Short { available: 3_000_000, .. })), "{batch:?}");
         assert!(matches!(batch[3].result, Err(IoError::Short { available: 3_000_000, .. })), "{batch:?}");
+        // A part of an object of a known size: another size is refused.
+        let (mut one, mut two) = ([0; 10], [0; 10]);
+        let mut batch = [
+            ReadRequest::new(Source::Key(key), Extent::Part { offset: 77, of: 3_000_000 }, &mut one),
+            ReadRequest::new(Source::Key(key), Extent::Part { offset: 77, of: 2_999_999 }, &mut two),
+        ];
+        store.read(&mut batch);
+        assert!(batch[0].result.is_ok() && batch[0].buffer[..] == data[77..87], "{batch:?}");
+        let size = &batch[1].result;
+        assert!(matches!(size, Err(IoError::Size { bytes: 3_000_000, expected: 2_999_999, .. })), "{size:?}");
         let object = store.open("new", Access::Create).unwrap().unwrap();
         for offset in [u64::MAX, u64::MAX - 1, 1 << 63] {
             let message = store.write_at(&object, "new", offset, b"12").unwrap_err().to_string();

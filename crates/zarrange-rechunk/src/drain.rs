@@ -174,28 +174,32 @@ impl Target<'_> {
         plain: &mut [u8],
         encoded: &mut [u8],
     ) -> Result<Option<usize>, RechunkError> {
-        let item = self.elements.item_bytes();
+        let (item, chain) = (self.elements.item_bytes(), self.elements.chain());
         let (cell, region) = (self.elements.units.cell(unit), self.elements.units.region(unit));
+        let gather = |chunk: &mut [u8]| {
+            if region != cell {
+                fill_with(chunk, &self.elements.fill);
+            }
+            let layout = Layout::c_order(cell.clone(), item as u64);
+            copy_region(&region, (tile.data, tile.layout), (chunk, &layout), item);
+        };
+        if chain.is_identity() {
+            let chunk = &mut encoded[..chain.chunk_bytes()];
+            gather(chunk);
+            return Ok((!is_filled(chunk, &self.elements.fill)).then_some(chunk.len()));
+        }
         let in_tile = tile.layout.contiguous(&region, item as u64).filter(|_| region == cell);
         let chunk = if let Some(range) = in_tile {
             &tile.data[range]
         } else {
-            let chunk = &mut plain[..self.elements.chain().chunk_bytes()];
-            if region != cell {
-                fill_with(chunk, &self.elements.fill);
-            }
-            copy_region(
-                &region,
-                (tile.data, tile.layout),
-                (chunk, &Layout::c_order(cell, item as u64)),
-                item,
-            );
+            let chunk = &mut plain[..chain.chunk_bytes()];
+            gather(chunk);
             chunk
         };
         if is_filled(chunk, &self.elements.fill) {
             return Ok(None);
         }
-        let bytes = self.elements.chain().encode(chunk, encoded, &mut self.scratch.0);
+        let bytes = chain.encode(chunk, encoded, &mut self.scratch.0);
         let bytes = bytes.map_err(|source| ArrayError::Chunk {
             array: self.array.location().to_owned(),
             key: self.array.key(unit),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use zarrange_array::{Array, ChunkReader, Elements, Fetched, ShardReader};
 use zarrange_codec::ArrayCodec;
-use zarrange_grid::{ChunkGrid, Dims, Layout, Region, Tile};
+use zarrange_grid::{ChunkGrid, Dims, Layout, Part, Region, Tile};
 use zarrange_plan::BATCH_BYTES;
 
 use crate::RechunkError;
@@ -48,10 +48,17 @@ impl<'a> Fill<'a> {
             Fill::Array(array, elements) => {
                 let lease = budget.lease(elements.chain().scratch_bytes() as u64)?;
                 let reader = ChunkReader::new(array)?;
-                let (units, fetched, inner) = (Vec::new(), Fetched::new(), Vec::new());
-                let source =
-                    Source { array, elements, reader, shard: None, units, fetched, inner, _lease: lease };
-                Ok(Filler::Array(Box::new(source)))
+                Ok(Filler::Array(Box::new(Source {
+                    array,
+                    elements,
+                    reader,
+                    shard: None,
+                    units: Vec::new(),
+                    fetched: Fetched::new(),
+                    inner: Vec::new(),
+                    found: Vec::new(),
+                    _lease: lease,
+                })))
             }
         }
     }
@@ -86,6 +93,9 @@ impl Filler<'_> {
         counters: &Counters,
     ) -> Result<(), RechunkError> {
         match self {
+            Filler::Array(source) if source.reads_in_place(tile, batch) => {
+                source.fill_in_place(tile, batch, counters)
+            }
             Filler::Array(source) => source.each(batch, encoded, |source, unit, stored| {
                 source.fill_part(tile, &batch.object, unit, plain, stored, counters)
             }),
@@ -105,6 +115,8 @@ pub(crate) struct Source<'a> {
     units: Vec<Dims>,
     fetched: Fetched,
     inner: Vec<u64>,
+    /// Which chunks of a batch exist.
+    found: Vec<bool>,
     _lease: Lease,
 }
 
@@ -140,7 +152,7 @@ impl Source<'_> {
         encoded: &mut [u8],
         fetched: &mut Fetched,
     ) -> Result<(), RechunkError> {
-        if matches!(self.elements.codec, ArrayCodec::Chunks(_)) {
+        if !matches!(self.elements.codec, ArrayCodec::Shards(_)) {
             return Ok(self.reader.fetch(units, encoded, fetched)?);
         }
         if self.shard.as_ref().is_none_or(|(open, _)| open != object) {
@@ -155,6 +167,40 @@ impl Source<'_> {
         self.inner.clear();
         self.inner.extend(units.iter().map(|unit| self.array.inner_number(self.elements, object, unit)));
         Ok(self.reader.fetch_inner(shard, &self.inner, encoded, fetched)?)
+    }
+
+    /// Whether the stored bytes of every chunk of `batch` are those of its part of the tile.
+    fn reads_in_place(&self, tile: &Tile, batch: &Batch) -> bool {
+        let Elements { codec, units, .. } = self.elements;
+        if matches!(codec, ArrayCodec::Shards(_)) || !self.elements.chain().is_identity() {
+            return false;
+        }
+        let item_bytes = self.elements.item_bytes() as u64;
+        batch.indices().all(|unit| {
+            let cell = units.cell(&unit);
+            tile.layout().region().contains(&cell) && tile.layout().contiguous(&cell, item_bytes).is_some()
+        })
+    }
+
+    /// Reads the chunks of `batch` to where they belong in the tile, in one batch.
+    fn fill_in_place(&mut self, tile: &Tile, batch: &Batch, counters: &Counters) -> Result<(), RechunkError> {
+        self.units.clear();
+        self.units.extend(batch.indices());
+        let mut parts: Vec<Part<'_>> = self.units.iter().map(|unit| tile.claim(unit)).collect();
+        let mut found = std::mem::take(&mut self.found);
+        let buffers = parts.iter_mut().filter_map(Part::bytes_mut);
+        self.reader.fetch_in_place(&self.units, buffers, &mut found)?;
+        for (part, found) in parts.into_iter().zip(&found) {
+            if *found {
+                part.done();
+                add(&counters.bytes_read, self.elements.chain().chunk_bytes() as u64);
+                add(&counters.decodes, 1);
+            } else {
+                part.fill(&self.elements.fill);
+            }
+        }
+        self.found = found;
+        Ok(())
     }
 
     fn fill_part(
@@ -198,7 +244,7 @@ impl Source<'_> {
         let (array, elements, shard) = (self.array, self.elements, &self.shard);
         let name = || match shard {
             Some((_, Some(shard))) => shard.inner_key(array.inner_number(elements, object, unit)),
-            _ => array.key(unit),
+            _ => array.unit_key(elements, unit),
         };
         Ok(self.reader.decode(encoded, chunk, name)?)
     }

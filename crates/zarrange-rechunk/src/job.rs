@@ -24,7 +24,7 @@ use crate::spec::{ChunkSpec, Codecs, KeySeparator, Named};
 use crate::spill::SpillFile;
 use crate::stage::{self, Pass};
 use crate::verify::{compare_arrays, compare_stored, compare_work};
-use crate::{RechunkError, SpecError, copy};
+use crate::{RechunkError, SpecError, copy, slices};
 
 /// A request to rechunk.
 #[derive(Clone, Debug)]
@@ -186,7 +186,7 @@ impl<'a> Requests<'a> {
 fn prepare_item(
     job: &Job,
     path: String,
-    source: Array,
+    mut source: Array,
     chunk: Option<&ChunkSpec>,
     shard: Option<&ChunkSpec>,
 ) -> Result<Item, RechunkError> {
@@ -221,6 +221,9 @@ fn prepare_item(
         }
     }
     let target = target_array(&source, document)?;
+    if let Some(slice) = slices::shape(elements, source.objects(), target.objects()) {
+        source.in_slices(&slice)?;
+    }
     let problem = problem(&source, &target, job.memory_bytes_max, job.threads, Purpose::Write)?;
     let plan =
         plan(&problem).map_err(|e| RechunkError::Plan { array: source.location().to_owned(), source: e })?;
@@ -292,13 +295,17 @@ pub(crate) fn problem(
 
 fn format(elements: &Elements) -> Format {
     let chain = elements.chain();
-    let shard_index_bytes = match &elements.codec {
-        ArrayCodec::Chunks(_) => 0,
-        ArrayCodec::Shards(codec) => ShardIndex::memory_bytes(codec.grid().count()),
+    let (shard, shard_index_bytes) = match &elements.codec {
+        ArrayCodec::Chunks(_) => (None, 0),
+        ArrayCodec::Shards(codec) => {
+            (elements.layout.shard.clone(), ShardIndex::memory_bytes(codec.grid().count()))
+        }
+        // Slices lie in a chunk as inner chunks in a shard.
+        ArrayCodec::Slices(_) => (Some(elements.layout.chunk.clone()), 0),
     };
     Format {
-        chunk: elements.layout.chunk.clone(),
-        shard: elements.layout.shard.clone(),
+        chunk: elements.units.chunk_shape().to_vec(),
+        shard,
         encoded_bytes_max: chain.encoded_bytes_max() as u64,
         scratch_bytes: chain.scratch_bytes() as u64,
         context_bytes: chain.context_bytes() as u64,
@@ -428,7 +435,7 @@ fn run_stages(
         let mut leases = Vec::new();
         let drain = match (&spill, &to.codec) {
             (Some(spill), _) if k == 0 => Drain::Spill(spill),
-            (_, ArrayCodec::Chunks(_)) => Drain::Chunks(target, to),
+            (_, ArrayCodec::Chunks(_) | ArrayCodec::Slices(_)) => Drain::Chunks(target, to),
             (_, ArrayCodec::Shards(codec)) => {
                 let open = 1 + stage.threads + stage.parked;
                 leases.push(budget.lease(open * ShardIndex::memory_bytes(codec.grid().count()))?);
@@ -438,7 +445,11 @@ fn run_stages(
                 let (buffers, parked): (Vec<_>, Vec<_>) =
                     parked.into_iter().map(|b| (b.data, b.lease)).unzip();
                 leases.extend(parked);
-                Drain::Shards(target, to, Sequencer::new(target, to, buffers))
+                Drain::Shards(
+                    target,
+                    to,
+                    Sequencer::new(target, to, buffers, job.durability == Durability::Commit),
+                )
             }
         };
         if let (Fill::Array(..), ArrayCodec::Shards(codec)) = (&fill, &from.codec) {

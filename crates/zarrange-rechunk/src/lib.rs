@@ -20,6 +20,7 @@ mod job;
 mod progress;
 mod report;
 mod shards;
+mod slices;
 mod spec;
 mod spill;
 mod stage;

@@ -38,6 +38,7 @@ impl Segment {
 pub(crate) struct Sequencer<'a> {
     array: &'a Array,
     elements: &'a Elements,
+    durable: bool,
     state: Mutex<State>,
     turn: Condvar,
 }
@@ -60,11 +61,11 @@ struct OpenShard {
 }
 
 impl<'a> Sequencer<'a> {
-    /// A sequencer that parks at most as many segments as there are `spare` buffers.
-    pub(crate) fn new(array: &'a Array, elements: &'a Elements, spare: Vec<Vec<u8>>) -> Self {
+    /// A sequencer that parks at most as many segments as there are `spare` buffers; what it writes will be made `durable`.
+    pub(crate) fn new(array: &'a Array, elements: &'a Elements, spare: Vec<Vec<u8>>, durable: bool) -> Self {
         let spare = spare.into_iter().map(|buffer| Segment { buffer, ..Segment::default() }).collect();
         let state = Mutex::new(State { spare, ..State::default() });
-        Self { array, elements, state, turn: Condvar::new() }
+        Self { array, elements, durable, state, turn: Condvar::new() }
     }
 
     /// Writes `segment`, whose place is `ticket`; on return it may hold another buffer.
@@ -117,6 +118,10 @@ impl<'a> Sequencer<'a> {
         self.turn.notify_all();
         if let Some((file, offset)) = place {
             file.write(offset, &segment.buffer[..segment.bytes])?;
+            if self.durable {
+                // The device works while the threads encode; the job's end then waits for little.
+                file.begin_writeback(offset, segment.bytes as u64);
+            }
             add(&counters.bytes_written, segment.bytes as u64);
         }
         self.complete(segment, counters)

@@ -24,7 +24,7 @@ const UNSAFE: [&str; 10] = [
     "zarrange-io/src/backends/mmap.rs",
     "zarrange-io/src/cachestat.rs",
     "zarrange-io/src/opener.rs",
-    "zarrange-io/src/pages.rs",
+    "zarrange-io/src/advice.rs",
     "zarrange/src/backend.rs",
 ];
 

@@ -15,7 +15,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags};
 use super::direct::Alignment;
 use super::mmap::Mapping;
 use crate::backend::{Access, Change, Entry, Extent, Namespace, Object};
-use crate::{IoError, key};
+use crate::{IoError, advice, key};
 
 pub(super) const FILE_MODE: Mode = Mode::from_raw_mode(0o666);
 const DIR_MODE: Mode = Mode::from_raw_mode(0o777);
@@ -46,6 +46,11 @@ impl LocalFile {
     /// Its size in bytes.
     pub(crate) fn bytes(&self) -> io::Result<u64> {
         Ok(self.file.metadata()?.len())
+    }
+
+    /// Begins to write a range to the device without waiting for it.
+    pub(crate) fn begin_writeback(&self, offset: u64, bytes: u64) {
+        advice::begin_writeback(&self.file, offset, bytes);
     }
 
     /// Its size in bytes; `None` for a directory, which can be opened to read as well.
@@ -183,6 +188,12 @@ impl Directory {
         let meta = file.metadata().map_err(|e| self.error("read size", key, e))?;
         if meta.is_dir() {
             return Err(self.error("read", key, io::Error::from(io::ErrorKind::IsADirectory)));
+        }
+        if let Extent::Part { offset, of } = extent {
+            return match meta.len() {
+                bytes if bytes == of => Ok((offset, room)),
+                bytes => Err(IoError::Size { location: self.locate(key), bytes, expected: of }),
+            };
         }
         match usize::try_from(meta.len()) {
             Ok(bytes) if bytes <= room => Ok((0, bytes)),

@@ -25,8 +25,11 @@ impl MemoryObject {
             Extent::Whole if available > bytes_max => {
                 return Err(IoError::TooLarge { location: locate(key), bytes: available, bytes_max });
             }
+            Extent::Part { of, .. } if available != of => {
+                return Err(IoError::Size { location: locate(key), bytes: available, expected: of });
+            }
             Extent::Whole => &data[..],
-            Extent::From(offset) => {
+            Extent::From(offset) | Extent::Part { offset, .. } => {
                 let start = usize::try_from(offset).map_err(|_| short(offset))?;
                 let end = start.checked_add(buffer.len()).ok_or_else(|| short(offset))?;
                 data.get(start..end).ok_or_else(|| short(offset))?

@@ -17,7 +17,7 @@ use memmap2::{Advice, Mmap, MmapOptions, UncheckedAdvice};
 
 use super::directory::{Directory, LocalFile};
 use super::std_files::{read_range, write_one};
-use crate::backend::{Backend, Extent, Object, ReadRequest, Source, WriteRequest};
+use crate::backend::{Backend, Object, ReadRequest, Source, WriteRequest};
 use crate::{IoError, key};
 
 /// Requests that the disk works on at the same time.
@@ -278,11 +278,7 @@ fn sort(batch: &[ReadRequest<'_>], order: &mut Vec<usize>) {
             Source::Key(_) => 0,
             Source::Open(object, _) => std::ptr::from_ref(object).addr(),
         };
-        let offset = match batch[*k].extent {
-            Extent::Whole => 0,
-            Extent::From(offset) => offset,
-        };
-        (object, offset, *k)
+        (object, batch[*k].extent.offset(), *k)
     });
 }
 

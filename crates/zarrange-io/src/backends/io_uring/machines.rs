@@ -228,11 +228,7 @@ unsafe impl Machine<ReadRequest<'_>> for Reads<'_> {
     }
 
     fn lost(&self, request: &mut ReadRequest<'_>, _: Option<&Slot>, reason: &io::Error) {
-        let offset = match request.extent {
-            Extent::Whole => 0,
-            Extent::From(offset) => offset,
-        };
-        let range = (offset, request.buffer.len());
+        let range = (request.extent.offset(), request.buffer.len());
         request.result = Err(self.0.transfer_error("read", request.source.key(), range, lost(reason)));
     }
 }

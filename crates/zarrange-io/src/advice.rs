@@ -1,5 +1,8 @@
-//! Advice to the kernel about memory.
-#![expect(unsafe_code, reason = "madvise takes a raw range")]
+//! Advice to the kernel: about memory, and about what was written.
+#![expect(unsafe_code, reason = "madvise takes a raw range, sync_file_range a raw descriptor")]
+
+use std::fs::File;
+use std::os::fd::AsRawFd as _;
 
 use rustix::mm::{Advice, madvise};
 
@@ -19,4 +22,14 @@ pub fn advise_huge_pages(buffer: &mut [u8]) {
     let advised = unsafe { madvise(start.add(skip).cast(), bytes, Advice::LinuxHugepage) };
     // Only speed depends on it.
     let _ = advised;
+}
+
+/// Begins to write a range of a file to its device without waiting for it, so that making it durable later waits for less.
+pub(crate) fn begin_writeback(file: &File, offset: u64, bytes: u64) {
+    let (Ok(offset), Ok(bytes)) = (i64::try_from(offset), i64::try_from(bytes)) else { return };
+    // SAFETY: the call takes integers and touches no memory; the descriptor is open as long as `file` is borrowed.
+    let begun =
+        unsafe { libc::sync_file_range(file.as_raw_fd(), offset, bytes, libc::SYNC_FILE_RANGE_WRITE) };
+    // Only speed depends on it: what fails here fails again, and is reported, when the file is made durable.
+    let _ = begun;
 }
