@@ -195,7 +195,7 @@ fn each_chunk(
             let Some(shard) = reader.open_shard(object)? else { continue };
             let mut rest = &inner[..];
             while !rest.is_empty() {
-                reader.fetch_inner(&shard, rest, &mut encoded, &mut fetched)?;
+                reader.fetch_inner(&shard, rest, &[], &mut encoded, &mut fetched)?;
                 for stored in fetched.iter().flatten() {
                     work(&mut reader, &encoded[stored.clone()])?;
                 }
@@ -206,7 +206,7 @@ fn each_chunk(
     }
     let mut rest = &indices[..];
     while !rest.is_empty() {
-        reader.fetch(rest, &mut encoded, &mut fetched)?;
+        reader.fetch(rest, &[], &mut encoded, &mut fetched)?;
         for stored in fetched.iter().flatten() {
             work(&mut reader, &encoded[stored.clone()])?;
         }

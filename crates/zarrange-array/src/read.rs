@@ -1,9 +1,9 @@
 //! Reading: chunks in batches with a thread's own buffers, or a whole region.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use zarrange_codec::{ArrayCodec, CodecError, Scratch, ShardIndex};
-use zarrange_grid::{ChunkGrid, Dims, Layout, Region, Tile, index};
+use zarrange_grid::{Dims, index};
 use zarrange_io::{Access, Extent, IoError, Object, ReadRequest, Source};
 
 use crate::ArrayError;
@@ -57,6 +57,9 @@ impl<'a> ChunkReader<'a> {
     /// Reads the stored bytes of the first of `chunks` (or slices; not shards), as many as are certain to fit `encoded`, in one batch.
     /// Where they are is left in `fetched`, which gets an entry for each.
     ///
+    /// `parts` has the bytes of each decoded chunk that are wanted, or nothing where whole chunks are. Where chunks are stored as
+    /// they are ([`Chain::stores_c_order`](zarrange_codec::Chain::stores_c_order)), only those bytes are read.
+    ///
     /// # Errors
     /// [`ArrayError::ChunkIo`], also if more is stored than can be valid.
     ///
@@ -65,6 +68,7 @@ impl<'a> ChunkReader<'a> {
     pub fn fetch(
         &mut self,
         chunks: &[Dims],
+        parts: &[Range<usize>],
         encoded: &mut [u8],
         fetched: &mut Fetched,
     ) -> Result<(), ArrayError> {
@@ -72,7 +76,13 @@ impl<'a> ChunkReader<'a> {
         let count = chunks.len().min(encoded.len() / room);
         assert!(count > 0 || chunks.is_empty(), "a chunk of up to {room} bytes fits {}", encoded.len());
         fetched.clear();
-        self.read_units(&chunks[..count], encoded.chunks_mut(room), |k, bytes| {
+        let parts = if self.elements.chain().stores_c_order() { parts } else { &[] };
+        let rooms = encoded.chunks_mut(room).enumerate();
+        let rooms = rooms.map(|(k, room)| match parts.get(k) {
+            Some(part) => &mut room[..part.len()],
+            None => room,
+        });
+        self.read_units(&chunks[..count], parts, rooms, |k, bytes| {
             fetched.push(bytes.map(|bytes| k * room..k * room + bytes));
         })
     }
@@ -91,7 +101,7 @@ impl<'a> ChunkReader<'a> {
         let expected = self.elements.chain().chunk_bytes();
         found.clear();
         let mut wrong = None;
-        self.read_units(chunks, buffers, |k, bytes| {
+        self.read_units(chunks, &[], buffers, |k, bytes| {
             found.push(bytes.is_some());
             wrong = wrong.or(bytes.filter(|bytes| *bytes != expected).map(|bytes| (k, bytes)));
         })?;
@@ -106,6 +116,7 @@ impl<'a> ChunkReader<'a> {
     fn read_units<'b>(
         &mut self,
         chunks: &[Dims],
+        parts: &[Range<usize>],
         buffers: impl Iterator<Item = &'b mut [u8]>,
         mut found: impl FnMut(usize, Option<usize>),
     ) -> Result<(), ArrayError> {
@@ -113,9 +124,9 @@ impl<'a> ChunkReader<'a> {
         let store = self.array.store();
         keys.clear();
         ends.clear();
-        for chunk in chunks {
+        for (k, chunk) in chunks.iter().enumerate() {
             store.push_prefix(keys);
-            let extent = self.array.locate(self.elements, chunk, keys);
+            let extent = self.array.locate(self.elements, chunk, parts.get(k), keys);
             ends.push((keys.len(), extent));
         }
         let mut batch = ReadRequest::recycle(std::mem::take(requests));
@@ -184,16 +195,26 @@ impl<'a> ChunkReader<'a> {
         &mut self,
         shard: &ShardReader,
         inner: &[u64],
+        parts: &[Range<usize>],
         encoded: &mut [u8],
         fetched: &mut Fetched,
     ) -> Result<(), ArrayError> {
-        let wanted =
-            select(shard, inner, (self.elements.chain().encoded_bytes_max(), encoded.len()), fetched);
+        let chain = self.elements.chain();
+        let parts = if chain.stores_c_order() { parts } else { &[] };
+        let least = if parts.is_empty() { 0 } else { chain.chunk_bytes() };
+        let valid = least..=chain.encoded_bytes_max();
+        let wanted = select(shard, inner, (valid, encoded.len()), fetched);
         wanted.map_err(|(key, source)| self.codec_error(&key, source))?;
         let ReadBatch { ranges, chunks, requests, .. } = &mut self.batch;
         chunks.clear();
         chunks.extend((0..fetched.len()).filter(|k| fetched[*k].is_some()));
-        let stored = |k: usize| shard.index.get(index(inner[k])).map_or(0..0, |(at, bytes)| at..at + bytes);
+        let stored = |k: usize| {
+            let whole = shard.index.get(index(inner[k])).map_or(0..0, |(at, bytes)| at..at + bytes);
+            match parts.get(k) {
+                Some(part) => whole.start + part.start as u64..whole.start + part.end as u64,
+                None => whole,
+            }
+        };
         chunks.sort_unstable_by_key(|k| stored(*k).start);
         ranges.clear();
         ranges.extend(chunks.iter().map(|k| stored(*k)));
@@ -242,6 +263,23 @@ impl<'a> ChunkReader<'a> {
         decoded.map_err(|source| self.codec_error(&key(), source))
     }
 
+    /// Decodes at least `part`, bytes of the decoded chunk, to its place in `chunk`. `encoded` is what was fetched for it. As
+    /// [`Self::decode`] otherwise.
+    ///
+    /// # Errors
+    /// [`ArrayError::Chunk`].
+    pub fn decode_part(
+        &mut self,
+        encoded: &[u8],
+        part: Range<usize>,
+        chunk: &mut [u8],
+        key: impl FnOnce() -> String,
+    ) -> Result<(), ArrayError> {
+        self.cost.chunks += 1;
+        let decoded = self.elements.chain().decode_part(encoded, part, chunk, &mut self.scratch);
+        decoded.map_err(|source| self.codec_error(&key(), source))
+    }
+
     fn io_error(&self, source: IoError) -> ArrayError {
         ArrayError::ChunkIo { array: self.array.location().to_owned(), key: self.key.clone(), source }
     }
@@ -251,12 +289,12 @@ impl<'a> ChunkReader<'a> {
     }
 }
 
-/// Chooses the first of the inner chunks `inner` of which each has at most `bytes_max` bytes and all fit `room`: an entry in
+/// Chooses the first of the inner chunks `inner` of which each has a valid number of bytes and all fit `room`: an entry in
 /// `fetched` for each, still without its place.
 fn select(
     shard: &ShardReader,
     inner: &[u64],
-    (bytes_max, room): (usize, usize),
+    (valid, room): (RangeInclusive<usize>, usize),
     fetched: &mut Fetched,
 ) -> Result<(), (String, CodecError)> {
     fetched.clear();
@@ -266,8 +304,8 @@ fn select(
             fetched.push(None);
             continue;
         };
-        let Some(bytes) = usize::try_from(bytes).ok().filter(|n| *n <= bytes_max) else {
-            let detail = format!("{bytes} bytes, at most {bytes_max} can be valid");
+        let Some(bytes) = usize::try_from(bytes).ok().filter(|n| valid.contains(n)) else {
+            let detail = format!("{bytes} bytes, {} to {} can be valid", valid.start(), valid.end());
             let error = CodecError::Corrupt { codec: "sharding_indexed", detail };
             return Err((shard.inner_key(*number), error));
         };
@@ -307,76 +345,24 @@ pub struct ReadCost {
 }
 
 impl Array {
-    /// Reads `region` in C order and native byte order.
-    ///
-    /// # Errors
-    /// If a chunk cannot be read or decoded.
-    ///
-    /// # Panics
-    /// If `region` is not inside the array.
-    pub fn read_region(&self, region: &Region) -> Result<(Vec<u8>, ReadCost), ArrayError> {
-        let elements = self.elements()?;
-        let (chain, item_bytes) = (elements.chain(), elements.item_bytes());
-        let layout = Layout::c_order(region.clone(), item_bytes as u64);
-        let tile = Tile::new(vec![0; index(layout.bytes())], layout, elements.units.clone(), item_bytes);
-        let mut reader = ChunkReader::new(self)?;
-        let objects = match elements.codec {
-            ArrayCodec::Chunks(_) | ArrayCodec::Slices(_) => Region::whole(&[]),
-            ArrayCodec::Shards(_) => self.objects().covering(region),
-        };
-        let units = elements.units.covering(region).elements();
-        let encoded_bytes =
-            chain.encoded_bytes_max() * index(units).clamp(1, 1 + BATCH_BYTES / chain.encoded_bytes_max());
-        let (mut encoded, mut plain) = (vec![0; encoded_bytes], vec![0; chain.chunk_bytes()]);
-        let (mut fetched, mut inner) = (Fetched::new(), Vec::new());
-        for object in (0..objects.elements()).map(|k| objects.unravel(k)) {
-            let (shard, inside) = match elements.codec {
-                ArrayCodec::Chunks(_) | ArrayCodec::Slices(_) => (None, elements.units.covering(region)),
-                ArrayCodec::Shards(_) => {
-                    let inside = units_of(self.objects(), &elements.units, &object, region);
-                    (Some(reader.open_shard(&object)?), inside)
-                }
-            };
-            let units: Vec<Dims> = (0..inside.elements()).map(|k| inside.unravel(k)).collect();
-            let mut rest = &units[..];
-            while !rest.is_empty() {
-                match &shard {
-                    None => reader.fetch(rest, &mut encoded, &mut fetched)?,
-                    Some(None) => fetched = vec![None; rest.len()],
-                    Some(Some(shard)) => {
-                        inner.clear();
-                        inner.extend(rest.iter().map(|unit| self.inner_number(elements, &object, unit)));
-                        reader.fetch_inner(shard, &inner, &mut encoded, &mut fetched)?;
-                    }
-                }
-                for (unit, stored) in rest.iter().zip(&fetched) {
-                    let part = tile.claim(unit);
-                    let Some(stored) = stored.clone() else {
-                        part.fill(&elements.fill);
-                        continue;
-                    };
-                    reader.decode(&encoded[stored], &mut plain, || match &shard {
-                        Some(Some(shard)) => shard.inner_key(self.inner_number(elements, &object, unit)),
-                        _ => self.unit_key(elements, unit),
-                    })?;
-                    part.copy_from(&plain, &Layout::c_order(elements.units.cell(unit), item_bytes as u64));
-                }
-                rest = &rest[fetched.len()..];
-            }
-        }
-        Ok((tile.into_buffer(), reader.cost()))
-    }
-
     /// Appends the key of the object that holds `unit`, a chunk or slice; which part of the object it is.
-    fn locate(&self, elements: &Elements, unit: &[u64], keys: &mut String) -> Extent {
+    fn locate(
+        &self,
+        elements: &Elements,
+        unit: &[u64],
+        part: Option<&Range<usize>>,
+        keys: &mut String,
+    ) -> Extent {
+        let first = part.map_or(0, |part| part.start as u64);
         let ArrayCodec::Slices(slices) = &elements.codec else {
             self.keys().append(unit, keys);
-            return Extent::Whole;
+            let of = elements.chain().chunk_bytes() as u64;
+            return part.map_or(Extent::Whole, |_| Extent::Part { offset: first, of });
         };
         let object = self.object_of(elements, unit);
         self.keys().append(&object, keys);
         let number = self.inner_number(elements, &object, unit);
-        Extent::Part { offset: slices.offset(number), of: slices.chunk_bytes() }
+        Extent::Part { offset: slices.offset(number) + first, of: slices.chunk_bytes() }
     }
 
     /// The object that holds `unit`.
@@ -394,13 +380,5 @@ impl Array {
     pub fn inner_number(&self, elements: &Elements, shard: &[u64], unit: &[u64]) -> u64 {
         let per_shard = |d: usize| self.objects().chunk_shape()[d] / elements.units.chunk_shape()[d];
         (0..unit.len()).fold(0, |n, d| n * per_shard(d) + (unit[d] - shard[d] * per_shard(d)))
-    }
-}
-
-/// The chunks within object `object` that overlap `region`.
-fn units_of(objects: &ChunkGrid, units: &ChunkGrid, object: &[u64], region: &Region) -> Region {
-    match objects.region(object).intersect(region) {
-        Some(part) => units.covering(&part),
-        None => Region::whole(&vec![0; units.rank()]),
     }
 }

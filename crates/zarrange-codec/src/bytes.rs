@@ -1,6 +1,6 @@
 //! The bytes-to-bytes codecs: the compressors, one file each, and the checksum.
 
-mod blosc;
+pub(crate) mod blosc;
 mod blosclz;
 mod gzip;
 mod zstd;

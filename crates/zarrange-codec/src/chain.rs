@@ -1,9 +1,11 @@
 //! A codec list compiled for one kind of chunk.
 
+use std::ops::Range;
+
 use zarrange_grid::{Dims, Layout, Region, checked_bytes, copy_strided, index};
 use zarrs::metadata::v3::MetadataV3;
 
-use crate::bytes::{CRC_BYTES, Compressor, check_crc, is_checksum};
+use crate::bytes::{CRC_BYTES, Compressor, blosc, check_crc, is_checksum};
 use crate::element::swap_bytes;
 use crate::fallback::Fallback;
 use crate::{CodecError, ElementType, Scratch};
@@ -133,6 +135,47 @@ impl Chain {
             Kind::Own(own) => own.decode(self, encoded, chunk, scratch),
             Kind::Zarrs(fallback) => fallback.decode(encoded, chunk),
         }
+    }
+
+    /// Decodes at least the bytes `part` of a chunk to their place in `chunk`; what stands elsewhere in it is then anything.
+    /// Chunks stored as they are ([`Self::stores_c_order`]) need only the stored bytes of `part`; blosc decodes the blocks that hold it;
+    /// others decode the whole.
+    ///
+    /// # Errors
+    /// [`CodecError`] if what was decoded is not valid.
+    ///
+    /// # Panics
+    /// If `chunk` has another size, or `part` is not inside it.
+    pub fn decode_part(
+        &self,
+        encoded: &[u8],
+        part: Range<usize>,
+        chunk: &mut [u8],
+        scratch: &mut Scratch,
+    ) -> Result<(), CodecError> {
+        assert_eq!(chunk.len(), self.chunk_bytes, "a chunk decodes into its own size");
+        let Kind::Own(own @ Own { transposed: None, swap, compressor, checksum }) = &self.kind else {
+            return self.decode(encoded, chunk, scratch);
+        };
+        let part = match compressor {
+            None if !*checksum => {
+                check_size("bytes", encoded.len(), part.len())?;
+                chunk[part.clone()].copy_from_slice(encoded);
+                part
+            }
+            Some(Compressor::Blosc(_)) if part.len() < self.chunk_bytes => {
+                let packed = if *checksum { check_crc(encoded)? } else { encoded };
+                match blosc::decode_part(packed, part, chunk)? {
+                    Some(decoded) => decoded,
+                    None => return own.decode(self, encoded, chunk, scratch),
+                }
+            }
+            _ => return own.decode(self, encoded, chunk, scratch),
+        };
+        if let Some(unit) = *swap {
+            swap_bytes(&mut chunk[part], unit);
+        }
+        Ok(())
     }
 
     /// Encodes `chunk` into the start of `encoded`, which holds [`Self::encoded_bytes_max`]; the number of bytes written.

@@ -48,6 +48,7 @@ impl fmt::Display for Plan {
 fn why(plan: &Plan) -> &'static str {
     match plan.strategy {
         Strategy::Copy => "chunks and codecs stay the same, so stored bytes are copied",
+        Strategy::Regroup => "chunks and codecs stay the same, so encoded chunks are moved between shards",
         Strategy::Direct => "each source chunk is decoded once, straight into target chunks",
         Strategy::Reread => "some source chunks are decoded more than once, cheaper than an intermediate",
         Strategy::Staged => "each source chunk is decoded once, through one intermediate",

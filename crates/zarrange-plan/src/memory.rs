@@ -14,6 +14,12 @@ pub const SLAB_BYTES_MAX: u64 = 1 << 20;
 /// Encoded chunks are read and written in batches of about this size.
 pub const BATCH_BYTES: u64 = 1 << 20;
 
+/// Workers for `threads`: half as many again, so that threads compute while others wait for the device. A single thread does
+/// everything itself.
+pub(crate) const fn workers(threads: u64) -> u64 {
+    if threads > 1 { threads + threads.div_ceil(2) } else { 1 }
+}
+
 /// One end of a stage.
 #[derive(Clone, Copy)]
 pub(crate) enum End<'a> {
@@ -25,22 +31,22 @@ pub(crate) enum End<'a> {
 
 /// The stage with these tiles, its buffers and its memory filled in.
 pub(crate) fn stage(problem: &Problem, from: End<'_>, to: End<'_>, shape: Shape<'_>) -> Stage {
-    let Shape { tile, group, order, threads, slots } = shape;
+    let Shape { tile, group, order, threads, workers, slots } = shape;
     let tile_bytes = elements(&problem.shape, tile).saturating_mul(problem.item_bytes);
     let (fill, drain) = (needs(problem, from, tile, order, false), needs(problem, to, tile, order, true));
     let sharded =
         matches!(to, End::Array(Format { shard: Some(_), .. })) && problem.purpose == Purpose::Write;
     let plain = fill.plain.max(drain.plain);
-    let encoded = batch(problem, fill.encoded, threads).max(batch(problem, drain.encoded, threads));
-    let parked = if sharded && threads > 1 { threads } else { 0 };
+    let encoded = batch(problem, fill.encoded, workers).max(batch(problem, drain.encoded, workers));
+    let parked = if sharded && workers > 1 { workers } else { 0 };
     let per_thread = plain + encoded + fill.scratch + drain.scratch;
     let contexts =
-        threads.saturating_mul(fill.contexts + drain.contexts).saturating_sub(CONTEXT_ALLOWANCE_BYTES);
-    let indexes = fill.index.saturating_mul(threads + 1)
-        + drain.index.saturating_mul(if sharded { 1 + threads + parked } else { threads + 1 });
+        workers.saturating_mul(fill.contexts + drain.contexts).saturating_sub(CONTEXT_ALLOWANCE_BYTES);
+    let indexes = fill.index.saturating_mul(workers + 1)
+        + drain.index.saturating_mul(if sharded { 1 + workers + parked } else { workers + 1 });
     let memory_bytes = tile_bytes
         .saturating_mul(slots)
-        .saturating_add(per_thread.saturating_mul(threads))
+        .saturating_add(per_thread.saturating_mul(workers))
         .saturating_add(encoded.saturating_mul(parked))
         .saturating_add(contexts)
         .saturating_add(indexes);
@@ -49,8 +55,33 @@ pub(crate) fn stage(problem: &Problem, from: End<'_>, to: End<'_>, shape: Shape<
         group: group.to_vec(),
         order: order.to_vec(),
         threads,
+        workers,
         slots,
         plain_bytes: plain,
+        encoded_bytes: encoded,
+        parked,
+        memory_bytes,
+    }
+}
+
+/// The stage that moves encoded chunks between objects on `threads`: a worker reads a batch into one buffer and gathers it for
+/// its target in another.
+pub(crate) fn regrouping(problem: &Problem, threads: u64) -> Stage {
+    let (source, target) = (&problem.source, &problem.target);
+    let workers = workers(threads);
+    let encoded = batch(problem, source.encoded_bytes_max.max(target.encoded_bytes_max), workers);
+    let parked = if target.shard.is_some() && workers > 1 { workers } else { 0 };
+    let indexes = source.shard_index_bytes.saturating_mul(workers + 1)
+        + target.shard_index_bytes.saturating_mul(1 + workers + parked);
+    let memory_bytes = encoded.saturating_mul(2 * workers + parked).saturating_add(indexes);
+    Stage {
+        tile: target.object().to_vec(),
+        group: target.object().to_vec(),
+        order: (0..problem.shape.len() as u64).collect(),
+        threads,
+        workers,
+        slots: 0,
+        plain_bytes: 0,
         encoded_bytes: encoded,
         parked,
         memory_bytes,
@@ -64,10 +95,11 @@ pub(crate) struct Shape<'a> {
     pub(crate) group: &'a [u64],
     pub(crate) order: &'a [u64],
     pub(crate) threads: u64,
+    pub(crate) workers: u64,
     pub(crate) slots: u64,
 }
 
-/// What one end of a stage needs, for each thread.
+/// What one end of a stage needs, for each worker.
 #[derive(Default)]
 struct Needs {
     plain: u64,

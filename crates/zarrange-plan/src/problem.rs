@@ -63,6 +63,8 @@ impl Format {
 pub enum Strategy {
     /// Stored bytes are copied as they are.
     Copy,
+    /// Encoded chunks are moved to other shards, or out of them; none is decoded.
+    Regroup,
     /// One stage; every source chunk is decoded once.
     Direct,
     /// One stage; some source chunks are decoded more than once.
@@ -76,6 +78,7 @@ impl Strategy {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Copy => "copy",
+            Self::Regroup => "regroup",
             Self::Direct => "direct",
             Self::Reread => "reread",
             Self::Staged => "staged",
@@ -92,7 +95,7 @@ pub struct Plan {
     pub problem: Problem,
     /// The way chosen.
     pub strategy: Strategy,
-    /// Its stages, in order; none for a copy or an empty array.
+    /// Its stages, in order; none for a copy or an empty array. That of a regrouping has no tiles in memory.
     pub stages: Vec<Stage>,
     /// The intermediate between two stages.
     pub spill: Option<Spill>,
@@ -113,6 +116,9 @@ pub struct Stage {
     pub order: Vec<u64>,
     /// Threads.
     pub threads: u64,
+    /// Workers, each with buffers of its own: at most [`Self::threads`] of them compute, while the others wait for what they
+    /// read or write.
+    pub workers: u64,
     /// Tiles in memory at once: with two, one is filled while the other is drained.
     pub slots: u64,
     /// Each thread's buffer for a decoded chunk that does not lie contiguously in a tile.

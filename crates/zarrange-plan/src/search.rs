@@ -4,7 +4,7 @@ use zarrange_grid::{ChunkGrid, Dims, checked_bytes};
 
 use crate::cost::Costs;
 use crate::error::PlanError;
-use crate::memory::{End, Shape, stage};
+use crate::memory::{End, Shape, regrouping, stage, workers};
 use crate::order;
 use crate::problem::{Plan, Predicted, Problem, Purpose, Spill, Stage, Strategy};
 use crate::tiles::{count, divisors, elements, multiples, overlaps_all, shapes};
@@ -27,9 +27,13 @@ pub fn plan(problem: &Problem) -> Result<Plan, PlanError> {
     if problem.purpose == Purpose::Write
         && problem.same_encoding
         && problem.source.chunk == problem.target.chunk
-        && problem.source.shard == problem.target.shard
     {
-        return Ok(search.copy());
+        if problem.source.shard == problem.target.shard {
+            return Ok(search.copy());
+        }
+        if let Some(plan) = search.regroup() {
+            return Ok(plan);
+        }
     }
     if problem.shape.contains(&0) {
         return Ok(search.finish(Strategy::Direct, Vec::new(), None, 0, 0.0));
@@ -182,11 +186,15 @@ impl Search<'_> {
                 continue;
             }
             let mut threads = self.problem.threads.max(1);
-            loop {
+            let fits = |threads: u64, workers: u64| {
                 let order = &self.order;
-                let candidate = stage(self.problem, from, to, Shape { tile, group, order, threads, slots });
-                if candidate.memory_bytes <= self.problem.memory_bytes_max {
-                    out.push(candidate);
+                let shape = Shape { tile, group, order, threads, workers, slots };
+                let candidate = stage(self.problem, from, to, shape);
+                (candidate.memory_bytes <= self.problem.memory_bytes_max).then_some(candidate)
+            };
+            loop {
+                if let Some(stage) = fits(threads, workers(threads)).or_else(|| fits(threads, threads)) {
+                    out.push(stage);
                     break;
                 }
                 if threads == 1 {
@@ -241,6 +249,18 @@ impl Search<'_> {
     fn copy(&self) -> Plan {
         let seconds = self.bytes() * (self.costs.read_ns_per_byte + self.costs.write_ns_per_byte) / 1e9;
         self.finish(Strategy::Copy, Vec::new(), None, 0, seconds)
+    }
+
+    /// Moving encoded chunks on as many threads as fit the memory.
+    fn regroup(&self) -> Option<Plan> {
+        let halves = std::iter::successors(Some(self.problem.threads.max(1)), |n| (*n > 1).then_some(n / 2));
+        let stage = halves
+            .map(|threads| regrouping(self.problem, threads))
+            .find(|stage| stage.memory_bytes <= self.problem.memory_bytes_max)?;
+        let Costs { read_ns_per_byte, write_ns_per_byte, request_ns, .. } = self.costs;
+        let chunks = count(&self.problem.shape, &self.problem.source.chunk) as f64;
+        let seconds = (self.bytes() * (read_ns_per_byte + write_ns_per_byte) + chunks * request_ns) / 1e9;
+        Some(self.finish(Strategy::Regroup, vec![stage], None, 0, seconds))
     }
 
     fn single(&self, one: One, two_seconds: Option<f64>) -> Plan {
@@ -301,7 +321,8 @@ impl Search<'_> {
         let Problem { item_bytes, source, target, .. } = self.problem;
         let order = &self.order;
         let least = |from, to, tile: &[u64], group: &[u64]| {
-            stage(self.problem, from, to, Shape { tile, group, order, threads: 1, slots: 1 }).memory_bytes
+            stage(self.problem, from, to, Shape { tile, group, order, threads: 1, workers: 1, slots: 1 })
+                .memory_bytes
         };
         let (s, t, spill) = (End::Array(source), End::Array(target), End::Spill);
         let direct = least(s, t, &target.chunk, target.object());

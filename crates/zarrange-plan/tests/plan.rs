@@ -189,7 +189,7 @@ fn nothing_changes_means_copy() {
     check(|_| {}, Way::Copy);
     check(|p| p.same_encoding = false, Way::Direct);
     check(|p| p.purpose = Purpose::Compare, Way::Direct);
-    check(|p| p.target = format(vec![10, 10], Some(vec![20, 20]), 8), Way::Direct);
+    check(|p| p.target = format(vec![10, 10], Some(vec![20, 20]), 8), Way::Regroup);
     check(|p| p.target = format(vec![20, 10], None, 8), Way::Direct);
 }
 

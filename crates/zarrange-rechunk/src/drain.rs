@@ -9,6 +9,7 @@ use zarrange_grid::{ChunkGrid, Dims, Layout, Region, copy_region, fill_with, is_
 use crate::RechunkError;
 use crate::budget::{Budget, Lease};
 use crate::fill::{Fill, Filler, Source, batch_size, sharded};
+use crate::gate::Permit;
 use crate::report::{Counters, add};
 use crate::shards::{Segment, Sequencer};
 use crate::spill::SpillFile;
@@ -109,13 +110,13 @@ impl Drainer<'_> {
         &mut self.segment.buffer
     }
 
-    /// Drains the chunks of `batch`, whose turn is `ticket`.
+    /// Drains the chunks of a batch, whose turn is its ticket.
     pub(crate) fn drain(
         &mut self,
         tile: Filled<'_>,
-        batch: &Batch,
-        ticket: u64,
+        (batch, ticket): (&Batch, u64),
         plain: &mut [u8],
+        permit: &mut Permit<'_>,
         counters: &Counters,
     ) -> Result<(), RechunkError> {
         match &mut self.kind {
@@ -124,7 +125,7 @@ impl Drainer<'_> {
                 let room = target.elements.chain().encoded_bytes_max();
                 for unit in batch.indices() {
                     if encoded.len() - writer.bytes() < room {
-                        writer.write(encoded)?;
+                        permit.waiting(|| writer.write(encoded))?;
                     }
                     let free = &mut encoded[writer.bytes()..];
                     let Some(bytes) = target.encode(tile, &unit, plain, free)? else { continue };
@@ -132,7 +133,7 @@ impl Drainer<'_> {
                     add(&counters.bytes_written, bytes as u64);
                     add(&counters.chunks_written, 1);
                 }
-                Ok(writer.write(encoded)?)
+                Ok(permit.waiting(|| writer.write(encoded))?)
             }
             Kind::Shards(target, sequencer) => {
                 let segment = &mut self.segment;
@@ -145,11 +146,11 @@ impl Drainer<'_> {
                     segment.bytes += bytes;
                     add(&counters.chunks_written, 1);
                 }
-                sequencer.commit(ticket, segment, counters)
+                permit.waiting(|| sequencer.commit(ticket, segment, counters))
             }
-            Kind::Spill(spill) => spill.drain(tile, batch, plain, counters),
+            Kind::Spill(spill) => spill.drain(tile, batch, plain, permit, counters),
             Kind::Compare { source, elements, path } => {
-                source.each(batch, &mut self.segment.buffer, |source, unit, stored| {
+                source.each(batch, &mut self.segment.buffer, permit, |source, unit, stored| {
                     compare((source, stored), elements, path, tile, (&batch.object, unit), plain)
                 })
             }

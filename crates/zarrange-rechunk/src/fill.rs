@@ -9,6 +9,7 @@ use zarrange_plan::BATCH_BYTES;
 
 use crate::RechunkError;
 use crate::budget::{Budget, Lease};
+use crate::gate::Permit;
 use crate::report::{Counters, add};
 use crate::spill::SpillFile;
 use crate::walk::{Batch, Cursor};
@@ -90,16 +91,17 @@ impl Filler<'_> {
         tile: &Tile,
         batch: &Batch,
         (plain, encoded): (&mut [u8], &mut [u8]),
+        permit: &mut Permit<'_>,
         counters: &Counters,
     ) -> Result<(), RechunkError> {
         match self {
             Filler::Array(source) if source.reads_in_place(tile, batch) => {
-                source.fill_in_place(tile, batch, counters)
+                source.fill_in_place(tile, batch, permit, counters)
             }
-            Filler::Array(source) => source.each(batch, encoded, |source, unit, stored| {
+            Filler::Array(source) => source.each(batch, encoded, permit, |source, unit, stored| {
                 source.fill_part(tile, &batch.object, unit, plain, stored, counters)
             }),
-            Filler::Spill(spill) => spill.fill(tile, batch, plain),
+            Filler::Spill(spill) => spill.fill(tile, batch, plain, permit),
         }
     }
 }
@@ -127,6 +129,7 @@ impl Source<'_> {
         &mut self,
         batch: &Batch,
         encoded: &mut [u8],
+        permit: &mut Permit<'_>,
         mut work: impl FnMut(&mut Self, &Dims, Option<&[u8]>) -> Result<(), RechunkError>,
     ) -> Result<(), RechunkError> {
         let (mut units, mut fetched) = (std::mem::take(&mut self.units), std::mem::take(&mut self.fetched));
@@ -134,7 +137,7 @@ impl Source<'_> {
         units.extend(batch.indices());
         let mut rest = &units[..];
         while !rest.is_empty() {
-            self.fetch(&batch.object, rest, encoded, &mut fetched)?;
+            permit.waiting(|| self.fetch(&batch.object, rest, encoded, &mut fetched))?;
             for (unit, stored) in rest.iter().zip(&fetched) {
                 work(self, unit, stored.clone().map(|range| &encoded[range]))?;
             }
@@ -153,7 +156,7 @@ impl Source<'_> {
         fetched: &mut Fetched,
     ) -> Result<(), RechunkError> {
         if !matches!(self.elements.codec, ArrayCodec::Shards(_)) {
-            return Ok(self.reader.fetch(units, encoded, fetched)?);
+            return Ok(self.reader.fetch(units, &[], encoded, fetched)?);
         }
         if self.shard.as_ref().is_none_or(|(open, _)| open != object) {
             self.shard = None;
@@ -166,7 +169,7 @@ impl Source<'_> {
         };
         self.inner.clear();
         self.inner.extend(units.iter().map(|unit| self.array.inner_number(self.elements, object, unit)));
-        Ok(self.reader.fetch_inner(shard, &self.inner, encoded, fetched)?)
+        Ok(self.reader.fetch_inner(shard, &self.inner, &[], encoded, fetched)?)
     }
 
     /// Whether the stored bytes of every chunk of `batch` are those of its part of the tile.
@@ -183,13 +186,19 @@ impl Source<'_> {
     }
 
     /// Reads the chunks of `batch` to where they belong in the tile, in one batch.
-    fn fill_in_place(&mut self, tile: &Tile, batch: &Batch, counters: &Counters) -> Result<(), RechunkError> {
+    fn fill_in_place(
+        &mut self,
+        tile: &Tile,
+        batch: &Batch,
+        permit: &mut Permit<'_>,
+        counters: &Counters,
+    ) -> Result<(), RechunkError> {
         self.units.clear();
         self.units.extend(batch.indices());
         let mut parts: Vec<Part<'_>> = self.units.iter().map(|unit| tile.claim(unit)).collect();
         let mut found = std::mem::take(&mut self.found);
         let buffers = parts.iter_mut().filter_map(Part::bytes_mut);
-        self.reader.fetch_in_place(&self.units, buffers, &mut found)?;
+        permit.waiting(|| self.reader.fetch_in_place(&self.units, buffers, &mut found))?;
         for (part, found) in parts.into_iter().zip(&found) {
             if *found {
                 part.done();

@@ -24,7 +24,7 @@ use crate::spec::{ChunkSpec, Codecs, KeySeparator, Named};
 use crate::spill::SpillFile;
 use crate::stage::{self, Pass};
 use crate::verify::{compare_arrays, compare_stored, compare_work};
-use crate::{RechunkError, SpecError, copy, slices};
+use crate::{RechunkError, SpecError, copy, regroup, slices};
 
 /// A request to rechunk.
 #[derive(Clone, Debug)]
@@ -252,6 +252,7 @@ fn target_layout(
     let new_chunk = chunk.map_or_else(|| Ok(now.chunk.clone()), |spec| resolve(spec, &now.chunk))?;
     let new_shard = match shard {
         Some(ChunkSpec::Keep) => now.shard.clone(),
+        Some(ChunkSpec::None) => None,
         Some(spec) => Some(resolve(spec, now.shard.as_ref().unwrap_or(&new_chunk))?),
         // Chunks that stay as they are stay in their shards.
         None => now.shard.clone().filter(|_| new_chunk == now.chunk),
@@ -351,7 +352,9 @@ impl Item {
     fn work_bytes(&self) -> u64 {
         let elements = elements(&self.source);
         match &self.plan {
-            Some(Plan { strategy, stages, problem, .. }) if *strategy != Strategy::Copy => {
+            Some(Plan { strategy, stages, problem, .. })
+                if !matches!(strategy, Strategy::Copy | Strategy::Regroup) =>
+            {
                 elements.saturating_mul(problem.item_bytes).saturating_mul(2 * stages.len() as u64)
             }
             _ => elements,
@@ -383,6 +386,12 @@ pub fn run(prepared: Prepared, progress: &dyn Progress) -> Result<Report, Rechun
         let started = Instant::now();
         let ends = (&item.source, &target);
         match &item.plan {
+            Some(Plan { strategy: Strategy::Regroup, stages, .. }) => {
+                let durable = job.durability == Durability::Commit;
+                for stage in stages {
+                    regroup::run(ends, (stage, durable), &budget, &counters, progress)?;
+                }
+            }
             Some(plan) if plan.strategy != Strategy::Copy => {
                 run_stages(&job, plan, ends, &staging, (&budget, &counters, progress))?;
             }
@@ -437,7 +446,7 @@ fn run_stages(
             (Some(spill), _) if k == 0 => Drain::Spill(spill),
             (_, ArrayCodec::Chunks(_) | ArrayCodec::Slices(_)) => Drain::Chunks(target, to),
             (_, ArrayCodec::Shards(codec)) => {
-                let open = 1 + stage.threads + stage.parked;
+                let open = 1 + stage.workers + stage.parked;
                 leases.push(budget.lease(open * ShardIndex::memory_bytes(codec.grid().count()))?);
                 let parked = (0..stage.parked)
                     .map(|_| budget.take(stage.encoded_bytes))
@@ -453,7 +462,7 @@ fn run_stages(
             }
         };
         if let (Fill::Array(..), ArrayCodec::Shards(codec)) = (&fill, &from.codec) {
-            leases.push(budget.lease((stage.threads + 1) * ShardIndex::memory_bytes(codec.grid().count()))?);
+            leases.push(budget.lease((stage.workers + 1) * ShardIndex::memory_bytes(codec.grid().count()))?);
         }
         let (item_bytes, drain, tiles_max) = (*item_bytes, &drain, u64::MAX);
         stage::run(&Pass { stage, shape, item_bytes, fill, drain, budget, counters, progress, tiles_max })?;

@@ -22,7 +22,7 @@ pub(crate) fn add(counter: &AtomicU64, n: u64) {
 /// What rechunking cost, or will cost.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Cost {
-    /// `copy`, `direct`, `reread` or `staged`; for several arrays the costliest of theirs.
+    /// `copy`, `regroup`, `direct`, `reread` or `staged`; for several arrays the costliest of theirs.
     pub strategy: &'static str,
     /// Passes over the data; for several arrays the most of theirs.
     pub stages: u64,
@@ -107,7 +107,7 @@ impl Report {
     pub(crate) fn sum(arrays: Vec<ArrayReport>, verified: bool, backend: &'static str) -> Self {
         let costs = || arrays.iter().map(|a| &a.cost);
         let costliest =
-            ["staged", "reread", "direct"].into_iter().find(|s| costs().any(|c| c.strategy == *s));
+            ["staged", "reread", "direct", "regroup"].into_iter().find(|s| costs().any(|c| c.strategy == *s));
         let sum = |field: fn(&Cost) -> u64| costs().map(field).fold(0, u64::saturating_add);
         let max = |field: fn(&Cost) -> u64| costs().map(field).max().unwrap_or(0);
         let cost = Cost {

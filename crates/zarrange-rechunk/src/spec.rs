@@ -12,6 +12,8 @@ use crate::SpecError;
 pub enum ChunkSpec {
     /// The shape that the array has now.
     Keep,
+    /// No shards.
+    None,
     /// A length for each dimension; -1 is the whole dimension.
     Sizes(Vec<i64>),
     /// Lengths by dimension name; the others are kept.
@@ -44,6 +46,7 @@ impl Named {
         }
         let spec = match spec.trim() {
             "keep" => ChunkSpec::Keep,
+            "none" => ChunkSpec::None,
             // An array without dimensions has a chunk without numbers.
             "" => ChunkSpec::Sizes(Vec::new()),
             by_name if by_name.contains('=') => {
@@ -74,6 +77,10 @@ impl ChunkSpec {
     ) -> Result<Vec<u64>, SpecError> {
         match self {
             Self::Keep => Ok(current.to_vec()),
+            Self::None => Err(SpecError::Syntax {
+                given: "none".to_owned(),
+                reason: "only shards can be left out, chunks have a shape".to_owned(),
+            }),
             Self::Sizes(sizes) if sizes.len() == shape.len() => {
                 sizes.iter().zip(shape).map(|(length, n)| extent(array, *length, *n)).collect()
             }
@@ -251,6 +258,7 @@ mod tests {
         check("1,500,2", None, ChunkSpec::Sizes(vec![1, 500, 2]));
         check("mag:64,-1", Some("mag"), ChunkSpec::Sizes(vec![64, -1]));
         check("a/b/c:keep", Some("a/b/c"), ChunkSpec::Keep);
+        check("none", None, ChunkSpec::None);
         check("object=1, epoch=-1", None, named(&[("object", 1), ("epoch", -1)]));
         check("", None, ChunkSpec::Sizes(vec![]));
         for bad in ["1,x", "1,,2", "object=1,5", "object=", ":1", "1.5"] {
@@ -293,6 +301,7 @@ mod tests {
         check("0,1", Err("chunk length 0"));
         check("-2,1", Err("chunk length -2"));
         check("epoch=1", Err("no dimension \"epoch\""));
+        check("none", Err("only shards can be left out"));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use zarrange_plan::{PlanError, Spill};
 
 use crate::RechunkError;
 use crate::drain::Filled;
+use crate::gate::Permit;
 use crate::report::{Counters, add};
 use crate::walk::Batch;
 
@@ -71,7 +72,13 @@ impl SpillFile {
     }
 
     /// Fills the parts of `tile` that are the pieces of `batch`: as many at a time as `buffer` holds, read together.
-    pub(crate) fn fill(&self, tile: &Tile, batch: &Batch, buffer: &mut [u8]) -> Result<(), RechunkError> {
+    pub(crate) fn fill(
+        &self,
+        tile: &Tile,
+        batch: &Batch,
+        buffer: &mut [u8],
+        permit: &mut Permit<'_>,
+    ) -> Result<(), RechunkError> {
         let (mut slabs, mut parts) = (Slabs::default(), VecDeque::new());
         for unit in batch.indices() {
             let part = tile.claim(&unit);
@@ -80,12 +87,12 @@ impl SpillFile {
             while let Some(slab) = pieces.next() {
                 let layout = self.layout(slab);
                 if !slabs.fits(&layout, buffer.len()) {
-                    self.read_into(&mut slabs, &mut parts, buffer)?;
+                    self.read_into(&mut slabs, &mut parts, buffer, permit)?;
                 }
                 slabs.push(layout, pieces.peek().is_none());
             }
         }
-        self.read_into(&mut slabs, &mut parts, buffer)
+        self.read_into(&mut slabs, &mut parts, buffer, permit)
     }
 
     /// Reads `slabs` in one batch and puts them into their parts, oldest first.
@@ -94,6 +101,7 @@ impl SpillFile {
         slabs: &mut Slabs,
         parts: &mut VecDeque<Part<'_>>,
         buffer: &mut [u8],
+        permit: &mut Permit<'_>,
     ) -> Result<(), RechunkError> {
         let mut rest = &mut buffer[..];
         let mut requests: Vec<ReadRequest<'_>> = Vec::with_capacity(slabs.layouts.len());
@@ -103,7 +111,7 @@ impl SpillFile {
             let source = Source::Open(&self.object, &self.full);
             requests.push(ReadRequest::new(source, Extent::From(self.offset(layout.region())), data));
         }
-        self.store.read(&mut requests);
+        permit.waiting(|| self.store.read(&mut requests));
         for (request, (layout, last)) in requests.into_iter().zip(&slabs.layouts) {
             request.result?;
             let Some(part) = parts.pop_front() else { break };
@@ -120,6 +128,7 @@ impl SpillFile {
         tile: Filled<'_>,
         batch: &Batch,
         buffer: &mut [u8],
+        permit: &mut Permit<'_>,
         counters: &Counters,
     ) -> Result<(), RechunkError> {
         let item = index(self.item_bytes);
@@ -129,7 +138,7 @@ impl SpillFile {
             for slab in self.slabs(&piece, buffer.len()) {
                 let layout = self.layout(slab);
                 if !slabs.fits(&layout, buffer.len()) {
-                    self.write_out(&mut slabs, buffer)?;
+                    self.write_out(&mut slabs, buffer, permit)?;
                 }
                 let data = &mut buffer[slabs.bytes..][..index(layout.bytes())];
                 copy_region(layout.region(), (tile.data, tile.layout), (data, &layout), item);
@@ -137,11 +146,16 @@ impl SpillFile {
                 slabs.push(layout, true);
             }
         }
-        self.write_out(&mut slabs, buffer)
+        self.write_out(&mut slabs, buffer, permit)
     }
 
     /// Writes `slabs` in one batch.
-    fn write_out(&self, slabs: &mut Slabs, buffer: &[u8]) -> Result<(), RechunkError> {
+    fn write_out(
+        &self,
+        slabs: &mut Slabs,
+        buffer: &[u8],
+        permit: &mut Permit<'_>,
+    ) -> Result<(), RechunkError> {
         let mut rest = buffer;
         let mut requests: Vec<WriteRequest<'_>> = Vec::with_capacity(slabs.layouts.len());
         for (layout, _) in &slabs.layouts {
@@ -149,7 +163,7 @@ impl SpillFile {
             rest = after;
             requests.push(WriteRequest::at(&self.object, &self.full, self.offset(layout.region()), data));
         }
-        self.store.write(&mut requests);
+        permit.waiting(|| self.store.write(&mut requests));
         slabs.clear();
         Ok(requests.into_iter().try_for_each(|request| request.result)?)
     }

@@ -1,6 +1,6 @@
-//! One pass over an array: tiles handed to threads.
+//! One pass over an array: tiles handed to workers.
 //!
-//! At most `slots` tiles are in memory. Threads take batches of chunks: first those that fill the oldest tile, then those
+//! At most `slots` tiles are in memory. Workers take batches of chunks: first those that fill the oldest tile, then those
 //! that drain it, and while others still work on it, those that fill the next. One lock is taken for each batch (hundreds of
 //! kilobytes of chunks), never for each chunk.
 
@@ -16,6 +16,7 @@ use crate::RechunkError;
 use crate::budget::{Budget, Buffer, Lease};
 use crate::drain::{Drain, Filled};
 use crate::fill::Fill;
+use crate::gate::Gate;
 use crate::progress::Progress;
 use crate::report::Counters;
 use crate::walk::{Batch, Cursor, TileWalk};
@@ -39,10 +40,10 @@ pub(crate) struct Pass<'a> {
 pub(crate) fn run(pass: &Pass<'_>) -> Result<(), RechunkError> {
     let (shared, _leases) = Shared::new(pass)?;
     std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..pass.stage.threads).map(|_| scope.spawn(|| shared.work())).collect();
-        for thread in threads {
-            // A panic was noted as the job's error by the thread itself.
-            let _ = thread.join();
+        let workers: Vec<_> = (0..pass.stage.workers).map(|_| scope.spawn(|| shared.work())).collect();
+        for worker in workers {
+            // A panic was noted as the job's error by the worker itself.
+            let _ = worker.join();
         }
     });
     match shared.lock().error.take() {
@@ -93,6 +94,7 @@ struct State {
 struct Shared<'a> {
     pass: Pass<'a>,
     order: Dims,
+    gate: Gate,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -113,7 +115,16 @@ impl<'a> Shared<'a> {
         let (free, leases) = slots.into_iter().map(|Buffer { data, lease }| (data, lease)).unzip();
         let state = State { walk, active: VecDeque::new(), free, tickets: 0, error: None };
         let order = stage.order.as_slice().into();
-        Ok((Self { pass: *pass, order, state: Mutex::new(state), changed: Condvar::new() }, leases))
+        Ok((
+            Self {
+                pass: *pass,
+                order,
+                gate: Gate::new(stage.threads),
+                state: Mutex::new(state),
+                changed: Condvar::new(),
+            },
+            leases,
+        ))
     }
 
     /// What each thread does until nothing is left.
@@ -133,14 +144,15 @@ impl<'a> Shared<'a> {
         let mut drainer = drain.worker(budget, encoded)?;
         while let Some(task) = self.next() {
             let Task { work, batch, phase } = &task;
+            let permit = &mut self.gate.enter();
             match phase {
                 Phase::Fill => {
-                    filler.fill(&work.tile, batch, (&mut plain.data, drainer.encoded()), counters)?;
+                    filler.fill(&work.tile, batch, (&mut plain.data, drainer.encoded()), permit, counters)?;
                 }
                 Phase::Drain(ticket) => {
                     let Some(data) = work.tile.filled() else { continue };
                     let tile = Filled { data, layout: work.tile.layout() };
-                    drainer.drain(tile, batch, *ticket, &mut plain.data, counters)?;
+                    drainer.drain(tile, (batch, *ticket), &mut plain.data, permit, counters)?;
                 }
             }
             progress.advance(moved_bytes(&task, item_bytes));

@@ -12,7 +12,7 @@ use zarrange_array::{Array, ArraySpec, Document, Layout, Node, open};
 use zarrange_codec::{CodecMetadata, Scratch};
 use zarrange_grid::{Dims, Region};
 use zarrange_io::wrappers::faults::{Fault, Faults, faulty};
-use zarrange_io::{Location, Opener, Store};
+use zarrange_io::{Change, Location, Opener, Store};
 use zarrange_rechunk::{
     ChunkSpec, Codecs, Difference, Durability, Job, KeySeparator, Named, NoProgress, RechunkError, Report,
     SpecError, Verify, prepare, run, verify,
@@ -36,11 +36,15 @@ fn values(shape: &[u64]) -> Vec<u8> {
 }
 
 fn create(location: &Location, shape: &[u64], chunk: &[u64]) {
+    create_with(location, shape, chunk, zstd());
+}
+
+fn create_with(location: &Location, shape: &[u64], chunk: &[u64], codecs: Vec<CodecMetadata>) {
     let document = Document::new(&ArraySpec {
         shape: shape.to_vec(),
         data_type: "uint32",
         fill_value: json!(u32::MAX),
-        layout: Layout { chunk: chunk.to_vec(), shard: None, codecs: zstd() },
+        layout: Layout { chunk: chunk.to_vec(), shard: None, codecs },
         dimension_names: ["a", "b", "c", "d"][..shape.len()].to_vec(),
         attributes: Map::from_iter([("units".to_owned(), json!("mag"))]),
     });
@@ -150,9 +154,37 @@ fn check(case: &Case, seen: &Mutex<BTreeMap<&'static str, usize>>) -> Result<(),
     prop_assert_eq!(differs, None);
 
     let again = place();
-    rechunk(Job { target: again.clone(), threads: 1 + threads % 4, ..this }).unwrap();
+    rechunk(Job { target: again.clone(), threads: 1 + threads % 4, ..this.clone() }).unwrap();
     let (a, b) = (objects(&to.open().unwrap()), objects(&again.open().unwrap()));
     prop_assert_eq!(a.keys().collect::<Vec<_>>(), b.keys().collect::<Vec<_>>());
+    check_regrouped(case, &to, this, seen)
+}
+
+/// The same chunks without shards, and in larger ones: no chunk is decoded, and the values are the same.
+fn check_regrouped(
+    case: &Case,
+    from: &Location,
+    job: Job,
+    seen: &Mutex<BTreeMap<&'static str, usize>>,
+) -> Result<(), TestCaseError> {
+    let Case { shape, target, .. } = case;
+    let larger: Vec<i64> = target.iter().map(|c| i64::try_from(*c * 3).unwrap()).collect();
+    let mut from = from.clone();
+    for shards in [ChunkSpec::None, ChunkSpec::Sizes(larger)] {
+        let to = place();
+        let shards = vec![Named { array: None, spec: shards }];
+        let this = Job { source: from, target: to.clone(), shards, ..job.clone() };
+        let Ok(prepared) = prepare(this) else { return Ok(()) };
+        let report = run(prepared, &NoProgress).unwrap();
+        prop_assert!(report.cost.peak_budget_bytes <= case.memory, "{report:?}");
+        if report.cost.strategy == "regroup" {
+            prop_assert_eq!(report.cost.source_chunk_decodes, 0);
+        }
+        *seen.lock().unwrap().entry(report.cost.strategy).or_default() += 1;
+        let (data, _) = array(&to).read_region(&Region::whole(shape)).unwrap();
+        prop_assert!(data == values(shape), "{} differs", report.cost.strategy);
+        from = to;
+    }
     Ok(())
 }
 
@@ -163,7 +195,7 @@ fn every_element_arrives_once() {
         TestRunner::new(ProptestConfig { failure_persistence: None, cases: 400, ..Default::default() });
     runner.run(&case(), |case| check(&case, &seen)).unwrap();
     let seen = seen.into_inner().unwrap();
-    for way in ["copy", "direct", "reread", "staged"] {
+    for way in ["copy", "regroup", "direct", "reread", "staged"] {
         assert!(seen.contains_key(way), "no case went the way {way:?}: {seen:?}");
     }
 }
@@ -185,6 +217,34 @@ fn the_same_job_gives_the_same_bytes() {
     check(&[5, 5], Some(&[30, 25]), 1 << 20);
     check(&[5, 5], Some(&[60, 50]), 20_000);
     check(&[60, 2], None, 8000);
+}
+
+/// Chunks without compression are read in slices where a target object needs no more: whatever the byte order, and where
+/// chunks reach beyond the array or are missing.
+#[test]
+fn slices_of_uncompressed_chunks() {
+    let check = |rows: u64, endian: &str, shard: &[u64], requests: u64| {
+        let (from, to) = (place(), place());
+        let bytes: CodecMetadata =
+            serde_json::from_value(json!({"name": "bytes", "configuration": {"endian": endian}})).unwrap();
+        create_with(&from, &[rows, 3], &[60_000, 1], vec![bytes]);
+        let removed = array(&from).key(&[0, 1]);
+        from.open().unwrap().change(Change::Remove(&removed)).unwrap();
+        let report = rechunk(job(&from, &to, &[100, 3], Some(shard), 1 << 22, 2)).unwrap();
+        assert_eq!(report.cost.source_chunk_decodes, requests, "{rows} {endian} {shard:?}");
+        let whole = Region::whole(&[rows, 3]);
+        let (a, b) = (array(&from).read_region(&whole).unwrap().0, array(&to).read_region(&whole).unwrap().0);
+        assert!(a == b, "{rows} {endian} {shard:?}");
+        // A chunk of another size is damaged, though the slice that is read would be there.
+        let key = array(&from).key(&[0, 0]);
+        from.open().unwrap().put(&key, &vec![1; 4 * 60_000 + 1]).unwrap();
+        let error = rechunk(job(&from, &place(), &[100, 3], Some(shard), 1 << 22, 2)).unwrap_err();
+        assert!(error.to_string().contains("only 240000 can be valid"), "{error}");
+    };
+    check(60_000, "little", &[20_000, 3], 2 * 3);
+    check(60_000, "big", &[20_000, 3], 2 * 3);
+    check(50_000, "little", &[30_000, 3], 2 * 2);
+    check(25_000, "big", &[20_000, 3], 2 * 2);
 }
 
 #[test]

@@ -83,7 +83,7 @@ pub(crate) struct RechunkArgs {
     /// Chunk shape (of inner chunks, where there are shards)
     #[arg(long, value_name = "SPEC", num_args = 1.., value_parser = named)]
     pub(crate) chunks: Vec<Named>,
-    /// Shard shape
+    /// Shard shape, or none [default: as now where chunks stay as they are, otherwise none]
     #[arg(long, value_name = "SPEC", num_args = 1.., value_parser = named)]
     pub(crate) shards: Vec<Named>,
     /// Bound on all data buffers together [default: half of the available memory]

@@ -5,6 +5,7 @@
 #![expect(unsafe_code, reason = "calls of the C library")]
 
 use std::ffi::{CStr, c_int};
+use std::ops::Range;
 
 use crate::CodecError;
 use crate::bytes::{blosclz, too_long};
@@ -82,13 +83,64 @@ pub(crate) fn encoded_bytes_max(bytes: usize) -> usize {
 }
 
 pub(crate) fn decode(src: &[u8], dst: &mut [u8], shuffled: &mut Vec<u8>) -> Result<usize, CodecError> {
+    let Header { content, lz } = check(src, dst.len())?;
+    if content == 0 {
+        return Ok(0);
+    }
+    if lz.is_blosclz() {
+        blosclz::decode(src, lz, &mut dst[..content], shuffled)
+            .map_err(|_| CodecError::corrupt("blosc", "the compressed blocks are damaged"))?;
+        return Ok(content);
+    }
+    // SAFETY: the header's sizes were checked against both buffers; the library writes at most `dst.len()` bytes.
+    let written = unsafe {
+        blosc_src::blosc_decompress_ctx(src.as_ptr().cast(), dst.as_mut_ptr().cast(), dst.len(), 1)
+    };
+    written_bytes(written, content)
+}
+
+/// Decodes the blocks that hold the bytes `part` of a chunk to their place in `dst`, which has the size of the chunk; which bytes it
+/// then holds, or `None` if only the whole can be decoded.
+pub(crate) fn decode_part(
+    src: &[u8],
+    part: Range<usize>,
+    dst: &mut [u8],
+) -> Result<Option<Range<usize>>, CodecError> {
+    let Header { content, lz } = check(src, dst.len())?;
+    let item = lz.type_bytes;
+    if content != dst.len() || item == 0 || lz.is_blosclz() || !content.is_multiple_of(item) {
+        return Ok(None);
+    }
+    let (first, last) = (part.start / item, part.end.div_ceil(item));
+    let (Ok(start), Ok(count)) = (c_int::try_from(first), c_int::try_from(last - first)) else {
+        return Ok(None);
+    };
+    let part = first * item..last * item;
+    let wanted = &mut dst[part.clone()];
+    // SAFETY: the header was checked to be valid for `src.len()` bytes; the items are inside the content, and the library
+    // writes them, `count` times `item` bytes, to `wanted`, which has that size.
+    let written =
+        unsafe { blosc_src::blosc_getitem(src.as_ptr().cast(), start, count, wanted.as_mut_ptr().cast()) };
+    written_bytes(written, wanted.len())?;
+    Ok(Some(part))
+}
+
+/// What the header of a frame says.
+struct Header {
+    /// Bytes of the decoded content.
+    content: usize,
+    lz: blosclz::Header,
+}
+
+/// Reads and checks the header of `src`, whose content may have up to `content_max` bytes.
+fn check(src: &[u8], content_max: usize) -> Result<Header, CodecError> {
     let header: &[u8; HEADER_BYTES] = src.first_chunk().ok_or_else(|| {
         CodecError::corrupt("blosc", format!("{} bytes are too few for a header", src.len()))
     })?;
     let field =
         |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]) as usize;
     let (content, whole) = (field(4), field(12));
-    if content > dst.len() {
+    if content > content_max {
         return Err(too_long("blosc"));
     }
     if whole != src.len() {
@@ -102,21 +154,14 @@ pub(crate) fn decode(src: &[u8], dst: &mut [u8], shuffled: &mut Vec<u8>) -> Resu
     if valid != 0 || valid_bytes != content {
         return Err(CodecError::corrupt("blosc", "the header is not valid"));
     }
-    if content == 0 {
-        return Ok(0);
-    }
     let lz = blosclz::Header { flags: header[2], type_bytes: usize::from(header[3]), block_bytes: field(8) };
-    if lz.is_blosclz() {
-        blosclz::decode(src, lz, &mut dst[..content], shuffled)
-            .map_err(|_| CodecError::corrupt("blosc", "the compressed blocks are damaged"))?;
-        return Ok(content);
-    }
-    // SAFETY: the header's sizes were checked against both buffers; the library writes at most `dst.len()` bytes.
-    let written = unsafe {
-        blosc_src::blosc_decompress_ctx(src.as_ptr().cast(), dst.as_mut_ptr().cast(), dst.len(), 1)
-    };
+    Ok(Header { content, lz })
+}
+
+/// The number of bytes that the library says it wrote, if it is the expected one.
+fn written_bytes(written: c_int, expected: usize) -> Result<usize, CodecError> {
     match usize::try_from(written) {
-        Ok(written) if written == content => Ok(written),
+        Ok(written) if written == expected => Ok(written),
         _ => Err(CodecError::corrupt("blosc", format!("the compressed blocks are damaged (code {written})"))),
     }
 }

@@ -1,0 +1,163 @@
+//! Reading regions: the same values whatever the codecs, and no more bytes than needed where the codecs allow that.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+use zarrange_array::{Array, ArraySpec, Document, Layout, RegionReader, ShardWriter};
+use zarrange_codec::{CodecMetadata, Scratch};
+use zarrange_grid::{Dims, Region, copy_region};
+use zarrange_io::Location;
+
+const ITEM: usize = 4;
+
+fn lists() -> Vec<Value> {
+    let (little, big) = (
+        json!({"name": "bytes", "configuration": {"endian": "little"}}),
+        json!({"name": "bytes", "configuration": {"endian": "big"}}),
+    );
+    let blosc = |cname: &str, shuffle: &str, typesize: u32| {
+        json!({"name": "blosc", "configuration":
+            {"cname": cname, "clevel": 3, "shuffle": shuffle, "typesize": typesize, "blocksize": 128}})
+    };
+    let crc = json!({"name": "crc32c"});
+    let transpose = json!({"name": "transpose", "configuration": {"order": [1, 0]}});
+    vec![
+        json!([little]),
+        json!([big]),
+        json!([little, crc]),
+        json!([transpose, little]),
+        json!([little, {"name": "zstd", "configuration": {"level": 1, "checksum": false}}]),
+        json!([big, blosc("lz4", "shuffle", 4)]),
+        json!([little, blosc("zstd", "bitshuffle", 4), crc]),
+        json!([little, blosc("lz4", "noshuffle", 3)]),
+        json!([little, blosc("blosclz", "shuffle", 4)]),
+        json!([transpose, big, blosc("lz4", "shuffle", 4)]),
+    ]
+}
+
+/// Values that differ from element to element; every fourth chunk-sized run is the fill value.
+fn values(shape: &[u64]) -> Vec<u8> {
+    let count = u32::try_from(shape.iter().product::<u64>()).unwrap();
+    (0..count).flat_map(|k| if k % 64 < 16 { 7 } else { k * 3 / 2 }.to_le_bytes()).collect()
+}
+
+/// An array of `shape` in memory, whose chunks lie in shards if there is a shard shape.
+fn array(shape: &[u64], chunk: &[u64], shard: Option<&[u64]>, list: &Value) -> Array {
+    static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+    let name = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let codecs: Vec<CodecMetadata> = serde_json::from_value(list.clone()).unwrap();
+    let document = Document::new(&ArraySpec {
+        shape: shape.to_vec(),
+        data_type: "uint32",
+        fill_value: json!(7),
+        layout: Layout { chunk: chunk.to_vec(), shard: shard.map(<[u64]>::to_vec), codecs },
+        dimension_names: vec!["a", "b"],
+        attributes: Map::new(),
+    });
+    let array = Array::new(Location::Memory(format!("region-{name}")).open().unwrap(), document, 3).unwrap();
+    let (whole, data) = (Region::whole(shape), values(shape));
+    let elements = array.elements().unwrap();
+    let mut scratch = Scratch::new(elements.chain());
+    if shard.is_none() {
+        array.write_region(&whole, &data, &mut scratch).unwrap();
+        return array;
+    }
+    let layout = |region: &Region| zarrange_grid::Layout::c_order(region.clone(), ITEM as u64);
+    for object in (0..array.objects().count()).map(|k| array.objects().all().unravel(k)) {
+        let mut writer = ShardWriter::create(&array, &object).unwrap();
+        let inside = elements.units.covering(&array.objects().region(&object));
+        // Every third inner chunk is missing where it is all fill; the others are written backwards.
+        for unit in (0..inside.elements()).rev().map(|k| inside.unravel(k)) {
+            let (part, cell) = (elements.units.region(&unit), elements.units.cell(&unit));
+            let mut plain = [7, 0, 0, 0].repeat(usize::try_from(cell.elements()).unwrap());
+            let mut encoded = vec![0; elements.chain().encoded_bytes_max()];
+            copy_region(&part, (&data, &layout(&whole)), (&mut plain, &layout(&cell)), ITEM);
+            if zarrange_grid::is_filled(&plain, &[7, 0, 0, 0]) {
+                continue;
+            }
+            let bytes = elements.chain().encode(&plain, &mut encoded, &mut scratch).unwrap();
+            let offset = writer.reserve(array.inner_number(elements, &object, &unit), bytes as u64);
+            writer.file().write(offset, &encoded[..bytes]).unwrap();
+        }
+        writer.finish(&array).unwrap();
+    }
+    array
+}
+
+fn naive(shape: &[u64], region: &Region) -> Vec<u8> {
+    let layout = |region: &Region| zarrange_grid::Layout::c_order(region.clone(), ITEM as u64);
+    let mut out = vec![0; usize::try_from(region.elements()).unwrap() * ITEM];
+    let whole = Region::whole(shape);
+    copy_region(region, (&values(shape), &layout(&whole)), (&mut out, &layout(region)), ITEM);
+    out
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// One reader for many regions gives what the array holds, whatever its chunks, shards and codecs.
+    #[test]
+    fn any_region(
+        list in prop::sample::select(lists()),
+        shape in prop::array::uniform2(1u64..60),
+        chunk in prop::array::uniform2(1u64..20),
+        shards in prop::option::of(prop::array::uniform2(1u64..4)),
+        corners in prop::collection::vec(prop::array::uniform4(0.0f64..1.0), 1..6),
+    ) {
+        let shard = shards.map(|s| [s[0] * chunk[0], s[1] * chunk[1]]);
+        let array = array(&shape, &chunk, shard.as_ref().map(|s| &s[..]), &list);
+        let mut reader = RegionReader::new(&array).unwrap();
+        for corner in corners {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "small")]
+            let at = |d: usize, share: f64| (share * shape[d] as f64) as u64;
+            let start: Dims = (0..2).map(|d| at(d, corner[d])).collect();
+            let size: Dims = (0..2).map(|d| (1 + at(d, corner[2 + d])).min(shape[d] - start[d])).collect();
+            let region = Region::new(start, size);
+            let mut out = vec![0xEE; usize::try_from(region.elements()).unwrap() * ITEM];
+            reader.read_into(&region, &mut out).unwrap();
+            prop_assert!(out == naive(&shape, &region), "{:?}", region);
+        }
+    }
+}
+
+/// Parts of chunks without compression are read alone, and a shard's index is read once.
+#[test]
+fn no_more_is_read_than_needed() {
+    let check = |shard: Option<&[u64]>, expected: &[(u64, u64)]| {
+        let little = json!([{"name": "bytes", "configuration": {"endian": "little"}}]);
+        let array = array(&[64, 100], &[16, 100], shard, &little);
+        let mut reader = RegionReader::new(&array).unwrap();
+        let mut before = (0, 0);
+        for (row, expected) in [20u64, 21].iter().zip(expected) {
+            let region = Region::new(vec![*row, 10], vec![1, 50]);
+            let mut out = vec![0; 50 * ITEM];
+            reader.read_into(&region, &mut out).unwrap();
+            assert_eq!(out, naive(&[64, 100], &region));
+            let cost = (reader.cost().requests, reader.cost().bytes);
+            assert_eq!((cost.0 - before.0, cost.1 - before.1), *expected, "{shard:?}, row {row}");
+            before = cost;
+        }
+    };
+    check(None, &[(1, 200), (1, 200)]);
+    // The index of four inner chunks has 4 * 16 bytes and a checksum.
+    check(Some(&[64, 100]), &[(2, 200 + 68), (1, 200)]);
+}
+
+/// A part of a damaged chunk is an error, though the part itself would be there.
+#[test]
+fn a_chunk_of_another_size_is_refused() {
+    for shard in [None, Some(&[64u64, 100][..])] {
+        let zstd = json!([{"name": "bytes", "configuration": {"endian": "little"}}, {"name": "crc32c"}]);
+        let stored = array(&[64, 100], &[16, 100], shard, &zstd);
+        let plain = json!([{"name": "bytes", "configuration": {"endian": "little"}}]);
+        let layout = Layout {
+            chunk: vec![16, 100],
+            shard: shard.map(<[u64]>::to_vec),
+            codecs: serde_json::from_value(plain).unwrap(),
+        };
+        // Four bytes of checksum more than the metadata says.
+        let array = Array::new(stored.store().clone(), stored.document().with_layout(&layout), 3).unwrap();
+        let error = array.read_region(&Region::new(vec![20, 10], vec![1, 50])).unwrap_err().to_string();
+        assert!(error.contains("6404 bytes") && error.contains("6400"), "{error}");
+    }
+}

@@ -1,0 +1,192 @@
+//! Encoded chunks moved to other shards, or into or out of shards: nothing is decoded.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use zarrange_array::{Array, ChunkWriter, Elements};
+use zarrange_codec::{ArrayCodec, ShardIndex};
+use zarrange_grid::Dims;
+use zarrange_plan::Stage;
+
+use crate::RechunkError;
+use crate::budget::{Budget, Lease};
+use crate::fill::{Fill, Filler, Source, sharded};
+use crate::gate::{Gate, Permit};
+use crate::progress::Progress;
+use crate::report::{Counters, add};
+use crate::shards::{Segment, Sequencer};
+use crate::walk::{Batch, Cursor};
+
+/// Moves every chunk of `source` that is stored into `target`, whose chunks and codecs are the same.
+pub(crate) fn run(
+    (source, target): (&Array, &Array),
+    (stage, durable): (&Stage, bool),
+    budget: &Arc<Budget>,
+    counters: &Counters,
+    progress: &dyn Progress,
+) -> Result<(), RechunkError> {
+    let (from, to) = (source.elements()?, target.elements()?);
+    let (sequencer, _leases) = sequencer((target, to), (stage, durable), budget)?;
+    let _indexes = match &from.codec {
+        ArrayCodec::Shards(codec) => {
+            Some(budget.lease((stage.workers + 1) * ShardIndex::memory_bytes(codec.grid().count()))?)
+        }
+        ArrayCodec::Chunks(_) | ArrayCodec::Slices(_) => None,
+    };
+    let (gate, work) = (Gate::new(stage.threads), Mutex::new(Work::new((source, from), target, stage)));
+    let worker = || -> Result<(), RechunkError> {
+        let (read, write) = (budget.take(stage.encoded_bytes)?, budget.take(stage.encoded_bytes)?);
+        let Filler::Array(chunks) = Fill::Array(source, from).worker(budget)? else { return Ok(()) };
+        let sink = match &sequencer {
+            Some(sequencer) => Sink::Shards(sequencer),
+            None => Sink::Chunks(ChunkWriter::new(target)),
+        };
+        let segment = Segment { buffer: write.data, ..Segment::default() };
+        let mut mover = Mover { target: (target, to), chunks, read: read.data, segment, sink, counters };
+        loop {
+            let task = work.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let Some(task) = task else { return Ok(()) };
+            mover.carry(&task, &mut gate.enter())?;
+            progress.advance(task.batch.indices().map(|unit| from.units.region(&unit).elements()).sum());
+        }
+    };
+    let stop = || {
+        work.lock().unwrap_or_else(PoisonError::into_inner).stop();
+        if let Some(sequencer) = &sequencer {
+            sequencer.abort();
+        }
+    };
+    let worker = || {
+        let unless_done = OnDrop(stop);
+        worker().inspect(|()| std::mem::forget(unless_done))
+    };
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..stage.workers).map(|_| scope.spawn(worker)).collect();
+        let outcomes: Vec<_> =
+            workers.into_iter().map(|w| w.join().unwrap_or(Err(RechunkError::Panicked))).collect();
+        outcomes.into_iter().collect()
+    })
+}
+
+/// Lets the others go when a worker fails or panics, so that they do not wait for it.
+struct OnDrop<F: Fn()>(F);
+
+impl<F: Fn()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        self.0();
+    }
+}
+
+/// What puts segments into shards, if the target has shards, and the memory that it holds.
+fn sequencer<'a>(
+    (target, to): (&'a Array, &'a Elements),
+    (stage, durable): (&Stage, bool),
+    budget: &Arc<Budget>,
+) -> Result<(Option<Sequencer<'a>>, Vec<Lease>), RechunkError> {
+    let ArrayCodec::Shards(codec) = &to.codec else { return Ok((None, Vec::new())) };
+    let open = 1 + stage.workers + stage.parked;
+    let mut leases = vec![budget.lease(open * ShardIndex::memory_bytes(codec.grid().count()))?];
+    let mut buffers = Vec::new();
+    for _ in 0..stage.parked {
+        let buffer = budget.take(stage.encoded_bytes)?;
+        buffers.push(buffer.data);
+        leases.push(buffer.lease);
+    }
+    Ok((Some(Sequencer::new(target, to, buffers, durable)), leases))
+}
+
+/// Batches of chunks, target object by target object.
+struct Work<'a> {
+    from: (&'a Array, &'a Elements),
+    target: &'a Array,
+    /// Chunks of a batch at most.
+    together: u64,
+    object: u64,
+    inside: Option<Cursor>,
+    ticket: u64,
+}
+
+/// Chunks of one source object that belong to one target object, and their place in the order of all.
+struct Task {
+    object: Dims,
+    batch: Batch,
+    ticket: u64,
+}
+
+impl<'a> Work<'a> {
+    fn new((source, from): (&'a Array, &'a Elements), target: &'a Array, stage: &Stage) -> Self {
+        let together = stage.encoded_bytes / (from.chain().encoded_bytes_max() as u64).max(1);
+        Self { from: (source, from), target, together, object: 0, inside: None, ticket: 0 }
+    }
+
+    fn stop(&mut self) {
+        self.object = self.target.objects().count();
+        self.inside = None;
+    }
+}
+
+impl Iterator for Work<'_> {
+    type Item = Task;
+
+    fn next(&mut self) -> Option<Task> {
+        let (source, from) = self.from;
+        let objects = self.target.objects();
+        while self.object < objects.count() {
+            let object = objects.all().unravel(self.object);
+            let cursor = self.inside.get_or_insert_with(|| {
+                let region = objects.region(&object);
+                Cursor::new(&region, &from.units, sharded(source, from), self.together)
+            });
+            if let Some(batch) = cursor.next() {
+                let ticket = self.ticket;
+                self.ticket += 1;
+                return Some(Task { object, batch, ticket });
+            }
+            (self.object, self.inside) = (self.object + 1, None);
+        }
+        None
+    }
+}
+
+/// One worker's means to move chunks.
+struct Mover<'a> {
+    target: (&'a Array, &'a Elements),
+    chunks: Box<Source<'a>>,
+    read: Vec<u8>,
+    segment: Segment,
+    sink: Sink<'a>,
+    counters: &'a Counters,
+}
+
+enum Sink<'a> {
+    Chunks(ChunkWriter<'a>),
+    Shards(&'a Sequencer<'a>),
+}
+
+impl Mover<'_> {
+    fn carry(&mut self, task: &Task, permit: &mut Permit<'_>) -> Result<(), RechunkError> {
+        let Self { target: (target, to), chunks, read, segment, sink, counters } = self;
+        segment.begin(&task.object, task.batch.count);
+        chunks.each(&task.batch, read, permit, |_, unit, stored| {
+            let Some(stored) = stored else { return Ok(()) };
+            add(&counters.bytes_read, stored.len() as u64);
+            add(&counters.chunks_written, 1);
+            segment.buffer[segment.bytes..][..stored.len()].copy_from_slice(stored);
+            segment.bytes += stored.len();
+            match sink {
+                Sink::Chunks(writer) => writer.push(unit, stored.len()),
+                Sink::Shards(_) => {
+                    let inner = target.inner_number(to, &task.object, unit);
+                    segment.entries.push((inner, stored.len() as u64));
+                }
+            }
+            Ok(())
+        })?;
+        match sink {
+            Sink::Chunks(writer) => {
+                add(&counters.bytes_written, segment.bytes as u64);
+                Ok(permit.waiting(|| writer.write(&segment.buffer))?)
+            }
+            Sink::Shards(sequencer) => permit.waiting(|| sequencer.commit(task.ticket, segment, counters)),
+        }
+    }
+}
