@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use bench_harness::cases::{CASES, Case};
 use bench_harness::machine::Machine;
-use bench_harness::place;
 use bench_harness::report::Report;
-use bench_harness::roofline::{Options, measure, small_memory};
+use bench_harness::roofline::{Options, measure, small_memory, target};
+use bench_harness::{light_curves, place};
 use clap::{Parser, Subcommand};
 
 /// Measures zarrange against what the machine allows.
@@ -25,8 +25,8 @@ enum Command {
 
 #[derive(Debug, clap::Args)]
 struct RooflineArgs {
-    /// W, N, U, T, S, and M (W within 128 MB) [default: all]
-    #[arg(value_parser = ["W", "N", "U", "T", "S", "M"])]
+    /// W, N, U, T, S, M (W within 128 MB) and L (light curves read from W's target) [default: all]
+    #[arg(value_parser = ["W", "N", "U", "T", "S", "M", "L"])]
     cases: Vec<String>,
     /// Threads of the engine, one run for each
     #[arg(long, value_name = "N", value_delimiter = ',', default_value = "2,1", value_parser = clap::value_parser!(u64).range(1..=4096))]
@@ -60,6 +60,9 @@ fn main() -> anyhow::Result<()> {
         if let Some(case) = Case::named("W").filter(|_| wanted("M")) {
             small_memory(&case, options, &mut report)?;
         }
+    }
+    if let Some(case) = Case::named("W").filter(|_| wanted("L")) {
+        light_curves::measure(&case, &target(&case, &dir)?, usize::try_from(args.turns)?, &mut report)?;
     }
     println!();
     report.end();

@@ -7,6 +7,7 @@
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
@@ -47,7 +48,7 @@ struct Turn {
     encode: f64,
     copy: f64,
     device: f64,
-    /// Creating as many files of the same size, or the same job within 128 MB; where the case asks for it.
+    /// Creating as many files of the same size, or the command as a whole process; where the case asks for it.
     other: Option<f64>,
 }
 
@@ -98,6 +99,7 @@ fn one_turn(case: &Case, source: &Location, target: &Path, options: Options<'_>)
     let (seconds_of, device_rate) = (copy.seconds_per_byte(), device_rate(target)?);
     let other = match case.name {
         "T" => Some(create_files(&target.with_extension("files"), &to, stored)?),
+        "S" => Some(whole_process(case, source, &target.with_extension("process"), options.threads)?),
         _ => None,
     };
     Ok(Turn {
@@ -139,6 +141,23 @@ fn rechunk(
     let begin = Instant::now();
     run_job(prepare(job)?, &NoProgress)?;
     Ok(begin.elapsed().as_secs_f64())
+}
+
+/// Seconds that the command `zarrange`, built beside this one, takes from its start to its end.
+fn whole_process(case: &Case, source: &Location, target: &Path, threads: u64) -> anyhow::Result<f64> {
+    let text = |shape: &[u64; 3]| shape.map(|n| n.to_string()).join(",");
+    let command = std::env::current_exe()?.with_file_name("zarrange");
+    ensure!(command.exists(), "{} is missing: cargo build --release --bin zarrange", command.display());
+    let begin = Instant::now();
+    let done = Command::new(&command)
+        .args(["rechunk", &source.to_string()])
+        .arg(target)
+        .args(["--chunks", &text(&case.chunk), "--threads", &threads.to_string()])
+        .stdout(Stdio::null())
+        .status()?;
+    let seconds = begin.elapsed().as_secs_f64();
+    ensure!(done.success(), "{} failed", command.display());
+    Ok(seconds)
 }
 
 /// Seconds that zstd itself takes to decode every chunk of `array`.
@@ -315,9 +334,25 @@ fn judge(case: &Case, options: Options<'_>, turns: &[Turn], report: &mut Report)
             let files = ratio(&|t| t.engine / t.other.unwrap_or(f64::NAN))?;
             report.bound(&name("engine / creating the files"), Bound::AtMost(2.0), files)?;
         }
+        "S" => {
+            let process = ratio(&|t| t.other.unwrap_or(f64::NAN) * 1e3)?;
+            report.bound(&name("whole process, ms"), Bound::AtMost(30.0), process)?;
+        }
         _ => {}
     }
     Ok(())
+}
+
+/// The target of `case` below `dir`, made if it is missing.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn target(case: &Case, dir: &Path) -> anyhow::Result<PathBuf> {
+    let path = dir.join(format!("case-{}-rechunked.zarr", case.name));
+    if !path.exists() {
+        rechunk(case, &case.source(dir)?, &Location::Path(path.clone()), 2, MEMORY_BYTES)?;
+    }
+    Ok(path)
 }
 
 /// Case M: W within 128 MB against W within 4 GiB, in turns.

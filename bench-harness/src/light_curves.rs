@@ -1,0 +1,132 @@
+//! Case L: one object's light curve from a sharded array, warm, with the shards' indexes known.
+//!
+//! Object by object in turns: our reader, a bare `pread` of the inner chunk with zstd's own decoding, and zarrs with its cache of
+//! shard indexes.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context as _, ensure};
+use zarrange_array::{Array, RegionReader};
+use zarrange_codec::{ArrayCodec, ShardIndex};
+use zarrange_grid::{Region, index};
+use zarrange_io::{Location, Opener};
+use zarrs::array::{
+    Array as ZarrsArray, ArrayShardedReadableExt as _, ArrayShardedReadableExtCache, ArraySubset,
+    CodecOptions,
+};
+use zarrs_filesystem::FilesystemStore;
+
+use crate::cases::{Case, ITEM_BYTES};
+use crate::compare::Ratio;
+use crate::place::Random;
+use crate::report::{Bound, Report};
+
+/// Objects read in a turn.
+const READS: usize = 2000;
+
+/// Reads light curves from `target`, the sharded target of `case`, in `turns` turns.
+///
+/// # Errors
+/// If it cannot be read, or the readers disagree.
+pub fn measure(case: &Case, target: &Path, turns: usize, report: &mut Report) -> anyhow::Result<()> {
+    let node = zarrange_array::open(&Opener::auto()?.open(&Location::Path(target.to_owned()))?)?;
+    let zarrange_array::Node::Array(array) = node else { anyhow::bail!("not an array") };
+    let mut ours = RegionReader::new(&array)?;
+    let mut bare = Bare::new(&array, target)?;
+    let zarrs = ZarrsArray::open(Arc::new(FilesystemStore::new(target)?), "/")?;
+    let cache = ArrayShardedReadableExtCache::new(&zarrs);
+    let [objects, epochs, values] = case.shape;
+    let mut curve = vec![0; index(epochs * values * ITEM_BYTES)];
+    let (mut to_bare, mut to_zarrs) = (Vec::new(), Vec::new());
+    let mut random = Random::new(2);
+    for turn in 0..=turns {
+        let mut times: [Vec<f64>; 3] = std::array::from_fn(|_| Vec::with_capacity(READS));
+        for object in random.distinct(READS, objects) {
+            let begin = Instant::now();
+            ours.read_into(&Region::new(vec![object, 0, 0], vec![1, epochs, values]), &mut curve)?;
+            times[0].push(begin.elapsed().as_secs_f64());
+            let begin = Instant::now();
+            let chunk = bare.read(object)?;
+            times[1].push(begin.elapsed().as_secs_f64());
+            let from = index(object % case.chunk[0]) * curve.len();
+            ensure!(chunk[from..from + curve.len()] == curve, "object {object}: not the bytes of the chunk");
+            let begin = Instant::now();
+            let subset = ArraySubset::new_with_ranges(&[object..object + 1, 0..epochs, 0..values]);
+            let theirs: Vec<f32> =
+                zarrs.retrieve_array_subset_sharded_opt(&cache, &subset, &CodecOptions::default())?;
+            times[2].push(begin.elapsed().as_secs_f64());
+            let same = theirs.iter().zip(curve.as_chunks().0).all(|(a, b)| a.to_ne_bytes() == *b);
+            ensure!(same && theirs.len() * 4 == curve.len(), "object {object}: zarrs reads something else");
+        }
+        let [ours, bare, zarrs] = times.map(median);
+        report.line(&serde_json::json!({"case": "L", "turn": turn, "ours": ours, "pread and zstd": bare, "zarrs": zarrs}))?;
+        // The first opens shards and fills the page cache.
+        if turn > 0 {
+            to_bare.push(ours / bare);
+            to_zarrs.push(zarrs / ours);
+        }
+        if turn == turns {
+            println!(
+                "L: median of {READS} objects: ours {:.0} us, pread and zstd {:.0} us, zarrs {:.0} us",
+                ours * 1e6,
+                bare * 1e6,
+                zarrs * 1e6
+            );
+        }
+    }
+    let ratio = |ratios| Ratio::of(ratios).context("there were turns");
+    report.bound("L: ours / pread and zstd, median", Bound::AtMost(1.3), ratio(to_bare)?)?;
+    report.bound("L: zarrs / ours, median", Bound::AtLeast(2.0), ratio(to_zarrs)?)?;
+    Ok(())
+}
+
+fn median(mut times: Vec<f64>) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
+}
+
+/// What a program does that knows where everything lies.
+struct Bare<'a> {
+    array: &'a Array,
+    shards: Vec<(File, ShardIndex)>,
+    context: zstd_safe::DCtx<'static>,
+    encoded: Vec<u8>,
+    chunk: Vec<u8>,
+}
+
+impl<'a> Bare<'a> {
+    fn new(array: &'a Array, target: &Path) -> anyhow::Result<Self> {
+        let elements = array.elements()?;
+        let ArrayCodec::Shards(codec) = &elements.codec else { anyhow::bail!("the target has shards") };
+        let mut shards = Vec::new();
+        for shard in (0..array.objects().count()).map(|k| array.objects().all().unravel(k)) {
+            let file = File::open(target.join(array.key(&shard)))?;
+            let bytes = file.metadata()?.len();
+            let mut encoded = vec![0; codec.index_bytes()];
+            file.read_exact_at(&mut encoded, codec.index_offset(bytes)?)?;
+            shards.push((file, codec.decode_index(&encoded, bytes)?));
+        }
+        let (chunk, encoded) =
+            (vec![0; elements.chain().chunk_bytes()], vec![0; elements.chain().encoded_bytes_max()]);
+        Ok(Self { array, shards, context: zstd_safe::DCtx::create(), encoded, chunk })
+    }
+
+    /// The inner chunk with `object`.
+    fn read(&mut self, object: u64) -> anyhow::Result<&[u8]> {
+        let (shard, chunk) =
+            (self.array.objects().chunk_shape()[0], self.array.elements()?.units.chunk_shape()[0]);
+        let (file, entries) = &self.shards[index(object / shard)];
+        let entry = entries.get(index(object % shard / chunk));
+        let (offset, bytes) = entry.context("every inner chunk is stored")?;
+        let encoded = &mut self.encoded[..index(bytes)];
+        file.read_exact_at(encoded, offset)?;
+        let bytes = self.context.decompress(&mut self.chunk[..], encoded);
+        let bytes = bytes.map_err(|code| anyhow::anyhow!("zstd: {}", zstd_safe::get_error_name(code)))?;
+        ensure!(bytes == self.chunk.len(), "a chunk decodes to its size");
+        Ok(&self.chunk)
+    }
+}
