@@ -5,9 +5,10 @@
 
 use smallvec::SmallVec;
 
+use crate::index;
+use crate::kernel::{self, Level};
 use crate::layout::Layout;
 use crate::region::Region;
-use crate::{index, kernel};
 
 /// One loop of a copy: `len` steps of `src` and `dst` bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,10 +19,12 @@ pub(crate) struct Axis {
 }
 
 /// A reduced copy: `run` contiguous bytes at each point of the `axes`, outermost (largest destination stride) first.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Reduced {
     pub(crate) axes: SmallVec<[Axis; 6]>,
     pub(crate) run: usize,
+    /// Bytes that swap together; 1 where none do.
+    pub(crate) unit: usize,
     /// Nothing to copy.
     pub(crate) empty: bool,
 }
@@ -49,11 +52,11 @@ impl Reduced {
             run *= last.len;
             axes.pop();
         }
-        Self { axes, run, empty }
+        Self { axes, run, unit: 1, empty }
     }
 
-    /// Bytes from the first byte touched to one past the last, on each side.
-    fn extents(&self) -> (usize, usize) {
+    /// Bytes from the first byte touched to one past the last, on each side, of a copy that is not empty.
+    pub(crate) fn extents(&self) -> (usize, usize) {
         self.axes.iter().fold((self.run, self.run), |(src, dst), a| {
             (src + (a.len - 1) * a.src, dst + (a.len - 1) * a.dst)
         })
@@ -61,8 +64,11 @@ impl Reduced {
 
     /// Whether the copy stays within `src_bytes` and `dst_bytes`.
     pub(crate) fn fits(&self, src_bytes: usize, dst_bytes: usize) -> bool {
+        if self.empty {
+            return true;
+        }
         let (src, dst) = self.extents();
-        self.empty || (src <= src_bytes && dst <= dst_bytes)
+        src <= src_bytes && dst <= dst_bytes
     }
 }
 
@@ -70,15 +76,26 @@ impl Reduced {
 ///
 /// # Panics
 /// If a stride leads out of a buffer.
-pub fn copy_strided(
+pub fn copy_strided(shape: &[u64], src: (&[u8], &[u64]), dst: (&mut [u8], &[u64]), item_bytes: usize) {
+    copy_swapped(shape, src, dst, item_bytes, 1);
+}
+
+/// As [`copy_strided`], and reverses each `unit` bytes of every element on the way: the element for a change of byte
+/// order, its parts if it is a complex number. A unit of 1 changes nothing.
+///
+/// # Panics
+/// If a stride leads out of a buffer, or an element does not consist of whole units.
+pub fn copy_swapped(
     shape: &[u64],
     (src, src_strides): (&[u8], &[u64]),
     (dst, dst_strides): (&mut [u8], &[u64]),
     item_bytes: usize,
+    unit: usize,
 ) {
-    let copy = Reduced::new(shape, src_strides, dst_strides, item_bytes);
+    assert!(item_bytes.is_multiple_of(unit), "an element consists of whole units");
+    let copy = Reduced { unit, ..Reduced::new(shape, src_strides, dst_strides, item_bytes) };
     assert!(copy.fits(src.len(), dst.len()), "a copy stays within its buffers");
-    kernel::run_within(&copy, src, dst);
+    kernel::run_within(Level::best(), &copy, src, dst);
 }
 
 /// Copies `part` from a buffer laid out as `src_layout` into one laid out as `dst_layout`.

@@ -1,5 +1,8 @@
 //! Fill values: writing them and recognising them.
 
+/// What is filled so far is copied on in pieces of at most this much, which stay in the first-level cache.
+const PIECE: usize = 8192;
+
 /// Writes `pattern` over and over; `dst` holds whole elements of its size.
 pub fn fill_with(dst: &mut [u8], pattern: &[u8]) {
     if pattern.iter().all(|b| *b == pattern[0]) {
@@ -8,12 +11,16 @@ pub fn fill_with(dst: &mut [u8], pattern: &[u8]) {
     }
     let first = pattern.len().min(dst.len());
     dst[..first].copy_from_slice(&pattern[..first]);
-    // Doubling: each round copies all that is filled so far.
     let mut done = first;
-    while done < dst.len() {
+    while done < dst.len() && done < PIECE {
         let n = done.min(dst.len() - done);
         dst.copy_within(..n, done);
         done += n;
+    }
+    // Whole patterns, so that every piece is the same.
+    let (piece, rest) = dst.split_at_mut(done);
+    for part in rest.chunks_mut(piece.len().max(1)) {
+        part.copy_from_slice(&piece[..part.len()]);
     }
 }
 

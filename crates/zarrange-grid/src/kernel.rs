@@ -1,104 +1,159 @@
 //! The inner loops of a copy.
 //!
-//! Where the axis that is contiguous in the source is not the one contiguous in the destination, the two are walked
-//! in blocks, so that a cache line fetched for one element serves its neighbours before it is evicted.
+//! A copy is walked plane by plane. A plane has two axes: `inner`, the closest in the destination, and `across`. Where
+//! another axis is contiguous in the source, `across` is that one, and the plane is walked in blocks, so that a cache
+//! line fetched for one element serves its neighbours before it is evicted; vector code ([`transpose`]) then moves whole
+//! lines. Everything else is a lattice of runs ([`moves`]).
+//!
+//! Bounds are checked once for each copy ([`Reduced::fits`]). The instruction set is chosen once for each copy, too.
 #![expect(
     unsafe_code,
     reason = "a bounds check for each element would cost more than the copy; bounds are checked once"
 )]
 
+mod moves;
+#[cfg(test)]
+mod tests;
+mod transpose;
+mod vector;
+
 use smallvec::SmallVec;
 
 use crate::copy::{Axis, Reduced};
+pub(crate) use vector::Level;
 
-/// Elements along each side of a block: with 8-byte elements 32 lines of source and of destination, within L1.
-const BLOCK: usize = 32;
+/// Bytes that memory moves at once.
+const LINE: usize = 64;
+/// Pages whose lines take the same places in a cache.
+const PAGE: usize = 4096;
+/// Elements of `inner` that are walked before the next step of `across`. Each may be a page of its own: this many pages
+/// and lines stay in the second-level TLB and cache until their next lines are wanted.
+const ROWS: usize = 1024;
+/// The same where lines of all rows take the same places in the cache.
+const ROWS_COLLIDING: usize = 256;
+/// A source within this stays in the second-level cache; asking for its lines ahead costs more than it saves.
+const CACHED_BYTES: usize = 1 << 20;
+/// A destination that spans this much leaves the caches before it is read: it is better written past them.
+const STREAMED_BYTES: usize = 32 << 20;
+
+/// Two axes of a copy, and what is moved at each of their points.
+#[derive(Clone, Copy, Debug)]
+struct Plane {
+    inner: Axis,
+    /// Of length 1 if there is no second axis.
+    across: Axis,
+    /// `across` is closer in the source than `inner`.
+    crossed: bool,
+    /// Contiguous bytes at each point, on both sides.
+    run: usize,
+    /// Bytes that swap together; 1 where none do.
+    unit: usize,
+    /// Lines of the destination are written past the caches.
+    stream: bool,
+    /// The source is asked for ahead.
+    prefetch: bool,
+}
+
+type Loops = SmallVec<[Axis; 6]>;
+
+/// Moves one plane.
+type Body = unsafe fn(&Plane, *const u8, *mut u8);
 
 /// Runs a copy whose bounds were checked.
-pub(crate) fn run_within(copy: &Reduced, src: &[u8], dst: &mut [u8]) {
+pub(crate) fn run_within(level: Level, copy: &Reduced, src: &[u8], dst: &mut [u8]) {
     debug_assert!(copy.fits(src.len(), dst.len()));
     // SAFETY: every caller checked `fits`; `src` and `dst` cannot overlap, one being borrowed mutably.
-    unsafe { run(copy, src.as_ptr(), dst.as_mut_ptr()) }
+    unsafe { run(level, copy, src.as_ptr(), dst.as_mut_ptr()) }
 }
 
 /// Runs a copy.
 ///
 /// # Safety
 /// `src` is readable and `dst` writable over the extents of `copy`, and they do not overlap.
-pub(crate) unsafe fn run(copy: &Reduced, src: *const u8, dst: *mut u8) {
+pub(crate) unsafe fn run(level: Level, copy: &Reduced, src: *const u8, dst: *mut u8) {
     if copy.empty {
         return;
     }
-    // SAFETY: the caller's promise, passed on.
+    let (plane, far, near) = split(level, copy);
+    let mut block = plane;
+    block.inner.len = block_rows(&plane);
+    let blocks = Axis {
+        len: plane.inner.len / block.inner.len,
+        src: plane.inner.src * block.inner.len,
+        dst: plane.inner.dst * block.inner.len,
+    };
+    let loops: Loops = far.iter().copied().chain([blocks]).chain(near.iter().copied()).collect();
+    // SAFETY: the caller's promise: blocks and rest are parts of the inner axis.
     unsafe {
-        match copy.run {
-            1 => axes::<1>(copy, src, dst),
-            2 => axes::<2>(copy, src, dst),
-            4 => axes::<4>(copy, src, dst),
-            8 => axes::<8>(copy, src, dst),
-            16 => axes::<16>(copy, src, dst),
-            _ => axes::<0>(copy, src, dst),
+        each(&loops, src, dst, &block, body(level, &block));
+        let mut rest = plane;
+        rest.inner.len = plane.inner.len % block.inner.len;
+        if rest.inner.len > 0 {
+            let loops: Loops = far.into_iter().chain(near).collect();
+            let (src, dst) = (src.add(blocks.len * blocks.src), dst.add(blocks.len * blocks.dst));
+            each(&loops, src, dst, &rest, body(level, &rest));
         }
     }
+    if plane.stream {
+        vector::fence();
+    }
 }
 
-/// `RUN` bytes for each element; 0 stands for a run known only at run time.
-unsafe fn axes<const RUN: usize>(copy: &Reduced, src: *const u8, dst: *mut u8) {
-    // SAFETY: the caller's promise, passed on.
+/// How much of the inner axis is walked at a time.
+fn block_rows(plane: &Plane) -> usize {
+    let rows = match plane.crossed {
+        false => plane.inner.len,
+        true if plane.inner.src.is_multiple_of(PAGE) => ROWS_COLLIDING,
+        true => ROWS,
+    };
+    rows.min(plane.inner.len)
+}
+
+/// The plane of a copy, the loops outside the blocks of its inner axis, and those within them.
+fn split(level: Level, copy: &Reduced) -> (Plane, Loops, Loops) {
+    let single = Axis { len: 1, src: 0, dst: 0 };
+    let (inner, rest) = copy.axes.split_last().map_or((single, &[][..]), |(inner, rest)| (*inner, rest));
+    // The axis along which the source is walked most cheaply, if it is another one.
+    let closest = (0..rest.len()).min_by_key(|k| rest[*k].src).filter(|k| rest[*k].src < inner.src);
+    let mut far: Loops = rest.into();
+    let across = match closest {
+        Some(k) => far.remove(k),
+        None => far.pop().unwrap_or(single),
+    };
+    let crossed = closest.is_some();
+    // Loops that stay within the source's rows: their next step finds the lines of the last one still in the cache.
+    let mut near: Loops = far.iter().copied().filter(|a| crossed && a.src < inner.src).collect();
+    near.sort_by_key(|a| std::cmp::Reverse(a.src));
+    far.retain(|a| !crossed || a.src >= inner.src);
+    let (src_bytes, dst_bytes) = copy.extents();
+    let whole_lines = !crossed || across.dst.is_multiple_of(LINE);
+    let plane = Plane {
+        inner,
+        across,
+        crossed,
+        run: copy.run,
+        unit: copy.unit,
+        stream: level != Level::Scalar && dst_bytes >= STREAMED_BYTES && whole_lines,
+        prefetch: src_bytes > CACHED_BYTES,
+    };
+    (plane, far, near)
+}
+
+/// What moves `plane` fastest.
+fn body(level: Level, plane: &Plane) -> Body {
+    transpose::body(level, plane).unwrap_or_else(|| moves::body(level, plane))
+}
+
+/// Calls `body` at every point of the `loops`.
+///
+/// # Safety
+/// Every point of the loops and the plane is within both buffers.
+unsafe fn each(loops: &[Axis], src: *const u8, dst: *mut u8, plane: &Plane, body: Body) {
+    // SAFETY: the caller's promise.
     unsafe {
-        let Some((&inner, rest)) = copy.axes.split_last() else {
-            return element::<RUN>(src, dst, copy.run);
-        };
-        // The axis along which the source is walked most cheaply, if it is another one.
-        let across = (0..rest.len()).min_by_key(|k| rest[*k].src).filter(|k| rest[*k].src < inner.src);
-        let mut outer: SmallVec<[Axis; 6]> = rest.into();
-        let across = across.map(|k| outer.remove(k));
-        each(&outer, src, dst, &mut |src, dst| match across {
-            None => line::<RUN>(inner, src, dst, copy.run),
-            Some(across) => blocks::<RUN>(inner, across, src, dst, copy.run),
-        });
-    }
-}
-
-/// Calls `body` at every point of the `outer` axes.
-unsafe fn each(outer: &[Axis], src: *const u8, dst: *mut u8, body: &mut dyn FnMut(*const u8, *mut u8)) {
-    let Some((axis, rest)) = outer.split_first() else { return body(src, dst) };
-    for k in 0..axis.len {
-        // SAFETY: the caller's promise: every point of the axes is within both buffers.
-        unsafe { each(rest, src.add(k * axis.src), dst.add(k * axis.dst), body) }
-    }
-}
-
-/// Walks `inner` (contiguous in the destination) and `across` (contiguous in the source) in square blocks.
-#[inline]
-unsafe fn blocks<const RUN: usize>(inner: Axis, across: Axis, src: *const u8, dst: *mut u8, run: usize) {
-    for a0 in (0..across.len).step_by(BLOCK) {
-        let a1 = (a0 + BLOCK).min(across.len);
-        for i0 in (0..inner.len).step_by(BLOCK) {
-            let part = Axis { len: BLOCK.min(inner.len - i0), ..inner };
-            for a in a0..a1 {
-                // SAFETY: `a` and `i0` are within their axes.
-                unsafe {
-                    let src = src.add(a * across.src + i0 * inner.src);
-                    line::<RUN>(part, src, dst.add(a * across.dst + i0 * inner.dst), run);
-                }
-            }
+        let Some((axis, rest)) = loops.split_first() else { return body(plane, src, dst) };
+        for k in 0..axis.len {
+            each(rest, src.add(k * axis.src), dst.add(k * axis.dst), plane, body);
         }
     }
-}
-
-#[inline]
-unsafe fn line<const RUN: usize>(axis: Axis, src: *const u8, dst: *mut u8, run: usize) {
-    for k in 0..axis.len {
-        // SAFETY: `k` is within the axis.
-        unsafe { element::<RUN>(src.add(k * axis.src), dst.add(k * axis.dst), run) }
-    }
-}
-
-#[inline]
-unsafe fn element<const RUN: usize>(src: *const u8, dst: *mut u8, run: usize) {
-    // A constant length compiles to one load and one store.
-    let bytes = if RUN == 0 { run } else { RUN };
-    // SAFETY: the caller's promise for one element.
-    unsafe { std::ptr::copy_nonoverlapping(src, dst, bytes) }
 }

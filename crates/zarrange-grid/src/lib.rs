@@ -20,7 +20,7 @@ mod region;
 mod tile;
 
 pub use cast::index;
-pub use copy::{copy_region, copy_strided};
+pub use copy::{copy_region, copy_strided, copy_swapped};
 pub use fill::{fill_with, is_filled};
 pub use grid::{ChunkGrid, GridError, RANK_MAX, checked_bytes};
 pub use layout::Layout;

@@ -12,7 +12,8 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::copy::Reduced;
-use crate::{ChunkGrid, Dims, Layout, Region, fill_with, index, kernel};
+use crate::kernel::{self, Level};
+use crate::{ChunkGrid, Dims, Layout, Region, fill_with, index};
 
 /// A region of an array in memory, filled by parts.
 #[derive(Debug)]
@@ -189,6 +190,6 @@ impl Part<'_> {
         let copy = Reduced::new(region.shape(), src_strides, tile.layout.strides(), tile.item_bytes);
         assert!(copy.fits(src.len(), tile.bytes - offset), "a copy stays within its buffers");
         // SAFETY: bounds checked above; the elements belong to this part alone, and `src` is another buffer.
-        unsafe { kernel::run(&copy, src.as_ptr(), tile.data.as_ptr().add(offset)) }
+        unsafe { kernel::run(Level::best(), &copy, src.as_ptr(), tile.data.as_ptr().add(offset)) }
     }
 }

@@ -15,9 +15,12 @@ const LAYERS: [&[&str]; 5] = [
 ];
 
 /// The files that may hold `unsafe`.
-const UNSAFE: [&str; 10] = [
+const UNSAFE: [&str; 13] = [
     "zarrange-codec/src/bytes/blosc.rs",
     "zarrange-grid/src/kernel.rs",
+    "zarrange-grid/src/kernel/moves.rs",
+    "zarrange-grid/src/kernel/transpose.rs",
+    "zarrange-grid/src/kernel/vector.rs",
     "zarrange-grid/src/tile.rs",
     "zarrange-io/src/backends/io_uring/machines.rs",
     "zarrange-io/src/backends/io_uring/ring.rs",
