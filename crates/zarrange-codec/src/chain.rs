@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use zarrange_grid::{Dims, Layout, Region, checked_bytes, copy_strided, index};
+use zarrange_grid::{Dims, Layout, Region, checked_bytes, copy_swapped, index};
 use zarrs::metadata::v3::MetadataV3;
 
 use crate::bytes::{CRC_BYTES, Compressor, blosc, check_crc, is_checksum};
@@ -224,9 +224,14 @@ impl Own {
         Some(Self { transposed, swap, compressor, checksum })
     }
 
-    /// A transpose needs a copy in both directions, a change of byte order only when encoding.
+    /// Whether the elements are stored in another order, or their bytes are.
+    fn reorders(&self) -> bool {
+        self.transposed.is_some() || self.swap.is_some()
+    }
+
+    /// Elements change their order between the compressor and the chunk; without a compressor, on the way.
     fn reordered_bytes(&self, chunk_bytes: usize) -> usize {
-        if self.transposed.is_some() || self.swap.is_some() { chunk_bytes } else { 0 }
+        if self.reorders() && self.compressor.is_some() { chunk_bytes } else { 0 }
     }
 
     fn decode(
@@ -237,25 +242,19 @@ impl Own {
         Scratch { contexts, reordered }: &mut Scratch,
     ) -> Result<(), CodecError> {
         let packed = if self.checksum { check_crc(encoded)? } else { encoded };
-        match (&self.compressor, &self.transposed) {
-            (None, None) => {
+        match &self.compressor {
+            None => {
                 check_size("bytes", packed.len(), chunk.len())?;
-                chunk.copy_from_slice(packed);
+                self.copy_in(chain, packed, chunk);
             }
-            (None, Some(strides)) => {
-                check_size("bytes", packed.len(), chunk.len())?;
-                chain.copy((packed, strides), (chunk, &chain.c_order()));
-            }
-            (Some(codec), None) => {
-                check_size(codec.name(), codec.decode(packed, chunk, contexts)?, chunk.len())?;
-            }
-            (Some(codec), Some(strides)) => {
+            Some(codec) if self.transposed.is_some() => {
                 check_size(codec.name(), codec.decode(packed, reordered, contexts)?, chunk.len())?;
-                chain.copy((reordered, strides), (chunk, &chain.c_order()));
+                self.copy_in(chain, reordered, chunk);
             }
-        }
-        if let Some(unit) = self.swap {
-            swap_bytes(chunk, unit);
+            Some(codec) => {
+                check_size(codec.name(), codec.decode(packed, chunk, contexts)?, chunk.len())?;
+                swap_bytes(chunk, self.swap.unwrap_or(1));
+            }
         }
         Ok(())
     }
@@ -267,20 +266,16 @@ impl Own {
         encoded: &mut [u8],
         Scratch { contexts, reordered }: &mut Scratch,
     ) -> Result<usize, CodecError> {
-        match &self.transposed {
-            Some(strides) => chain.copy((chunk, &chain.c_order()), (reordered, strides)),
-            None if self.swap.is_some() => reordered.copy_from_slice(chunk),
-            None => {}
-        }
-        if let Some(unit) = self.swap {
-            swap_bytes(reordered, unit);
-        }
-        let plain = if self.transposed.is_some() || self.swap.is_some() { &reordered[..] } else { chunk };
-        let mut end = if let Some(codec) = &self.compressor {
-            codec.encode(plain, encoded, contexts)?
-        } else {
-            encoded[..plain.len()].copy_from_slice(plain);
-            plain.len()
+        let mut end = match &self.compressor {
+            None => {
+                self.copy_out(chain, chunk, &mut encoded[..chunk.len()]);
+                chunk.len()
+            }
+            Some(codec) if self.reorders() => {
+                self.copy_out(chain, chunk, reordered);
+                codec.encode(reordered, encoded, contexts)?
+            }
+            Some(codec) => codec.encode(chunk, encoded, contexts)?,
         };
         if self.checksum {
             let sum = crc32c::crc32c(&encoded[..end]).to_le_bytes();
@@ -289,15 +284,29 @@ impl Own {
         }
         Ok(end)
     }
+
+    /// Copies the stored order into the chunk's.
+    fn copy_in(&self, chain: &Chain, stored: &[u8], chunk: &mut [u8]) {
+        let c_order = chain.c_order();
+        let strides = self.transposed.as_ref().unwrap_or(&c_order);
+        self.copy(chain, (stored, strides), (chunk, &c_order));
+    }
+
+    /// Copies the chunk's order into the stored one.
+    fn copy_out(&self, chain: &Chain, chunk: &[u8], stored: &mut [u8]) {
+        let c_order = chain.c_order();
+        let strides = self.transposed.as_ref().unwrap_or(&c_order);
+        self.copy(chain, (chunk, &c_order), (stored, strides));
+    }
+
+    fn copy(&self, chain: &Chain, src: (&[u8], &[u64]), dst: (&mut [u8], &[u64])) {
+        copy_swapped(&chain.shape, src, dst, chain.item_bytes, self.swap.unwrap_or(1));
+    }
 }
 
 impl Chain {
     fn c_order(&self) -> Dims {
         Layout::c_order(Region::whole(&self.shape), self.item_bytes as u64).strides().into()
-    }
-
-    fn copy(&self, (src, src_strides): (&[u8], &Dims), (dst, dst_strides): (&mut [u8], &Dims)) {
-        copy_strided(&self.shape, (src, src_strides), (dst, dst_strides), self.item_bytes);
     }
 }
 

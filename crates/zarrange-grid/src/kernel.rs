@@ -31,6 +31,10 @@ const PAGE: usize = 4096;
 const ROWS: usize = 1024;
 /// The same where lines of all rows take the same places in the cache.
 const ROWS_COLLIDING: usize = 256;
+/// Rows so close together share lines and pages: as many are walked as stay in the first-level cache, so that the source
+/// is read in order.
+const NARROW: usize = 4 * LINE;
+const NARROW_BYTES: usize = 16 << 10;
 /// A source within this stays in the second-level cache; asking for its lines ahead costs more than it saves.
 const CACHED_BYTES: usize = 1 << 20;
 /// A destination that spans this much leaves the caches before it is read: it is better written past them.
@@ -103,6 +107,7 @@ pub(crate) unsafe fn run(level: Level, copy: &Reduced, src: *const u8, dst: *mut
 fn block_rows(plane: &Plane) -> usize {
     let rows = match plane.crossed {
         false => plane.inner.len,
+        true if plane.inner.src <= NARROW => NARROW_BYTES / plane.inner.src,
         true if plane.inner.src.is_multiple_of(PAGE) => ROWS_COLLIDING,
         true => ROWS,
     };

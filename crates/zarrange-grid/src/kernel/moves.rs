@@ -28,7 +28,8 @@ pub(super) fn body(level: Level, plane: &Plane) -> Body {
         24 => lattice::<Fixed<24>>,
         32 => lattice::<Fixed<32>>,
         64 => lattice::<Fixed<64>>,
-        0..16 => lattice::<Any>,
+        0 => lattice::<Any>,
+        5..16 => lattice::<Few>,
         #[cfg(target_arch = "x86_64")]
         _ if plane.stream && plane.run >= STREAMED => lattice::<x86::Streamed>,
         16..SHORT => lattice::<Short>,
@@ -72,6 +73,7 @@ unsafe fn lattice<M: Move>(plane: &Plane, src: *const u8, dst: *mut u8) {
     // A block is a few lines of the destination, the source's lines of which stay in the first-level cache.
     let (width, height) = match plane.run {
         _ if !plane.crossed => (1, inner.len),
+        0..24 if inner.len < COLUMNS => (LINE, inner.len),
         0..24 => (COLUMNS, (2 * LINE / plane.run).clamp(8, 32)),
         _ => (COLUMNS, inner.len),
     };
@@ -119,6 +121,30 @@ impl Move for Any {
     unsafe fn run(self, src: *const u8, dst: *mut u8) {
         // SAFETY: the caller's promise.
         unsafe { std::ptr::copy_nonoverlapping(src, dst, self.0) }
+    }
+}
+
+/// From 4 to 16 bytes: two halves that overlap.
+#[derive(Clone, Copy)]
+struct Few(usize);
+
+impl Move for Few {
+    fn of(plane: &Plane) -> Self {
+        Self(plane.run)
+    }
+
+    #[inline(always)]
+    unsafe fn run(self, src: *const u8, dst: *mut u8) {
+        // SAFETY: the caller's promise; the run has at least the bytes of a half.
+        unsafe {
+            if self.0 >= 8 {
+                Fixed::<8>.run(src, dst);
+                Fixed::<8>.run(src.add(self.0 - 8), dst.add(self.0 - 8));
+            } else {
+                Fixed::<4>.run(src, dst);
+                Fixed::<4>.run(src.add(self.0 - 4), dst.add(self.0 - 4));
+            }
+        }
     }
 }
 
