@@ -1,6 +1,6 @@
 //! Fill values: writing them and recognising them.
 
-/// Data is filled by, and compared with, its own first bytes; about this many, which stay in the first-level cache.
+/// What is filled so far is copied on in pieces of about this much, which stay in the first-level cache.
 const PIECE: usize = 8192;
 
 /// Writes `pattern` over and over; `dst` holds whole elements of its size.
@@ -27,15 +27,8 @@ pub fn fill_with(dst: &mut [u8], pattern: &[u8]) {
 /// Whether every element of `data` has the bytes of `pattern` (bitwise, as the Zarr ecosystem compares).
 pub fn is_filled(data: &[u8], pattern: &[u8]) -> bool {
     let n = pattern.len();
-    if n == 0 || data.len() < n {
-        return data.is_empty();
-    }
-    // Bytes repeat with period n exactly if they equal themselves shifted by n. Only a piece is compared so: it then
-    // stays in the cache, and all others are compared with it.
-    let (piece, rest) = data.split_at((PIECE / n).max(1).saturating_mul(n).min(data.len()));
-    piece[..n] == *pattern
-        && piece[n..] == piece[..piece.len() - n]
-        && rest.chunks(piece.len()).all(|part| *part == piece[..part.len()])
+    // An array repeats with period n exactly if it equals itself shifted by n: one memcmp, at the speed of reading.
+    data.is_empty() || (data.len() >= n && data[..n] == *pattern && data[n..] == data[..data.len() - n])
 }
 
 #[cfg(test)]

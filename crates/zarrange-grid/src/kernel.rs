@@ -37,7 +37,7 @@ const NARROW: usize = 4 * LINE;
 const NARROW_BYTES: usize = 16 << 10;
 /// A source within this stays in the second-level cache; asking for its lines ahead costs more than it saves.
 const CACHED_BYTES: usize = 1 << 20;
-/// A destination that spans this much leaves the caches before it is read: it is better written past them.
+/// A buffer this large has left the caches by the time that it is full and read: it is better written past them.
 const STREAMED_BYTES: usize = 32 << 20;
 
 /// Two axes of a copy, and what is moved at each of their points.
@@ -55,6 +55,7 @@ struct Plane {
     /// Lines of the destination are written past the caches.
     stream: bool,
     /// The source is asked for ahead.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "plain code cannot"))]
     prefetch: bool,
 }
 
@@ -67,18 +68,21 @@ type Body = unsafe fn(&Plane, *const u8, *mut u8);
 pub(crate) fn run_within(level: Level, copy: &Reduced, src: &[u8], dst: &mut [u8]) {
     debug_assert!(copy.fits(src.len(), dst.len()));
     // SAFETY: every caller checked `fits`; `src` and `dst` cannot overlap, one being borrowed mutably.
-    unsafe { run(level, copy, src.as_ptr(), dst.as_mut_ptr()) }
+    unsafe { run(level, copy, src.as_ptr(), dst.as_mut_ptr(), dst.len()) }
 }
 
-/// Runs a copy.
+/// Runs a copy into a buffer of `dst_bytes`.
 ///
 /// # Safety
 /// `src` is readable and `dst` writable over the extents of `copy`, and they do not overlap.
-pub(crate) unsafe fn run(level: Level, copy: &Reduced, src: *const u8, dst: *mut u8) {
+pub(crate) unsafe fn run(level: Level, copy: &Reduced, src: *const u8, dst: *mut u8, dst_bytes: usize) {
     if copy.empty {
         return;
     }
-    let (plane, far, near) = split(level, copy);
+    let (mut plane, far, near) = split(copy);
+    plane.stream = level != Level::Scalar
+        && dst_bytes >= STREAMED_BYTES
+        && (!plane.crossed || plane.across.dst.is_multiple_of(LINE));
     let mut block = plane;
     block.inner.len = block_rows(&plane);
     let blocks = Axis {
@@ -115,7 +119,7 @@ fn block_rows(plane: &Plane) -> usize {
 }
 
 /// The plane of a copy, the loops outside the blocks of its inner axis, and those within them.
-fn split(level: Level, copy: &Reduced) -> (Plane, Loops, Loops) {
+fn split(copy: &Reduced) -> (Plane, Loops, Loops) {
     let single = Axis { len: 1, src: 0, dst: 0 };
     let (inner, rest) = copy.axes.split_last().map_or((single, &[][..]), |(inner, rest)| (*inner, rest));
     // The axis along which the source is walked most cheaply, if it is another one.
@@ -130,16 +134,14 @@ fn split(level: Level, copy: &Reduced) -> (Plane, Loops, Loops) {
     let mut near: Loops = far.iter().copied().filter(|a| crossed && a.src < inner.src).collect();
     near.sort_by_key(|a| std::cmp::Reverse(a.src));
     far.retain(|a| !crossed || a.src >= inner.src);
-    let (src_bytes, dst_bytes) = copy.extents();
-    let whole_lines = !crossed || across.dst.is_multiple_of(LINE);
     let plane = Plane {
         inner,
         across,
         crossed,
         run: copy.run,
         unit: copy.unit,
-        stream: level != Level::Scalar && dst_bytes >= STREAMED_BYTES && whole_lines,
-        prefetch: src_bytes > CACHED_BYTES,
+        stream: false,
+        prefetch: copy.extents().0 > CACHED_BYTES,
     };
     (plane, far, near)
 }

@@ -190,6 +190,9 @@ impl Part<'_> {
         let copy = Reduced::new(region.shape(), src_strides, tile.layout.strides(), tile.item_bytes);
         assert!(copy.fits(src.len(), tile.bytes - offset), "a copy stays within its buffers");
         // SAFETY: bounds checked above; the elements belong to this part alone, and `src` is another buffer.
-        unsafe { kernel::run(Level::best(), &copy, src.as_ptr(), tile.data.as_ptr().add(offset)) }
+        unsafe {
+            let dst = tile.data.as_ptr().add(offset);
+            kernel::run(Level::best(), &copy, src.as_ptr(), dst, tile.bytes);
+        }
     }
 }

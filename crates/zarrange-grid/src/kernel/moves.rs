@@ -38,17 +38,17 @@ pub(super) fn body(level: Level, plane: &Plane) -> Body {
 }
 
 fn swapped(level: Level, plane: &Plane) -> Body {
-    match (plane.run, plane.unit) {
-        (2, 2) => lattice::<Units<2, 2>>,
-        (4, 4) => lattice::<Units<4, 4>>,
-        (8, 4) => lattice::<Units<8, 4>>,
-        (8, 8) => lattice::<Units<8, 8>>,
-        (16, 8) => lattice::<Units<16, 8>>,
+    match (plane.run, plane.unit, level) {
+        (2, 2, _) => lattice::<Units<2, 2>>,
+        (4, 4, _) => lattice::<Units<4, 4>>,
+        (8, 4, _) => lattice::<Units<8, 4>>,
+        (8, 8, _) => lattice::<Units<8, 8>>,
+        (16, 8, _) => lattice::<Units<16, 8>>,
         #[cfg(target_arch = "x86_64")]
-        (_, 2 | 4 | 8 | 16) if level != Level::Scalar => x86::swapped(level),
-        (_, 2) => lattice::<Swapped<2>>,
-        (_, 4) => lattice::<Swapped<4>>,
-        (_, 8) => lattice::<Swapped<8>>,
+        (_, 2 | 4 | 8 | 16, Level::Avx2 | Level::Ssse3) => x86::swapped(level),
+        (_, 2, _) => lattice::<Swapped<2>>,
+        (_, 4, _) => lattice::<Swapped<4>>,
+        (_, 8, _) => lattice::<Swapped<8>>,
         _ => lattice::<Swapped<0>>,
     }
 }
