@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use zarrange_codec::{CodecMetadata, codec_stage};
 use zarrange_io::{METADATA_BYTES_MAX, Store};
 use zarrs::array::ArrayMetadata;
-use zarrs::metadata::v2::ArrayMetadataV2;
+use zarrs::metadata::v2::{ArrayMetadataV2, ArrayMetadataV2Order};
 
 use crate::ArrayError;
 use crate::keys::KeyEncoding;
@@ -77,6 +77,10 @@ impl Document {
     pub(crate) fn from_v2(zarray: Value, attributes: Map<String, Value>) -> Result<Self, String> {
         let mut v2: ArrayMetadataV2 = serde_json::from_value(zarray).map_err(|e| e.to_string())?;
         v2.attributes = attributes;
+        if v2.shape.is_empty() {
+            // zarrs would transpose no dimensions, which it then refuses.
+            v2.order = ArrayMetadataV2Order::C;
+        }
         let array = zarrs::array::Array::new_with_metadata(Arc::new(()), "/", ArrayMetadata::V2(v2));
         let v3 = array.map_err(|e| e.to_string())?.to_v3().map_err(|e| e.to_string())?;
         let mut members = match serde_json::to_value(v3.metadata()) {

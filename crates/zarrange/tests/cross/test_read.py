@@ -162,6 +162,7 @@ V2_COMPRESSORS = {
     "F": {"order": "F", "compressors": None},
     "F-zstd": {"order": "F", "compressors": numcodecs.Zstd()},
     "F-big": {"order": "F", "dtype": ">i4", "compressors": numcodecs.Blosc()},
+    "F-0d": {"order": "F", "shape": (), "chunks": (), "to": ()},
     "F-1d": {"order": "F", "shape": (100,), "chunks": (7,), "to": (30,)},
 }
 
