@@ -6,13 +6,12 @@
 #![expect(unsafe_code, reason = "mmap wants a promise; the device's own rate is measured by a bare ring")]
 
 use std::fs::File;
-use std::io::Write as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use bench_harness::compare::{Competitor, Times, interleaved};
+use bench_harness::compare::{Competitor, interleaved};
 use bench_harness::machine::Machine;
 use bench_harness::place::{self, Random};
 use bench_harness::report::{Bound, Report};

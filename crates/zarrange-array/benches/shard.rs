@@ -88,7 +88,7 @@ impl Shard {
         let shard = reader.open_shard(&[0]).unwrap().unwrap();
         let mut rest = inner;
         while !rest.is_empty() {
-            reader.fetch_inner(&shard, rest, &mut self.encoded, &mut self.fetched).unwrap();
+            reader.fetch_inner(&shard, rest, &[], &mut self.encoded, &mut self.fetched).unwrap();
             for (number, stored) in rest.iter().zip(&self.fetched) {
                 let stored = &self.encoded[stored.clone().unwrap()];
                 reader.decode(stored, &mut self.plain, || shard.inner_key(*number)).unwrap();
