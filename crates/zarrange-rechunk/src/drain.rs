@@ -14,7 +14,7 @@ use crate::report::{Counters, add};
 use crate::shards::{Segment, Sequencer};
 use crate::spill::SpillFile;
 use crate::verify::Difference;
-use crate::walk::{Batch, Cursor};
+use crate::walk::{Batch, Cursor, Pace};
 
 /// Where tiles are drained to.
 #[derive(Debug)]
@@ -44,14 +44,15 @@ impl<'a> Drain<'a> {
     /// Batches of the chunks that `tile` drains into; a batch for shards fits `encoded_bytes`.
     pub(crate) fn cursor(&self, tile: &Region, item_bytes: u64, threads: u64, encoded_bytes: u64) -> Cursor {
         let units = self.units();
-        let batch = batch_size(tile, units, item_bytes, threads);
+        let most = batch_size(units, item_bytes);
+        let pace = Pace { most, threads };
         match self {
             Drain::Shards(array, elements, _) => {
                 let fits = encoded_bytes / elements.chain().encoded_bytes_max() as u64;
-                Cursor::new(tile, units, Some(array.objects()), batch.min(fits))
+                Cursor::new(tile, units, Some(array.objects()), Pace { most: most.min(fits), threads })
             }
-            Drain::Compare(array, elements, _) => Cursor::new(tile, units, sharded(array, elements), batch),
-            Drain::Chunks(..) | Drain::Spill(_) => Cursor::new(tile, units, None, batch),
+            Drain::Compare(array, elements, _) => Cursor::new(tile, units, sharded(array, elements), pace),
+            Drain::Chunks(..) | Drain::Spill(_) => Cursor::new(tile, units, None, pace),
         }
     }
 

@@ -12,7 +12,7 @@ use crate::budget::{Budget, Lease};
 use crate::gate::Permit;
 use crate::report::{Counters, add};
 use crate::spill::SpillFile;
-use crate::walk::{Batch, Cursor};
+use crate::walk::{Batch, Cursor, Pace};
 
 /// Units of a batch at most: what is noted for each is not counted in the budget.
 const UNITS_MAX: u64 = 4096;
@@ -39,7 +39,7 @@ impl<'a> Fill<'a> {
             Fill::Array(array, elements) => sharded(array, elements),
             Fill::Spill(_) => None,
         };
-        Cursor::new(tile, self.units(), shards, batch_size(tile, self.units(), item_bytes, threads))
+        Cursor::new(tile, self.units(), shards, Pace { most: batch_size(self.units(), item_bytes), threads })
     }
 
     /// What one thread needs to fill.
@@ -70,11 +70,10 @@ pub(crate) fn sharded<'a>(array: &'a Array, elements: &Elements) -> Option<&'a C
     matches!(elements.codec, ArrayCodec::Shards(_)).then(|| array.objects())
 }
 
-/// Units of a batch: about [`BATCH_BYTES`], but several batches for each thread.
-pub(crate) fn batch_size(tile: &Region, units: &ChunkGrid, item_bytes: u64, threads: u64) -> u64 {
+/// Units of a batch: about [`BATCH_BYTES`].
+pub(crate) fn batch_size(units: &ChunkGrid, item_bytes: u64) -> u64 {
     let unit_bytes = units.chunk_shape().iter().fold(item_bytes, |n, c| n.saturating_mul(*c));
-    let share = units.covering(tile).elements() / (4 * threads);
-    (BATCH_BYTES / unit_bytes.max(1)).min(share).clamp(1, UNITS_MAX)
+    (BATCH_BYTES / unit_bytes.max(1)).clamp(1, UNITS_MAX)
 }
 
 /// One thread's means to fill tiles.

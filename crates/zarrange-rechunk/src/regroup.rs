@@ -14,7 +14,7 @@ use crate::gate::{Gate, Permit};
 use crate::progress::Progress;
 use crate::report::{Counters, add};
 use crate::shards::{Segment, Sequencer};
-use crate::walk::{Batch, Cursor};
+use crate::walk::{Batch, Cursor, Pace};
 
 /// Moves every chunk of `source` that is stored into `target`, whose chunks and codecs are the same.
 pub(crate) fn run(
@@ -98,8 +98,7 @@ fn sequencer<'a>(
 struct Work<'a> {
     from: (&'a Array, &'a Elements),
     target: &'a Array,
-    /// Chunks of a batch at most.
-    together: u64,
+    pace: Pace,
     object: u64,
     inside: Option<Cursor>,
     ticket: u64,
@@ -114,8 +113,9 @@ struct Task {
 
 impl<'a> Work<'a> {
     fn new((source, from): (&'a Array, &'a Elements), target: &'a Array, stage: &Stage) -> Self {
-        let together = stage.encoded_bytes / (from.chain().encoded_bytes_max() as u64).max(1);
-        Self { from: (source, from), target, together, object: 0, inside: None, ticket: 0 }
+        let most = stage.encoded_bytes / (from.chain().encoded_bytes_max() as u64).max(1);
+        let pace = Pace { most, threads: stage.threads };
+        Self { from: (source, from), target, pace, object: 0, inside: None, ticket: 0 }
     }
 
     fn stop(&mut self) {
@@ -134,7 +134,7 @@ impl Iterator for Work<'_> {
             let object = objects.all().unravel(self.object);
             let cursor = self.inside.get_or_insert_with(|| {
                 let region = objects.region(&object);
-                Cursor::new(&region, &from.units, sharded(source, from), self.together)
+                Cursor::new(&region, &from.units, sharded(source, from), self.pace)
             });
             if let Some(batch) = cursor.next() {
                 let ticket = self.ticket;

@@ -73,12 +73,23 @@ pub(crate) struct Cursor {
     shard: u64,
     inside: Region,
     next: u64,
-    batch: u64,
+    pace: Pace,
+    /// Chunks not yet handed out.
+    left: u64,
+}
+
+/// How many chunks a batch has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    /// At most this many.
+    pub(crate) most: u64,
+    /// Towards the end batches become smaller, so that this many threads end at the same time.
+    pub(crate) threads: u64,
 }
 
 impl Cursor {
-    /// The chunks of `units` that overlap `tile`, at most `batch` at a time, never from two shards of `shards`.
-    pub(crate) fn new(tile: &Region, units: &ChunkGrid, shards: Option<&ChunkGrid>, batch: u64) -> Self {
+    /// The chunks of `units` that overlap `tile` at the given pace, a batch never from two shards of `shards`.
+    pub(crate) fn new(tile: &Region, units: &ChunkGrid, shards: Option<&ChunkGrid>, pace: Pace) -> Self {
         let shards = shards.map(|grid| (grid.clone(), grid.covering(tile)));
         let inside = units.covering(tile);
         let mut cursor = Self {
@@ -88,7 +99,8 @@ impl Cursor {
             shard: 0,
             inside,
             next: 0,
-            batch: batch.max(1),
+            pace,
+            left: units.covering(tile).elements(),
         };
         cursor.enter();
         cursor
@@ -120,7 +132,9 @@ impl Iterator for Cursor {
         }
         let object =
             self.shards.as_ref().map_or_else(Dims::new, |(_, covering)| covering.unravel(self.shard));
-        let count = self.batch.min(self.inside.elements() - self.next);
+        let Pace { most, threads } = self.pace;
+        let count = most.min(self.left / (2 * threads)).max(1).min(self.inside.elements() - self.next);
+        self.left = self.left.saturating_sub(count);
         let batch = Batch { object, units: self.inside.clone(), first: self.next, count };
         self.next += count;
         if self.next == self.inside.elements() {
@@ -161,9 +175,10 @@ mod tests {
         let shards = ChunkGrid::new(&[10, 9], &[4, 4]).unwrap();
         let tile = Region::new(vec![4, 0], vec![6, 9]);
         for shards in [None, Some(&shards)] {
-            for batch in [1, 3, 100] {
+            for most in [1, 3, 100] {
                 let mut seen: Vec<Dims> = Vec::new();
-                for batch in Cursor::new(&tile, &units, shards, batch) {
+                for batch in Cursor::new(&tile, &units, shards, Pace { most, threads: 2 }) {
+                    assert!(batch.count <= most);
                     for unit in batch.indices() {
                         if let Some(shards) = shards {
                             assert!(shards.region(&batch.object).contains(&units.region(&unit)));
