@@ -1,0 +1,176 @@
+//! Chunks: whatever bytes are stored, decoding gives a whole chunk or an error, and a chunk survives its own encoding.
+
+use arbitrary::{Result, Unstructured};
+use serde_json::{Value, json};
+use zarrange_codec::{Chain, Scratch};
+
+use crate::{codecs, element};
+
+/// Chunks stay this small: what is sought lies in the formats, not in sizes.
+const CHUNK_BYTES_MAX: usize = 1 << 16;
+
+/// Types of each size; the last has no `bytes` codec of ours, so its chains go through `zarrs`.
+const TYPES: [&str; 13] = [
+    "uint8",
+    "bool",
+    "int16",
+    "float16",
+    "r24",
+    "uint32",
+    "float32",
+    "complex64",
+    "int64",
+    "float64",
+    "complex128",
+    "r104",
+    "complex_float16",
+];
+
+/// Reads a chain and stored bytes from `data`, and checks what the chain makes of them.
+pub fn run(data: &[u8]) {
+    // An input that ends early is a shorter problem, not a finding.
+    let _ = solve(&mut Unstructured::new(data));
+}
+
+fn solve(u: &mut Unstructured<'_>) -> Result<()> {
+    let kind = element(u.choose(&TYPES)?);
+    let shape = shape(u, kind.bytes())?;
+    let list = list(u, shape.len())?;
+    let Ok(chain) = Chain::new(&codecs(&list), &kind, &shape, &vec![0; kind.bytes()]) else { return Ok(()) };
+    let scratch = &mut Scratch::new(&chain);
+    let stored = stored(u, &chain, &list, scratch)?;
+    check(&chain, &stored, scratch);
+    Ok(())
+}
+
+fn shape(u: &mut Unstructured<'_>, item_bytes: usize) -> Result<Vec<u64>> {
+    let rank = u.int_in_range(0..=4)?;
+    let mut room = (CHUNK_BYTES_MAX / item_bytes) as u64;
+    let mut shape = Vec::with_capacity(rank);
+    for _ in 0..rank {
+        let extent = match u.arbitrary::<u8>()? {
+            small @ 0..=199 => 1 + u64::from(small % 20),
+            _ => 1 + u64::from(u.arbitrary::<u16>()?),
+        };
+        shape.push(extent.min(room));
+        room /= extent.min(room);
+    }
+    Ok(shape)
+}
+
+/// A codec list: mostly one that is run by `zarrange-codec` itself.
+fn list(u: &mut Unstructured<'_>, rank: usize) -> Result<Value> {
+    let mut list = Vec::new();
+    if u.ratio(1, 3)? {
+        let mut order: Vec<usize> = (0..rank).collect();
+        for k in (1..rank).rev() {
+            order.swap(k, u.int_in_range(0..=k)?);
+        }
+        list.push(json!({"name": "transpose", "configuration": {"order": order}}));
+    }
+    list.push(json!({"name": "bytes", "configuration": {"endian": u.choose(&["little", "big"])?}}));
+    list.extend(compressor(u)?);
+    if u.ratio(1, 4)? {
+        list.push(json!({"name": "crc32c"}));
+    }
+    Ok(Value::Array(list))
+}
+
+fn compressor(u: &mut Unstructured<'_>) -> Result<Option<Value>> {
+    let codec = match u.int_in_range(0..=15)? {
+        0 => return Ok(None),
+        1..=8 => json!({"name": "blosc", "configuration": {
+            "cname": u.choose(&["blosclz", "lz4", "lz4hc", "snappy", "zlib", "zstd"])?,
+            "clevel": u.int_in_range(0..=9)?,
+            "shuffle": u.choose(&["noshuffle", "shuffle", "bitshuffle"])?,
+            "typesize": u.choose(&[1, 2, 3, 4, 8, 16, 17])?,
+            "blocksize": u.choose(&[0, 64, 129, 4096])?,
+        }}),
+        9..=11 => json!({"name": "zstd", "configuration": {
+            "level": u.choose(&[-5, 1, 3, 9])?, "checksum": u.arbitrary::<bool>()?,
+        }}),
+        12..=14 => json!({"name": "gzip", "configuration": {"level": u.int_in_range(0..=9)?}}),
+        // Not ours: the list goes through `zarrs` as a whole.
+        _ => json!({"name": u.choose(&["numcodecs.zlib", "numcodecs.bz2"])?,
+            "configuration": {"level": u.int_in_range(1..=9)?}}),
+    };
+    Ok(Some(codec))
+}
+
+/// Stored bytes: the rest of the input as it is, or what the chain makes of it with a few bytes changed, which leads the
+/// fuzzer past headers.
+fn stored(u: &mut Unstructured<'_>, chain: &Chain, list: &Value, scratch: &mut Scratch) -> Result<Vec<u8>> {
+    let (raw, mended) = (u.arbitrary()?, u.arbitrary()?);
+    let mut stored = if raw {
+        // Longer ones are refused before they are read.
+        u.bytes(u.len().min(chain.encoded_bytes_max()))?.to_vec()
+    } else {
+        let patches: Vec<(u16, u8)> =
+            (0..u.int_in_range(0..=6)?).map(|_| u.arbitrary()).collect::<Result<_>>()?;
+        let cut = u.ratio(1, 8)?.then(|| u.arbitrary::<u16>()).transpose()?;
+        let plain = u.bytes(u.len())?;
+        let chunk: Vec<u8> = plain.iter().copied().chain([7]).cycle().take(chain.chunk_bytes()).collect();
+        let mut stored = encode(chain, &chunk, scratch).unwrap_or_default();
+        for (at, byte) in patches {
+            // As often near the start as anywhere: headers are there.
+            let at = usize::from(if at % 2 == 0 { at % 64 } else { at }) % stored.len().max(1);
+            stored.get_mut(at).into_iter().for_each(|b| *b ^= byte);
+        }
+        stored.truncate(cut.map_or(usize::MAX, |cut| usize::from(cut) % (stored.len() + 1)));
+        stored
+    };
+    if mended {
+        mend(&mut stored, list, chain.chunk_bytes());
+    }
+    Ok(stored)
+}
+
+/// Sets the sizes of a blosc header and the checksum to what they must be, so that what lies behind them is reached.
+fn mend(stored: &mut [u8], list: &Value, chunk_bytes: usize) {
+    let summed = list[list.as_array().map_or(0, Vec::len) - 1]["name"] == "crc32c";
+    let end = stored.len().saturating_sub(if summed { 4 } else { 0 });
+    let (packed, sum) = stored.split_at_mut(end);
+    let has_blosc = list.as_array().is_some_and(|l| l.iter().any(|codec| codec["name"] == "blosc"));
+    if has_blosc && packed.len() >= 16 {
+        let word = |n: usize| u32::try_from(n).unwrap_or(u32::MAX).to_le_bytes();
+        packed[4..8].copy_from_slice(&word(chunk_bytes));
+        let whole = word(packed.len());
+        packed[12..16].copy_from_slice(&whole);
+    }
+    if summed && sum.len() == 4 {
+        sum.copy_from_slice(&crc32c::crc32c(packed).to_le_bytes());
+    }
+}
+
+fn check(chain: &Chain, stored: &[u8], scratch: &mut Scratch) {
+    // Two buffers that differ everywhere: a byte that is not written shows.
+    let (mut chunk, mut again) = (vec![0xEE; chain.chunk_bytes()], vec![0x11; chain.chunk_bytes()]);
+    let decoded = chain.decode(stored, &mut chunk, scratch);
+    let decoded_again = chain.decode(stored, &mut again, scratch);
+    assert_eq!(decoded.is_ok(), decoded_again.is_ok(), "the same bytes decode twice the same");
+    if let Err(error) = decoded {
+        assert!(!error.to_string().is_empty());
+        return;
+    }
+    assert!(chunk == again, "every byte of a chunk is decoded");
+    if let Some(encoded) = encode(chain, &chunk, scratch) {
+        again.fill(0x22);
+        chain.decode(&encoded, &mut again, scratch).expect("what was encoded decodes");
+        assert!(chunk == again, "a chunk survives its encoding");
+    }
+}
+
+/// The encoded chunk; `None` where the codec refuses it, which only lists of `zarrs` may.
+fn encode(chain: &Chain, chunk: &[u8], scratch: &mut Scratch) -> Option<Vec<u8>> {
+    let mut encoded = vec![0; chain.encoded_bytes_max()];
+    match chain.encode(chunk, &mut encoded, scratch) {
+        Ok(bytes) => {
+            encoded.truncate(bytes);
+            Some(encoded)
+        }
+        Err(error) => {
+            assert!(chain.is_fallback(), "a chunk can be encoded: {error}");
+            None
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Planning: every problem has a plan or an error, and a plan keeps within its memory and its array.
+
+use arbitrary::{Result, Unstructured};
+use zarrange_grid::ChunkGrid;
+use zarrange_plan::{Format, Plan, PlanError, Problem, Purpose, Stage, Strategy, plan};
+
+use crate::size;
+
+/// Grids of more chunks are not counted one by one.
+const COUNTED_MAX: u64 = 5_000;
+
+/// Reads a problem from `data`, and checks its plan.
+pub fn run(data: &[u8]) {
+    // An input that ends early is a shorter problem, not a finding.
+    let _ = solve(&mut Unstructured::new(data));
+}
+
+fn solve(u: &mut Unstructured<'_>) -> Result<()> {
+    // Ranks of real arrays, and now and then the highest.
+    let rank = if u.ratio(15, 16)? { u.int_in_range(0..=5)? } else { u.int_in_range(6..=65)? };
+    let item_bytes = if u.ratio(7, 8)? { *u.choose(&[1, 2, 3, 4, 8, 16])? } else { size(u)?.max(1) };
+    // A format whose sizes follow from its chunks, as those of real codecs do.
+    let real = u.ratio(3, 4)?;
+    let problem = Problem {
+        shape: dims(u, rank, false)?,
+        item_bytes,
+        source: format(u, rank, item_bytes, real)?,
+        target: format(u, rank, item_bytes, real)?,
+        same_encoding: u.arbitrary()?,
+        memory_bytes_max: size(u)?,
+        threads: if real { u.int_in_range(1..=64)? } else { size(u)? },
+        purpose: if u.ratio(3, 4)? { Purpose::Write } else { Purpose::Compare },
+    };
+    check(&problem, real);
+    Ok(())
+}
+
+/// A shape; that of a chunk has no zeros, mostly.
+fn dims(u: &mut Unstructured<'_>, rank: usize, chunk: bool) -> Result<Vec<u64>> {
+    (0..rank)
+        .map(|_| {
+            let extent = size(u)?;
+            Ok(if extent == 0 && (chunk || !u.ratio(1, 4)?) { u64::from(!u.ratio(1, 8)?) } else { extent })
+        })
+        .collect()
+}
+
+fn format(u: &mut Unstructured<'_>, rank: usize, item_bytes: u64, real: bool) -> Result<Format> {
+    // A rank that does not fit, now and then.
+    let rank = if u.ratio(1, 64)? { rank + 1 } else { rank };
+    let chunk = dims(u, rank, true)?;
+    let shard = match u.int_in_range(0..=7)? {
+        0..=4 => None,
+        5 => Some(dims(u, rank, true)?),
+        _ => {
+            let times = dims(u, rank, true)?;
+            Some(chunk.iter().zip(times).map(|(c, k)| c.saturating_mul(k)).collect())
+        }
+    };
+    let product = |shape: &[u64], one: u64| shape.iter().fold(one, |n, s| n.saturating_mul(*s));
+    let bytes = product(&chunk, item_bytes);
+    let inner = shard.as_ref().map_or(0, |s: &Vec<u64>| product(s, 1) / product(&chunk, 1).max(1));
+    Ok(if real {
+        Format {
+            encoded_bytes_max: bytes.saturating_add(bytes / 8 + 64),
+            scratch_bytes: if u.arbitrary()? { bytes } else { 0 },
+            context_bytes: u64::from(u.arbitrary::<u32>()?),
+            shard_index_bytes: inner.saturating_mul(48),
+            chunk,
+            shard,
+        }
+    } else {
+        Format {
+            encoded_bytes_max: size(u)?,
+            scratch_bytes: size(u)?,
+            context_bytes: size(u)?,
+            shard_index_bytes: size(u)?,
+            chunk,
+            shard,
+        }
+    })
+}
+
+fn check(problem: &Problem, real: bool) {
+    match plan(problem) {
+        Ok(plan) => check_plan(&plan),
+        Err(error @ PlanError::Memory { needed, have, .. }) => {
+            assert!(!error.to_string().is_empty());
+            assert!(needed > have, "{error}");
+            if real && needed < u64::MAX {
+                let enough = Problem { memory_bytes_max: needed, ..problem.clone() };
+                assert!(plan(&enough).is_ok(), "{needed} bytes were said to be enough: {enough:?}");
+            }
+        }
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
+}
+
+fn check_plan(made: &Plan) {
+    let problem = &made.problem;
+    assert_eq!(plan(problem).as_ref(), Ok(made), "the same problem gives the same plan");
+    assert!(made.predicted.peak_budget_bytes <= problem.memory_bytes_max, "{made}");
+    for (k, stage) in made.stages.iter().enumerate() {
+        check_stage(problem, stage, k + 1 == made.stages.len());
+    }
+    if let (Some(spill), [first, second]) = (&made.spill, &made.stages[..]) {
+        assert_eq!((&spill.written, &spill.read), (&first.tile, &second.tile));
+    }
+    assert_eq!(made.spill.is_some(), made.strategy == Strategy::Staged);
+    check_decodes(made);
+}
+
+fn check_stage(problem: &Problem, stage: &Stage, last: bool) {
+    assert!(stage.memory_bytes <= problem.memory_bytes_max, "{stage:?}");
+    assert!(stage.threads >= 1 && matches!(stage.slots, 1 | 2));
+    // Tiles cover the array, each with at least one element.
+    let tiles = ChunkGrid::new(&problem.shape, &stage.tile).expect("tiles form a grid");
+    assert!(tiles.count() > 0);
+    let held = (stage.tile.iter().zip(&problem.shape)).map(|(w, n)| u128::from(*w.min(n))).product::<u128>();
+    assert!(
+        held * u128::from(problem.item_bytes * stage.slots) <= u128::from(stage.memory_bytes),
+        "{stage:?}"
+    );
+    let mut order = stage.order.clone();
+    order.sort_unstable();
+    assert!(order.iter().copied().eq(0..problem.shape.len() as u64), "the axes, each once");
+    let unit = if last { &problem.target.chunk } else { &problem.source.chunk };
+    for (d, unit) in unit.iter().enumerate() {
+        assert_eq!(stage.tile[d] % unit, 0, "a tile holds whole chunks");
+        assert_eq!(stage.group[d] % stage.tile[d], 0, "a group holds whole tiles");
+        assert!(!last || stage.group[d] % problem.target.object()[d] == 0, "a shard is written in one go");
+    }
+}
+
+/// Decodes are predicted as they will be counted.
+fn check_decodes(made: &Plan) {
+    let (problem, predicted) = (&made.problem, &made.predicted);
+    let Some(stage) = made.stages.first() else { return };
+    let tiles = ChunkGrid::new(&problem.shape, &stage.tile).expect("tiles form a grid");
+    let chunks = ChunkGrid::new(&problem.shape, &problem.source.chunk).expect("chunks form a grid");
+    assert_eq!(predicted.source_chunks, chunks.count());
+    assert_eq!(made.strategy == Strategy::Reread, predicted.source_chunk_decodes > predicted.source_chunks);
+    if tiles.count() <= COUNTED_MAX {
+        let all = tiles.all();
+        let decodes = (0..tiles.count()).map(|t| chunks.covering(&tiles.region(&all.unravel(t))).elements());
+        assert_eq!(predicted.source_chunk_decodes, decodes.fold(0, u64::saturating_add));
+    }
+}
