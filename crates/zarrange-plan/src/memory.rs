@@ -17,7 +17,7 @@ pub const BATCH_BYTES: u64 = 1 << 20;
 /// Workers for `threads`: half as many again, so that threads compute while others wait for the device. A single thread does
 /// everything itself.
 pub(crate) const fn workers(threads: u64) -> u64 {
-    if threads > 1 { threads + threads.div_ceil(2) } else { 1 }
+    if threads > 1 { threads.saturating_add(threads.div_ceil(2)) } else { 1 }
 }
 
 /// One end of a stage.
@@ -39,17 +39,22 @@ pub(crate) fn stage(problem: &Problem, from: End<'_>, to: End<'_>, shape: Shape<
     let plain = fill.plain.max(drain.plain);
     let encoded = batch(problem, fill.encoded, workers).max(batch(problem, drain.encoded, workers));
     let parked = if sharded && workers > 1 { workers } else { 0 };
-    let per_thread = plain + encoded + fill.scratch + drain.scratch;
-    let contexts =
-        workers.saturating_mul(fill.contexts + drain.contexts).saturating_sub(CONTEXT_ALLOWANCE_BYTES);
-    let indexes = fill.index.saturating_mul(workers + 1)
-        + drain.index.saturating_mul(if sharded { 1 + workers + parked } else { workers + 1 });
-    let memory_bytes = tile_bytes
-        .saturating_mul(slots)
-        .saturating_add(per_thread.saturating_mul(workers))
-        .saturating_add(encoded.saturating_mul(parked))
-        .saturating_add(contexts)
-        .saturating_add(indexes);
+    // Sizes come from metadata: a sum that overflows is one that does not fit.
+    let sum = |parts: &[u64]| parts.iter().fold(0, |n: u64, part| n.saturating_add(*part));
+    let per_thread = sum(&[plain, encoded, fill.scratch, drain.scratch]);
+    let contexts = sum(&[fill.contexts, drain.contexts]).saturating_mul(workers);
+    let in_use = sum(&[workers, 1]);
+    let indexes = sum(&[
+        fill.index.saturating_mul(in_use),
+        drain.index.saturating_mul(if sharded { sum(&[in_use, parked]) } else { in_use }),
+    ]);
+    let memory_bytes = sum(&[
+        tile_bytes.saturating_mul(slots),
+        per_thread.saturating_mul(workers),
+        encoded.saturating_mul(parked),
+        contexts.saturating_sub(CONTEXT_ALLOWANCE_BYTES),
+        indexes,
+    ]);
     Stage {
         tile: tile.to_vec(),
         group: group.to_vec(),
@@ -71,9 +76,13 @@ pub(crate) fn regrouping(problem: &Problem, threads: u64) -> Stage {
     let workers = workers(threads);
     let encoded = batch(problem, source.encoded_bytes_max.max(target.encoded_bytes_max), workers);
     let parked = if target.shard.is_some() && workers > 1 { workers } else { 0 };
-    let indexes = source.shard_index_bytes.saturating_mul(workers + 1)
-        + target.shard_index_bytes.saturating_mul(1 + workers + parked);
-    let memory_bytes = encoded.saturating_mul(2 * workers + parked).saturating_add(indexes);
+    let in_use = workers.saturating_add(1);
+    let indexes = source
+        .shard_index_bytes
+        .saturating_mul(in_use)
+        .saturating_add(target.shard_index_bytes.saturating_mul(in_use.saturating_add(parked)));
+    let buffers = workers.saturating_mul(2).saturating_add(parked);
+    let memory_bytes = encoded.saturating_mul(buffers).saturating_add(indexes);
     Stage {
         tile: target.object().to_vec(),
         group: target.object().to_vec(),
@@ -152,11 +161,13 @@ fn in_place(problem: &Problem, chunk: &[u64], tile: &[u64], order: &[u64]) -> bo
 
 /// Chunks are fetched and stored in batches, so that small ones do not each cost a wait.
 fn batch(problem: &Problem, encoded: u64, threads: u64) -> u64 {
-    let room = (problem.memory_bytes_max / (16 * threads)).min(BATCH_BYTES);
+    let room = (problem.memory_bytes_max / threads.saturating_mul(16)).min(BATCH_BYTES);
     room.checked_div(encoded).map_or(0, |count| count.max(1) * encoded)
 }
 
 /// Pieces are moved through slabs; a small memory gets small ones.
 fn slab_max(problem: &Problem) -> u64 {
-    (problem.memory_bytes_max / (16 * problem.threads.max(1))).min(SLAB_BYTES_MAX).max(problem.item_bytes)
+    (problem.memory_bytes_max / problem.threads.max(1).saturating_mul(16))
+        .min(SLAB_BYTES_MAX)
+        .max(problem.item_bytes)
 }

@@ -316,32 +316,46 @@ impl Search<'_> {
         Plan { version: VERSION, problem, strategy, stages, spill, predicted, rejected: Vec::new() }
     }
 
-    /// The least memory that any plan needs, for the message.
     fn too_small(&self) -> PlanError {
         let Problem { item_bytes, source, target, .. } = self.problem;
-        let order = &self.order;
-        let least = |from, to, tile: &[u64], group: &[u64]| {
-            stage(self.problem, from, to, Shape { tile, group, order, threads: 1, workers: 1, slots: 1 })
-                .memory_bytes
-        };
-        let (s, t, spill) = (End::Array(source), End::Array(target), End::Spill);
-        let direct = least(s, t, &target.chunk, target.object());
-        let staged = least(s, spill, &source.chunk, &source.chunk).max(least(
-            spill,
-            t,
-            &target.chunk,
-            target.object(),
-        ));
         let bytes = |chunk: &[u64]| chunk.iter().fold(*item_bytes, |n, c| n.saturating_mul(*c));
         PlanError::Memory {
             have: self.problem.memory_bytes_max,
-            needed: if self.problem.purpose == Purpose::Write { direct.min(staged) } else { direct },
+            needed: self.least_memory(),
             source_chunk: source.chunk.clone(),
             source_bytes: bytes(&source.chunk),
             target_chunk: target.chunk.clone(),
             target_bytes: bytes(&target.chunk),
         }
     }
+
+    /// Memory that suffices for the smallest tiles on one thread. Batches grow with the memory there is, by much less than
+    /// it: what the last step asked for is soon what it gets.
+    fn least_memory(&self) -> u64 {
+        let mut problem = self.problem.clone();
+        loop {
+            let needed = smallest_stage_bytes(&problem, &self.order);
+            if needed <= problem.memory_bytes_max {
+                return problem.memory_bytes_max;
+            }
+            problem.memory_bytes_max = needed;
+        }
+    }
+}
+
+/// Memory of the smallest tiles on one thread, with the buffers that `problem`'s memory allows.
+fn smallest_stage_bytes(problem: &Problem, order: &[u64]) -> u64 {
+    let Problem { source, target, .. } = problem;
+    let least = |from, to, tile: &[u64], group: &[u64]| {
+        stage(problem, from, to, Shape { tile, group, order, threads: 1, workers: 1, slots: 1 }).memory_bytes
+    };
+    let (s, t, spill) = (End::Array(source), End::Array(target), End::Spill);
+    let direct = least(s, t, &target.chunk, target.object());
+    if problem.purpose == Purpose::Compare {
+        return direct;
+    }
+    let first = least(s, spill, &source.chunk, &source.chunk);
+    direct.min(first.max(least(spill, t, &target.chunk, target.object())))
 }
 
 /// How much longer `units` of equal work take on all threads than a perfect split, where phases do not overlap.

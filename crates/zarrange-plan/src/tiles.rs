@@ -95,8 +95,12 @@ fn sorted(mut extents: Vec<u64>) -> Vec<u64> {
     extents
 }
 
-/// Drops every other candidate but keeps the smallest and the largest.
+/// Drops every other candidate but keeps the smallest and the largest; of two the smallest, so that a shape remains where
+/// there are very many dimensions.
 fn thin(extents: &mut Vec<u64>) {
+    if extents.len() <= 2 {
+        return extents.truncate(1);
+    }
     let last = extents.len() - 1;
     let mut k = 0;
     extents.retain(|_| {

@@ -203,3 +203,43 @@ fn impossible_problems_name_what_would_do() {
     assert!(matches!(plan(&problem), Err(PlanError::Grid(_))));
     assert_eq!(Region::whole(&[]).elements(), 1);
 }
+
+/// What metadata may say is at most refused: sums of sizes do not wrap, and the highest rank is planned like any other.
+#[test]
+fn extreme_problems_are_planned_or_refused() {
+    let check = |rank: usize, change: fn(&mut Problem)| {
+        let mut problem = Problem {
+            shape: vec![3; rank],
+            item_bytes: 1,
+            source: format(vec![1; rank], None, 1),
+            target: format(vec![2; rank], None, 1),
+            same_encoding: false,
+            memory_bytes_max: 1 << 20,
+            threads: 4,
+            purpose: Purpose::Write,
+        };
+        change(&mut problem);
+        match plan(&problem) {
+            Ok(plan) => check_memory(&plan),
+            Err(PlanError::Memory { needed, have, .. }) => {
+                assert!(needed > have);
+                if needed < u64::MAX {
+                    let enough = Problem { memory_bytes_max: needed, ..problem };
+                    assert!(plan(&enough).is_ok(), "{needed} bytes are not enough: {enough:?}");
+                }
+            }
+            Err(other) => panic!("{other}"),
+        }
+    };
+    for rank in [16, 30] {
+        check(rank, |_| {});
+    }
+    check(2, |p| p.source.encoded_bytes_max = u64::MAX);
+    check(2, |p| p.target.scratch_bytes = u64::MAX);
+    check(2, |p| (p.source.scratch_bytes, p.target.scratch_bytes) = (u64::MAX, 1));
+    check(2, |p| p.target.shard_index_bytes = u64::MAX);
+    check(2, |p| (p.source.context_bytes, p.target.context_bytes) = (u64::MAX, 1));
+    check(2, |p| p.threads = u64::MAX);
+    // Contexts take most of the memory, and chunks are small: batches grow when it is raised.
+    check(2, |p| p.source.context_bytes = 100 << 20);
+}
