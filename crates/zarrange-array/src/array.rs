@@ -10,7 +10,7 @@ use zarrs::array::{ArrayMetadata, CodecChain, DataType};
 use zarrs::metadata::v3::ArrayMetadataV3;
 
 use crate::ArrayError;
-use crate::document::{Document, Layout};
+use crate::document::{Document, Layout, check_item_bytes};
 use crate::keys::KeyEncoding;
 
 /// A Zarr array of a store.
@@ -224,10 +224,10 @@ fn contents(document: &Document, grid: &ChunkGrid) -> Result<Contents, String> {
         serde_json::from_value(Value::Object(document.members().clone())).map_err(|e| e.to_string())?;
     let (data_type, codecs) = (metadata.data_type.clone(), metadata.codecs.clone());
     let known = DataType::from_metadata(&data_type)
-        .map(|_| ())
-        .and_then(|()| CodecChain::from_metadata(&codecs).map(|_| ()));
-    if let Err(reason) = known {
-        return Ok(Contents::Unknown(reason.to_string()));
+        .and_then(|data_type| CodecChain::from_metadata(&codecs).map(|_| data_type));
+    match known {
+        Ok(data_type) => check_item_bytes(&data_type)?,
+        Err(reason) => return Ok(Contents::Unknown(reason.to_string())),
     }
     let array = zarrs::array::Array::new_with_metadata(Arc::new(()), "/", ArrayMetadata::V3(metadata))
         .map_err(|e| e.to_string())?;

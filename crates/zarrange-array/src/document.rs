@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 use zarrange_codec::{CodecMetadata, codec_stage};
 use zarrange_io::{METADATA_BYTES_MAX, Store};
-use zarrs::array::ArrayMetadata;
+use zarrs::array::{ArrayMetadata, DataType};
 use zarrs::metadata::v2::{ArrayMetadataV2, ArrayMetadataV2Order};
 
 use crate::ArrayError;
@@ -13,6 +13,9 @@ use crate::keys::KeyEncoding;
 
 /// Deepest nesting accepted in a metadata document.
 const DEPTH_MAX: usize = 64;
+
+/// Largest element accepted: fill values are made at this size before anything is read.
+const ITEM_BYTES_MAX: usize = 1 << 20;
 
 /// The metadata of an array, as the members of its v3 `zarr.json`.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,6 +83,9 @@ impl Document {
         if v2.shape.is_empty() {
             // zarrs would transpose no dimensions, which it then refuses.
             v2.order = ArrayMetadataV2Order::C;
+        }
+        if let Ok(data_type) = DataType::from_metadata(&v2.dtype) {
+            check_item_bytes(&data_type)?;
         }
         let array = zarrs::array::Array::new_with_metadata(Arc::new(()), "/", ArrayMetadata::V2(v2));
         let v3 = array.map_err(|e| e.to_string())?.to_v3().map_err(|e| e.to_string())?;
@@ -165,6 +171,16 @@ impl Document {
     /// The bytes of `zarr.json`.
     pub fn to_json(&self) -> Vec<u8> {
         to_json(&self.members)
+    }
+}
+
+/// Refuses elements whose size nobody means, before `zarrs` makes their fill value.
+pub(crate) fn check_item_bytes(data_type: &DataType) -> Result<(), String> {
+    match data_type.fixed_size() {
+        Some(bytes) if bytes > ITEM_BYTES_MAX => Err(format!(
+            "data type of {bytes} bytes for each element: at most {ITEM_BYTES_MAX} are supported"
+        )),
+        _ => Ok(()),
     }
 }
 

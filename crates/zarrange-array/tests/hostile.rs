@@ -145,4 +145,12 @@ fn what_is_not_json_or_not_zarr_is_named() {
         "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [1, 1]}}, "fill_value": 0,
         "chunk_key_encoding": {"name": "default"}, "codecs": [{"name": "bytes", "configuration": {"endian": "little"}}]}"#;
     check("overflow", "zarr.json", overflow.as_bytes(), "overflow");
+    let (mut long_v3, mut long_v2) = (v3(), v2());
+    long_v3["data_type"] =
+        json!({"name": "fixed_length_utf32", "configuration": {"length_bytes": 1u64 << 50}});
+    long_v3["fill_value"] = json!("");
+    check("long-v3", "zarr.json", long_v3.to_string().as_bytes(), "1125899906842624 bytes for each element");
+    long_v2["dtype"] = json!("<U1000000000");
+    long_v2["fill_value"] = json!("");
+    check("long-v2", ".zarray", long_v2.to_string().as_bytes(), "4000000000 bytes for each element");
 }
