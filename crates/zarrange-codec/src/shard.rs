@@ -129,6 +129,9 @@ impl ShardCodec {
     /// [`CodecError::Corrupt`] otherwise.
     pub fn decode_index(&self, encoded: &[u8], shard_bytes: u64) -> Result<ShardIndex, CodecError> {
         let corrupt = |detail: String| CodecError::corrupt("sharding_indexed", format!("index: {detail}"));
+        if encoded.len() != self.index_bytes() {
+            return Err(corrupt(format!("{} bytes instead of {}", encoded.len(), self.index_bytes())));
+        }
         let plain =
             if self.checksum { check_crc(encoded).map_err(|e| corrupt(e.to_string()))? } else { encoded };
         let entries: Vec<Entry> =
@@ -147,7 +150,7 @@ impl ShardCodec {
             }
             used.push(*entry);
         }
-        used.sort_unstable_by_key(|e| e.offset);
+        used.sort_unstable_by_key(|e| (e.offset, e.bytes));
         if let Some(pair) = used.windows(2).find(|pair| pair[0].offset + pair[0].bytes > pair[1].offset) {
             return Err(corrupt(format!("entries overlap at byte {}", pair[1].offset)));
         }
@@ -220,6 +223,6 @@ impl ShardIndex {
 
     /// Memory of an index of `inner_chunks`, its stored form and the check of its entries included.
     pub const fn memory_bytes(inner_chunks: u64) -> u64 {
-        inner_chunks * (3 * ENTRY_BYTES as u64) + CRC_BYTES as u64
+        inner_chunks.saturating_mul(3 * ENTRY_BYTES as u64).saturating_add(CRC_BYTES as u64)
     }
 }

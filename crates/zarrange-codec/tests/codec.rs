@@ -231,6 +231,20 @@ fn a_chunk_of_another_size_is_refused() {
     check(json!([{"name": "transpose", "configuration": {"order": [0]}}, bytes]));
 }
 
+/// The formats before the first stable one, which the library may still read, are not those of the codec.
+#[test]
+fn only_frames_of_zstd_are_decoded() {
+    let list = json!([{"name": "bytes"}, {"name": "zstd", "configuration": {"level": 1}}]);
+    let chain = Chain::new(&codecs(&list), &element("uint8"), &[9], &[0]).unwrap();
+    let good = encode(&chain, &[7; 9], &mut Scratch::new(&chain));
+    let skippable = [&[0x5F, 0x2A, 0x4D, 0x18, 2, 0, 0, 0, 1, 1][..], &good].concat();
+    assert_eq!(decode(&chain, &skippable).unwrap(), [7; 9]);
+    for old in 0xFD2F_B522u32..=0xFD2F_B527 {
+        let error = decode(&chain, &[&old.to_le_bytes(), &good[4..]].concat()).unwrap_err().to_string();
+        assert!(error.contains("not a frame"), "{old:x}: {error}");
+    }
+}
+
 #[test]
 fn nan_equals_nan_and_nothing_else_is_forgiven() {
     let check = |name: &str, a: &[u8], b: &[u8], expected: Option<usize>| {
@@ -340,6 +354,23 @@ fn hostile_indexes_are_refused() {
     check("end", &[(0, 5, u64::MAX)], "outside");
     check("end", &[(0, 0, 50), (1, 49, 5)], "overlap");
     check("end", &[(3, 10, 5), (1, 0, 11)], "overlap");
+    // Nothing lies before something, whichever is listed first.
+    check("end", &[(0, 5, 10), (1, 5, 0)], "");
+    check("end", &[(0, 5, 0), (1, 5, 10)], "");
+}
+
+#[test]
+fn an_index_of_another_length_is_refused() {
+    let little = json!([{"name": "bytes", "configuration": {"endian": "little"}}]);
+    let list = shard_list("end", &little);
+    let Ok(ArrayCodec::Shards(codec)) = ArrayCodec::new(&list, &element("uint8"), &[6, 10], &[0]) else {
+        panic!("a plain shard is ours")
+    };
+    for bytes in [0, 16, 95, 97, 112] {
+        let error = codec.decode_index(&vec![0xFF; bytes], 200).unwrap_err().to_string();
+        assert!(error.contains(&format!("{bytes} bytes instead of 96")), "{error}");
+    }
+    assert_eq!(ShardIndex::memory_bytes(u64::MAX), u64::MAX);
 }
 
 #[test]

@@ -42,16 +42,37 @@ pub(crate) fn encoded_bytes_max(bytes: usize) -> usize {
     zstd_safe::compress_bound(bytes).max(bytes).saturating_add(64)
 }
 
+/// What a frame begins with; skippable frames have any of sixteen.
+const FRAME_MAGIC: u32 = 0xFD2F_B528;
+const SKIPPABLE_MAGIC: u32 = 0x184D_2A50;
+
 pub(crate) fn decode(src: &[u8], dst: &mut [u8], context: &mut Context) -> Result<usize, CodecError> {
-    let room = dst.len();
+    check_frames(src, dst.len() as u64)?;
     let decoder = context.decode.get_or_insert_with(DCtx::create);
-    decoder.decompress(dst, src).map_err(|code| {
-        let expected = zstd_safe::get_frame_content_size(src).ok().flatten();
-        match expected {
-            Some(bytes) if bytes > room as u64 => too_long("zstd"),
-            _ => CodecError::corrupt("zstd", zstd_safe::get_error_name(code)),
+    decoder.decompress(dst, src).map_err(damaged)
+}
+
+/// Whether `src` is frames of the format, which say no more than `room`. The library may be built to decode the formats
+/// before the first stable one as well: nobody writes those, and their decoders are not maintained.
+fn check_frames(src: &[u8], room: u64) -> Result<(), CodecError> {
+    let (mut rest, mut bytes) = (src, 0u64);
+    while !rest.is_empty() {
+        let magic = rest.first_chunk().map(|magic| u32::from_le_bytes(*magic));
+        if !magic.is_some_and(|magic| magic == FRAME_MAGIC || magic & !0xF == SKIPPABLE_MAGIC) {
+            return Err(CodecError::corrupt("zstd", "not a frame of zstd"));
         }
-    })
+        bytes = bytes.saturating_add(zstd_safe::get_frame_content_size(rest).ok().flatten().unwrap_or(0));
+        if bytes > room {
+            return Err(too_long("zstd"));
+        }
+        let frame = zstd_safe::find_frame_compressed_size(rest).map_err(damaged)?;
+        rest = rest.get(frame..).unwrap_or_default();
+    }
+    Ok(())
+}
+
+fn damaged(code: usize) -> CodecError {
+    CodecError::corrupt("zstd", zstd_safe::get_error_name(code))
 }
 
 pub(crate) fn encode(
