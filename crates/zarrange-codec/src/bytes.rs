@@ -5,6 +5,8 @@ mod blosclz;
 mod gzip;
 mod zstd;
 
+use std::io::Read;
+
 use serde::de::DeserializeOwned;
 use zarrs::metadata::v3::MetadataV3;
 
@@ -105,6 +107,38 @@ impl Compressor {
             Self::Gzip(config) => gzip::encode(*config, src, dst, &mut contexts.gzip),
         }
     }
+}
+
+/// Decompresses what the codec that `zarrs` calls `name` made of at most `bytes_max`; `None` if it is not a compressor that
+/// is known here.
+pub(crate) fn inflate(name: &str, src: &[u8], bytes_max: usize) -> Option<Result<Vec<u8>, CodecError>> {
+    let whole = |decode: &dyn Fn(&mut [u8]) -> Result<usize, CodecError>| {
+        let mut bytes = vec![0; bytes_max];
+        let length = decode(&mut bytes)?;
+        bytes.truncate(length);
+        Ok(bytes)
+    };
+    Some(match name {
+        "zstd" => whole(&|dst| zstd::decode(src, dst, &mut zstd::Context::default())),
+        "gzip" => whole(&|dst| gzip::decode(src, dst, &mut gzip::Context::default())),
+        "blosc" => whole(&|dst| blosc::decode(src, dst, &mut Vec::new())),
+        "numcodecs.zlib" => read(flate2::read::ZlibDecoder::new(src), "zlib", bytes_max),
+        "numcodecs.bz2" => read(bzip2::read::BzDecoder::new(src), "bz2", bytes_max),
+        _ => return None,
+    })
+}
+
+/// Whether the codec that `zarrs` calls `name` decodes to no more bytes than are stored.
+pub(crate) fn is_size_preserving(name: &str) -> bool {
+    matches!(name, "crc32c" | "numcodecs.adler32" | "numcodecs.fletcher32" | "numcodecs.shuffle")
+}
+
+/// All that `reader` gives, if it is at most `bytes_max`; one byte more is asked for, to tell an end from an excess.
+fn read(reader: impl Read, codec: &'static str, bytes_max: usize) -> Result<Vec<u8>, CodecError> {
+    let mut bytes = Vec::with_capacity(bytes_max.saturating_add(1));
+    let mut bounded = reader.take((bytes_max as u64).saturating_add(1));
+    bounded.read_to_end(&mut bytes).map_err(|e| CodecError::corrupt(codec, e.to_string()))?;
+    if bytes.len() > bytes_max { Err(too_long(codec)) } else { Ok(bytes) }
 }
 
 /// Whether `metadata` is the checksum codec.

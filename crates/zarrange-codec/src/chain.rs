@@ -58,9 +58,10 @@ impl Chain {
             let max = packed.saturating_add(if own.checksum { CRC_BYTES } else { 0 });
             (Kind::Own(own), max)
         } else {
-            let fallback = Fallback::new(codecs, element, shape, fill)?;
             // Unknown codecs have no known bound; twice the size and 4 KiB is more than any real one needs.
-            (Kind::Zarrs(Box::new(fallback)), chunk_bytes.saturating_mul(2).saturating_add(4096))
+            let max = chunk_bytes.saturating_mul(2).saturating_add(4096);
+            let fallback = Fallback::new(codecs, element, shape, fill, max)?;
+            (Kind::Zarrs(Box::new(fallback)), max)
         };
         Ok(Self { kind, shape: shape.to_vec(), item_bytes, chunk_bytes, encoded_bytes_max })
     }

@@ -231,6 +231,33 @@ fn a_chunk_of_another_size_is_refused() {
     check(json!([{"name": "transpose", "configuration": {"order": [0]}}, bytes]));
 }
 
+/// Bytes that decompress to more than a chunk are left where it shows, also in lists that `zarrs` runs.
+#[test]
+fn decompression_ends_where_a_chunk_does() {
+    let check = |packers: Value| {
+        let mut list = vec![json!({"name": "bytes"})];
+        list.extend(packers.as_array().unwrap().iter().cloned());
+        let of = |bytes| Chain::new(&codecs(&json!(list)), &element("uint8"), &[bytes], &[0]).unwrap();
+        let (small, large) = (of(100), of(5 << 20));
+        assert!(small.is_fallback());
+        let bomb = encode(&large, &vec![0; large.chunk_bytes()], &mut Scratch::new(&large));
+        assert!(bomb.len() < small.encoded_bytes_max() * 3, "{packers}: {}", bomb.len());
+        let error = decode(&small, &bomb).unwrap_err().to_string();
+        assert!(error.contains("decodes to more bytes than the metadata says"), "{packers}: {error}");
+    };
+    let zlib = json!({"name": "numcodecs.zlib", "configuration": {"level": 9}});
+    let bz2 = json!({"name": "numcodecs.bz2", "configuration": {"level": 9}});
+    let zstd = json!({"name": "zstd", "configuration": {"level": 1, "checksum": false}});
+    let gzip = json!({"name": "gzip", "configuration": {"level": 9}});
+    let blosc = json!({"name": "blosc", "configuration": {
+        "cname": "zstd", "clevel": 5, "shuffle": "noshuffle", "blocksize": 0}});
+    let sum = json!({"name": "numcodecs.adler32"});
+    for packer in [&zlib, &bz2, &zstd, &gzip, &blosc] {
+        check(json!([packer, sum]));
+        check(json!([packer, packer]));
+    }
+}
+
 /// The formats before the first stable one, which the library may still read, are not those of the codec.
 #[test]
 fn only_frames_of_zstd_are_decoded() {
