@@ -36,7 +36,9 @@ fn solve(u: &mut Unstructured<'_>) -> Result<()> {
     let kind = element(u.choose(&TYPES)?);
     let shape = shape(u, kind.bytes())?;
     let list = list(u, shape.len())?;
-    let Ok(chain) = Chain::new(&codecs(&list), &kind, &shape, &vec![0; kind.bytes()]) else { return Ok(()) };
+    let Ok(chain) = Chain::new(&codecs(json!(list)), &kind, &shape, &vec![0; kind.bytes()]) else {
+        return Ok(());
+    };
     let scratch = &mut Scratch::new(&chain);
     let stored = stored(u, &chain, &list, scratch)?;
     check(&chain, &stored, scratch);
@@ -61,7 +63,7 @@ fn shape(u: &mut Unstructured<'_>, item_bytes: usize) -> Result<Vec<u64>> {
 }
 
 /// A codec list: mostly one that is run by `zarrange-codec` itself.
-fn list(u: &mut Unstructured<'_>, rank: usize) -> Result<Value> {
+fn list(u: &mut Unstructured<'_>, rank: usize) -> Result<Vec<Value>> {
     let mut list = Vec::new();
     if u.ratio(1, 3)? {
         let mut order: Vec<usize> = (0..rank).collect();
@@ -79,7 +81,7 @@ fn list(u: &mut Unstructured<'_>, rank: usize) -> Result<Value> {
     if u.ratio(1, 4)? {
         list.push(json!({"name": "crc32c"}));
     }
-    Ok(Value::Array(list))
+    Ok(list)
 }
 
 fn compressor(u: &mut Unstructured<'_>) -> Result<Option<Value>> {
@@ -112,7 +114,7 @@ fn compressor(u: &mut Unstructured<'_>) -> Result<Option<Value>> {
 
 /// Stored bytes: the rest of the input as it is, or what the chain makes of it with a few bytes changed, which leads the
 /// fuzzer past headers.
-fn stored(u: &mut Unstructured<'_>, chain: &Chain, list: &Value, scratch: &mut Scratch) -> Result<Vec<u8>> {
+fn stored(u: &mut Unstructured<'_>, chain: &Chain, list: &[Value], scratch: &mut Scratch) -> Result<Vec<u8>> {
     let (raw, mended) = (u.arbitrary()?, u.arbitrary()?);
     let mut stored = if raw {
         // Longer ones are refused before they are read.
@@ -124,6 +126,9 @@ fn stored(u: &mut Unstructured<'_>, chain: &Chain, list: &Value, scratch: &mut S
         let plain = u.bytes(u.len())?;
         let chunk: Vec<u8> = plain.iter().copied().chain([7]).cycle().take(chain.chunk_bytes()).collect();
         let mut stored = encode(chain, &chunk, scratch).unwrap_or_default();
+        if !stored.is_empty() {
+            check_decodes(chain, &stored, &chunk, scratch);
+        }
         for (at, byte) in patches {
             // As often near the start as anywhere: headers are there.
             let at = usize::from(if at % 2 == 0 { at % 64 } else { at }) % stored.len().max(1);
@@ -139,12 +144,11 @@ fn stored(u: &mut Unstructured<'_>, chain: &Chain, list: &Value, scratch: &mut S
 }
 
 /// Sets the sizes of a blosc header and the checksum to what they must be, so that what lies behind them is reached.
-fn mend(stored: &mut [u8], list: &Value, chunk_bytes: usize) {
-    let summed = list[list.as_array().map_or(0, Vec::len) - 1]["name"] == "crc32c";
+fn mend(stored: &mut [u8], list: &[Value], chunk_bytes: usize) {
+    let summed = list.last().is_some_and(|codec| codec["name"] == "crc32c");
     let end = stored.len().saturating_sub(if summed { 4 } else { 0 });
     let (packed, sum) = stored.split_at_mut(end);
-    let has_blosc = list.as_array().is_some_and(|l| l.iter().any(|codec| codec["name"] == "blosc"));
-    if has_blosc && packed.len() >= 16 {
+    if list.iter().any(|codec| codec["name"] == "blosc") && packed.len() >= 16 {
         let word = |n: usize| u32::try_from(n).unwrap_or(u32::MAX).to_le_bytes();
         packed[4..8].copy_from_slice(&word(chunk_bytes));
         let whole = word(packed.len());
@@ -159,7 +163,8 @@ fn check(chain: &Chain, stored: &[u8], scratch: &mut Scratch) {
     // Two buffers that differ everywhere: a byte that is not written shows.
     let (mut chunk, mut again) = (vec![0xEE; chain.chunk_bytes()], vec![0x11; chain.chunk_bytes()]);
     let decoded = chain.decode(stored, &mut chunk, scratch);
-    let decoded_again = chain.decode(stored, &mut again, scratch);
+    // What another chunk left in the working memory must not show either.
+    let decoded_again = chain.decode(stored, &mut again, &mut Scratch::new(chain));
     assert_eq!(decoded.is_ok(), decoded_again.is_ok(), "the same bytes decode twice the same");
     if let Err(error) = decoded {
         assert!(!error.to_string().is_empty());
@@ -167,10 +172,14 @@ fn check(chain: &Chain, stored: &[u8], scratch: &mut Scratch) {
     }
     assert!(chunk == again, "every byte of a chunk is decoded");
     if let Some(encoded) = encode(chain, &chunk, scratch) {
-        again.fill(0x22);
-        chain.decode(&encoded, &mut again, scratch).expect("what was encoded decodes");
-        assert!(chunk == again, "a chunk survives its encoding");
+        check_decodes(chain, &encoded, &chunk, scratch);
     }
+}
+
+fn check_decodes(chain: &Chain, encoded: &[u8], expected: &[u8], scratch: &mut Scratch) {
+    let mut chunk = vec![0x22; chain.chunk_bytes()];
+    chain.decode(encoded, &mut chunk, scratch).expect("what was encoded decodes");
+    assert!(chunk == expected, "a chunk survives its encoding");
 }
 
 /// The encoded chunk; `None` where the codec refuses it, which only lists of `zarrs` may.

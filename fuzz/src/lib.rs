@@ -2,7 +2,7 @@
 //! of the crates is broken. `fuzz_targets` calls them; `scripts/fuzz` runs those.
 //!
 //! A promise that no module states is held by how they run: integer overflows and debug assertions panic, reads and writes
-//! out of bounds end in AddressSanitizer, one allocation beyond the limit of `scripts/fuzz` in libFuzzer.
+//! out of bounds end in `AddressSanitizer`, one allocation beyond the limit of `scripts/fuzz` in libFuzzer.
 
 pub mod chain;
 pub mod metadata;
@@ -21,8 +21,8 @@ fn element(name: &str) -> ElementType {
 }
 
 /// A codec list from its JSON.
-fn codecs(list: &serde_json::Value) -> Vec<CodecMetadata> {
-    serde_json::from_value(list.clone()).expect("a list of names and configurations")
+fn codecs(list: serde_json::Value) -> Vec<CodecMetadata> {
+    serde_json::from_value(list).expect("a list of names and configurations")
 }
 
 /// A number of any magnitude: as often small as near a power of two or the largest.

@@ -152,10 +152,10 @@ fn change(u: &mut Unstructured<'_>, document: &mut Value) -> Result<()> {
 fn pointers(value: &Value, at: String, out: &mut Vec<String>) {
     match value {
         Value::Object(members) => {
-            members.iter().for_each(|(name, v)| pointers(v, format!("{at}/{name}"), out))
+            members.iter().for_each(|(name, v)| pointers(v, format!("{at}/{name}"), out));
         }
         Value::Array(items) => {
-            items.iter().enumerate().for_each(|(k, v)| pointers(v, format!("{at}/{k}"), out))
+            items.iter().enumerate().for_each(|(k, v)| pointers(v, format!("{at}/{k}"), out));
         }
         _ => {}
     }

@@ -128,7 +128,10 @@ fn check_stage(problem: &Problem, stage: &Stage, last: bool) {
     for (d, unit) in unit.iter().enumerate() {
         assert_eq!(stage.tile[d] % unit, 0, "a tile holds whole chunks");
         assert_eq!(stage.group[d] % stage.tile[d], 0, "a group holds whole tiles");
-        assert!(!last || stage.group[d] % problem.target.object()[d] == 0, "a shard is written in one go");
+        assert!(
+            !last || stage.group[d].is_multiple_of(problem.target.object()[d]),
+            "a shard is written in one go"
+        );
     }
 }
 

@@ -43,7 +43,7 @@ fn shard_codec(inner: usize, big_endian: bool, at_end: bool, summed: bool) -> Sh
         "chunk_shape": [3], "codecs": [bytes(false)], "index_codecs": index_codecs,
         "index_location": if at_end { "end" } else { "start" },
     }}]);
-    match ArrayCodec::new(&codecs(&list), &element("uint16"), &[3 * inner as u64], &[0, 0]) {
+    match ArrayCodec::new(&codecs(list), &element("uint16"), &[3 * inner as u64], &[0, 0]) {
         Ok(ArrayCodec::Shards(codec)) => codec,
         other => panic!("a plain shard is ours: {other:?}"),
     }
