@@ -131,6 +131,9 @@ impl Part<'_> {
     }
 
     /// The bytes to write, if they are contiguous and in C order; [`Self::done`] declares them written.
+    ///
+    /// # Panics
+    /// Never: the bytes of a part are inside its tile.
     pub fn bytes_mut(&mut self) -> Option<&mut [u8]> {
         let range = self.tile.layout.contiguous(&self.region, self.tile.item_bytes as u64)?;
         assert!(range.end <= self.tile.bytes, "a part is inside its tile");

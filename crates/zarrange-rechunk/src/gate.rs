@@ -1,44 +1,80 @@
 //! Who may compute: as many workers as there are threads.
 //!
-//! There are more workers than threads. One that reads or writes lets another compute meanwhile, so that reading, decoding,
-//! encoding and writing overlap, and no processor waits for a device while there is work.
+//! There are more workers than threads. A permit of a worker that has waited for a device for a while goes to another one, so
+//! that reading, decoding, encoding and writing overlap, and no processor waits while there is work. A worker that gets what it
+//! wanted at once (from the page cache, mostly) keeps its permit: handing it over costs two threads that wake each other up,
+//! which was measured to leave the processors idle for 7 % of the time.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// A worker that waits longer than this for a device loses its permit to one that has work.
+const PATIENCE: Duration = Duration::from_millis(1);
 
 /// Permits to compute.
 #[derive(Debug)]
 pub(crate) struct Gate {
-    free: Mutex<u64>,
+    state: Mutex<State>,
     freed: Condvar,
+}
+
+#[derive(Debug)]
+struct State {
+    free: u64,
+    /// Permits whose workers wait for a device, by number, since when.
+    waiting: Vec<(u64, Instant)>,
+    numbers: u64,
 }
 
 impl Gate {
     /// A gate that lets `threads` compute at once.
     pub(crate) const fn new(threads: u64) -> Self {
-        Self { free: Mutex::new(threads), freed: Condvar::new() }
+        let state = State { free: threads, waiting: Vec::new(), numbers: 0 };
+        Self { state: Mutex::new(state), freed: Condvar::new() }
     }
 
     /// Waits for a permit.
     pub(crate) fn enter(&self) -> Permit<'_> {
-        self.take();
+        self.take(self.lock());
         Permit { gate: self }
     }
 
-    fn take(&self) {
-        let mut free = self.lock();
-        while *free == 0 {
-            free = self.freed.wait(free).unwrap_or_else(PoisonError::into_inner);
+    /// Takes a free permit, or that of a worker that has waited for too long.
+    fn take(&self, mut state: MutexGuard<'_, State>) {
+        loop {
+            if state.free > 0 {
+                state.free -= 1;
+                return;
+            }
+            if let Some(at) = state.waiting.iter().position(|(_, since)| since.elapsed() >= PATIENCE) {
+                state.waiting.swap_remove(at);
+                return;
+            }
+            // Nobody says when it begins to wait: that would wake a thread for every read.
+            state = self.freed.wait_timeout(state, PATIENCE).unwrap_or_else(PoisonError::into_inner).0;
         }
-        *free -= 1;
     }
 
-    fn give(&self) {
-        *self.lock() += 1;
-        self.freed.notify_one();
+    /// Notes that a worker waits from now on; the number of its wait.
+    fn begin(&self) -> u64 {
+        let mut state = self.lock();
+        let number = state.numbers;
+        state.numbers += 1;
+        state.waiting.push((number, Instant::now()));
+        number
     }
 
-    fn lock(&self) -> MutexGuard<'_, u64> {
-        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Ends a wait: the permit is still there, or another one has to be found.
+    fn end(&self, number: u64) {
+        let mut state = self.lock();
+        match state.waiting.iter().position(|(waiting, _)| *waiting == number) {
+            Some(at) => drop(state.waiting.swap_remove(at)),
+            None => self.take(state),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -49,53 +85,58 @@ pub(crate) struct Permit<'g> {
 }
 
 impl Permit<'_> {
-    /// Does something that waits, and lets another worker compute meanwhile.
+    /// Does something that waits; if it takes long, another worker computes meanwhile.
     pub(crate) fn waiting<T>(&mut self, wait: impl FnOnce() -> T) -> T {
-        /// Takes the permit back, also if `wait` panics: it is dropped, and given back, later.
-        struct Back<'g>(&'g Gate);
-        impl Drop for Back<'_> {
+        /// Ends the wait, also if it panics: the permit is dropped, and given back, later.
+        struct End<'g>(&'g Gate, u64);
+        impl Drop for End<'_> {
             fn drop(&mut self) {
-                self.0.take();
+                self.0.end(self.1);
             }
         }
-        self.gate.give();
-        let _back = Back(self.gate);
+        let _end = End(self.gate, self.gate.begin());
         wait()
     }
 }
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        self.gate.give();
+        self.gate.lock().free += 1;
+        self.gate.freed.notify_one();
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Barrier;
     use std::sync::atomic::{AtomicU64, Ordering};
 
     use super::*;
 
+    /// Four workers, two permits: at most two compute at a time, but all four can wait for a device at once.
     #[test]
-    fn never_more_compute_than_may_and_who_waits_lets_others_in() {
-        let (gate, inside, most) = (Gate::new(2), AtomicU64::new(0), AtomicU64::new(0));
-        let waiters = std::sync::Barrier::new(4);
+    fn who_waits_for_long_lets_others_compute() {
+        let (gate, inside, most, all) = (Gate::new(2), AtomicU64::new(0), AtomicU64::new(0), Barrier::new(4));
+        let compute = || {
+            most.fetch_max(1 + inside.fetch_add(1, Ordering::SeqCst), Ordering::SeqCst);
+            std::thread::yield_now();
+            inside.fetch_sub(1, Ordering::SeqCst);
+        };
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
-                    for _ in 0..1000 {
+                    for _ in 0..50 {
                         let mut permit = gate.enter();
-                        most.fetch_max(1 + inside.fetch_add(1, Ordering::SeqCst), Ordering::SeqCst);
-                        inside.fetch_sub(1, Ordering::SeqCst);
-                        // All four wait at once, though only two may compute.
-                        permit.waiting(|| waiters.wait());
-                        most.fetch_max(1 + inside.fetch_add(1, Ordering::SeqCst), Ordering::SeqCst);
-                        inside.fetch_sub(1, Ordering::SeqCst);
+                        compute();
+                        permit.waiting(|| all.wait());
+                        compute();
+                        permit.waiting(|| ());
+                        compute();
                     }
                 });
             }
         });
         assert!((1..=2).contains(&most.into_inner()));
-        assert_eq!(*gate.lock(), 2);
+        assert_eq!((gate.lock().free, gate.lock().waiting.len()), (2, 0));
     }
 }

@@ -157,14 +157,14 @@ fn check(case: &Case, seen: &Mutex<BTreeMap<&'static str, usize>>) -> Result<(),
     rechunk(Job { target: again.clone(), threads: 1 + threads % 4, ..this.clone() }).unwrap();
     let (a, b) = (objects(&to.open().unwrap()), objects(&again.open().unwrap()));
     prop_assert_eq!(a.keys().collect::<Vec<_>>(), b.keys().collect::<Vec<_>>());
-    check_regrouped(case, &to, this, seen)
+    check_regrouped(case, &to, &this, seen)
 }
 
 /// The same chunks without shards, and in larger ones: no chunk is decoded, and the values are the same.
 fn check_regrouped(
     case: &Case,
     from: &Location,
-    job: Job,
+    job: &Job,
     seen: &Mutex<BTreeMap<&'static str, usize>>,
 ) -> Result<(), TestCaseError> {
     let Case { shape, target, .. } = case;
