@@ -166,6 +166,7 @@ fn check(chain: &Chain, stored: &[u8], scratch: &mut Scratch) {
     // What another chunk left in the working memory must not show either.
     let decoded_again = chain.decode(stored, &mut again, &mut Scratch::new(chain));
     assert_eq!(decoded.is_ok(), decoded_again.is_ok(), "the same bytes decode twice the same");
+    check_part(chain, stored, decoded.is_ok().then_some(&chunk), scratch);
     if let Err(error) = decoded {
         assert!(!error.to_string().is_empty());
         return;
@@ -173,6 +174,25 @@ fn check(chain: &Chain, stored: &[u8], scratch: &mut Scratch) {
     assert!(chunk == again, "every byte of a chunk is decoded");
     if let Some(encoded) = encode(chain, &chunk, scratch) {
         check_decodes(chain, &encoded, &chunk, scratch);
+    }
+}
+
+/// A part of a chunk that decodes to `whole` has the bytes that it has there; a part of a damaged one may be an error.
+fn check_part(chain: &Chain, stored: &[u8], whole: Option<&Vec<u8>>, scratch: &mut Scratch) {
+    let bytes = chain.chunk_bytes();
+    if bytes == 0 || (chain.stores_c_order() && stored.len() != bytes) {
+        return;
+    }
+    // Some part that depends on the input.
+    let seed = stored.iter().take(64).fold(7usize, |n, b| n.wrapping_mul(31).wrapping_add((*b).into()));
+    let start = seed % bytes;
+    let part = start..start + 1 + seed / 7 % (bytes - start);
+    let encoded = if chain.stores_c_order() { &stored[part.clone()] } else { stored };
+    let mut chunk = vec![0x33; bytes];
+    let decoded = chain.decode_part(encoded, part.clone(), &mut chunk, scratch);
+    if let Some(whole) = whole {
+        decoded.expect("a part of a chunk that decodes decodes");
+        assert!(chunk[part.clone()] == whole[part], "a part has the bytes of the whole");
     }
 }
 
