@@ -41,7 +41,7 @@ fn solve(u: &mut Unstructured<'_>) -> Result<()> {
     };
     let scratch = &mut Scratch::new(&chain);
     let stored = stored(u, &chain, &list, scratch)?;
-    check(&chain, &stored, scratch);
+    check(&chain, (&stored, kind.bytes()), scratch);
     Ok(())
 }
 
@@ -159,14 +159,14 @@ fn mend(stored: &mut [u8], list: &[Value], chunk_bytes: usize) {
     }
 }
 
-fn check(chain: &Chain, stored: &[u8], scratch: &mut Scratch) {
+fn check(chain: &Chain, (stored, item_bytes): (&[u8], usize), scratch: &mut Scratch) {
     // Two buffers that differ everywhere: a byte that is not written shows.
     let (mut chunk, mut again) = (vec![0xEE; chain.chunk_bytes()], vec![0x11; chain.chunk_bytes()]);
     let decoded = chain.decode(stored, &mut chunk, scratch);
     // What another chunk left in the working memory must not show either.
     let decoded_again = chain.decode(stored, &mut again, &mut Scratch::new(chain));
     assert_eq!(decoded.is_ok(), decoded_again.is_ok(), "the same bytes decode twice the same");
-    check_part(chain, stored, decoded.is_ok().then_some(&chunk), scratch);
+    check_part(chain, (stored, item_bytes), decoded.is_ok().then_some(&chunk), scratch);
     if let Err(error) = decoded {
         assert!(!error.to_string().is_empty());
         return;
@@ -178,15 +178,21 @@ fn check(chain: &Chain, stored: &[u8], scratch: &mut Scratch) {
 }
 
 /// A part of a chunk that decodes to `whole` has the bytes that it has there; a part of a damaged one may be an error.
-fn check_part(chain: &Chain, stored: &[u8], whole: Option<&Vec<u8>>, scratch: &mut Scratch) {
+fn check_part(
+    chain: &Chain,
+    (stored, item_bytes): (&[u8], usize),
+    whole: Option<&Vec<u8>>,
+    scratch: &mut Scratch,
+) {
     let bytes = chain.chunk_bytes();
     if bytes == 0 || (chain.stores_c_order() && stored.len() != bytes) {
         return;
     }
-    // Some part that depends on the input.
+    // Some elements that depend on the input.
     let seed = stored.iter().take(64).fold(7usize, |n, b| n.wrapping_mul(31).wrapping_add((*b).into()));
-    let start = seed % bytes;
-    let part = start..start + 1 + seed / 7 % (bytes - start);
+    let elements = bytes / item_bytes;
+    let start = seed % elements;
+    let part = start * item_bytes..(start + 1 + seed / 7 % (elements - start)) * item_bytes;
     let encoded = if chain.stores_c_order() { &stored[part.clone()] } else { stored };
     let mut chunk = vec![0x33; bytes];
     let decoded = chain.decode_part(encoded, part.clone(), &mut chunk, scratch);

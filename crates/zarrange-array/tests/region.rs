@@ -29,7 +29,9 @@ fn lists() -> Vec<Value> {
         json!([little, {"name": "zstd", "configuration": {"level": 1, "checksum": false}}]),
         json!([big, blosc("lz4", "shuffle", 4)]),
         json!([little, blosc("zstd", "bitshuffle", 4), crc]),
-        json!([little, blosc("lz4", "noshuffle", 3)]),
+        // Items of the frame that are no elements.
+        json!([big, blosc("lz4", "noshuffle", 3)]),
+        json!([little, blosc("lz4", "shuffle", 2)]),
         json!([little, blosc("blosclz", "shuffle", 4)]),
         json!([transpose, big, blosc("lz4", "shuffle", 4)]),
     ]

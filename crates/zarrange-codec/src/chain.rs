@@ -138,7 +138,8 @@ impl Chain {
         }
     }
 
-    /// Decodes at least the bytes `part` of a chunk to their place in `chunk`; what stands elsewhere in it is then anything.
+    /// Decodes at least the bytes `part` of a chunk, those of whole elements, to their place in `chunk`; what stands elsewhere in
+    /// it is then anything.
     /// Chunks stored as they are ([`Self::stores_c_order`]) need only the stored bytes of `part`; blosc decodes the blocks that hold it;
     /// others decode the whole.
     ///
@@ -146,7 +147,7 @@ impl Chain {
     /// [`CodecError`] if what was decoded is not valid.
     ///
     /// # Panics
-    /// If `chunk` has another size, or `part` is not inside it.
+    /// If `chunk` has another size, or `part` is not whole elements of it.
     pub fn decode_part(
         &self,
         encoded: &[u8],
@@ -155,24 +156,24 @@ impl Chain {
         scratch: &mut Scratch,
     ) -> Result<(), CodecError> {
         assert_eq!(chunk.len(), self.chunk_bytes, "a chunk decodes into its own size");
+        let whole = |at: usize| at.is_multiple_of(self.item_bytes);
+        assert!(whole(part.start) && whole(part.end) && part.end <= chunk.len(), "a part is whole elements");
         let Kind::Own(own @ Own { transposed: None, swap, compressor, checksum }) = &self.kind else {
             return self.decode(encoded, chunk, scratch);
         };
-        let part = match compressor {
+        match compressor {
             None if !*checksum => {
                 check_size("bytes", encoded.len(), part.len())?;
                 chunk[part.clone()].copy_from_slice(encoded);
-                part
             }
             Some(Compressor::Blosc(_)) if part.len() < self.chunk_bytes => {
                 let packed = if *checksum { check_crc(encoded)? } else { encoded };
-                match blosc::decode_part(packed, part, chunk)? {
-                    Some(decoded) => decoded,
-                    None => return own.decode(self, encoded, chunk, scratch),
+                if !blosc::decode_part(packed, part.clone(), chunk)? {
+                    return own.decode(self, encoded, chunk, scratch);
                 }
             }
             _ => return own.decode(self, encoded, chunk, scratch),
-        };
+        }
         if let Some(unit) = *swap {
             swap_bytes(&mut chunk[part], unit);
         }

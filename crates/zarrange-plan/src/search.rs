@@ -24,19 +24,17 @@ const PAIRED_MAX: usize = 250;
 pub fn plan(problem: &Problem) -> Result<Plan, PlanError> {
     check(problem)?;
     let search = Search { problem, costs: Costs::default(), order: order_of(problem) };
-    if problem.purpose == Purpose::Write
-        && problem.same_encoding
-        && problem.source.chunk == problem.target.chunk
-    {
-        if problem.source.shard == problem.target.shard {
-            return Ok(search.copy());
-        }
-        if let Some(plan) = search.regroup() {
-            return Ok(plan);
-        }
+    let (source, target) = (&problem.source, &problem.target);
+    let as_stored =
+        problem.purpose == Purpose::Write && problem.same_encoding && source.chunk == target.chunk;
+    if as_stored && source.shard == target.shard {
+        return Ok(search.copy());
     }
     if problem.shape.contains(&0) {
         return Ok(search.finish(Strategy::Direct, Vec::new(), None, 0, 0.0));
+    }
+    if let Some(plan) = as_stored.then(|| search.regroup()).flatten() {
+        return Ok(plan);
     }
     let one = search.one_stage();
     // A single stage that decodes every chunk once moves the least bytes there are: no intermediate can beat it.

@@ -99,30 +99,25 @@ pub(crate) fn decode(src: &[u8], dst: &mut [u8], shuffled: &mut Vec<u8>) -> Resu
     written_bytes(written, content)
 }
 
-/// Decodes the blocks that hold the bytes `part` of a chunk to their place in `dst`, which has the size of the chunk; which bytes it
-/// then holds, or `None` if only the whole can be decoded.
-pub(crate) fn decode_part(
-    src: &[u8],
-    part: Range<usize>,
-    dst: &mut [u8],
-) -> Result<Option<Range<usize>>, CodecError> {
+/// Decodes the blocks that hold the bytes `part` of a chunk to their place in `dst`, which has the size of the chunk; `false` if only
+/// the whole can be decoded.
+pub(crate) fn decode_part(src: &[u8], part: Range<usize>, dst: &mut [u8]) -> Result<bool, CodecError> {
     let Header { content, lz } = check(src, dst.len())?;
     let item = lz.type_bytes;
     if content != dst.len() || item == 0 || lz.is_blosclz() || !content.is_multiple_of(item) {
-        return Ok(None);
+        return Ok(false);
     }
     let (first, last) = (part.start / item, part.end.div_ceil(item));
     let (Ok(start), Ok(count)) = (c_int::try_from(first), c_int::try_from(last - first)) else {
-        return Ok(None);
+        return Ok(false);
     };
-    let part = first * item..last * item;
-    let wanted = &mut dst[part.clone()];
+    let wanted = &mut dst[first * item..last * item];
     // SAFETY: the header was checked to be valid for `src.len()` bytes; the items are inside the content, and the library
     // writes them, `count` times `item` bytes, to `wanted`, which has that size.
     let written =
         unsafe { blosc_src::blosc_getitem(src.as_ptr().cast(), start, count, wanted.as_mut_ptr().cast()) };
     written_bytes(written, wanted.len())?;
-    Ok(Some(part))
+    Ok(true)
 }
 
 /// What the header of a frame says.
