@@ -1,7 +1,7 @@
 //! Case L: one object's light curve from a sharded array, warm, with the shards' indexes known.
 //!
-//! Object by object in turns: our reader, a bare `pread` of the inner chunk with zstd's own decoding, and zarrs with its cache of
-//! shard indexes.
+//! Object by object in turns: our reader, a bare `pread` of the inner chunk with zstd's own decoding, zarrs with its cache of
+//! shard indexes, and zarrs' plain read, which knows no index.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
@@ -44,7 +44,7 @@ pub fn measure(case: &Case, target: &Path, turns: usize, report: &mut Report) ->
     let (mut to_bare, mut to_zarrs) = (Vec::new(), Vec::new());
     let mut random = Random::new(2);
     for turn in 0..=turns {
-        let mut times: [Vec<f64>; 3] = std::array::from_fn(|_| Vec::with_capacity(READS));
+        let mut times: [Vec<f64>; 4] = std::array::from_fn(|_| Vec::with_capacity(READS));
         for object in random.distinct(READS, objects) {
             let begin = Instant::now();
             ours.read_into(&Region::new(vec![object, 0, 0], vec![1, epochs, values]), &mut curve)?;
@@ -59,11 +59,15 @@ pub fn measure(case: &Case, target: &Path, turns: usize, report: &mut Report) ->
             let theirs: Vec<f32> =
                 zarrs.retrieve_array_subset_sharded_opt(&cache, &subset, &CodecOptions::default())?;
             times[2].push(begin.elapsed().as_secs_f64());
+            let begin = Instant::now();
+            let plain: Vec<f32> = zarrs.retrieve_array_subset(&subset)?;
+            times[3].push(begin.elapsed().as_secs_f64());
+            ensure!(plain.len() == theirs.len(), "object {object}: zarrs reads two different things");
             let same = theirs.iter().zip(curve.as_chunks().0).all(|(a, b)| a.to_ne_bytes() == *b);
             ensure!(same && theirs.len() * 4 == curve.len(), "object {object}: zarrs reads something else");
         }
-        let [ours, bare, zarrs] = times.map(median);
-        report.line(&serde_json::json!({"case": "L", "turn": turn, "ours": ours, "pread and zstd": bare, "zarrs": zarrs}))?;
+        let [ours, bare, zarrs, plain] = times.map(median);
+        report.line(&serde_json::json!({"case": "L", "turn": turn, "ours": ours, "pread and zstd": bare, "zarrs": zarrs, "zarrs, plain": plain}))?;
         // The first opens shards and fills the page cache.
         if turn > 0 {
             to_bare.push(ours / bare);
@@ -71,10 +75,11 @@ pub fn measure(case: &Case, target: &Path, turns: usize, report: &mut Report) ->
         }
         if turn == turns {
             println!(
-                "L: median of {READS} objects: ours {:.0} us, pread and zstd {:.0} us, zarrs {:.0} us",
+                "L: median of {READS} objects: ours {:.0} us, pread and zstd {:.0} us, zarrs {:.0} us (plain {:.0} us)",
                 ours * 1e6,
                 bare * 1e6,
-                zarrs * 1e6
+                zarrs * 1e6,
+                plain * 1e6
             );
         }
     }

@@ -137,6 +137,7 @@ mod tests {
             }
         });
         assert!((1..=2).contains(&most.into_inner()));
-        assert_eq!((gate.lock().free, gate.lock().waiting.len()), (2, 0));
+        let state = gate.lock();
+        assert_eq!((state.free, state.waiting.len()), (2, 0));
     }
 }
