@@ -87,7 +87,8 @@ impl<'a> ChunkReader<'a> {
         })
     }
 
-    /// Reads the stored bytes of `chunks`, which are those of the elements ([`Chain::is_identity`]), to where they are wanted:
+    /// Reads the stored bytes of `chunks`, which are those of the elements
+    /// ([`Chain::is_identity`](zarrange_codec::Chain::is_identity)), to where they are wanted:
     /// `buffers` has room for exactly one chunk each. `found` gets whether each exists.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! Slices of uncompressed chunks, which can be read without the rest.
 
-use zarrange_grid::{checked_bytes, index};
+use zarrange_grid::checked_bytes;
 use zarrs::metadata::v3::MetadataV3;
 
 use crate::{Chain, CodecError, ElementType};
@@ -48,10 +48,5 @@ impl SliceCodec {
     /// First byte of slice `number` (in C order) of a chunk.
     pub fn offset(&self, number: u64) -> u64 {
         number * self.slice.chunk_bytes() as u64
-    }
-
-    /// Slices of a chunk.
-    pub fn count(&self) -> usize {
-        index(self.chunk_bytes / self.slice.chunk_bytes() as u64)
     }
 }

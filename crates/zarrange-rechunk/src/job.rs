@@ -446,19 +446,10 @@ fn run_stages(
             (Some(spill), _) if k == 0 => Drain::Spill(spill),
             (_, ArrayCodec::Chunks(_) | ArrayCodec::Slices(_)) => Drain::Chunks(target, to),
             (_, ArrayCodec::Shards(codec)) => {
-                let open = 1 + stage.workers + stage.parked;
-                leases.push(budget.lease(open * ShardIndex::memory_bytes(codec.grid().count()))?);
-                let parked = (0..stage.parked)
-                    .map(|_| budget.take(stage.encoded_bytes))
-                    .collect::<Result<Vec<_>, _>>()?;
-                let (buffers, parked): (Vec<_>, Vec<_>) =
-                    parked.into_iter().map(|b| (b.data, b.lease)).unzip();
-                leases.extend(parked);
-                Drain::Shards(
-                    target,
-                    to,
-                    Sequencer::new(target, to, buffers, job.durability == Durability::Commit),
-                )
+                let durable = job.durability == Durability::Commit;
+                let (sequencer, held) = Sequencer::of_stage((target, to), codec, (stage, durable), budget)?;
+                leases.extend(held);
+                Drain::Shards(target, to, sequencer)
             }
         };
         if let (Fill::Array(..), ArrayCodec::Shards(codec)) = (&fill, &from.codec) {

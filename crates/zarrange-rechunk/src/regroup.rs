@@ -8,7 +8,7 @@ use zarrange_grid::Dims;
 use zarrange_plan::Stage;
 
 use crate::RechunkError;
-use crate::budget::{Budget, Lease};
+use crate::budget::Budget;
 use crate::fill::{Fill, Filler, Source, sharded};
 use crate::gate::{Gate, Permit};
 use crate::progress::Progress;
@@ -25,7 +25,12 @@ pub(crate) fn run(
     progress: &dyn Progress,
 ) -> Result<(), RechunkError> {
     let (from, to) = (source.elements()?, target.elements()?);
-    let (sequencer, _leases) = sequencer((target, to), (stage, durable), budget)?;
+    let (sequencer, _leases) = match &to.codec {
+        ArrayCodec::Shards(codec) => {
+            Some(Sequencer::of_stage((target, to), codec, (stage, durable), budget)?).unzip()
+        }
+        ArrayCodec::Chunks(_) | ArrayCodec::Slices(_) => (None, None),
+    };
     let _indexes = match &from.codec {
         ArrayCodec::Shards(codec) => {
             Some(budget.lease((stage.workers + 1) * ShardIndex::memory_bytes(codec.grid().count()))?)
@@ -74,24 +79,6 @@ impl<F: Fn()> Drop for OnDrop<F> {
     fn drop(&mut self) {
         self.0();
     }
-}
-
-/// What puts segments into shards, if the target has shards, and the memory that it holds.
-fn sequencer<'a>(
-    (target, to): (&'a Array, &'a Elements),
-    (stage, durable): (&Stage, bool),
-    budget: &Arc<Budget>,
-) -> Result<(Option<Sequencer<'a>>, Vec<Lease>), RechunkError> {
-    let ArrayCodec::Shards(codec) = &to.codec else { return Ok((None, Vec::new())) };
-    let open = 1 + stage.workers + stage.parked;
-    let mut leases = vec![budget.lease(open * ShardIndex::memory_bytes(codec.grid().count()))?];
-    let mut buffers = Vec::new();
-    for _ in 0..stage.parked {
-        let buffer = budget.take(stage.encoded_bytes)?;
-        buffers.push(buffer.data);
-        leases.push(buffer.lease);
-    }
-    Ok((Some(Sequencer::new(target, to, buffers, durable)), leases))
 }
 
 /// Batches of chunks, target object by target object.

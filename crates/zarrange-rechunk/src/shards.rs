@@ -8,9 +8,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use zarrange_array::{Array, Elements, ShardFile, ShardWriter};
+use zarrange_codec::{ShardCodec, ShardIndex};
 use zarrange_grid::Dims;
+use zarrange_plan::Stage;
 
 use crate::RechunkError;
+use crate::budget::{Budget, Buffer, Lease};
 use crate::report::{Counters, add};
 
 /// Encoded inner chunks of one shard, to be written together.
@@ -66,6 +69,24 @@ impl<'a> Sequencer<'a> {
         let spare = spare.into_iter().map(|buffer| Segment { buffer, ..Segment::default() }).collect();
         let state = Mutex::new(State { spare, ..State::default() });
         Self { array, elements, durable, state, turn: Condvar::new() }
+    }
+
+    /// The sequencer of a stage that drains into the shards of `array`, and the memory that it holds.
+    pub(crate) fn of_stage(
+        (array, elements): (&'a Array, &'a Elements),
+        codec: &ShardCodec,
+        (stage, durable): (&Stage, bool),
+        budget: &Arc<Budget>,
+    ) -> Result<(Self, Vec<Lease>), RechunkError> {
+        let open = 1 + stage.workers + stage.parked;
+        let mut leases = vec![budget.lease(open * ShardIndex::memory_bytes(codec.grid().count()))?];
+        let mut spare = Vec::new();
+        for _ in 0..stage.parked {
+            let Buffer { data, lease } = budget.take(stage.encoded_bytes)?;
+            spare.push(data);
+            leases.push(lease);
+        }
+        Ok((Self::new(array, elements, spare, durable), leases))
     }
 
     /// Writes `segment`, whose place is `ticket`; on return it may hold another buffer.
