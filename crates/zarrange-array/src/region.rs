@@ -12,6 +12,9 @@ use crate::read::{BATCH_BYTES, ChunkReader, Fetched, ReadCost, ShardReader};
 /// Shards that stay open with their index; the one not used for longest is closed first.
 const SHARDS_MAX: usize = 64;
 
+/// Chunks that are noted at once.
+const CHOSEN_MAX: usize = 4096;
+
 /// Reads regions of an array for one thread. Shards that were read stay open and buffers are kept, so that the next region costs
 /// its chunks and nothing else.
 #[derive(Debug)]
@@ -113,8 +116,9 @@ impl<'a> RegionReader<'a> {
         if self.encoded.len() < room * together {
             self.encoded.resize(room * together, 0);
         }
-        for first in (0..units.elements()).step_by(together) {
-            let last = units.elements().min(first + together as u64);
+        // As many of them are fetched at once as fit when they are encoded, which is known only of shards.
+        for first in (0..units.elements()).step_by(CHOSEN_MAX) {
+            let last = units.elements().min(first + CHOSEN_MAX as u64);
             self.choose((first..last).map(|k| units.unravel(k)), part);
             let mut done = 0;
             while done < self.batch.units.len() {

@@ -145,6 +145,18 @@ fn no_more_is_read_than_needed() {
     check(Some(&[64, 100]), &[(2, 200 + 68), (1, 200)]);
 }
 
+/// Neighbouring inner chunks are read in one request, as many as fit when they are encoded: not as many as could be sure to.
+#[test]
+fn a_shard_is_read_in_one_request() {
+    let zstd = json!([{"name": "bytes", "configuration": {"endian": "little"}},
+        {"name": "zstd", "configuration": {"level": 1, "checksum": false}}]);
+    let array = array(&[1000, 400], &[1, 400], Some(&[1000, 400]), &zstd);
+    let (data, cost) = array.read_region(&Region::whole(&[1000, 400])).unwrap();
+    assert!(data == values(&[1000, 400]));
+    assert!(data.len() > 1 << 20 && cost.bytes < 1 << 20, "{cost:?}");
+    assert_eq!(cost.requests, 2, "the index and the chunks: {cost:?}");
+}
+
 /// A part of a damaged chunk is an error, though the part itself would be there.
 #[test]
 fn a_chunk_of_another_size_is_refused() {
