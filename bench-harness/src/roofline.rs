@@ -16,6 +16,7 @@ use zarrange_array::{Array, ChunkReader, Fetched};
 use zarrange_codec::ArrayCodec;
 use zarrange_grid::{Dims, index};
 use zarrange_io::{Location, Opener};
+use zarrange_plan::Costs;
 use zarrange_rechunk::{Codecs, Durability, Job, KeySeparator, NoProgress, Verify, prepare, run as run_job};
 
 use crate::cases::{Case, ZSTD_LEVEL, open};
@@ -136,6 +137,8 @@ fn rechunk(
         durability: Durability::Commit,
         overwrite: false,
         io: Opener::auto()?,
+        costs: Costs::default(),
+        way: None,
     };
     rustix::fs::sync();
     let begin = Instant::now();

@@ -2,7 +2,9 @@
 
 use arbitrary::{Result, Unstructured};
 use zarrange_grid::ChunkGrid;
-use zarrange_plan::{Format, Plan, PlanError, Problem, Purpose, Stage, Strategy, plan};
+use zarrange_plan::{
+    Costs, Format, Plan, PlanError, Problem, Purpose, Stage, StoreProfile, Strategy, Way, plan,
+};
 
 use crate::size;
 
@@ -30,9 +32,23 @@ fn solve(u: &mut Unstructured<'_>) -> Result<()> {
         memory_bytes_max: size(u)?,
         threads: if real { u.int_in_range(1..=64)? } else { size(u)? },
         purpose: if u.ratio(3, 4)? { Purpose::Write } else { Purpose::Compare },
+        costs: costs(u)?,
+        way: if u.ratio(1, 4)? { Some(*u.choose(&Way::ALL)?) } else { None },
     };
     check(&problem, real);
     Ok(())
+}
+
+/// A built-in place, or any numbers.
+fn costs(u: &mut Unstructured<'_>) -> Result<Costs> {
+    let names: Vec<&str> = StoreProfile::names().collect();
+    let Some(place) = StoreProfile::built_in(u.choose(&names)?) else { return Ok(Costs::default()) };
+    let mut costs = Costs::all_on(&place);
+    if u.ratio(1, 8)? {
+        costs.spill.write_ns_per_byte = u.arbitrary()?;
+        costs.source.in_flight = u.arbitrary()?;
+    }
+    Ok(costs)
 }
 
 /// A shape; that of a chunk has no zeros, mostly.
@@ -66,6 +82,9 @@ fn format(u: &mut Unstructured<'_>, rank: usize, item_bytes: u64, real: bool) ->
             scratch_bytes: if u.arbitrary()? { bytes } else { 0 },
             context_bytes: u64::from(u.arbitrary::<u32>()?),
             shard_index_bytes: inner.saturating_mul(48),
+            decode_ns_per_byte: 1.6,
+            encode_ns_per_byte: 8.0,
+            stored_ratio: 1.0,
             chunk,
             shard,
         }
@@ -75,6 +94,9 @@ fn format(u: &mut Unstructured<'_>, rank: usize, item_bytes: u64, real: bool) ->
             scratch_bytes: size(u)?,
             context_bytes: size(u)?,
             shard_index_bytes: size(u)?,
+            decode_ns_per_byte: 1.6,
+            encode_ns_per_byte: 8.0,
+            stored_ratio: 1.0,
             chunk,
             shard,
         }
@@ -84,6 +106,7 @@ fn format(u: &mut Unstructured<'_>, rank: usize, item_bytes: u64, real: bool) ->
 fn check(problem: &Problem, real: bool) {
     match plan(problem) {
         Ok(plan) => check_plan(&plan),
+        Err(PlanError::Way { .. }) => assert!(problem.way.is_some()),
         Err(error @ PlanError::Memory { needed, have, .. }) => {
             assert!(!error.to_string().is_empty());
             assert!(needed > have, "{error}");
@@ -104,20 +127,24 @@ fn check_plan(made: &Plan) {
         // Encoded chunks are moved: there are no tiles in memory, and nothing is decoded.
         let [stage] = &made.stages[..] else { panic!("{made:?}") };
         assert!(stage.threads >= 1 && stage.slots == 0 && stage.memory_bytes <= problem.memory_bytes_max);
-        assert_eq!((made.predicted.source_chunk_decodes, &made.spill), (0, &None));
+        assert_eq!((made.predicted.source_chunk_decodes, made.spills.len()), (0, 0));
         return;
     }
     for (k, stage) in made.stages.iter().enumerate() {
-        check_stage(problem, stage, k + 1 == made.stages.len());
+        let (first, last) = (k == 0, k + 1 == made.stages.len());
+        check_stage(problem, stage, (first, last));
     }
-    if let (Some(spill), [first, second]) = (&made.spill, &made.stages[..]) {
-        assert_eq!((&spill.written, &spill.read), (&first.tile, &second.tile));
+    for (spill, pair) in made.spills.iter().zip(made.stages.windows(2)) {
+        assert_eq!((&spill.written, &spill.read), (&pair[0].tile, &pair[1].tile));
+        assert!(pair[0].memory_bytes + spill.held_bytes() <= problem.memory_bytes_max);
+        assert!(pair[1].memory_bytes + spill.held_bytes() <= problem.memory_bytes_max);
     }
-    assert_eq!(made.spill.is_some(), made.strategy == Strategy::Staged);
+    assert_eq!(!made.spills.is_empty(), made.strategy == Strategy::Staged);
+    assert_eq!(made.stages.len(), if made.stages.is_empty() { 0 } else { made.spills.len() + 1 });
     check_decodes(made);
 }
 
-fn check_stage(problem: &Problem, stage: &Stage, last: bool) {
+fn check_stage(problem: &Problem, stage: &Stage, (first, last): (bool, bool)) {
     assert!(stage.memory_bytes <= problem.memory_bytes_max, "{stage:?}");
     assert!(stage.threads >= 1 && matches!(stage.slots, 1 | 2));
     // Tiles cover the array, each with at least one element.
@@ -131,9 +158,13 @@ fn check_stage(problem: &Problem, stage: &Stage, last: bool) {
     let mut order = stage.order.clone();
     order.sort_unstable();
     assert!(order.iter().copied().eq(0..problem.shape.len() as u64), "the axes, each once");
-    let unit = if last { &problem.target.chunk } else { &problem.source.chunk };
-    for (d, unit) in unit.iter().enumerate() {
-        assert_eq!(stage.tile[d] % unit, 0, "a tile holds whole chunks");
+    let unit = match (first, last) {
+        (_, true) => Some(&problem.target.chunk),
+        (true, false) => Some(&problem.source.chunk),
+        (false, false) => None,
+    };
+    for d in 0..problem.shape.len() {
+        assert!(unit.is_none_or(|unit| stage.tile[d].is_multiple_of(unit[d])), "a tile holds whole chunks");
         assert_eq!(stage.group[d] % stage.tile[d], 0, "a group holds whole tiles");
         assert!(
             !last || stage.group[d].is_multiple_of(problem.target.object()[d]),
@@ -152,7 +183,14 @@ fn check_decodes(made: &Plan) {
     assert_eq!(made.strategy == Strategy::Reread, predicted.source_chunk_decodes > predicted.source_chunks);
     if tiles.count() <= COUNTED_MAX {
         let all = tiles.all();
-        let decodes = (0..tiles.count()).map(|t| chunks.covering(&tiles.region(&all.unravel(t))).elements());
+        let decodes = (0..tiles.count()).map(|t| {
+            let tile = tiles.region(&all.unravel(t));
+            let covering = chunks.covering(&tile);
+            let Some(axis) = stage.sweep.map(zarrange_grid::index) else { return covering.elements() };
+            // In a sweep, a chunk that begins in the tile before is not read again.
+            let carried = u64::from(covering.start()[axis] * problem.source.chunk[axis] < tile.start()[axis]);
+            covering.elements() / covering.shape()[axis] * (covering.shape()[axis] - carried)
+        });
         assert_eq!(predicted.source_chunk_decodes, decodes.fold(0, u64::saturating_add));
     }
 }

@@ -45,9 +45,9 @@ impl Staging {
         Ok(self.parent.below(&self.staged)?)
     }
 
-    /// A store and key for an intermediate beside the target.
-    pub fn spill(&self) -> (Store, String) {
-        (self.parent.clone(), format!("{}.intermediate", self.staged))
+    /// A store and key for intermediate number `k` beside the target.
+    pub fn spill(&self, k: usize) -> (Store, String) {
+        (self.parent.clone(), format!("{}.intermediate-{k}", self.staged))
     }
 
     /// Gives the staged hierarchy the target's name; with `durable`, that survives a crash of the machine too.

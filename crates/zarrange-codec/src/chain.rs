@@ -8,7 +8,8 @@ use zarrs::metadata::v3::MetadataV3;
 use crate::bytes::{CRC_BYTES, Compressor, blosc, check_crc, is_checksum};
 use crate::element::swap_bytes;
 use crate::fallback::Fallback;
-use crate::{CodecError, ElementType, Scratch};
+use crate::rates::{PLAIN, UNKNOWN};
+use crate::{CodecError, ElementType, Rates, Scratch};
 
 /// Encodes and decodes whole chunks of one data type, shape and codec list. Decoded chunks are in C order and native
 /// byte order.
@@ -112,6 +113,14 @@ impl Chain {
         match &self.kind {
             Kind::Zarrs(_) => 1 << 20,
             Kind::Own(own) => own.compressor.as_ref().map_or(0, |c| c.context_bytes(self.chunk_bytes)),
+        }
+    }
+
+    /// How long it takes, as far as that is known beforehand.
+    pub fn rates(&self) -> Rates {
+        match &self.kind {
+            Kind::Zarrs(_) => UNKNOWN,
+            Kind::Own(own) => own.compressor.as_ref().map_or(PLAIN, Compressor::rates),
         }
     }
 

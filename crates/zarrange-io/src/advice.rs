@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::os::fd::AsRawFd as _;
 
+use rustix::fs::FallocateFlags;
 use rustix::mm::{Advice, madvise};
 
 /// Pages are advised in whole multiples of this; a range that begins or ends elsewhere is rounded inwards.
@@ -22,6 +23,13 @@ pub fn advise_huge_pages(buffer: &mut [u8]) {
     let advised = unsafe { madvise(start.add(skip).cast(), bytes, Advice::LinuxHugepage) };
     // Only speed depends on it.
     let _ = advised;
+}
+
+/// Gives the blocks of a range of a file back to the file system; the range then reads as zeros.
+pub(crate) fn release(file: &File, offset: u64, bytes: u64) {
+    let hole = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+    // Only room on the disk depends on it, and not every file system can.
+    let _ = rustix::fs::fallocate(file, hole, offset, bytes);
 }
 
 /// Begins to write a range of a file to its device without waiting for it, so that making it durable later waits for less.

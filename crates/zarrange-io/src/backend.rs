@@ -77,6 +77,14 @@ impl Object {
             Self::Memory(_) => {}
         }
     }
+
+    /// Gives the room that a range takes back to the store, where that can be; its bytes are not needed any more.
+    pub fn release(&self, offset: u64, bytes: u64) {
+        match self {
+            Self::File(file) => file.release(offset, bytes),
+            Self::Memory(_) => {}
+        }
+    }
 }
 
 /// One name in a listing.

@@ -21,6 +21,23 @@ pub enum PlanError {
         /// A shard shape near the one asked for.
         admissible: Vec<u64>,
     },
+    /// Elements without bytes.
+    #[error("elements of 0 bytes cannot be moved")]
+    ItemBytes,
+    /// A store profile that is none.
+    #[error("store profile {name:?}: {fault}")]
+    Profile {
+        /// Its name.
+        name: String,
+        /// The field and what it must be.
+        fault: String,
+    },
+    /// A way that was asked for and cannot be taken.
+    #[error("the way {way:?} does not apply to this array, or does not fit max-mem")]
+    Way {
+        /// Its name.
+        way: &'static str,
+    },
     /// Even the smallest tile on one thread does not fit.
     #[error(
         "max-mem of {have} bytes is too small: source chunk {source_chunk:?} has {source_bytes} bytes, target chunk \

@@ -2,11 +2,12 @@
 
 use std::fmt;
 
-use crate::problem::{Plan, Stage, Strategy};
+use crate::plan::{Plan, Predicted, Stage, Strategy};
+use crate::problem::Way;
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (problem, predicted) = (&self.problem, &self.predicted);
+        let problem = &self.problem;
         writeln!(f, "strategy   {} ({})", self.strategy.name(), why(self))?;
         writeln!(f, "array      {:?} of {} bytes each", problem.shape, problem.item_bytes)?;
         writeln!(f, "source     {}", format(&problem.source.chunk, problem.source.shard.as_deref()))?;
@@ -14,44 +15,92 @@ impl fmt::Display for Plan {
         for (k, stage) in self.stages.iter().enumerate() {
             writeln!(f, "stage {}    {}", k + 1, stage_line(stage))?;
         }
-        if let Some(spill) = &self.spill {
-            writeln!(f, "spill      {} pieces, {}", spill.pieces, bytes_text(spill.bytes))?;
+        for spill in &self.spills {
+            write!(f, "spill      {} pieces, {}", spill.pieces, bytes_text(spill.bytes))?;
+            match spill.held_bytes() {
+                0 => writeln!(f)?,
+                held => writeln!(f, "; {} more stay in memory", bytes_text(held))?,
+            }
         }
-        let floor = predicted.bytes_written.saturating_mul(2);
         writeln!(
-            f,
-            "moves      {} read, {} written, {} spilled and read back (floor: {} in all)",
-            bytes_text(predicted.bytes_read),
-            bytes_text(predicted.bytes_written),
-            bytes_text(predicted.spill_bytes),
-            bytes_text(floor)
-        )?;
-        writeln!(
-            f,
-            "chunks     {} decodes of {} source chunks, {} target chunks",
-            predicted.source_chunk_decodes, predicted.source_chunks, predicted.target_chunks
-        )?;
-        write!(
             f,
             "memory     {} of {} allowed",
-            bytes_text(predicted.peak_budget_bytes),
+            bytes_text(self.predicted.peak_budget_bytes),
             bytes_text(problem.memory_bytes_max)
         )?;
-        for (strategy, seconds) in &self.rejected {
-            let ratio = seconds / predicted.seconds;
-            write!(f, "\nrejected   {}: estimated to take {ratio:.1} times as long", strategy.name())?;
-        }
-        Ok(())
+        writeln!(
+            f,
+            "costs      source on {}, target on {}{}",
+            problem.costs.source.name,
+            problem.costs.target.name,
+            match self.spills.len() {
+                0 => String::new(),
+                _ => format!(", intermediates on {}", problem.costs.spill.name),
+            }
+        )?;
+        f.write_str(&ways_table(self))
     }
 }
 
+/// The way taken, those weighed beside it, and the least that any way could cost.
+fn ways_table(plan: &Plan) -> String {
+    let array_bytes = plan.problem.shape.iter().fold(plan.problem.item_bytes, |n, s| n.saturating_mul(*s));
+    let mut rows = vec![
+        ["", "way", "time", "read", "decodes per chunk", "written", "spilled", "requests", "memory"]
+            .map(str::to_owned),
+        row("taken", plan.way, &plan.predicted),
+    ];
+    rows.extend(plan.rejected.iter().map(|other| row("", other.way, &other.predicted)));
+    let floor = bytes_text(array_bytes);
+    rows.push(["floor", "", "", &floor, "", &floor, "", "", ""].map(str::to_owned));
+    let widths: Vec<usize> =
+        (0..rows[0].len()).map(|k| rows.iter().map(|row| row[k].len()).max().unwrap_or(0)).collect();
+    let lines = rows.iter().map(|row| {
+        let cells = row.iter().zip(&widths).enumerate().map(|(k, (cell, width))| match k {
+            0 => format!("{cell:<9}"),
+            1 => format!("{cell:<width$}"),
+            _ => format!("{cell:>width$}"),
+        });
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn row(label: &str, way: Way, predicted: &Predicted) -> [String; 9] {
+    let decodes = match predicted.source_chunk_decodes {
+        0 => "none".to_owned(),
+        _ => format!("{:.2}", predicted.amplification()),
+    };
+    [
+        label.to_owned(),
+        way.name().to_owned(),
+        seconds_text(predicted.seconds),
+        bytes_text(predicted.bytes_read),
+        decodes,
+        bytes_text(predicted.bytes_written),
+        bytes_text(predicted.spill_bytes),
+        predicted.requests.to_string(),
+        bytes_text(predicted.peak_budget_bytes),
+    ]
+}
+
 fn why(plan: &Plan) -> &'static str {
-    match plan.strategy {
-        Strategy::Copy => "chunks and codecs stay the same, so stored bytes are copied",
-        Strategy::Regroup => "chunks and codecs stay the same, so encoded chunks are moved between shards",
-        Strategy::Direct => "each source chunk is decoded once, straight into target chunks",
-        Strategy::Reread => "some source chunks are decoded more than once, cheaper than an intermediate",
-        Strategy::Staged => "each source chunk is decoded once, through one intermediate",
+    match (plan.strategy, plan.way) {
+        (Strategy::Copy, _) => "chunks and codecs stay the same, so stored bytes are copied",
+        (Strategy::Regroup, _) => {
+            "chunks and codecs stay the same, so encoded chunks are moved between shards"
+        }
+        (Strategy::Direct, Way::Sweep) => {
+            "each source chunk is decoded once, for two tiles where it reaches into both"
+        }
+        (Strategy::Direct, _) => "each source chunk is decoded once, straight into target chunks",
+        (Strategy::Reread, _) => {
+            "some source chunks are decoded more than once, cheaper than an intermediate"
+        }
+        (Strategy::Staged, Way::Staged) => "each source chunk is decoded once, through one intermediate",
+        (Strategy::Staged, _) => {
+            "each source chunk is decoded once, through intermediates: one would be in small pieces"
+        }
     }
 }
 
@@ -63,10 +112,23 @@ fn format(chunk: &[u64], shard: Option<&[u64]>) -> String {
 }
 
 fn stage_line(stage: &Stage) -> String {
-    let Stage { tile, threads, slots, memory_bytes, .. } = stage;
+    let Stage { tile, sweep, threads, slots, memory_bytes, .. } = stage;
     let plural = |n: u64| if n == 1 { "" } else { "s" };
     let (t, s) = (plural(*threads), plural(*slots));
-    format!("tiles {tile:?}, {threads} thread{t}, {slots} tile{s} in memory, {}", bytes_text(*memory_bytes))
+    let along = sweep.map_or_else(String::new, |axis| format!(" along axis {axis}"));
+    let memory = bytes_text(*memory_bytes);
+    format!("tiles {tile:?}{along}, {threads} thread{t}, {slots} tile{s} in memory, {memory}")
+}
+
+/// A time for people, to two digits.
+pub fn seconds_text(seconds: f64) -> String {
+    let units = [("s", 1.0), ("min", 60.0), ("h", 3600.0), ("d", 86400.0)];
+    if seconds < 1.0 {
+        return format!("{:.0} ms", seconds * 1e3);
+    }
+    let (unit, one) = units.into_iter().rfind(|(_, one)| seconds >= 2.0 * one).unwrap_or(units[0]);
+    let value = seconds / one;
+    if value < 10.0 { format!("{value:.1} {unit}") } else { format!("{value:.0} {unit}") }
 }
 
 /// A size for people: three significant digits, decimal units as in `--max-mem`.
@@ -93,7 +155,7 @@ pub fn bytes_text(n: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::bytes_text;
+    use super::{bytes_text, seconds_text};
 
     #[test]
     fn sizes_for_people() {
@@ -101,6 +163,20 @@ mod tests {
             [(0, "0 B"), (999, "999 B"), (1000, "1.00 kB"), (12_345, "12.3 kB"), (999_999, "1.00 MB")]
         {
             assert_eq!(bytes_text(n), expected);
+        }
+    }
+
+    #[test]
+    fn times_for_people() {
+        for (seconds, expected) in [
+            (0.0, "0 ms"),
+            (0.0123, "12 ms"),
+            (1.26, "1.3 s"),
+            (61.0, "61 s"),
+            (300.0, "5.0 min"),
+            (1e6, "12 d"),
+        ] {
+            assert_eq!(seconds_text(seconds), expected);
         }
     }
 }

@@ -5,8 +5,9 @@
 //!
 //! A plan moves the array in [`Stage`]s. A stage cuts the array into tiles, small enough to hold in memory; each tile is
 //! filled from the chunks (or spilled pieces) that overlap it and drained into the chunks (or pieces) that it covers.
-//! The ways: copy the stored bytes (nothing changes), one stage whose tiles are aligned to the source (each source chunk
-//! decoded once), one stage that decodes some chunks several times, or two stages with a spilled intermediate.
+//! The [`Way`]s: copy the stored bytes (nothing changes), move encoded chunks between shards, one stage of tiles (with a sweep
+//! along one axis, so that chunks across the ends of tiles are decoded once), or stages with intermediates between them. Each is
+//! costed from the profiles of the places ([`StoreProfile`]) and the codecs' rates; the cheapest is taken, of near ties the simplest.
 //!
 //! Owned here: tile shapes, their order, the memory they take, what they cost. Not known here: bytes and files.
 //!
@@ -14,16 +15,23 @@
 
 mod cost;
 mod error;
+#[cfg(test)]
+mod exhaustive;
 mod explain;
 mod memory;
 mod order;
+mod plan;
 mod problem;
+mod profile;
 mod search;
+mod single;
+mod staged;
 mod tiles;
 
-pub use cost::Costs;
 pub use error::PlanError;
-pub use explain::bytes_text;
+pub use explain::{bytes_text, seconds_text};
 pub use memory::{BATCH_BYTES, CONTEXT_ALLOWANCE_BYTES, SLAB_BYTES_MAX};
-pub use problem::{Format, Plan, Predicted, Problem, Purpose, Spill, Stage, Strategy};
+pub use plan::{Alternative, Plan, Predicted, Spill, Stage, Strategy};
+pub use problem::{Format, Problem, Purpose, Way};
+pub use profile::{Costs, StoreProfile};
 pub use search::plan;

@@ -1,8 +1,9 @@
 //! How much memory a stage takes: exactly what its run will allocate.
 
-use zarrange_grid::{Layout, Region};
+use zarrange_grid::{Dims, Layout, Region};
 
-use crate::problem::{Format, Problem, Purpose, Stage};
+use crate::plan::Stage;
+use crate::problem::{Format, Problem, Purpose};
 use crate::tiles::elements;
 
 /// Codec contexts up to this total live in the fixed allowance beside the budget; what is above counts.
@@ -29,43 +30,89 @@ pub(crate) enum End<'a> {
     Spill,
 }
 
-/// The stage with these tiles, its buffers and its memory filled in.
-pub(crate) fn stage(problem: &Problem, from: End<'_>, to: End<'_>, shape: Shape<'_>) -> Stage {
-    let Shape { tile, group, order, threads, workers, slots } = shape;
-    let tile_bytes = elements(&problem.shape, tile).saturating_mul(problem.item_bytes);
-    let (fill, drain) = (needs(problem, from, tile, order, false), needs(problem, to, tile, order, true));
-    let sharded =
-        matches!(to, End::Array(Format { shard: Some(_), .. })) && problem.purpose == Purpose::Write;
-    let plain = fill.plain.max(drain.plain);
-    let encoded = batch(problem, fill.encoded, workers).max(batch(problem, drain.encoded, workers));
-    let parked = if sharded && workers > 1 { workers } else { 0 };
-    // Sizes come from metadata: a sum that overflows is one that does not fit.
-    let sum = |parts: &[u64]| parts.iter().fold(0, |n: u64, part| n.saturating_add(*part));
-    let per_thread = sum(&[plain, encoded, fill.scratch, drain.scratch]);
-    let contexts = sum(&[fill.contexts, drain.contexts]).saturating_mul(workers);
-    let in_use = sum(&[workers, 1]);
-    let indexes = sum(&[
-        fill.index.saturating_mul(in_use),
-        drain.index.saturating_mul(if sharded { sum(&[in_use, parked]) } else { in_use }),
-    ]);
-    let memory_bytes = sum(&[
-        tile_bytes.saturating_mul(slots),
-        per_thread.saturating_mul(workers),
-        encoded.saturating_mul(parked),
-        contexts.saturating_sub(CONTEXT_ALLOWANCE_BYTES),
-        indexes,
-    ]);
+/// The free choices of a stage.
+#[derive(Clone, Debug)]
+pub(crate) struct Shape {
+    pub(crate) tile: Dims,
+    pub(crate) group: Dims,
+    pub(crate) sweep: Option<usize>,
+    pub(crate) threads: u64,
+    pub(crate) workers: u64,
+    pub(crate) slots: u64,
+}
+
+/// The buffers of a stage.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Buffers {
+    plain: u64,
+    encoded: u64,
+    parked: u64,
+    /// All memory, tiles included.
+    pub(crate) memory_bytes: u64,
+}
+
+/// What both ends of a stage need for a tile, however many threads there are.
+pub(crate) struct Ends {
+    fill: Needs,
+    drain: Needs,
+    tile_bytes: u64,
+    /// The target's shards are written.
+    sharded: bool,
+}
+
+impl Ends {
+    pub(crate) fn of(problem: &Problem, from: End<'_>, to: End<'_>, tile: &[u64], order: &[u64]) -> Self {
+        let sharded =
+            matches!(to, End::Array(Format { shard: Some(_), .. })) && problem.purpose == Purpose::Write;
+        Self {
+            fill: needs(problem, from, tile, order, false),
+            drain: needs(problem, to, tile, order, true),
+            tile_bytes: elements(&problem.shape, tile).saturating_mul(problem.item_bytes),
+            sharded,
+        }
+    }
+
+    /// The buffers of `workers` and of `slots` tiles.
+    pub(crate) fn buffers(&self, problem: &Problem, workers: u64, slots: u64) -> Buffers {
+        let Self { fill, drain, tile_bytes, sharded } = self;
+        let plain = fill.plain.max(drain.plain);
+        let encoded = batch(problem, fill.encoded, workers).max(batch(problem, drain.encoded, workers));
+        let parked = if *sharded && workers > 1 { workers } else { 0 };
+        // Sizes come from metadata: a sum that overflows is one that does not fit.
+        let sum = |parts: &[u64]| parts.iter().fold(0, |n: u64, part| n.saturating_add(*part));
+        let per_worker = sum(&[plain, encoded, fill.scratch, drain.scratch]);
+        let contexts = sum(&[fill.contexts, drain.contexts]).saturating_mul(workers);
+        let in_use = sum(&[workers, 1]);
+        let indexes = sum(&[
+            fill.index.saturating_mul(in_use),
+            drain.index.saturating_mul(if *sharded { sum(&[in_use, parked]) } else { in_use }),
+        ]);
+        let memory_bytes = sum(&[
+            tile_bytes.saturating_mul(slots),
+            per_worker.saturating_mul(workers),
+            encoded.saturating_mul(parked),
+            contexts.saturating_sub(CONTEXT_ALLOWANCE_BYTES),
+            indexes,
+        ]);
+        Buffers { plain, encoded, parked, memory_bytes }
+    }
+}
+
+/// A stage of this shape with its buffers.
+pub(crate) fn stage(shape: &Shape, buffers: Buffers, order: &[u64]) -> Stage {
+    let Shape { tile, group, sweep, threads, workers, slots } = shape;
     Stage {
         tile: tile.to_vec(),
         group: group.to_vec(),
+        sweep: sweep.map(|axis| axis as u64),
         order: order.to_vec(),
-        threads,
-        workers,
-        slots,
-        plain_bytes: plain,
-        encoded_bytes: encoded,
-        parked,
-        memory_bytes,
+        threads: *threads,
+        workers: *workers,
+        slots: *slots,
+        plain_bytes: buffers.plain,
+        encoded_bytes: buffers.encoded,
+        parked: buffers.parked,
+        memory_bytes: buffers.memory_bytes,
     }
 }
 
@@ -86,6 +133,7 @@ pub(crate) fn regrouping(problem: &Problem, threads: u64) -> Stage {
     Stage {
         tile: target.object().to_vec(),
         group: target.object().to_vec(),
+        sweep: None,
         order: (0..problem.shape.len() as u64).collect(),
         threads,
         workers,
@@ -95,17 +143,6 @@ pub(crate) fn regrouping(problem: &Problem, threads: u64) -> Stage {
         parked,
         memory_bytes,
     }
-}
-
-/// The free choices of a stage.
-#[derive(Clone, Copy)]
-pub(crate) struct Shape<'a> {
-    pub(crate) tile: &'a [u64],
-    pub(crate) group: &'a [u64],
-    pub(crate) order: &'a [u64],
-    pub(crate) threads: u64,
-    pub(crate) workers: u64,
-    pub(crate) slots: u64,
 }
 
 /// What one end of a stage needs, for each worker.

@@ -1,9 +1,11 @@
-//! The values that go in and come out: problems and plans.
+//! What goes in: a problem.
 
 use serde::{Deserialize, Serialize};
 
+use crate::profile::Costs;
+
 /// What is to be done, on metadata alone. Shapes in elements, sizes in bytes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Problem {
     /// Shape of the array.
     pub shape: Vec<u64>,
@@ -21,6 +23,10 @@ pub struct Problem {
     pub threads: u64,
     /// What happens to the target's chunks.
     pub purpose: Purpose,
+    /// What reading, moving and writing cost.
+    pub costs: Costs,
+    /// Take this way, whatever it costs.
+    pub way: Option<Way>,
 }
 
 /// Whether the target is written or compared with.
@@ -34,7 +40,7 @@ pub enum Purpose {
 }
 
 /// How an array is stored.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Format {
     /// Shape of what is encoded at once: the chunk, or the inner chunk of a shard.
     pub chunk: Vec<u64>,
@@ -48,6 +54,12 @@ pub struct Format {
     pub context_bytes: u64,
     /// Memory of one shard's index.
     pub shard_index_bytes: u64,
+    /// CPU time to decode a byte of array data.
+    pub decode_ns_per_byte: f64,
+    /// CPU time to encode a byte of array data.
+    pub encode_ns_per_byte: f64,
+    /// Stored bytes for each byte of array data; 1 where it is not known.
+    pub stored_ratio: f64,
 }
 
 impl Format {
@@ -57,112 +69,46 @@ impl Format {
     }
 }
 
-/// How the array is moved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The ways that are weighed, the simplest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Strategy {
+pub enum Way {
     /// Stored bytes are copied as they are.
     Copy,
-    /// Encoded chunks are moved to other shards, or out of them; none is decoded.
+    /// Encoded chunks are moved to other shards, or out of them.
     Regroup,
-    /// One stage; every source chunk is decoded once.
-    Direct,
-    /// One stage; some source chunks are decoded more than once.
-    Reread,
-    /// Two stages with a spilled intermediate.
+    /// One stage of tiles aligned to the target; chunks that reach into several tiles are decoded for each.
+    Tiles,
+    /// One stage in which a chunk that reaches into the next tile along one axis is decoded for both at once.
+    Sweep,
+    /// One intermediate.
     Staged,
+    /// Two intermediates.
+    Staged2,
+    /// Three intermediates.
+    Staged3,
 }
 
-impl Strategy {
-    /// Its name in reports.
+impl Way {
+    /// All ways, the simplest first.
+    pub const ALL: [Self; 7] =
+        [Self::Copy, Self::Regroup, Self::Tiles, Self::Sweep, Self::Staged, Self::Staged2, Self::Staged3];
+
+    /// Its name on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Copy => "copy",
             Self::Regroup => "regroup",
-            Self::Direct => "direct",
-            Self::Reread => "reread",
+            Self::Tiles => "tiles",
+            Self::Sweep => "sweep",
             Self::Staged => "staged",
+            Self::Staged2 => "staged2",
+            Self::Staged3 => "staged3",
         }
     }
-}
 
-/// A decision: how to move the array, and what that will cost.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Plan {
-    /// Version of this format.
-    pub version: u32,
-    /// What was asked.
-    pub problem: Problem,
-    /// The way chosen.
-    pub strategy: Strategy,
-    /// Its stages, in order; none for a copy or an empty array. That of a regrouping has no tiles in memory.
-    pub stages: Vec<Stage>,
-    /// The intermediate between two stages.
-    pub spill: Option<Spill>,
-    /// What the plan will cost.
-    pub predicted: Predicted,
-    /// The ways not chosen, with their estimated seconds.
-    pub rejected: Vec<(Strategy, f64)>,
-}
-
-/// One pass over the array, tile by tile.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Stage {
-    /// Shape of a tile; tiles form a regular grid over the array.
-    pub tile: Vec<u64>,
-    /// Tiles are visited group by group: a shard that is larger than a tile is written by consecutive tiles.
-    pub group: Vec<u64>,
-    /// Axes of a tile in memory, outermost first.
-    pub order: Vec<u64>,
-    /// Threads.
-    pub threads: u64,
-    /// Workers, each with buffers of its own: at most [`Self::threads`] of them compute, while the others wait for what they
-    /// read or write.
-    pub workers: u64,
-    /// Tiles in memory at once: with two, one is filled while the other is drained.
-    pub slots: u64,
-    /// Each thread's buffer for a decoded chunk that does not lie contiguously in a tile.
-    pub plain_bytes: u64,
-    /// Each thread's buffer for encoded chunks.
-    pub encoded_bytes: u64,
-    /// Buffers for encoded chunks that wait for their turn in a shard.
-    pub parked: u64,
-    /// All memory of the stage.
-    pub memory_bytes: u64,
-}
-
-/// Where a staged plan keeps its intermediate: pieces in one file, each at an offset that follows from its position.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Spill {
-    /// Tiles of the first stage, which write the pieces.
-    pub written: Vec<u64>,
-    /// Tiles of the second stage, which read them: each is one contiguous range of the file.
-    pub read: Vec<u64>,
-    /// Axes within a piece, outermost first.
-    pub order: Vec<u64>,
-    /// Number of pieces.
-    pub pieces: u64,
-    /// Size of the file.
-    pub bytes: u64,
-}
-
-/// What a plan will cost. Bytes of chunks are counted decoded: how well they compress is not known beforehand.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Predicted {
-    /// Bytes of source chunks, counted as often as they are read.
-    pub bytes_read: u64,
-    /// Bytes of target chunks.
-    pub bytes_written: u64,
-    /// Bytes written to the intermediate, and read again.
-    pub spill_bytes: u64,
-    /// Number of source chunks (inner chunks of shards).
-    pub source_chunks: u64,
-    /// How many times one of them is decoded.
-    pub source_chunk_decodes: u64,
-    /// Number of target chunks (inner chunks of shards).
-    pub target_chunks: u64,
-    /// The most memory that all buffers take together.
-    pub peak_budget_bytes: u64,
-    /// Estimated time on a machine of the cost model.
-    pub seconds: f64,
+    /// The way of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|way| way.name() == name)
+    }
 }

@@ -52,9 +52,18 @@ pub(crate) fn shapes(array: &[u64], mut extents: Vec<Vec<u64>>, elements_max: u6
     out
 }
 
-/// Extents of tiles that are whole multiples of `base`: small ones, doublings, those aligned to `other`, and all of `n`.
-pub(crate) fn multiples(n: u64, base: u64, other: u64) -> Vec<u64> {
+/// Extents of tiles that are whole multiples of `base`: all of them where they are few, for an array of `rank` dimensions; otherwise
+/// small ones, doublings, those aligned to `other`, and all of `n`.
+pub(crate) fn multiples(n: u64, base: u64, other: u64, rank: usize) -> Vec<u64> {
     let all = n.max(1).div_ceil(base);
+    let few = match rank {
+        0 | 1 => 4096,
+        2 => 128,
+        _ => 32,
+    };
+    if all <= few {
+        return (1..=all).map(|k| k * base).collect();
+    }
     let aligned = (other / gcd(base, other)).min(all);
     let mut factors = vec![1, all];
     for step in [1, aligned] {
@@ -143,7 +152,7 @@ mod tests {
         for (n, base, other) in
             [(1, 1, 1), (1000, 7, 30), (40_000_000_000, 64, 1_000_000), (0, 5, 3), (10, 64, 3)]
         {
-            let extents = multiples(n, base, other);
+            let extents = multiples(n, base, other, 2);
             assert!(extents.iter().all(|w| w % base == 0), "{extents:?}");
             assert_eq!(extents[0], base);
             assert_eq!(*extents.last().unwrap(), n.max(1).div_ceil(base) * base);

@@ -1,59 +1,14 @@
 //! Plans of hard problems, and properties of all plans.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod support;
+
 use std::fmt::Write as _;
 
 use proptest::prelude::*;
-use serde_json::Value;
+use support::{format, hard_cases};
 use zarrange_grid::{ChunkGrid, Region};
-use zarrange_plan::{Format, Plan, PlanError, Problem, Purpose, Strategy as Way, plan};
-
-fn format(chunk: Vec<u64>, shard: Option<Vec<u64>>, item_bytes: u64) -> Format {
-    let bytes = chunk.iter().product::<u64>() * item_bytes;
-    let inner =
-        shard.as_ref().map_or(0, |s| s.iter().product::<u64>() / chunk.iter().product::<u64>().max(1));
-    Format {
-        encoded_bytes_max: bytes + bytes / 256 + 128,
-        scratch_bytes: 0,
-        context_bytes: 1 << 20,
-        shard_index_bytes: if shard.is_some() { inner * 48 + 4 } else { 0 },
-        chunk,
-        shard,
-    }
-}
-
-fn dims(value: &Value) -> Option<Vec<u64>> {
-    value.as_array().map(|a| a.iter().map(|n| n.as_u64().unwrap()).collect())
-}
-
-/// A case of datasets/hard-cases.json as a problem on two threads.
-fn hard_case(case: &Value) -> Problem {
-    let item_bytes = match case["dtype"].as_str().unwrap_or("f4") {
-        "u1" => 1,
-        "u2" => 2,
-        "f4" => 4,
-        _ => 8,
-    };
-    let side =
-        |name: &str| format(dims(&case[name]).unwrap(), dims(&case[format!("{name}_shards")]), item_bytes);
-    Problem {
-        shape: dims(&case["shape"]).unwrap(),
-        item_bytes,
-        source: side("source"),
-        target: side("target"),
-        same_encoding: true,
-        memory_bytes_max: case["max_mem"].as_u64().unwrap(),
-        threads: 2,
-        purpose: Purpose::Write,
-    }
-}
-
-fn hard_cases() -> Vec<(String, Problem)> {
-    let file = include_str!("../../../datasets/hard-cases.json");
-    let cases: Value = serde_json::from_str(file).unwrap();
-    let cases = cases["cases"].as_array().unwrap();
-    cases.iter().map(|c| (c["name"].as_str().unwrap().to_owned(), hard_case(c))).collect()
-}
+use zarrange_plan::{Costs, Plan, PlanError, Problem, Purpose, Stage, Strategy as Moved, plan};
 
 /// The explained plans of all hard cases, as a user would read them.
 #[test]
@@ -77,7 +32,7 @@ fn hard_cases_keep_their_promises() {
         match name.as_str() {
             "wide" => assert!(matches!(result, Err(PlanError::Memory { source_bytes: 8_000_000_000, .. }))),
             "no-intermediate" | "merge-rows" | "shard-larger-than-memory" => {
-                assert_eq!(strategy, Some(Way::Direct), "{name}");
+                assert_eq!(strategy, Some(Moved::Direct), "{name}");
             }
             "light-curves" => {
                 let predicted = result.as_ref().unwrap().predicted;
@@ -120,6 +75,8 @@ fn problem() -> impl Strategy<Value = Problem> {
                 memory_bytes_max: 1000 << memory,
                 threads,
                 purpose: if compare { Purpose::Compare } else { Purpose::Write },
+                costs: Costs::default(),
+                way: None,
             }
         })
 }
@@ -154,16 +111,29 @@ proptest! {
                     }
                     prop_assert!(grid.count() > 0);
                 }
-                let decodes: u64 = plan.stages.first().map_or(0, |stage| {
-                    let tiles = ChunkGrid::new(&problem.shape, &stage.tile).unwrap();
-                    let chunks = ChunkGrid::new(&problem.shape, &problem.source.chunk).unwrap();
-                    (0..tiles.count()).map(|t| chunks.covering(&tiles.region(&tiles.all().unravel(t))).elements()).sum()
-                });
+                let decodes = plan.stages.first().map_or(0, |stage| decodes(&problem, stage));
                 prop_assert_eq!(plan.predicted.source_chunk_decodes, decodes);
-                prop_assert_eq!(plan.strategy == Way::Reread, decodes > plan.predicted.source_chunks);
+                prop_assert_eq!(plan.strategy == Moved::Reread, decodes > plan.predicted.source_chunks);
             }
         }
     }
+}
+
+/// Source chunks read for the tiles of a stage, by counting: in a sweep, one that begins in the tile before is not read again.
+fn decodes(problem: &Problem, stage: &Stage) -> u64 {
+    let tiles = ChunkGrid::new(&problem.shape, &stage.tile).unwrap();
+    let chunks = ChunkGrid::new(&problem.shape, &problem.source.chunk).unwrap();
+    let of_tile = |tile: Region| {
+        let mut covering = chunks.covering(&tile);
+        if let Some(axis) = stage.sweep.map(zarrange_grid::index) {
+            let carried = covering.start()[axis] * problem.source.chunk[axis] < tile.start()[axis];
+            let mut shape = covering.shape().to_vec();
+            shape[axis] -= u64::from(carried);
+            covering = Region::new(covering.start(), &shape[..]);
+        }
+        covering.elements()
+    };
+    (0..tiles.count()).map(|t| of_tile(tiles.region(&tiles.all().unravel(t)))).sum()
 }
 
 fn again(problem: &Problem) -> Plan {
@@ -172,7 +142,7 @@ fn again(problem: &Problem) -> Plan {
 
 #[test]
 fn nothing_changes_means_copy() {
-    let check = |change: fn(&mut Problem), expected: Way| {
+    let check = |change: fn(&mut Problem), expected: Moved| {
         let mut problem = Problem {
             shape: vec![100, 100],
             item_bytes: 8,
@@ -182,15 +152,17 @@ fn nothing_changes_means_copy() {
             memory_bytes_max: 1 << 20,
             threads: 2,
             purpose: Purpose::Write,
+            costs: Costs::default(),
+            way: None,
         };
         change(&mut problem);
         assert_eq!(plan(&problem).unwrap().strategy, expected);
     };
-    check(|_| {}, Way::Copy);
-    check(|p| p.same_encoding = false, Way::Direct);
-    check(|p| p.purpose = Purpose::Compare, Way::Direct);
-    check(|p| p.target = format(vec![10, 10], Some(vec![20, 20]), 8), Way::Regroup);
-    check(|p| p.target = format(vec![20, 10], None, 8), Way::Direct);
+    check(|_| {}, Moved::Copy);
+    check(|p| p.same_encoding = false, Moved::Direct);
+    check(|p| p.purpose = Purpose::Compare, Moved::Direct);
+    check(|p| p.target = format(vec![10, 10], Some(vec![20, 20]), 8), Moved::Regroup);
+    check(|p| p.target = format(vec![20, 10], None, 8), Moved::Direct);
 }
 
 #[test]
@@ -217,6 +189,8 @@ fn extreme_problems_are_planned_or_refused() {
             memory_bytes_max: 1 << 20,
             threads: 4,
             purpose: Purpose::Write,
+            costs: Costs::default(),
+            way: None,
         };
         change(&mut problem);
         match plan(&problem) {

@@ -79,7 +79,7 @@ fn copy_batch(
                     add(&counters.bytes_read, bytes as u64);
                     writes.push(WriteRequest::whole(&to[k], &request.buffer[..bytes], false));
                 }
-                Err(e) if e.is_not_found() => {}
+                Err(e) if e.is_not_found() => counters.moved(false),
                 Err(IoError::TooLarge { .. }) => large.push(k),
                 Err(e) => return Err(failed(source, &source.key(&objects[k]), e)),
             }
@@ -89,7 +89,7 @@ fn copy_batch(
             let key = target.store().relative_key(request.target.key());
             request.result.map_err(|e| failed(target, key, e))?;
             add(&counters.bytes_written, request.data.len() as u64);
-            add(&counters.chunks_written, 1);
+            counters.moved(true);
         }
     } else {
         large.extend(0..objects.len());
@@ -98,7 +98,7 @@ fn copy_batch(
         let bytes = copy_object((source, &source.key(object)), (target, &target.key(object)), buffer)?;
         add(&counters.bytes_read, bytes);
         add(&counters.bytes_written, bytes);
-        add(&counters.chunks_written, u64::from(bytes > 0));
+        counters.moved(bytes > 0);
     }
     Ok(())
 }

@@ -129,10 +129,9 @@ impl Drainer<'_> {
                         permit.waiting(|| writer.write(encoded))?;
                     }
                     let free = &mut encoded[writer.bytes()..];
-                    let Some(bytes) = target.encode(tile, &unit, plain, free)? else { continue };
+                    let Some(bytes) = target.encode(tile, &unit, plain, free, counters)? else { continue };
                     writer.push(&unit, bytes);
                     add(&counters.bytes_written, bytes as u64);
-                    add(&counters.chunks_written, 1);
                 }
                 Ok(permit.waiting(|| writer.write(encoded))?)
             }
@@ -141,11 +140,10 @@ impl Drainer<'_> {
                 segment.begin(&batch.object, batch.count);
                 for unit in batch.indices() {
                     let room = &mut segment.buffer[segment.bytes..];
-                    let Some(bytes) = target.encode(tile, &unit, plain, room)? else { continue };
+                    let Some(bytes) = target.encode(tile, &unit, plain, room, counters)? else { continue };
                     let inner = target.array.inner_number(target.elements, &batch.object, &unit);
                     segment.entries.push((inner, bytes as u64));
                     segment.bytes += bytes;
-                    add(&counters.chunks_written, 1);
                 }
                 permit.waiting(|| sequencer.commit(ticket, segment, counters))
             }
@@ -170,6 +168,22 @@ struct Target<'a> {
 impl Target<'_> {
     /// Encodes chunk `unit` of the tile into `encoded`; its bytes, or `None` if it is nothing but the fill value.
     fn encode(
+        &mut self,
+        tile: Filled<'_>,
+        unit: &Dims,
+        plain: &mut [u8],
+        encoded: &mut [u8],
+        counters: &Counters,
+    ) -> Result<Option<usize>, RechunkError> {
+        let bytes = self.encode_unless_fill(tile, unit, plain, encoded)?;
+        match bytes {
+            Some(_) => counters.encoded(self.elements.chain().chunk_bytes() as u64),
+            None => add(&counters.all_fill, 1),
+        }
+        Ok(bytes)
+    }
+
+    fn encode_unless_fill(
         &mut self,
         tile: Filled<'_>,
         unit: &Dims,

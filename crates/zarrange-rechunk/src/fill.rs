@@ -84,23 +84,23 @@ pub(crate) enum Filler<'a> {
 }
 
 impl Filler<'_> {
-    /// Fills the parts of `tile` that `batch` names.
+    /// Fills the parts of a tile that `batch` names, and those of the next tile where their chunks reach into it.
     pub(crate) fn fill(
         &mut self,
-        tile: &Tile,
+        (tile, next): (&Tile, Option<&Tile>),
         batch: &Batch,
         (plain, encoded): (&mut [u8], &mut [u8]),
         permit: &mut Permit<'_>,
         counters: &Counters,
     ) -> Result<(), RechunkError> {
         match self {
-            Filler::Array(source) if source.reads_in_place(tile, batch) => {
+            Filler::Array(source) if next.is_none() && source.reads_in_place(tile, batch) => {
                 source.fill_in_place(tile, batch, permit, counters)
             }
             Filler::Array(source) => source.each(batch, encoded, permit, |source, unit, stored| {
-                source.fill_part(tile, &batch.object, unit, plain, stored, counters)
+                source.fill_part((tile, next), &batch.object, unit, plain, stored, counters)
             }),
-            Filler::Spill(spill) => spill.fill(tile, batch, plain, permit),
+            Filler::Spill(spill) => spill.fill(tile, batch, plain, permit, counters),
         }
     }
 }
@@ -201,10 +201,11 @@ impl Source<'_> {
         for (part, found) in parts.into_iter().zip(&found) {
             if *found {
                 part.done();
-                add(&counters.bytes_read, self.elements.chain().chunk_bytes() as u64);
-                add(&counters.decodes, 1);
+                let bytes = self.elements.chain().chunk_bytes() as u64;
+                counters.decoded(bytes, bytes);
             } else {
                 part.fill(&self.elements.fill);
+                add(&counters.missing, 1);
             }
         }
         self.found = found;
@@ -213,20 +214,20 @@ impl Source<'_> {
 
     fn fill_part(
         &mut self,
-        tile: &Tile,
+        (tile, next): (&Tile, Option<&Tile>),
         object: &Dims,
         unit: &Dims,
         plain: &mut [u8],
         stored: Option<&[u8]>,
         counters: &Counters,
     ) -> Result<(), RechunkError> {
-        let part = tile.claim(unit);
+        let (part, beyond) = (tile.claim(unit), next.map(|next| next.claim(unit)));
         let Some(stored) = stored else {
-            part.fill(&self.elements.fill);
+            std::iter::once(part).chain(beyond).for_each(|part| part.fill(&self.elements.fill));
+            add(&counters.missing, 1);
             return Ok(());
         };
-        add(&counters.bytes_read, stored.len() as u64);
-        add(&counters.decodes, 1);
+        counters.decoded(stored.len() as u64, self.elements.chain().chunk_bytes() as u64);
         let cell = self.elements.units.cell(unit);
         let part = if *part.region() == cell {
             part.write_in_place(|chunk| self.decode(object, unit, stored, chunk))?
@@ -236,7 +237,8 @@ impl Source<'_> {
         if let Some(part) = part {
             let chunk = &mut plain[..self.elements.chain().chunk_bytes()];
             self.decode(object, unit, stored, chunk)?;
-            part.copy_from(chunk, &Layout::c_order(cell, self.elements.item_bytes() as u64));
+            let layout = Layout::c_order(cell, self.elements.item_bytes() as u64);
+            std::iter::once(part).chain(beyond).for_each(|part| part.copy_from(chunk, &layout));
         }
         Ok(())
     }

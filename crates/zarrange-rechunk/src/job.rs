@@ -9,10 +9,10 @@ use zarrange_array::{
     Array, Contents, Document, Elements, Group, KeyEncoding, Layout, Node, Separator, Staging, check_apart,
     check_target,
 };
-use zarrange_codec::{ArrayCodec, ShardIndex};
+use zarrange_codec::{ArrayCodec, Rates, ShardIndex};
 use zarrange_grid::ChunkGrid;
 use zarrange_io::{Coalescing, Location, Opener, Store};
-use zarrange_plan::{Format, Plan, Problem, Purpose, Strategy, plan};
+use zarrange_plan::{Costs, Format, Plan, Problem, Purpose, Spill, Strategy, Way, plan};
 
 use crate::budget::Budget;
 use crate::drain::Drain;
@@ -59,6 +59,10 @@ pub struct Job {
     pub overwrite: bool,
     /// How places are opened.
     pub io: Opener,
+    /// What the places cost.
+    pub costs: Costs,
+    /// Take this way, whatever it costs.
+    pub way: Option<Way>,
 }
 
 /// What is compared with the source before the target is published.
@@ -224,7 +228,11 @@ fn prepare_item(
     if let Some(slice) = slices::shape(elements, source.objects(), target.objects()) {
         source.in_slices(&slice)?;
     }
-    let problem = problem(&source, &target, job.memory_bytes_max, job.threads, Purpose::Write)?;
+    let problem = Problem {
+        costs: job.costs.clone(),
+        way: job.way,
+        ..problem(&source, &target, job.memory_bytes_max, job.threads, Purpose::Write)?
+    };
     let plan =
         plan(&problem).map_err(|e| RechunkError::Plan { array: source.location().to_owned(), source: e })?;
     Ok(Item { path, source, target, plan: Some(plan) })
@@ -291,6 +299,8 @@ pub(crate) fn problem(
         memory_bytes_max,
         threads,
         purpose,
+        costs: Costs::default(),
+        way: None,
     })
 }
 
@@ -304,6 +314,7 @@ fn format(elements: &Elements) -> Format {
         // Slices lie in a chunk as inner chunks in a shard.
         ArrayCodec::Slices(_) => (Some(elements.layout.chunk.clone()), 0),
     };
+    let Rates { decode_ns_per_byte, encode_ns_per_byte } = chain.rates();
     Format {
         chunk: elements.units.chunk_shape().to_vec(),
         shard,
@@ -311,15 +322,19 @@ fn format(elements: &Elements) -> Format {
         scratch_bytes: chain.scratch_bytes() as u64,
         context_bytes: chain.context_bytes() as u64,
         shard_index_bytes,
+        decode_ns_per_byte,
+        encode_ns_per_byte,
+        stored_ratio: 1.0,
     }
 }
 
 impl Prepared {
     /// What the job will cost.
     pub fn predicted(&self) -> Report {
-        let arrays = self.items.iter().filter_map(|item| {
-            Some(ArrayReport { array: item.path.clone(), cost: Cost::predicted(item.plan.as_ref()?) })
-        });
+        let arrays = self
+            .items
+            .iter()
+            .filter_map(|item| Some(ArrayReport::predicted(item.path.clone(), item.plan.as_ref()?)));
         let backend = self.items.first().map_or("none", |item| item.source.store().backend());
         Report::sum(arrays.collect(), false, backend)
     }
@@ -400,7 +415,7 @@ pub fn run(prepared: Prepared, progress: &dyn Progress) -> Result<Report, Rechun
         if let Some(plan) = &item.plan {
             let elapsed = started.elapsed().as_secs_f64();
             let cost = Cost::measured(plan, &counters, budget.take_peak(), elapsed);
-            reports.push(ArrayReport { array: item.path.clone(), cost });
+            reports.push(ArrayReport::measured(item.path.clone(), plan, cost));
         }
         targets.push((item.path, item.source, target));
     }
@@ -426,24 +441,19 @@ fn run_stages(
 ) -> Result<(), RechunkError> {
     let (from, to) = (source.elements()?, target.elements()?);
     let Problem { shape, item_bytes, .. } = &plan.problem;
-    let spill = match &plan.spill {
-        None => None,
-        Some(spill) => {
-            let (store, key) = match &job.temp {
-                None => staging.spill(),
-                Some(place) => (job.io.open(place)?, staging.spill().1),
-            };
-            Some(SpillFile::create(store, &key, spill, shape, *item_bytes)?)
-        }
+    let create = |k: usize, spill: &Spill| {
+        let (store, key) = staging.spill(k);
+        let store = job.temp.as_ref().map_or(Ok(store), |place| job.io.open(place))?;
+        SpillFile::create((store, &key), spill, shape, *item_bytes, budget)
     };
+    // The intermediate that the stage before filled; it is removed when this one has drained it.
+    let mut before: Option<SpillFile> = None;
     for (k, stage) in plan.stages.iter().enumerate() {
-        let fill = match &spill {
-            Some(spill) if k > 0 => Fill::Spill(spill),
-            _ => Fill::Array(source, from),
-        };
+        let after = plan.spills.get(k).map(|spill| create(k, spill)).transpose()?;
+        let fill = before.as_ref().map_or(Fill::Array(source, from), Fill::Spill);
         let mut leases = Vec::new();
-        let drain = match (&spill, &to.codec) {
-            (Some(spill), _) if k == 0 => Drain::Spill(spill),
+        let drain = match (&after, &to.codec) {
+            (Some(spill), _) => Drain::Spill(spill),
             (_, ArrayCodec::Chunks(_) | ArrayCodec::Slices(_)) => Drain::Chunks(target, to),
             (_, ArrayCodec::Shards(codec)) => {
                 let durable = job.durability == Durability::Commit;
@@ -455,8 +465,21 @@ fn run_stages(
         if let (Fill::Array(..), ArrayCodec::Shards(codec)) = (&fill, &from.codec) {
             leases.push(budget.lease((stage.workers + 1) * ShardIndex::memory_bytes(codec.grid().count()))?);
         }
-        let (item_bytes, drain, tiles_max) = (*item_bytes, &drain, u64::MAX);
-        stage::run(&Pass { stage, shape, item_bytes, fill, drain, budget, counters, progress, tiles_max })?;
+        let tiles_max = u64::MAX;
+        let pass = Pass {
+            stage,
+            shape,
+            item_bytes: *item_bytes,
+            fill,
+            drain: &drain,
+            budget,
+            counters,
+            progress,
+            tiles_max,
+        };
+        stage::run(&pass)?;
+        drop(drain);
+        before = after;
     }
     Ok(())
 }

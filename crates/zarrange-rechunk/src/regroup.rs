@@ -154,9 +154,9 @@ impl Mover<'_> {
         let Self { target: (target, to), chunks, read, segment, sink, counters } = self;
         segment.begin(&task.object, task.batch.count);
         chunks.each(&task.batch, read, permit, |_, unit, stored| {
+            counters.moved(stored.is_some());
             let Some(stored) = stored else { return Ok(()) };
             add(&counters.bytes_read, stored.len() as u64);
-            add(&counters.chunks_written, 1);
             segment.buffer[segment.bytes..][..stored.len()].copy_from_slice(stored);
             segment.bytes += stored.len();
             match sink {

@@ -12,7 +12,40 @@ pub(crate) struct Counters {
     pub(crate) bytes_written: AtomicU64,
     pub(crate) spill_bytes: AtomicU64,
     pub(crate) decodes: AtomicU64,
+    pub(crate) decoded_bytes: AtomicU64,
+    /// Source chunks that were looked for and do not exist.
+    pub(crate) missing: AtomicU64,
     pub(crate) chunks_written: AtomicU64,
+    pub(crate) encoded_bytes: AtomicU64,
+    /// Target chunks that were not written, as they hold nothing but the fill value.
+    pub(crate) all_fill: AtomicU64,
+    /// Pieces written to intermediates, and read from them.
+    pub(crate) pieces: AtomicU64,
+}
+
+impl Counters {
+    /// Notes a chunk that was decoded: its bytes before and after.
+    pub(crate) fn decoded(&self, stored: u64, bytes: u64) {
+        add(&self.decodes, 1);
+        add(&self.bytes_read, stored);
+        add(&self.decoded_bytes, bytes);
+    }
+
+    /// Notes a chunk of `bytes` that was encoded and written.
+    pub(crate) fn encoded(&self, bytes: u64) {
+        add(&self.chunks_written, 1);
+        add(&self.encoded_bytes, bytes);
+    }
+
+    /// Notes a chunk that was moved as it is stored, or that was not there to be moved.
+    pub(crate) fn moved(&self, stored: bool) {
+        if stored {
+            add(&self.chunks_written, 1);
+        } else {
+            add(&self.missing, 1);
+            add(&self.all_fill, 1);
+        }
+    }
 }
 
 pub(crate) fn add(counter: &AtomicU64, n: u64) {
@@ -36,8 +69,18 @@ pub struct Cost {
     pub source_chunks: u64,
     /// How many times one was decoded.
     pub source_chunk_decodes: u64,
+    /// Bytes of array data that were decoded, whole chunks.
+    pub decoded_bytes: u64,
+    /// Source chunks that were looked for and did not exist, counted like decodes; not known to a plan.
+    pub missing_chunks: u64,
     /// Chunks of the target (inner chunks of shards): those written by a run, all of them for a plan.
     pub target_chunks: u64,
+    /// Bytes of array data that were encoded, whole chunks.
+    pub encoded_bytes: u64,
+    /// Target chunks that were not written, as they hold nothing but the fill value; not known to a plan.
+    pub fill_chunks: u64,
+    /// Chunks and pieces of intermediates read and written, before neighbouring ones are joined to one request.
+    pub requests: u64,
     /// The most bytes of `--max-mem` in use at once.
     pub peak_budget_bytes: u64,
     /// Wall time, or the estimate.
@@ -54,6 +97,9 @@ pub struct Report {
     pub verified: bool,
     /// The backend that did the I/O.
     pub backend: &'static str,
+    /// Decodes, chunks, bytes and requests of the run are those of its plan, missing and all-fill chunks counted; `None` for a
+    /// plan.
+    pub as_planned: Option<bool>,
     /// Each array.
     pub arrays: Vec<ArrayReport>,
 }
@@ -66,6 +112,11 @@ pub struct ArrayReport {
     /// Its cost.
     #[serde(flatten)]
     pub cost: Cost,
+    /// What its plan predicted, beside what a run counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub planned: Option<Cost>,
+    /// The counters that are not as planned: name, planned and counted.
+    pub deviations: Vec<(&'static str, u64, u64)>,
 }
 
 impl Cost {
@@ -80,7 +131,12 @@ impl Cost {
             spill_bytes: predicted.spill_bytes,
             source_chunks: predicted.source_chunks,
             source_chunk_decodes: predicted.source_chunk_decodes,
+            decoded_bytes: predicted.bytes_read,
+            missing_chunks: 0,
             target_chunks: predicted.target_chunks,
+            encoded_bytes: predicted.bytes_written,
+            fill_chunks: 0,
+            requests: predicted.requests,
             peak_budget_bytes: predicted.peak_budget_bytes,
             elapsed_s: predicted.seconds,
         }
@@ -89,16 +145,74 @@ impl Cost {
     /// What running `plan` cost.
     pub(crate) fn measured(plan: &Plan, counters: &Counters, peak: u64, elapsed_s: f64) -> Self {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let reads = match plan.strategy {
+            // What is moved as it is stored is read once for each time it is written.
+            Strategy::Copy | Strategy::Regroup => count(&counters.chunks_written) + count(&counters.missing),
+            _ => count(&counters.decodes) + count(&counters.missing),
+        };
         Self {
             bytes_read: count(&counters.bytes_read),
             bytes_written: count(&counters.bytes_written),
             spill_bytes: count(&counters.spill_bytes),
             source_chunk_decodes: count(&counters.decodes),
+            decoded_bytes: count(&counters.decoded_bytes),
+            missing_chunks: count(&counters.missing),
             target_chunks: count(&counters.chunks_written),
+            encoded_bytes: count(&counters.encoded_bytes),
+            fill_chunks: count(&counters.all_fill),
+            requests: reads + count(&counters.chunks_written) + count(&counters.pieces),
             peak_budget_bytes: peak,
             elapsed_s,
             ..Self::predicted(plan)
         }
+    }
+}
+
+impl ArrayReport {
+    /// What `plan` predicts for an array.
+    pub(crate) fn predicted(array: String, plan: &Plan) -> Self {
+        Self { array, cost: Cost::predicted(plan), planned: None, deviations: Vec::new() }
+    }
+
+    /// What running `plan` cost, set against it.
+    pub(crate) fn measured(array: String, plan: &Plan, cost: Cost) -> Self {
+        let planned = Cost::predicted(plan);
+        let deviations = cost.deviations(&planned, plan);
+        Self { array, cost, planned: Some(planned), deviations }
+    }
+}
+
+impl Cost {
+    /// Where the counters of a run are not those of its plan. A chunk that is missing is decoded in the plan only, one that is
+    /// nothing but fill value is written in the plan only.
+    fn deviations(&self, planned: &Self, plan: &Plan) -> Vec<(&'static str, u64, u64)> {
+        let problem = &plan.problem;
+        let whole = |chunk: &[u64]| chunk.iter().fold(problem.item_bytes, |n, c| n.saturating_mul(*c));
+        let missing_bytes = self.missing_chunks.saturating_mul(whole(&problem.source.chunk));
+        let fill_bytes = self.fill_chunks.saturating_mul(whole(&problem.target.chunk));
+        let requests = ("requests", planned.requests, self.requests + self.fill_chunks);
+        let counters = match plan.strategy {
+            Strategy::Copy => vec![requests],
+            Strategy::Regroup => {
+                vec![
+                    requests,
+                    ("target_chunks", planned.target_chunks, self.target_chunks + self.fill_chunks),
+                ]
+            }
+            Strategy::Direct | Strategy::Reread | Strategy::Staged => vec![
+                requests,
+                ("target_chunks", planned.target_chunks, self.target_chunks + self.fill_chunks),
+                (
+                    "source_chunk_decodes",
+                    planned.source_chunk_decodes,
+                    self.source_chunk_decodes + self.missing_chunks,
+                ),
+                ("decoded_bytes", planned.decoded_bytes, self.decoded_bytes + missing_bytes),
+                ("encoded_bytes", planned.encoded_bytes, self.encoded_bytes + fill_bytes),
+                ("spill_bytes", planned.spill_bytes, self.spill_bytes),
+            ],
+        };
+        counters.into_iter().filter(|(_, planned, counted)| planned != counted).collect()
     }
 }
 
@@ -118,10 +232,17 @@ impl Report {
             spill_bytes: sum(|c| c.spill_bytes),
             source_chunks: sum(|c| c.source_chunks),
             source_chunk_decodes: sum(|c| c.source_chunk_decodes),
+            decoded_bytes: sum(|c| c.decoded_bytes),
+            missing_chunks: sum(|c| c.missing_chunks),
             target_chunks: sum(|c| c.target_chunks),
+            encoded_bytes: sum(|c| c.encoded_bytes),
+            fill_chunks: sum(|c| c.fill_chunks),
+            requests: sum(|c| c.requests),
             peak_budget_bytes: max(|c| c.peak_budget_bytes),
             elapsed_s: costs().map(|c| c.elapsed_s).sum(),
         };
-        Self { cost, verified, backend, arrays }
+        let ran = arrays.iter().any(|a| a.planned.is_some());
+        let as_planned = ran.then(|| arrays.iter().all(|a| a.deviations.is_empty()));
+        Self { cost, verified, backend, as_planned, arrays }
     }
 }

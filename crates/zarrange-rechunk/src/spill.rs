@@ -1,15 +1,18 @@
 //! The intermediate of a staged plan: one file of pieces, uncompressed, each at an offset that follows from its position.
 //!
 //! The file holds the tiles of the second stage one after the other, each as the pieces that the tiles of the first stage
-//! contribute to it. Reading a tile is one contiguous range; no index is kept.
+//! contribute to it. Reading a tile is one contiguous range; no index is kept. Its room is given back as soon as it was read. The
+//! first tiles stay in memory, as far as the plan has room for them: their pieces are laid out as in the file.
 
 use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use zarrange_grid::{ChunkGrid, Dims, Layout, Part, Region, Tile, copy_region, index};
 use zarrange_io::{Access, Change, Extent, Object, ReadRequest, Source, Store, WriteRequest};
 use zarrange_plan::{PlanError, Spill};
 
 use crate::RechunkError;
+use crate::budget::{Budget, Buffer};
 use crate::drain::Filled;
 use crate::gate::Permit;
 use crate::report::{Counters, add};
@@ -27,16 +30,18 @@ pub(crate) struct SpillFile {
     read: ChunkGrid,
     order: Dims,
     item_bytes: u64,
+    /// The tiles that stay in memory, until they were read.
+    held: Vec<Mutex<Option<Buffer>>>,
 }
 
 impl SpillFile {
     /// Creates the intermediate of an array of `shape` at `key` of `store`.
     pub(crate) fn create(
-        store: Store,
-        key: &str,
+        (store, key): (Store, &str),
         spill: &Spill,
         shape: &[u64],
         item_bytes: u64,
+        budget: &Arc<Budget>,
     ) -> Result<Self, RechunkError> {
         let grid = |tile: &[u64]| {
             ChunkGrid::new(shape, tile)
@@ -48,7 +53,10 @@ impl SpillFile {
             object.ok_or_else(|| zarrange_io::IoError::NotFound { location: store.label().to_owned() })?;
         let full = store.full_key(key, &mut String::new()).to_owned();
         let key = key.to_owned();
-        Ok(Self { store, key, full, object, written, read, order: spill.order.as_slice().into(), item_bytes })
+        let held = (0..spill.held_tiles).map(|_| Ok(Mutex::new(Some(budget.take(spill.held_tile_bytes)?))));
+        let held = held.collect::<Result<_, RechunkError>>()?;
+        let order = spill.order.as_slice().into();
+        Ok(Self { store, key, full, object, written, read, order, item_bytes, held })
     }
 
     /// Tiles of the first stage.
@@ -78,7 +86,14 @@ impl SpillFile {
         batch: &Batch,
         buffer: &mut [u8],
         permit: &mut Permit<'_>,
+        counters: &Counters,
     ) -> Result<(), RechunkError> {
+        let number = self.tile_number(tile.layout().region().start());
+        if let Some(held) = self.held.get(index(number)) {
+            self.fill_from(&mut lock(held), tile, batch);
+            return Ok(());
+        }
+        add(&counters.pieces, batch.count);
         let (mut slabs, mut parts) = (Slabs::default(), VecDeque::new());
         for unit in batch.indices() {
             let part = tile.claim(&unit);
@@ -92,7 +107,26 @@ impl SpillFile {
                 slabs.push(layout, pieces.peek().is_none());
             }
         }
-        self.read_into(&mut slabs, &mut parts, buffer, permit)
+        self.read_into(&mut slabs, &mut parts, buffer, permit)?;
+        if tile.filled().is_some() {
+            let bytes = self.tile_bytes();
+            self.object.release(number * bytes, bytes);
+        }
+        Ok(())
+    }
+
+    /// Fills the parts of `tile` from memory, which is given back with the last of them.
+    fn fill_from(&self, held: &mut Option<Buffer>, tile: &Tile, batch: &Batch) {
+        let Some(Buffer { data, .. }) = held.as_ref() else { return };
+        for unit in batch.indices() {
+            let part = tile.claim(&unit);
+            let offset = index(self.piece_offset(tile.layout().region(), part.region()));
+            let layout = self.layout(part.region().clone());
+            part.copy_from(&data[offset..][..index(layout.bytes())], &layout);
+        }
+        if tile.filled().is_some() {
+            *held = None;
+        }
     }
 
     /// Reads `slabs` in one batch and puts them into their parts, oldest first.
@@ -134,7 +168,18 @@ impl SpillFile {
         let item = index(self.item_bytes);
         let mut slabs = Slabs::default();
         for unit in batch.indices() {
-            let Some(piece) = self.read.region(&unit).intersect(tile.layout.region()) else { continue };
+            let whole = self.read.region(&unit);
+            let Some(piece) = whole.intersect(tile.layout.region()) else { continue };
+            if let Some(held) = self.held.get(index(self.read.all().linear(&unit))) {
+                if let Some(Buffer { data, .. }) = lock(held).as_mut() {
+                    let offset = index(self.piece_offset(&whole, &piece));
+                    let layout = self.layout(piece.clone());
+                    let data = &mut data[offset..][..index(layout.bytes())];
+                    copy_region(&piece, (tile.data, tile.layout), (data, &layout), item);
+                }
+                continue;
+            }
+            add(&counters.pieces, 1);
             for slab in self.slabs(&piece, buffer.len()) {
                 let layout = self.layout(slab);
                 if !slabs.fits(&layout, buffer.len()) {
@@ -173,13 +218,22 @@ impl SpillFile {
         let at = |grid: &ChunkGrid| -> Dims {
             slab.start().iter().zip(grid.chunk_shape()).map(|(start, chunk)| start / chunk).collect()
         };
-        let tile_index = at(&self.read);
-        let tile = self.read.region(&tile_index);
-        let tile_bytes = self.read.chunk_shape().iter().product::<u64>() * self.item_bytes;
+        let tile = self.read.region(&at(&self.read));
         let piece = self.written.region(&at(&self.written)).intersect(&tile);
         let piece = piece.unwrap_or_else(|| slab.clone());
         let within = Layout::ordered(piece.clone(), &self.order, self.item_bytes).offset(slab.start());
-        self.read.all().linear(&tile_index) * tile_bytes + self.piece_offset(&tile, &piece) + within
+        self.tile_number(slab.start()) * self.tile_bytes() + self.piece_offset(&tile, &piece) + within
+    }
+
+    /// Number of the tile of the second stage that begins at, or holds, an element.
+    fn tile_number(&self, element: &[u64]) -> u64 {
+        let tile: Dims = element.iter().zip(self.read.chunk_shape()).map(|(at, n)| at / n).collect();
+        self.read.all().linear(&tile)
+    }
+
+    /// Room for each tile in the file.
+    fn tile_bytes(&self) -> u64 {
+        self.read.chunk_shape().iter().product::<u64>() * self.item_bytes
     }
 
     /// Offset of a piece in its tile: along each axis, all of the tile that lies before the piece and has its position in
@@ -194,6 +248,11 @@ impl SpillFile {
         }
         offset * self.item_bytes
     }
+}
+
+/// A tile that stays in memory; a thread that panicked while it held the lock has failed the job.
+fn lock(held: &Mutex<Option<Buffer>>) -> MutexGuard<'_, Option<Buffer>> {
+    held.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Slabs that share a buffer, one after the other.
@@ -264,13 +323,16 @@ mod tests {
                 written: written.into(),
                 read: read.into(),
                 order: order.into(),
+                held_tiles: 0,
+                held_tile_bytes: 0,
                 pieces: 0,
                 bytes: 0,
             };
             let store = zarrange_io::Location::Memory(format!("spill{shape:?}{written:?}{read:?}{bytes}"))
                 .open()
                 .unwrap();
-            let file = SpillFile::create(store, "spill", &spill, shape, 2).unwrap();
+            let budget = Budget::new(0);
+            let file = SpillFile::create((store, "spill"), &spill, shape, 2, &budget).unwrap();
             let mut ranges: Vec<(u64, u64)> = Vec::new();
             for tile in (0..file.read.count()).map(|k| file.read.region(&file.read.all().unravel(k))) {
                 let cover = file.written.covering(&tile);

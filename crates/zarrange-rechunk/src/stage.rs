@@ -3,13 +3,16 @@
 //! At most `slots` tiles are in memory. Workers take batches of chunks: first those that fill the oldest tile, then those
 //! that drain it, and while others still work on it, those that fill the next. One lock is taken for each batch (hundreds of
 //! kilobytes of chunks), never for each chunk.
+//!
+//! In a sweep, tiles follow each other along one axis, and the chunks that reach over the end of a tile are the last to be read for
+//! it: as soon as the next tile is open too, they are decoded once and copied into both.
 
 use std::collections::VecDeque;
 use std::iter::StepBy;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use zarrange_grid::{ChunkGrid, Dims, Layout, Tile, index};
+use zarrange_grid::{ChunkGrid, Dims, Layout, Region, Tile, index};
 use zarrange_plan::Stage;
 
 use crate::RechunkError;
@@ -64,7 +67,10 @@ struct Work {
 /// A tile in memory, as the lock's owner sees it.
 struct Active {
     work: Arc<Work>,
-    fill: Cursor,
+    /// Chunks that end in the tile.
+    fill: Option<Cursor>,
+    /// Chunks that reach into the next one as well.
+    across: Option<Cursor>,
     drain: Cursor,
     /// Every batch to drain was handed out.
     drained: bool,
@@ -73,6 +79,8 @@ struct Active {
 /// A batch of chunks for one thread.
 struct Task {
     work: Arc<Work>,
+    /// The next tile, where chunks are filled into both.
+    next: Option<Arc<Work>>,
     batch: Batch,
     phase: Phase,
 }
@@ -109,7 +117,7 @@ impl<'a> Shared<'a> {
         };
         let tiles = grid(&stage.tile)?;
         let step = tiles.count().div_ceil(pass.tiles_max.max(1)).max(1);
-        let walk = TileWalk::new(tiles, grid(&stage.group)?).step_by(index(step));
+        let walk = TileWalk::new(tiles, grid(&stage.group)?, stage.sweep.map(index)).step_by(index(step));
         let tile_bytes = shape.iter().zip(&stage.tile).fold(item_bytes, |n, (s, w)| n * s.min(w));
         let slots = (0..stage.slots).map(|_| budget.take(tile_bytes)).collect::<Result<Vec<_>, _>>()?;
         let (free, leases) = slots.into_iter().map(|Buffer { data, lease }| (data, lease)).unzip();
@@ -143,11 +151,12 @@ impl<'a> Shared<'a> {
         let mut filler = fill.worker(budget)?;
         let mut drainer = drain.worker(budget, encoded)?;
         while let Some(task) = self.next() {
-            let Task { work, batch, phase } = &task;
+            let Task { work, next, batch, phase } = &task;
             let permit = &mut self.gate.enter();
             match phase {
                 Phase::Fill => {
-                    filler.fill(&work.tile, batch, (&mut plain.data, drainer.encoded()), permit, counters)?;
+                    let tiles = (&work.tile, next.as_ref().map(|next| &next.tile));
+                    filler.fill(tiles, batch, (&mut plain.data, drainer.encoded()), permit, counters)?;
                 }
                 Phase::Drain(ticket) => {
                     let Some(data) = work.tile.filled() else { continue };
@@ -196,16 +205,23 @@ impl<'a> Shared<'a> {
         let drain = drain.cursor(&region, item_bytes, stage.threads, stage.encoded_bytes);
         let drains = drain.total();
         let work = Arc::new(Work { tile, drains, undrained: AtomicU64::new(drains) });
-        let fill = fill.cursor(&region, item_bytes, stage.threads);
-        state.active.push_back(Active { work, fill, drain, drained: false });
+        let (within, across) = match stage.sweep.map(index) {
+            None => (Some(region), None),
+            Some(axis) => split(&region, fill.units(), axis),
+        };
+        let cursor = |part: Region| fill.cursor(&part, item_bytes, stage.threads);
+        let (fill, across) = (within.map(cursor), across.map(cursor));
+        state.active.push_back(Active { work, fill, across, drain, drained: false });
         true
     }
 
     /// Notes that a task is done; the last one of a tile frees its buffer.
     fn finish(&self, task: Task) {
-        let Task { work, batch, phase } = task;
+        let Task { work, next, batch, phase } = task;
         match phase {
-            Phase::Fill if work.tile.filled().is_some() => {
+            Phase::Fill
+                if [Some(&work), next.as_ref()].into_iter().flatten().any(|w| w.tile.filled().is_some()) =>
+            {
                 // Whoever looked before the last part was written is waiting by now: the lock is free.
                 drop(self.lock());
                 self.changed.notify_all();
@@ -218,7 +234,7 @@ impl<'a> Shared<'a> {
             }
         }
         // The last thread to let go of a tile gives its buffer to the next.
-        if let Some(work) = Arc::into_inner(work) {
+        for work in [Some(work), next].into_iter().flatten().filter_map(Arc::into_inner) {
             self.lock().free.push(work.tile.into_buffer());
             self.changed.notify_all();
         }
@@ -239,9 +255,16 @@ impl<'a> Shared<'a> {
 /// batches for a shard come in order.
 fn claim(state: &mut State) -> Option<Task> {
     let mut may_drain = true;
-    for active in &mut state.active {
-        if let Some(batch) = active.fill.next() {
-            return Some(Task { work: active.work.clone(), batch, phase: Phase::Fill });
+    for k in 0..state.active.len() {
+        let next = state.active.get(k + 1).map(|next| next.work.clone());
+        let active = &mut state.active[k];
+        if let Some(batch) = active.fill.as_mut().and_then(Cursor::next) {
+            return Some(Task { work: active.work.clone(), next: None, batch, phase: Phase::Fill });
+        }
+        if let Some(across) = active.across.as_mut().filter(|_| next.is_some())
+            && let Some(batch) = across.next()
+        {
+            return Some(Task { work: active.work.clone(), next, batch, phase: Phase::Fill });
         }
         if active.drained {
             continue;
@@ -250,7 +273,12 @@ fn claim(state: &mut State) -> Option<Task> {
             if let Some(batch) = active.drain.next() {
                 let ticket = state.tickets;
                 state.tickets += 1;
-                return Some(Task { work: active.work.clone(), batch, phase: Phase::Drain(ticket) });
+                return Some(Task {
+                    work: active.work.clone(),
+                    next: None,
+                    batch,
+                    phase: Phase::Drain(ticket),
+                });
             }
             active.drained = true;
         } else {
@@ -260,14 +288,30 @@ fn claim(state: &mut State) -> Option<Task> {
     None
 }
 
+/// Cuts a tile of a sweep along `axis` by who reads its chunks of `units`: those that end in it, and those that reach into the
+/// next tile. What reaches into it was read for the tile before.
+fn split(tile: &Region, units: &ChunkGrid, axis: usize) -> (Option<Region>, Option<Region>) {
+    let (chunk, n) = (units.chunk_shape()[axis], units.array_shape()[axis]);
+    let (start, end) = (tile.start()[axis].next_multiple_of(chunk), tile.end(axis));
+    let inner_end = if end == n { end } else { end / chunk * chunk };
+    let part = |from: u64, to: u64| {
+        let (mut first, mut shape): (Dims, Dims) = (tile.start().into(), tile.shape().into());
+        (first[axis], shape[axis]) = (from, to.saturating_sub(from));
+        (from < to).then(|| Region::new(first, shape))
+    };
+    (part(start, inner_end), part(inner_end, end))
+}
+
 /// Bytes of the tile that a task moved, for progress: an even share, exact over the whole tile.
 fn moved_bytes(task: &Task, item_bytes: u64) -> u64 {
-    let tile = &task.work.tile;
-    let units = match task.phase {
-        Phase::Fill => tile.chunks().elements(),
-        Phase::Drain(_) => task.work.drains,
+    let share = |work: &Work| {
+        let units = match task.phase {
+            Phase::Fill => work.tile.chunks().elements(),
+            Phase::Drain(_) => work.drains,
+        };
+        work.tile.layout().region().elements() * item_bytes * task.batch.count / units.max(1)
     };
-    tile.layout().region().elements() * item_bytes * task.batch.count / units.max(1)
+    share(&task.work) + task.next.as_deref().map_or(0, share)
 }
 
 /// Wakes the others when a thread panics, so that the job ends instead of waiting for it.

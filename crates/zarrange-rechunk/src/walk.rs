@@ -2,7 +2,7 @@
 
 use zarrange_grid::{ChunkGrid, Dims, Region};
 
-/// Visits the tiles of a stage group by group, in C order.
+/// Visits the tiles of a stage group by group, in C order; in a sweep its axis comes last.
 #[derive(Debug)]
 pub(crate) struct TileWalk {
     tiles: ChunkGrid,
@@ -11,18 +11,20 @@ pub(crate) struct TileWalk {
     /// Tiles of the current group.
     inside: Region,
     next: u64,
+    /// The axis along which groups follow each other.
+    sweep: Option<usize>,
 }
 
 impl TileWalk {
-    pub(crate) fn new(tiles: ChunkGrid, groups: ChunkGrid) -> Self {
-        let mut walk = Self { inside: Region::whole(&[]), tiles, groups, group: 0, next: 0 };
+    pub(crate) fn new(tiles: ChunkGrid, groups: ChunkGrid, sweep: Option<usize>) -> Self {
+        let mut walk = Self { inside: Region::whole(&[]), tiles, groups, group: 0, next: 0, sweep };
         walk.enter();
         walk
     }
 
     fn enter(&mut self) {
         if self.group < self.groups.count() {
-            let group = self.groups.region(&self.groups.all().unravel(self.group));
+            let group = self.groups.region(&along(self.groups.counts(), self.group, self.sweep));
             self.inside = self.tiles.covering(&group);
         }
         self.next = 0;
@@ -44,6 +46,16 @@ impl Iterator for TileWalk {
         }
         Some(tile)
     }
+}
+
+/// Position `k` of a grid of `counts` cells: in C order, but with axis `sweep` varying fastest.
+fn along(counts: &[u64], k: u64, sweep: Option<usize>) -> Dims {
+    let Some(axis) = sweep else { return Region::whole(counts).unravel(k) };
+    let mut rest: Dims = counts.into();
+    rest[axis] = 1;
+    let mut index = Region::whole(&rest).unravel(k / counts[axis]);
+    index[axis] = k % counts[axis];
+    index
 }
 
 /// Consecutive chunks that one thread handles: numbers `first .. first + count` of `units` in C order.
@@ -153,20 +165,20 @@ mod tests {
     fn tiles_are_visited_group_by_group() {
         let grid = |chunk: &[u64]| ChunkGrid::new(&[5, 6], chunk).unwrap();
         let starts: Vec<Vec<u64>> =
-            TileWalk::new(grid(&[1, 3]), grid(&[2, 6])).map(|t| t.start().to_vec()).collect();
+            TileWalk::new(grid(&[1, 3]), grid(&[2, 6]), None).map(|t| t.start().to_vec()).collect();
         let expected = [[0, 0], [0, 3], [1, 0], [1, 3], [2, 0], [2, 3], [3, 0], [3, 3], [4, 0], [4, 3]];
         assert_eq!(starts, expected);
         let starts: Vec<Vec<u64>> =
-            TileWalk::new(grid(&[2, 3]), grid(&[4, 3])).map(|t| t.start().to_vec()).collect();
+            TileWalk::new(grid(&[2, 3]), grid(&[4, 3]), None).map(|t| t.start().to_vec()).collect();
         assert_eq!(starts, [[0, 0], [2, 0], [0, 3], [2, 3], [4, 0], [4, 3]]);
-        assert_eq!(
-            TileWalk::new(ChunkGrid::new(&[0], &[1]).unwrap(), ChunkGrid::new(&[0], &[1]).unwrap()).count(),
-            0
-        );
-        assert_eq!(
-            TileWalk::new(ChunkGrid::new(&[], &[]).unwrap(), ChunkGrid::new(&[], &[]).unwrap()).count(),
-            1
-        );
+        let starts: Vec<Vec<u64>> =
+            TileWalk::new(grid(&[2, 3]), grid(&[2, 3]), Some(0)).map(|t| t.start().to_vec()).collect();
+        assert_eq!(starts, [[0, 0], [2, 0], [4, 0], [0, 3], [2, 3], [4, 3]]);
+        let count = |shape: &[u64], chunk: &[u64]| {
+            let grid = || ChunkGrid::new(shape, chunk).unwrap();
+            TileWalk::new(grid(), grid(), None).count()
+        };
+        assert_eq!((count(&[0], &[1]), count(&[], &[])), (0, 1));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use zarrange_array::{Array, ArraySpec, Document, Layout};
 use zarrange_codec::Scratch;
 use zarrange_grid::Region;
 use zarrange_io::{Location, Opener};
+use zarrange_plan::Costs;
 use zarrange_rechunk::{
     ChunkSpec, Codecs, Durability, Job, KeySeparator, Named, NoProgress, Verify, prepare, run,
 };
@@ -48,6 +49,8 @@ fn allocations(rows: u64, io: &Opener) -> (u64, u64) {
         durability: Durability::None,
         overwrite: false,
         io: io.clone(),
+        costs: Costs::default(),
+        way: None,
     };
     let prepared = prepare(job).unwrap();
     (counted::allocations(|| drop(run(prepared, &NoProgress).unwrap())), 2 * rows)

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use zarrange_io::Location;
+use zarrange_plan::{StoreProfile, Way};
 use zarrange_rechunk::{Codecs, KeySeparator, Named};
 
 /// Rechunk Zarr arrays within a fixed memory, verified.
@@ -102,6 +103,13 @@ pub(crate) struct RechunkArgs {
     /// Existing directory for an intermediate [default: beside DST]
     #[arg(long, value_name = "LOCATION", value_parser = location)]
     pub(crate) temp: Option<Location>,
+    /// What places cost: memory, nvme, disk, parallel, object or a file of `zarrange-bench probe`; for one of them
+    /// source=, target= or temp= in front [default: nvme]
+    #[arg(long, value_name = "[PLACE=]PROFILE", num_args = 1.., value_parser = profile)]
+    pub(crate) profile: Vec<ProfileArg>,
+    /// Take this way, whatever it costs: for tests
+    #[arg(long, hide = true, value_parser = way)]
+    pub(crate) way: Option<Way>,
     #[command(flatten)]
     pub(crate) io: IoArgs,
     /// Threads [default: one for each processor]
@@ -239,6 +247,47 @@ pub(crate) enum ProgressArg {
     Always,
     /// Never
     Never,
+}
+
+/// What a place costs.
+#[derive(Clone, Debug)]
+pub(crate) struct ProfileArg {
+    /// The place; `None` for all of them.
+    pub(crate) place: Option<Place>,
+    pub(crate) profile: StoreProfile,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Source,
+    Target,
+    Temp,
+}
+
+fn profile(text: &str) -> Result<ProfileArg, String> {
+    let (place, name) = match text.split_once('=') {
+        Some(("source", name)) => (Some(Place::Source), name),
+        Some(("target", name)) => (Some(Place::Target), name),
+        Some(("temp", name)) => (Some(Place::Temp), name),
+        Some((other, _)) => return Err(format!("{other:?} is no place: use source, target or temp")),
+        None => (None, text),
+    };
+    if let Some(profile) = StoreProfile::built_in(name) {
+        return Ok(ProfileArg { place, profile });
+    }
+    let known = StoreProfile::names().collect::<Vec<_>>().join(", ");
+    let file = std::fs::read_to_string(name)
+        .map_err(|e| format!("{name:?} is neither one of {known} nor a file that can be read: {e}"))?;
+    let profile: StoreProfile = serde_json::from_str(&file).map_err(|e| format!("{name}: {e}"))?;
+    match profile.fault() {
+        Some(fault) => Err(format!("{name}: {fault}")),
+        None => Ok(ProfileArg { place, profile }),
+    }
+}
+
+fn way(text: &str) -> Result<Way, String> {
+    let known = || Way::ALL.map(Way::name).join(", ");
+    Way::named(text).ok_or_else(|| format!("{text:?} is none of {}", known()))
 }
 
 fn location(text: &str) -> Result<Location, String> {

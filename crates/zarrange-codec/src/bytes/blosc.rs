@@ -49,6 +49,11 @@ enum Shuffle {
 const HEADER_BYTES: usize = blosc_src::BLOSC_MIN_HEADER_LENGTH as usize;
 
 impl Blosc {
+    /// Whether speed goes before size.
+    pub(crate) const fn is_fast(&self) -> bool {
+        matches!(self.cname, Compressor::Blosclz | Compressor::Lz4 | Compressor::Snappy) || self.clevel == 0
+    }
+
     /// Fills in the type size; `None` if the configuration is not one that blosc accepts.
     pub(crate) fn with_default_type(mut self, element_bytes: usize) -> Option<Self> {
         if self.shuffle == Shuffle::None {

@@ -18,6 +18,12 @@ fn level<'de, D: serde::Deserializer<'de>>(d: D) -> Result<u32, D::Error> {
     if level <= 9 { Ok(level) } else { Err(serde::de::Error::custom("gzip level must be 0 to 9")) }
 }
 
+impl Gzip {
+    pub(crate) const fn level(self) -> u32 {
+        self.level
+    }
+}
+
 #[derive(Default)]
 pub(crate) struct Context {
     decode: Option<Decompress>,

@@ -22,6 +22,10 @@ pub(crate) struct Context {
 }
 
 impl Zstd {
+    pub(crate) const fn level(self) -> i32 {
+        self.level
+    }
+
     /// Working memory of a context at this level, for inputs of `bytes`: tables shrink with the input.
     pub(crate) fn context_bytes(self, bytes: usize) -> usize {
         // Upper bounds for inputs above 256 KiB, checked against the library's own count by a test below.

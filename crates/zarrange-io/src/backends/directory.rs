@@ -53,6 +53,11 @@ impl LocalFile {
         advice::begin_writeback(&self.file, offset, bytes);
     }
 
+    /// Gives the room of a range back; it then reads as zeros.
+    pub(crate) fn release(&self, offset: u64, bytes: u64) {
+        advice::release(&self.file, offset, bytes);
+    }
+
     /// Its size in bytes; `None` for a directory, which can be opened to read as well.
     pub(crate) fn value_bytes(&self) -> io::Result<Option<u64>> {
         let meta = self.file.metadata()?;

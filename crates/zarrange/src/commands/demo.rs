@@ -11,7 +11,7 @@ use zarrange_codec::Scratch;
 use zarrange_grid::{Dims, Region};
 use zarrange_io::{Location, Opener};
 use zarrange_lightcurve::Survey;
-use zarrange_plan::bytes_text;
+use zarrange_plan::{Costs, bytes_text};
 use zarrange_rechunk::{
     ChunkSpec, Codecs, Durability, Job, KeySeparator, Named, Progress, Verify, prepare, run as run_job,
 };
@@ -156,6 +156,8 @@ fn rechunk(
         durability: Durability::None,
         overwrite: true,
         io: io.clone(),
+        costs: Costs::default(),
+        way: None,
     };
     let report = run_job(prepare(job)?, &Bar::new(ProgressArg::Auto))?;
     Ok(format!("{}, {} chunks", report.cost.strategy, table::count(report.cost.target_chunks)))

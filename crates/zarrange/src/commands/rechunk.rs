@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
-use zarrange_plan::bytes_text;
+use zarrange_plan::{Costs, bytes_text, seconds_text};
 use zarrange_rechunk::{Cost, Durability, Job, Report, Verify, prepare, run as run_job};
 
-use crate::args::{DurabilityArg, RechunkArgs, VerifyArg};
+use crate::args::{DurabilityArg, Place, ProfileArg, RechunkArgs, VerifyArg};
 use crate::backend::opener;
 use crate::progress::Bar;
 use crate::{memory, table};
@@ -34,6 +34,8 @@ pub(crate) fn run(args: RechunkArgs) -> anyhow::Result<ExitCode> {
         },
         overwrite: args.overwrite,
         io: opener(args.io)?,
+        costs: costs(&args.profile),
+        way: args.way,
     };
     let target = job.target.to_string();
     let prepared = prepare(job)?;
@@ -45,28 +47,53 @@ pub(crate) fn run(args: RechunkArgs) -> anyhow::Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
+    let planned = prepared.predicted();
     let report = run_job(prepared, &Bar::new(args.progress))?;
     if args.json {
         let mut json = serde_json::to_value(&report)?;
         json["peak_resident_bytes"] = memory::peak_resident_bytes().into();
         println!("{json}");
     } else {
-        println!("{}", summary(&target, &report));
+        println!("{}", summary(&target, &planned, &report));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// What was done, in a line.
-fn summary(target: &str, report: &Report) -> String {
+/// What the places cost, as asked for.
+fn costs(profiles: &[ProfileArg]) -> Costs {
+    let mut costs = Costs::default();
+    for ProfileArg { place, profile } in profiles {
+        let places = [
+            (Place::Source, &mut costs.source),
+            (Place::Target, &mut costs.target),
+            (Place::Temp, &mut costs.spill),
+        ];
+        for (_, cost) in places.into_iter().filter(|(p, _)| place.is_none_or(|place| place == *p)) {
+            cost.clone_from(profile);
+        }
+    }
+    costs
+}
+
+/// What was done, and whether it was what the plan said.
+fn summary(target: &str, planned: &Report, report: &Report) -> String {
     let Cost { strategy, bytes_read, bytes_written, target_chunks, peak_budget_bytes, elapsed_s, .. } =
         &report.cost;
     let verified = if report.verified { ", verified" } else { "" };
     let backend = report.backend;
+    let deviations = report.arrays.iter().flat_map(|a| a.deviations.iter().map(move |d| (&a.array, d)));
+    let deviations = deviations.map(|(array, (name, planned, counted))| {
+        format!("\nnot as planned: {name} of {array:?}: {planned} planned, {counted} counted")
+    });
+    let deviations = deviations.collect::<Vec<_>>().concat();
     format!(
-        "{target}: {strategy}, {} read, {} written in {} chunks, {} of buffers, {backend}, {elapsed_s:.2} s{verified}",
+        "{target}: {strategy}, {} read, {} written in {} chunks, {} of buffers ({} planned), {backend}, \
+         {elapsed_s:.2} s ({} estimated){verified}{deviations}",
         bytes_text(*bytes_read),
         bytes_text(*bytes_written),
         table::count(*target_chunks),
         bytes_text(*peak_budget_bytes),
+        bytes_text(planned.cost.peak_budget_bytes),
+        seconds_text(planned.cost.elapsed_s),
     )
 }

@@ -1,0 +1,152 @@
+//! What comes out: a plan.
+
+use serde::{Deserialize, Serialize};
+
+use crate::problem::{Problem, Way};
+
+/// How the array is moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Strategy {
+    /// Stored bytes are copied as they are.
+    Copy,
+    /// Encoded chunks are moved to other shards, or out of them; none is decoded.
+    Regroup,
+    /// One stage; every source chunk is decoded once.
+    Direct,
+    /// One stage; some source chunks are decoded more than once.
+    Reread,
+    /// Two stages with a spilled intermediate.
+    Staged,
+}
+
+impl Strategy {
+    /// Its name in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Copy => "copy",
+            Self::Regroup => "regroup",
+            Self::Direct => "direct",
+            Self::Reread => "reread",
+            Self::Staged => "staged",
+        }
+    }
+}
+
+/// A decision: how to move the array, and what that will cost.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Version of this format.
+    pub version: u32,
+    /// What was asked.
+    pub problem: Problem,
+    /// The way taken.
+    pub way: Way,
+    /// What that means for the chunks.
+    pub strategy: Strategy,
+    /// Its stages, in order; none for a copy or an empty array. That of a regrouping has no tiles in memory.
+    pub stages: Vec<Stage>,
+    /// The intermediates, each between two stages.
+    pub spills: Vec<Spill>,
+    /// What the plan will cost.
+    pub predicted: Predicted,
+    /// The ways that were weighed and not taken, the cheapest first.
+    pub rejected: Vec<Alternative>,
+}
+
+/// A way that was not taken.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Alternative {
+    /// The way.
+    pub way: Way,
+    /// Tiles of its stages.
+    pub tiles: Vec<Vec<u64>>,
+    /// What it would cost.
+    pub predicted: Predicted,
+}
+
+/// One pass over the array, tile by tile.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stage {
+    /// Shape of a tile; tiles form a regular grid over the array.
+    pub tile: Vec<u64>,
+    /// Tiles are visited group by group: a shard that is larger than a tile is written by consecutive tiles.
+    pub group: Vec<u64>,
+    /// The axis along which a chunk that reaches into the next tile is decoded for both at once; tiles are visited along it.
+    pub sweep: Option<u64>,
+    /// Axes of a tile in memory, outermost first.
+    pub order: Vec<u64>,
+    /// Threads.
+    pub threads: u64,
+    /// Workers, each with buffers of its own: at most [`Self::threads`] of them compute, while the others wait for what they
+    /// read or write.
+    pub workers: u64,
+    /// Tiles in memory at once: with two, one is filled while the other is drained.
+    pub slots: u64,
+    /// Each thread's buffer for a decoded chunk that does not lie contiguously in a tile.
+    pub plain_bytes: u64,
+    /// Each thread's buffer for encoded chunks.
+    pub encoded_bytes: u64,
+    /// Buffers for encoded chunks that wait for their turn in a shard.
+    pub parked: u64,
+    /// All memory of the stage.
+    pub memory_bytes: u64,
+}
+
+/// Where a staged plan keeps an intermediate: pieces in one file, each at an offset that follows from its position.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spill {
+    /// Tiles of the stage before, which write the pieces.
+    pub written: Vec<u64>,
+    /// Tiles of the stage behind, which read them: each is one contiguous range of the file.
+    pub read: Vec<u64>,
+    /// Axes within a piece, outermost first.
+    pub order: Vec<u64>,
+    /// The first tiles of the stage behind, which are kept in memory instead, as far as it goes.
+    pub held_tiles: u64,
+    /// Memory for each of them.
+    pub held_tile_bytes: u64,
+    /// Number of pieces in the file.
+    pub pieces: u64,
+    /// Array data in the file.
+    pub bytes: u64,
+}
+
+impl Spill {
+    /// Memory for the tiles that are kept in it.
+    pub const fn held_bytes(&self) -> u64 {
+        self.held_tiles.saturating_mul(self.held_tile_bytes)
+    }
+}
+
+/// What a plan will cost. Chunks are counted decoded and whole: how well they compress is not known beforehand. A run that
+/// counts the same meets these numbers exactly, time and peak memory apart.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Predicted {
+    /// Bytes of source chunks, as often as they are read.
+    pub bytes_read: u64,
+    /// Bytes of target chunks.
+    pub bytes_written: u64,
+    /// Bytes written to intermediates, and read again.
+    pub spill_bytes: u64,
+    /// Number of source chunks (inner chunks of shards).
+    pub source_chunks: u64,
+    /// How many times one of them is decoded.
+    pub source_chunk_decodes: u64,
+    /// Number of target chunks (inner chunks of shards).
+    pub target_chunks: u64,
+    /// Chunks and pieces that are read or written, before neighbouring ones are joined to one request.
+    pub requests: u64,
+    /// The most memory that all buffers take together.
+    pub peak_budget_bytes: u64,
+    /// Estimated time.
+    pub seconds: f64,
+}
+
+impl Predicted {
+    /// How many times a source chunk is decoded on average; 0 where none is.
+    #[expect(clippy::cast_precision_loss, reason = "a ratio")]
+    pub fn amplification(&self) -> f64 {
+        self.source_chunk_decodes as f64 / self.source_chunks.max(1) as f64
+    }
+}

@@ -1,0 +1,106 @@
+//! Ways of one stage: tiles aligned to the target, with or without a sweep.
+
+use zarrange_grid::Dims;
+
+use crate::memory::{End, Shape};
+use crate::plan::Plan;
+use crate::problem::{Problem, Way};
+use crate::search::{Candidate, Search};
+use crate::tiles::{count, overlaps, overlaps_all};
+
+/// A tile must be this much cheaper to be preferred to one with fewer decodes, or less memory.
+const NEAR_TIE: f64 = 1.01;
+
+/// A stage, weighed.
+#[derive(Clone, Debug)]
+pub(crate) struct One {
+    pub(crate) candidate: Candidate,
+    pub(crate) decodes: u64,
+    pub(crate) seconds: f64,
+}
+
+impl Search<'_> {
+    /// The cheapest single stage: one that sweeps along an axis, or one that does not.
+    pub(crate) fn single(&self, sweeping: bool) -> Option<Plan> {
+        let mut best = Cheapest::default();
+        for (tile, group) in self.target_tiles() {
+            self.weigh_tile(&tile, &group, sweeping, |one| best.offer(one));
+        }
+        let One { candidate, decodes, seconds } = best.take()?;
+        let way = if sweeping { Way::Sweep } else { Way::Tiles };
+        Some(self.finish(way, vec![candidate.stage(&self.order)], Vec::new(), decodes, seconds))
+    }
+
+    /// Every stage with this tile that fits.
+    pub(crate) fn weigh_tile(&self, tile: &Dims, group: &Dims, sweeping: bool, mut offer: impl FnMut(One)) {
+        let Problem { shape, source, target, .. } = self.problem;
+        let axes: Vec<usize> = (0..shape.len()).filter(|axis| self.sweeps(tile, group, *axis)).collect();
+        if sweeping && axes.is_empty() {
+            return;
+        }
+        for candidate in self.fitting(End::Array(source), End::Array(target), tile, group) {
+            if !sweeping {
+                offer(self.weigh(candidate, overlaps_all(shape, tile, &source.chunk)));
+            } else if candidate.shape.slots == 2 {
+                for axis in &axes {
+                    let decodes = (0..shape.len()).map(|d| {
+                        let tile = if d == *axis { shape[d] } else { tile[d] };
+                        overlaps(shape[d], tile, source.chunk[d])
+                    });
+                    let Candidate { shape, buffers } = candidate.clone();
+                    let shape = Shape { sweep: Some(*axis), ..shape };
+                    offer(self.weigh(Candidate { shape, buffers }, decodes.fold(1, u64::saturating_mul)));
+                }
+            }
+        }
+    }
+
+    fn weigh(&self, candidate: Candidate, decodes: u64) -> One {
+        let (source, target) = (&self.problem.source.chunk, &self.problem.target.chunk);
+        let tile = &candidate.shape.tile;
+        let fill = self.model.read(decodes, count(tile, source));
+        let drain = self.model.write(count(tile, target));
+        let seconds = self.model.seconds(&candidate.shape, fill, drain);
+        One { candidate, decodes, seconds }
+    }
+
+    /// Whether source chunks reach over the ends of tiles along `axis`, each into one tile more at most.
+    fn sweeps(&self, tile: &[u64], group: &[u64], axis: usize) -> bool {
+        let Problem { shape, source, .. } = self.problem;
+        let (extent, chunk) = (tile[axis], source.chunk[axis]);
+        tile == group && extent < shape[axis] && extent >= chunk && !extent.is_multiple_of(chunk)
+    }
+}
+
+/// The cheapest of many stages; of near ties the one with the fewest decodes, then the one that takes the least memory.
+#[derive(Default)]
+struct Cheapest {
+    near: Vec<One>,
+    seconds: f64,
+}
+
+impl Cheapest {
+    /// Near ties kept before those that are none any more are dropped.
+    const KEPT: usize = 256;
+
+    fn offer(&mut self, one: One) {
+        if !self.near.is_empty() && one.seconds > self.seconds * NEAR_TIE {
+            return;
+        }
+        self.seconds = if self.near.is_empty() { one.seconds } else { self.seconds.min(one.seconds) };
+        self.near.push(one);
+        if self.near.len() > Self::KEPT {
+            let least = self.least();
+            self.near = least.into_iter().collect();
+        }
+    }
+
+    fn take(self) -> Option<One> {
+        self.least()
+    }
+
+    fn least(&self) -> Option<One> {
+        let near = self.near.iter().filter(|one| one.seconds <= self.seconds * NEAR_TIE);
+        near.min_by_key(|one| (one.decodes, one.candidate.buffers.memory_bytes)).cloned()
+    }
+}
