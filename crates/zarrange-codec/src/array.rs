@@ -28,9 +28,12 @@ impl ArrayCodec {
     ) -> Result<Self, CodecError> {
         if let [only] = codecs
             && only.name() == "sharding_indexed"
-            && let Some(shards) = ShardCodec::new(only, element, shape, fill)?
         {
-            return Ok(Self::Shards(shards));
+            let shards = ShardCodec::new(only, element, shape, fill, 0)?;
+            // Shards inside shards are decoded with the outermost, as one chunk.
+            if !shards.inner().holds_shards() {
+                return Ok(Self::Shards(shards));
+            }
         }
         Chain::new(codecs, element, shape, fill).map(Self::Chunks)
     }

@@ -9,7 +9,7 @@ use crate::bytes::{CRC_BYTES, Compressor, blosc, check_crc, is_checksum};
 use crate::element::swap_bytes;
 use crate::fallback::Fallback;
 use crate::rates::{PLAIN, UNKNOWN};
-use crate::{CodecError, ElementType, Rates, Scratch};
+use crate::{CodecError, ElementType, Rates, Scratch, ShardCodec};
 
 /// Encodes and decodes whole chunks of one data type, shape and codec list. Decoded chunks are in C order and native
 /// byte order.
@@ -51,6 +51,17 @@ impl Chain {
         shape: &[u64],
         fill: &[u8],
     ) -> Result<Self, CodecError> {
+        Self::nested(codecs, element, shape, fill, 0)
+    }
+
+    /// As [`Self::new`], for chunks within `depth` shards, each inside the one before.
+    pub(crate) fn nested(
+        codecs: &[MetadataV3],
+        element: &ElementType,
+        shape: &[u64],
+        fill: &[u8],
+        depth: usize,
+    ) -> Result<Self, CodecError> {
         let item_bytes = element.bytes();
         let chunk_bytes = index(checked_bytes(shape, item_bytes as u64)?);
         let own = Own::parse(codecs, element, shape);
@@ -59,9 +70,8 @@ impl Chain {
             let max = packed.saturating_add(if own.checksum { CRC_BYTES } else { 0 });
             (Kind::Own(own), max)
         } else {
-            // Unknown codecs have no known bound; twice the size and 4 KiB is more than any real one needs.
-            let max = chunk_bytes.saturating_mul(2).saturating_add(4096);
-            let fallback = Fallback::new(codecs, element, shape, fill, max)?;
+            let fallback = Fallback::new(codecs, element, (shape, chunk_bytes), fill, depth)?;
+            let max = fallback.encoded_bytes_max();
             (Kind::Zarrs(Box::new(fallback)), max)
         };
         Ok(Self { kind, shape: shape.to_vec(), item_bytes, chunk_bytes, encoded_bytes_max })
@@ -87,6 +97,11 @@ impl Chain {
         matches!(self.kind, Kind::Zarrs(_))
     }
 
+    /// Whether its chunks are shards, alone or among other codecs.
+    pub(crate) fn holds_shards(&self) -> bool {
+        matches!(&self.kind, Kind::Zarrs(fallback) if fallback.shards().is_some())
+    }
+
     /// Whether encoded chunks are the elements in C order, byte by byte or swapped, and nothing else.
     pub const fn stores_c_order(&self) -> bool {
         matches!(self.kind, Kind::Own(Own { transposed: None, compressor: None, checksum: false, .. }))
@@ -103,7 +118,10 @@ impl Chain {
     /// Memory that one thread's [`Scratch`] takes for this chain.
     pub fn scratch_bytes(&self) -> usize {
         match &self.kind {
-            Kind::Zarrs(_) => self.encoded_bytes_max.saturating_mul(2),
+            Kind::Zarrs(fallback) => {
+                let shards = fallback.shards().map_or(0, ShardCodec::decode_bytes);
+                self.encoded_bytes_max.saturating_mul(2).saturating_add(shards)
+            }
             Kind::Own(own) => own.reordered_bytes(self.chunk_bytes),
         }
     }
@@ -111,7 +129,9 @@ impl Chain {
     /// Memory inside the codecs' libraries, for one thread.
     pub fn context_bytes(&self) -> usize {
         match &self.kind {
-            Kind::Zarrs(_) => 1 << 20,
+            Kind::Zarrs(fallback) => {
+                (1 << 20) + fallback.shards().map_or(0, |shards| shards.inner().context_bytes())
+            }
             Kind::Own(own) => own.compressor.as_ref().map_or(0, |c| c.context_bytes(self.chunk_bytes)),
         }
     }

@@ -1,16 +1,18 @@
-//! Codec lists that are not ours, as a whole through `zarrs`.
+//! Codec lists that are not ours: through `zarrs`, within bounds.
 
 use std::borrow::Cow;
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
-use zarrs::array::{ArrayBytes, BytesRepresentation, BytesToBytesCodecTraits, Codec, CodecChain, FillValue};
-use zarrs::array::{ArrayToBytesCodecTraits, CodecOptions};
+use zarrange_grid::{checked_bytes, index};
+use zarrs::array::codec::{PcodecDataTypeExt as _, PcodecElementType};
+use zarrs::array::{ArrayBytes, BytesRepresentation, Codec, CodecChain, CodecOptions, DataType, FillValue};
+use zarrs::array::{ArrayToArrayCodecTraits, ArrayToBytesCodecTraits, BytesToBytesCodecTraits};
 use zarrs::metadata::v3::MetadataV3;
 use zarrs::plugin::ExtensionName as _;
 
 use crate::bytes::{inflate, is_size_preserving};
-use crate::{CodecError, ElementType};
+use crate::{CodecError, ElementType, ShardCodec, pcodec};
 
 /// Where a codec stands in a list: 0 array to array, 1 array to bytes, 2 bytes to bytes.
 ///
@@ -25,17 +27,45 @@ pub fn codec_stage(codec: &MetadataV3) -> Result<u8, CodecError> {
     }
 }
 
-/// A chain that `zarrs` runs, apart from decompression: `zarrs` would allocate whatever the bytes ask for.
+/// A chain that `zarrs` runs, apart from the codecs that can make more of their bytes than a chunk has: `zarrs` would allocate
+/// whatever the bytes ask for.
 #[derive(Debug)]
 pub(crate) struct Fallback {
+    /// The whole list, for encoding.
     chain: CodecChain,
-    /// The part of it that makes bytes from arrays.
-    arrays: CodecChain,
+    /// What is done to the array, in the order of the list.
+    filters: Vec<Filter>,
+    serializer: Serializer,
+    /// What goes into the serializer.
+    stored: Array,
     /// What is then done to the bytes, in the order of the list.
     packers: Vec<Packer>,
+    encoded_bytes_max: usize,
+}
+
+/// An array between two codecs.
+#[derive(Clone, Debug)]
+struct Array {
     shape: Vec<NonZeroU64>,
-    element: ElementType,
+    data_type: DataType,
     fill: FillValue,
+}
+
+/// A codec from arrays to arrays.
+#[derive(Debug)]
+struct Filter {
+    codec: Arc<dyn ArrayToArrayCodecTraits>,
+    /// What goes into it when a chunk is encoded.
+    unfiltered: Array,
+}
+
+/// The codec from an array to bytes.
+#[derive(Debug)]
+enum Serializer {
+    /// One that makes no more than the array, whatever its bytes are.
+    Zarrs(Arc<dyn ArrayToBytesCodecTraits>),
+    Pcodec(PcodecElementType),
+    Shards(Box<ShardCodec>),
 }
 
 /// A codec from bytes to bytes.
@@ -49,12 +79,13 @@ struct Packer {
 }
 
 impl Fallback {
+    /// Compiles `codecs` for chunks of a shape and so many bytes, within `depth` shards.
     pub(crate) fn new(
         codecs: &[MetadataV3],
         element: &ElementType,
-        shape: &[u64],
+        (shape, chunk_bytes): (&[u64], usize),
         fill: &[u8],
-        bytes_max: usize,
+        depth: usize,
     ) -> Result<Self, CodecError> {
         let names = || codecs.iter().map(MetadataV3::name).collect::<Vec<_>>().join(", ");
         let unsupported = |detail: String| CodecError::Unsupported { codecs: names(), detail };
@@ -67,54 +98,138 @@ impl Fallback {
         let chain = CodecChain::from_metadata(codecs).map_err(|e| unsupported(e.to_string()))?;
         let shape = shape.iter().map(|n| NonZeroU64::new(*n)).collect::<Option<Vec<_>>>();
         let shape = shape.ok_or_else(|| unsupported("a chunk dimension is zero".to_owned()))?;
-        let fill = FillValue::from(fill);
-        let arrays = CodecChain::new(
-            chain.array_to_array_codecs().to_vec(),
-            chain.array_to_bytes_codec().clone(),
-            Vec::new(),
-        );
-        // A chain that does not fit the type or the shape is found here, not at the first chunk.
-        let bytes = arrays.encoded_representation(&shape, &element.zarrs, &fill);
-        let bytes = bytes.map_err(|e| unsupported(e.to_string()))?;
-        let packers = packers(&chain, bytes, bytes_max).map_err(unsupported)?;
-        Ok(Self { chain, arrays, packers, shape, element: element.clone(), fill })
+        let chunk = Array { shape, data_type: element.zarrs.clone(), fill: FillValue::from(fill) };
+        let (filters, stored) = filters(&chain, chunk).map_err(unsupported)?;
+        let metadata = &codecs[filters.len()];
+        let serializer = Serializer::new(metadata, &chain, &stored, element, depth)?;
+        let bytes = serializer.encoded_representation(&stored).map_err(unsupported)?;
+        // Unknown codecs have no known bound; twice the size and 4 KiB is more than any real one needs.
+        let usual = chunk_bytes.saturating_mul(2).saturating_add(4096);
+        let encoded_bytes_max =
+            serializer.shards().map_or(usual, |shards| usual.max(shards.encoded_bytes_max()));
+        let packers = packers(&chain, bytes, encoded_bytes_max).map_err(unsupported)?;
+        Ok(Self { chain, filters, serializer, stored, packers, encoded_bytes_max })
+    }
+
+    /// The most bytes that are accepted for a chunk.
+    pub(crate) const fn encoded_bytes_max(&self) -> usize {
+        self.encoded_bytes_max
+    }
+
+    /// What decodes its chunks, if they are shards.
+    pub(crate) fn shards(&self) -> Option<&ShardCodec> {
+        self.serializer.shards()
     }
 
     pub(crate) fn decode(&self, src: &[u8], dst: &mut [u8]) -> Result<(), CodecError> {
-        let corrupt = |detail: String| CodecError::corrupt("zarrs", detail);
         let mut bytes = Cow::Borrowed(src);
         for packer in self.packers.iter().rev() {
             bytes = packer.decode(bytes)?;
         }
-        let decoded = self
-            .arrays
-            .decode(bytes, &self.shape, &self.element.zarrs, &self.fill, &CodecOptions::default())
-            .map_err(|e| corrupt(e.to_string()))?;
-        let bytes = decoded.into_fixed().map_err(|e| corrupt(e.to_string()))?;
-        if bytes.len() != dst.len() {
-            let (bytes, expected) = (bytes.len() as u64, dst.len() as u64);
-            return Err(CodecError::Size { codec: "zarrs", bytes, expected });
+        if self.filters.is_empty() {
+            return self.serializer.decode(bytes, &self.stored, dst);
         }
-        dst.copy_from_slice(&bytes);
-        Ok(())
+        let mut stored = vec![0; self.stored.bytes()?];
+        self.serializer.decode(bytes, &self.stored, &mut stored)?;
+        let mut array = ArrayBytes::new_flen(stored);
+        for Filter { codec, unfiltered: Array { shape, data_type, fill } } in self.filters.iter().rev() {
+            array = codec
+                .decode(array, shape, data_type, fill, &CodecOptions::default())
+                .map_err(|e| CodecError::corrupt("zarrs", e.to_string()))?;
+        }
+        copy(array, dst)
     }
 
     pub(crate) fn encode(&self, src: &[u8], dst: &mut [u8]) -> Result<usize, CodecError> {
         let failed = |detail: String| CodecError::Encode { codec: "zarrs", bytes: src.len() as u64, detail };
-        let encoded = self
-            .chain
-            .encode(
-                ArrayBytes::new_flen(Cow::Borrowed(src)),
-                &self.shape,
-                &self.element.zarrs,
-                &self.fill,
-                &CodecOptions::default(),
-            )
-            .map_err(|e| failed(e.to_string()))?;
-        let room =
-            dst.get_mut(..encoded.len()).ok_or_else(|| failed("more than twice its size".to_owned()))?;
+        let Array { shape, data_type, fill } =
+            self.filters.first().map_or(&self.stored, |first| &first.unfiltered);
+        let bytes = ArrayBytes::new_flen(Cow::Borrowed(src));
+        // With more threads, inner chunks would be in the order in which they are done, each time another.
+        let options = CodecOptions::default().with_concurrent_target(1);
+        let encoded = self.chain.encode(bytes, shape, data_type, fill, &options);
+        let encoded = encoded.map_err(|e| failed(e.to_string()))?;
+        let room = dst.len();
+        let room = dst.get_mut(..encoded.len()).ok_or_else(|| failed(format!("more than {room} bytes")))?;
         room.copy_from_slice(&encoded);
         Ok(encoded.len())
+    }
+}
+
+impl Array {
+    fn bytes(&self) -> Result<usize, CodecError> {
+        let shape: Vec<u64> = self.shape.iter().map(|n| n.get()).collect();
+        Ok(index(checked_bytes(&shape, self.fill.size() as u64)?))
+    }
+
+    /// Its elements, which are those of the chunk unless a codec made others of them.
+    fn element(&self, chunk: &ElementType) -> Result<ElementType, CodecError> {
+        if self.data_type == chunk.zarrs {
+            return Ok(chunk.clone());
+        }
+        let name = self.data_type.name_v3().unwrap_or_default();
+        ElementType::new(&MetadataV3::new(name), self.data_type.clone())
+    }
+}
+
+impl Serializer {
+    fn new(
+        metadata: &MetadataV3,
+        chain: &CodecChain,
+        stored: &Array,
+        element: &ElementType,
+        depth: usize,
+    ) -> Result<Self, CodecError> {
+        let unsupported =
+            |detail: String| CodecError::Unsupported { codecs: metadata.name().to_owned(), detail };
+        let codec = chain.array_to_bytes_codec();
+        match &*codec.name_v3().unwrap_or_default() {
+            "bytes" | "packbits" => Ok(Self::Zarrs(codec.clone())),
+            "numcodecs.pcodec" => {
+                let pages = metadata.configuration().and_then(|c| c.get("equal_pages_up_to"));
+                if pages.is_some_and(|n| n.as_u64() == Some(0)) {
+                    return Err(unsupported("pages of no elements".to_owned()));
+                }
+                let numbers = stored.data_type.codec_pcodec().map_err(|e| unsupported(e.to_string()))?;
+                Ok(Self::Pcodec(numbers.pcodec_element_type()))
+            }
+            "sharding_indexed" => {
+                let shape: Vec<u64> = stored.shape.iter().map(|n| n.get()).collect();
+                let element = stored.element(element)?;
+                let shards = ShardCodec::new(metadata, &element, &shape, stored.fill.as_ne_bytes(), depth)?;
+                Ok(Self::Shards(Box::new(shards)))
+            }
+            name => Err(unsupported(unbounded(name))),
+        }
+    }
+
+    fn shards(&self) -> Option<&ShardCodec> {
+        if let Self::Shards(shards) = self { Some(shards) } else { None }
+    }
+
+    /// What it makes of `array`. About those decoded here `zarrs` is not asked: it would list every page of numbers, and take each
+    /// inner chunk to be as large as its shard.
+    fn encoded_representation(&self, array: &Array) -> Result<BytesRepresentation, String> {
+        match self {
+            // A codec that does not fit the type or the shape is found here, not at the first chunk.
+            Self::Zarrs(codec) => codec
+                .encoded_representation(&array.shape, &array.data_type, &array.fill)
+                .map_err(|e| e.to_string()),
+            Self::Pcodec(_) => Ok(BytesRepresentation::UnboundedSize),
+            Self::Shards(shards) => Ok(BytesRepresentation::BoundedSize(shards.encoded_bytes_max() as u64)),
+        }
+    }
+
+    fn decode(&self, src: Cow<'_, [u8]>, array: &Array, dst: &mut [u8]) -> Result<(), CodecError> {
+        match self {
+            Self::Zarrs(codec) => {
+                let Array { shape, data_type, fill } = array;
+                let decoded = codec.decode(src, shape, data_type, fill, &CodecOptions::default());
+                copy(decoded.map_err(|e| CodecError::corrupt("zarrs", e.to_string()))?, dst)
+            }
+            Self::Pcodec(kind) => pcodec::decode(*kind, &src, dst),
+            Self::Shards(shards) => shards.decode(&src, dst, array.fill.as_ne_bytes()),
+        }
     }
 }
 
@@ -130,6 +245,18 @@ impl Packer {
     }
 }
 
+/// The codecs from arrays to arrays of `chain`, the first of which gets `array`; and what the last makes of it.
+fn filters(chain: &CodecChain, mut array: Array) -> Result<(Vec<Filter>, Array), String> {
+    let mut filters = Vec::new();
+    for codec in chain.array_to_array_codecs() {
+        let encoded = codec.encoded_representation(&array.shape, &array.data_type, &array.fill);
+        let (shape, data_type, fill) = encoded.map_err(|e| e.to_string())?;
+        filters.push(Filter { codec: codec.clone(), unfiltered: array });
+        array = Array { shape, data_type, fill };
+    }
+    Ok((filters, array))
+}
+
 /// The codecs from bytes to bytes of `chain`, the first of which gets `bytes`; where no bound is known it is `bytes_max`.
 fn packers(
     chain: &CodecChain,
@@ -140,7 +267,7 @@ fn packers(
     for codec in chain.bytes_to_bytes_codecs() {
         let name = codec.name_v3().unwrap_or_default().into_owned();
         if !is_size_preserving(&name) && inflate(&name, &[], 0).is_none() {
-            return Err(format!("nothing is known about how much {name:?} makes of its bytes"));
+            return Err(unbounded(&name));
         }
         // Another writer may take a little more than `zarrs` would.
         let bound =
@@ -150,4 +277,19 @@ fn packers(
         bytes = codec.encoded_representation(&bytes);
     }
     Ok(packers)
+}
+
+fn unbounded(codec: &str) -> String {
+    format!("nothing is known about how much {codec:?} makes of its bytes")
+}
+
+/// Copies an array that has the size of `dst`.
+fn copy(array: ArrayBytes<'_>, dst: &mut [u8]) -> Result<(), CodecError> {
+    let array = array.into_fixed().map_err(|e| CodecError::corrupt("zarrs", e.to_string()))?;
+    if array.len() != dst.len() {
+        let (bytes, expected) = (array.len() as u64, dst.len() as u64);
+        return Err(CodecError::Size { codec: "zarrs", bytes, expected });
+    }
+    dst.copy_from_slice(&array);
+    Ok(())
 }

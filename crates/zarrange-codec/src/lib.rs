@@ -9,8 +9,9 @@
 //! fetches them) and plans.
 //!
 //! The common codecs (bytes, transpose, zstd, blosc, gzip, crc32c, `sharding_indexed`) call their C or Rust libraries
-//! directly with warm contexts and write into the caller's buffers. A list with anything else goes as a whole through
-//! `zarrs`. Rejected: `zarrs` for all of it, which allocates, copies and makes fresh contexts for each chunk.
+//! directly with warm contexts and write into the caller's buffers. A list with anything else goes through `zarrs`, except for
+//! what can decode to more bytes than a chunk has. Rejected: `zarrs` for all of it, which allocates whatever stored bytes ask
+//! for, copies, and makes fresh contexts for each chunk.
 
 mod array;
 mod bytes;
@@ -18,6 +19,7 @@ mod chain;
 mod element;
 mod error;
 mod fallback;
+mod pcodec;
 mod rates;
 mod scratch;
 mod shard;

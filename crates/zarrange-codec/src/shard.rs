@@ -1,14 +1,17 @@
 //! Shards, without I/O: where the index lies, what it says, how to write one.
 
 use serde::Deserialize;
-use zarrange_grid::{ChunkGrid, index};
+use zarrange_grid::{ChunkGrid, Layout, Region, copy_region, fill_with, index};
 use zarrs::metadata::v3::MetadataV3;
 
 use crate::bytes::{CRC_BYTES, check_crc, is_checksum};
-use crate::{Chain, CodecError, ElementType};
+use crate::{Chain, CodecError, ElementType, Scratch};
 
 /// Bytes of an index entry: offset and length, 8 bytes each.
 const ENTRY_BYTES: usize = 16;
+
+/// Shards may lie in shards, this many levels together.
+const LEVELS_MAX: usize = 4;
 
 /// The `sharding_indexed` codec: inner chunks of one chain, and an index that says where each of them is.
 #[derive(Debug)]
@@ -40,19 +43,23 @@ enum IndexLocation {
 }
 
 impl ShardCodec {
-    /// Compiles a `sharding_indexed` codec for shards of `shape` elements; `None` if its index or its inner chunks
-    /// are not plain (then `zarrs` decodes whole shards).
+    /// Compiles a `sharding_indexed` codec for shards of `shape` elements, themselves within `depth` shards.
     ///
     /// # Errors
-    /// If the inner chunks do not divide the shard, or the inner codecs are not valid.
+    /// If the inner chunks do not divide the shard, the inner codecs are not valid, the index is not plain, or too many shards
+    /// lie in each other.
     pub(crate) fn new(
         metadata: &MetadataV3,
         element: &ElementType,
         shape: &[u64],
         fill: &[u8],
-    ) -> Result<Option<Self>, CodecError> {
+        depth: usize,
+    ) -> Result<Self, CodecError> {
         let unsupported =
             |detail: String| CodecError::Unsupported { codecs: "sharding_indexed".to_owned(), detail };
+        if depth >= LEVELS_MAX {
+            return Err(unsupported(format!("shards lie in shards more than {LEVELS_MAX} levels deep")));
+        }
         let configuration = metadata.configuration().cloned().unwrap_or_default();
         let configuration: Configuration =
             serde_json::from_value(serde_json::Value::Object(configuration.into()))
@@ -65,26 +72,15 @@ impl ShardCodec {
             );
             return Err(unsupported(detail));
         }
-        let (checksum, bytes) = match &configuration.index_codecs[..] {
-            [bytes] => (false, bytes),
-            [bytes, sum] if is_checksum(sum) => (true, bytes),
-            _ => return Ok(None),
-        };
-        let endian = bytes.configuration().and_then(|c| c.get("endian")).and_then(|e| e.as_str());
-        let big_endian = match (bytes.name(), endian) {
-            ("bytes", Some("little")) => false,
-            ("bytes", Some("big")) => true,
-            _ => return Ok(None),
-        };
-        if configuration.codecs.iter().any(|c| c.name() == metadata.name()) {
-            return Ok(None);
-        }
-        let inner = Chain::new(&configuration.codecs, element, &configuration.chunk_shape, fill)?;
+        let (big_endian, checksum) = plain_index(&configuration.index_codecs)
+            .ok_or_else(|| unsupported("index_codecs other than bytes and crc32c".to_owned()))?;
+        let Configuration { codecs, chunk_shape, .. } = &configuration;
+        let inner = Chain::nested(codecs, element, chunk_shape, fill, depth + 1)?;
         let index_at_end = configuration.index_location == IndexLocation::End;
         let codec = Self { inner, grid, checksum, big_endian, index_at_end };
         let entries = usize::try_from(codec.grid.count()).ok().and_then(|n| n.checked_mul(ENTRY_BYTES + 8));
         entries.ok_or_else(|| unsupported("the index overflows".to_owned()))?;
-        Ok(Some(codec))
+        Ok(codec)
     }
 
     /// The chain of the inner chunks.
@@ -157,6 +153,38 @@ impl ShardCodec {
         Ok(ShardIndex { entries })
     }
 
+    /// The most bytes that a shard has whose inner chunks are all there.
+    pub(crate) fn encoded_bytes_max(&self) -> usize {
+        let inner_chunks = index(self.grid.count()).saturating_mul(self.inner.encoded_bytes_max());
+        inner_chunks.saturating_add(self.index_bytes())
+    }
+
+    /// Memory that [`Self::decode`] takes.
+    pub(crate) fn decode_bytes(&self) -> usize {
+        let inner = self.inner.chunk_bytes().saturating_add(self.inner.scratch_bytes());
+        inner.saturating_add(index(ShardIndex::memory_bytes(self.grid.count())))
+    }
+
+    /// Decodes a whole shard into `shard`, its elements in C order; where an inner chunk is missing they are `fill`.
+    ///
+    /// # Errors
+    /// [`CodecError`] if the index or an inner chunk is not valid.
+    pub(crate) fn decode(&self, encoded: &[u8], shard: &mut [u8], fill: &[u8]) -> Result<(), CodecError> {
+        let (bytes, at) = (encoded.len() as u64, index(self.index_offset(encoded.len() as u64)?));
+        let entries = self.decode_index(&encoded[at..at + self.index_bytes()], bytes)?;
+        let layout = |region: &Region| Layout::c_order(region.clone(), fill.len() as u64);
+        let (whole, inner_chunks) = (layout(&Region::whole(self.grid.array_shape())), self.grid.all());
+        let (mut chunk, mut scratch) = (vec![0; self.inner.chunk_bytes()], Scratch::new(&self.inner));
+        fill_with(shard, fill);
+        for k in 0..self.grid.count() {
+            let Some((offset, bytes)) = entries.get(index(k)) else { continue };
+            self.inner.decode(&encoded[index(offset)..index(offset + bytes)], &mut chunk, &mut scratch)?;
+            let cell = self.grid.cell(&inner_chunks.unravel(k));
+            copy_region(&cell, (&chunk, &layout(&cell)), (shard, &whole), fill.len());
+        }
+        Ok(())
+    }
+
     /// The stored form of an index, in `encoded`, which has [`Self::index_bytes`].
     ///
     /// # Panics
@@ -172,6 +200,22 @@ impl ShardCodec {
         if self.checksum {
             sum.copy_from_slice(&crc32c::crc32c(plain).to_le_bytes());
         }
+    }
+}
+
+/// Whether the numbers of an index with these codecs are big endian, and whether a checksum follows; `None` if it is stored in
+/// another way.
+fn plain_index(codecs: &[MetadataV3]) -> Option<(bool, bool)> {
+    let (bytes, checksum) = match codecs {
+        [bytes] => (bytes, false),
+        [bytes, sum] if is_checksum(sum) => (bytes, true),
+        _ => return None,
+    };
+    let endian = bytes.configuration().and_then(|c| c.get("endian")).and_then(|e| e.as_str());
+    match (bytes.name(), endian) {
+        ("bytes", Some("little")) => Some((false, checksum)),
+        ("bytes", Some("big")) => Some((true, checksum)),
+        _ => None,
     }
 }
 

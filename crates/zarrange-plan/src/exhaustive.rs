@@ -50,7 +50,7 @@ fn problem() -> impl Strategy<Value = Problem> {
                 source: format(source, None, 4 * scale, rates),
                 target: format(target, shard, 4 * scale, rates),
                 same_encoding: false,
-                memory_bytes_max: 500 * scale << memory,
+                memory_bytes_max: (500 * scale) << memory,
                 threads,
                 purpose: Purpose::Write,
                 costs: Costs::all_on(&place),
