@@ -9,6 +9,8 @@
 //! along one axis, so that chunks across the ends of tiles are decoded once), or stages with intermediates between them. Each is
 //! costed from the profiles of the places ([`StoreProfile`]) and the codecs' rates; the cheapest is taken, of near ties the simplest.
 //!
+//! Beside it, [`layout_for`] chooses the chunks and shards that a [`Mix`] of accesses wants.
+//!
 //! Owned here: tile shapes, their order, the memory they take, what they cost. Not known here: bytes and files.
 //!
 //! Rejected: lists of tasks. A tile is an arithmetic range, so the plan of 10^13 chunks is as small as any other.
@@ -19,6 +21,7 @@ mod error;
 mod exhaustive;
 mod explain;
 mod memory;
+mod mix;
 mod order;
 mod plan;
 mod problem;
@@ -31,6 +34,7 @@ mod tiles;
 pub use error::PlanError;
 pub use explain::{bytes_text, seconds_text};
 pub use memory::{BATCH_BYTES, CONTEXT_ALLOWANCE_BYTES, SLAB_BYTES_MAX};
+pub use mix::{Access, Chosen, Limits, Mix, MixError, layout_for};
 pub use plan::{Alternative, Plan, Predicted, Spill, Stage, Strategy};
 pub use problem::{Format, Problem, Purpose, Way};
 pub use profile::{Costs, StoreProfile};

@@ -1,0 +1,663 @@
+//! Which chunks and shards suit a mix of accesses.
+//!
+//! An access reads one index of one dimension and all of the others: one epoch of all objects, or one object at all
+//! epochs. A [`Mix`] gives the share of accesses `p_i` for each dimension i that is accessed so; [`layout_for`] chooses the
+//! layout. Sarawagi and Stonebraker ("Efficient organization of large multidimensional arrays", ICDE 1994) weigh
+//! accesses like this, Otoo, Rotem and Seshadri ("Optimal chunking of large multidimensional arrays for data
+//! warehousing", DOLAP 2007) give the best shapes.
+//!
+//! **Shape.** In an array of extents `n`, N elements in all, an access that fixes dimension i fetches the product of
+//! `ceil(n_j / c_j)` over `j != i` chunks of extents `c`. With C elements in a chunk, and without the ceilings, that is on average
+//! `(N / C) * sum of p_i * c_i / n_i`. The product of the `c_i` is given, so the sum is least where its terms are equal:
+//! `c_i` is proportional to `n_i / p_i`. In two dimensions, with the share p of accesses to epochs, a chunk of a objects x
+//! b epochs has `a / b = p * n_objects / ((1 - p) * n_epochs)`. A dimension without a share is read whole each time: the same
+//! formula makes it infinite, so chunks hold it whole.
+//!
+//! **Size.** Fetching a chunk of B bytes takes `request_ns + B * byte_ns`. With m dimensions in the mix the number of chunks
+//! falls as `B^(1/m - 1)`, so the time is least where its derivative is zero, at `B = (m - 1) * request_ns / byte_ns`: for the
+//! usual two dimensions the bytes that take as long as a request. It is flat there: that size costs three dimensions 6 %
+//! more than theirs. With one dimension any size up to it fetches one chunk, and larger chunks compress better.
+//!
+//! **Ceilings.** The formula is where the search begins; extents around it are compared by the exact number of chunks.
+//! Shards are chosen in the same way, with inner chunks for elements.
+//!
+//! Rejected: to search all sizes for the least time. It gives a mix of one dimension chunks of a few bytes, and a size asked
+//! for would not be kept.
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "extents are estimated in floating point, clamped to their range, and then compared exactly"
+)]
+
+use serde::{Deserialize, Serialize};
+use zarrange_grid::{GridError, checked_bytes};
+
+/// The sizes between which chunks are aimed at, whatever a request costs.
+const CHUNK_BYTES: (u64, u64) = (16 << 10, 16 << 20);
+/// Chunks smaller than this make poor files.
+const FILE_BYTES_MIN: u64 = 1 << 20;
+/// Files up to this size are still moved easily.
+const SHARD_BYTES_MAX: u64 = 256_000_000;
+/// More files than this make directories slow.
+const OBJECTS_MAX: u64 = 10_000;
+/// Of shapes whose costs differ by less, the rounder is better.
+const NEAR_TIE: f64 = 1.02;
+/// Extents up to this many times larger or smaller than the formula's are tried.
+const WINDOW: f64 = 8.0;
+/// Combinations of extents tried, of all dimensions but the last.
+const COMBINATIONS_MAX: f64 = 20_000.0;
+
+/// How often accesses read one index of a dimension.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mix {
+    /// Dimension and share; the shares add up to 1.
+    shares: Vec<(usize, f64)>,
+}
+
+/// What a layout may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of a decoded chunk to aim at; chunks are not larger, except to hold dimensions that are always read whole.
+    pub chunk_bytes: u64,
+    /// The most bytes of a decoded chunk, which holds at least one element.
+    pub chunk_bytes_max: u64,
+    /// The most bytes of a decoded shard.
+    pub shard_bytes_max: u64,
+    /// The most objects (files) that the array is stored in.
+    pub objects_max: u64,
+}
+
+/// A layout and what accesses to it cost.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Chosen {
+    /// Shape of a chunk (of inner chunks, where there are shards).
+    pub chunk: Vec<u64>,
+    /// Shape of a shard, if there are shards: a multiple of the chunk.
+    pub shard: Option<Vec<u64>>,
+    /// Chunks that an access fetches, on average over the mix.
+    pub chunks_per_access: f64,
+    /// Their bytes, decoded, without the indexes of shards.
+    pub bytes_per_access: f64,
+    /// Objects (files) that the array is stored in.
+    pub objects: u64,
+    /// Each kind of access.
+    pub accesses: Vec<Access>,
+}
+
+/// One index of a dimension and all of the others.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Access {
+    /// The dimension.
+    pub axis: usize,
+    /// The share of all accesses.
+    pub share: f64,
+    /// Chunks that it fetches.
+    pub chunks: u64,
+}
+
+/// A mix that has no layout.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MixError {
+    /// A mix of nothing.
+    #[error("the mix names no dimension: at least one is needed")]
+    Empty,
+    /// A weight that says nothing.
+    #[error("dimension {axis} has the weight {weight}: a positive number is needed")]
+    Weight {
+        /// The dimension.
+        axis: usize,
+        /// The weight, as text.
+        weight: String,
+    },
+    /// A dimension with two weights.
+    #[error("dimension {axis} is named twice: give it one weight")]
+    Repeated {
+        /// The dimension.
+        axis: usize,
+    },
+    /// A dimension that the array does not have.
+    #[error("the array has {rank} dimensions: dimension {axis} is not one of them")]
+    Axis {
+        /// The dimension.
+        axis: usize,
+        /// The number of dimensions.
+        rank: usize,
+    },
+    /// A shape that no grid can have.
+    #[error(transparent)]
+    Grid(#[from] GridError),
+    /// The array is too large for so few objects.
+    #[error(
+        "at most {objects_max} files are allowed, but with shards of at most {shard_bytes_max} bytes there would be \
+         {objects}: raise --max-files to {objects}"
+    )]
+    Objects {
+        /// Objects there would be.
+        objects: u64,
+        /// The limit.
+        objects_max: u64,
+        /// The limit of a shard.
+        shard_bytes_max: u64,
+    },
+}
+
+impl Mix {
+    /// A mix of dimensions and weights, which need not add up to 1.
+    ///
+    /// # Errors
+    /// [`MixError`] if there is none, a weight is not positive, or a dimension is repeated.
+    pub fn new(weights: impl IntoIterator<Item = (usize, f64)>) -> Result<Self, MixError> {
+        let mut shares: Vec<(usize, f64)> = Vec::new();
+        for (axis, weight) in weights {
+            if !(weight.is_finite() && weight > 0.0) {
+                return Err(MixError::Weight { axis, weight: weight.to_string() });
+            }
+            if shares.iter().any(|(seen, _)| *seen == axis) {
+                return Err(MixError::Repeated { axis });
+            }
+            shares.push((axis, weight));
+        }
+        // Scaled first: the sum of large weights must not overflow, nor a small one become nothing.
+        let largest = shares.iter().map(|(_, w)| *w).reduce(f64::max).ok_or(MixError::Empty)?;
+        let sum: f64 = shares.iter().map(|(_, w)| w / largest).sum();
+        for (_, weight) in &mut shares {
+            *weight = (*weight / largest / sum).max(f64::MIN_POSITIVE);
+        }
+        Ok(Self { shares })
+    }
+
+    /// The share of every dimension; 0 for those that are always read whole.
+    fn shares(&self, rank: usize) -> Result<Vec<f64>, MixError> {
+        let mut out = vec![0.0; rank];
+        for (axis, share) in &self.shares {
+            *out.get_mut(*axis).ok_or(MixError::Axis { axis: *axis, rank })? = *share;
+        }
+        Ok(out)
+    }
+}
+
+impl Limits {
+    /// The limits where a request takes `request_ns` beyond its bytes and each byte takes `byte_ns`.
+    pub fn of(request_ns: f64, byte_ns: f64) -> Self {
+        let (least, most) = CHUNK_BYTES;
+        // In this order a ratio that is not a number gives the least.
+        let chunk_bytes = (request_ns / byte_ns).max(least as f64).min(most as f64) as u64;
+        Self {
+            chunk_bytes,
+            chunk_bytes_max: most,
+            shard_bytes_max: SHARD_BYTES_MAX,
+            objects_max: OBJECTS_MAX,
+        }
+    }
+}
+
+/// The layout of an array of `shape`, in elements of `item_bytes`, that suits `mix` within `limits`.
+///
+/// Chunks are stored in shards where they would be more than `objects_max` files, or smaller than 1 MiB.
+///
+/// # Errors
+/// [`MixError`] if the mix names a dimension that the array does not have, a size overflows, or the limits would need more
+/// objects than they allow.
+pub fn layout_for(shape: &[u64], item_bytes: u64, mix: &Mix, limits: &Limits) -> Result<Chosen, MixError> {
+    checked_bytes(shape, item_bytes)?;
+    let shares = mix.shares(shape.len())?;
+    // Dimensions of no length take part as if they had one.
+    let extents: Vec<u64> = shape.iter().map(|n| (*n).max(1)).collect();
+    let item_bytes = item_bytes.max(1);
+    let always_whole = extents.iter().zip(&shares).filter(|(_, share)| **share == 0.0).map(|(n, _)| *n);
+    // Pieces of what is always read whole would all be fetched: better in one request.
+    let bytes = limits.chunk_bytes.max(volume(always_whole) * item_bytes).min(limits.chunk_bytes_max);
+    let volume_max = (bytes / item_bytes).max(1);
+    let search = Search { shape: &extents, shares: &shares, volume_max, pieces_max: u64::MAX };
+    let chunk = search.best().unwrap_or_else(|| vec![1; shape.len()]);
+    let chunk_bytes = volume(chunk.iter().copied()) * item_bytes;
+
+    let counts = counts(shape, &chunk);
+    let chunks = volume(counts.iter().copied());
+    let wanted = chunks > 1 && (chunk_bytes < FILE_BYTES_MIN || chunks > limits.objects_max);
+    let shard = if wanted { shard_for(&counts, chunk_bytes, &shares, limits)? } else { None };
+    let objects = shard.as_ref().map_or(chunks, |factors| pieces(&counts, factors));
+    let accesses: Vec<Access> =
+        mix.shares.iter().map(|(axis, share)| access(&counts, *axis, *share)).collect();
+    let chunks_per_access = accesses.iter().map(|a| a.share * a.chunks as f64).sum::<f64>();
+    Ok(Chosen {
+        shard: shard.map(|factors| factors.iter().zip(&chunk).map(|(f, c)| f * c).collect()),
+        chunk,
+        chunks_per_access,
+        bytes_per_access: chunks_per_access * chunk_bytes as f64,
+        objects,
+        accesses,
+    })
+}
+
+/// How many chunks a shard has in each dimension; `None` if one is enough.
+fn shard_for(
+    counts: &[u64],
+    chunk_bytes: u64,
+    shares: &[f64],
+    limits: &Limits,
+) -> Result<Option<Vec<u64>>, MixError> {
+    let Limits { shard_bytes_max, objects_max, .. } = *limits;
+    let volume_max = (shard_bytes_max / chunk_bytes).max(1);
+    let search = |pieces_max| Search { shape: counts, shares, volume_max, pieces_max }.best();
+    if let Some(factors) = search(objects_max) {
+        return Ok(Some(factors).filter(|factors| factors.iter().any(|f| *f > 1)));
+    }
+    let objects = search(u64::MAX).map_or(u64::MAX, |factors| pieces(counts, &factors));
+    Err(MixError::Objects { objects, objects_max, shard_bytes_max })
+}
+
+fn access(counts: &[u64], axis: usize, share: f64) -> Access {
+    let others = counts.iter().enumerate().filter(|(k, _)| *k != axis).map(|(_, n)| *n);
+    // No index of an empty array can be read.
+    let chunks = if counts.contains(&0) { 0 } else { volume(others) };
+    Access { axis, share, chunks }
+}
+
+/// Cells of a box; saturates where limits are larger than any array.
+fn volume(extents: impl IntoIterator<Item = u64>) -> u64 {
+    extents.into_iter().fold(1, u64::saturating_mul)
+}
+
+fn counts(shape: &[u64], part: &[u64]) -> Vec<u64> {
+    shape.iter().zip(part).map(|(n, c)| n.div_ceil(*c)).collect()
+}
+
+fn pieces(shape: &[u64], part: &[u64]) -> u64 {
+    volume(counts(shape, part))
+}
+
+/// The part into which a box is cut, so that accesses touch the fewest parts.
+struct Search<'a> {
+    /// Extents of the box, at least 1.
+    shape: &'a [u64],
+    /// The share of each dimension; those of 0 stay whole.
+    shares: &'a [f64],
+    /// The most cells of a part.
+    volume_max: u64,
+    /// The most parts.
+    pieces_max: u64,
+}
+
+/// A dimension to cut, and the extents to try.
+type Trial = (usize, Vec<u64>);
+
+impl Search<'_> {
+    /// The roundest of the parts that are nearly best; `None` if all would be too many.
+    fn best(&self) -> Option<Vec<u64>> {
+        let whole = self.with_whole_dimensions();
+        let room = self.volume_max / volume(whole.iter().copied()).max(1);
+        let trials = self.trials(room);
+        let each =
+            |visit: &mut dyn FnMut(&[u64])| try_all(self.shape, &trials, room, &mut whole.clone(), visit);
+        let few_enough = |part: &[u64]| pieces(self.shape, part) <= self.pieces_max;
+        let mut least: Option<f64> = None;
+        each(&mut |part| {
+            if few_enough(part) {
+                least = Some(least.unwrap_or(f64::INFINITY).min(self.expected(part)));
+            }
+        });
+        let bound = least? * NEAR_TIE;
+        let mut best: Option<((u32, f64, u64), Vec<u64>)> = None;
+        each(&mut |part| {
+            let expected = self.expected(part);
+            if expected <= bound && few_enough(part) {
+                let merit = (self.roundness(part), -expected, volume(part.iter().copied()));
+                if best.as_ref().is_none_or(|(known, _)| merit > *known) {
+                    best = Some((merit, part.to_vec()));
+                }
+            }
+        });
+        best.map(|(_, part)| part)
+    }
+
+    /// One cell in the dimensions with a share, the others whole or, where that is too much, the largest cut first.
+    fn with_whole_dimensions(&self) -> Vec<u64> {
+        let mut part: Vec<u64> =
+            self.shape.iter().zip(self.shares).map(|(n, share)| if *share > 0.0 { 1 } else { *n }).collect();
+        let mut axes: Vec<usize> = (0..part.len()).filter(|k| self.shares[*k] == 0.0).collect();
+        axes.sort_by_key(|k| std::cmp::Reverse(part[*k]));
+        for axis in axes {
+            let others = volume(part.iter().copied()) / part[axis];
+            part[axis] = even(self.shape[axis], (self.volume_max / others).clamp(1, part[axis]));
+        }
+        part
+    }
+
+    /// The dimensions to cut, that with the largest extent last, for it takes what room the others leave.
+    fn trials(&self, room: u64) -> Vec<Trial> {
+        let mut axes: Vec<usize> =
+            (0..self.shape.len()).filter(|k| self.shares[*k] > 0.0 && self.shape[*k] > 1).collect();
+        let ideal = self.ideal(&axes, room);
+        axes.sort_by(|a, b| ideal[*a].total_cmp(&ideal[*b]));
+        let keep = COMBINATIONS_MAX.powf(1.0 / axes.len().saturating_sub(1).max(1) as f64) as usize;
+        let keep_of = |k: usize| if k + 1 == axes.len() { usize::MAX } else { keep };
+        let trial =
+            |(k, axis): (usize, &usize)| (*axis, candidates(self.shape[*axis], ideal[*axis], keep_of(k)));
+        axes.iter().enumerate().map(trial).collect()
+    }
+
+    /// Extents `lambda * n / p` within 1 to n, with the `lambda` that fills `room`; by dimension, 1 for those not in `axes`.
+    fn ideal(&self, axes: &[usize], room: u64) -> Vec<f64> {
+        let logs: Vec<(f64, f64)> =
+            axes.iter().map(|k| ((self.shape[*k] as f64).ln(), self.shares[*k].ln())).collect();
+        let extent = |lambda: f64, (n, p): (f64, f64)| (lambda + n - p).clamp(0.0, n);
+        let (mut low, mut high) =
+            logs.iter().fold((0.0, 0.0), |(a, b): (f64, f64), (n, p)| (a.min(p - n), b.max(*p)));
+        // Clamping one dimension leaves room to the others: halving finds the lambda where all of it is used.
+        for _ in 0..100 {
+            let middle = f64::midpoint(low, high);
+            let filled: f64 = logs.iter().map(|log| extent(middle, *log)).sum();
+            if filled < (room as f64).ln() { low = middle } else { high = middle }
+        }
+        let mut out = vec![1.0; self.shape.len()];
+        for (axis, log) in axes.iter().zip(logs) {
+            out[*axis] = extent(high, log).exp();
+        }
+        out
+    }
+
+    /// Parts that an access touches, on average.
+    fn expected(&self, part: &[u64]) -> f64 {
+        let count = |k: usize| self.shape[k].div_ceil(part[k]) as f64;
+        let all: f64 = (0..part.len()).map(count).product();
+        self.shares.iter().enumerate().map(|(k, share)| share * all / count(k)).sum()
+    }
+
+    /// How much the extents look chosen: dividing the box, leaving little of the last part empty, round numbers.
+    fn roundness(&self, part: &[u64]) -> u32 {
+        let of_axis = |n: u64, c: u64| {
+            let padding = (n.div_ceil(c) * c - n) as f64 / n as f64;
+            u32::from(padding == 0.0) * 4 + u32::from(padding <= 0.02) * 2 + u32::from(is_round(c)) * 2
+        };
+        self.shape.iter().zip(part).map(|(n, c)| of_axis(*n, *c)).sum()
+    }
+}
+
+/// Calls `visit` with each part that takes one of the extents of each trial, and as much of the last as there is room.
+fn try_all(shape: &[u64], trials: &[Trial], room: u64, part: &mut Vec<u64>, visit: &mut dyn FnMut(&[u64])) {
+    match trials {
+        [] => visit(part),
+        [(axis, extents)] => {
+            // More of the last dimension never costs a chunk, but less may be rounder.
+            let most = room.clamp(1, shape[*axis]);
+            let near = extents.iter().copied().filter(|c| *c <= most && *c > most / 2);
+            for extent in near.chain([even(shape[*axis], most)]) {
+                part[*axis] = extent;
+                visit(part);
+            }
+        }
+        [(axis, extents), rest @ ..] => {
+            let least = [room];
+            let fitting = match &extents[..extents.partition_point(|c| *c <= room)] {
+                [] => &least[..],
+                fitting => fitting,
+            };
+            for extent in fitting {
+                part[*axis] = *extent;
+                try_all(shape, rest, room / extent, part, visit);
+            }
+        }
+    }
+}
+
+/// Extents to try for a dimension of `n` where the formula gives `ideal`: those that cut it evenly, and round numbers;
+/// the nearest, at most `keep`. In ascending order.
+fn candidates(n: u64, ideal: f64, keep: usize) -> Vec<u64> {
+    let low = ((ideal / WINDOW) as u64).max(1);
+    let high = ((ideal * WINDOW).min(n as f64) as u64).clamp(low, n);
+    let mut out = Vec::new();
+    let mut next = high;
+    while next >= low {
+        let extent = even(n, next);
+        out.push(extent);
+        // Of large extents every hundredth part is enough.
+        next = extent - (extent / 100).max(1);
+        if next == 0 {
+            break;
+        }
+    }
+    let tens = (1..17).flat_map(|power| (1..100).map(move |digits| digits * 10_u64.pow(power)));
+    let powers = (0..63).map(|power| 1 << power);
+    out.extend(tens.chain(powers).filter(|c| (low..=high).contains(c)));
+    let distance = |c: u64| ((c as f64).ln() - ideal.ln()).abs();
+    out.sort_by(|a, b| distance(*a).total_cmp(&distance(*b)));
+    out.dedup();
+    out.truncate(keep.max(1));
+    out.sort_unstable();
+    out
+}
+
+/// The least extent that cuts `n` into as many pieces as `extent` does.
+fn even(n: u64, extent: u64) -> u64 {
+    n.div_ceil(n.div_ceil(extent))
+}
+
+/// A power of two, or up to two digits and then zeros.
+fn is_round(c: u64) -> bool {
+    let mut digits = c;
+    while digits.is_multiple_of(10) && digits > 0 {
+        digits /= 10;
+    }
+    c.is_power_of_two() || (c.is_multiple_of(10) && digits < 100)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// An array of bytes in chunks of exactly so many.
+    fn limits(chunk_bytes: u64) -> Limits {
+        Limits { chunk_bytes, chunk_bytes_max: chunk_bytes, ..Limits::of(15_000.0, 1.9) }
+    }
+
+    /// The least expected number of chunks, of all shapes that hold the dimensions without a share whole.
+    fn brute_force(shape: &[u64], mix: &Mix, volume_max: u64) -> f64 {
+        let shares = mix.shares(shape.len()).unwrap();
+        let chunks = |part: &[u64], fixed: usize| -> u64 {
+            (0..part.len()).filter(|d| *d != fixed).map(|d| shape[d].div_ceil(part[d])).product()
+        };
+        let all: u64 = shape.iter().product();
+        let mut best = f64::INFINITY;
+        for k in 0..all {
+            let mut rest = k;
+            let mut part = Vec::new();
+            for n in shape {
+                part.push(rest % n + 1);
+                rest /= n;
+            }
+            let held = (0..part.len()).all(|d| shares[d] > 0.0 || part[d] == shape[d]);
+            if held && part.iter().product::<u64>() <= volume_max {
+                best = best.min((0..part.len()).map(|d| shares[d] * chunks(&part, d) as f64).sum());
+            }
+        }
+        best
+    }
+
+    /// A shape, and a mix of at least one of its dimensions.
+    fn array(extents: std::ops::Range<u64>) -> impl Strategy<Value = (Vec<u64>, Mix)> {
+        let dims = prop::collection::vec((extents, prop::option::of(0.01_f64..10.0)), 1..4);
+        dims.prop_map(|dims| {
+            let weights = dims.iter().enumerate().filter_map(|(k, (_, w))| Some((k, (*w)?)));
+            let mix = Mix::new(weights).or_else(|_| Mix::new([(0, 1.0)])).unwrap();
+            (dims.iter().map(|(n, _)| *n).collect(), mix)
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+        #[test]
+        fn no_shape_is_much_better((shape, mix) in array(1..40), volume_max in 1_u64..3000) {
+            let chosen = layout_for(&shape, 1, &mix, &limits(volume_max)).unwrap();
+            prop_assert!(chosen.chunk.iter().product::<u64>() <= volume_max);
+            prop_assert!(chosen.chunk.iter().zip(&shape).all(|(c, n)| (1..=*n).contains(c)));
+            let best = brute_force(&shape, &mix, volume_max);
+            prop_assert!(chosen.chunks_per_access <= 1.05 * best, "{chosen:?}, but {best} is possible");
+        }
+
+        #[test]
+        fn shards_keep_the_limits(
+            (shape, mix) in array(0..300),
+            chunk_bytes in 1_u64..500,
+            shard_bytes_max in 1_u64..5000,
+            objects_max in 1_u64..500,
+        ) {
+            let limits = Limits { shard_bytes_max, objects_max, ..limits(chunk_bytes) };
+            match layout_for(&shape, 1, &mix, &limits) {
+                Ok(Chosen { chunk, shard, objects, .. }) => {
+                    prop_assert!(objects <= objects_max);
+                    let stored = shard.as_ref().unwrap_or(&chunk);
+                    prop_assert_eq!(objects, pieces(&shape, stored));
+                    prop_assert!(stored.iter().zip(&chunk).all(|(s, c)| s.is_multiple_of(*c)));
+                    let most = shape.iter().zip(&chunk).map(|(n, c)| n.max(&1).next_multiple_of(*c));
+                    prop_assert!(stored.iter().zip(most).all(|(s, most)| *s <= most));
+                    let bytes: u64 = stored.iter().product();
+                    prop_assert!(bytes <= shard_bytes_max.max(chunk.iter().product()));
+                }
+                Err(MixError::Objects { objects, .. }) => {
+                    prop_assert!(objects > objects_max);
+                    let enough = Limits { objects_max: objects, ..limits };
+                    prop_assert!(layout_for(&shape, 1, &mix, &enough).is_ok());
+                }
+                Err(other) => prop_assert!(false, "{other}"),
+            }
+        }
+    }
+
+    #[test]
+    fn the_formula_within_the_array() {
+        let check = |shape: &[u64], shares: &[f64], room: u64, expected: &[f64]| {
+            let search = Search { shape, shares, volume_max: room, pieces_max: u64::MAX };
+            let axes: Vec<usize> = (0..shape.len()).collect();
+            let ideal = search.ideal(&axes, room);
+            let close = ideal.iter().zip(expected).all(|(a, b)| (a / b - 1.0).abs() < 1e-9);
+            assert!(close, "{shape:?} {shares:?} {room}: {ideal:?}");
+        };
+        check(&[1000, 1000], &[0.5, 0.5], 2500, &[50.0, 50.0]);
+        check(&[1000, 1000], &[0.2, 0.8], 2500, &[100.0, 25.0]);
+        check(&[4000, 1000], &[0.5, 0.5], 2500, &[100.0, 25.0]);
+        check(&[10_000, 500], &[0.8, 0.2], 2000, &[100.0, 20.0]);
+        check(&[1000, 1000, 1000], &[0.5, 0.25, 0.25], 500, &[5.0, 10.0, 10.0]);
+        // What a short dimension cannot take goes to the others, and no extent is less than 1.
+        check(&[4, 1000, 1000], &[0.2, 0.4, 0.4], 1600, &[1.0, 40.0, 40.0]);
+        check(&[4, 1000, 1000], &[0.000_1, 0.499_95, 0.499_95], 1600, &[4.0, 20.0, 20.0]);
+        check(&[10, 10], &[0.5, 0.5], 1000, &[10.0, 10.0]);
+    }
+
+    #[test]
+    fn layouts() {
+        let check = |shape: &[u64], mix: &[(usize, f64)], chunk: &[u64], shard: Option<&[u64]>| {
+            let mix = Mix::new(mix.iter().copied()).unwrap();
+            let chosen = layout_for(shape, 4, &mix, &Limits::of(15_000.0, 1.9)).unwrap();
+            let found = (chosen.chunk.as_slice(), chosen.shard.as_deref());
+            assert_eq!(found, (chunk, shard), "{shape:?} {mix:?}: {chosen:?}");
+        };
+        // a / b = 0.2 * 10000 / (0.8 * 500) = 5.
+        check(&[10_000, 500, 2], &[(1, 0.2), (0, 0.8)], &[100, 20, 2], Some(&[10_000, 500, 2]));
+        // Weights are shares of their sum.
+        check(&[10_000, 500, 2], &[(1, 1.0), (0, 4.0)], &[100, 20, 2], Some(&[10_000, 500, 2]));
+        check(&[10_000, 500, 2], &[(0, 1.0)], &[4, 500, 2], Some(&[10_000, 500, 2]));
+        check(&[10_000, 500, 2], &[(1, 1.0)], &[10_000, 1, 2], Some(&[10_000, 500, 2]));
+        check(&[3, 5], &[(0, 1.0), (1, 1.0)], &[3, 5], None);
+        check(&[0, 5], &[(0, 1.0)], &[1, 5], None);
+        check(&[0, 0], &[(0, 1.0), (1, 0.5)], &[1, 1], None);
+    }
+
+    #[test]
+    fn what_is_always_read_is_cut_last_and_largest_first() {
+        let check = |chunk_bytes: u64, chunk_bytes_max: u64, chunk: &[u64]| {
+            let limits = Limits { chunk_bytes, chunk_bytes_max, ..limits(1) };
+            let chosen = layout_for(&[10, 20, 6], 1, &Mix::new([(0, 1.0)]).unwrap(), &limits).unwrap();
+            assert_eq!(chosen.chunk, chunk, "{chunk_bytes} {chunk_bytes_max}");
+        };
+        check(240, 240, &[2, 20, 6]);
+        check(120, 120, &[1, 20, 6]);
+        check(50, 120, &[1, 20, 6]);
+        check(60, 60, &[1, 10, 6]);
+        check(50, 50, &[1, 7, 6]);
+        check(4, 4, &[1, 1, 3]);
+        check(1, 1, &[1, 1, 1]);
+    }
+
+    #[test]
+    fn few_files_come_before_few_shards_touched() {
+        let check = |objects_max: u64, shard: Result<&[u64], u64>| {
+            let limits = Limits { shard_bytes_max: 2500, objects_max, ..limits(100) };
+            let found = shard_for(&[10, 10], 100, &[0.8, 0.2], &limits);
+            let found = found.map(Option::unwrap_or_default).map_err(|error| match error {
+                MixError::Objects { objects, .. } => objects,
+                other => panic!("{other}"),
+            });
+            assert_eq!(found, shard.map(<[u64]>::to_vec), "{objects_max}");
+        };
+        check(100, Ok(&[2, 10]));
+        check(4, Ok(&[5, 5]));
+        check(3, Err(5));
+    }
+
+    #[test]
+    fn chunks_that_make_good_files_need_no_shards() {
+        let check = |objects_max: u64, shard: Option<&[u64]>| {
+            let limits = Limits { objects_max, ..limits(1 << 20) };
+            let chosen = layout_for(&[100, 1 << 20], 1, &Mix::new([(0, 1.0)]).unwrap(), &limits).unwrap();
+            assert_eq!((chosen.chunk.as_slice(), chosen.shard.as_deref()), (&[1, 1 << 20][..], shard));
+        };
+        check(100, None);
+        check(99, Some(&[100, 1 << 20]));
+    }
+
+    #[test]
+    fn sizes_follow_from_what_a_request_costs() {
+        let check = |request_ns: f64, byte_ns: f64, bytes: u64| {
+            assert_eq!(Limits::of(request_ns, byte_ns).chunk_bytes, bytes, "{request_ns} / {byte_ns}");
+        };
+        check(100_000.0, 1.0, 100_000);
+        check(15_000.0, 1.9, 16 << 10);
+        check(1e9, 0.1, 16 << 20);
+        check(1.0, 0.0, 16 << 20);
+        check(0.0, 0.0, 16 << 10);
+    }
+
+    #[test]
+    fn mixes_that_have_no_layout() {
+        let check = |mix: &[(usize, f64)], part: &str| {
+            let limits = Limits { objects_max: 3, shard_bytes_max: 1000, ..limits(100) };
+            let outcome =
+                Mix::new(mix.iter().copied()).and_then(|mix| layout_for(&[100, 100], 1, &mix, &limits));
+            let error = outcome.unwrap_err().to_string();
+            assert!(error.contains(part), "{mix:?}: {error}");
+        };
+        check(&[], "names no dimension");
+        check(&[(0, 0.0)], "weight 0");
+        check(&[(0, -1.5)], "weight -1.5");
+        check(&[(0, f64::NAN)], "weight NaN");
+        check(&[(0, f64::INFINITY)], "weight inf");
+        check(&[(0, 1.0), (0, 2.0)], "named twice");
+        check(&[(2, 1.0)], "2 dimensions: dimension 2 is not one");
+        check(&[(0, 1.0), (1, 1.0)], "raise --max-files to 1");
+        let overflow = layout_for(&[u64::MAX, 2], 1, &Mix::new([(0, 1.0)]).unwrap(), &limits(1));
+        assert!(matches!(overflow, Err(MixError::Grid(_))));
+    }
+
+    #[test]
+    fn huge_arrays_are_quick_and_extreme_weights_are_bounded() {
+        let check = |shape: &[u64], weights: &[f64]| {
+            let mix = Mix::new(weights.iter().copied().enumerate()).unwrap();
+            let limits = Limits { objects_max: u64::MAX, ..Limits::of(15_000.0, 1.9) };
+            let chosen = layout_for(shape, 1, &mix, &limits).unwrap();
+            let bytes: u64 = chosen.chunk.iter().product();
+            assert!((8 << 10..=16 << 10).contains(&bytes), "{chosen:?}");
+        };
+        check(&[1 << 30, 1 << 30], &[1.0, 3.0]);
+        check(&[1 << 20; 3], &[1.0, 2.0, 3.0]);
+        check(&[1 << 10; 6], &[1.0; 6]);
+        check(&[2; 20], &[1.0; 20]);
+        check(&[1000, 100_000], &[f64::MAX, f64::MAX]);
+        check(&[1000, 100_000], &[1e-300, 1e300]);
+    }
+}
