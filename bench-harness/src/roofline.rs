@@ -126,6 +126,7 @@ fn rechunk(
         target: target.clone(),
         chunks: case.chunks(),
         shards: case.shards(),
+        mix: None,
         arrays: Vec::new(),
         only_named: false,
         codecs: Codecs::Keep,

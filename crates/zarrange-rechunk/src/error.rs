@@ -2,7 +2,7 @@
 
 use zarrange_array::ArrayError;
 use zarrange_io::IoError;
-use zarrange_plan::PlanError;
+use zarrange_plan::{MixError, PlanError};
 
 /// A job that failed.
 #[derive(Debug, thiserror::Error)]
@@ -114,7 +114,9 @@ pub enum SpecError {
         admissible: Vec<u64>,
     },
     /// An array whose elements cannot be accessed cannot be rechunked.
-    #[error("array {array:?} cannot be rechunked: {reason}; leave it without a SPEC to copy it unchanged")]
+    #[error(
+        "array {array:?} cannot be rechunked: {reason}; leave it without a SPEC, or name the others with --array, to copy it unchanged"
+    )]
     Opaque {
         /// Path of the array.
         array: String,
@@ -140,5 +142,31 @@ pub enum SpecError {
         given: String,
         /// What is wrong.
         reason: String,
+    },
+    /// A mix of accesses that is not understood.
+    #[error(
+        "mix {given:?}: {reason}; use epoch=0.2,object=0.8: how often one index of a dimension, and all of the others, is read"
+    )]
+    Mix {
+        /// The text given.
+        given: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Dimensions of a mix that no array has, or no array has together.
+    #[error("no array has all dimensions of the mix, {dimensions:?} are missing: there are {}", arrays.join(", "))]
+    MixDimensions {
+        /// The dimensions given, those that are nowhere if there are such.
+        dimensions: Vec<String>,
+        /// The arrays there are, with their dimensions.
+        arrays: Vec<String>,
+    },
+    /// A mix that has no layout for an array.
+    #[error("array {array:?}: {source}")]
+    MixFor {
+        /// Path of the array.
+        array: String,
+        /// Why not.
+        source: MixError,
     },
 }

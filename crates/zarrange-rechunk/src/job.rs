@@ -12,11 +12,12 @@ use zarrange_array::{
 use zarrange_codec::{ArrayCodec, Rates, ShardIndex};
 use zarrange_grid::ChunkGrid;
 use zarrange_io::{Coalescing, Location, Opener, Store};
-use zarrange_plan::{Costs, Format, Plan, Problem, Purpose, Spill, Strategy, Way, plan};
+use zarrange_plan::{Chosen, Costs, Format, Plan, Problem, Purpose, Spill, Strategy, Way, plan};
 
 use crate::budget::Budget;
 use crate::drain::Drain;
 use crate::fill::Fill;
+use crate::mix::{self, MixRequest};
 use crate::progress::Progress;
 use crate::report::{ArrayReport, Cost, Counters, Report};
 use crate::shards::Sequencer;
@@ -37,9 +38,11 @@ pub struct Job {
     pub chunks: Vec<Named>,
     /// Shard shapes.
     pub shards: Vec<Named>,
-    /// Arrays that shapes without a name apply to; empty for all.
+    /// Chooses chunks and shards of the arrays that have all of its dimensions, whatever `chunks` and `shards` say.
+    pub mix: Option<MixRequest>,
+    /// Arrays that shapes without a name, and the mix, apply to; empty for all.
     pub arrays: Vec<String>,
-    /// Leave out arrays that neither `chunks` nor `shards` name.
+    /// Leave out arrays that neither `chunks` nor `shards` name nor the mix applies to.
     pub only_named: bool,
     /// Codecs of rechunked arrays.
     pub codecs: Codecs,
@@ -107,6 +110,8 @@ pub struct Item {
     target: Array,
     /// How it will be moved; `None` if its stored bytes are copied without being understood.
     pub plan: Option<Plan>,
+    /// The layout that was chosen for the job's mix.
+    pub layout: Option<Chosen>,
 }
 
 /// Opens the source of `job` and plans every array. Nothing is written.
@@ -132,13 +137,15 @@ pub fn prepare(job: Job) -> Result<Prepared, RechunkError> {
     let names: Vec<String> = arrays.iter().map(|(path, _)| path.clone()).collect();
     let chunks = Requests::new("chunks", &job.chunks, &job.arrays, &names)?;
     let shards = Requests::new("shards", &job.shards, &job.arrays, &names)?;
+    let mut layouts = mix::layouts(job.mix.as_ref(), &job.arrays, &arrays)?;
     let mut items = Vec::new();
     for (path, source) in arrays {
         let (chunk, shard) = (chunks.of(&path), shards.of(&path));
-        if job.only_named && chunk.is_none() && shard.is_none() {
+        let chosen = layouts.remove(&path);
+        if job.only_named && chunk.is_none() && shard.is_none() && chosen.is_none() {
             continue;
         }
-        items.push(prepare_item(&job, path, source, chunk, shard)?);
+        items.push(prepare_item(&job, path, source, chunk, shard, chosen)?);
     }
     Ok(Prepared { job, items, groups, consolidated })
 }
@@ -193,8 +200,9 @@ fn prepare_item(
     mut source: Array,
     chunk: Option<&ChunkSpec>,
     shard: Option<&ChunkSpec>,
+    chosen: Option<Chosen>,
 ) -> Result<Item, RechunkError> {
-    let asked = chunk.is_some() || shard.is_some();
+    let asked = chunk.is_some() || shard.is_some() || chosen.is_some();
     let mut document = source.document().clone();
     let v2 = source.zarr_format() == 2;
     let keys = if v2 { KeyEncoding::Default(Separator::Slash) } else { source.keys() };
@@ -209,11 +217,17 @@ fn prepare_item(
         Contents::Unknown(_) if asked => source.elements()?,
         Contents::Variable(_) | Contents::Unknown(_) => {
             let target = target_array(&source, document)?;
-            return Ok(Item { path, source, target, plan: None });
+            return Ok(Item { path, source, target, plan: None, layout: None });
         }
     };
     if asked {
-        let layout = target_layout(job, &path, &source, elements, chunk, shard)?;
+        let layout = match &chosen {
+            Some(Chosen { chunk, shard, .. }) => {
+                let codecs = job.codecs.resolve(&elements.layout, elements.item_bytes());
+                Layout { chunk: chunk.clone(), shard: shard.clone(), codecs }
+            }
+            None => target_layout(job, &path, &source, elements, chunk, shard)?,
+        };
         if layout != elements.layout {
             document = document.with_layout(&layout);
         }
@@ -235,7 +249,7 @@ fn prepare_item(
     };
     let plan =
         plan(&problem).map_err(|e| RechunkError::Plan { array: source.location().to_owned(), source: e })?;
-    Ok(Item { path, source, target, plan: Some(plan) })
+    Ok(Item { path, source, target, plan: Some(plan), layout: chosen })
 }
 
 /// The array that `document` describes, not stored anywhere yet.
@@ -331,10 +345,10 @@ fn format(elements: &Elements) -> Format {
 impl Prepared {
     /// What the job will cost.
     pub fn predicted(&self) -> Report {
-        let arrays = self
-            .items
-            .iter()
-            .filter_map(|item| Some(ArrayReport::predicted(item.path.clone(), item.plan.as_ref()?)));
+        let arrays = self.items.iter().filter_map(|item| {
+            let report = ArrayReport::predicted(item.path.clone(), item.plan.as_ref()?);
+            Some(ArrayReport { layout: item.layout.clone(), ..report })
+        });
         let backend = self.items.first().map_or("none", |item| item.source.store().backend());
         Report::sum(arrays.collect(), false, backend)
     }
@@ -353,6 +367,9 @@ impl fmt::Display for Prepared {
             }
             if !item.path.is_empty() {
                 writeln!(f, "[{}]", item.path)?;
+            }
+            if let (Some(chosen), Some(plan)) = (&item.layout, &item.plan) {
+                writeln!(f, "{}", mix::explain(chosen, &item.source, plan.problem.item_bytes))?;
             }
             match &item.plan {
                 Some(plan) => plan.fmt(f)?,
@@ -415,7 +432,8 @@ pub fn run(prepared: Prepared, progress: &dyn Progress) -> Result<Report, Rechun
         if let Some(plan) = &item.plan {
             let elapsed = started.elapsed().as_secs_f64();
             let cost = Cost::measured(plan, &counters, budget.take_peak(), elapsed);
-            reports.push(ArrayReport::measured(item.path.clone(), plan, cost));
+            let report = ArrayReport::measured(item.path.clone(), plan, cost);
+            reports.push(ArrayReport { layout: item.layout, ..report });
         }
         targets.push((item.path, item.source, target));
     }

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
-use zarrange_plan::{Plan, Strategy};
+use zarrange_plan::{Chosen, Plan, Strategy};
 
 /// Counters of a run, updated once for each batch of chunks.
 #[derive(Debug, Default)]
@@ -117,6 +117,9 @@ pub struct ArrayReport {
     pub planned: Option<Cost>,
     /// The counters that are not as planned: name, planned and counted.
     pub deviations: Vec<(&'static str, u64, u64)>,
+    /// The layout that was chosen for a mix of accesses.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layout: Option<Chosen>,
 }
 
 impl Cost {
@@ -171,14 +174,14 @@ impl Cost {
 impl ArrayReport {
     /// What `plan` predicts for an array.
     pub(crate) fn predicted(array: String, plan: &Plan) -> Self {
-        Self { array, cost: Cost::predicted(plan), planned: None, deviations: Vec::new() }
+        Self { array, cost: Cost::predicted(plan), planned: None, deviations: Vec::new(), layout: None }
     }
 
     /// What running `plan` cost, set against it.
     pub(crate) fn measured(array: String, plan: &Plan, cost: Cost) -> Self {
         let planned = Cost::predicted(plan);
         let deviations = cost.deviations(&planned, plan);
-        Self { array, cost, planned: Some(planned), deviations }
+        Self { array, cost, planned: Some(planned), deviations, layout: None }
     }
 }
 

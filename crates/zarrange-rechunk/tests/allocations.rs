@@ -38,6 +38,7 @@ fn allocations(rows: u64, io: &Opener) -> (u64, u64) {
         target: place("target"),
         chunks: vec![Named { array: None, spec: ChunkSpec::Sizes(vec![64, 1]) }],
         shards: Vec::new(),
+        mix: None,
         arrays: Vec::new(),
         only_named: false,
         codecs: Codecs::Keep,

@@ -72,6 +72,7 @@ fn job(
         target: target.clone(),
         chunks: vec![named(chunk)],
         shards: shard.map(named).into_iter().collect(),
+        mix: None,
         arrays: vec![],
         only_named: false,
         codecs: Codecs::Keep,

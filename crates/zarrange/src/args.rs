@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 use zarrange_io::Location;
 use zarrange_plan::{StoreProfile, Way};
-use zarrange_rechunk::{Codecs, KeySeparator, Named};
+use zarrange_rechunk::{Codecs, KeySeparator, Named, NamedMix};
 
 /// Rechunk Zarr arrays within a fixed memory, verified.
 #[derive(Debug, Parser)]
@@ -34,7 +34,7 @@ pub(crate) enum Command {
     /// The whole story on seeded data: fill by epoch, rechunk, verify, and what reads cost before and after
     Demo(DemoArgs),
     /// Rechunk an array, or arrays of a group
-    Rechunk(RechunkArgs),
+    Rechunk(Box<RechunkArgs>),
     /// Compare two arrays or groups: shapes, types, attributes and every value
     Verify(VerifyArgs),
     /// What is stored: hierarchy, chunks, shards, codecs, bytes, missing chunks
@@ -72,7 +72,9 @@ pub(crate) struct DemoArgs {
 #[command(
     after_help = "SPEC is 1,500,2 or by dimension name object=1,epoch=-1 (the others keep their chunk; -1 is the \
 whole dimension) or keep.\nFor a group, ARRAY:SPEC, repeatable; without ARRAY: it holds for all arrays, or those of \
---array.\nArrays that no SPEC names are copied unchanged.\nSizes: 256MB = 256e6, 256MiB, 1e9, plain bytes."
+--array.\nArrays that no SPEC names are copied unchanged.\nMIX is epoch=0.2,object=0.8: for each epoch read with all \
+objects, four objects are read at all epochs; dimensions\nwithout names have numbers (0=0.8,1=0.2), and those \
+not in MIX are always read whole.\nSizes: 256MB = 256e6, 256MiB, 1e9, plain bytes."
 )]
 pub(crate) struct RechunkArgs {
     /// Array or group to read (Zarr v2 or v3)
@@ -87,6 +89,16 @@ pub(crate) struct RechunkArgs {
     /// Shard shape, or none [default: as now where chunks stay as they are, otherwise none]
     #[arg(long, value_name = "SPEC", num_args = 1.., value_parser = named)]
     pub(crate) shards: Vec<Named>,
+    /// Choose chunks and shards for this mix of accesses, in all arrays (or those of --array) that have its dimensions
+    #[arg(long = "for", value_name = "MIX", value_parser = named_mix, conflicts_with_all = ["chunks", "shards"])]
+    pub(crate) mix: Option<NamedMix>,
+    /// With --for: the most files of an array; shards are made so that they suffice [default: 10000]
+    #[arg(long, value_name = "N", requires = "mix", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) max_files: Option<u64>,
+    /// With --for: the most bytes of a chunk, decoded [default: what can be fetched in the time of a request, at least
+    /// 16KiB; up to 16MiB to hold dimensions that MIX does not name]
+    #[arg(long, value_name = "SIZE", requires = "mix", value_parser = size)]
+    pub(crate) chunk_bytes: Option<u64>,
     /// Bound on all data buffers together [default: half of the available memory]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) max_mem: Option<u64>,
@@ -97,7 +109,7 @@ pub(crate) struct RechunkArgs {
     /// than one directory for four chunks
     #[arg(long, value_name = "SEPARATOR", default_value = "auto", value_parser = key_separator)]
     pub(crate) key_separator: KeySeparator,
-    /// Arrays that a SPEC without ARRAY: holds for
+    /// Arrays that a SPEC without ARRAY:, or a MIX, holds for
     #[arg(long, value_name = "NAME", num_args = 1..)]
     pub(crate) array: Vec<String>,
     /// Existing directory for an intermediate [default: beside DST]
@@ -124,7 +136,7 @@ pub(crate) struct RechunkArgs {
     /// Replace an existing DST, once the new one is complete
     #[arg(long)]
     pub(crate) overwrite: bool,
-    /// Leave out arrays that no SPEC names
+    /// Leave out arrays that no SPEC names and no MIX is for
     #[arg(long)]
     pub(crate) only_named: bool,
     /// Print the plan and write nothing
@@ -296,6 +308,10 @@ fn location(text: &str) -> Result<Location, String> {
 
 fn named(text: &str) -> Result<Named, String> {
     Named::parse(text).map_err(|e| e.to_string())
+}
+
+fn named_mix(text: &str) -> Result<NamedMix, String> {
+    NamedMix::parse(text).map_err(|e| e.to_string())
 }
 
 fn codecs(text: &str) -> Result<Codecs, String> {

@@ -21,7 +21,7 @@ fn main() -> ExitCode {
     backend::raise_descriptor_limit();
     let outcome = match args.command {
         Command::Demo(args) => commands::demo::run(&args),
-        Command::Rechunk(args) => commands::rechunk::run(args),
+        Command::Rechunk(args) => commands::rechunk::run(*args),
         Command::Verify(args) => commands::verify::run(&args),
         Command::Info(args) => commands::info::run(&args),
         Command::Lightcurve { command: LightcurveCommand::Ingest(args) } => {

@@ -145,6 +145,7 @@ fn rechunk(
         target: target.clone(),
         chunks: vec![spec(chunk)?],
         shards: shard.map(spec).transpose()?.into_iter().collect(),
+        mix: None,
         arrays: Vec::new(),
         only_named: false,
         codecs: Codecs::Keep,

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use zarrange_plan::{Costs, bytes_text, seconds_text};
-use zarrange_rechunk::{Cost, Durability, Job, Report, Verify, prepare, run as run_job};
+use zarrange_plan::{Costs, Limits, StoreProfile, bytes_text, seconds_text};
+use zarrange_rechunk::{Cost, Durability, Job, MixRequest, Report, Verify, prepare, run as run_job};
 
 use crate::args::{DurabilityArg, Place, ProfileArg, RechunkArgs, VerifyArg};
 use crate::backend::opener;
@@ -11,11 +11,14 @@ use crate::progress::Bar;
 use crate::{memory, table};
 
 pub(crate) fn run(args: RechunkArgs) -> anyhow::Result<ExitCode> {
+    let costs = costs(&args.profile);
+    let limits = limits(&costs.target, args.chunk_bytes, args.max_files);
     let job = Job {
         source: args.src,
         target: args.dst,
         chunks: args.chunks,
         shards: args.shards,
+        mix: args.mix.map(|mix| MixRequest { mix, limits }),
         arrays: args.array,
         only_named: args.only_named,
         codecs: args.codecs,
@@ -34,7 +37,7 @@ pub(crate) fn run(args: RechunkArgs) -> anyhow::Result<ExitCode> {
         },
         overwrite: args.overwrite,
         io: opener(args.io)?,
-        costs: costs(&args.profile),
+        costs,
         way: args.way,
     };
     let target = job.target.to_string();
@@ -57,6 +60,19 @@ pub(crate) fn run(args: RechunkArgs) -> anyhow::Result<ExitCode> {
         println!("{}", summary(&target, &planned, &report));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What layouts that are chosen for reading at `place` may be; a chunk size that is given is kept.
+fn limits(place: &StoreProfile, chunk_bytes: Option<u64>, objects_max: Option<u64>) -> Limits {
+    /// Decoding is reading, too: zstd, as most arrays have it.
+    const DECODE_NS_PER_BYTE: f64 = 1.6;
+    let default = Limits::of(place.read_request_ns, place.read_ns_per_byte + DECODE_NS_PER_BYTE);
+    Limits {
+        chunk_bytes: chunk_bytes.unwrap_or(default.chunk_bytes),
+        chunk_bytes_max: chunk_bytes.unwrap_or(default.chunk_bytes_max),
+        objects_max: objects_max.unwrap_or(default.objects_max),
+        ..default
+    }
 }
 
 /// What the places cost, as asked for.

@@ -1,0 +1,204 @@
+//! Layouts chosen for a mix of accesses: as text, for the arrays of a job, and explained.
+
+use std::collections::BTreeMap;
+
+use zarrange_array::{Array, Contents};
+use zarrange_plan::{Access, Chosen, Limits, Mix, bytes_text, layout_for};
+
+use crate::{RechunkError, SpecError};
+
+/// Weights of accesses by dimension, in the order given: an access reads one index of that dimension and all of the others.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NamedMix(Vec<(String, f64)>);
+
+/// A mix, and the limits of the layouts chosen for it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MixRequest {
+    /// How often what is accessed.
+    pub mix: NamedMix,
+    /// What a layout may be.
+    pub limits: Limits,
+}
+
+impl NamedMix {
+    /// Understands `epoch=0.2,object=0.8`, or `0=0.8,1=0.2` for dimensions without names.
+    ///
+    /// # Errors
+    /// [`SpecError::Mix`].
+    pub fn parse(text: &str) -> Result<Self, SpecError> {
+        let wrong = |reason: String| SpecError::Mix { given: text.to_owned(), reason };
+        if text.trim().is_empty() {
+            return Err(wrong("no dimension is named".to_owned()));
+        }
+        let mut weights: Vec<(String, f64)> = Vec::new();
+        for pair in text.split(',') {
+            let (name, weight) =
+                pair.split_once('=').ok_or_else(|| wrong(format!("{pair:?} is not DIMENSION=WEIGHT")))?;
+            let (name, weight) = (name.trim(), weight.trim());
+            if name.is_empty() {
+                return Err(wrong(format!("{pair:?} names no dimension")));
+            }
+            if weights.iter().any(|(seen, _)| seen == name) {
+                return Err(wrong(format!("dimension {name:?} has two weights")));
+            }
+            match weight.parse::<f64>() {
+                Ok(weight) if weight.is_finite() && weight > 0.0 => weights.push((name.to_owned(), weight)),
+                _ => {
+                    return Err(wrong(format!("the weight {weight:?} of {name:?} is not a positive number")));
+                }
+            }
+        }
+        Ok(Self(weights))
+    }
+}
+
+/// The layouts for a mix, by path: of all `arrays`, or those `selected`, that have its dimensions.
+///
+/// # Errors
+/// [`RechunkError`] if the mix fits no array, the elements of one cannot be read, or no layout keeps the limits.
+pub(crate) fn layouts(
+    request: Option<&MixRequest>,
+    selected: &[String],
+    arrays: &[(String, Array)],
+) -> Result<BTreeMap<String, Chosen>, RechunkError> {
+    let mut out = BTreeMap::new();
+    let Some(MixRequest { mix, limits }) = request else { return Ok(out) };
+    let is_selected = |path: &String| selected.is_empty() || selected.contains(path);
+    let arrays: Vec<&(String, Array)> = arrays.iter().filter(|(path, _)| is_selected(path)).collect();
+    for (path, array) in &arrays {
+        let names = dimension_names(array);
+        let weights = mix.0.iter().map(|(name, weight)| Some((axis(&names, name)?, *weight)));
+        if let Some(weights) = weights.collect::<Option<Vec<_>>>() {
+            out.insert(path.clone(), layout(path, array, weights, limits)?);
+        }
+    }
+    if out.is_empty() && !arrays.is_empty() {
+        return Err(mix.fits_none(&arrays).into());
+    }
+    Ok(out)
+}
+
+fn layout(
+    path: &str,
+    array: &Array,
+    weights: Vec<(usize, f64)>,
+    limits: &Limits,
+) -> Result<Chosen, RechunkError> {
+    if let Contents::Variable(reason) = array.contents() {
+        return Err(SpecError::Opaque { array: path.to_owned(), reason: reason.clone() }.into());
+    }
+    let item_bytes = array.elements()?.item_bytes() as u64;
+    let chosen = Mix::new(weights).and_then(|mix| layout_for(array.shape(), item_bytes, &mix, limits));
+    Ok(chosen.map_err(|source| SpecError::MixFor { array: path.to_owned(), source })?)
+}
+
+impl NamedMix {
+    /// The error with the dimensions that are nowhere, or else with all, which no array has together.
+    fn fits_none(&self, arrays: &[&(String, Array)]) -> SpecError {
+        let given = || self.0.iter().map(|(name, _)| name.clone());
+        let nowhere = |name: &String| arrays.iter().all(|(_, a)| axis(&dimension_names(a), name).is_none());
+        let nowhere: Vec<String> = given().filter(nowhere).collect();
+        SpecError::MixDimensions {
+            dimensions: if nowhere.is_empty() { given().collect() } else { nowhere },
+            arrays: arrays.iter().map(|(path, array)| listed(path, &dimension_names(array))).collect(),
+        }
+    }
+}
+
+/// What was chosen for `array` and why, in two lines.
+pub(crate) fn explain(chosen: &Chosen, array: &Array, item_bytes: u64) -> String {
+    let bytes = |shape: &[u64]| bytes_text(shape.iter().fold(item_bytes, |n, c| n.saturating_mul(*c)));
+    let plural = |n: u64| if n == 1 { "" } else { "s" };
+    let shards = chosen.shard.as_ref().map(|shard| format!(", in shards of {}", bytes(shard)));
+    let names = dimension_names(array);
+    let access = |Access { axis, share, chunks }: &Access| {
+        let index = match names.get(*axis) {
+            Some(Some(name)) => name.clone(),
+            _ => format!("index of dimension {axis}"),
+        };
+        format!("one {index} ({:.1} % of accesses) is in {chunks} chunk{}", share * 100.0, plural(*chunks))
+    };
+    let accesses: Vec<String> = chosen.accesses.iter().map(access).collect();
+    let (chunk, objects) = (bytes(&chosen.chunk), chosen.objects);
+    let (chunks, fetched) = (chosen.chunks_per_access, bytes_text(rounded(chosen.bytes_per_access)));
+    format!(
+        "layout     chunks of {chunk}{}, {objects} file{}; on average an access fetches {chunks:.1} chunks, {fetched}\n           {}",
+        shards.unwrap_or_default(),
+        plural(objects),
+        accesses.join(", "),
+    )
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "for display; a count is not negative"
+)]
+fn rounded(n: f64) -> u64 {
+    n.round() as u64
+}
+
+/// The name of each dimension, as far as it has one.
+fn dimension_names(array: &Array) -> Vec<Option<String>> {
+    let mut names = array.document().dimension_names().unwrap_or_default();
+    names.resize(array.shape().len(), None);
+    names
+}
+
+/// The dimension of a name, or of a number if it has no name.
+fn axis(names: &[Option<String>], name: &str) -> Option<usize> {
+    let numbered = || name.parse::<usize>().ok().filter(|k| names.get(*k).is_some_and(Option::is_none));
+    names.iter().position(|n| n.as_deref() == Some(name)).or_else(numbered)
+}
+
+/// `mag (object, epoch)`; dimensions without names have numbers.
+fn listed(path: &str, names: &[Option<String>]) -> String {
+    let name = |(k, name): (usize, &Option<String>)| name.clone().unwrap_or_else(|| k.to_string());
+    let names: Vec<String> = names.iter().enumerate().map(name).collect();
+    let space = if path.is_empty() { "" } else { " " };
+    format!("{path}{space}({})", names.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mixes_as_text() {
+        let check =
+            |text: &str, expected: Result<&[(&str, f64)], &str>| match (NamedMix::parse(text), expected) {
+                (Ok(NamedMix(found)), Ok(expected)) => {
+                    let expected: Vec<_> =
+                        expected.iter().map(|(name, w)| ((*name).to_owned(), *w)).collect();
+                    assert_eq!(found, expected, "{text}");
+                }
+                (Err(error), Err(part)) => assert!(error.to_string().contains(part), "{text}: {error}"),
+                other => panic!("{text}: {other:?}"),
+            };
+        check("epoch=0.2,object=0.8", Ok(&[("epoch", 0.2), ("object", 0.8)]));
+        check(" epoch = 2, object=8e0 ", Ok(&[("epoch", 2.0), ("object", 8.0)]));
+        check("0=1", Ok(&[("0", 1.0)]));
+        check("", Err("no dimension is named"));
+        check("epoch", Err("\"epoch\" is not DIMENSION=WEIGHT"));
+        check("epoch=1,", Err("\"\" is not DIMENSION=WEIGHT"));
+        check("=1", Err("names no dimension"));
+        check("epoch=1,object=2,epoch=3", Err("dimension \"epoch\" has two weights"));
+        for bad in ["0", "-1", "nan", "inf", "x", "", "1/2"] {
+            check(&format!("epoch={bad}"), Err("of \"epoch\" is not a positive number"));
+        }
+    }
+
+    #[test]
+    fn dimensions_by_name_or_number() {
+        let check = |names: &[Option<&str>], name: &str, expected: Option<usize>| {
+            let names: Vec<_> = names.iter().map(|n| n.map(str::to_owned)).collect();
+            assert_eq!(axis(&names, name), expected, "{names:?} {name}");
+        };
+        check(&[Some("object"), Some("epoch")], "epoch", Some(1));
+        check(&[Some("object"), Some("epoch")], "1", None);
+        check(&[None, None], "1", Some(1));
+        check(&[None, None], "2", None);
+        check(&[None, Some("0")], "0", Some(1));
+        check(&[], "0", None);
+    }
+}
