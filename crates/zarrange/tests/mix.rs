@@ -109,7 +109,7 @@ fn arrays_get_the_layout_that_suits_a_mix() {
 
     let only = json!({"mag": [[20, 20], [400, 120]]});
     check(2, &[&mix[..], &["--array", "mag", "--only-named"]].concat(), only);
-    let by_object = json!({"empty": [[1, 120], null], "mag": [[20, 120], [400, 120]], "ra": [[400], null]});
+    let by_object = json!({"empty": [[1, 120], null], "mag": [[80, 120], [400, 120]], "ra": [[400], null]});
     check(3, &["--for", "object=1"], with(by_object));
     let large = json!({"empty": [[1, 120], null], "mag": [[100, 120], [400, 120]]});
     check(4, &["--for", "epoch=1,object=4", "--chunk-bytes", "64kB"], with(large));
