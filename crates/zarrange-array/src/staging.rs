@@ -69,7 +69,7 @@ impl Staging {
             self.published = true;
         }
         if durable {
-            self.parent.change(Change::Sync)?;
+            self.parent.change(Change::SyncNames)?;
         }
         Ok(())
     }

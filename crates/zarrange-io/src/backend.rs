@@ -117,6 +117,9 @@ pub enum Change<'a> {
     },
     /// Makes everything written so far durable.
     Sync,
+    /// Makes the names directly in the store durable, whose objects are durable already: less than [`Self::Sync`], which waits for
+    /// everybody's data on the same file system.
+    SyncNames,
 }
 
 /// What a request is about.

@@ -215,6 +215,7 @@ impl Store {
                 Change::Exchange { a: self.full_key(a, &mut one), b: self.full_key(b, &mut two) }
             }
             Change::Sync => Change::Sync,
+            Change::SyncNames => Change::SyncNames,
         })
     }
 

@@ -282,6 +282,7 @@ fn names() {
         store.change(Change::Rename { from: "old", to: "fresh/place" }).unwrap();
         assert_eq!(read(store, "fresh/place/2", 9).unwrap().unwrap(), b"2");
         store.change(Change::Sync).unwrap();
+        store.change(Change::SyncNames).unwrap();
         assert!(store.change(Change::Rename { from: "old", to: "x" }).is_err());
     });
 }

@@ -331,6 +331,7 @@ impl Namespace for Directory {
             }
             // The whole file system at once: far cheaper than an fsync for each of thousands of chunks.
             Change::Sync => rustix::fs::syncfs(&self.root).map_err(|e| self.error("sync", "", e)),
+            Change::SyncNames => rustix::fs::fsync(&self.root).map_err(|e| self.error("sync", "", e)),
         }
     }
 }

@@ -162,7 +162,7 @@ impl Namespace for Memory {
                 self.put_below(at_a, a, b);
                 self.put_below(at_b, b, a);
             }
-            Change::Sync => {}
+            Change::Sync | Change::SyncNames => {}
         }
         Ok(())
     }
