@@ -1,11 +1,17 @@
 //! `zarrange-bench`: measures what zarrange does, with its reference in the same run.
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
+use bench_harness::backend::{BACKENDS, opener};
 use bench_harness::cases::{CASES, Case};
 use bench_harness::machine::Machine;
 use bench_harness::report::Report;
 use bench_harness::roofline::{Options, measure, small_memory, target};
+use bench_harness::sweep::cell::measure as measure_cell;
+use bench_harness::sweep::dataset::Size;
+use bench_harness::sweep::record::{CacheState, Outcome};
+use bench_harness::sweep::{Done, Options as SweepOptions, sweep};
 use bench_harness::{light_curves, place};
 use clap::{Parser, Subcommand};
 
@@ -21,6 +27,52 @@ struct Args {
 enum Command {
     /// The engine against the codecs, a copy in memory and the device, on the same data in one run
     Roofline(RooflineArgs),
+    /// Reads every layout in every way: amplification, requests, latency
+    Sweep(SweepArgs),
+    /// Measures one cell of a sweep, as told on stdin
+    #[command(hide = true)]
+    Cell,
+}
+
+#[derive(Debug, clap::Args)]
+struct SweepArgs {
+    /// A survey (photometry), a recipe (FILE.toml) or the location of an array
+    #[arg(long, default_value = "photometry")]
+    dataset: String,
+    /// Sizes of a survey, `OBJECTSxEPOCHS` [default: that of its recipe]
+    #[arg(long, value_name = "SIZE", value_delimiter = ',', value_parser = Size::parse)]
+    sizes: Vec<Size>,
+    /// A list of layouts (standard, quick) or a file [default: standard]
+    #[arg(long)]
+    layouts: Option<String>,
+    /// Backends: std, mmap, `io_uring` [default: all that work here]
+    #[arg(long, value_delimiter = ',')]
+    backends: Vec<String>,
+    /// States of the page cache at the beginning of a cell: cold, warm
+    #[arg(long, value_delimiter = ',', default_value = "cold,warm", value_parser = cache_state)]
+    cache: Vec<CacheState>,
+    /// epoch, object, block:N, window:N, random:N, or a mix such as epoch=0.2,object=0.8, each also @RATE
+    #[arg(long, num_args = 1.., default_values = ["epoch", "object", "random:32"])]
+    workloads: Vec<String>,
+    /// Operations of a cell, at most
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    operations: u64,
+    /// A few layouts and operations: a first look within two minutes
+    #[arg(long)]
+    quick: bool,
+    /// Where datasets and layouts are kept [default: below target/]
+    #[arg(long)]
+    dir: Option<PathBuf>,
+    /// File for the records, as JSON lines; a sweep that was stopped goes on there
+    #[arg(long)]
+    out: PathBuf,
+}
+
+fn cache_state(text: &str) -> Result<CacheState, String> {
+    [CacheState::Cold, CacheState::Warm]
+        .into_iter()
+        .find(|state| state.name() == text)
+        .ok_or_else(|| format!("{text:?} is neither cold nor warm"))
 }
 
 #[derive(Debug, clap::Args)]
@@ -43,7 +95,69 @@ struct RooflineArgs {
 }
 
 fn main() -> anyhow::Result<()> {
-    let Command::Roofline(args) = Args::parse().command;
+    match Args::parse().command {
+        Command::Roofline(args) => roofline(args),
+        Command::Sweep(args) => run_sweep(args),
+        Command::Cell => run_cell(),
+    }
+}
+
+fn run_sweep(args: SweepArgs) -> anyhow::Result<()> {
+    let (layouts, operations, bytes_max) = if args.quick {
+        ("quick", args.operations.min(16), 64 << 20)
+    } else {
+        ("standard", args.operations, 512 << 20)
+    };
+    let works = |name: &&&str| opener(name).is_ok();
+    let backends = if args.backends.is_empty() {
+        BACKENDS.iter().filter(works).map(|name| (*name).to_owned()).collect()
+    } else {
+        args.backends
+    };
+    let options = SweepOptions {
+        dataset: args.dataset,
+        sizes: args.sizes,
+        layouts: args.layouts.unwrap_or_else(|| layouts.to_owned()),
+        backends,
+        caches: args.cache,
+        workloads: args.workloads,
+        operations,
+        bytes_max,
+        dir: args.dir.map_or_else(place::data, Ok)?,
+    };
+    let terminal = std::io::stderr().is_terminal();
+    let mut last = String::new();
+    let done = sweep(&options, &args.out, &std::env::current_exe()?, &mut |k, of, cell| {
+        let line = format!("{}: {}", cell.dataset.name, cell.layout.name);
+        if terminal {
+            eprint!("\r\x1b[K[{k}/{of}] {line}, {}, {} {}", cell.workload, cell.cache.name(), cell.backend);
+        } else if line != last {
+            eprintln!("[{k}/{of}] {line}");
+        }
+        last = line;
+    })?;
+    if terminal {
+        eprintln!();
+    }
+    let Done { measured, known, unmeasured } = done;
+    println!(
+        "{measured} cells measured, {known} were known, {unmeasured} could not be measured: {}",
+        args.out.display()
+    );
+    Ok(())
+}
+
+fn run_cell() -> anyhow::Result<()> {
+    let order = serde_json::from_reader(std::io::stdin().lock())?;
+    let outcome = match measure_cell(&order) {
+        Ok(measures) => Outcome::Measured(Box::new(measures)),
+        Err(error) => Outcome::Unmeasured(format!("{error:#}")),
+    };
+    println!("{}", serde_json::to_string(&outcome)?);
+    Ok(())
+}
+
+fn roofline(args: RooflineArgs) -> anyhow::Result<()> {
     let dir = match args.dir {
         Some(dir) => dir.canonicalize()?,
         None => place::data()?,

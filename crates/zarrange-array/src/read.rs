@@ -145,6 +145,7 @@ impl<'a> ChunkReader<'a> {
                 match std::mem::replace(&mut request.result, Ok(0)) {
                     Ok(bytes) => {
                         self.cost.bytes += bytes as u64;
+                        self.cost.stored_bytes += bytes as u64;
                         Some(bytes)
                     }
                     Err(e) if e.is_not_found() => None,
@@ -183,6 +184,7 @@ impl<'a> ChunkReader<'a> {
         let index = codec.decode_index(&encoded, bytes).map_err(damaged)?;
         self.cost.requests += 1;
         self.cost.bytes += encoded.len() as u64;
+        self.cost.stored_bytes += encoded.len() as u64;
         let full = store.full_key(&self.key, &mut String::new()).to_owned();
         Ok(Some(ShardReader { object, key: self.key.clone(), full, index }))
     }
@@ -240,6 +242,7 @@ impl<'a> ChunkReader<'a> {
         store.read(&mut batch);
         self.cost.requests += batch.len() as u64;
         self.cost.bytes += filled as u64;
+        self.cost.stored_bytes += ranges.iter().map(|range| range.end - range.start).sum::<u64>();
         let failed = batch.iter_mut().zip(runs()).find_map(|(request, run)| {
             let source = std::mem::replace(&mut request.result, Ok(0)).err()?;
             let key = shard.inner_key(inner[chunks[run.items.start]]);
@@ -332,6 +335,11 @@ impl ShardReader {
     pub fn inner_key(&self, inner: u64) -> String {
         format!("{} inner chunk {inner}", self.key)
     }
+
+    /// Stored bytes of inner chunk `inner`; 0 for one that is missing.
+    pub fn stored_bytes(&self, inner: u64) -> u64 {
+        self.index.get(index(inner)).map_or(0, |(_, bytes)| bytes)
+    }
 }
 
 /// What reading a region cost.
@@ -341,8 +349,12 @@ pub struct ReadCost {
     pub chunks: u64,
     /// Reads of the store, those of shard indexes included.
     pub requests: u64,
-    /// Stored bytes that were read.
+    /// Bytes that were read, those between neighbouring chunks included that are read in one request.
     pub bytes: u64,
+    /// Stored bytes of the chunks and shard indexes that were wanted.
+    pub stored_bytes: u64,
+    /// Array bytes of the chunks that the regions overlap, missing ones included: what of the array has to be handled to get at them.
+    pub chunk_bytes: u64,
 }
 
 impl Array {

@@ -27,6 +27,8 @@ pub struct RegionReader<'a> {
     encoded: Vec<u8>,
     plain: Vec<u8>,
     batch: Batch,
+    /// Array bytes of the chunks that regions overlapped.
+    chunk_bytes: u64,
 }
 
 /// Chunks that are read together.
@@ -56,12 +58,12 @@ impl<'a> RegionReader<'a> {
         let (elements, reader) = (array.elements()?, ChunkReader::new(array)?);
         let plain = vec![0; elements.chain().chunk_bytes()];
         let (shards, encoded, batch) = (Vec::new(), Vec::new(), Batch::default());
-        Ok(Self { array, elements, reader, shards, encoded, plain, batch })
+        Ok(Self { array, elements, reader, shards, encoded, plain, batch, chunk_bytes: 0 })
     }
 
     /// What it has read so far.
     pub const fn cost(&self) -> ReadCost {
-        self.reader.cost()
+        ReadCost { chunk_bytes: self.chunk_bytes, ..self.reader.cost() }
     }
 
     /// Reads `region` into `out`, in C order and native byte order.
@@ -140,7 +142,9 @@ impl<'a> RegionReader<'a> {
         batch.wanted.clear();
         batch.parts.clear();
         for unit in units {
-            let Some(wanted) = elements.units.region(&unit).intersect(part) else { continue };
+            let whole = elements.units.region(&unit);
+            let Some(wanted) = whole.intersect(part) else { continue };
+            self.chunk_bytes += whole.elements() * item_bytes as u64;
             let chunk = Layout::c_order(elements.units.cell(&unit), item_bytes as u64);
             let last: Dims = (0..wanted.rank()).map(|d| wanted.end(d) - 1).collect();
             batch.parts.push(index(chunk.offset(wanted.start()))..index(chunk.offset(&last)) + item_bytes);

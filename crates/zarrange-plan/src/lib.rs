@@ -15,6 +15,7 @@
 //!
 //! Rejected: lists of tasks. A tile is an arithmetic range, so the plan of 10^13 chunks is as small as any other.
 
+mod access;
 mod cost;
 mod error;
 #[cfg(test)]
@@ -31,6 +32,7 @@ mod single;
 mod staged;
 mod tiles;
 
+pub use access::{Touched, touched};
 pub use error::PlanError;
 pub use explain::{bytes_text, seconds_text};
 pub use memory::{BATCH_BYTES, CONTEXT_ALLOWANCE_BYTES, SLAB_BYTES_MAX};

@@ -5,12 +5,10 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Context as _;
-use serde_json::{Map, json};
-use zarrange_array::{Array, ArraySpec, Document, Layout, Node, ReadCost, Staging};
-use zarrange_codec::Scratch;
+use zarrange_array::{Node, ReadCost};
 use zarrange_grid::{Dims, Region};
 use zarrange_io::{Location, Opener};
-use zarrange_lightcurve::Survey;
+use zarrange_lightcurve::{Survey, write_survey};
 use zarrange_plan::{Costs, bytes_text};
 use zarrange_rechunk::{
     ChunkSpec, Codecs, Durability, Job, KeySeparator, Named, Progress, Verify, prepare, run as run_job,
@@ -97,35 +95,9 @@ fn step(what: &str, work: impl FnOnce() -> anyhow::Result<String>) -> anyhow::Re
 
 /// Writes the survey epoch by epoch.
 fn fill(survey: &Survey, location: &Location, io: &Opener) -> anyhow::Result<String> {
-    let shape = vec![survey.objects, survey.epochs, VALUES];
-    let none = Layout { chunk: Vec::new(), shard: None, codecs: Vec::new() };
-    let document = Document::new(&ArraySpec {
-        shape: shape.clone(),
-        data_type: "float32",
-        fill_value: json!("NaN"),
-        layout: Layout {
-            chunk: vec![survey.objects, 1, VALUES],
-            shard: None,
-            codecs: Codecs::Zstd(3).resolve(&none, 4),
-        },
-        dimension_names: vec!["object", "epoch", "value"],
-        attributes: Map::from_iter([("seed".to_owned(), json!(survey.seed))]),
-    });
-    let staging = Staging::begin(location, true, io)?;
-    let array = Array::new(staging.store()?, document, 3)?;
-    let mut scratch = Scratch::new(array.elements()?.chain());
     let bar = Bar::new(ProgressArg::Auto);
     bar.begin("fill", survey.epochs);
-    for epoch in 0..survey.epochs {
-        let region =
-            Region::new(Dims::from_slice(&[0, epoch, 0]), Dims::from_slice(&[survey.objects, 1, VALUES]));
-        let data: Vec<u8> = survey.epoch(epoch).iter().flat_map(|v| v.to_ne_bytes()).collect();
-        array.write_region(&region, &data, &mut scratch)?;
-        bar.advance(1);
-    }
-    drop(bar);
-    array.write_metadata()?;
-    staging.publish(false)?;
+    write_survey(survey, location, io, &mut |epochs| bar.advance(epochs))?;
     Ok(format!("{} chunks", table::count(survey.epochs)))
 }
 

@@ -1,0 +1,206 @@
+//! Sweeps: every layout read in every way, through every backend, cold and warm.
+//!
+//! A [`cell`] is measured in a process of its own. What was measured is a line of a file at once, so a sweep that is stopped goes on
+//! where it was: cells that the file has are not measured again.
+
+pub mod cell;
+pub mod dataset;
+pub mod layout;
+pub mod record;
+pub mod stored;
+pub mod workload;
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, ensure};
+
+use crate::backend::BACKENDS;
+use crate::machine::Machine;
+use cell::Order;
+use dataset::{Dataset, Size};
+use record::{CacheState, Cell, Outcome, Record, SCHEMA};
+use stored::{Stored, stored};
+use workload::Workload;
+
+/// What to sweep over.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// A survey, a recipe, or an array.
+    pub dataset: String,
+    /// Sizes of a survey; that of its recipe if there is none.
+    pub sizes: Vec<Size>,
+    /// A built-in list of layouts, or a file.
+    pub layouts: String,
+    /// Backends by name.
+    pub backends: Vec<String>,
+    /// States of the cache.
+    pub caches: Vec<CacheState>,
+    /// Workloads as text.
+    pub workloads: Vec<String>,
+    /// Operations of a cell at most.
+    pub operations: u64,
+    /// Array bytes that the operations of a cell may handle; fewer operations where they would be more.
+    pub bytes_max: u64,
+    /// Where datasets and layouts are kept.
+    pub dir: PathBuf,
+}
+
+/// Operations of a cell at least, whatever they read.
+const OPERATIONS_MIN: u64 = 3;
+
+/// What a sweep did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Done {
+    /// Cells measured.
+    pub measured: u64,
+    /// Cells that the file had already.
+    pub known: u64,
+    /// Cells that could not be measured.
+    pub unmeasured: u64,
+}
+
+/// Sweeps, and appends what it finds to `out`; `progress` is told about each cell before it is measured: its number, how many there
+/// are of this dataset, and what it is. `program` measures a cell: this one, called as `zarrange-bench cell`.
+///
+/// # Errors
+/// If a name is unknown, a dataset or layout cannot be made, or `out` cannot be written. What was measured is in `out`.
+pub fn sweep(
+    options: &Options,
+    out: &Path,
+    program: &Path,
+    progress: &mut dyn FnMut(usize, usize, &Cell),
+) -> anyhow::Result<Done> {
+    for name in &options.backends {
+        ensure!(BACKENDS.contains(&name.as_str()), "backend {name:?} is none of {}", BACKENDS.join(", "));
+    }
+    let workloads =
+        options.workloads.iter().map(|w| Workload::parse(w)).collect::<anyhow::Result<Vec<_>>>()?;
+    std::fs::create_dir_all(&options.dir)?;
+    let known = resume(out)?;
+    let mut file = File::options().create(true).append(true).open(out)?;
+    let (commit, machine) = (commit(), Machine::here(&options.dir));
+    let mut done = Done::default();
+    let sizes: Vec<Option<Size>> =
+        if options.sizes.is_empty() { vec![None] } else { options.sizes.iter().copied().map(Some).collect() };
+    for size in sizes {
+        let dataset = dataset::dataset(&options.dataset, size, &options.dir)?;
+        let orders = Orders { options, dataset: &dataset, workloads: &workloads };
+        let cells = orders.cells()?;
+        for (k, cell) in cells.iter().enumerate() {
+            if known.contains(cell) {
+                done.known += 1;
+                continue;
+            }
+            progress(k + 1, cells.len(), cell);
+            let outcome = match orders.order(cell).and_then(|order| run(program, &order)) {
+                Ok(outcome) => outcome,
+                Err(error) => Outcome::Unmeasured(format!("{error:#}")),
+            };
+            match &outcome {
+                Outcome::Measured(_) => done.measured += 1,
+                Outcome::Unmeasured(_) => done.unmeasured += 1,
+            }
+            let (commit, machine, cell) = (commit.clone(), machine.clone(), cell.clone());
+            let record = Record { schema: SCHEMA, commit, machine, cell, outcome };
+            let mut line = serde_json::to_vec(&record)?;
+            line.push(b'\n');
+            file.write_all(&line).with_context(|| out.display().to_string())?;
+        }
+    }
+    Ok(done)
+}
+
+/// The cells of a file that was begun; a line that was cut off is taken away.
+fn resume(out: &Path) -> anyhow::Result<HashSet<Cell>> {
+    if !out.exists() {
+        return Ok(HashSet::new());
+    }
+    let records = record::read(out)?;
+    let text = std::fs::read(out)?;
+    let whole = text.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+    File::options().write(true).open(out)?.set_len(whole as u64)?;
+    Ok(records.into_iter().map(|record| record.cell).collect())
+}
+
+/// The cells of a dataset.
+struct Orders<'a> {
+    options: &'a Options,
+    dataset: &'a Dataset,
+    workloads: &'a [Workload],
+}
+
+impl Orders<'_> {
+    /// All cells, layout by layout.
+    fn cells(&self) -> anyhow::Result<Vec<Cell>> {
+        let Self { options, dataset, workloads } = self;
+        let mut out = Vec::new();
+        for layout in layout::layouts(&options.layouts, &dataset.facts)? {
+            for workload in *workloads {
+                let operations = self.operations(&layout.chunk, workload)?;
+                for (backend, cache) in
+                    options.backends.iter().flat_map(|b| options.caches.iter().map(move |c| (b, *c)))
+                {
+                    let (dataset, layout) = (dataset.facts.clone(), layout.clone());
+                    let (workload, backend) = (workload.name.clone(), backend.clone());
+                    out.push(Cell { dataset, layout, workload, operations, backend, cache });
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    /// How many operations handle no more than the bytes allowed.
+    fn operations(&self, chunk: &[u64], workload: &Workload) -> anyhow::Result<u64> {
+        let facts = &self.dataset.facts;
+        let tried = workload.operations(facts, 16)?;
+        let mut bytes = 0;
+        for region in tried.iter().flatten() {
+            bytes += zarrange_plan::touched(&facts.shape, chunk, region)?.elements * facts.item_bytes;
+        }
+        let each = (bytes / tried.len().max(1) as u64).max(1);
+        Ok((self.options.bytes_max / each).clamp(OPERATIONS_MIN, self.options.operations.max(OPERATIONS_MIN)))
+    }
+
+    /// The cell with its layout made and its costs predicted.
+    fn order(&self, cell: &Cell) -> anyhow::Result<Order> {
+        let Stored { path, made } = stored(self.dataset, &cell.layout, &self.options.dir)?;
+        let workload = Workload::parse(&cell.workload)?;
+        let operations = workload.operations(&cell.dataset, cell.operations)?;
+        let prediction = stored::predict(&path, &operations)?;
+        Ok(Order { cell: cell.clone(), path, made, prediction })
+    }
+}
+
+/// Measures a cell in a process of its own.
+fn run(program: &Path, order: &Order) -> anyhow::Result<Outcome> {
+    let mut child = Command::new(program)
+        .arg("cell")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| program.display().to_string())?;
+    let text = serde_json::to_vec(order)?;
+    child.stdin.take().context("a pipe")?.write_all(&text)?;
+    let output = child.wait_with_output()?;
+    let message = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "the process ended with {}: {}", output.status, message.trim());
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+/// The commit of the program, with `+` if sources were changed since; `unknown` outside a checkout.
+fn commit() -> String {
+    let git = |args: &[&str]| {
+        let dir = env!("CARGO_MANIFEST_DIR");
+        let output = Command::new("git").args(["-C", dir]).args(args).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let Some(commit) = git(&["rev-parse", "--short", "HEAD"]) else { return "unknown".to_owned() };
+    let changed =
+        git(&["status", "--porcelain", "--untracked-files=no"]).is_some_and(|text| !text.is_empty());
+    if changed { commit + "+" } else { commit }
+}

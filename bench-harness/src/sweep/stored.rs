@@ -1,0 +1,192 @@
+//! A layout of a dataset, made once by the engine and used again.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
+use zarrange_array::{Array, ChunkReader, Elements, Node};
+use zarrange_codec::ArrayCodec;
+use zarrange_grid::{Dims, Layout, Region};
+use zarrange_io::{Location, Opener};
+use zarrange_plan::{Costs, touched};
+use zarrange_rechunk::{
+    ChunkSpec, Codecs, Durability, Job, KeySeparator, Named, NoProgress, Verify, prepare, run,
+};
+
+use crate::sweep::dataset::Dataset;
+use crate::sweep::record::{DatasetFacts, LayoutFacts};
+
+/// Memory for making layouts.
+const MEMORY_BYTES: u64 = 1 << 30;
+
+/// A layout on the disk.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What making it cost.
+    pub made: Made,
+}
+
+/// What is noted beside a layout when it was made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Made {
+    dataset: DatasetFacts,
+    layout: LayoutFacts,
+    /// Time that rechunking to it took.
+    pub rechunk_s: f64,
+    /// Stored bytes.
+    pub bytes: u64,
+    /// Objects that hold them.
+    pub objects: u64,
+}
+
+/// What a workload will cost in a layout.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Prediction {
+    /// Chunks that will be handled.
+    pub chunks: u64,
+    /// Their array bytes.
+    pub chunk_bytes: u64,
+    /// Stored bytes of the chunks and of the indexes of the shards.
+    pub stored_bytes: u64,
+}
+
+/// The layout of `dataset` in `dir`, made if it is not there.
+///
+/// # Errors
+/// If it cannot be made.
+pub fn stored(dataset: &Dataset, layout: &LayoutFacts, dir: &Path) -> anyhow::Result<Stored> {
+    let safe = |name: &str| name.replace(|c: char| !c.is_ascii_alphanumeric() && c != '-', "_");
+    let stem = format!("{}--{}", safe(&dataset.facts.name), safe(&layout.name));
+    let (path, note) = (dir.join(format!("{stem}.zarr")), dir.join(format!("{stem}.json")));
+    let known: Option<Made> =
+        std::fs::read_to_string(&note).ok().and_then(|text| serde_json::from_str(&text).ok());
+    if let Some(made) = known.filter(|made| made.dataset == dataset.facts && made.layout == *layout)
+        && path.join("zarr.json").exists()
+    {
+        return Ok(Stored { path, made });
+    }
+    let begin = Instant::now();
+    rechunk(dataset, layout, &path).with_context(|| format!("layout {:?}", layout.name))?;
+    let rechunk_s = begin.elapsed().as_secs_f64();
+    let (mut bytes, mut objects) = (0, 0);
+    Opener::default().open(&Location::Path(path.clone()))?.walk("", &mut |key, size| {
+        if key != "zarr.json" {
+            (bytes, objects) = (bytes + size, objects + 1);
+        }
+    })?;
+    let made = Made { dataset: dataset.facts.clone(), layout: layout.clone(), rechunk_s, bytes, objects };
+    std::fs::write(&note, serde_json::to_vec(&made)?)?;
+    Ok(Stored { path, made })
+}
+
+fn rechunk(dataset: &Dataset, layout: &LayoutFacts, path: &Path) -> anyhow::Result<()> {
+    let named = |shape: &[u64]| -> anyhow::Result<Named> {
+        let sizes = shape.iter().map(|n| i64::try_from(*n)).collect::<Result<_, _>>()?;
+        Ok(Named { array: None, spec: ChunkSpec::Sizes(sizes) })
+    };
+    let shard = layout.shard.as_deref().map_or(Ok(Named { array: None, spec: ChunkSpec::None }), named)?;
+    let job = Job {
+        source: dataset.location.clone(),
+        target: Location::Path(path.to_owned()),
+        chunks: vec![named(&layout.chunk)?],
+        shards: vec![shard],
+        mix: None,
+        arrays: Vec::new(),
+        only_named: false,
+        codecs: Codecs::parse(&layout.codecs)?,
+        key_separator: KeySeparator::Auto,
+        memory_bytes_max: MEMORY_BYTES,
+        threads: std::thread::available_parallelism().map_or(1, |n| n.get() as u64),
+        temp: None,
+        verify: Verify::Sample,
+        durability: Durability::Commit,
+        overwrite: true,
+        io: Opener::auto()?,
+        costs: Costs::default(),
+        way: None,
+    };
+    run(prepare(job)?, &NoProgress)?;
+    Ok(())
+}
+
+/// Stored sizes of the chunks of an array, looked up as they are asked for.
+struct Sizes<'a> {
+    array: &'a Array,
+    reader: ChunkReader<'a>,
+    /// By number of the shard, or of the chunk where there are none: bytes of its inner chunks, or of itself.
+    known: HashMap<u64, Vec<u64>>,
+}
+
+impl Sizes<'_> {
+    fn of(&mut self, unit: &Dims) -> anyhow::Result<u64> {
+        let elements = self.array.elements()?;
+        let objects = self.array.objects();
+        let start = elements.units.region(unit);
+        let object: Dims = start.start().iter().zip(objects.chunk_shape()).map(|(s, c)| s / c).collect();
+        let number = objects.all().linear(&object);
+        let inner = match &elements.codec {
+            ArrayCodec::Shards(_) => self.array.inner_number(elements, &object, unit),
+            ArrayCodec::Chunks(_) | ArrayCodec::Slices(_) => 0,
+        };
+        if !self.known.contains_key(&number) {
+            let sizes = match &elements.codec {
+                ArrayCodec::Shards(codec) => {
+                    let shard = self.reader.open_shard(&object)?;
+                    let count = codec.grid().count();
+                    (0..count).map(|k| shard.as_ref().map_or(0, |shard| shard.stored_bytes(k))).collect()
+                }
+                ArrayCodec::Chunks(_) | ArrayCodec::Slices(_) => {
+                    let key = self.array.key(&object);
+                    let object = self.array.store().open(&key, zarrange_io::Access::Read)?;
+                    vec![object.map_or(Ok(0), |object| object.bytes())?]
+                }
+            };
+            self.known.insert(number, sizes);
+        }
+        Ok(self.known[&number].get(zarrange_grid::index(inner)).copied().unwrap_or(0))
+    }
+}
+
+/// Bytes of a chunk from the first element that `region` wants to the last: all that is read of one whose elements are stored as they
+/// are.
+fn span(elements: &Elements, unit: &Dims, region: &Region) -> u64 {
+    let Some(wanted) = elements.units.region(unit).intersect(region) else { return 0 };
+    let item_bytes = elements.item_bytes() as u64;
+    let chunk = Layout::c_order(elements.units.cell(unit), item_bytes);
+    let last: Dims = (0..wanted.rank()).map(|d| wanted.end(d) - 1).collect();
+    chunk.offset(&last) - chunk.offset(wanted.start()) + item_bytes
+}
+
+/// What `operations` will cost in the layout at `path`: chunks by the formula, bytes by the sizes of what is stored.
+///
+/// # Errors
+/// If the layout cannot be read.
+pub fn predict(path: &Path, operations: &[Vec<Region>]) -> anyhow::Result<Prediction> {
+    let node = zarrange_array::open(&Opener::default().open(&Location::Path(path.to_owned()))?)?;
+    let Node::Array(array) = node else { anyhow::bail!("{} is not an array", path.display()) };
+    let elements = array.elements()?;
+    let mut sizes = Sizes { array: &array, reader: ChunkReader::new(&array)?, known: HashMap::new() };
+    let partial = elements.chain().stores_c_order();
+    let mut total = Prediction::default();
+    let mut shards = std::collections::HashSet::new();
+    for region in operations.iter().flatten() {
+        let found = touched(array.shape(), elements.units.chunk_shape(), region)?;
+        total.chunks += found.chunks;
+        total.chunk_bytes += found.elements * elements.item_bytes() as u64;
+        let covering = elements.units.covering(region);
+        for unit in (0..covering.elements()).map(|k| covering.unravel(k)) {
+            let whole = sizes.of(&unit)?;
+            total.stored_bytes += if partial { whole.min(span(elements, &unit, region)) } else { whole };
+        }
+        if let ArrayCodec::Shards(codec) = &elements.codec {
+            let objects = array.objects().covering(region);
+            let new = (0..objects.elements()).filter(|k| shards.insert(objects.unravel(*k))).count();
+            total.stored_bytes += new as u64 * codec.index_bytes() as u64;
+        }
+    }
+    Ok(total)
+}
