@@ -5,14 +5,16 @@ use std::path::PathBuf;
 
 use bench_harness::backend::{BACKENDS, opener};
 use bench_harness::cases::{CASES, Case};
+use bench_harness::gate::{self, Baseline};
 use bench_harness::machine::Machine;
+use bench_harness::pairs::Interval;
 use bench_harness::report::Report;
 use bench_harness::roofline::{Options, measure, small_memory, target};
-use bench_harness::sweep::cell::measure as measure_cell;
+use bench_harness::sweep::cell::{Inject, measure as measure_cell};
 use bench_harness::sweep::dataset::Size;
-use bench_harness::sweep::record::{CacheState, Outcome};
-use bench_harness::sweep::{Done, Options as SweepOptions, sweep};
-use bench_harness::{light_curves, place};
+use bench_harness::sweep::record::{self, CacheState, Outcome};
+use bench_harness::sweep::{Done, Options as SweepOptions, Runner, sweep};
+use bench_harness::{light_curves, pairs, place};
 use clap::{Parser, Subcommand};
 
 /// Measures zarrange against what the machine allows.
@@ -29,9 +31,59 @@ enum Command {
     Roofline(RooflineArgs),
     /// Reads every layout in every way: amplification, requests, latency
     Sweep(SweepArgs),
+    /// Holds a sweep against the baseline: exit code 1 where a counter got worse
+    Gate(GateArgs),
+    /// Measures the same cells by two programs in turns
+    Pairs(PairsArgs),
+    /// Compares two files of pairs: the ratio of their times, with an interval
+    Compare(CompareArgs),
     /// Measures one cell of a sweep, as told on stdin
     #[command(hide = true)]
     Cell,
+}
+
+#[derive(Debug, clap::Args)]
+struct GateArgs {
+    /// Records of a sweep
+    raw: PathBuf,
+    /// What they are held against
+    #[arg(long, default_value = "results/baseline.jsonl")]
+    baseline: PathBuf,
+    /// Output of `cargo bench --bench instructions`, to be held against the baseline too
+    #[arg(long, value_name = "FILE")]
+    instructions: Option<PathBuf>,
+    /// Write a new baseline instead
+    #[arg(long)]
+    update: bool,
+}
+
+#[derive(Debug, clap::Args)]
+struct PairsArgs {
+    /// The program of before
+    #[arg(long, value_name = "PROGRAM")]
+    a: PathBuf,
+    /// The program of now [default: this one]
+    #[arg(long, value_name = "PROGRAM")]
+    b: Option<PathBuf>,
+    /// Turns: each program measures every cell once in each
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(5..=1000))]
+    turns: u64,
+    /// File for the records of B
+    #[arg(long)]
+    out_b: PathBuf,
+    #[command(flatten)]
+    sweep: SweepArgs,
+}
+
+#[derive(Debug, clap::Args)]
+struct CompareArgs {
+    /// Records of the program of before
+    a: PathBuf,
+    /// Records of the program of now, measured in turns with it
+    b: PathBuf,
+    /// Slower by this is too slow: exit code 1 where the whole interval lies above
+    #[arg(long, default_value_t = 1.02)]
+    margin: f64,
 }
 
 #[derive(Debug, clap::Args)]
@@ -66,6 +118,9 @@ struct SweepArgs {
     /// File for the records, as JSON lines; a sweep that was stopped goes on there
     #[arg(long)]
     out: PathBuf,
+    /// Do something badly, to see that it is noticed
+    #[arg(long, hide = true)]
+    inject: Option<Inject>,
 }
 
 fn cache_state(text: &str) -> Result<CacheState, String> {
@@ -98,11 +153,58 @@ fn main() -> anyhow::Result<()> {
     match Args::parse().command {
         Command::Roofline(args) => roofline(args),
         Command::Sweep(args) => run_sweep(args),
+        Command::Gate(args) => run_gate(&args),
+        Command::Pairs(args) => run_pairs(args),
+        Command::Compare(args) => run_compare(&args),
         Command::Cell => run_cell(),
     }
 }
 
 fn run_sweep(args: SweepArgs) -> anyhow::Result<()> {
+    let runner = Runner { program: std::env::current_exe()?, out: args.out.clone(), inject: args.inject };
+    sweep_with(args, &[runner], 1)
+}
+
+/// Both programs on the same cells; what is done badly on purpose, B does.
+fn run_pairs(args: PairsArgs) -> anyhow::Result<()> {
+    let PairsArgs { a, b, turns, out_b, sweep } = args;
+    let before = Runner { program: a, out: sweep.out.clone(), inject: None };
+    let now = Runner { program: b.map_or_else(std::env::current_exe, Ok)?, out: out_b, inject: sweep.inject };
+    sweep_with(sweep, &[before, now], turns)
+}
+
+fn run_gate(args: &GateArgs) -> anyhow::Result<()> {
+    let instructions = match &args.instructions {
+        None => std::collections::BTreeMap::new(),
+        Some(file) => gate::instructions(&std::fs::read_to_string(file)?)?,
+    };
+    let now = Baseline::of(&record::read(&args.raw)?, instructions);
+    if args.update {
+        now.write(&args.baseline)?;
+        println!("a new baseline: {}", args.baseline.display());
+        return Ok(());
+    }
+    let verdict = Baseline::read(&args.baseline)?.compare(&now);
+    println!("{verdict}");
+    if verdict.passes() { Ok(()) } else { std::process::exit(1) }
+}
+
+fn run_compare(args: &CompareArgs) -> anyhow::Result<()> {
+    let (a, b) = pairs::read(&args.a, &args.b)?;
+    let ratios = pairs::ratios(&a, &b)?;
+    let interval = Interval::of(&ratios)?;
+    let Interval { mean, low, high } = interval;
+    let (before, now) = pairs::commits(&a, &b);
+    let slower = interval.is_above(args.margin);
+    let verdict = if slower { "slower" } else { "not slower beyond doubt" };
+    println!(
+        "{now} takes {mean:.3} times as long as {before} (99 % within {low:.3} to {high:.3}, {} turns): {verdict}",
+        ratios.len()
+    );
+    if slower { std::process::exit(1) } else { Ok(()) }
+}
+
+fn sweep_with(args: SweepArgs, runners: &[Runner], turns: u64) -> anyhow::Result<()> {
     let (layouts, operations, bytes_max) = if args.quick {
         ("quick", args.operations.min(16), 64 << 20)
     } else {
@@ -124,10 +226,11 @@ fn run_sweep(args: SweepArgs) -> anyhow::Result<()> {
         operations,
         bytes_max,
         dir: args.dir.map_or_else(place::data, Ok)?,
+        turns,
     };
     let terminal = std::io::stderr().is_terminal();
     let mut last = String::new();
-    let done = sweep(&options, &args.out, &std::env::current_exe()?, &mut |k, of, cell| {
+    let done = sweep(&options, runners, &mut |k, of, cell| {
         let line = format!("{}: {}", cell.dataset.name, cell.layout.name);
         if terminal {
             eprint!("\r\x1b[K[{k}/{of}] {line}, {}, {} {}", cell.workload, cell.cache.name(), cell.backend);

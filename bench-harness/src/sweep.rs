@@ -20,7 +20,7 @@ use anyhow::{Context as _, ensure};
 
 use crate::backend::BACKENDS;
 use crate::machine::Machine;
-use cell::Order;
+use cell::{Inject, Order};
 use dataset::{Dataset, Size};
 use record::{CacheState, Cell, Outcome, Record, SCHEMA};
 use stored::{Stored, stored};
@@ -47,6 +47,19 @@ pub struct Options {
     pub bytes_max: u64,
     /// Where datasets and layouts are kept.
     pub dir: PathBuf,
+    /// How often each cell is measured, the programs in turns.
+    pub turns: u64,
+}
+
+/// A program that measures cells, and where its records go.
+#[derive(Clone, Debug)]
+pub struct Runner {
+    /// `zarrange-bench`, called as `zarrange-bench cell`.
+    pub program: PathBuf,
+    /// JSON lines; cells that are there are not measured again.
+    pub out: PathBuf,
+    /// What it does badly on purpose.
+    pub inject: Option<Inject>,
 }
 
 /// Operations of a cell at least, whatever they read.
@@ -63,15 +76,14 @@ pub struct Done {
     pub unmeasured: u64,
 }
 
-/// Sweeps, and appends what it finds to `out`; `progress` is told about each cell before it is measured: its number, how many there
-/// are of this dataset, and what it is. `program` measures a cell: this one, called as `zarrange-bench cell`.
+/// Sweeps: each of `runners` measures every cell, in turns. `progress` is told about each cell before it is measured: its number, how
+/// many there are of this dataset, and what it is.
 ///
 /// # Errors
-/// If a name is unknown, a dataset or layout cannot be made, or `out` cannot be written. What was measured is in `out`.
+/// If a name is unknown, a dataset or layout cannot be made, or a record cannot be written. What was measured before is kept.
 pub fn sweep(
     options: &Options,
-    out: &Path,
-    program: &Path,
+    runners: &[Runner],
     progress: &mut dyn FnMut(usize, usize, &Cell),
 ) -> anyhow::Result<Done> {
     for name in &options.backends {
@@ -80,9 +92,11 @@ pub fn sweep(
     let workloads =
         options.workloads.iter().map(|w| Workload::parse(w)).collect::<anyhow::Result<Vec<_>>>()?;
     std::fs::create_dir_all(&options.dir)?;
-    let known = resume(out)?;
-    let mut file = File::options().create(true).append(true).open(out)?;
     let (commit, machine) = (commit(), Machine::here(&options.dir));
+    let mut runs = runners
+        .iter()
+        .map(|runner| Run::begin(runner, (commit.clone(), machine.clone())))
+        .collect::<anyhow::Result<Vec<_>>>()?;
     let mut done = Done::default();
     let sizes: Vec<Option<Size>> =
         if options.sizes.is_empty() { vec![None] } else { options.sizes.iter().copied().map(Some).collect() };
@@ -91,31 +105,77 @@ pub fn sweep(
         let orders = Orders { options, dataset: &dataset, workloads: &workloads };
         let cells = orders.cells()?;
         for (k, cell) in cells.iter().enumerate() {
-            if known.contains(cell) {
-                done.known += 1;
+            let turns = |run: &Run<'_>| (0..options.turns).all(|turn| run.knows(cell, turn));
+            if runs.iter().all(turns) {
+                done.known += options.turns * runs.len() as u64;
                 continue;
             }
             progress(k + 1, cells.len(), cell);
-            let outcome = match orders.order(cell).and_then(|order| run(program, &order)) {
-                Ok(outcome) => outcome,
-                Err(error) => Outcome::Unmeasured(format!("{error:#}")),
-            };
-            match &outcome {
-                Outcome::Measured(_) => done.measured += 1,
-                Outcome::Unmeasured(_) => done.unmeasured += 1,
+            let order = orders.order(cell);
+            for turn in 0..options.turns {
+                // A B, then B A: what a program leaves behind for the next does not always fall on the same one.
+                runs.reverse();
+                for run in &mut runs {
+                    run.measure(cell, turn, &order, &mut done)?;
+                }
             }
-            let (commit, machine, cell) = (commit.clone(), machine.clone(), cell.clone());
-            let record = Record { schema: SCHEMA, commit, machine, cell, outcome };
-            let mut line = serde_json::to_vec(&record)?;
-            line.push(b'\n');
-            file.write_all(&line).with_context(|| out.display().to_string())?;
         }
     }
     Ok(done)
 }
 
-/// The cells of a file that was begun; a line that was cut off is taken away.
-fn resume(out: &Path) -> anyhow::Result<HashSet<Cell>> {
+/// A runner at work.
+struct Run<'a> {
+    runner: &'a Runner,
+    known: HashSet<(Cell, u64)>,
+    file: File,
+    commit: String,
+    machine: Machine,
+}
+
+impl<'a> Run<'a> {
+    fn begin(runner: &'a Runner, (commit, machine): (String, Machine)) -> anyhow::Result<Self> {
+        let known = resume(&runner.out)?;
+        let file = File::options().create(true).append(true).open(&runner.out);
+        let file = file.with_context(|| runner.out.display().to_string())?;
+        Ok(Self { runner, known, file, commit, machine })
+    }
+
+    fn knows(&self, cell: &Cell, turn: u64) -> bool {
+        self.known.contains(&(cell.clone(), turn))
+    }
+
+    /// Measures a cell, unless it is known, and writes its record.
+    fn measure(
+        &mut self,
+        cell: &Cell,
+        turn: u64,
+        order: &anyhow::Result<Order>,
+        done: &mut Done,
+    ) -> anyhow::Result<()> {
+        if self.knows(cell, turn) {
+            done.known += 1;
+            return Ok(());
+        }
+        let inject = self.runner.inject;
+        let outcome = match order {
+            Ok(order) => run(&self.runner.program, &Order { inject, ..order.clone() }),
+            Err(error) => Err(anyhow::anyhow!("{error:#}")),
+        };
+        let outcome = outcome.unwrap_or_else(|error| Outcome::Unmeasured(format!("{error:#}")));
+        match &outcome {
+            Outcome::Measured(_) => done.measured += 1,
+            Outcome::Unmeasured(_) => done.unmeasured += 1,
+        }
+        let (commit, machine, cell) = (self.commit.clone(), self.machine.clone(), cell.clone());
+        let mut line = serde_json::to_vec(&Record { schema: SCHEMA, commit, machine, cell, turn, outcome })?;
+        line.push(b'\n');
+        self.file.write_all(&line).with_context(|| self.runner.out.display().to_string())
+    }
+}
+
+/// The cells of a file that was begun, with their turns; a line that was cut off is taken away.
+fn resume(out: &Path) -> anyhow::Result<HashSet<(Cell, u64)>> {
     if !out.exists() {
         return Ok(HashSet::new());
     }
@@ -123,7 +183,7 @@ fn resume(out: &Path) -> anyhow::Result<HashSet<Cell>> {
     let text = std::fs::read(out)?;
     let whole = text.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
     File::options().write(true).open(out)?.set_len(whole as u64)?;
-    Ok(records.into_iter().map(|record| record.cell).collect())
+    Ok(records.into_iter().map(|record| (record.cell, record.turn)).collect())
 }
 
 /// The cells of a dataset.
@@ -171,7 +231,7 @@ impl Orders<'_> {
         let workload = Workload::parse(&cell.workload)?;
         let operations = workload.operations(&cell.dataset, cell.operations)?;
         let prediction = stored::predict(&path, &operations)?;
-        Ok(Order { cell: cell.clone(), path, made, prediction })
+        Ok(Order { cell: cell.clone(), path, made, prediction, inject: None })
     }
 }
 

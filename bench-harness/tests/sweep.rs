@@ -18,11 +18,27 @@ shard = { object = 100, epoch = -1 }
 codecs = ["none", "zstd:1", "gzip:1"]
 "#;
 
+/// Loose chunks and shards.
+const GATED: &str = r#"
+[[layout]]
+name = "chunks"
+chunk = { object = 10, epoch = 4 }
+
+[[layout]]
+name = "shards"
+chunk = { object = 5, epoch = -1 }
+shard = { object = 20, epoch = -1 }
+"#;
+
 fn sweep(dir: &Path, out: &Path, more: &[&str]) -> Output {
+    sweep_of(LAYOUTS, dir, out, more)
+}
+
+fn sweep_of(text: &str, dir: &Path, out: &Path, more: &[&str]) -> Output {
     let layouts = dir.join("layouts.toml");
-    std::fs::write(&layouts, LAYOUTS).unwrap();
+    std::fs::write(&layouts, text).unwrap();
     Command::new(env!("CARGO_BIN_EXE_zarrange-bench"))
-        .args(["sweep", "--sizes", "150x20", "--operations", "5", "--cache", "warm"])
+        .args(["sweep", "--operations", "5", "--cache", "warm"])
         .args(["--layouts", layouts.to_str().unwrap(), "--dir", dir.to_str().unwrap()])
         .args(["--out", out.to_str().unwrap()])
         .args(more)
@@ -100,8 +116,43 @@ fn wrong_names_are_told_what_there_is() {
     check(&["--backends", "aio"], "std, mmap, io_uring");
     check(&["--workloads", "epok"], "window:N");
     check(&["--dataset", "nothing"], "photometry");
-    check(&["--sizes", "10"], "OBJECTSxEPOCHS");
+    check(&["--sizes", "0x5"], "OBJECTSxEPOCHS");
     check(&["--cache", "lukewarm"], "neither cold nor warm");
     std::fs::write(&out, "{\"schema\": 99}\n").unwrap();
     check(&[], "schema is 99");
+}
+
+/// Fifty runs of the same pass, fifty that read twice or ask once more for each chunk fail.
+#[test]
+fn the_gate_lets_the_same_pass_and_catches_what_got_worse() {
+    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let baseline = dir.path().join("baseline.jsonl");
+    let raw = dir.path().join("raw.jsonl");
+    let run = |inject: &[&str]| {
+        let _ = std::fs::remove_file(&raw);
+        let fixed = ["--backends", "std", "--workloads", "epoch", "object", "--sizes", "60x8"];
+        let options = [&fixed[..], inject].concat();
+        let done = sweep_of(GATED, dir.path(), &raw, &options);
+        assert!(done.status.success(), "{done:?}");
+    };
+    let gate = |more: &[&str]| {
+        let (raw, baseline) = (raw.to_str().unwrap(), baseline.to_str().unwrap());
+        let mut command = Command::new(env!("CARGO_BIN_EXE_zarrange-bench"));
+        command.args(["gate", raw, "--baseline", baseline]).args(more).output().unwrap()
+    };
+    run(&[]);
+    assert_eq!(gate(&[]).status.code(), Some(1), "there is no baseline yet");
+    assert!(gate(&["--update"]).status.success());
+    for (inject, passes, word) in
+        [("", true, "0 worse"), ("bytes", false, "backend bytes"), ("requests", false, "requests")]
+    {
+        let options = ["--inject", inject];
+        for k in 0..50 {
+            run(if inject.is_empty() { &[] } else { &options });
+            let output = gate(&[]);
+            let said = String::from_utf8(output.stdout).unwrap();
+            assert_eq!(output.status.success(), passes, "{inject} {k}: {said}");
+            assert!(said.contains(word), "{said}");
+        }
+    }
 }

@@ -8,12 +8,12 @@ use anyhow::{Context as _, bail, ensure};
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Serializer as _, V2Serializer};
 use serde::{Deserialize, Serialize};
-use zarrange_array::{Node, RegionReader};
+use zarrange_array::{Array, Node, RegionReader};
 use zarrange_grid::{Region, index};
-use zarrange_io::Location;
 use zarrange_io::cache::{Proof, device_bytes, drop_names, evict};
 use zarrange_io::device::facts;
 use zarrange_io::wrappers::counting::{IoCounters, counting};
+use zarrange_io::{Extent, Location, ReadRequest, Source};
 
 use crate::backend::opener;
 use crate::sweep::record::{CacheState, Cell, Latency, Measures};
@@ -31,6 +31,54 @@ pub struct Order {
     pub made: Made,
     /// What its operations will cost.
     pub prediction: Prediction,
+    /// What to do badly on purpose.
+    pub inject: Option<Inject>,
+}
+
+/// What a cell can do badly, to see that the gate notices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Inject {
+    /// Everything is read twice.
+    Bytes,
+    /// One request more for each chunk.
+    Requests,
+    /// Every operation takes a tenth longer.
+    Sleep,
+}
+
+impl Inject {
+    /// Does it, after `operation`, which took `time`.
+    fn apply(
+        self,
+        array: &Array,
+        operation: &[Region],
+        time: Duration,
+        again: impl FnOnce() -> anyhow::Result<u64>,
+    ) -> anyhow::Result<()> {
+        match self {
+            Self::Bytes => drop(again()?),
+            Self::Requests => {
+                let objects = array.objects();
+                for unit in operation.iter().flat_map(|region| {
+                    let covering = objects.covering(region);
+                    (0..covering.elements()).map(move |k| covering.unravel(k))
+                }) {
+                    let (key, mut byte) = (array.key(&unit), [0]);
+                    let key = array.store().full_key(&key, &mut String::new()).to_owned();
+                    let request = ReadRequest::new(Source::Key(&key), Extent::From(0), &mut byte);
+                    array.store().read(&mut [request]);
+                }
+            }
+            Self::Sleep => {
+                let end = Instant::now() + time / 10;
+                while Instant::now() < end {
+                    std::hint::spin_loop();
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Latencies are kept to three digits, up to an hour.
@@ -44,7 +92,7 @@ const WARMING_MAX: usize = 4;
 /// # Errors
 /// If it cannot be measured: why not.
 pub fn measure(order: &Order) -> anyhow::Result<Measures> {
-    let Order { cell, path, made, prediction } = order;
+    let Order { cell, path, made, prediction, .. } = order;
     let workload = Workload::parse(&cell.workload)?;
     let operations = workload.operations(&cell.dataset, cell.operations)?;
     let counters = Arc::new(IoCounters::default());
@@ -88,7 +136,12 @@ pub fn measure(order: &Order) -> anyhow::Result<Measures> {
             Some(_) => std::thread::sleep(intended.saturating_sub(begin.elapsed())),
             None => intended = begin.elapsed(),
         }
+        let started = begin.elapsed();
         useful_bytes += read(&mut reader, operation)?;
+        if let Some(inject) = order.inject {
+            let time = begin.elapsed().saturating_sub(started);
+            inject.apply(&array, operation, time, || read(&mut RegionReader::new(&array)?, operation))?;
+        }
         let took = begin.elapsed().saturating_sub(intended);
         histogram.record(u64::try_from(took.as_nanos()).unwrap_or(HOUR_NS).clamp(1, HOUR_NS))?;
         intended += workload.rate.map_or(Duration::ZERO, |rate| Duration::from_secs_f64(1.0 / rate));

@@ -23,6 +23,9 @@ pub struct Record {
     pub machine: Machine,
     /// What was asked.
     pub cell: Cell,
+    /// Number of the turn, where programs are measured in turns; 0 otherwise.
+    #[serde(default)]
+    pub turn: u64,
     /// What was found; or why it could not be measured.
     pub outcome: Outcome,
 }
