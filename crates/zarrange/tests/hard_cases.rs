@@ -1,78 +1,34 @@
 //! The hard cases that are small enough to run, through the command: right, and within their memory.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod support;
+
 use std::path::Path;
-use std::process::{Command, Output};
 use std::time::Instant;
 
 use serde_json::{Map, Value, json};
-use zarrange_array::{Array, ArraySpec, Document, Group, Layout, Node, open, publish_metadata};
-use zarrange_codec::{CodecMetadata, Scratch};
-use zarrange_grid::Region;
+use support::{dims, document, hard_cases, text, write, zarrange};
+use zarrange_array::{Array, Group, Layout, Node, open, publish_metadata};
+use zarrange_codec::CodecMetadata;
 use zarrange_io::{Location, Store};
 
 /// What the process may take beside `--max-mem`.
 const ALLOWANCE: u64 = 64 << 20;
 
-fn cases() -> Vec<Value> {
-    let file: Value = serde_json::from_str(include_str!("../../../datasets/hard-cases.json")).unwrap();
-    file["cases"].as_array().unwrap().clone()
-}
-
-fn dims(value: &Value) -> Option<Vec<u64>> {
-    value.as_array().map(|a| a.iter().map(|n| n.as_u64().unwrap()).collect())
-}
-
-fn zarrange(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_zarrange")).args(args).output().unwrap()
-}
-
-fn text(dims: &[u64]) -> String {
-    dims.iter().map(u64::to_string).collect::<Vec<_>>().join(",")
-}
-
-/// The source array of a case; `Layout::shard` is made by rechunking.
-fn document(case: &Value, chunk: Vec<u64>) -> Document {
-    let data_type = match case["dtype"].as_str().unwrap_or("f4") {
-        "u1" => "uint8",
-        "i8" => "int64",
-        "f8" => "float64",
-        _ => "float32",
-    };
-    let little = json!([{"name": "bytes", "configuration": {"endian": "little"}}, {"name": "zstd", "configuration": {"level": 1, "checksum": false}}]);
-    let codecs: Vec<CodecMetadata> = serde_json::from_value(little).unwrap();
-    Document::new(&ArraySpec {
-        shape: dims(&case["shape"]).unwrap(),
-        data_type,
-        fill_value: case.get("fill_value").cloned().unwrap_or_else(|| json!(0)),
-        layout: Layout { chunk, shard: None, codecs },
-        dimension_names: vec!["d"; case["shape"].as_array().unwrap().len()],
-        attributes: Map::from_iter([("case".to_owned(), case["name"].clone())]),
-    })
-}
-
-/// Fills the array chunk row by chunk row with bytes that depend on their position.
-fn write(array: &Array, only_first: bool) {
-    let elements = array.elements().unwrap();
-    let mut scratch = Scratch::new(elements.chain());
-    let grid = array.objects();
-    let chunks = if only_first { grid.count().min(1) } else { grid.count() };
-    for k in 0..chunks {
-        let region: Region = grid.region(&grid.all().unravel(k));
-        let items = usize::try_from(region.elements()).unwrap();
-        let item = elements.item_bytes();
-        let mut data: Vec<u8> = elements.fill.iter().copied().cycle().take(items * item).collect();
+/// Fills the array with elements that depend on their position, or sets only the first one.
+fn fill(array: &Array, only_first: bool) {
+    let item = array.elements().unwrap().item_bytes();
+    let chunks = array.objects().count();
+    write(array, 0..if only_first { chunks.min(1) } else { chunks }, |k, data| {
         if only_first {
             data[..item].fill(7);
-        } else {
-            for (n, element) in data.chunks_exact_mut(item).enumerate() {
-                let value = (u64::try_from(n).unwrap() + k * 1_000_003).to_le_bytes();
-                element[..item.min(4)].copy_from_slice(&value[..item.min(4)]);
-            }
+            return;
         }
-        array.write_region(&region, &data, &mut scratch).unwrap();
-    }
-    array.write_metadata().unwrap();
+        for (n, element) in data.chunks_exact_mut(item).enumerate() {
+            let value = (u64::try_from(n).unwrap() + k * 1_000_003).to_le_bytes();
+            element[..item.min(4)].copy_from_slice(&value[..item.min(4)]);
+        }
+    });
 }
 
 fn source(dir: &Path, case: &Value) -> String {
@@ -85,7 +41,7 @@ fn source(dir: &Path, case: &Value) -> String {
         return path.display().to_string();
     }
     let array = Array::new(store, document(case, dims(&case["source"]).unwrap()), 3).unwrap();
-    write(&array, name == "almost-empty");
+    fill(&array, name == "almost-empty");
     let Some(shard) = dims(&case["source_shards"]) else { return path.display().to_string() };
     let sharded = dir.join("sharded.zarr").display().to_string();
     let (chunks, shards) = (text(&dims(&case["source"]).unwrap()), text(&shard));
@@ -107,13 +63,13 @@ fn nested(root: &Store, case: &Value) {
     groups.push((path.clone(), Group::new(root.below(&path).unwrap(), Map::new())));
     let below = root.below(&format!("{path}/a")).unwrap();
     let array = Array::new(below, document(case, dims(&case["source"]).unwrap()), 3).unwrap();
-    write(&array, false);
+    fill(&array, false);
     publish_metadata(root, &[], &groups, false).unwrap();
 }
 
 #[test]
 fn hard_cases_run_within_their_memory() {
-    let runnable: Vec<Value> = cases().into_iter().filter(|c| c["run"] == json!(true)).collect();
+    let runnable: Vec<Value> = hard_cases().into_iter().filter(|c| c["run"] == json!(true)).collect();
     assert!(runnable.len() >= 12);
     for case in runnable {
         let name = case["name"].as_str().unwrap();
@@ -157,7 +113,7 @@ fn hard_cases_run_within_their_memory() {
 /// Every case plans from metadata alone: no chunk exists.
 #[test]
 fn hard_cases_plan_in_a_second() {
-    for case in cases() {
+    for case in hard_cases() {
         let name = case["name"].as_str().unwrap();
         let dir = tempfile::tempdir().unwrap();
         let (chunk, shard) = (dims(&case["source"]).unwrap(), dims(&case["source_shards"]));

@@ -1,18 +1,16 @@
 //! Layouts chosen for a mix of accesses, through the command.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod support;
+
 use std::path::Path;
-use std::process::{Command, Output};
 
 use serde_json::{Map, Value, json};
+use support::zarrange;
 use zarrange_array::{Array, ArraySpec, Document, Group, Layout, publish_metadata};
 use zarrange_codec::Scratch;
 use zarrange_grid::Region;
 use zarrange_io::{Location, Store};
-
-fn zarrange(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_zarrange")).args(args).output().unwrap()
-}
 
 /// An array with one index of the last dimension in a chunk.
 fn document(shape: &[u64], names: &[&'static str]) -> Document {
