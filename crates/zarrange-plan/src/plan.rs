@@ -54,6 +54,11 @@ pub struct Plan {
     pub rejected: Vec<Alternative>,
 }
 
+impl Plan {
+    /// The version of this format that is made here.
+    pub const VERSION: u32 = 2;
+}
+
 /// A way that was not taken.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Alternative {

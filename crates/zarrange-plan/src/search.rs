@@ -10,8 +10,6 @@ use crate::plan::{Alternative, Plan, Predicted, Spill, Stage, Strategy};
 use crate::problem::{Problem, Purpose, Way};
 use crate::tiles::{count, divisors, multiples, shapes};
 
-const VERSION: u32 = 2;
-
 /// A way must be this much cheaper to be preferred to a simpler one.
 const NEAR_TIE: f64 = 1.02;
 
@@ -256,7 +254,16 @@ impl<'p> Search<'p> {
             seconds,
         };
         let problem = self.problem.clone();
-        Plan { version: VERSION, problem, way, strategy, stages, spills, predicted, rejected: Vec::new() }
+        Plan {
+            version: Plan::VERSION,
+            problem,
+            way,
+            strategy,
+            stages,
+            spills,
+            predicted,
+            rejected: Vec::new(),
+        }
     }
 
     fn too_small(&self) -> PlanError {

@@ -170,3 +170,41 @@ pub enum SpecError {
         source: MixError,
     },
 }
+
+/// A file that is no plan to rely on, or a job that cannot be put into one.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlanFileError {
+    /// Not a JSON object.
+    #[error("not a plan: {0}")]
+    Json(serde_json::Error),
+    /// A format that is not known here.
+    #[error("{what} is {found}, only {known} is known: plan again, or use the zarrange that made the plan")]
+    Version {
+        /// Which version.
+        what: String,
+        /// The version found, as JSON.
+        found: String,
+        /// The version of this program.
+        known: u32,
+    },
+    /// The contents are not those that were planned.
+    #[error(
+        "the plan was changed after it was made: its fingerprint is {found}, {expected} would be right; plan again"
+    )]
+    Fingerprint {
+        /// The fingerprint found, as JSON.
+        found: String,
+        /// That of the contents.
+        expected: String,
+    },
+    /// Contents that are as they were written, but not those of a plan.
+    #[error("the plan cannot be understood: {0}")]
+    Contents(serde_json::Error),
+    /// A place whose name is not text, or would be read as another place.
+    #[error("{location} cannot be named in a plan: use a path of plain text without ://")]
+    Location {
+        /// The place.
+        location: String,
+    },
+}

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
+use serde::{Deserialize, Serialize};
 use zarrange_array::{
     Array, Contents, Document, Elements, Group, KeyEncoding, Layout, Node, Separator, Staging, check_apart,
     check_target,
@@ -69,7 +70,8 @@ pub struct Job {
 }
 
 /// What is compared with the source before the target is published.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Verify {
     /// Nothing.
     None,
@@ -80,7 +82,8 @@ pub enum Verify {
 }
 
 /// What survives a crash of the machine right after the job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Durability {
     /// Nothing is promised.
     None,
@@ -94,11 +97,11 @@ const SAMPLE_TILES: u64 = 4;
 /// A job that was opened and planned.
 #[derive(Debug)]
 pub struct Prepared {
-    job: Job,
+    pub(crate) job: Job,
     /// The arrays of the target, by path.
     pub items: Vec<Item>,
-    groups: Vec<(String, Group)>,
-    consolidated: bool,
+    pub(crate) groups: Vec<(String, Group)>,
+    pub(crate) consolidated: bool,
 }
 
 /// One array of a job.
@@ -106,8 +109,8 @@ pub struct Prepared {
 pub struct Item {
     /// Path within the hierarchy; empty for the root.
     pub path: String,
-    source: Array,
-    target: Array,
+    pub(crate) source: Array,
+    pub(crate) target: Array,
     /// How it will be moved; `None` if its stored bytes are copied without being understood.
     pub plan: Option<Plan>,
     /// The layout that was chosen for the job's mix.

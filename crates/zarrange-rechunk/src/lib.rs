@@ -3,6 +3,7 @@
 //! [`prepare`] opens the source, resolves what was asked for each array and plans it; the [`Prepared`] value prints the
 //! plans. [`run`] carries them out into a hidden place beside the target, verifies if asked to, writes the metadata last
 //! and gives the result its name in one step: until then no reader sees any of it. [`verify`] compares two hierarchies.
+//! A [`PlanFile`] is a prepared job in a file, for other processes to run.
 //!
 //! Inside, `stage` hands tiles to threads, `fill` and `drain` are the two halves of a tile's life, `shards` keeps the
 //! order of inner chunks, `spill` is the intermediate, `budget` the memory. Owned here: memory, threads, the order of
@@ -19,6 +20,7 @@ mod fill;
 mod gate;
 mod job;
 mod mix;
+mod plan_file;
 mod progress;
 mod regroup;
 mod report;
@@ -31,9 +33,10 @@ mod verify;
 mod walk;
 
 pub use budget::{Budget, Buffer};
-pub use error::{RechunkError, SpecError};
+pub use error::{PlanFileError, RechunkError, SpecError};
 pub use job::{Durability, Item, Job, Prepared, Verify, prepare, run};
 pub use mix::{MixRequest, NamedMix};
+pub use plan_file::{PlanFile, PlannedArray, PlannedGroup, PlannedOptions};
 pub use progress::{NoProgress, Progress};
 pub use report::{ArrayReport, Cost, Report};
 pub use spec::{ChunkSpec, Codecs, KeySeparator, Named};

@@ -1,5 +1,6 @@
 //! What a user may ask for: chunk shapes and codecs, as text and resolved for an array.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use zarrange_array::{KeyEncoding, Layout, Separator};
 use zarrange_codec::CodecMetadata;
@@ -112,8 +113,9 @@ fn extent(array: &str, length: i64, n: u64) -> Result<u64, SpecError> {
     }
 }
 
-/// What stands between the numbers of a target's chunk keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What stands between the numbers of a target's chunk keys. Serialised as [`KeySeparator::parse`] reads it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum KeySeparator {
     /// As in the source, `/` for a v2 source; but `.` where `/` would make many directories for few chunks each.
     Auto,
@@ -153,8 +155,28 @@ impl KeySeparator {
     }
 }
 
-/// Codecs as asked for.
-#[derive(Clone, Debug, PartialEq)]
+impl TryFrom<String> for KeySeparator {
+    type Error = SpecError;
+
+    fn try_from(text: String) -> Result<Self, SpecError> {
+        Self::parse(&text)
+    }
+}
+
+impl From<KeySeparator> for String {
+    fn from(separator: KeySeparator) -> Self {
+        let text = match separator {
+            KeySeparator::Auto => "auto",
+            KeySeparator::Fixed(Separator::Slash) => "/",
+            KeySeparator::Fixed(Separator::Dot) => ".",
+        };
+        text.to_owned()
+    }
+}
+
+/// Codecs as asked for. Serialised as [`Codecs::parse`] reads them: a text, or a list.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Value", into = "Value")]
 pub enum Codecs {
     /// Those of the source.
     Keep,
@@ -242,6 +264,31 @@ impl Codecs {
     }
 }
 
+impl TryFrom<Value> for Codecs {
+    type Error = SpecError;
+
+    fn try_from(value: Value) -> Result<Self, SpecError> {
+        match value {
+            Value::String(text) => Self::parse(&text),
+            list => Self::parse(&list.to_string()),
+        }
+    }
+}
+
+impl From<Codecs> for Value {
+    fn from(codecs: Codecs) -> Self {
+        match codecs {
+            Codecs::Keep => json!("keep"),
+            Codecs::None => json!("none"),
+            Codecs::Zstd(level) => json!(format!("zstd:{level}")),
+            Codecs::Gzip(level) => json!(format!("gzip:{level}")),
+            Codecs::Blosc(cname, level, None) => json!(format!("blosc:{cname}:{level}")),
+            Codecs::Blosc(cname, level, Some(shuffle)) => json!(format!("blosc:{cname}:{level}:{shuffle}")),
+            Codecs::List(list) => json!(list),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -271,8 +318,10 @@ mod tests {
         let slash = KeyEncoding::Default(Separator::Slash);
         let check = |text: &str, shape: &[u64], chunk: &[u64], expected: Separator| {
             let objects = ChunkGrid::new(shape, chunk).unwrap();
-            let keys = KeySeparator::parse(text).unwrap().resolve(slash, &objects);
+            let separator = KeySeparator::parse(text).unwrap();
+            let keys = separator.resolve(slash, &objects);
             assert_eq!(keys, KeyEncoding::Default(expected), "{text} {shape:?} {chunk:?}");
+            assert_eq!(String::from(separator), text);
         };
         check("auto", &[1000, 50, 2], &[1, 50, 2], Separator::Dot);
         check("auto", &[1000, 50, 2], &[1000, 1, 2], Separator::Slash);
@@ -306,8 +355,13 @@ mod tests {
 
     #[test]
     fn codecs_as_text() {
-        let check =
-            |text: &str, expected: Option<Codecs>| assert_eq!(Codecs::parse(text).ok(), expected, "{text}");
+        let check = |text: &str, expected: Option<Codecs>| {
+            let codecs = Codecs::parse(text).ok();
+            assert_eq!(codecs, expected, "{text}");
+            let Some(codecs) = codecs else { return };
+            let json = serde_json::to_string(&codecs).unwrap();
+            assert_eq!(serde_json::from_str::<Codecs>(&json).unwrap(), codecs, "{json}");
+        };
         check("keep", Some(Codecs::Keep));
         check("none", Some(Codecs::None));
         check("zstd", Some(Codecs::Zstd(3)));
@@ -318,7 +372,8 @@ mod tests {
             "blosc:zstd:1:bitshuffle",
             Some(Codecs::Blosc("zstd".to_owned(), 1, Some("bitshuffle".to_owned()))),
         );
-        assert!(matches!(Codecs::parse(r#"[{"name": "bytes"}]"#), Ok(Codecs::List(list)) if list.len() == 1));
+        let list = vec![CodecMetadata::new("bytes"), CodecMetadata::new("crc32c")];
+        check(r#"[{"name": "bytes"}, "crc32c"]"#, Some(Codecs::List(list)));
         for bad in [
             "zst",
             "zstd:23",

@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Rechunk an array, or arrays of a group
     Rechunk(Box<RechunkArgs>),
+    /// Write what rechunk would do to a file, to be run later
+    Plan(Box<PlanArgs>),
     /// Compare two arrays or groups: shapes, types, attributes and every value
     Verify(VerifyArgs),
     /// What is stored: hierarchy, chunks, shards, codecs, bytes, missing chunks
@@ -67,16 +69,48 @@ pub(crate) struct DemoArgs {
     pub(crate) io: IoArgs,
 }
 
+/// After the options of `rechunk` and `plan`.
+const SPECS: &str = "\
+SPEC is 1,500,2 or by dimension name object=1,epoch=-1 (the others keep their chunk; -1 is the \
+whole dimension) or keep.
+For a group, ARRAY:SPEC, repeatable; without ARRAY: it holds for all arrays, or those of --array.
+Arrays that no SPEC names are copied unchanged.
+MIX is epoch=0.2,object=0.8: for each epoch read with all objects, four objects are read at all epochs; dimensions
+without names have numbers (0=0.8,1=0.2), and those not in MIX are always read whole.
+Sizes: 256MB = 256e6, 256MiB, 1e9, plain bytes.";
+
 #[derive(Debug, clap::Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
-#[command(
-    after_help = "SPEC is 1,500,2 or by dimension name object=1,epoch=-1 (the others keep their chunk; -1 is the \
-whole dimension) or keep.\nFor a group, ARRAY:SPEC, repeatable; without ARRAY: it holds for all arrays, or those of \
---array.\nArrays that no SPEC names are copied unchanged.\nMIX is epoch=0.2,object=0.8: for each epoch read with all \
-objects, four objects are read at all epochs; dimensions\nwithout names have numbers (0=0.8,1=0.2), and those \
-not in MIX are always read whole.\nSizes: 256MB = 256e6, 256MiB, 1e9, plain bytes."
-)]
+#[command(after_help = SPECS)]
 pub(crate) struct RechunkArgs {
+    #[command(flatten)]
+    pub(crate) job: JobArgs,
+    /// Print the plan and write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// A progress bar on stderr
+    #[arg(long, value_enum, default_value_t = ProgressArg::Auto)]
+    pub(crate) progress: ProgressArg,
+    /// Print one JSON object on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = format!("{SPECS}\nGive --max-mem and --threads of the machines that will run the plan."))]
+pub(crate) struct PlanArgs {
+    /// File to write, or - for stdout; the plan in words goes to stderr
+    #[arg(long, value_name = "PLAN.json")]
+    pub(crate) out: PathBuf,
+    /// Replace an existing PLAN.json (--overwrite is for DST)
+    #[arg(long)]
+    pub(crate) overwrite_plan: bool,
+    #[command(flatten)]
+    pub(crate) job: JobArgs,
+}
+
+/// What is to be done: the options that `rechunk` and `plan` share.
+#[derive(Debug, clap::Args)]
+pub(crate) struct JobArgs {
     /// Array or group to read (Zarr v2 or v3)
     #[arg(value_parser = location)]
     pub(crate) src: Location,
@@ -139,15 +173,6 @@ pub(crate) struct RechunkArgs {
     /// Leave out arrays that no SPEC names and no MIX is for
     #[arg(long)]
     pub(crate) only_named: bool,
-    /// Print the plan and write nothing
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-    /// A progress bar on stderr
-    #[arg(long, value_enum, default_value_t = ProgressArg::Auto)]
-    pub(crate) progress: ProgressArg,
-    /// Print one JSON object on stdout
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 #[derive(Debug, clap::Args)]

@@ -6,6 +6,7 @@
 mod args;
 mod backend;
 mod commands;
+mod job;
 mod memory;
 mod progress;
 mod table;
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
     let outcome = match args.command {
         Command::Demo(args) => commands::demo::run(&args),
         Command::Rechunk(args) => commands::rechunk::run(*args),
+        Command::Plan(args) => commands::plan::run(*args),
         Command::Verify(args) => commands::verify::run(&args),
         Command::Info(args) => commands::info::run(&args),
         Command::Lightcurve { command: LightcurveCommand::Ingest(args) } => {
