@@ -7,13 +7,10 @@ use std::path::Path;
 use std::time::Instant;
 
 use serde_json::{Map, Value, json};
-use support::{dims, document, hard_cases, text, write, zarrange};
+use support::{check_memory, dims, document, hard_cases, text, write, zarrange};
 use zarrange_array::{Array, Group, Layout, Node, open, publish_metadata};
 use zarrange_codec::CodecMetadata;
 use zarrange_io::{Location, Store};
-
-/// What the process may take beside `--max-mem`.
-const ALLOWANCE: u64 = 64 << 20;
 
 /// Fills the array with elements that depend on their position, or sets only the first one.
 fn fill(array: &Array, only_first: bool) {
@@ -87,9 +84,7 @@ fn hard_cases_run_within_their_memory() {
         let output = zarrange(&args);
         assert!(output.status.success(), "{name}: {output:?}");
         let report: Value = serde_json::from_slice(&output.stdout).unwrap();
-        let peak = |key: &str| report[key].as_u64().unwrap();
-        assert!(peak("peak_budget_bytes") <= max_mem, "{name}: {report}");
-        assert!(peak("peak_resident_bytes") <= max_mem + ALLOWANCE, "{name}: {report}");
+        check_memory(&report, max_mem, name);
         if name == "merge-rows" {
             assert_eq!(report["strategy"], "direct");
         }

@@ -7,9 +7,19 @@ use serde_json::{Map, Value, json};
 use zarrange_array::{Array, ArraySpec, Document, Layout};
 use zarrange_codec::{CodecMetadata, Scratch};
 
+/// What the process may take beside `--max-mem`.
+const ALLOWANCE: u64 = 64 << 20;
+
 /// Runs the command.
 pub(crate) fn zarrange(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_zarrange")).args(args).output().unwrap()
+}
+
+/// Whether a run kept its promise; `what` it was.
+pub(crate) fn check_memory(report: &Value, max_mem: u64, what: &str) {
+    let peak = |key: &str| report[key].as_u64().unwrap();
+    assert!(peak("peak_budget_bytes") <= max_mem, "{what}: {report}");
+    assert!(peak("peak_resident_bytes") <= max_mem + ALLOWANCE, "{what}: {report}");
 }
 
 /// Lengths as an option takes them.
