@@ -63,7 +63,7 @@ pub struct Runner {
 }
 
 /// Operations of a cell at least, whatever they read.
-const OPERATIONS_MIN: u64 = 3;
+const OPERATIONS_MIN: u64 = 1;
 
 /// What a sweep did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
