@@ -14,7 +14,8 @@ pub fn opener(name: &str) -> anyhow::Result<Opener> {
     match name {
         "std" => Ok(Opener::std_pool(STD_THREADS)?),
         "io_uring" => Ok(Opener::io_uring()?),
-        // SAFETY: only layouts and datasets that are complete are opened by name; nobody changes them meanwhile.
+        // SAFETY: only layouts and datasets that are complete are opened by name, and the directory of a probe; nobody changes
+        // what is read there meanwhile.
         "mmap" => Ok(unsafe { Opener::mmap() }),
         other => anyhow::bail!("backend {other:?} is none of {}", BACKENDS.join(", ")),
     }

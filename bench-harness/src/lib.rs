@@ -4,7 +4,8 @@
 //! absolute time says little. [`machine`] says where that happened, [`place`] where the data is, [`cases`] what it is,
 //! [`report`] whether a figure was reached. [`roofline`] sets the engine against what the machine allows,
 //! [`light_curves`] a read of one object. [`sweep`] reads layouts in every way that users read them,
-//! [`gate`] holds what it counts against a baseline, [`pairs`] its times against those of another program.
+//! [`gate`] holds what it counts against a baseline, [`pairs`] its times against those of another program. [`probe`] measures
+//! what a place costs, for the planner.
 //!
 //! Rejected: ratios of criterion's estimates. It measures one function to its end before the next, so whatever the machine
 //! does meanwhile becomes a difference between them. Criterion's groups stand beside, for `critcmp` over commits.
@@ -17,6 +18,7 @@ pub mod light_curves;
 pub mod machine;
 pub mod pairs;
 pub mod place;
+pub mod probe;
 pub mod report;
 pub mod roofline;
 pub mod sweep;
