@@ -1,13 +1,16 @@
 //! `zarrange-bench`: measures what zarrange does, with its reference in the same run.
 
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use anyhow::{Context as _, ensure};
 use bench_harness::backend::{BACKENDS, opener};
 use bench_harness::cases::{CASES, Case};
 use bench_harness::gate::{self, Baseline};
 use bench_harness::machine::Machine;
 use bench_harness::pairs::Interval;
+use bench_harness::probe::{Settings, probe};
 use bench_harness::report::Report;
 use bench_harness::roofline::{Options, measure, small_memory, target};
 use bench_harness::sweep::cell::{Inject, measure as measure_cell};
@@ -16,6 +19,7 @@ use bench_harness::sweep::record::{self, CacheState, Outcome};
 use bench_harness::sweep::{Done, Options as SweepOptions, Runner, sweep};
 use bench_harness::{light_curves, pairs, place};
 use clap::{Parser, Subcommand};
+use zarrange_io::{Location, Opener};
 
 /// Measures zarrange against what the machine allows.
 #[derive(Debug, Parser)]
@@ -37,6 +41,8 @@ enum Command {
     Pairs(PairsArgs),
     /// Compares two files of pairs: the ratio of their times, with an interval
     Compare(CompareArgs),
+    /// Latency and bandwidth of a place by size of request: a profile for `zarrange rechunk --profile`
+    Probe(ProbeArgs),
     /// Measures one cell of a sweep, as told on stdin
     #[command(hide = true)]
     Cell,
@@ -123,6 +129,33 @@ struct SweepArgs {
     inject: Option<Inject>,
 }
 
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Writes up to 326 MiB to a hidden directory in LOCATION, and removes it. Reads are cold where the page \
+cache can be dropped;\nas root, the names that the kernel keeps of all file systems are dropped too. A probe that is killed \
+leaves\n.zarrange-probe-*, which can be deleted."
+)]
+struct ProbeArgs {
+    /// Existing directory at the place, or `memory://NAME`
+    #[arg(value_parser = |text: &str| Location::parse(text).map_err(|e| e.to_string()))]
+    location: Location,
+    /// File for the profile, as JSON
+    #[arg(long, value_name = "FILE.json")]
+    out: Option<PathBuf>,
+    /// What the place is called in plans [default: LOCATION]
+    #[arg(long)]
+    name: Option<String>,
+    /// Time for all of it, about: a fast place needs less, a slow one more
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    seconds: u64,
+    /// How local files are read and written [default: `io_uring` where it works, otherwise std]
+    #[arg(long, value_parser = BACKENDS)]
+    backend: Option<String>,
+    /// Read past the page cache (`O_DIRECT`); not with mmap
+    #[arg(long)]
+    direct: bool,
+}
+
 fn cache_state(text: &str) -> Result<CacheState, String> {
     [CacheState::Cold, CacheState::Warm]
         .into_iter()
@@ -156,6 +189,7 @@ fn main() -> anyhow::Result<()> {
         Command::Gate(args) => run_gate(&args),
         Command::Pairs(args) => run_pairs(args),
         Command::Compare(args) => run_compare(&args),
+        Command::Probe(args) => run_probe(&args),
         Command::Cell => run_cell(),
     }
 }
@@ -250,6 +284,32 @@ fn sweep_with(args: SweepArgs, runners: &[Runner], turns: u64) -> anyhow::Result
     Ok(())
 }
 
+fn run_probe(args: &ProbeArgs) -> anyhow::Result<()> {
+    let machine = match &args.location {
+        Location::Path(path) => Machine::here(path),
+        other => Machine { device: other.to_string(), ..Machine::here(Path::new(".")) },
+    };
+    println!("{machine}\n");
+    let mapped = args.backend.as_deref() == Some("mmap");
+    ensure!(
+        !(mapped && args.direct),
+        "mmap reads through the page cache: leave out --direct, or use another --backend"
+    );
+    let opener = args.backend.as_deref().map_or_else(|| Ok(Opener::auto()?), opener)?.direct(args.direct);
+    let settings = Settings { time: Duration::from_secs(args.seconds), ..Settings::default() };
+    let measured = probe(&args.location, &opener, &settings)
+        .with_context(|| format!("{} cannot be probed", args.location))?;
+    println!("{measured}");
+    let name = args.name.clone().unwrap_or_else(|| args.location.to_string());
+    let profile = serde_json::to_string_pretty(&measured.profile(&name)?)?;
+    println!("{profile}");
+    if let Some(out) = &args.out {
+        std::fs::write(out, profile + "\n")
+            .with_context(|| format!("{} cannot be written", out.display()))?;
+    }
+    Ok(())
+}
+
 fn run_cell() -> anyhow::Result<()> {
     let order = serde_json::from_reader(std::io::stdin().lock())?;
     let outcome = match measure_cell(&order) {
@@ -285,4 +345,15 @@ fn roofline(args: RooflineArgs) -> anyhow::Result<()> {
     report.end();
     println!("raw numbers: {}", out.display());
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory as _;
+        Args::command().debug_assert();
+    }
 }
