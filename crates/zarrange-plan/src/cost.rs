@@ -63,7 +63,8 @@ impl<'p> Model<'p> {
         let stored = plain * target.stored_ratio;
         let place = &costs.target;
         let requests = self.requests(target, chunks, place.in_flight) * place.write_request_ns;
-        let creates = objects as f64 * place.create_ns / self.parallel(target, place.in_flight);
+        // Names of a directory are made one after the other.
+        let creates = objects as f64 * place.create_ns;
         Load {
             cpu: plain * target.encode_ns_per_byte
                 + stored * costs.kernel_ns_per_byte
@@ -109,7 +110,7 @@ impl<'p> Model<'p> {
             + self.requests(source, units, to.in_flight) * to.write_request_ns;
         let objects = count(&self.problem.shape, self.problem.target.object()) as f64;
         let bytes = stored * (from.read_ns_per_byte + to.write_ns_per_byte + 2.0 * costs.kernel_ns_per_byte);
-        (bytes + requests + objects * to.create_ns / self.parallel(source, to.in_flight)) / 1e9
+        (bytes + requests + objects * to.create_ns) / 1e9
     }
 
     /// Seconds of a stage of these halves.
