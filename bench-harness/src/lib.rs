@@ -3,7 +3,7 @@
 //! [`compare`] runs the competitors of a case in turns and gives ratios within each turn, for machines are shared and an
 //! absolute time says little. [`machine`] says where that happened, [`place`] where the data is, [`cases`] what it is,
 //! [`report`] whether a figure was reached. [`roofline`] sets the engine against what the machine allows,
-//! [`light_curves`] a read of one object. [`sweep`] reads layouts in every way that users read them,
+//! [`light_curves`] a read of one object. [`sweep`] reads layouts in every way that users read them, [`page`] shows what it found,
 //! [`gate`] holds what it counts against a baseline, [`pairs`] its times against those of another program. [`probe`] measures
 //! what a place costs, for the planner.
 //!
@@ -16,6 +16,7 @@ pub mod compare;
 pub mod gate;
 pub mod light_curves;
 pub mod machine;
+pub mod page;
 pub mod pairs;
 pub mod place;
 pub mod probe;

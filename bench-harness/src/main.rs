@@ -17,7 +17,7 @@ use bench_harness::sweep::cell::{Inject, measure as measure_cell};
 use bench_harness::sweep::dataset::Size;
 use bench_harness::sweep::record::{self, CacheState, Outcome};
 use bench_harness::sweep::{Done, Options as SweepOptions, Runner, sweep};
-use bench_harness::{light_curves, pairs, place};
+use bench_harness::{light_curves, page, pairs, place};
 use clap::{Parser, Subcommand};
 use zarrange_io::{Location, Opener};
 
@@ -35,6 +35,8 @@ enum Command {
     Roofline(RooflineArgs),
     /// Reads every layout in every way: amplification, requests, latency
     Sweep(SweepArgs),
+    /// Shows what sweeps found: a page with charts and tables that needs no network
+    Report(ReportArgs),
     /// Holds a sweep against the baseline: exit code 1 where a counter got worse
     Gate(GateArgs),
     /// Measures the same cells by two programs in turns
@@ -156,6 +158,22 @@ struct ProbeArgs {
     direct: bool,
 }
 
+#[derive(Debug, clap::Args)]
+struct ReportArgs {
+    /// Records of sweeps
+    #[arg(required = true)]
+    raw: Vec<PathBuf>,
+    /// The page, one file
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Also each chart as an SVG file in this directory
+    #[arg(long, value_name = "DIR")]
+    svg: Option<PathBuf>,
+    /// Also a summary as Markdown
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
+}
+
 fn cache_state(text: &str) -> Result<CacheState, String> {
     [CacheState::Cold, CacheState::Warm]
         .into_iter()
@@ -186,6 +204,7 @@ fn main() -> anyhow::Result<()> {
     match Args::parse().command {
         Command::Roofline(args) => roofline(args),
         Command::Sweep(args) => run_sweep(args),
+        Command::Report(args) => report(args),
         Command::Gate(args) => run_gate(&args),
         Command::Pairs(args) => run_pairs(args),
         Command::Compare(args) => run_compare(&args),
@@ -307,6 +326,14 @@ fn run_probe(args: &ProbeArgs) -> anyhow::Result<()> {
         std::fs::write(out, profile + "\n")
             .with_context(|| format!("{} cannot be written", out.display()))?;
     }
+    Ok(())
+}
+
+fn report(args: ReportArgs) -> anyhow::Result<()> {
+    let ReportArgs { raw, out, svg, markdown } = args;
+    let options = page::Options { raw, out, svg, markdown };
+    let (cells, charts) = page::write(&options)?;
+    println!("{cells} cells in {charts} charts: {}", options.out.display());
     Ok(())
 }
 

@@ -1,0 +1,184 @@
+//! How long operations took in one layout: percentiles, and the backends side by side.
+
+use std::collections::BTreeMap;
+
+use super::{capital, describe, slug};
+use crate::page::analysis::{best_layouts, percentiles};
+use crate::page::results::{Entry, Facet, Results, Tags};
+use crate::page::svg::{Canvas, Chart, Frame, HEIGHT, SURFACE, Scale, Sign, WIDTH, around, colour, path};
+use crate::page::text::{float, microseconds};
+use crate::sweep::record::{CacheState, Latency};
+
+/// Two charts for each workload of each layout. The page shows those of one layout at a time.
+pub(super) fn charts(results: &Results) -> anyhow::Result<Vec<Chart>> {
+    let best = best_layouts(results);
+    let mut groups: BTreeMap<_, Vec<(&Entry, &Latency)>> = BTreeMap::new();
+    for entry in &results.entries {
+        if let Some(measures) = entry.measures() {
+            let key = (entry.place, entry.layout, entry.id(Facet::Workload));
+            groups.entry(key).or_default().push((entry, &measures.latency));
+        }
+    }
+    let mut out = Vec::new();
+    for ((place, layout, _), mut cells) in groups {
+        cells.sort_by_key(|(entry, _)| (entry.record.cell.cache, entry.id(Facet::Backend)));
+        let first = best[place] == layout;
+        let group = Group { results, cells };
+        out.push(group.percentiles()?.of_layout(first));
+        out.push(group.bars().of_layout(first));
+    }
+    Ok(out)
+}
+
+/// The cells of one workload in one layout.
+struct Group<'a> {
+    results: &'a Results,
+    cells: Vec<(&'a Entry, &'a Latency)>,
+}
+
+impl Group<'_> {
+    fn first(&self) -> &Entry {
+        self.cells[0].0
+    }
+
+    fn canvas(&self, title: &str) -> Canvas {
+        let entry = self.first();
+        let place = &self.results.places[entry.place];
+        Canvas::new(title, &format!("{}, {}", entry.record.cell.layout.name, place.name))
+    }
+
+    fn chart(&self, canvas: Canvas, kind: &str, title: &str, height: f64) -> Chart {
+        let entry = self.first();
+        let cell = &entry.record.cell;
+        let stem = format!("{kind}-{}-{}-{}", slug(&cell.workload), slug(&cell.layout.name), entry.place + 1);
+        let tags = entry.tags(&[Facet::Dataset, Facet::Layout, Facet::Workload, Facet::Codec]);
+        canvas.chart(&stem, title, height, tags)
+    }
+
+    fn hover(&self, entry: &Entry, latency: &Latency) -> String {
+        let cell = &entry.record.cell;
+        let us = microseconds;
+        format!(
+            "{}, {}\np50 {}, p90 {}, p99 {}, slowest {} of {}\n{}",
+            cell.backend,
+            cell.cache.name(),
+            us(latency.p50_us),
+            us(latency.p90_us),
+            us(latency.p99_us),
+            us(latency.max_us),
+            latency.count,
+            describe(&self.results.places[entry.place], entry.layout)
+        )
+    }
+
+    /// Time against percentile.
+    fn percentiles(&self) -> anyhow::Result<Chart> {
+        let title = format!("{}: percentiles of latency", capital(&self.first().record.cell.workload));
+        let curves: Vec<Vec<(f64, f64)>> =
+            self.cells.iter().map(|(_, l)| percentiles(&l.histogram)).collect::<Result<_, _>>()?;
+        // From the half to what no operation reaches, each nine as wide as the one before.
+        let most = self.cells.iter().map(|(_, l)| l.count).max().unwrap_or(1).max(5);
+        let nines = |share: f64| 1.0 / (1.0 - share);
+        let (left, right, ..) = SURFACE;
+        let frame = Frame {
+            x: Scale::logarithmic((1.0, 2.0 * float(most)), (left, right)),
+            ..Frame::logarithmic((1.0, 10.0), around(curves.iter().flatten().map(|(_, time)| *time)))
+        };
+        let ticks: Vec<f64> = [0.0, 0.5, 0.9, 0.99, 0.999, 0.9999]
+            .map(nines)
+            .into_iter()
+            .filter(|v| *v <= 2.0 * float(most))
+            .collect();
+        let mut canvas = self.canvas(&title);
+        let percent = |v: f64| format!("{} %", trimmed(100.0 * (1.0 - 1.0 / v)));
+        let axes = (
+            ("operations that took no longer", &percent as &dyn Fn(f64) -> String),
+            ("time", &microseconds as _),
+        );
+        frame.draw(&mut canvas, axes.0, axes.1, Some(&ticks));
+        canvas.legend(49.0, &self.legend());
+        for ((entry, latency), curve) in self.cells.iter().zip(curves) {
+            let mut places: Vec<(f64, f64)> =
+                curve.iter().map(|(share, time)| (frame.x.at(nines(*share)), frame.y.at(*time))).collect();
+            thin(&mut places);
+            let class = if entry.record.cell.cache == CacheState::Cold { " cold" } else { "" };
+            let attributes = format!(
+                "d=\"{}\" class=\"mark line{class} {}\"",
+                path(&places),
+                colour(entry.id(Facet::Backend))
+            );
+            let tags = entry.tags(&[Facet::Backend, Facet::Cache]);
+            canvas.mark("path", &attributes, &tags, &self.hover(entry, latency));
+        }
+        Ok(self.chart(canvas, "percentiles", &title, HEIGHT))
+    }
+
+    /// Median and 99th percentile of each backend.
+    fn bars(&self) -> Chart {
+        const ROW: f64 = 26.0;
+        let title = format!("{}: backends side by side", capital(&self.first().record.cell.workload));
+        let mut canvas = self.canvas(&title);
+        let most = self.cells.iter().map(|(_, l)| l.p99_us).fold(0.0, f64::max);
+        // What is written behind a bar needs room.
+        let scale = Scale::linear((0.0, most), (92.0, WIDTH - 132.0));
+        let mut y = 46.0;
+        let mut state = None;
+        for (entry, latency) in &self.cells {
+            let cell = &entry.record.cell;
+            if state.replace(cell.cache).is_some_and(|before| before != cell.cache) {
+                y += 12.0;
+            }
+            let (from, p50, p99) = (scale.at(0.0), scale.at(latency.p50_us), scale.at(latency.p99_us));
+            let (colour, middle) = (colour(entry.id(Facet::Backend)), y + ROW / 2.0);
+            let cold = if cell.cache == CacheState::Cold { " cold" } else { "" };
+            let tags = entry.tags(&[Facet::Backend, Facet::Cache]);
+            canvas.group(&tags, &format!("mark {colour}"), |canvas| {
+                let name = format!("{} {}", cell.cache.name(), cell.backend);
+                canvas.text((86.0, middle + 4.0), "small end", &name);
+                let bar = format!(
+                    "x=\"{from:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"14\" class=\"bar{cold}\"",
+                    middle - 7.0,
+                    (p50 - from).max(0.8)
+                );
+                canvas.mark("rect", &bar, &Tags::default(), &self.hover(entry, latency));
+                let whisker = format!("M{p50:.1} {middle:.1}H{p99:.1}m0 -5v10");
+                canvas.plain("path", &format!("d=\"{whisker}\" class=\"line\""));
+                let text = format!("{}, {}", microseconds(latency.p50_us), microseconds(latency.p99_us));
+                canvas.text((p99 + 8.0, middle + 4.0), "small", &text);
+            });
+            y += ROW;
+        }
+        canvas.text((92.0, y + 18.0), "small", "bar: median; line: to the 99th percentile; both behind");
+        self.chart(canvas, "backends", &title, y + 28.0)
+    }
+
+    fn legend(&self) -> Vec<(String, Sign)> {
+        let mut backends = BTreeMap::new();
+        for (entry, _) in &self.cells {
+            backends.insert(entry.id(Facet::Backend), entry.record.cell.backend.clone());
+        }
+        let mut out: Vec<_> = backends.into_iter().map(|(id, name)| (name, Sign::Line(id))).collect();
+        out.push(("warm".to_owned(), Sign::Dashes(false)));
+        out.push(("cold".to_owned(), Sign::Dashes(true)));
+        out
+    }
+}
+
+/// Leaves out places that nobody could tell from their neighbours.
+fn thin(places: &mut Vec<(f64, f64)>) {
+    let Some(end) = places.last().copied() else { return };
+    let mut last = (f64::NEG_INFINITY, 0.0);
+    places.retain(|place| {
+        let far = place.0 - last.0 > 1.5 || (place.1 - last.1).abs() > 1.5 || *place == end;
+        if far {
+            last = *place;
+        }
+        far
+    });
+}
+
+/// A percentage without zeros at its end.
+fn trimmed(value: f64) -> String {
+    let text = format!("{value:.2}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}

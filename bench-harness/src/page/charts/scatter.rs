@@ -1,0 +1,185 @@
+//! What an epoch costs against what an object costs: one point for each layout.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{EPOCH, OBJECT, describe, of_workload, slug, times};
+use crate::page::analysis::front;
+use crate::page::results::{Entry, Facet, Results, Tags};
+use crate::page::svg::{Axis, Canvas, Chart, Frame, HEIGHT, SURFACE, Sign, around, colour, path, point};
+use crate::page::text::{figure, float, microseconds};
+use crate::sweep::record::Measures;
+
+/// What is set against each other.
+struct Kind<'a> {
+    stem: String,
+    title: String,
+    axes: (Axis<'a>, Axis<'a>),
+    value: fn(&Measures) -> f64,
+    /// Whether the two multiply to the elements of a chunk.
+    bounded: bool,
+    /// What all points depend on.
+    tags: Tags,
+}
+
+/// A layout.
+struct Point {
+    layout: usize,
+    codec: usize,
+    /// The object's figure, and the epoch's.
+    at: (f64, f64),
+    tags: Tags,
+}
+
+/// Amplification by geometry and of stored bytes at each place, and median times for each backend and state of the cache.
+pub(super) fn charts(results: &Results) -> Vec<Chart> {
+    let mut out = Vec::new();
+    for place in 0..results.places.len() {
+        let all = |_: &Entry| true;
+        out.extend(draw(results, place, &geometry(place), &all));
+        out.extend(draw(results, place, &store(place), &all));
+        let pairs: BTreeSet<_> =
+            results.of_place(place).map(|e| (e.id(Facet::Cache), e.id(Facet::Backend))).collect();
+        for (cache, backend) in pairs {
+            let kind = times_of(results, place, cache, backend);
+            let same = |e: &Entry| e.id(Facet::Cache) == cache && e.id(Facet::Backend) == backend;
+            out.extend(draw(results, place, &kind, &same));
+        }
+    }
+    out
+}
+
+fn geometry<'a>(place: usize) -> Kind<'a> {
+    Kind {
+        stem: format!("amplification-geometry-{}", place + 1),
+        title: "Amplification by geometry (ra_geometry)".to_owned(),
+        axes: (("one object: chunk bytes per useful byte", &times), ("one epoch", &times)),
+        value: |m| m.ra_geometry,
+        bounded: true,
+        tags: Tags::default(),
+    }
+}
+
+fn store<'a>(place: usize) -> Kind<'a> {
+    Kind {
+        stem: format!("amplification-store-{}", place + 1),
+        title: "Amplification of stored bytes (ra_store)".to_owned(),
+        axes: (("one object: stored bytes per useful byte", &times), ("one epoch", &times)),
+        value: |m| m.ra_store,
+        bounded: false,
+        tags: Tags::default(),
+    }
+}
+
+fn times_of<'a>(results: &Results, place: usize, cache: usize, backend: usize) -> Kind<'a> {
+    let (state, name) = (&results.names(Facet::Cache)[cache], &results.names(Facet::Backend)[backend]);
+    Kind {
+        stem: format!("time-{state}-{}-{}", slug(name), place + 1),
+        title: format!("Median time, {state}, {name}"),
+        axes: (("one object", &microseconds), ("one epoch", &microseconds)),
+        value: |m| m.latency.p50_us,
+        bounded: false,
+        tags: Tags::default().with(Facet::Cache, cache).with(Facet::Backend, backend),
+    }
+}
+
+/// The layouts that have both figures.
+fn points(results: &Results, place: usize, kind: &Kind<'_>, of: &dyn Fn(&Entry) -> bool) -> Vec<Point> {
+    let figures = |workload: &str| -> BTreeMap<usize, (f64, usize)> {
+        of_workload(results, place, workload)
+            .filter(|entry| of(entry))
+            .filter_map(|e| Some((e.layout, ((kind.value)(e.measures()?), e.id(Facet::Codec)))))
+            .collect()
+    };
+    let (epochs, objects) = (figures(EPOCH), figures(OBJECT));
+    let layout_id = |layout: usize| results.id(Facet::Layout, &results.places[place].layouts[layout].name);
+    epochs
+        .into_iter()
+        .filter_map(|(layout, (epoch, codec))| {
+            let (object, _) = objects.get(&layout)?;
+            let tags = Tags::default().with(Facet::Codec, codec).with(Facet::Layout, layout_id(layout)?);
+            Some(Point { layout, codec, at: (*object, epoch), tags })
+        })
+        .collect()
+}
+
+fn draw(results: &Results, place: usize, kind: &Kind<'_>, of: &dyn Fn(&Entry) -> bool) -> Option<Chart> {
+    let points = points(results, place, kind, of);
+    if points.is_empty() {
+        return None;
+    }
+    let facts = &results.places[place];
+    let frame =
+        Frame::logarithmic(around(points.iter().map(|p| p.at.0)), around(points.iter().map(|p| p.at.1)));
+    let mut canvas = Canvas::new(&kind.title, &facts.name);
+    frame.draw(&mut canvas, kind.axes.0, kind.axes.1, None);
+    if kind.bounded {
+        let sizes = points.iter().map(|p| facts.chunk(p.layout)).map(|(a, b)| a * b).collect();
+        bounds(&mut canvas, &frame, &sizes);
+    }
+    let codecs: BTreeSet<usize> = points.iter().map(|p| p.codec).collect();
+    let names = results.names(Facet::Codec);
+    let entries: Vec<_> = codecs.iter().map(|c| (names[*c].clone(), Sign::Point(*c))).collect();
+    canvas.legend(47.0, &entries);
+    for codec in codecs {
+        let of_codec: Vec<&Point> = points.iter().filter(|p| p.codec == codec).collect();
+        marks(&mut canvas, &frame, &of_codec, &|p| {
+            let (objects, epochs) = facts.chunk(p.layout);
+            let (x, y) = (kind.axes.0.1(p.at.0), kind.axes.1.1(p.at.1));
+            let cells = objects * epochs;
+            format!(
+                "{}\n{objects} objects × {epochs} epochs = {cells}\none object {x}, one epoch {y}",
+                describe(facts, p.layout)
+            )
+        });
+    }
+    Some(canvas.chart(&kind.stem, &kind.title, HEIGHT, kind.tags.clone().with(Facet::Dataset, place)))
+}
+
+/// The points of a codec, those on its front filled and joined.
+fn marks(canvas: &mut Canvas, frame: &Frame, points: &[&Point], hover: &dyn Fn(&Point) -> String) {
+    let Some(first) = points.first() else { return };
+    let ats: Vec<(f64, f64)> = points.iter().map(|p| p.at).collect();
+    let best = front(&ats);
+    let place = |at: (f64, f64)| (frame.x.at(at.0), frame.y.at(at.1));
+    if best.len() > 1 {
+        let line: Vec<(f64, f64)> = best.iter().map(|k| place(ats[*k])).collect();
+        let tags = Tags::default().with(Facet::Codec, first.codec);
+        let attributes = format!("d=\"{}\" class=\"line front {}\"", path(&line), colour(first.codec));
+        canvas.mark("path", &attributes, &tags, &format!("Pareto front of {} layouts", points.len()));
+    }
+    for (k, p) in points.iter().enumerate() {
+        let on = if best.contains(&k) { " on" } else { "" };
+        let (shape, colour) = (point(place(p.at), p.codec), colour(p.codec));
+        let attributes = format!("d=\"{shape}\" class=\"mark dot{on} {colour}\"");
+        canvas.mark("path", &attributes, &p.tags, &hover(p));
+    }
+}
+
+/// Lines on which two amplifications multiply to the cells of a chunk, for each size that there is.
+fn bounds(canvas: &mut Canvas, frame: &Frame, sizes: &BTreeSet<u64>) {
+    let (left, right, top, bottom) = SURFACE;
+    let mut label_x = left - 40.0;
+    for size in sizes {
+        let cells = float(*size);
+        // Down a straight line: where it comes in from the top or the left, and leaves to the bottom or the right.
+        let (from, to) = ((frame.x.at(1.0), frame.y.at(cells)), (frame.x.at(cells), frame.y.at(1.0)));
+        let slope = (to.1 - from.1) / (to.0 - from.0);
+        let cut = |x: f64| (x, from.1 + (x - from.0) * slope);
+        let back = |y: f64| (from.0 + (y - from.1) / slope, y);
+        if !slope.is_finite() || slope <= 0.0 {
+            continue;
+        }
+        let begin = if cut(left).1 >= top { cut(left) } else { back(top) };
+        let end = if cut(right).1 <= bottom { cut(right) } else { back(bottom) };
+        if begin.0 >= right || end.0 <= left {
+            continue;
+        }
+        let hover = format!("{size} objects × epochs in a chunk: the two amplifications multiply to {size}");
+        let attributes = format!("d=\"{}\" class=\"bound\"", path(&[begin, end]));
+        canvas.mark("path", &attributes, &Tags::default(), &hover);
+        if begin.1 <= top + 0.5 && begin.0 > label_x + 34.0 {
+            label_x = begin.0;
+            canvas.text((begin.0, top - 4.0), "small middle", &figure(cells));
+        }
+    }
+}

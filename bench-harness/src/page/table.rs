@@ -1,0 +1,216 @@
+//! The tables of the page: all cells, and when rechunking pays back.
+
+use crate::page::analysis::payback;
+use crate::page::results::{Entry, Facet, Results};
+use crate::page::text::{bytes, escape, figure, float, microseconds, shape};
+use crate::sweep::record::{CacheState, Measures};
+
+/// The layout that surveys are written in, which others are paid back against.
+const BASE: &str = "by-epoch";
+
+/// What a row depends on.
+const TAGS: [Facet; 5] = [Facet::Dataset, Facet::Workload, Facet::Backend, Facet::Cache, Facet::Codec];
+
+/// The content of a field, and what it is sorted by.
+struct Field {
+    text: String,
+    number: Option<f64>,
+}
+
+impl Field {
+    fn name(text: &str) -> Self {
+        Self { text: text.to_owned(), number: None }
+    }
+
+    fn number(text: String, number: f64) -> Self {
+        Self { text, number: Some(number) }
+    }
+
+    fn html(&self) -> String {
+        let text = escape(&self.text);
+        match self.number {
+            None => format!("<td>{text}</td>"),
+            Some(number) => format!("<td class=\"n\" data-v=\"{number}\">{text}</td>"),
+        }
+    }
+}
+
+/// A column: what `sort=` calls it, its head, and what hovering over it says.
+type Head = (&'static str, &'static str, &'static str);
+
+/// What says which cell it is.
+const IDENTITY: [Head; 8] = [
+    ("dataset", "dataset", ""),
+    ("layout", "layout", ""),
+    ("chunk", "chunk", "Elements of a chunk (of an inner chunk where there are shards)"),
+    ("shard", "shard", ""),
+    ("codec", "codecs", ""),
+    ("workload", "workload", "What an operation reads"),
+    ("backend", "backend", ""),
+    ("cache", "cache", "State of the page cache when operations began"),
+];
+
+fn identity(results: &Results, entry: &Entry) -> [Field; 8] {
+    let cell = &entry.record.cell;
+    let layout = &cell.layout;
+    let elements = layout.chunk.iter().product();
+    [
+        Field::name(&results.places[entry.place].name),
+        Field::name(&layout.name),
+        Field::number(shape(&layout.chunk), float(elements)),
+        Field::name(&layout.shard.as_deref().map_or_else(|| "none".to_owned(), shape)),
+        Field::name(&layout.codecs),
+        Field::name(&cell.workload),
+        Field::name(&cell.backend),
+        Field::name(cell.cache.name()),
+    ]
+}
+
+/// What was measured of a cell.
+type Figure = (Head, fn(&Measures) -> Field);
+
+fn amplification(value: f64) -> Field {
+    Field::number(figure(value), value)
+}
+
+fn time(value: f64) -> Field {
+    Field::number(microseconds(value), value)
+}
+
+fn count(value: u64) -> Field {
+    Field::number(figure(float(value)), float(value))
+}
+
+fn size(value: u64) -> Field {
+    Field::number(bytes(value), float(value))
+}
+
+const FIGURES: [Figure; 18] = [
+    (("ra_geometry", "ra_geometry", "Array bytes of the chunks handled, per useful byte"), |m| {
+        amplification(m.ra_geometry)
+    }),
+    (("predicted", "predicted", "ra_geometry by the formula"), |m| amplification(m.predicted_ra_geometry)),
+    (("ra_store", "ra_store", "Stored bytes of chunks and shard indexes, per useful byte"), |m| {
+        amplification(m.ra_store)
+    }),
+    (("ra_backend", "ra_backend", "Bytes that the backend read, per useful byte"), |m| {
+        amplification(m.ra_backend)
+    }),
+    (("ra_device", "ra_device", "Bytes that devices delivered, per useful byte"), |m| {
+        m.ra_device.map_or_else(|| Field::name("unknown"), amplification)
+    }),
+    (("p50", "p50", "Median time of an operation"), |m| time(m.latency.p50_us)),
+    (("p90", "p90", "90 % of the operations took no longer"), |m| time(m.latency.p90_us)),
+    (("p99", "p99", "99 % of the operations took no longer"), |m| time(m.latency.p99_us)),
+    (("max", "slowest", "The slowest operation"), |m| time(m.latency.max_us)),
+    (("operations", "operations", "Operations measured"), |m| count(m.latency.count)),
+    (("throughput", "useful bytes/s", "Useful bytes per second"), |m| {
+        Field::number(figure(m.throughput), m.throughput)
+    }),
+    (("chunks", "chunks", "Chunks decoded by all operations"), |m| count(m.chunks)),
+    (("requests", "requests", "Requests of the backend for all operations"), |m| count(m.requests)),
+    (("hops", "hops", "Steps that wait for the one before"), |m| count(m.hops)),
+    (("stored", "stored", "Bytes of the whole layout"), |m| size(m.layout_bytes)),
+    (("objects", "objects", "Objects (files) of the whole layout"), |m| count(m.layout_objects)),
+    (("memory", "peak memory", "The most memory that was resident"), |m| size(m.peak_resident_bytes)),
+    (("proof", "cache proof", "How the state of the cache is known"), |m| Field::name(&m.cache_proof)),
+];
+
+/// All cells; those that could not be measured with the reason.
+pub(crate) fn cells(results: &Results) -> String {
+    let heads: Vec<Head> = IDENTITY.into_iter().chain(FIGURES.iter().map(|(head, _)| *head)).collect();
+    let rows = results.entries.iter().map(|entry| {
+        let figures = match (entry.measures(), &entry.record.outcome) {
+            (Some(m), _) => FIGURES.iter().map(|(_, field)| field(m).html()).collect(),
+            (None, crate::sweep::record::Outcome::Unmeasured(why)) => {
+                format!("<td class=\"why\" colspan=\"{}\">not measured: {}</td>", FIGURES.len(), escape(why))
+            }
+            (None, _) => String::new(),
+        };
+        row(results, entry, &identity(results, entry), &figures)
+    });
+    table("cells", "sort", &heads, rows)
+}
+
+const PAYBACK: [Head; 9] = [
+    ("dataset", "dataset", ""),
+    ("layout", "layout", ""),
+    ("workload", "workload", "What a read is"),
+    ("backend", "backend", ""),
+    ("cache", "cache", ""),
+    ("rechunk", "rechunking", "Time that rechunking to the layout took"),
+    ("before", "a read by-epoch", "Mean time of an operation in the layout by-epoch"),
+    ("after", "a read here", "Mean time of an operation in this layout"),
+    ("reads", "pays back after", "rechunking / (a read by-epoch - a read here)"),
+];
+
+/// When rechunking to each layout pays back, soonest first; `None` if there is nothing to compare.
+pub(crate) fn paybacks(results: &Results) -> Option<String> {
+    let mean =
+        |entry: &Entry| Some(entry.measures()?.elapsed_s / float(entry.measures()?.latency.count.max(1)));
+    let key = |e: &Entry| (e.place, e.id(Facet::Workload), e.id(Facet::Backend), e.record.cell.cache);
+    let mut rows = Vec::new();
+    for entry in results.entries.iter().filter(|e| e.record.cell.layout.name != BASE) {
+        let base = |e: &&Entry| e.record.cell.layout.name == BASE && key(e) == key(entry);
+        let Some(before) = results.entries.iter().find(base).and_then(mean) else { continue };
+        let (Some(after), Some(m)) = (mean(entry), entry.measures()) else { continue };
+        let reads = payback(m.rechunk_s, before, after);
+        rows.push((reads, entry, [m.rechunk_s, before, after]));
+    }
+    rows.sort_by(|(a, ..), (b, ..)| a.unwrap_or(f64::INFINITY).total_cmp(&b.unwrap_or(f64::INFINITY)));
+    let html = rows.iter().map(|(reads, entry, times)| {
+        let cell = &entry.record.cell;
+        let names = [
+            results.places[entry.place].name.as_str(),
+            &cell.layout.name,
+            &cell.workload,
+            &cell.backend,
+            cell.cache.name(),
+        ];
+        let after = match reads {
+            Some(1.0) => Field::number("1 read".to_owned(), 1.0),
+            Some(reads) => Field::number(format!("{} reads", figure(*reads)), *reads),
+            // Behind all that do.
+            None => Field::number("never".to_owned(), f64::MAX),
+        };
+        let times = times.map(|seconds| time(seconds * 1e6));
+        let fields: Vec<Field> = names.map(Field::name).into_iter().chain(times).chain([after]).collect();
+        row(results, entry, &fields, "")
+    });
+    (!rows.is_empty()).then(|| table("payback", "sort-payback", &PAYBACK, html))
+}
+
+fn row(results: &Results, entry: &Entry, fields: &[Field], more: &str) -> String {
+    let fields: String = fields.iter().map(Field::html).collect();
+    let layout = results.id(Facet::Layout, &entry.record.cell.layout.name).unwrap_or(0);
+    format!("<tr{} data-row=\"{layout}\">{fields}{more}</tr>\n", entry.tags(&TAGS))
+}
+
+/// A table in a box of its own, for it is wide.
+fn table(id: &str, sort: &str, heads: &[Head], rows: impl Iterator<Item = String>) -> String {
+    let heads: Vec<String> = heads
+        .iter()
+        .map(|(key, head, hover)| {
+            format!("<th scope=\"col\"><button type=\"button\" data-key=\"{key}\" title=\"{hover}\">{head}</button></th>")
+        })
+        .collect();
+    let (heads, rows) = (heads.concat(), rows.collect::<String>());
+    format!(
+        "<div class=\"box\" tabindex=\"0\"><table id=\"{id}\" data-sort=\"{sort}\"><thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}</tbody></table></div>\n"
+    )
+}
+
+/// The shortest median time of a workload in a layout, and the backend that had it.
+pub(crate) fn best<'r>(
+    results: &'r Results,
+    place: usize,
+    layout: usize,
+    workload: &str,
+    cache: CacheState,
+) -> Option<(f64, &'r str)> {
+    results
+        .of_place(place)
+        .filter(|e| e.layout == layout && e.record.cell.workload == workload && e.record.cell.cache == cache)
+        .filter_map(|e| Some((e.measures()?.latency.p50_us, e.record.cell.backend.as_str())))
+        .min_by(|a, b| a.0.total_cmp(&b.0))
+}
