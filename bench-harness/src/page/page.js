@@ -98,6 +98,7 @@
     const box = make("details", "");
     box.append(make("summary", "Filters"));
     box.open = window.innerWidth > 600;
+    const rows = make("div", "", { className: "facets" });
     for (const facet of facets.filter((facet) => names[facet].length > 1)) {
       const field = make("fieldset", "");
       field.append(make("legend", facet));
@@ -106,8 +107,9 @@
         buttons.push({ button, facet, id: String(id) });
         field.append(button);
       });
-      box.append(field);
+      rows.append(field);
     }
+    box.append(rows);
     filters.append(box);
     select.append(make("option", "the fastest overall", { value: "" }));
     for (const name of names.layout) select.append(make("option", name, { value: name }));

@@ -82,7 +82,7 @@ impl Scale {
         self.range.0 + (place(value) - from) / (to - from) * (self.range.1 - self.range.0)
     }
 
-    /// Round values: powers of ten, with 2 and 5 between them where there are few.
+    /// Round values: powers of ten, with others between them where there are few.
     pub(crate) fn ticks(&self) -> Vec<f64> {
         let (from, to) = self.domain;
         if !self.logarithmic {
@@ -94,6 +94,7 @@ impl Scale {
         }
         let decades = (to / from).log10();
         let within: &[f64] = match decades {
+            d if d < 0.8 => &[1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0],
             d if d < 2.0 => &[1.0, 2.0, 5.0],
             _ => &[1.0],
         };
@@ -170,8 +171,8 @@ impl Canvas {
         let mut x = 6.0;
         for (name, sign) in entries {
             let name = shorten(name, 24);
-            let width = 26.0 + 6.6 * float(name.chars().count() as u64);
-            if x + width > WIDTH + 12.0 {
+            let width = 32.0 + 6.8 * float(name.chars().count() as u64);
+            if x + width > WIDTH + 24.0 {
                 break;
             }
             self.plain("path", &sign.attributes((x, y)));
@@ -237,10 +238,10 @@ pub(crate) struct Frame {
 }
 
 /// Where the surface of a chart with two axes lies: left, right, top, bottom.
-pub(crate) const SURFACE: (f64, f64, f64, f64) = (56.0, WIDTH - 12.0, 66.0, 310.0);
+pub(crate) const SURFACE: (f64, f64, f64, f64) = (62.0, WIDTH - 12.0, 76.0, 318.0);
 
 /// Height of a chart with two axes.
-pub(crate) const HEIGHT: f64 = 352.0;
+pub(crate) const HEIGHT: f64 = 360.0;
 
 /// An axis: what it says, and how its values are written.
 pub(crate) type Axis<'a> = (&'a str, &'a dyn Fn(f64) -> String);
@@ -267,7 +268,7 @@ impl Frame {
             canvas.text((left - 6.0, at + 4.0), "small end", &y.1(tick));
         }
         canvas.text((f64::midpoint(left, right), HEIGHT - 6.0), "middle", x.0);
-        canvas.turned((12.0, f64::midpoint(top, bottom)), y.0);
+        canvas.turned((10.0, f64::midpoint(top, bottom)), y.0);
     }
 }
 

@@ -10,8 +10,8 @@ pub(crate) fn escape(text: &str) -> String {
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
-            // No character of XML.
-            c if c.is_control() => out.push('\u{fffd}'),
+            // No characters of XML, but for ends of lines.
+            c if c.is_control() && c != '\n' => out.push('\u{fffd}'),
             c => out.push(c),
         }
     }
@@ -99,8 +99,8 @@ mod tests {
 
     #[test]
     fn names_stay_text() {
-        let hostile = "<script>alert(1)</script>&\"'\u{1}";
-        assert_eq!(escape(hostile), "&lt;script&gt;alert(1)&lt;/script&gt;&amp;&quot;&#39;\u{fffd}");
+        let hostile = "<script>alert(1)</script>&\"'\n\u{1}";
+        assert_eq!(escape(hostile), "&lt;script&gt;alert(1)&lt;/script&gt;&amp;&quot;&#39;\n\u{fffd}");
         let text = json(&serde_json::json!([hostile, "<!--"]));
         assert!(!text.contains(['<', '>', '&']), "{text}");
         let back: Vec<String> = serde_json::from_str(&text).unwrap();

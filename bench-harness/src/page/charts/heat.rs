@@ -80,7 +80,7 @@ fn maps(results: &Results, place: usize, workload: &str, of: &[&Entry]) -> Vec<C
 }
 
 /// Where the cells lie: left, right, top; their height.
-const CELLS: (f64, f64, f64) = (56.0, WIDTH - 2.0, 66.0);
+const CELLS: (f64, f64, f64) = (60.0, WIDTH - 2.0, 62.0);
 const CELL_HEIGHT: f64 = 28.0;
 
 fn draw(results: &Results, place: usize, kind: &Kind, of: &[&Entry]) -> Option<Chart> {
@@ -125,7 +125,7 @@ fn draw(results: &Results, place: usize, kind: &Kind, of: &[&Entry]) -> Option<C
         canvas.text((left - 6.0, y), "small end", &figure(float(*n)));
     }
     canvas.text((f64::midpoint(left, right), bottom + 34.0), "middle", "epochs in a chunk");
-    canvas.turned((12.0, f64::midpoint(top, bottom)), "objects in a chunk");
+    canvas.turned((10.0, f64::midpoint(top, bottom)), "objects in a chunk");
     Some(canvas.chart(&kind.stem, &kind.title, bottom + 42.0, kind.tags.clone()))
 }
 
@@ -149,7 +149,7 @@ fn cell(
         hover.push(format!("{}: {}", (kind.write)(*value), describe(facts, *layout)));
     }
     let share = share(*best, kind.span);
-    let class = if share > 0.5 { "dark" } else { "light" };
+    let class = if share > 0.65 { "dark" } else { "light" };
     canvas.group(&tags, "heat mark", |canvas| {
         let attributes = format!(
             "x=\"{x:.1}\" y=\"{y:.1}\" width=\"{:.1}\" height=\"{:.1}\" rx=\"2\" fill=\"{}\"",

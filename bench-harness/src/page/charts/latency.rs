@@ -30,6 +30,9 @@ pub(super) fn charts(results: &Results) -> anyhow::Result<Vec<Chart>> {
     Ok(out)
 }
 
+/// A bar with the room around it.
+const BAR_HEIGHT: f64 = 36.0;
+
 /// The cells of one workload in one layout.
 struct Group<'a> {
     results: &'a Results,
@@ -113,43 +116,47 @@ impl Group<'_> {
         Ok(self.chart(canvas, "percentiles", &title, HEIGHT))
     }
 
-    /// Median and 99th percentile of each backend.
+    /// Median and 99th percentile of each backend; a scale for each state of the cache, for they are far apart.
     fn bars(&self) -> Chart {
-        const ROW: f64 = 26.0;
         let title = format!("{}: backends side by side", capital(&self.first().record.cell.workload));
         let mut canvas = self.canvas(&title);
-        let most = self.cells.iter().map(|(_, l)| l.p99_us).fold(0.0, f64::max);
-        // What is written behind a bar needs room.
-        let scale = Scale::linear((0.0, most), (92.0, WIDTH - 132.0));
-        let mut y = 46.0;
-        let mut state = None;
-        for (entry, latency) in &self.cells {
-            let cell = &entry.record.cell;
-            if state.replace(cell.cache).is_some_and(|before| before != cell.cache) {
-                y += 12.0;
+        let mut y = 56.0;
+        for cache in [CacheState::Cold, CacheState::Warm] {
+            let cells: Vec<_> = self.cells.iter().filter(|(e, _)| e.record.cell.cache == cache).collect();
+            let most = cells.iter().map(|(_, l)| l.p99_us).fold(0.0, f64::max);
+            // What is written behind a bar needs room.
+            let scale = Scale::linear((0.0, most), (92.0, WIDTH - 112.0));
+            for (entry, latency) in cells {
+                self.bar(&mut canvas, &scale, y, entry, latency);
+                y += BAR_HEIGHT;
             }
-            let (from, p50, p99) = (scale.at(0.0), scale.at(latency.p50_us), scale.at(latency.p99_us));
-            let (colour, middle) = (colour(entry.id(Facet::Backend)), y + ROW / 2.0);
-            let cold = if cell.cache == CacheState::Cold { " cold" } else { "" };
-            let tags = entry.tags(&[Facet::Backend, Facet::Cache]);
-            canvas.group(&tags, &format!("mark {colour}"), |canvas| {
-                let name = format!("{} {}", cell.cache.name(), cell.backend);
-                canvas.text((86.0, middle + 4.0), "small end", &name);
-                let bar = format!(
-                    "x=\"{from:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"14\" class=\"bar{cold}\"",
-                    middle - 7.0,
-                    (p50 - from).max(0.8)
-                );
-                canvas.mark("rect", &bar, &Tags::default(), &self.hover(entry, latency));
-                let whisker = format!("M{p50:.1} {middle:.1}H{p99:.1}m0 -5v10");
-                canvas.plain("path", &format!("d=\"{whisker}\" class=\"line\""));
-                let text = format!("{}, {}", microseconds(latency.p50_us), microseconds(latency.p99_us));
-                canvas.text((p99 + 8.0, middle + 4.0), "small", &text);
-            });
-            y += ROW;
+            y += 16.0;
         }
-        canvas.text((92.0, y + 18.0), "small", "bar: median; line: to the 99th percentile; both behind");
-        self.chart(canvas, "backends", &title, y + 28.0)
+        let note = "bar: median, line: to the 99th percentile; cold and warm each on its scale";
+        canvas.text((0.0, y + 8.0), "small", note);
+        self.chart(canvas, "backends", &title, y + 16.0)
+    }
+
+    fn bar(&self, canvas: &mut Canvas, scale: &Scale, y: f64, entry: &Entry, latency: &Latency) {
+        let cell = &entry.record.cell;
+        let (from, p50, p99) = (scale.at(0.0), scale.at(latency.p50_us), scale.at(latency.p99_us));
+        let (colour, middle) = (colour(entry.id(Facet::Backend)), y + BAR_HEIGHT / 2.0);
+        let cold = if cell.cache == CacheState::Cold { " cold" } else { "" };
+        let tags = entry.tags(&[Facet::Backend, Facet::Cache]);
+        canvas.group(&tags, &format!("mark {colour}"), |canvas| {
+            let name = format!("{} {}", cell.cache.name(), cell.backend);
+            canvas.text((86.0, middle + 4.0), "small end", &name);
+            let bar = format!(
+                "x=\"{from:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"18\" class=\"bar{cold}\"",
+                middle - 9.0,
+                (p50 - from).max(0.8)
+            );
+            canvas.mark("rect", &bar, &Tags::default(), &self.hover(entry, latency));
+            let whisker = format!("M{p50:.1} {middle:.1}H{p99:.1}m0 -5v10");
+            canvas.plain("path", &format!("d=\"{whisker}\" class=\"line\""));
+            let text = format!("{}, {}", microseconds(latency.p50_us), microseconds(latency.p99_us));
+            canvas.text((p99 + 8.0, middle + 4.0), "small", &text);
+        });
     }
 
     fn legend(&self) -> Vec<(String, Sign)> {

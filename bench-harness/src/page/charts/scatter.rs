@@ -19,7 +19,11 @@ struct Kind<'a> {
     bounded: bool,
     /// What all points depend on.
     tags: Tags,
+    /// The scales, where they are those of other charts, too.
+    domain: Option<Domain>,
 }
+
+type Domain = ((f64, f64), (f64, f64));
 
 /// A layout.
 struct Point {
@@ -39,8 +43,18 @@ pub(super) fn charts(results: &Results) -> Vec<Chart> {
         out.extend(draw(results, place, &store(place), &all));
         let pairs: BTreeSet<_> =
             results.of_place(place).map(|e| (e.id(Facet::Cache), e.id(Facet::Backend))).collect();
+        let (mut objects, mut epochs) = (Vec::new(), Vec::new());
+        for entry in results.of_place(place) {
+            let Some(m) = entry.measures() else { continue };
+            match entry.record.cell.workload.as_str() {
+                OBJECT => objects.push(m.latency.p50_us),
+                EPOCH => epochs.push(m.latency.p50_us),
+                _ => {}
+            }
+        }
+        let domain = (around(objects.into_iter()), around(epochs.into_iter()));
         for (cache, backend) in pairs {
-            let kind = times_of(results, place, cache, backend);
+            let kind = Kind { domain: Some(domain), ..times_of(results, place, cache, backend) };
             let same = |e: &Entry| e.id(Facet::Cache) == cache && e.id(Facet::Backend) == backend;
             out.extend(draw(results, place, &kind, &same));
         }
@@ -56,6 +70,7 @@ fn geometry<'a>(place: usize) -> Kind<'a> {
         value: |m| m.ra_geometry,
         bounded: true,
         tags: Tags::default(),
+        domain: None,
     }
 }
 
@@ -67,6 +82,7 @@ fn store<'a>(place: usize) -> Kind<'a> {
         value: |m| m.ra_store,
         bounded: false,
         tags: Tags::default(),
+        domain: None,
     }
 }
 
@@ -79,6 +95,7 @@ fn times_of<'a>(results: &Results, place: usize, cache: usize, backend: usize) -
         value: |m| m.latency.p50_us,
         bounded: false,
         tags: Tags::default().with(Facet::Cache, cache).with(Facet::Backend, backend),
+        domain: None,
     }
 }
 
@@ -108,8 +125,9 @@ fn draw(results: &Results, place: usize, kind: &Kind<'_>, of: &dyn Fn(&Entry) ->
         return None;
     }
     let facts = &results.places[place];
-    let frame =
-        Frame::logarithmic(around(points.iter().map(|p| p.at.0)), around(points.iter().map(|p| p.at.1)));
+    let own = || (around(points.iter().map(|p| p.at.0)), around(points.iter().map(|p| p.at.1)));
+    let (x, y) = kind.domain.unwrap_or_else(own);
+    let frame = Frame::logarithmic(x, y);
     let mut canvas = Canvas::new(&kind.title, &facts.name);
     frame.draw(&mut canvas, kind.axes.0, kind.axes.1, None);
     if kind.bounded {
@@ -120,9 +138,14 @@ fn draw(results: &Results, place: usize, kind: &Kind<'_>, of: &dyn Fn(&Entry) ->
     let names = results.names(Facet::Codec);
     let entries: Vec<_> = codecs.iter().map(|c| (names[*c].clone(), Sign::Point(*c))).collect();
     canvas.legend(47.0, &entries);
+    let mut labels = Vec::new();
     for codec in codecs {
         let of_codec: Vec<&Point> = points.iter().filter(|p| p.codec == codec).collect();
-        marks(&mut canvas, &frame, &of_codec, &|p| {
+        let label = |p: &Point| {
+            let (objects, epochs) = facts.chunk(p.layout);
+            format!("{} × {}", figure(float(objects)), figure(float(epochs)))
+        };
+        marks(&mut canvas, &frame, &of_codec, &mut labels, &label, &|p| {
             let (objects, epochs) = facts.chunk(p.layout);
             let (x, y) = (kind.axes.0.1(p.at.0), kind.axes.1.1(p.at.1));
             let cells = objects * epochs;
@@ -136,14 +159,22 @@ fn draw(results: &Results, place: usize, kind: &Kind<'_>, of: &dyn Fn(&Entry) ->
 }
 
 /// The points of a codec, those on its front filled and joined.
-fn marks(canvas: &mut Canvas, frame: &Frame, points: &[&Point], hover: &dyn Fn(&Point) -> String) {
+fn marks(
+    canvas: &mut Canvas,
+    frame: &Frame,
+    points: &[&Point],
+    labels: &mut Vec<(f64, f64)>,
+    label: &dyn Fn(&Point) -> String,
+    hover: &dyn Fn(&Point) -> String,
+) {
     let Some(first) = points.first() else { return };
     let ats: Vec<(f64, f64)> = points.iter().map(|p| p.at).collect();
-    let best = front(&ats);
+    // A layout without others to compare with is on no front.
+    let best = if ats.len() > 1 { front(&ats) } else { Vec::new() };
     let place = |at: (f64, f64)| (frame.x.at(at.0), frame.y.at(at.1));
+    let tags = Tags::default().with(Facet::Codec, first.codec);
     if best.len() > 1 {
         let line: Vec<(f64, f64)> = best.iter().map(|k| place(ats[*k])).collect();
-        let tags = Tags::default().with(Facet::Codec, first.codec);
         let attributes = format!("d=\"{}\" class=\"line front {}\"", path(&line), colour(first.codec));
         canvas.mark("path", &attributes, &tags, &format!("Pareto front of {} layouts", points.len()));
     }
@@ -153,6 +184,21 @@ fn marks(canvas: &mut Canvas, frame: &Frame, points: &[&Point], hover: &dyn Fn(&
         let attributes = format!("d=\"{shape}\" class=\"mark dot{on} {colour}\"");
         canvas.mark("path", &attributes, &p.tags, &hover(p));
     }
+    canvas.group(&tags, "labels", |canvas| {
+        for k in best {
+            let (x, y) = place(ats[k]);
+            // Below the front there are no points, but beside the axis no room.
+            let below = x > SURFACE.0 + 60.0;
+            let (at, class) =
+                if below { ((x - 7.0, y + 13.0), "small end") } else { ((x + 8.0, y - 6.0), "small") };
+            let begin = if below { x - 67.0 } else { x + 8.0 };
+            // Labels that would cover each other are left out: hovering says the same.
+            if labels.iter().all(|(a, b)| (begin - a).abs() > 60.0 || (at.1 - b).abs() > 13.0) {
+                labels.push((begin, at.1));
+                canvas.text(at, class, &label(points[k]));
+            }
+        }
+    });
 }
 
 /// Lines on which two amplifications multiply to the cells of a chunk, for each size that there is.

@@ -1,0 +1,311 @@
+//! The page of a report in a real browser: charts have marks, filters and orders in the address work, nothing of a name runs, nothing
+//! is logged, nothing is loaded. Where there is no browser, only `CI` makes that a failure.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use bench_harness::machine::Machine;
+use bench_harness::page::{Options, write};
+use bench_harness::sweep::record::{
+    CacheState, Cell, DatasetFacts, Latency, LayoutFacts, Measures, Outcome, Record, SCHEMA,
+};
+use hdrhistogram::Histogram;
+use hdrhistogram::serialization::{Serializer as _, V2Serializer};
+use serde_json::Value;
+
+/// A name that must stay text wherever it is shown.
+const HOSTILE: &str = "<script>alert(1)</script>&\"'";
+
+const SHAPES: [(u64, u64); 5] = [(100, 1), (1, 20), (10, 5), (10, 20), (50, 5)];
+
+/// Before the page's own script: collects whatever goes wrong.
+const WATCH: &str = r#"<script>
+window.wrong = [];
+window.alert = (text) => wrong.push("alert " + text);
+console.error = console.warn = (...words) => wrong.push(words.join(" "));
+addEventListener("error", (event) => wrong.push(String(event.message)));
+addEventListener("securitypolicyviolation", (event) => wrong.push(event.blockedURI + " was to be loaded"));
+</script>"#;
+
+/// After it: presses what the address names as `press`, then tells what there is to see.
+const PROBE: &str = r##"<script>
+for (const text of new URLSearchParams(location.hash.slice(1)).getAll("press"))
+  [...document.querySelectorAll("button, .mark")].find((e) => e.textContent.startsWith(text)).dispatchEvent(new MouseEvent("click"));
+const seen = (selector) => [...document.querySelectorAll(selector)].filter((e) => e.getClientRects().length > 0);
+const rows = (table) => seen(`#${table} tbody tr`).map((row) => [...row.cells].map((field) => field.textContent));
+const report = {
+  wrong, hash: decodeURIComponent(location.hash), heading: document.querySelector("h1").textContent, width: innerWidth,
+  needed: document.documentElement.scrollWidth, loaded: performance.getEntriesByType("resource").length,
+  scripts: document.scripts.length,
+  marks: Object.fromEntries(["trade", "heat", "latency", "predicted"].map((id) => [id, seen(`#${id} .mark`).length])),
+  charts: seen("figure").length, rows: rows("cells"), payback: rows("payback"), latency: seen("#latency figure").map((f) => f.textContent),
+  pressed: seen("nav button[aria-pressed=true]").map((b) => b.textContent),
+};
+const out = Object.assign(document.createElement("script"), { type: "application/json", id: "probe" });
+out.textContent = JSON.stringify(report).replaceAll("<", "\\u003c");
+document.body.append(out);
+</script>"##;
+
+fn latency(number: u64) -> Latency {
+    let mut histogram = Histogram::<u64>::new_with_bounds(1, 3_600_000_000_000, 3).unwrap();
+    let base = 1000 * (1 + number);
+    (0..8).for_each(|k| histogram.record(base + 100 * k).unwrap());
+    let mut bytes = Vec::new();
+    V2Serializer::new().serialize(&histogram, &mut bytes).unwrap();
+    let us = f64::from(u32::try_from(base).unwrap()) / 1e3;
+    let histogram = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, bytes);
+    Latency { histogram, count: 8, p50_us: us, p90_us: us + 0.6, p99_us: us + 0.7, max_us: us + 0.7 }
+}
+
+fn measures(cell: &Cell, number: u64) -> Measures {
+    let extent = |axis: usize| f64::from(u32::try_from(cell.layout.chunk[axis]).unwrap());
+    let amplification = if cell.workload == "epoch" { extent(1) } else { extent(0) };
+    let latency = latency(number);
+    Measures {
+        backend: cell.backend.clone(),
+        cache_proof: "known".to_owned(),
+        useful_bytes: 800,
+        ra_geometry: amplification,
+        ra_store: amplification / 2.0,
+        ra_backend: amplification / 2.0,
+        ra_device: None,
+        predicted_ra_geometry: amplification,
+        predicted_ra_store: amplification / 2.0,
+        predicted_chunks: 8,
+        chunks: 8,
+        requests: 8,
+        opens: 8,
+        hops: 8,
+        faults: 0,
+        stored_bytes: 400,
+        backend_bytes: 400,
+        device_bytes: None,
+        throughput: 1e9,
+        elapsed_s: 8.0 * latency.p50_us / 1e6,
+        latency,
+        cpu_s: 0.1,
+        peak_resident_bytes: 1 << 20,
+        layout_bytes: 8000,
+        layout_objects: 20,
+        rechunk_s: 2.0,
+    }
+}
+
+/// Every shape with two codecs, read in two ways through two backends, cold and warm, of two datasets; each cell slower than the one
+/// before. The last one could not be measured.
+fn records() -> Vec<Record> {
+    let machine = Machine {
+        processor: "<b>processor</b>".to_owned(),
+        processors: 2,
+        memory_bytes: 1 << 33,
+        device: "disk".to_owned(),
+    };
+    let mut out = Vec::new();
+    for (dataset, layout, workload, backend, cache) in coordinates() {
+        let cell = Cell { dataset, layout, workload, operations: 8, backend, cache };
+        let measured = measures(&cell, out.len() as u64);
+        let (commit, machine) = ("abc".to_owned(), machine.clone());
+        out.push(Record {
+            schema: SCHEMA,
+            commit,
+            machine,
+            cell,
+            outcome: Outcome::Measured(Box::new(measured)),
+        });
+    }
+    out.last_mut().unwrap().outcome = Outcome::Unmeasured("<i>no</i> cache".to_owned());
+    out
+}
+
+type Coordinates = (DatasetFacts, LayoutFacts, String, String, CacheState);
+
+fn coordinates() -> Vec<Coordinates> {
+    let mut out = Vec::new();
+    for name in [HOSTILE, "plain"] {
+        let dataset =
+            DatasetFacts { name: name.to_owned(), shape: vec![100, 20], item_bytes: 4, axes: (0, 1) };
+        for (codecs, (objects, epochs)) in
+            ["none", "zstd:3"].iter().flat_map(|c| SHAPES.map(|shape| (*c, shape)))
+        {
+            let name = if (objects, epochs, codecs) == (100, 1, "none") {
+                "by-epoch".to_owned()
+            } else {
+                format!("{objects}x{epochs}-{codecs}")
+            };
+            let layout =
+                LayoutFacts { name, chunk: vec![objects, epochs], shard: None, codecs: codecs.to_owned() };
+            for (workload, backend) in
+                ["epoch", "object"].iter().flat_map(|w| ["std", "mmap"].map(|b| (*w, b)))
+            {
+                for cache in [CacheState::Cold, CacheState::Warm] {
+                    out.push((
+                        dataset.clone(),
+                        layout.clone(),
+                        workload.to_owned(),
+                        backend.to_owned(),
+                        cache,
+                    ));
+                }
+            }
+        }
+    }
+    out
+}
+
+/// Writes the report of [`records`] below `dir`.
+fn report(dir: &Path) -> Options {
+    let raw = dir.join("raw.jsonl");
+    let lines: Vec<String> = records().iter().map(|r| serde_json::to_string(r).unwrap() + "\n").collect();
+    std::fs::write(&raw, lines.concat()).unwrap();
+    let options = Options {
+        raw: vec![raw],
+        out: dir.join("report.html"),
+        svg: Some(dir.join("svg")),
+        markdown: Some(dir.join("summary.md")),
+    };
+    let (cells, charts) = write(&options).unwrap();
+    assert_eq!(cells, 160);
+    // Each dataset: 2 + 4 of points, 2 x 2 x (1 + 4) maps, 10 x 2 x 2 of latencies, 2 of predictions.
+    assert_eq!(charts, 2 * (6 + 20 + 40 + 2));
+    options
+}
+
+/// A browser, if there is one.
+fn browser() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let names = ["chromium", "chromium-browser", "google-chrome", "chrome"];
+    let found =
+        std::env::split_paths(&path).flat_map(|dir| names.map(|name| dir.join(name))).find(|p| p.is_file());
+    if found.is_none() {
+        assert!(std::env::var_os("CI").is_none(), "none of {} is in PATH", names.join(", "));
+        println!("no browser, not tested: none of {} is in PATH", names.join(", "));
+    }
+    found
+}
+
+/// What the page at `#hash` tells in a window of this width.
+fn look(browser: &Path, page: &Path, hash: &str, width: u32) -> Value {
+    let output = Command::new(browser)
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=5000", "--dump-dom"])
+        .args(["--disable-background-networking", "--disable-component-update", "--no-first-run"])
+        .arg(format!("--user-data-dir={}", page.with_file_name("profile").display()))
+        .arg(format!("--window-size={width},900"))
+        .arg(format!("file://{}#{hash}", page.display()))
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let from = text.split_once("id=\"probe\">").unwrap_or_else(|| panic!("no probe: {output:?}")).1;
+    serde_json::from_str(from.split_once("</script>").unwrap().0).unwrap()
+}
+
+fn field(seen: &Value, column: usize) -> Vec<&str> {
+    seen["rows"].as_array().unwrap().iter().map(|row| row[column].as_str().unwrap()).collect()
+}
+
+#[test]
+fn the_page_works_in_a_browser() {
+    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let options = report(dir.path());
+    let Some(browser) = browser() else { return };
+    let html = std::fs::read_to_string(&options.out).unwrap();
+    let page = dir.path().join("probed.html");
+    let probed = html.replacen("<title>", &format!("{WATCH}<title>"), 1).replacen(
+        "</body>",
+        &format!("{PROBE}</body>"),
+        1,
+    );
+    std::fs::write(&page, probed).unwrap();
+    let look = |hash: &str, width: u32| {
+        let seen = look(&browser, &page, hash, width);
+        assert_eq!(seen["wrong"], serde_json::json!([]), "{hash}");
+        assert_eq!(
+            (&seen["loaded"], &seen["scripts"]),
+            (&0.into(), &4.into()),
+            "{hash}: ours, the names and two of the test"
+        );
+        assert!(
+            seen["needed"].as_u64() <= seen["width"].as_u64(),
+            "{hash}: wider than the window: {}",
+            seen["needed"]
+        );
+        seen
+    };
+
+    let all = look("", 1400);
+    assert_eq!(all["heading"], format!("Layouts of {HOSTILE}, plain"));
+    assert_eq!(all["rows"].as_array().unwrap().len(), 160);
+    // Layouts x charts; shapes x maps; curves and bars of one layout of each dataset; cells that differ. One cell is missing.
+    let (trade, heat, latency, predicted) = (2 * 6 * 10 - 1, 2 * 20 * 5 - 1, 2 * 2 * 8, 2 * 2 * 20);
+    let marks = |t: u32, h: u32, l: u32, p: u32| serde_json::json!({ "trade": t, "heat": h, "latency": l, "predicted": p });
+    assert_eq!(all["marks"], marks(trade, heat, latency, predicted));
+    let unmeasured =
+        all["rows"].as_array().unwrap().iter().filter(|r| r[8] == "not measured: <i>no</i> cache");
+    assert_eq!(unmeasured.count(), 1);
+
+    let some = look("backend=std&cache=warm&dataset=plain&sort=-p50&layout=10x5-zstd:3", 390);
+    assert!(some["width"].as_u64().unwrap() <= 500, "as wide as a phone");
+    assert_eq!(field(&some, 0), ["plain"; 20]);
+    assert_eq!(field(&some, 6), ["std"; 20]);
+    let medians: Vec<f64> =
+        field(&some, 13).iter().map(|t| t.split_once(' ').unwrap().0.parse().unwrap()).collect();
+    assert!(medians.is_sorted_by(|a, b| a > b), "{medians:?}");
+    assert_eq!(some["marks"], marks(30, 40, 4, 40));
+    assert_eq!(some["charts"], 3 + 8 + 4 + 2);
+    assert!(
+        some["latency"].as_array().unwrap().iter().all(|text| text.as_str().unwrap().contains("10x5-zstd:3"))
+    );
+    assert_eq!(some["payback"].as_array().unwrap().len(), 18, "all but by-epoch");
+
+    // By hand: a filter on, another on and off, a column twice, a point.
+    let pressed = look(
+        "press=mmap&press=epoch&press=epoch&press=p99&press=p99&press=10x5-none&workload=nonsense",
+        1400,
+    );
+    assert_eq!(pressed["pressed"], serde_json::json!(["mmap"]));
+    assert_eq!(field(&pressed, 6), ["mmap"; 80]);
+    assert!(
+        pressed["hash"]
+            .as_str()
+            .unwrap()
+            .ends_with("&backend=mmap&workload=nonsense&sort=-p99&layout=10x5-none"),
+        "{}",
+        pressed["hash"]
+    );
+    assert_eq!(
+        field(&pressed, 8).last().unwrap(),
+        &"not measured: <i>no</i> cache",
+        "behind all that have a figure"
+    );
+
+    let several = look("workload=epoch&codec=zstd:3&backend=std&backend=mmap&cache=cold", 1400);
+    assert_eq!(several["rows"].as_array().unwrap().len(), 2 * 5 * 2);
+    let hostile = format!("dataset={}", HOSTILE.replace('&', "%26").replace('<', "%3C").replace('"', "%22"));
+    assert_eq!(field(&look(&hostile, 1400), 0), [HOSTILE; 80]);
+}
+
+#[test]
+fn names_are_text_in_every_file() {
+    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let options = report(dir.path());
+    let html = std::fs::read_to_string(&options.out).unwrap();
+    let mut files = vec![html.clone()];
+    for entry in std::fs::read_dir(options.svg.unwrap()).unwrap() {
+        files.push(std::fs::read_to_string(entry.unwrap().path()).unwrap());
+    }
+    assert_eq!(files.len(), 1 + 136, "each chart has a file");
+    for text in &files {
+        for wrong in ["<script>alert", "alert(1)</script", "<b>", "<i>", "NaN", "inf"] {
+            assert!(!text.contains(wrong), "{wrong} in {text:.300}");
+        }
+    }
+    for address in ["http:", "https:", "src=", "href=", "url(", "@import"] {
+        assert!(!html.contains(address), "{address} in the page");
+    }
+    let summary = std::fs::read_to_string(options.markdown.unwrap()).unwrap();
+    assert_eq!(summary.lines().filter(|line| line.starts_with("| ")).count(), 2 * (1 + 10));
+    assert!(
+        summary.contains("## \\<script\\>alert(1)\\</script\\>\\&\"'")
+            && summary.contains("| by-epoch | 100 × 1 |")
+    );
+}
