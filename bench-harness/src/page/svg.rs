@@ -171,7 +171,7 @@ impl Canvas {
         let mut x = 6.0;
         for (name, sign) in entries {
             let name = shorten(name, 24);
-            let width = 32.0 + 6.8 * float(name.chars().count() as u64);
+            let width = 30.0 + 7.6 * float(name.chars().count() as u64);
             if x + width > WIDTH + 24.0 {
                 break;
             }

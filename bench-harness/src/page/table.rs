@@ -3,7 +3,7 @@
 use crate::page::analysis::payback;
 use crate::page::results::{Entry, Facet, Results};
 use crate::page::text::{bytes, escape, figure, float, microseconds, shape};
-use crate::sweep::record::{CacheState, Measures};
+use crate::sweep::record::{CacheState, Measures, Outcome};
 
 /// The layout that surveys are written in, which others are paid back against.
 const BASE: &str = "by-epoch";
@@ -40,7 +40,6 @@ type Head = (&'static str, &'static str, &'static str);
 
 /// What says which cell it is.
 const IDENTITY: [Head; 8] = [
-    ("dataset", "dataset", ""),
     ("layout", "layout", ""),
     ("chunk", "chunk", "Elements of a chunk (of an inner chunk where there are shards)"),
     ("shard", "shard", ""),
@@ -48,6 +47,7 @@ const IDENTITY: [Head; 8] = [
     ("workload", "workload", "What an operation reads"),
     ("backend", "backend", ""),
     ("cache", "cache", "State of the page cache when operations began"),
+    ("dataset", "dataset", ""),
 ];
 
 fn identity(results: &Results, entry: &Entry) -> [Field; 8] {
@@ -55,7 +55,6 @@ fn identity(results: &Results, entry: &Entry) -> [Field; 8] {
     let layout = &cell.layout;
     let elements = layout.chunk.iter().product();
     [
-        Field::name(&results.places[entry.place].name),
         Field::name(&layout.name),
         Field::number(shape(&layout.chunk), float(elements)),
         Field::name(&layout.shard.as_deref().map_or_else(|| "none".to_owned(), shape)),
@@ -63,6 +62,7 @@ fn identity(results: &Results, entry: &Entry) -> [Field; 8] {
         Field::name(&cell.workload),
         Field::name(&cell.backend),
         Field::name(cell.cache.name()),
+        Field::name(&results.places[entry.place].name),
     ]
 }
 
@@ -120,12 +120,11 @@ const FIGURES: [Figure; 18] = [
 pub(crate) fn cells(results: &Results) -> String {
     let heads: Vec<Head> = IDENTITY.into_iter().chain(FIGURES.iter().map(|(head, _)| *head)).collect();
     let rows = results.entries.iter().map(|entry| {
-        let figures = match (entry.measures(), &entry.record.outcome) {
-            (Some(m), _) => FIGURES.iter().map(|(_, field)| field(m).html()).collect(),
-            (None, crate::sweep::record::Outcome::Unmeasured(why)) => {
+        let figures = match &entry.record.outcome {
+            Outcome::Measured(m) => FIGURES.iter().map(|(_, field)| field(m).html()).collect(),
+            Outcome::Unmeasured(why) => {
                 format!("<td class=\"why\" colspan=\"{}\">not measured: {}</td>", FIGURES.len(), escape(why))
             }
-            (None, _) => String::new(),
         };
         row(results, entry, &identity(results, entry), &figures)
     });
@@ -133,11 +132,11 @@ pub(crate) fn cells(results: &Results) -> String {
 }
 
 const PAYBACK: [Head; 9] = [
-    ("dataset", "dataset", ""),
     ("layout", "layout", ""),
     ("workload", "workload", "What a read is"),
     ("backend", "backend", ""),
     ("cache", "cache", ""),
+    ("dataset", "dataset", ""),
     ("rechunk", "rechunking", "Time that rechunking to the layout took"),
     ("before", "a read by-epoch", "Mean time of an operation in the layout by-epoch"),
     ("after", "a read here", "Mean time of an operation in this layout"),
@@ -161,11 +160,11 @@ pub(crate) fn paybacks(results: &Results) -> Option<String> {
     let html = rows.iter().map(|(reads, entry, times)| {
         let cell = &entry.record.cell;
         let names = [
-            results.places[entry.place].name.as_str(),
-            &cell.layout.name,
+            cell.layout.name.as_str(),
             &cell.workload,
             &cell.backend,
             cell.cache.name(),
+            &results.places[entry.place].name,
         ];
         let after = match reads {
             Some(1.0) => Field::number("1 read".to_owned(), 1.0),
