@@ -174,16 +174,24 @@ impl<'a> Run<'a> {
     }
 }
 
-/// The cells of a file that was begun, with their turns; a line that was cut off is taken away.
+/// The measured cells of a file that was begun, with their turns. A line that was cut off is taken away, and so are cells that could not be
+/// measured: they are tried again.
 fn resume(out: &Path) -> anyhow::Result<HashSet<(Cell, u64)>> {
     if !out.exists() {
         return Ok(HashSet::new());
     }
     let records = record::read(out)?;
-    let text = std::fs::read(out)?;
-    let whole = text.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
-    File::options().write(true).open(out)?.set_len(whole as u64)?;
-    Ok(records.into_iter().map(|record| (record.cell, record.turn)).collect())
+    let measured = |record: &&Record| record.measures().is_some();
+    let mut kept = Vec::new();
+    for record in records.iter().filter(measured) {
+        serde_json::to_writer(&mut kept, record)?;
+        kept.push(b'\n');
+    }
+    let dir = out.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(dir)?;
+    file.write_all(&kept)?;
+    file.persist(out)?;
+    Ok(records.iter().filter(measured).map(|record| (record.cell.clone(), record.turn)).collect())
 }
 
 /// The cells of a dataset.

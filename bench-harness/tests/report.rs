@@ -111,6 +111,7 @@ fn records() -> Vec<Record> {
             commit,
             machine,
             cell,
+            turn: 0,
             outcome: Outcome::Measured(Box::new(measured)),
         });
     }
