@@ -5,11 +5,12 @@
 //! [`report`] whether a figure was reached. [`roofline`] sets the engine against what the machine allows,
 //! [`light_curves`] a read of one object. [`sweep`] reads layouts in every way that users read them, [`page`] shows what it found,
 //! [`gate`] holds what it counts against a baseline, [`pairs`] its times against those of another program. [`probe`] measures
-//! what a place costs, for the planner.
+//! what a place costs, for the planner. [`advise`] asks the other way round: which layout suits reads.
 //!
 //! Rejected: ratios of criterion's estimates. It measures one function to its end before the next, so whatever the machine
 //! does meanwhile becomes a difference between them. Criterion's groups stand beside, for `critcmp` over commits.
 
+pub mod advise;
 pub mod backend;
 pub mod cases;
 pub mod compare;

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use bench_harness::advise::ask::{AdviseArgs, Usage};
+use bench_harness::advise::{advise, text};
 use bench_harness::backend::{BACKENDS, opener};
 use bench_harness::cases::{CASES, Case};
 use bench_harness::gate::{self, Baseline};
@@ -43,6 +45,8 @@ enum Command {
     Pairs(PairsArgs),
     /// Compares two files of pairs: the ratio of their times, with an interval
     Compare(CompareArgs),
+    /// The best layouts for an access mix, with what they cost and why
+    Advise(Box<AdviseArgs>),
     /// Latency and bandwidth of a place by size of request: a profile for `zarrange rechunk --profile`
     Probe(ProbeArgs),
     /// Measures one cell of a sweep, as told on stdin
@@ -208,6 +212,7 @@ fn main() -> anyhow::Result<()> {
         Command::Gate(args) => run_gate(&args),
         Command::Pairs(args) => run_pairs(args),
         Command::Compare(args) => run_compare(&args),
+        Command::Advise(args) => run_advise(*args),
         Command::Probe(args) => run_probe(&args),
         Command::Cell => run_cell(),
     }
@@ -334,6 +339,20 @@ fn report(args: ReportArgs) -> anyhow::Result<()> {
     let options = page::Options { raw, out, svg, markdown };
     let (cells, charts) = page::write(&options)?;
     println!("{cells} cells in {charts} charts: {}", options.out.display());
+    Ok(())
+}
+
+fn run_advise(args: AdviseArgs) -> anyhow::Result<()> {
+    let json = args.json;
+    let advice = match args.resolve().and_then(|ask| advise(&ask)) {
+        Err(error) if error.is::<Usage>() => {
+            eprintln!("error: {error}");
+            std::process::exit(2);
+        }
+        other => other?,
+    };
+    let said = if json { serde_json::to_string_pretty(&advice)? } else { text::text(&advice) };
+    println!("{said}");
     Ok(())
 }
 

@@ -50,6 +50,11 @@ impl NamedMix {
         }
         Ok(Self(weights))
     }
+
+    /// Dimensions and weights, in the order given.
+    pub fn weights(&self) -> &[(String, f64)] {
+        &self.0
+    }
 }
 
 /// The layouts for a mix, by path: of all `arrays`, or those `selected`, that have its dimensions.

@@ -1,0 +1,252 @@
+//! Which layouts suit an access mix, and why.
+//!
+//! [`model`] predicts what an access costs, [`search`] weighs layouts by it, [`sample`] replaces what is known of codecs by what they do to
+//! real data, [`measured`] makes the best layouts and reads them, [`text`] says it all.
+
+pub mod ask;
+pub mod measured;
+pub mod model;
+pub mod sample;
+pub mod search;
+pub mod text;
+
+use serde::Serialize;
+
+use ask::{Ask, usage};
+use measured::Measured;
+use model::{Codec, Cost, Design, Speed};
+use search::{Limits, Needed, Question};
+
+/// The codecs that are weighed.
+pub const CODECS: [&str; 6] = ["none", "zstd:1", "zstd:3", "zstd:9", "blosc:lz4", "blosc:zstd"];
+/// Layouts whose lengths all differ by less than this factor are nearly the same.
+const NEAR: u64 = 2;
+/// Bytes of the chunks on which codecs are measured before layouts are known.
+const SAMPLED_BYTES: [u64; 4] = [16 << 10, 128 << 10, 1 << 20, 8 << 20];
+/// Layouts whose codecs are measured on chunks of exactly their shape.
+const REFINED: usize = 32;
+/// Layouts that are made and read.
+const MEASURED: usize = 8;
+
+/// What is advised.
+#[derive(Clone, Debug, Serialize)]
+pub struct Advice {
+    /// The array.
+    pub subject: model::Subject,
+    /// The names of its dimensions.
+    pub names: Vec<String>,
+    /// Dimensions and shares of accesses.
+    pub shares: Vec<(usize, f64)>,
+    /// The profile of the place.
+    pub profile: String,
+    /// Where codecs were measured, if they were.
+    pub sample: Option<String>,
+    /// What is known of the codecs.
+    pub codecs: Vec<Codec>,
+    /// The best layouts, the best first.
+    pub layouts: Vec<Weighed>,
+    /// Why the first is better than the second.
+    pub why: Option<String>,
+    /// A copy for each kind of access instead.
+    pub copies: Option<Copies>,
+    /// The best layouts, as measured, the fastest first.
+    pub measured: Vec<Measured>,
+    /// The command that makes the best one.
+    pub command: String,
+}
+
+/// A layout and what it costs.
+#[derive(Clone, Debug, Serialize)]
+pub struct Weighed {
+    /// Shapes of chunk and shard.
+    #[serde(flatten)]
+    pub design: Design,
+    /// Its codecs, as on the command line.
+    pub codecs: String,
+    /// What they do to its chunks.
+    pub speed: Speed,
+    /// Files.
+    pub files: u64,
+    /// Stored bytes.
+    pub stored_bytes: f64,
+    /// The mean time of an access over the mix, in milliseconds.
+    pub weighted_ms: f64,
+    /// Each kind of access of the mix.
+    pub accesses: Vec<Access>,
+}
+
+/// A kind of access to a layout.
+#[derive(Clone, Debug, Serialize)]
+pub struct Access {
+    /// The name of the dimension of which one index is read.
+    pub name: String,
+    /// The share of all accesses.
+    pub share: f64,
+    /// Its time in milliseconds.
+    pub ms: f64,
+    /// Array bytes of the chunks touched, for each byte wanted.
+    pub amplification: f64,
+    /// What it consists of.
+    #[serde(flatten)]
+    pub cost: Cost,
+}
+
+/// A copy of the array for each kind of access, against one layout for all.
+#[derive(Clone, Debug, Serialize)]
+pub struct Copies {
+    /// The best layout for each kind of access alone.
+    pub layouts: Vec<Weighed>,
+    /// The mean time of an access with them.
+    pub weighted_ms: f64,
+    /// That with the best single layout.
+    pub single_ms: f64,
+    /// Bytes that they store beyond the single layout.
+    pub extra_bytes: f64,
+}
+
+/// Weighs layouts.
+///
+/// # Errors
+/// [`ask::Usage`] if no layout keeps the limits; others if the sample cannot be read, or a layout cannot be measured.
+pub fn advise(ask: &Ask) -> anyhow::Result<Advice> {
+    let mut codecs = sample::known(&CODECS, ask.subject.item_bytes)?;
+    let sample = ask.sample.as_ref().map(|(_, array)| sample::Sample::of(array)).transpose()?;
+    if let Some(sample) = &sample {
+        measure_sizes(ask, sample, &mut codecs)?;
+    }
+    let limits = Limits { files_max: ask.files_max, bytes_max: ask.bytes_max, object: ask.object };
+    let mut found = question(ask, &codecs, limits).search();
+    if let Some(sample) = &sample {
+        for (_, design) in distinct(&found, REFINED) {
+            let codec = &mut codecs[design.codec];
+            let speed = sample.measure(&codec.name, &design.chunk)?;
+            codec.measured.retain(|(shape, _)| *shape != design.chunk);
+            codec.measured.push((design.chunk, speed));
+        }
+        found = question(ask, &codecs, limits).search();
+    }
+    let question = question(ask, &codecs, limits);
+    if found.is_empty() {
+        return Err(usage(impossible(&question.needed(), ask)));
+    }
+    let weigh = |designs: Vec<(f64, Design)>| -> anyhow::Result<Vec<Weighed>> {
+        designs.into_iter().map(|(_, design)| weighed(ask, &codecs, design)).collect()
+    };
+    let layouts = weigh(distinct(&found, ask.top))?;
+    let measured = if ask.measure {
+        measured::measure(ask, sample.as_ref(), &codecs, &weigh(distinct(&found, MEASURED))?)?
+    } else {
+        Vec::new()
+    };
+    Ok(Advice {
+        subject: ask.subject.clone(),
+        names: ask.names.clone(),
+        shares: ask.shares.clone(),
+        profile: ask.place.name.clone(),
+        sample: ask.sample.as_ref().map(|(name, _)| name.clone()),
+        why: layouts.get(1).map(|second| text::why(&layouts[0], second)),
+        copies: copies(ask, &codecs, limits, &layouts[0])?,
+        command: text::command(ask, measured.first().map_or(&layouts[0], |first| &first.layout)),
+        codecs,
+        layouts,
+        measured,
+    })
+}
+
+fn question<'a>(ask: &'a Ask, codecs: &'a [Codec], limits: Limits) -> Question<'a> {
+    Question { subject: &ask.subject, place: &ask.place, codecs, shares: &ask.shares, limits }
+}
+
+/// Measures every codec on chunks of some sizes, of the shape that the mix wants.
+fn measure_sizes(ask: &Ask, sample: &sample::Sample, codecs: &mut [Codec]) -> anyhow::Result<()> {
+    let mix = zarrange_plan::Mix::new(ask.shares.iter().copied())?;
+    for chunk_bytes in SAMPLED_BYTES {
+        let limits = zarrange_plan::Limits { chunk_bytes, ..zarrange_plan::Limits::of(1.0, 1.0) };
+        let limits = zarrange_plan::Limits { objects_max: u64::MAX, shard_bytes_max: u64::MAX, ..limits };
+        let shape =
+            zarrange_plan::layout_for(&ask.subject.shape, ask.subject.item_bytes, &mix, &limits)?.chunk;
+        for codec in codecs.iter_mut().filter(|codec| codec.measured.iter().all(|(known, _)| *known != shape))
+        {
+            let speed = sample.measure(&codec.name, &shape)?;
+            codec.measured.push((shape.clone(), speed));
+        }
+    }
+    Ok(())
+}
+
+/// The first layouts of which none is nearly the same as a better one.
+fn distinct(found: &[(f64, Design)], count: usize) -> Vec<(f64, Design)> {
+    let near = |a: &Design, b: &Design| {
+        let lengths = a.chunk.iter().zip(&b.chunk).all(|(x, y)| *x < y * NEAR && *y < x * NEAR);
+        a.codec == b.codec && a.shard.is_some() == b.shard.is_some() && lengths
+    };
+    let mut out: Vec<(f64, Design)> = Vec::new();
+    for (cost, design) in found {
+        if out.len() == count {
+            break;
+        }
+        if out.iter().all(|(_, better)| !near(design, better)) {
+            out.push((*cost, design.clone()));
+        }
+    }
+    out
+}
+
+fn weighed(ask: &Ask, codecs: &[Codec], design: Design) -> anyhow::Result<Weighed> {
+    let (subject, codec) = (&ask.subject, &codecs[design.codec]);
+    let access = |(axis, share): &(usize, f64)| {
+        let cost = subject.access(&ask.place, &design, codec, *axis);
+        let amplification = subject.amplification(&design.chunk, *axis)?;
+        Ok(Access { name: ask.names[*axis].clone(), share: *share, ms: cost.ns() / 1e6, amplification, cost })
+    };
+    let accesses = ask.shares.iter().map(access).collect::<anyhow::Result<Vec<_>>>()?;
+    Ok(Weighed {
+        codecs: codec.name.clone(),
+        speed: codec.speed(&design.chunk),
+        files: subject.files(design.shard.as_ref().unwrap_or(&design.chunk)),
+        stored_bytes: subject.stored_bytes(&design, codec),
+        weighted_ms: accesses.iter().map(|access| access.share * access.ms).sum(),
+        accesses,
+        design,
+    })
+}
+
+/// A copy for each kind of access; `None` where there is one kind only. Only that which is read by object has to keep the time of an object.
+fn copies(ask: &Ask, codecs: &[Codec], limits: Limits, single: &Weighed) -> anyhow::Result<Option<Copies>> {
+    if ask.shares.len() < 2 {
+        return Ok(None);
+    }
+    let mut layouts = Vec::new();
+    for (axis, share) in &ask.shares {
+        let alone = Ask { shares: vec![(*axis, 1.0)], ..ask.clone() };
+        let limits = Limits { object: limits.object.filter(|(object, _)| object == axis), ..limits };
+        let Some((_, design)) = question(&alone, codecs, limits).search().into_iter().next() else {
+            return Ok(None);
+        };
+        layouts.push((share, weighed(&alone, codecs, design)?));
+    }
+    Ok(Some(Copies {
+        weighted_ms: layouts.iter().map(|(share, layout)| *share * layout.weighted_ms).sum(),
+        single_ms: single.weighted_ms,
+        extra_bytes: layouts.iter().map(|(_, layout)| layout.stored_bytes).sum::<f64>() - single.stored_bytes,
+        layouts: layouts.into_iter().map(|(_, layout)| layout).collect(),
+    }))
+}
+
+fn impossible(needed: &Needed, ask: &Ask) -> String {
+    let mut ways = Vec::new();
+    if let Some(files) = needed.files_max {
+        ways.push(format!("--max-files {files}"));
+    }
+    if let Some(bytes) = needed.bytes_max {
+        ways.push(format!("--max-mem {bytes}"));
+    }
+    if let Some(ns) = needed.object_ns.filter(|_| ask.object.is_some()) {
+        ways.push(format!("--max-object-ms {}", (ns / 1e3).ceil() / 1e3));
+    }
+    if ways.is_empty() {
+        "no layout keeps these limits, whichever one of them gives way: loosen more than one".to_owned()
+    } else {
+        format!("no layout keeps these limits: {} would do", ways.join(", or "))
+    }
+}

@@ -1,0 +1,156 @@
+//! The best layouts made, of the sample or of a survey, and read in the mix: predicted beside measured.
+//!
+//! Everything is read from the page cache, so the prediction beside it is for memory, and for the array that is read, not the whole.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, ensure};
+use serde::Serialize;
+use zarrange_plan::StoreProfile;
+
+use super::Weighed;
+use super::ask::Ask;
+use super::model::{Codec, Design};
+use super::sample::Sample;
+use super::search::{Limits, Question};
+use crate::place;
+use crate::sweep::record::{self, CacheState, Outcome};
+use crate::sweep::{Options, Runner, sweep};
+
+/// Operations of the mix that are timed.
+const OPERATIONS: u64 = 200;
+/// Array bytes that they may handle.
+const BYTES_MAX: u64 = 256 << 20;
+
+/// A layout that was made and read.
+#[derive(Clone, Debug, Serialize)]
+pub struct Measured {
+    /// The layout, of the whole array.
+    pub layout: Weighed,
+    /// Chunks of what was read.
+    pub chunk: Vec<u64>,
+    /// Shards of what was read.
+    pub shard: Option<Vec<u64>>,
+    /// The mean time of an operation, as predicted for memory, in milliseconds.
+    pub predicted_ms: f64,
+    /// As measured.
+    pub measured_ms: f64,
+    /// Stored bytes of what was read.
+    pub stored_bytes: u64,
+}
+
+/// Makes `layouts` of `sample`, or of a survey, and reads them; the fastest first.
+///
+/// # Errors
+/// If one cannot be made or read.
+pub fn measure(
+    ask: &Ask,
+    sample: Option<&Sample>,
+    codecs: &[Codec],
+    layouts: &[Weighed],
+) -> anyhow::Result<Vec<Measured>> {
+    let axes = axes(ask);
+    let made;
+    let sample = match sample {
+        Some(sample) => sample,
+        None => {
+            made = Sample::synthetic(&ask.subject, axes)?;
+            &made
+        }
+    };
+    let mut designs: Vec<(&Weighed, Design)> = Vec::new();
+    for layout in layouts {
+        let design = clipped(&layout.design, &sample.subject.shape);
+        // What is larger than the sample is the same layout there.
+        if designs.iter().all(|(_, known)| *known != design) {
+            designs.push((layout, design));
+        }
+    }
+    let dir = ask.dir.clone().map_or_else(place::data, Ok)?;
+    std::fs::create_dir_all(&dir)?;
+    let dir = tempfile::tempdir_in(dir)?;
+    let source = dir.path().join("sample.zarr");
+    sample.store(&source, axes)?;
+    let list = dir.path().join("layouts.toml");
+    std::fs::write(&list, layouts_toml(&designs)?)?;
+    let records = run(ask, (&source, &list), dir.path())?;
+    let memory = StoreProfile::built_in("memory").context("memory is built in")?;
+    let limits = Limits { files_max: u64::MAX, bytes_max: u64::MAX, object: None };
+    let question = Question { subject: &sample.subject, place: &memory, codecs, shares: &ask.shares, limits };
+    ensure!(records.len() == designs.len(), "{} of {} layouts were measured", records.len(), designs.len());
+    let mut out = Vec::new();
+    for (record, (layout, design)) in records.iter().zip(designs) {
+        let measures = match &record.outcome {
+            Outcome::Measured(measures) => measures,
+            Outcome::Unmeasured(why) => anyhow::bail!("layout {:?} was not measured: {why}", design.chunk),
+        };
+        #[expect(clippy::cast_precision_loss, reason = "a mean")]
+        let measured_ms = measures.elapsed_s * 1e3 / measures.latency.count.max(1) as f64;
+        let predicted_ms = question.cost(&design) / 1e6;
+        let stored_bytes = measures.layout_bytes;
+        let Design { chunk, shard, .. } = design;
+        out.push(Measured { layout: layout.clone(), chunk, shard, predicted_ms, measured_ms, stored_bytes });
+    }
+    out.sort_by(|a, b| a.measured_ms.total_cmp(&b.measured_ms));
+    Ok(out)
+}
+
+/// Reads every layout once, warm, in processes of their own.
+fn run(ask: &Ask, (source, list): (&Path, &Path), dir: &Path) -> anyhow::Result<Vec<record::Record>> {
+    let kinds = ["object", "epoch"].iter().zip(&ask.shares);
+    let workload = kinds.map(|(kind, (_, share))| format!("{kind}={share}")).collect::<Vec<_>>().join(",");
+    let text = |path: &Path| path.to_str().map(str::to_owned).context("a path is not UTF-8");
+    let options = Options {
+        dataset: text(source)?,
+        sizes: Vec::new(),
+        layouts: text(list)?,
+        backends: vec!["std".to_owned()],
+        caches: vec![CacheState::Warm],
+        workloads: vec![workload],
+        operations: OPERATIONS,
+        bytes_max: BYTES_MAX,
+        dir: dir.to_owned(),
+        turns: 1,
+    };
+    let out: PathBuf = dir.join("raw.jsonl");
+    let runner = Runner { program: std::env::current_exe()?, out: out.clone(), inject: None };
+    sweep(&options, &[runner], &mut |_, _, _| {})?;
+    record::read(&out)
+}
+
+/// The dimensions that are read as objects and epochs: those of the mix, the second any other where there is one.
+fn axes(ask: &Ask) -> [usize; 2] {
+    let first = ask.shares[0].0;
+    [first, ask.shares.get(1).map_or(usize::from(first == 0), |(axis, _)| *axis)]
+}
+
+/// A layout of a smaller array.
+fn clipped(design: &Design, shape: &[u64]) -> Design {
+    let chunk: Vec<u64> = design.chunk.iter().zip(shape).map(|(c, n)| *c.min(n)).collect();
+    let shard = |shard: &Vec<u64>| {
+        let most = shard.iter().zip(shape).zip(&chunk);
+        most.map(|((s, n), c)| s.min(n).next_multiple_of(*c)).collect()
+    };
+    Design { shard: design.shard.as_ref().map(shard), chunk, codec: design.codec }
+}
+
+fn layouts_toml(designs: &[(&Weighed, Design)]) -> anyhow::Result<String> {
+    let lengths = |shape: &[u64]| {
+        shape
+            .iter()
+            .enumerate()
+            .map(|(d, n)| (d.to_string(), *n))
+            .collect::<std::collections::BTreeMap<_, _>>()
+    };
+    let one = |(k, (layout, design)): (usize, &(&Weighed, Design))| {
+        let mut one = serde_json::json!({
+            "name": format!("layout-{k}"), "chunk": lengths(&design.chunk), "codecs": layout.codecs,
+        });
+        if let Some(shard) = &design.shard {
+            one["shard"] = serde_json::json!(lengths(shard));
+        }
+        one
+    };
+    let list: Vec<_> = designs.iter().enumerate().map(one).collect();
+    Ok(toml::to_string(&serde_json::json!({ "layout": list }))?)
+}

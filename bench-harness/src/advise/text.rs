@@ -1,0 +1,207 @@
+//! Advice for people.
+
+use comfy_table::{CellAlignment, Table, presets};
+use zarrange_plan::bytes_text;
+
+use super::ask::Ask;
+use super::{Advice, Copies, Weighed};
+
+/// Copies that make accesses less than this much faster are not worth their bytes.
+const WORTH: f64 = 1.2;
+
+/// Everything, in tables and sentences.
+pub fn text(advice: &Advice) -> String {
+    let mut parts = vec![head(advice), codecs(advice), layouts(advice)];
+    parts.extend(advice.why.clone());
+    parts.extend(advice.copies.as_ref().map(copies));
+    if !advice.measured.is_empty() {
+        parts.push(measured(advice));
+    }
+    parts.push(advice.command.clone());
+    parts.retain(|part| !part.is_empty());
+    parts.join("\n\n")
+}
+
+/// The command that makes `layout`.
+pub fn command(ask: &Ask, layout: &Weighed) -> String {
+    let source = ask.sample.as_ref().map_or("SRC", |(name, _)| name);
+    let plain = |c: char| c.is_alphanumeric() || "/._-+:=@,".contains(c);
+    let source = if source.chars().all(plain) {
+        source.to_owned()
+    } else {
+        format!("'{}'", source.replace('\'', r"'\''"))
+    };
+    let shards = layout.design.shard.as_ref().map_or("none".to_owned(), |shard| list(shard));
+    format!(
+        "zarrange rechunk {source} DST --chunks {} --shards {shards} --codecs {}",
+        list(&layout.design.chunk),
+        layout.codecs
+    )
+}
+
+/// Why `first` is better than `second`: what it saves most, on average over the mix.
+pub fn why(first: &Weighed, second: &Weighed) -> String {
+    let mean = |layout: &Weighed, of: &dyn Fn(&super::Access) -> f64| {
+        layout.accesses.iter().map(|a| a.share * of(a)).sum::<f64>()
+    };
+    #[expect(clippy::cast_precision_loss, reason = "for display")]
+    let requests = |layout: &Weighed| mean(layout, &|a| a.cost.requests as f64);
+    let bytes = |layout: &Weighed| size(mean(layout, &|a| a.cost.bytes));
+    let saved = |of: &dyn Fn(&super::Access) -> f64| (mean(second, of) - mean(first, of)) / 1e6;
+    let waits = (
+        saved(&|a| a.cost.wait_ns),
+        format!("waiting, with {:.1} requests instead of {:.1}", requests(first), requests(second)),
+    );
+    let passes = (
+        saved(&|a| a.cost.transfer_ns),
+        format!("moving bytes, {} instead of {}", bytes(first), bytes(second)),
+    );
+    let decodes =
+        (saved(&|a| a.cost.decode_ns), format!("decoding, by {} instead of {}", first.codecs, second.codecs));
+    let mut terms = [waits, passes, decodes];
+    terms.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+    let [(most, reason), .., (least, _)] = &terms;
+    if *most <= 0.0 {
+        return "The first two cost the same; the first has fewer files, or was found first.".to_owned();
+    }
+    let against =
+        if *least < 0.0 { format!(", though it loses {} elsewhere", ms(-least)) } else { String::new() };
+    format!(
+        "The first beats the second by {}: an access spends {} less on {reason}{against}.",
+        percent(second.weighted_ms / first.weighted_ms),
+        ms(*most)
+    )
+}
+
+fn head(advice: &Advice) -> String {
+    let shape: Vec<String> =
+        advice.names.iter().zip(&advice.subject.shape).map(|(name, n)| format!("{name} {n}")).collect();
+    let bytes = bytes_text(advice.subject.bytes(&advice.subject.shape));
+    let share = |(axis, share): &(usize, f64)| format!("{:.0} % one {}", share * 100.0, advice.names[*axis]);
+    let mix: Vec<String> = advice.shares.iter().map(share).collect();
+    format!("{} ({bytes}); {}; on {}", shape.join(" x "), mix.join(", "), advice.profile)
+}
+
+fn codecs(advice: &Advice) -> String {
+    let Some(sample) = &advice.sample else {
+        return "Without --sample nothing is known of how well codecs compress: ratios are 1.".to_owned();
+    };
+    let mut table = table(&["codecs", "chunk", "ratio", "decode ns/B", "encode ns/B"]);
+    for codec in &advice.codecs {
+        for (chunk, speed) in &codec.measured {
+            let numbers =
+                [speed.ratio, speed.decode_ns_per_byte, speed.encode_ns_per_byte].map(|n| format!("{n:.2}"));
+            table.add_row([codec.name.clone(), list(chunk)].into_iter().chain(numbers));
+        }
+    }
+    format!("Measured on {sample}:\n{table}")
+}
+
+fn layouts(advice: &Advice) -> String {
+    let mut header = vec!["chunk".to_owned(), "shard".to_owned(), "codecs".to_owned(), "files".to_owned()];
+    for (axis, _) in &advice.shares {
+        let name = &advice.names[*axis];
+        header.extend([format!("one {name}: ms"), "amplified".to_owned()]);
+    }
+    header.extend(["weighted ms".to_owned(), "stored".to_owned()]);
+    let mut table = table(&header.iter().map(String::as_str).collect::<Vec<_>>());
+    for layout in &advice.layouts {
+        let mut row = vec![
+            list(&layout.design.chunk),
+            shard(layout.design.shard.as_deref()),
+            layout.codecs.clone(),
+            layout.files.to_string(),
+        ];
+        for access in &layout.accesses {
+            row.extend([number(access.ms), number(access.amplification)]);
+        }
+        row.extend([number(layout.weighted_ms), size(layout.stored_bytes)]);
+        table.add_row(row);
+    }
+    table.to_string()
+}
+
+fn copies(copies: &Copies) -> String {
+    let Copies { layouts, weighted_ms, single_ms, extra_bytes } = copies;
+    let one = |layout: &Weighed| {
+        let Weighed { design, codecs, accesses, .. } = layout;
+        let shards =
+            design.shard.as_ref().map_or(String::new(), |shard| format!(" in shards of {}", list(shard)));
+        format!("chunks of {}{shards} ({codecs}) for one {}", list(&design.chunk), accesses[0].name)
+    };
+    let each = layouts.iter().map(one).collect::<Vec<_>>().join(" and ");
+    let more = if *extra_bytes < 0.0 {
+        format!("{} less", size(-extra_bytes))
+    } else {
+        format!("{} more", size(*extra_bytes))
+    };
+    let verdict = if single_ms / weighted_ms >= WORTH { "beat" } else { "hardly beat" };
+    format!(
+        "{} copies, {each}, {verdict} one compromise: an access takes {} instead of {} ({:.1} times as long), and {more} is stored.",
+        layouts.len(),
+        ms(*weighted_ms),
+        ms(*single_ms),
+        single_ms / weighted_ms
+    )
+}
+
+fn measured(advice: &Advice) -> String {
+    let mut table =
+        table(&["chunk", "shard", "codecs", "predicted ms", "on the whole array", "measured ms", "stored"]);
+    for found in &advice.measured {
+        table.add_row([
+            list(&found.chunk),
+            shard(found.shard.as_deref()),
+            found.layout.codecs.clone(),
+            number(found.predicted_ms),
+            number(found.layout.weighted_ms),
+            number(found.measured_ms),
+            bytes_text(found.stored_bytes),
+        ]);
+    }
+    let what = advice.sample.as_ref().map_or("a survey", |_| "the sample");
+    format!("Made of {what} and read from memory, the fastest first:\n{table}")
+}
+
+fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_FULL_CONDENSED).set_header(header.to_vec());
+    for k in 0..header.len() {
+        if let Some(column) = table.column_mut(k).filter(|_| !["codecs"].contains(&header[k])) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+fn list(shape: &[u64]) -> String {
+    shape.iter().map(u64::to_string).collect::<Vec<_>>().join(",")
+}
+
+fn shard(shape: Option<&[u64]>) -> String {
+    shape.map_or("none".to_owned(), list)
+}
+
+/// Three significant digits.
+fn number(x: f64) -> String {
+    let decimals = match x.abs() {
+        100.0.. => 0,
+        10.0.. => 1,
+        1.0.. => 2,
+        _ => 3,
+    };
+    format!("{x:.decimals$}")
+}
+
+fn ms(x: f64) -> String {
+    format!("{} ms", number(x))
+}
+
+fn percent(ratio: f64) -> String {
+    format!("{:.1} %", (ratio - 1.0) * 100.0)
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "for display; not negative")]
+fn size(bytes: f64) -> String {
+    bytes_text(bytes.round() as u64)
+}
