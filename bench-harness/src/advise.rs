@@ -21,6 +21,8 @@ use search::{Limits, Needed, Question};
 pub const CODECS: [&str; 6] = ["none", "zstd:1", "zstd:3", "zstd:9", "blosc:lz4", "blosc:zstd"];
 /// Layouts whose lengths all differ by less than this factor are nearly the same.
 const NEAR: u64 = 2;
+/// Layouts whose costs differ by less are the same to a reader.
+const SAME: f64 = 1.001;
 /// Bytes of the chunks on which codecs are measured before layouts are known.
 const SAMPLED_BYTES: [u64; 4] = [16 << 10, 128 << 10, 1 << 20, 8 << 20];
 /// Layouts whose codecs are measured on chunks of exactly their shape.
@@ -176,17 +178,18 @@ fn measure_sizes(ask: &Ask, sample: &sample::Sample, codecs: &mut [Codec]) -> an
 
 /// The first layouts of which none is nearly the same as a better one.
 fn distinct(found: &[(f64, Design)], count: usize) -> Vec<(f64, Design)> {
-    let near = |a: &Design, b: &Design| {
+    let near = |(better, a): &(f64, Design), (cost, b): &(f64, Design)| {
         let lengths = a.chunk.iter().zip(&b.chunk).all(|(x, y)| *x < y * NEAR && *y < x * NEAR);
-        a.codec == b.codec && a.shard.is_some() == b.shard.is_some() && lengths
+        let kind = a.codec == b.codec && a.shard.is_some() == b.shard.is_some();
+        kind && (lengths || *cost < better * SAME)
     };
     let mut out: Vec<(f64, Design)> = Vec::new();
-    for (cost, design) in found {
+    for layout in found {
         if out.len() == count {
             break;
         }
-        if out.iter().all(|(_, better)| !near(design, better)) {
-            out.push((*cost, design.clone()));
+        if out.iter().all(|better| !near(better, layout)) {
+            out.push(layout.clone());
         }
     }
     out

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use serde_json::{Map, Value};
-use zarrange_array::{Array, ArraySpec, Document, Layout};
+use zarrange_array::{Array, ArraySpec, Document, Layout, Staging};
 use zarrange_codec::{Chain, CodecMetadata, ElementType, Scratch};
 use zarrange_grid::{Layout as Strides, Region, copy_region, index};
 use zarrange_io::{Location, Opener};
@@ -156,10 +156,12 @@ impl Sample {
             dimension_names: (0..shape.len()).map(name).collect(),
             attributes: Map::new(),
         });
-        let array = Array::new(Opener::default().open(&Location::Path(path.to_owned()))?, document, 3)?;
+        let staging = Staging::begin(&Location::Path(path.to_owned()), true, &Opener::auto()?)?;
+        let array = Array::new(staging.store()?, document, 3)?;
         let mut scratch = Scratch::new(array.elements()?.chain());
         array.write_region(&Region::whole(shape), &self.data, &mut scratch)?;
-        Ok(array.write_metadata()?)
+        array.write_metadata()?;
+        Ok(staging.publish(false)?)
     }
 }
 

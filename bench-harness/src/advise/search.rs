@@ -359,7 +359,7 @@ mod tests {
             needed
         };
         let needed = check(Limits { files_max: 3, bytes_max: 4096, object: None });
-        assert_eq!((needed.files_max, needed.bytes_max), (Some(4), Some(8192)));
+        assert_eq!((needed.files_max, needed.bytes_max), (Some(4), Some(64 * 22 * 4)));
         let needed = check(Limits { files_max: 10, bytes_max: 1 << 20, object: Some((0, 100.0)) });
         assert!(needed.object_ns.is_some() && needed.files_max.is_none(), "{needed:?}");
     }

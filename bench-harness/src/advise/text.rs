@@ -137,7 +137,7 @@ fn copies(copies: &Copies) -> String {
     };
     let verdict = if single_ms / weighted_ms >= WORTH { "beat" } else { "hardly beat" };
     format!(
-        "{} copies, {each}, {verdict} one compromise: an access takes {} instead of {} ({:.1} times as long), and {more} is stored.",
+        "{} copies, {each}, {verdict} one compromise: an access takes {} instead of {} ({:.1} times less), and {more} is stored.",
         layouts.len(),
         ms(*weighted_ms),
         ms(*single_ms),
