@@ -51,12 +51,11 @@ pub fn measure(
 ) -> anyhow::Result<Vec<Measured>> {
     let axes = axes(ask);
     let made;
-    let sample = match sample {
-        Some(sample) => sample,
-        None => {
-            made = Sample::synthetic(&ask.subject, axes)?;
-            &made
-        }
+    let sample = if let Some(sample) = sample {
+        sample
+    } else {
+        made = Sample::synthetic(&ask.subject, axes)?;
+        &made
     };
     let mut designs: Vec<(&Weighed, Design)> = Vec::new();
     for layout in layouts {

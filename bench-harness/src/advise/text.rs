@@ -77,8 +77,8 @@ fn head(advice: &Advice) -> String {
     let shape: Vec<String> =
         advice.names.iter().zip(&advice.subject.shape).map(|(name, n)| format!("{name} {n}")).collect();
     let bytes = bytes_text(advice.subject.bytes(&advice.subject.shape));
-    let share = |(axis, share): &(usize, f64)| format!("{:.0} % one {}", share * 100.0, advice.names[*axis]);
-    let mix: Vec<String> = advice.shares.iter().map(share).collect();
+    let part = |(axis, share): &(usize, f64)| format!("{:.0} % one {}", share * 100.0, advice.names[*axis]);
+    let mix: Vec<String> = advice.shares.iter().map(part).collect();
     format!("{} ({bytes}); {}; on {}", shape.join(" x "), mix.join(", "), advice.profile)
 }
 
@@ -166,8 +166,8 @@ fn measured(advice: &Advice) -> String {
 fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED).set_header(header.to_vec());
-    for k in 0..header.len() {
-        if let Some(column) = table.column_mut(k).filter(|_| !["codecs"].contains(&header[k])) {
+    for (k, _) in header.iter().enumerate().filter(|(_, name)| **name != "codecs") {
+        if let Some(column) = table.column_mut(k) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
