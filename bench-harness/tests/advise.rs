@@ -118,7 +118,7 @@ fn wrong_requests_are_told_what_there_is() {
         "f4",
         "epoch=1",
         &["--max-files", "3", "--max-mem", "4096"],
-        "--max-files 4, --max-mem 5632 would",
+        "--max-files 4, or --max-mem 5632 would",
     );
     check("64,64", "f4", "epoch=1", &["--max-object-ms", "0.001"], "--max-object-ms 0.0");
     check("5,4,3", "f4", "0=1,1=1,2=1", &["--names", "a,b,c", "--measure"], "one or two dimensions");
