@@ -55,6 +55,8 @@ fn amplification_is_as_predicted_and_a_sweep_goes_on() {
     let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let out = dir.path().join("raw.jsonl");
     let options = [
+        "--sizes",
+        "150x20",
         "--backends",
         "std,mmap",
         "--workloads",
