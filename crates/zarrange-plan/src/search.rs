@@ -24,7 +24,7 @@ pub fn plan(problem: &Problem) -> Result<Plan, PlanError> {
     if let Some(way) = problem.way {
         return search.take(way).ok_or(PlanError::Way { way: way.name() });
     }
-    if problem.shape.contains(&0) && !search.as_stored() {
+    if problem.shape.contains(&0) && !search.copies() {
         return Ok(search.finish(Way::Tiles, Vec::new(), Vec::new(), 0, 0.0));
     }
     let mut plans: Vec<Plan> = Vec::new();
@@ -103,10 +103,9 @@ impl<'p> Search<'p> {
 
     /// The cheapest plan of a way; `None` if it does not apply or does not fit.
     fn take(&self, way: Way) -> Option<Plan> {
-        let Problem { source, target, purpose, .. } = self.problem;
-        let writing = *purpose == Purpose::Write;
+        let writing = self.problem.purpose == Purpose::Write;
         match way {
-            Way::Copy => (self.as_stored() && source.shard == target.shard).then(|| self.copy()),
+            Way::Copy => self.copies().then(|| self.copy()),
             Way::Regroup if self.as_stored() && !self.problem.shape.contains(&0) => self.regroup(),
             Way::Regroup => None,
             _ if self.problem.shape.contains(&0) => None,
@@ -132,6 +131,11 @@ impl<'p> Search<'p> {
                 best.spills.last().is_some_and(|spill| self.pieces_are_small(spill))
             }
         }
+    }
+
+    /// Stored objects can stay as they are.
+    fn copies(&self) -> bool {
+        self.as_stored() && self.problem.source.shard == self.problem.target.shard
     }
 
     /// Stored chunks can stay as they are.

@@ -163,6 +163,9 @@ fn nothing_changes_means_copy() {
     check(|p| p.purpose = Purpose::Compare, Moved::Direct);
     check(|p| p.target = format(vec![10, 10], Some(vec![20, 20]), 8), Moved::Regroup);
     check(|p| p.target = format(vec![20, 10], None, 8), Moved::Direct);
+    // Of nothing, there is nothing to regroup.
+    check(|p| (p.shape[0], p.target.shard) = (0, Some(vec![20, 20])), Moved::Direct);
+    check(|p| p.shape[0] = 0, Moved::Copy);
 }
 
 #[test]
