@@ -18,7 +18,7 @@ use bench_harness::roofline::{Options, measure, small_memory, target};
 use bench_harness::sweep::cell::{Inject, measure as measure_cell};
 use bench_harness::sweep::dataset::Size;
 use bench_harness::sweep::record::{self, CacheState, Outcome};
-use bench_harness::sweep::{Done, Options as SweepOptions, Runner, sweep};
+use bench_harness::sweep::{Answer, COMMIT, Done, Options as SweepOptions, Runner, sweep};
 use bench_harness::{light_curves, page, pairs, place};
 use clap::{Parser, Subcommand};
 use zarrange_io::{Location, Opener};
@@ -362,7 +362,7 @@ fn run_cell() -> anyhow::Result<()> {
         Ok(measures) => Outcome::Measured(Box::new(measures)),
         Err(error) => Outcome::Unmeasured(format!("{error:#}")),
     };
-    println!("{}", serde_json::to_string(&outcome)?);
+    println!("{}", serde_json::to_string(&Answer { commit: COMMIT.to_owned(), outcome })?);
     Ok(())
 }
 

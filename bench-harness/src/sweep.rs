@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, ensure};
+use serde::{Deserialize, Serialize};
 
 use crate::backend::BACKENDS;
 use crate::machine::Machine;
@@ -65,6 +66,18 @@ pub struct Runner {
 /// Operations of a cell at least, whatever they read.
 const OPERATIONS_MIN: u64 = 1;
 
+/// The commit that this program was built from, with `+` if sources had been changed; `unknown` outside a checkout.
+pub const COMMIT: &str = env!("ZARRANGE_COMMIT");
+
+/// What a process that measured a cell says.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Answer {
+    /// [`COMMIT`] of the program that measured.
+    pub commit: String,
+    /// What it found.
+    pub outcome: Outcome,
+}
+
 /// What a sweep did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Done {
@@ -92,10 +105,10 @@ pub fn sweep(
     let workloads =
         options.workloads.iter().map(|w| Workload::parse(w)).collect::<anyhow::Result<Vec<_>>>()?;
     std::fs::create_dir_all(&options.dir)?;
-    let (commit, machine) = (commit(), Machine::here(&options.dir));
+    let machine = Machine::here(&options.dir);
     let mut runs = runners
         .iter()
-        .map(|runner| Run::begin(runner, (commit.clone(), machine.clone())))
+        .map(|runner| Run::begin(runner, machine.clone()))
         .collect::<anyhow::Result<Vec<_>>>()?;
     let mut done = Done::default();
     let sizes: Vec<Option<Size>> =
@@ -129,16 +142,15 @@ struct Run<'a> {
     runner: &'a Runner,
     known: HashSet<(Cell, u64)>,
     file: File,
-    commit: String,
     machine: Machine,
 }
 
 impl<'a> Run<'a> {
-    fn begin(runner: &'a Runner, (commit, machine): (String, Machine)) -> anyhow::Result<Self> {
+    fn begin(runner: &'a Runner, machine: Machine) -> anyhow::Result<Self> {
         let known = resume(&runner.out)?;
         let file = File::options().create(true).append(true).open(&runner.out);
         let file = file.with_context(|| runner.out.display().to_string())?;
-        Ok(Self { runner, known, file, commit, machine })
+        Ok(Self { runner, known, file, machine })
     }
 
     fn knows(&self, cell: &Cell, turn: u64) -> bool {
@@ -162,12 +174,15 @@ impl<'a> Run<'a> {
             Ok(order) => run(&self.runner.program, &Order { inject, ..order.clone() }),
             Err(error) => Err(anyhow::anyhow!("{error:#}")),
         };
-        let outcome = outcome.unwrap_or_else(|error| Outcome::Unmeasured(format!("{error:#}")));
+        let Answer { commit, outcome } = outcome.unwrap_or_else(|error| Answer {
+            commit: COMMIT.to_owned(),
+            outcome: Outcome::Unmeasured(format!("{error:#}")),
+        });
         match &outcome {
             Outcome::Measured(_) => done.measured += 1,
             Outcome::Unmeasured(_) => done.unmeasured += 1,
         }
-        let (commit, machine, cell) = (self.commit.clone(), self.machine.clone(), cell.clone());
+        let (machine, cell) = (self.machine.clone(), cell.clone());
         let mut line = serde_json::to_vec(&Record { schema: SCHEMA, commit, machine, cell, turn, outcome })?;
         line.push(b'\n');
         self.file.write_all(&line).with_context(|| self.runner.out.display().to_string())
@@ -244,7 +259,7 @@ impl Orders<'_> {
 }
 
 /// Measures a cell in a process of its own.
-fn run(program: &Path, order: &Order) -> anyhow::Result<Outcome> {
+fn run(program: &Path, order: &Order) -> anyhow::Result<Answer> {
     let mut child = Command::new(program)
         .arg("cell")
         .stdin(Stdio::piped())
@@ -258,17 +273,4 @@ fn run(program: &Path, order: &Order) -> anyhow::Result<Outcome> {
     let message = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "the process ended with {}: {}", output.status, message.trim());
     Ok(serde_json::from_slice(&output.stdout)?)
-}
-
-/// The commit of the program, with `+` if sources were changed since; `unknown` outside a checkout.
-fn commit() -> String {
-    let git = |args: &[&str]| {
-        let dir = env!("CARGO_MANIFEST_DIR");
-        let output = Command::new("git").args(["-C", dir]).args(args).output().ok()?;
-        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
-    };
-    let Some(commit) = git(&["rev-parse", "--short", "HEAD"]) else { return "unknown".to_owned() };
-    let changed =
-        git(&["status", "--porcelain", "--untracked-files=no"]).is_some_and(|text| !text.is_empty());
-    if changed { commit + "+" } else { commit }
 }

@@ -36,9 +36,10 @@ struct One {
     shard: Option<Lengths>,
     #[serde(default = "zstd")]
     codecs: String,
+    order: Option<String>,
 }
 
-/// Every pair of an extent along objects and one along epochs, with every codec.
+/// Every pair of an extent along objects and one along epochs, with every codec and every order.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Grid {
@@ -47,6 +48,9 @@ struct Grid {
     shard: Option<Lengths>,
     #[serde(default = "only_zstd")]
     codecs: Vec<String>,
+    /// Dimensions that vary slowest inside the chunks; the array's first if there are none.
+    #[serde(default)]
+    orders: Vec<String>,
     /// Chunks of fewer decoded bytes are left out, and those of more.
     #[serde(default)]
     chunk_bytes_min: u64,
@@ -82,10 +86,17 @@ pub fn layouts(name: &str, dataset: &DatasetFacts) -> anyhow::Result<Vec<LayoutF
 fn parse(text: &str, dataset: &DatasetFacts) -> anyhow::Result<Vec<LayoutFacts>> {
     let Layouts { layout, grid } = toml::from_str(text)?;
     let mut out = Vec::new();
-    for One { name, chunk, shard, codecs } in layout {
+    for One { name, chunk, shard, codecs, order } in layout {
+        let codecs = ordered(dataset, order.as_deref(), &codecs)?;
         out.push(resolve(dataset, name, &chunk, shard.as_ref(), &codecs)?);
     }
-    for Grid { objects, epochs, shard, codecs, chunk_bytes_min, chunk_bytes_max } in grid {
+    for Grid { objects, epochs, shard, codecs, orders, chunk_bytes_min, chunk_bytes_max } in grid {
+        let orders = if orders.is_empty() { vec![None] } else { orders.iter().map(Some).collect() };
+        let codecs = codecs
+            .iter()
+            .flat_map(|codecs| orders.iter().map(move |order| (order, codecs)))
+            .map(|(order, codecs)| ordered(dataset, order.map(String::as_str), codecs))
+            .collect::<anyhow::Result<Vec<_>>>()?;
         for (a, b, codecs) in objects
             .iter()
             .flat_map(|a| epochs.iter().map(move |b| (*a, *b)))
@@ -104,6 +115,17 @@ fn parse(text: &str, dataset: &DatasetFacts) -> anyhow::Result<Vec<LayoutFacts>>
     out.retain(|layout| seen.insert(layout.name.clone()));
     ensure!(!out.is_empty(), "there is no layout");
     Ok(out)
+}
+
+/// The codecs with the dimension `slowest` before the others inside a chunk.
+fn ordered(dataset: &DatasetFacts, slowest: Option<&str>, codecs: &str) -> anyhow::Result<String> {
+    let slowest = slowest.map_or(Ok(0), |name| axis(dataset, name))?;
+    if slowest == 0 {
+        return Ok(codecs.to_owned());
+    }
+    let others = (0..dataset.shape.len()).filter(|d| *d != slowest);
+    let order: Vec<String> = std::iter::once(slowest).chain(others).map(|d| d.to_string()).collect();
+    Ok(format!("transpose:{}+{codecs}", order.join(",")))
 }
 
 /// A layout with its lengths within the dataset; without a name, one that tells its shape.
@@ -127,7 +149,8 @@ fn resolve(
     let (objects, epochs) = dataset.axes;
     let name = if name.is_empty() {
         let shards = shard.as_ref().map_or(String::new(), |s| format!("-s{}x{}", s[objects], s[epochs]));
-        format!("{}x{}{shards}-{}", chunk[objects], chunk[epochs], codecs.replace(':', ""))
+        let codecs = codecs.replace(':', "").replace([',', '+'], "-");
+        format!("{}x{}{shards}-{codecs}", chunk[objects], chunk[epochs])
     } else {
         name
     };
@@ -137,13 +160,7 @@ fn resolve(
 fn shape(dataset: &DatasetFacts, lengths: &Lengths) -> anyhow::Result<Vec<u64>> {
     let mut out = dataset.shape.clone();
     for (dimension, length) in lengths {
-        let axis = match dimension.as_str() {
-            "object" => dataset.axes.0,
-            "epoch" => dataset.axes.1,
-            number => number.parse().ok().filter(|d| *d < out.len()).with_context(|| {
-                format!("dimension {number:?} is neither object nor epoch nor a number below {}", out.len())
-            })?,
-        };
+        let axis = axis(dataset, dimension)?;
         out[axis] = match u64::try_from(*length) {
             Ok(length) if length > 0 => length.min(dataset.shape[axis]),
             _ if *length == -1 => dataset.shape[axis],
@@ -151,6 +168,18 @@ fn shape(dataset: &DatasetFacts, lengths: &Lengths) -> anyhow::Result<Vec<u64>> 
         };
     }
     Ok(out)
+}
+
+/// The number of a dimension: `object`, `epoch`, or its number.
+fn axis(dataset: &DatasetFacts, name: &str) -> anyhow::Result<usize> {
+    let rank = dataset.shape.len();
+    match name {
+        "object" => Ok(dataset.axes.0),
+        "epoch" => Ok(dataset.axes.1),
+        number => number.parse().ok().filter(|d| *d < rank).with_context(|| {
+            format!("dimension {number:?} is neither object nor epoch nor a number below {rank}")
+        }),
+    }
 }
 
 #[cfg(test)]
@@ -190,6 +219,15 @@ mod tests {
     }
 
     #[test]
+    fn chunks_are_stored_in_every_order() {
+        let text = "[[grid]]\nobjects = [4]\nepochs = [2]\ncodecs = ['none', 'zstd']\norders = ['object', 'epoch']\n";
+        let found = parse(text, &dataset()).unwrap();
+        let codecs: Vec<&str> = found.iter().map(|l| l.codecs.as_str()).collect();
+        assert_eq!(codecs, ["none", "transpose:1,0,2+none", "zstd", "transpose:1,0,2+zstd"]);
+        assert_eq!(found[3].name, "4x2-transpose1-0-2-zstd");
+    }
+
+    #[test]
     fn what_is_wrong_is_named() {
         let check = |text: &str, part: &str| {
             let error = format!("{:#}", parse(text, &dataset()).unwrap_err());
@@ -198,6 +236,7 @@ mod tests {
         check("[[layout]]\nname = 'a'\nchunk = { objekt = 1 }", "objekt");
         check("[[layout]]\nname = 'a'\nchunk = { object = 0 }", "length is 0");
         check("[[layout]]\nname = 'a'\nchunk = { object = 1 }\ncodecs = 'zip'", "zip");
+        check("[[layout]]\nname = 'a'\nchunk = { object = 1 }\norder = 'objekt'", "objekt");
         check("", "no layout");
         let error = format!("{:#}", layouts("nope", &dataset()).unwrap_err());
         assert!(error.contains("standard, quick"), "{error}");

@@ -125,7 +125,7 @@ pub enum SpecError {
     },
     /// A codec description that is not understood.
     #[error(
-        "codecs {given:?}: {reason}; use keep, none, zstd[:LEVEL], blosc[:CNAME[:LEVEL[:SHUFFLE]]], gzip[:LEVEL] or a JSON list"
+        "codecs {given:?}: {reason}; use keep, none, zstd[:LEVEL], blosc[:CNAME[:LEVEL[:SHUFFLE]]], gzip[:LEVEL], one of these after transpose:ORDER+, or a JSON list"
     )]
     Codecs {
         /// The text given.

@@ -10,7 +10,7 @@ use zarrange_array::{
     Array, Contents, Document, Elements, Group, KeyEncoding, Layout, Node, Separator, Staging, check_apart,
     check_target,
 };
-use zarrange_codec::{ArrayCodec, Rates, ShardIndex};
+use zarrange_codec::{ArrayCodec, CodecMetadata, Rates, ShardIndex};
 use zarrange_grid::ChunkGrid;
 use zarrange_io::{Coalescing, Location, Opener, Store};
 use zarrange_plan::{Chosen, Costs, Format, Plan, Problem, Purpose, Spill, Strategy, Way, plan};
@@ -45,7 +45,7 @@ pub struct Job {
     pub arrays: Vec<String>,
     /// Leave out arrays that neither `chunks` nor `shards` name nor the mix applies to.
     pub only_named: bool,
-    /// Codecs of rechunked arrays.
+    /// Codecs of rechunked arrays; without any SPEC or mix, of all arrays (or of `arrays`) whose elements can be accessed.
     pub codecs: Codecs,
     /// Chunk keys of arrays whose chunks change.
     pub key_separator: KeySeparator,
@@ -197,6 +197,15 @@ impl<'a> Requests<'a> {
     }
 }
 
+impl Job {
+    /// Whether an array gets other codecs without a SPEC: where no array has one, the codecs are all that is asked.
+    fn recodes(&self, path: &str) -> bool {
+        let specs = !self.chunks.is_empty() || !self.shards.is_empty() || self.mix.is_some();
+        let named = self.arrays.is_empty() || self.arrays.iter().any(|array| array == path);
+        self.codecs != Codecs::Keep && !specs && named
+    }
+}
+
 fn prepare_item(
     job: &Job,
     path: String,
@@ -206,6 +215,7 @@ fn prepare_item(
     chosen: Option<Chosen>,
 ) -> Result<Item, RechunkError> {
     let asked = chunk.is_some() || shard.is_some() || chosen.is_some();
+    let recoded = asked || job.recodes(&path);
     let mut document = source.document().clone();
     let v2 = source.zarr_format() == 2;
     let keys = if v2 { KeyEncoding::Default(Separator::Slash) } else { source.keys() };
@@ -223,10 +233,10 @@ fn prepare_item(
             return Ok(Item { path, source, target, plan: None, layout: None });
         }
     };
-    if asked {
+    if recoded {
         let layout = match &chosen {
             Some(Chosen { chunk, shard, .. }) => {
-                let codecs = job.codecs.resolve(&elements.layout, elements.item_bytes());
+                let codecs = target_codecs(job, &path, elements)?;
                 Layout { chunk: chunk.clone(), shard: shard.clone(), codecs }
             }
             None => target_layout(job, &path, &source, elements, chunk, shard)?,
@@ -294,8 +304,19 @@ fn target_layout(
             admissible,
         });
     }
-    let codecs = job.codecs.resolve(now, elements.item_bytes());
-    Ok(Layout { chunk: new_chunk, shard: new_shard, codecs })
+    Ok(Layout { chunk: new_chunk, shard: new_shard, codecs: target_codecs(job, path, elements)? })
+}
+
+/// The codecs asked for, for an array.
+fn target_codecs(job: &Job, path: &str, elements: &Elements) -> Result<Vec<CodecMetadata>, SpecError> {
+    if let Codecs::Transposed(order, _) = &job.codecs
+        && order.len() != elements.layout.chunk.len()
+    {
+        let (given, rank) = (job.codecs.to_string(), elements.layout.chunk.len());
+        let reason = format!("array {path:?} has {rank} dimensions, ORDER names {}", order.len());
+        return Err(SpecError::Codecs { given, reason });
+    }
+    Ok(job.codecs.resolve(&elements.layout, elements.item_bytes()))
 }
 
 /// Moving `source` to `target` as a problem for the planner.

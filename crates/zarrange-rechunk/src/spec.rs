@@ -1,5 +1,7 @@
 //! What a user may ask for: chunk shapes and codecs, as text and resolved for an array.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use zarrange_array::{KeyEncoding, Layout, Separator};
@@ -188,12 +190,15 @@ pub enum Codecs {
     Blosc(String, i64, Option<String>),
     /// gzip at a level.
     Gzip(i64),
+    /// Dimensions in another order inside each chunk, the one that varies slowest first; then other codecs.
+    Transposed(Vec<usize>, Box<Self>),
     /// A list as `zarr.json` writes it.
     List(Vec<CodecMetadata>),
 }
 
 impl Codecs {
-    /// Understands `keep`, `none`, `zstd[:LEVEL]`, `blosc[:CNAME[:LEVEL[:SHUFFLE]]]`, `gzip[:LEVEL]` and a JSON list.
+    /// Understands `keep`, `none`, `zstd[:LEVEL]`, `blosc[:CNAME[:LEVEL[:SHUFFLE]]]`, `gzip[:LEVEL]`, each but the first also after
+    /// `transpose:ORDER+`, and a JSON list.
     ///
     /// # Errors
     /// [`SpecError::Codecs`].
@@ -201,6 +206,9 @@ impl Codecs {
         let wrong = |reason: String| SpecError::Codecs { given: text.to_owned(), reason };
         if text.trim_start().starts_with('[') {
             return serde_json::from_str(text).map(Self::List).map_err(|e| wrong(e.to_string()));
+        }
+        if let Some(transposed) = text.strip_prefix("transpose:") {
+            return Self::parse_transposed(transposed).map_err(wrong);
         }
         let parts: Vec<&str> = text.split(':').collect();
         let level = |at: usize, default: i64, range: std::ops::RangeInclusive<i64>| match parts.get(at) {
@@ -236,11 +244,30 @@ impl Codecs {
         Ok(codecs)
     }
 
+    /// Understands `1,0,2+zstd:3`.
+    fn parse_transposed(text: &str) -> Result<Self, String> {
+        let (order, rest) = text.split_once('+').ok_or("after ORDER come + and other codecs, or +none")?;
+        let order: Option<Vec<usize>> = order.split(',').map(|d| d.trim().parse().ok()).collect();
+        let order = order.filter(|order| (0..order.len()).all(|d| order.contains(&d)));
+        let order = order.ok_or("ORDER is the numbers of all dimensions, such as 1,0,2")?;
+        match Self::parse(rest).map_err(|e| e.to_string())? {
+            Self::Keep | Self::List(_) | Self::Transposed(..) => {
+                Err(format!("{rest:?} has an order of its own: name a compressor, or none"))
+            }
+            rest => Ok(Self::Transposed(order, Box::new(rest))),
+        }
+    }
+
     /// The list for an array now stored as `current`, with elements of `item_bytes`.
     pub fn resolve(&self, current: &Layout, item_bytes: usize) -> Vec<CodecMetadata> {
         let compressor = match self {
             Self::Keep => return current.codecs.clone(),
             Self::List(list) => return list.clone(),
+            Self::Transposed(order, rest) => {
+                let transpose = json!({"name": "transpose", "configuration": {"order": order}});
+                let rest = rest.resolve(current, item_bytes);
+                return serde_json::from_value(transpose).into_iter().chain(rest).collect();
+            }
             Self::None => None,
             Self::Zstd(level) => {
                 Some(json!({"name": "zstd", "configuration": {"level": level, "checksum": false}}))
@@ -278,13 +305,26 @@ impl TryFrom<Value> for Codecs {
 impl From<Codecs> for Value {
     fn from(codecs: Codecs) -> Self {
         match codecs {
-            Codecs::Keep => json!("keep"),
-            Codecs::None => json!("none"),
-            Codecs::Zstd(level) => json!(format!("zstd:{level}")),
-            Codecs::Gzip(level) => json!(format!("gzip:{level}")),
-            Codecs::Blosc(cname, level, None) => json!(format!("blosc:{cname}:{level}")),
-            Codecs::Blosc(cname, level, Some(shuffle)) => json!(format!("blosc:{cname}:{level}:{shuffle}")),
             Codecs::List(list) => json!(list),
+            text => json!(text.to_string()),
+        }
+    }
+}
+
+impl fmt::Display for Codecs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Keep => f.write_str("keep"),
+            Self::None => f.write_str("none"),
+            Self::Zstd(level) => write!(f, "zstd:{level}"),
+            Self::Gzip(level) => write!(f, "gzip:{level}"),
+            Self::Blosc(cname, level, None) => write!(f, "blosc:{cname}:{level}"),
+            Self::Blosc(cname, level, Some(shuffle)) => write!(f, "blosc:{cname}:{level}:{shuffle}"),
+            Self::Transposed(order, rest) => {
+                let order: Vec<String> = order.iter().map(ToString::to_string).collect();
+                write!(f, "transpose:{}+{rest}", order.join(","))
+            }
+            Self::List(list) => write!(f, "{}", json!(list)),
         }
     }
 }
@@ -372,6 +412,7 @@ mod tests {
             "blosc:zstd:1:bitshuffle",
             Some(Codecs::Blosc("zstd".to_owned(), 1, Some("bitshuffle".to_owned()))),
         );
+        check("transpose:1,0,2+zstd:5", Some(Codecs::Transposed(vec![1, 0, 2], Box::new(Codecs::Zstd(5)))));
         let list = vec![CodecMetadata::new("bytes"), CodecMetadata::new("crc32c")];
         check(r#"[{"name": "bytes"}, "crc32c"]"#, Some(Codecs::List(list)));
         for bad in [
@@ -383,6 +424,12 @@ mod tests {
             "blosc:lzma",
             "blosc:lz4:5:sideways",
             "none:1",
+            "transpose:1,0,2",
+            "transpose:1,1+zstd",
+            "transpose:1,2+zstd",
+            "transpose:+zstd",
+            "transpose:1,0+keep",
+            "transpose:1,0+zst",
             "[1]",
         ] {
             check(bad, None);

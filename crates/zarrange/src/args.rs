@@ -136,7 +136,8 @@ pub(crate) struct JobArgs {
     /// Bound on all data buffers together [default: half of the available memory]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) max_mem: Option<u64>,
-    /// keep, none, zstd[:LEVEL], blosc[:CNAME[:LEVEL[:SHUFFLE]]], gzip[:LEVEL], a JSON list or @FILE
+    /// Codecs of arrays with a SPEC, or of all if none has one:
+    /// keep, none, zstd[:LEVEL], blosc[:CNAME[:LEVEL[:SHUFFLE]]], gzip[:LEVEL], transpose:1,0+CODECS, a JSON list or @FILE
     #[arg(long, default_value = "keep", value_parser = codecs)]
     pub(crate) codecs: Codecs,
     /// What separates the numbers of chunk keys: `/`, `.`, or auto: as in SRC, but `.` where `/` would need more

@@ -60,6 +60,7 @@ CODECS = {
     "blosc:zlib:1:shuffle": [BYTES, blosc("zlib", 1, "shuffle")],
     "gzip:6": [BYTES, gzip(6)],
     "gzip:0": [BYTES, gzip(0)],
+    "transpose:2,0,1+zstd:1": [transpose(2, 0, 1), BYTES, zstd(1)],
 }
 
 CODEC_LISTS = {
@@ -95,6 +96,14 @@ def test_codecs_in_shards(run, tmp_path, source, asked, expected):
     [shards] = metadata(dst)["codecs"]
     assert plain(shards["configuration"]["codecs"]) == expected
     run("verify", source[0], dst)
+
+
+@asked_codecs
+def test_codecs_alone(run, tmp_path, source, asked, expected):
+    dst = tmp_path / "dst.zarr"
+    run("rechunk", source[0], dst, "--codecs", asked)
+    check(source, dst, chunks=CHUNKS)
+    assert plain(metadata(dst)["codecs"]) == expected
 
 
 def test_codecs_from_a_file(run, tmp_path, source):
