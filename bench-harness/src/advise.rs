@@ -24,7 +24,9 @@ const NEAR: u64 = 2;
 /// Layouts whose costs differ by less are the same to a reader.
 const SAME: f64 = 1.001;
 /// Bytes of the chunks on which codecs are measured before layouts are known.
-const SAMPLED_BYTES: [u64; 4] = [16 << 10, 128 << 10, 1 << 20, 8 << 20];
+const SAMPLED_BYTES: [u64; 6] = [256, 2 << 10, 16 << 10, 128 << 10, 1 << 20, 8 << 20];
+/// How often at most the best layouts are measured, and the best are searched for again.
+const REFINEMENTS: usize = 4;
 /// Layouts whose codecs are measured on chunks of exactly their shape.
 const REFINED: usize = 32;
 /// Layouts that are made and read.
@@ -111,19 +113,18 @@ pub struct Copies {
 /// # Errors
 /// [`ask::Usage`] if no layout keeps the limits; others if the sample cannot be read, or a layout cannot be measured.
 pub fn advise(ask: &Ask) -> anyhow::Result<Advice> {
-    let mut codecs = sample::known(&CODECS, ask.subject.item_bytes)?;
+    let mut codecs = sample::known(&ask.codecs, ask.subject.item_bytes)?;
     let sample = ask.sample.as_ref().map(|(_, array)| sample::Sample::of(array)).transpose()?;
     if let Some(sample) = &sample {
         measure_sizes(ask, sample, &mut codecs)?;
     }
     let limits = Limits { files_max: ask.files_max, bytes_max: ask.bytes_max, object: ask.object };
     let mut found = question(ask, &codecs, limits).search();
-    if let Some(sample) = &sample {
-        for (_, design) in distinct(&found, REFINED) {
-            let codec = &mut codecs[design.codec];
-            let speed = sample.measure(&codec.name, &design.chunk)?;
-            codec.measured.retain(|(shape, _)| *shape != design.chunk);
-            codec.measured.push((design.chunk, speed));
+    // What is measured to be slower than it was taken for lets others be the best: until they have been measured too.
+    for _ in 0..REFINEMENTS {
+        let Some(sample) = &sample else { break };
+        if !refine(sample, &distinct(&found, REFINED), &mut codecs)? {
+            break;
         }
         found = question(ask, &codecs, limits).search();
     }
@@ -159,6 +160,19 @@ fn question<'a>(ask: &'a Ask, codecs: &'a [Codec], limits: Limits) -> Question<'
     Question { subject: &ask.subject, place: &ask.place, codecs, shares: &ask.shares, limits }
 }
 
+/// Measures the codecs of layouts on chunks of just their shape; whether one had not been before.
+fn refine(sample: &sample::Sample, layouts: &[(f64, Design)], codecs: &mut [Codec]) -> anyhow::Result<bool> {
+    let mut new = false;
+    for (_, Design { chunk, codec, .. }) in layouts {
+        let codec = &mut codecs[*codec];
+        if codec.by_shape.iter().all(|(shape, _)| shape != chunk) {
+            codec.by_shape.push((chunk.clone(), sample.measure(&codec.name, chunk)?));
+            new = true;
+        }
+    }
+    Ok(new)
+}
+
 /// Measures every codec on chunks of some sizes, of the shape that the mix wants.
 fn measure_sizes(ask: &Ask, sample: &sample::Sample, codecs: &mut [Codec]) -> anyhow::Result<()> {
     let mix = zarrange_plan::Mix::new(ask.shares.iter().copied())?;
@@ -167,11 +181,14 @@ fn measure_sizes(ask: &Ask, sample: &sample::Sample, codecs: &mut [Codec]) -> an
         let limits = zarrange_plan::Limits { objects_max: u64::MAX, shard_bytes_max: u64::MAX, ..limits };
         let shape =
             zarrange_plan::layout_for(&ask.subject.shape, ask.subject.item_bytes, &mix, &limits)?.chunk;
-        for codec in codecs.iter_mut().filter(|codec| codec.measured.iter().all(|(known, _)| *known != shape))
+        for codec in codecs.iter_mut().filter(|codec| codec.by_size.iter().all(|(known, _)| *known != shape))
         {
             let speed = sample.measure(&codec.name, &shape)?;
-            codec.measured.push((shape.clone(), speed));
+            codec.by_size.push((shape.clone(), speed));
         }
+    }
+    for codec in codecs {
+        codec.by_size.dedup_by_key(|(shape, _)| model::volume(shape));
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ pub mod cell;
 pub mod dataset;
 pub mod layout;
 pub mod record;
+pub mod recorder;
 pub mod stored;
 pub mod workload;
 

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use zarrange_array::{Array, Node};
 use zarrange_io::{Location, Opener};
 use zarrange_plan::{Mix, StoreProfile};
-use zarrange_rechunk::NamedMix;
+use zarrange_rechunk::{Codecs, NamedMix};
 
 use super::model::{Subject, volume};
 
@@ -60,6 +60,9 @@ pub struct AdviseArgs {
     /// Names of the dimensions [default: those of the sample, or object,epoch; dimensions without names have numbers]
     #[arg(long, value_delimiter = ',')]
     names: Vec<String>,
+    /// Accesses by one reader, which keeps shards open; 1 is a reader that begins anew each time
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    accesses: u64,
     /// Files at most
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..))]
     max_files: u64,
@@ -69,9 +72,12 @@ pub struct AdviseArgs {
     /// Decoded bytes of a chunk or shard at most
     #[arg(long, value_name = "SIZE", default_value = "256MB", value_parser = size)]
     max_mem: u64,
-    /// What the place costs: memory, nvme, disk, parallel, object or a file
+    /// What the place costs: memory, page-cache, nvme, disk, parallel, object or a file
     #[arg(long, default_value = "nvme", value_parser = profile)]
     profile: StoreProfile,
+    /// Codecs that are weighed: none, zstd[:LEVEL], blosc[:CNAME[:LEVEL[:SHUFFLE]]], gzip[:LEVEL]
+    #[arg(long, num_args = 1.., default_values = super::CODECS, value_parser = codec)]
+    codecs: Vec<String>,
     /// An array on a part of which codecs are measured
     #[arg(long, value_name = "ARRAY")]
     sample: Option<String>,
@@ -106,6 +112,8 @@ pub struct Ask {
     pub object: Option<(usize, f64)>,
     /// What the place costs.
     pub place: StoreProfile,
+    /// Codecs that are weighed.
+    pub codecs: Vec<String>,
     /// An array to measure codecs on, and how it was named.
     pub sample: Option<(String, Arc<Array>)>,
     /// Whether to measure layouts.
@@ -134,7 +142,7 @@ impl AdviseArgs {
             let (given, rank) = (shape.len(), array.shape().len());
             return Err(usage(format!("--shape has {given} dimensions, but the sample has {rank}")));
         }
-        let subject = Subject { shape, item_bytes };
+        let subject = Subject { shape, item_bytes, accesses: self.accesses };
         if subject.shape.contains(&0) || array.is_some_and(|array| array.shape().contains(&0)) {
             return Err(usage("an empty array needs no layout: every dimension must have a length from 1"));
         }
@@ -155,6 +163,7 @@ impl AdviseArgs {
             bytes_max: self.max_mem,
             object,
             place: self.profile,
+            codecs: self.codecs,
             sample,
             measure: self.measure,
             dir: self.dir,
@@ -243,6 +252,16 @@ fn object(ms: f64, names: &[String]) -> anyhow::Result<(usize, f64)> {
         ))
     })?;
     Ok((axis, ms * 1e6))
+}
+
+/// Codecs that can be weighed in any chunk.
+fn codec(text: &str) -> Result<String, String> {
+    match Codecs::parse(text).map_err(|error| error.to_string())? {
+        Codecs::None | Codecs::Zstd(_) | Codecs::Blosc(..) | Codecs::Gzip(_) => Ok(text.to_owned()),
+        Codecs::Keep | Codecs::List(_) | Codecs::Transposed(..) => {
+            Err(format!("{text:?} cannot be weighed: name a compressor, or none"))
+        }
+    }
 }
 
 fn size(text: &str) -> Result<u64, String> {

@@ -1,6 +1,6 @@
 //! The best layouts made, of the sample or of a survey, and read in the mix: predicted beside measured.
 //!
-//! Everything is read from the page cache, so the prediction beside it is for memory, and for the array that is read, not the whole.
+//! Everything is read from the page cache, so the prediction beside it is for the page cache, and for the array that is read, not the whole.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use zarrange_plan::StoreProfile;
 
 use super::Weighed;
 use super::ask::Ask;
-use super::model::{Codec, Design};
+use super::model::{Codec, Design, Subject};
 use super::sample::Sample;
 use super::search::{Limits, Question};
 use crate::place;
@@ -31,7 +31,7 @@ pub struct Measured {
     pub chunk: Vec<u64>,
     /// Shards of what was read.
     pub shard: Option<Vec<u64>>,
-    /// The mean time of an operation, as predicted for memory, in milliseconds.
+    /// The mean time of an operation, as predicted for the page cache, in milliseconds.
     pub predicted_ms: f64,
     /// As measured.
     pub measured_ms: f64,
@@ -73,9 +73,10 @@ pub fn measure(
     let list = dir.path().join("layouts.toml");
     std::fs::write(&list, layouts_toml(&designs)?)?;
     let records = run(ask, (&source, &list), dir.path())?;
-    let memory = StoreProfile::built_in("memory").context("memory is built in")?;
+    let cached = StoreProfile::built_in("page-cache").context("the page cache is built in")?;
+    let subject = Subject { accesses: OPERATIONS, ..sample.subject.clone() };
     let limits = Limits { files_max: u64::MAX, bytes_max: u64::MAX, object: None };
-    let question = Question { subject: &sample.subject, place: &memory, codecs, shares: &ask.shares, limits };
+    let question = Question { subject: &subject, place: &cached, codecs, shares: &ask.shares, limits };
     ensure!(records.len() == designs.len(), "{} of {} layouts were measured", records.len(), designs.len());
     let mut out = Vec::new();
     for (record, (layout, design)) in records.iter().zip(designs) {

@@ -4,15 +4,23 @@
 //! shards, then the chunks: requests wait in batches of as many as the place has in flight, bytes pass at its rate, and one
 //! core decodes. Chunks at the edge are whole chunks in Zarr: their padding is stored and decoded too.
 //!
-//! Chunks stored as they are cost only the bytes from the first element wanted to the last.
+//! Chunks stored as they are cost only the bytes from the first element wanted to the last. A reader that makes many accesses keeps
+//! the last [`SHARDS_MAX`] shards open with their indexes: what they cost is shared by the accesses that find them open.
 #![expect(clippy::cast_precision_loss, reason = "costs are estimates")]
 
 use serde::Serialize;
+use zarrange_array::SHARDS_MAX;
 use zarrange_grid::{GridError, Region};
 use zarrange_plan::{StoreProfile, touched};
 
 /// Bytes of an entry of a shard's index, and of its checksum.
 const INDEX_BYTES: (u64, u64) = (16, 4);
+
+/// Time to check an entry of a shard's index.
+const ENTRY_NS: f64 = 20.0;
+
+/// Time that a chunk takes beside its codecs: to be found, and its elements to be put where they are wanted.
+const CHUNK_NS: f64 = 600.0;
 
 /// What is stored.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -21,6 +29,8 @@ pub struct Subject {
     pub shape: Vec<u64>,
     /// Bytes of an element.
     pub item_bytes: u64,
+    /// Accesses that a reader makes before it is closed.
+    pub accesses: u64,
 }
 
 /// What a codec does to chunks of some size.
@@ -43,20 +53,51 @@ pub struct Codec {
     pub partial: bool,
     /// Without a sample.
     pub table: Speed,
-    /// Measured on chunks of these shapes.
-    pub measured: Vec<(Vec<u64>, Speed)>,
+    /// Measured on chunks of some sizes, from small to large.
+    pub by_size: Vec<(Vec<u64>, Speed)>,
+    /// Measured on chunks of just these shapes.
+    pub by_shape: Vec<(Vec<u64>, Speed)>,
 }
 
 impl Codec {
-    /// What it does to chunks of this shape: as measured on such chunks, else on those nearest in size, else the table.
+    /// What it does to chunks of this shape: as measured on such chunks, else between those next in size, else the table.
     pub fn speed(&self, chunk: &[u64]) -> Speed {
-        if let Some((_, speed)) = self.measured.iter().find(|(shape, _)| shape == chunk) {
+        if let Some((_, speed)) = self.by_shape.iter().find(|(shape, _)| shape == chunk) {
             return *speed;
         }
-        let size = |shape: &[u64]| (volume(shape) as f64).ln();
-        let distance = |shape: &[u64]| (size(shape) - size(chunk)).abs();
-        let nearest = self.measured.iter().min_by(|(a, _), (b, _)| distance(a).total_cmp(&distance(b)));
-        nearest.map_or(self.table, |(_, speed)| *speed)
+        let size = volume(chunk) as f64;
+        let above = self.by_size.iter().position(|(shape, _)| volume(shape) as f64 >= size);
+        match (above, self.by_size.last()) {
+            (_, None) => self.table,
+            (None, Some((_, largest))) => *largest,
+            // What a call takes at least weighs more, the smaller the chunk.
+            (Some(0), _) => self.by_size[0].1.scaled(volume(&self.by_size[0].0) as f64 / size),
+            (Some(k), _) => {
+                let [(small, a), (large, b)] = [&self.by_size[k - 1], &self.by_size[k]];
+                let [from, to] = [small, large].map(|shape| (volume(shape) as f64).ln());
+                a.towards(b, (size.ln() - from) / (to - from))
+            }
+        }
+    }
+}
+
+impl Speed {
+    /// Of chunks this much smaller that take as long.
+    fn scaled(&self, times: f64) -> Self {
+        let Self { ratio, decode_ns_per_byte, encode_ns_per_byte } = *self;
+        let [decode_ns_per_byte, encode_ns_per_byte] =
+            [decode_ns_per_byte, encode_ns_per_byte].map(|ns| ns * times);
+        Self { ratio, decode_ns_per_byte, encode_ns_per_byte }
+    }
+
+    /// On the way to `other`, in equal factors.
+    fn towards(&self, other: &Self, part: f64) -> Self {
+        let between = |a: f64, b: f64| (a.ln() + (b.ln() - a.ln()) * part).exp();
+        Self {
+            ratio: between(self.ratio, other.ratio),
+            decode_ns_per_byte: between(self.decode_ns_per_byte, other.decode_ns_per_byte),
+            encode_ns_per_byte: between(self.encode_ns_per_byte, other.encode_ns_per_byte),
+        }
     }
 }
 
@@ -90,6 +131,22 @@ impl Cost {
     /// All of its time.
     pub fn ns(&self) -> f64 {
         self.wait_ns + self.transfer_ns + self.decode_ns
+    }
+
+    /// A part of it, on average.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "not negative, and not more than before"
+    )]
+    fn times(self, part: f64) -> Self {
+        Self {
+            requests: (self.requests as f64 * part).round() as u64,
+            bytes: self.bytes * part,
+            wait_ns: self.wait_ns * part,
+            transfer_ns: self.transfer_ns * part,
+            decode_ns: self.decode_ns * part,
+        }
     }
 
     fn and(self, other: Self) -> Self {
@@ -132,25 +189,39 @@ impl Subject {
             bytes,
             wait_ns: batches(chunks, place) * place.read_request_ns,
             transfer_ns: bytes * place.read_ns_per_byte,
-            decode_ns: chunks as f64 * decoded * speed.decode_ns_per_byte,
+            decode_ns: chunks as f64 * (decoded * speed.decode_ns_per_byte + CHUNK_NS),
         }
     }
 
     /// The part of it that objects cost: opening them and, of shards, reading their indexes.
     pub fn objects(&self, place: &StoreProfile, chunk: &[u64], shard: Option<&[u64]>, axis: usize) -> Cost {
-        let objects = across(&self.counts(shard.unwrap_or(chunk)), axis);
-        let open = batches(objects, place) * place.open_ns;
+        let counts = self.counts(shard.unwrap_or(chunk));
+        let objects = across(&counts, axis);
         let Some(shard) = shard else {
-            return Cost { wait_ns: open, ..Cost::default() };
+            return Cost { wait_ns: batches(objects, place) * place.open_ns, ..Cost::default() };
         };
-        let bytes = objects as f64 * index_bytes(chunk, shard) as f64;
-        Cost {
+        let new = self.not_open(objects, counts[axis]);
+        let (bytes, entries) = (index_bytes(chunk, shard) as f64, entries(chunk, shard) as f64);
+        let whole = Cost {
             requests: objects,
-            bytes,
-            wait_ns: open + batches(objects, place) * place.read_request_ns,
-            transfer_ns: bytes * place.read_ns_per_byte,
-            decode_ns: 0.0,
+            bytes: objects as f64 * bytes,
+            wait_ns: batches(objects, place) * (place.open_ns + place.read_request_ns),
+            transfer_ns: objects as f64 * bytes * place.read_ns_per_byte,
+            decode_ns: objects as f64 * entries * ENTRY_NS,
+        };
+        whole.times(new)
+    }
+
+    /// The part of the shards of an access that are not open, on average, where an access goes to `objects` of them in one of `rows` rows.
+    fn not_open(&self, objects: u64, rows: u64) -> f64 {
+        let (rows, accesses) = (rows as f64, self.accesses.max(1) as f64);
+        let kept = (SHARDS_MAX as u64 / objects.max(1)) as f64;
+        if kept < 1.0 {
+            return 1.0;
         }
+        // Rows that accesses at random go to.
+        let met = rows * (1.0 - (1.0 - 1.0 / rows).powf(accesses));
+        (met / accesses).max(1.0 - kept / rows).min(1.0)
     }
 
     /// Array bytes of the chunks that an access to `axis` touches, for each byte that it wants.
@@ -214,9 +285,13 @@ fn batches(requests: u64, place: &StoreProfile) -> f64 {
     (requests as f64 / place.in_flight).ceil()
 }
 
+/// Inner chunks of a shard.
+fn entries(chunk: &[u64], shard: &[u64]) -> u64 {
+    shard.iter().zip(chunk).fold(1, |n, (s, c)| n.saturating_mul(s / c))
+}
+
 fn index_bytes(chunk: &[u64], shard: &[u64]) -> u64 {
-    let entries = shard.iter().zip(chunk).fold(1u64, |n, (s, c)| n.saturating_mul(s / c));
-    entries.saturating_mul(INDEX_BYTES.0).saturating_add(INDEX_BYTES.1)
+    entries(chunk, shard).saturating_mul(INDEX_BYTES.0).saturating_add(INDEX_BYTES.1)
 }
 
 #[cfg(test)]
@@ -236,12 +311,12 @@ mod tests {
 
     fn codec(partial: bool, ratio: f64, decode_ns_per_byte: f64) -> Codec {
         let table = Speed { ratio, decode_ns_per_byte, encode_ns_per_byte: 1.0 };
-        Codec { name: String::new(), partial, table, measured: Vec::new() }
+        Codec { name: String::new(), partial, table, by_size: Vec::new(), by_shape: Vec::new() }
     }
 
     #[test]
     fn costs_as_computed_by_hand() {
-        let subject = Subject { shape: vec![100, 20], item_bytes: 4 };
+        let subject = Subject { shape: vec![100, 20], item_bytes: 4, accesses: 1 };
         let check = |shard: Option<[u64; 2]>, codec: &Codec, axis: usize, expected: (u64, f64, [f64; 3])| {
             let design = Design { chunk: vec![10, 5], shard: shard.map(Vec::from), codec: 0 };
             let found = subject.access(&place(), &design, codec, axis);
@@ -253,21 +328,23 @@ mod tests {
         };
         let packed = codec(false, 2.0, 3.0);
         // One column: 10 chunks of 200 bytes, stored as 100, opened and requested in 3 batches of 4.
-        check(None, &packed, 1, (10, 1000.0, [3.0 * 1100.0, 2000.0, 6000.0]));
+        check(None, &packed, 1, (10, 1000.0, [3.0 * 1100.0, 2000.0, 6000.0 + 10.0 * CHUNK_NS]));
         // One row: 4 chunks in 1 batch.
-        check(None, &packed, 0, (4, 400.0, [1100.0, 800.0, 2400.0]));
+        check(None, &packed, 0, (4, 400.0, [1100.0, 800.0, 2400.0 + 4.0 * CHUNK_NS]));
         // One column in 5 shards of 8 chunks: 5 indexes of 132 bytes in 2 batches come first.
-        check(Some([20, 20]), &packed, 1, (15, 1660.0, [2.0 * 1100.0 + 3000.0, 3320.0, 6000.0]));
-        check(Some([100, 20]), &packed, 0, (5, 1044.0, [1100.0 + 1000.0, 2088.0, 2400.0]));
+        let decode = 6000.0 + 10.0 * CHUNK_NS + 5.0 * 8.0 * ENTRY_NS;
+        check(Some([20, 20]), &packed, 1, (15, 1660.0, [2.0 * 1100.0 + 3000.0, 3320.0, decode]));
+        let decode = 2400.0 + 4.0 * CHUNK_NS + 40.0 * ENTRY_NS;
+        check(Some([100, 20]), &packed, 0, (5, 1044.0, [1100.0 + 1000.0, 2088.0, decode]));
         // As they are: one row of a chunk is 5 elements, one column goes from its first row to its last.
         let plain = codec(true, 1.0, 0.5);
-        check(None, &plain, 0, (4, 80.0, [1100.0, 160.0, 40.0]));
-        check(None, &plain, 1, (10, 10.0 * 184.0, [3300.0, 3680.0, 920.0]));
+        check(None, &plain, 0, (4, 80.0, [1100.0, 160.0, 40.0 + 4.0 * CHUNK_NS]));
+        check(None, &plain, 1, (10, 10.0 * 184.0, [3300.0, 3680.0, 920.0 + 10.0 * CHUNK_NS]));
     }
 
     #[test]
     fn sizes_as_computed_by_hand() {
-        let subject = Subject { shape: vec![100, 21], item_bytes: 4 };
+        let subject = Subject { shape: vec![100, 21], item_bytes: 4, accesses: 1 };
         let design =
             |shard: Option<[u64; 2]>| Design { chunk: vec![10, 5], shard: shard.map(Vec::from), codec: 0 };
         let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-9, "{a} {b}");
@@ -280,16 +357,36 @@ mod tests {
     }
 
     #[test]
-    fn speeds_of_the_chunk_nearest_in_size() {
-        let speed = |ratio: f64| Speed { ratio, decode_ns_per_byte: 1.0, encode_ns_per_byte: 1.0 };
-        let measured =
-            vec![(vec![10, 10], speed(2.0)), (vec![100, 100], speed(3.0)), (vec![1, 100], speed(4.0))];
-        let codec = Codec { measured, ..codec(false, 1.0, 1.0) };
-        let check =
-            |chunk: [u64; 2], ratio: f64| assert_eq!(codec.speed(&chunk).ratio.to_bits(), ratio.to_bits());
-        check([10, 10], 2.0);
-        check([1, 100], 4.0);
-        check([5, 30], 2.0);
-        check([50, 50], 3.0);
+    fn shards_stay_open_for_later_accesses() {
+        let check = |accesses: u64, objects: u64, rows: u64, expected: f64| {
+            let subject = Subject { shape: vec![1], item_bytes: 4, accesses };
+            let found = subject.not_open(objects, rows);
+            assert!((found - expected).abs() < 1e-3, "{accesses} {objects} {rows}: {found}");
+        };
+        check(1, 5, 10, 1.0);
+        check(100, 5, 1, 0.01);
+        // Two of two rows are met by the second access half of the time.
+        check(2, 5, 2, 0.75);
+        // Four rows are kept of a hundred.
+        check(1_000_000, 16, 100, 0.96);
+        check(1000, 65, 1, 1.0);
+    }
+
+    #[test]
+    fn speeds_of_chunks_of_other_sizes_lie_between() {
+        let speed = |ratio: f64, ns: f64| Speed { ratio, decode_ns_per_byte: ns, encode_ns_per_byte: ns };
+        let by_size = vec![(vec![10, 10], speed(2.0, 8.0)), (vec![100, 100], speed(4.0, 2.0))];
+        let by_shape = vec![(vec![1, 100], speed(9.0, 9.0))];
+        let codec = Codec { by_size, by_shape, ..codec(false, 1.0, 1.0) };
+        let check = |chunk: [u64; 2], ratio: f64, ns: f64| {
+            let found = codec.speed(&chunk);
+            let close = |a: f64, b: f64| (a / b - 1.0).abs() < 1e-9;
+            assert!(close(found.ratio, ratio) && close(found.decode_ns_per_byte, ns), "{chunk:?}: {found:?}");
+        };
+        check([10, 10], 2.0, 8.0);
+        check([1, 100], 9.0, 9.0);
+        check([10, 100], 8f64.sqrt(), 4.0);
+        check([1, 10], 2.0, 80.0);
+        check([1000, 100], 4.0, 2.0);
     }
 }

@@ -37,8 +37,11 @@ impl Sample {
     /// # Errors
     /// If it cannot be read.
     pub fn of(array: &Array) -> anyhow::Result<Self> {
-        let mut subject =
-            Subject { shape: array.shape().to_vec(), item_bytes: array.elements()?.item_bytes() as u64 };
+        let mut subject = Subject {
+            shape: array.shape().to_vec(),
+            item_bytes: array.elements()?.item_bytes() as u64,
+            accesses: 1,
+        };
         while subject.bytes(&subject.shape) > SAMPLE_BYTES_MAX {
             let longest = subject.shape.iter_mut().max().context("an array of one element is small")?;
             *longest = longest.div_ceil(2);
@@ -134,7 +137,7 @@ impl Sample {
     /// # Errors
     /// If it cannot be written.
     pub fn store(&self, path: &Path, axes: [usize; 2]) -> anyhow::Result<()> {
-        let Subject { shape, item_bytes } = &self.subject;
+        let Subject { shape, item_bytes, .. } = &self.subject;
         let name = |d: usize| {
             if d == axes[0] {
                 "object"
@@ -169,15 +172,21 @@ impl Sample {
 ///
 /// # Errors
 /// If elements have a size that no number has.
-pub fn known(names: &[&str], item_bytes: u64) -> anyhow::Result<Vec<Codec>> {
+pub fn known(names: &[String], item_bytes: u64) -> anyhow::Result<Vec<Codec>> {
     let item_bytes = index(item_bytes);
-    let codec = |name: &&str| {
+    let codec = |name: &String| {
         let chain =
             Chain::new(&codecs(name, &[1], item_bytes)?, &element(item_bytes)?, &[1], &vec![0; item_bytes])?;
         let rates = chain.rates();
         let (decode_ns_per_byte, encode_ns_per_byte) = (rates.decode_ns_per_byte, rates.encode_ns_per_byte);
         let table = Speed { ratio: 1.0, decode_ns_per_byte, encode_ns_per_byte };
-        Ok(Codec { name: (*name).to_owned(), partial: chain.stores_c_order(), table, measured: Vec::new() })
+        Ok(Codec {
+            name: name.clone(),
+            partial: chain.stores_c_order(),
+            table,
+            by_size: Vec::new(),
+            by_shape: Vec::new(),
+        })
     };
     names.iter().map(codec).collect()
 }
@@ -224,7 +233,7 @@ mod tests {
 
     #[test]
     fn codecs_are_measured_on_whole_chunks_of_the_sample() {
-        let subject = Subject { shape: vec![500, 60, 2], item_bytes: 4 };
+        let subject = Subject { shape: vec![500, 60, 2], item_bytes: 4, accesses: 1 };
         let sample = Sample::synthetic(&subject, [0, 1]).unwrap();
         let check = |codec: &str, chunk: [u64; 3], least: f64, most: f64| {
             let Speed { ratio, decode_ns_per_byte, encode_ns_per_byte } =

@@ -194,7 +194,7 @@ impl Question<'_> {
         let sizes =
             [read_request_ns / in_flight, *read_request_ns].map(|ns| PickLimits::of(ns, *read_ns_per_byte));
         let Ok(mix) = Mix::new(self.shares.iter().copied()) else { return Vec::new() };
-        let Subject { shape, item_bytes } = self.subject;
+        let Subject { shape, item_bytes, .. } = self.subject;
         let pick = |limits: PickLimits| layout_for(shape, *item_bytes, &mix, &limits).ok();
         sizes.into_iter().filter_map(pick).map(|chosen| chosen.chunk).collect()
     }
@@ -256,7 +256,7 @@ mod tests {
     fn codecs() -> Vec<Codec> {
         let codec = |name: &str, partial: bool, ratio: f64, decode_ns_per_byte: f64| {
             let table = Speed { ratio, decode_ns_per_byte, encode_ns_per_byte: 1.0 };
-            Codec { name: name.to_owned(), partial, table, measured: Vec::new() }
+            Codec { name: name.to_owned(), partial, table, by_size: Vec::new(), by_shape: Vec::new() }
         };
         vec![codec("none", true, 1.0, 0.1), codec("packed", false, 3.0, 0.5)]
     }
@@ -297,7 +297,7 @@ mod tests {
             ..nvme.clone()
         };
         let check = |shape: &[u64], shares: &[(usize, f64)], place: &StoreProfile, limits: Limits| {
-            let subject = Subject { shape: shape.to_vec(), item_bytes: 4 };
+            let subject = Subject { shape: shape.to_vec(), item_bytes: 4, accesses: 1 };
             let codecs = codecs();
             let question = Question { subject: &subject, place, codecs: &codecs, shares, limits };
             let (found, best) = (question.search(), exhaustive(&question));
@@ -323,7 +323,7 @@ mod tests {
                 }
             }
         }
-        let limits = Limits { files_max: 64, bytes_max: 1 << 20, object: Some((0, 1000.0)) };
+        let limits = Limits { files_max: 64, bytes_max: 1 << 20, object: Some((0, 4000.0)) };
         check(&[40, 30], &skewed, &place(300.0, 4.0), limits);
         check(&[9, 8, 5], &[(0, 0.5), (2, 0.5)], &place(300.0, 4.0), Limits { object: None, ..limits });
     }
@@ -331,7 +331,7 @@ mod tests {
     #[test]
     fn impossible_limits_name_what_would_do() {
         let place = StoreProfile::built_in("nvme").unwrap();
-        let subject = Subject { shape: vec![64, 64], item_bytes: 4 };
+        let subject = Subject { shape: vec![64, 64], item_bytes: 4, accesses: 1 };
         let codecs = codecs();
         let check = |limits: Limits| {
             let shares = [(0, 0.5), (1, 0.5)];

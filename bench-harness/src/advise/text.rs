@@ -8,6 +8,8 @@ use super::{Advice, Copies, Weighed};
 
 /// Copies that make accesses less than this much faster are not worth their bytes.
 const WORTH: f64 = 1.2;
+/// Layouts whose costs differ by less than this factor cost the same.
+const EVEN: f64 = 1.01;
 
 /// Everything, in tables and sentences.
 pub fn text(advice: &Advice) -> String {
@@ -61,8 +63,8 @@ pub fn why(first: &Weighed, second: &Weighed) -> String {
     let mut terms = [waits, passes, decodes];
     terms.sort_by(|(a, _), (b, _)| b.total_cmp(a));
     let [(most, reason), .., (least, _)] = &terms;
-    if *most <= 0.0 {
-        return "The first two cost the same; the first has fewer files, or was found first.".to_owned();
+    if second.weighted_ms < first.weighted_ms * EVEN {
+        return "The first two cost the same within 1 %: take the one whose files suit you.".to_owned();
     }
     let against =
         if *least < 0.0 { format!(", though it loses {} elsewhere", ms(-least)) } else { String::new() };
@@ -88,7 +90,7 @@ fn codecs(advice: &Advice) -> String {
     };
     let mut table = table(&["codecs", "chunk", "ratio", "decode ns/B", "encode ns/B"]);
     for codec in &advice.codecs {
-        for (chunk, speed) in &codec.measured {
+        for (chunk, speed) in &codec.by_size {
             let numbers =
                 [speed.ratio, speed.decode_ns_per_byte, speed.encode_ns_per_byte].map(|n| format!("{n:.2}"));
             table.add_row([codec.name.clone(), list(chunk)].into_iter().chain(numbers));

@@ -5,8 +5,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
-use hdrhistogram::Histogram;
-use hdrhistogram::serialization::{Serializer as _, V2Serializer};
 use serde::{Deserialize, Serialize};
 use zarrange_array::{Array, Node, RegionReader};
 use zarrange_grid::{Region, index};
@@ -16,7 +14,8 @@ use zarrange_io::wrappers::counting::{IoCounters, counting};
 use zarrange_io::{Extent, Location, ReadRequest, Source};
 
 use crate::backend::opener;
-use crate::sweep::record::{CacheState, Cell, Latency, Measures};
+use crate::sweep::record::{CacheState, Cell, Measures};
+use crate::sweep::recorder::Recorder;
 use crate::sweep::stored::{Made, Prediction};
 use crate::sweep::workload::Workload;
 
@@ -81,9 +80,6 @@ impl Inject {
     }
 }
 
-/// Latencies are kept to three digits, up to an hour.
-const HOUR_NS: u64 = 3_600_000_000_000;
-
 /// Passes over the operations before those that count, at most.
 const WARMING_MAX: usize = 4;
 
@@ -126,27 +122,20 @@ pub fn measure(order: &Order) -> anyhow::Result<Measures> {
         }
     }
     let mut reader = RegionReader::new(&array)?;
-    let mut histogram = Histogram::<u64>::new_with_bounds(1, HOUR_NS, 3)?;
     let (before, device, usage) = (counters.counts(), device_bytes().ok(), Usage::now()?);
-    let begin = Instant::now();
+    let mut recorder = Recorder::new(workload.rate)?;
     let mut useful_bytes = 0;
-    let mut intended = Duration::ZERO;
     for operation in &operations {
-        match workload.rate {
-            Some(_) => std::thread::sleep(intended.saturating_sub(begin.elapsed())),
-            None => intended = begin.elapsed(),
-        }
-        let started = begin.elapsed();
+        recorder.wait();
+        let started = recorder.elapsed();
         useful_bytes += read(&mut reader, operation)?;
         if let Some(inject) = order.inject {
-            let time = begin.elapsed().saturating_sub(started);
+            let time = recorder.elapsed().saturating_sub(started);
             inject.apply(&array, operation, time, || read(&mut RegionReader::new(&array)?, operation))?;
         }
-        let took = begin.elapsed().saturating_sub(intended);
-        histogram.record(u64::try_from(took.as_nanos()).unwrap_or(HOUR_NS).clamp(1, HOUR_NS))?;
-        intended += workload.rate.map_or(Duration::ZERO, |rate| Duration::from_secs_f64(1.0 / rate));
+        recorder.done()?;
     }
-    let elapsed_s = begin.elapsed().as_secs_f64();
+    let elapsed_s = recorder.elapsed().as_secs_f64();
     let (after, used, cost) = (counters.counts(), Usage::now()?, reader.cost());
     let device = device.zip(device_bytes().ok()).map(|(before, after)| after.since(&before));
     let proof = match (&device, cold) {
@@ -180,7 +169,7 @@ pub fn measure(order: &Order) -> anyhow::Result<Measures> {
         stored_bytes: cost.stored_bytes,
         backend_bytes,
         device_bytes,
-        latency: latency(&histogram)?,
+        latency: recorder.latency()?,
         throughput: per_second(useful_bytes, elapsed_s),
         elapsed_s,
         cpu_s: used.cpu_s - usage.cpu_s,
@@ -207,22 +196,6 @@ fn ratio(bytes: u64, useful: u64) -> f64 {
 #[expect(clippy::cast_precision_loss, reason = "a rate")]
 fn per_second(bytes: u64, seconds: f64) -> f64 {
     if seconds > 0.0 { bytes as f64 / seconds } else { 0.0 }
-}
-
-/// The distribution, as it is kept.
-#[expect(clippy::cast_precision_loss, reason = "microseconds")]
-fn latency(histogram: &Histogram<u64>) -> anyhow::Result<Latency> {
-    let mut bytes = Vec::new();
-    V2Serializer::new().serialize(histogram, &mut bytes).context("serialise the histogram")?;
-    let microseconds = |ns: u64| ns as f64 / 1e3;
-    Ok(Latency {
-        histogram: base64::Engine::encode(&base64::engine::general_purpose::STANDARD, bytes),
-        count: histogram.len(),
-        p50_us: microseconds(histogram.value_at_quantile(0.5)),
-        p90_us: microseconds(histogram.value_at_quantile(0.9)),
-        p99_us: microseconds(histogram.value_at_quantile(0.99)),
-        max_us: microseconds(histogram.max()),
-    })
 }
 
 /// What this process has used so far.

@@ -9,9 +9,10 @@ use zarrange_rechunk::Codecs;
 
 use crate::sweep::record::{DatasetFacts, LayoutFacts};
 
-/// The layouts of `--layouts standard`, and of `--quick`.
-const BUILT_IN: [(&str, &str); 2] = [
+/// The layouts of `--layouts NAME`; `standard` is the default, `quick` that of `--quick`.
+const BUILT_IN: [(&str, &str); 3] = [
     ("standard", include_str!("../../layouts/standard.toml")),
+    ("shapes", include_str!("../../layouts/shapes.toml")),
     ("quick", include_str!("../../layouts/quick.toml")),
 ];
 
@@ -239,6 +240,6 @@ mod tests {
         check("[[layout]]\nname = 'a'\nchunk = { object = 1 }\norder = 'objekt'", "objekt");
         check("", "no layout");
         let error = format!("{:#}", layouts("nope", &dataset()).unwrap_err());
-        assert!(error.contains("standard, quick"), "{error}");
+        assert!(error.contains("standard, shapes, quick"), "{error}");
     }
 }

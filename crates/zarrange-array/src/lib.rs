@@ -25,6 +25,6 @@ pub use error::ArrayError;
 pub use hierarchy::{Group, Node, open, walk};
 pub use keys::{KeyEncoding, Separator};
 pub use read::{ChunkReader, Fetched, ReadCost, ShardReader};
-pub use region::RegionReader;
+pub use region::{RegionReader, SHARDS_MAX};
 pub use staging::{Staging, check_apart, check_target};
 pub use write::{ChunkWriter, ShardFile, ShardWriter, publish_metadata};

@@ -24,12 +24,16 @@ pub struct StoreProfile {
     pub in_flight: f64,
 }
 
+/// What is taken where nothing is known.
+const NVME: (&str, [f64; 7]) = ("nvme", [0.35, 0.8, 80_000.0, 30_000.0, 15_000.0, 40_000.0, 32.0]);
+
 /// Built-in profiles: name, read and write (ns/byte), read and write request, open, create (ns), requests in flight.
-/// Orders of magnitude: memory bandwidth of one core, data sheets of `NVMe` and spinning disks, Lustre and S3 as their
+/// Orders of magnitude: `memory` holds objects itself, `page-cache` is a local file system whose files are cached; memory bandwidth of one core, data sheets of `NVMe` and spinning disks, Lustre and S3 as their
 /// guides describe them. A probe of the place itself is better.
-const BUILT_IN: [(&str, [f64; 7]); 5] = [
+const BUILT_IN: [(&str, [f64; 7]); 6] = [
     ("memory", [0.1, 0.2, 300.0, 300.0, 300.0, 1_000.0, 1.0]),
-    ("nvme", [0.35, 0.8, 80_000.0, 30_000.0, 15_000.0, 40_000.0, 32.0]),
+    ("page-cache", [0.15, 0.3, 800.0, 1_000.0, 15_000.0, 30_000.0, 1.0]),
+    NVME,
     ("disk", [6.0, 7.0, 8_000_000.0, 8_000_000.0, 8_000_000.0, 8_000_000.0, 1.0]),
     ("parallel", [0.5, 0.7, 1_000_000.0, 1_000_000.0, 1_000_000.0, 2_000_000.0, 64.0]),
     ("object", [1.0, 1.5, 30_000_000.0, 50_000_000.0, 0.0, 0.0, 64.0]),
@@ -118,7 +122,7 @@ impl Costs {
 impl Default for Costs {
     /// A local `NVMe` disk.
     fn default() -> Self {
-        let (name, values) = BUILT_IN[1];
+        let (name, values) = NVME;
         Self::all_on(&StoreProfile::of(name, values))
     }
 }

@@ -150,7 +150,7 @@ pub(crate) struct JobArgs {
     /// Existing directory for an intermediate [default: beside DST]
     #[arg(long, value_name = "LOCATION", value_parser = location)]
     pub(crate) temp: Option<Location>,
-    /// What places cost: memory, nvme, disk, parallel, object or a file of `zarrange-bench probe`; for one of them
+    /// What places cost: memory, page-cache, nvme, disk, parallel, object or a file of `zarrange-bench probe`; for one of them
     /// source=, target= or temp= in front [default: nvme]
     #[arg(long, value_name = "[PLACE=]PROFILE", num_args = 1.., value_parser = profile)]
     pub(crate) profile: Vec<ProfileArg>,

@@ -1,0 +1,86 @@
+//! What measuring costs: warm reads of one object, bare, against the same reads counted and recorded in a histogram as a cell of a
+//! sweep does it. A second bare competitor says how far apart equals are.
+//!
+//! `cargo bench -p bench-harness --bench recording`
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use bench_harness::backend::opener;
+use bench_harness::compare::{Competitor, interleaved};
+use bench_harness::machine::Machine;
+use bench_harness::place;
+use bench_harness::report::{Bound, Report};
+use bench_harness::sweep::dataset::{Size, dataset};
+use bench_harness::sweep::layout::layouts;
+use bench_harness::sweep::recorder::Recorder;
+use bench_harness::sweep::stored::stored;
+use bench_harness::sweep::workload::Workload;
+use zarrange_array::{Array, Node, RegionReader};
+use zarrange_grid::{Region, index};
+use zarrange_io::wrappers::counting::{IoCounters, counting};
+use zarrange_io::{Location, Opener};
+
+const TURNS: usize = 101;
+const OPERATIONS: u64 = 500;
+/// The chunks that are advised most for light curves: 16 objects, decoded for one.
+const LAYOUT: &str = "16x500-s10000x500-zstd3";
+
+fn main() -> anyhow::Result<()> {
+    let dir = place::data()?;
+    let survey = dataset("photometry", Some(Size { objects: 10_000, epochs: 500 }), &dir)?;
+    let layout = layouts("quick", &survey.facts)?.into_iter().find(|layout| layout.name == LAYOUT);
+    let path = stored(&survey, &layout.context("the layout")?, &dir)?.path;
+    let operations = Workload::parse("object")?.operations(&survey.facts, OPERATIONS)?;
+    let counters = Arc::new(IoCounters::default());
+    let counted = counters.clone();
+    let open = |io: Opener| -> anyhow::Result<Array> {
+        let Node::Array(array) = zarrange_array::open(&io.open(&Location::Path(path.clone()))?)? else {
+            anyhow::bail!("{} is not an array", path.display());
+        };
+        Ok(*array)
+    };
+    let bare = open(opener("std")?)?;
+    let recorded = open(opener("std")?.wrapped(move |store| counting(store, &counted)))?;
+    let mut report = Report::new(&dir.join("recording.jsonl"), &Machine::here(&dir))?;
+    let competitors = vec![
+        Competitor::new("bare", || time(&bare, &operations, false)),
+        Competitor::new("recorded", || time(&recorded, &operations, true)),
+        Competitor::new("bare again", || time(&bare, &operations, false)),
+    ];
+    let times = interleaved(format!("{OPERATIONS} warm reads of one object, std"), TURNS, competitors)?;
+    ensure!(counters.counts().reads > OPERATIONS, "reads were not counted");
+    report.times(&times)?;
+    let ratio = |slow| times.ratio(slow, "bare").context("a ratio");
+    println!("bare again / bare: {}", ratio("bare again")?);
+    report.bound("counting and recording / bare", Bound::AtMost(1.02), ratio("recorded")?)?;
+    report.end();
+    Ok(())
+}
+
+/// Reads all operations, recorded or not.
+fn time(array: &Array, operations: &[Vec<Region>], record: bool) -> anyhow::Result<Duration> {
+    let item_bytes = array.elements()?.item_bytes();
+    let mut reader = RegionReader::new(array)?;
+    let mut buffer = Vec::new();
+    let mut read = |operation: &[Region]| -> anyhow::Result<()> {
+        for region in operation {
+            buffer.resize(index(region.elements()) * item_bytes, 0);
+            reader.read_into(region, &mut buffer)?;
+        }
+        Ok(())
+    };
+    let mut recorder = record.then(|| Recorder::new(None)).transpose()?;
+    let begin = Instant::now();
+    for operation in operations {
+        if let Some(recorder) = &mut recorder {
+            recorder.wait();
+        }
+        read(operation)?;
+        if let Some(recorder) = &mut recorder {
+            recorder.done()?;
+        }
+    }
+    Ok(begin.elapsed())
+}
