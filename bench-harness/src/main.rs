@@ -173,6 +173,9 @@ struct ReportArgs {
     /// Also each chart as an SVG file in this directory
     #[arg(long, value_name = "DIR")]
     svg: Option<PathBuf>,
+    /// Also each chart as a PNG file of twice that size in this directory; needs an installed font
+    #[arg(long, value_name = "DIR")]
+    png: Option<PathBuf>,
     /// Also a summary as Markdown
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
@@ -335,8 +338,8 @@ fn run_probe(args: &ProbeArgs) -> anyhow::Result<()> {
 }
 
 fn report(args: ReportArgs) -> anyhow::Result<()> {
-    let ReportArgs { raw, out, svg, markdown } = args;
-    let options = page::Options { raw, out, svg, markdown };
+    let ReportArgs { raw, out, svg, png, markdown } = args;
+    let options = page::Options { raw, out, svg, png, markdown };
     let (cells, charts) = page::write(&options)?;
     println!("{cells} cells in {charts} charts: {}", options.out.display());
     Ok(())

@@ -1,7 +1,9 @@
 //! The page of a report in a real browser: charts have marks, filters and orders in the address work, nothing of a name runs, nothing
-//! is logged, nothing is loaded. Where there is no browser, only `CI` makes that a failure.
+//! is logged, nothing is loaded. PNG files show what the SVG files do. Where there is no browser or no font, only `CI` makes that a
+//! failure.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -12,6 +14,8 @@ use bench_harness::sweep::record::{
 };
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Serializer as _, V2Serializer};
+use resvg::tiny_skia::Pixmap;
+use resvg::usvg::fontdb::{Database, Family, Query, Source};
 use serde_json::Value;
 
 /// A name that must stay text wherever it is shown.
@@ -163,6 +167,7 @@ fn report(dir: &Path) -> Options {
         raw: vec![raw],
         out: dir.join("report.html"),
         svg: Some(dir.join("svg")),
+        png: None,
         markdown: Some(dir.join("summary.md")),
     };
     let (cells, charts) = write(&options).unwrap();
@@ -309,4 +314,113 @@ fn names_are_text_in_every_file() {
         summary.contains("## \\<script\\>alert(1)\\</script\\>\\&\"'")
             && summary.contains("| by-epoch | 100 × 1 |")
     );
+}
+
+/// The file of a font without serifs, if there is a font.
+fn font() -> Option<PathBuf> {
+    let mut fonts = Database::new();
+    fonts.load_system_fonts();
+    let families = [Family::Name("DejaVu Sans"), Family::Name("Liberation Sans"), Family::SansSerif];
+    let wanted = fonts.query(&Query { families: &families, ..Query::default() });
+    let face = wanted.and_then(|id| fonts.face(id)).or_else(|| fonts.faces().next());
+    let Some(face) = face else {
+        assert!(std::env::var_os("CI").is_none(), "no font is installed");
+        println!("no font, not tested");
+        return None;
+    };
+    match &face.source {
+        Source::File(path) | Source::SharedFile(path, _) => Some(path.clone()),
+        Source::Binary(_) => unreachable!("fonts of the system are files"),
+    }
+}
+
+/// Each SVG has a PNG of twice its size: on white, with dark letters where the title is, and with colours.
+fn check_pngs(options: &Options) {
+    let (svg, png) = (options.svg.as_ref().unwrap(), options.png.as_ref().unwrap());
+    let mut charts = 0;
+    for entry in std::fs::read_dir(svg).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let path = png.join(path.file_stem().unwrap()).with_extension("png");
+        let pixels = Pixmap::decode_png(&std::fs::read(&path).unwrap()).unwrap();
+        let name = path.display();
+        let attribute = |name: &str| -> u32 {
+            let value = text.split_once(&format!(" {name}=\"")).unwrap().1;
+            value.split_once('"').unwrap().0.parse().unwrap()
+        };
+        let size = (pixels.width(), pixels.height());
+        assert_eq!(size, (2 * attribute("width"), 2 * attribute("height")), "{name}");
+
+        let parts = |p: &resvg::tiny_skia::PremultipliedColorU8| [p.red(), p.green(), p.blue()];
+        assert!(pixels.pixels().iter().all(|p| p.alpha() == 255), "{name}: paper shines through");
+        assert_eq!(pixels.pixels().last().map(parts), Some([255; 3]), "{name}: white paper");
+        let title = pixels.pixels().iter().take(36 * pixels.width() as usize);
+        let dark = title.filter(|p| parts(p).iter().all(|part| *part < 0x60)).count();
+        assert!(dark > 500, "{name}: {dark} dark pixels in the title");
+        let coloured: HashSet<_> = pixels
+            .pixels()
+            .iter()
+            .map(parts)
+            .filter(|c| c.iter().max().unwrap() - c.iter().min().unwrap() > 40)
+            .collect();
+        assert!(coloured.len() > 4, "{name}: {} colours", coloured.len());
+        charts += 1;
+    }
+    assert_eq!((charts, std::fs::read_dir(png).unwrap().count()), (136, 136));
+}
+
+#[test]
+fn pngs_show_what_the_svgs_show() {
+    if font().is_none() {
+        return;
+    }
+    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let options = Options { png: Some(dir.path().join("png")), ..report(dir.path()) };
+    write(&options).unwrap();
+    check_pngs(&options);
+}
+
+/// Runs the command with PNG files where no fonts are installed but those in `fonts`, and nothing says what is without serifs.
+#[cfg(target_os = "linux")]
+fn run_with(fonts: &Path, options: &Options) -> std::process::Output {
+    let config = fonts.with_extension("conf");
+    let text = format!("<?xml version=\"1.0\"?><fontconfig><dir>{}</dir></fontconfig>", fonts.display());
+    std::fs::write(&config, text).unwrap();
+    Command::new(env!("CARGO_BIN_EXE_zarrange-bench"))
+        .env("FONTCONFIG_FILE", config)
+        .arg("report")
+        .args(&options.raw)
+        .arg("--out")
+        .arg(&options.out)
+        .arg("--svg")
+        .arg(options.svg.as_ref().unwrap())
+        .arg("--png")
+        .arg(options.png.as_ref().unwrap())
+        .output()
+        .unwrap()
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn any_font_will_do_but_none_is_an_error() {
+    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let options = Options { png: Some(dir.path().join("png")), ..report(dir.path()) };
+    std::fs::remove_file(&options.out).unwrap();
+    std::fs::remove_dir_all(options.svg.as_ref().unwrap()).unwrap();
+    let fonts = dir.path().join("fonts");
+    std::fs::create_dir(&fonts).unwrap();
+
+    let output = run_with(&fonts, &options);
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success(), "{output:?}");
+    assert!(message.contains("none is installed") && message.contains("fonts-dejavu-core"), "{message}");
+    assert!(options.out.is_file(), "the page was written before");
+    assert_eq!(std::fs::read_dir(options.svg.as_ref().unwrap()).unwrap().count(), 136);
+    assert!(!options.png.as_ref().unwrap().exists(), "nothing without text");
+
+    let Some(font) = font() else { return };
+    std::fs::copy(&font, fonts.join(font.file_name().unwrap())).unwrap();
+    let output = run_with(&fonts, &options);
+    assert!(output.status.success(), "{output:?}");
+    check_pngs(&options);
 }
