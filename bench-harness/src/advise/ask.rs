@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use zarrange_array::{Array, Node};
 use zarrange_io::{Location, Opener};
 use zarrange_plan::{Mix, StoreProfile};
-use zarrange_rechunk::{Codecs, NamedMix};
+use zarrange_rechunk::{Codecs, NamedMix, SpecError, parse_bytes, parse_profile};
 
 use super::model::{Subject, volume};
 
@@ -70,7 +70,7 @@ pub struct AdviseArgs {
     #[arg(long, value_name = "MS")]
     max_object_ms: Option<f64>,
     /// Decoded bytes of a chunk or shard at most
-    #[arg(long, value_name = "SIZE", default_value = "256MB", value_parser = size)]
+    #[arg(long, value_name = "SIZE", default_value = "256MB", value_parser = parse_bytes)]
     max_mem: u64,
     /// What the place costs: memory, page-cache, nvme, disk, parallel, object or a file
     #[arg(long, default_value = "nvme", value_parser = profile)]
@@ -264,18 +264,6 @@ fn codec(text: &str) -> Result<String, String> {
     }
 }
 
-fn size(text: &str) -> Result<u64, String> {
-    let bytes = parse_size::parse_size(text).ok().filter(|bytes| *bytes > 0);
-    bytes.ok_or_else(|| format!("{text:?} is not a size: use 256MB, 256MiB or plain bytes"))
-}
-
-fn profile(name: &str) -> Result<StoreProfile, String> {
-    if let Some(profile) = StoreProfile::built_in(name) {
-        return Ok(profile);
-    }
-    let known = StoreProfile::names().collect::<Vec<_>>().join(", ");
-    let file = std::fs::read_to_string(name)
-        .map_err(|e| format!("{name:?} is neither one of {known} nor a file that can be read: {e}"))?;
-    let profile: StoreProfile = serde_json::from_str(&file).map_err(|e| format!("{name}: {e}"))?;
-    profile.fault().map_or(Ok(profile), |fault| Err(format!("{name}: {fault}")))
+fn profile(name: &str) -> Result<StoreProfile, SpecError> {
+    parse_profile(name, |path| std::fs::read_to_string(path))
 }

@@ -47,6 +47,30 @@ pub enum RechunkError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SpecError {
+    /// Bytes that are not understood.
+    #[error("{given:?} is not a size: use 256MB, 256MiB, 1e9 or plain bytes")]
+    Bytes {
+        /// The text given.
+        given: String,
+    },
+    /// Neither the name of a profile nor that of a file.
+    #[error("{given:?} is neither one of {} nor a file that can be read: {reason}", known.join(", "))]
+    UnknownProfile {
+        /// The text given.
+        given: String,
+        /// The names there are.
+        known: Vec<&'static str>,
+        /// Why it cannot be read.
+        reason: String,
+    },
+    /// A file that is no profile, or one with impossible numbers.
+    #[error("{given}: {reason}")]
+    Profile {
+        /// The name of the file.
+        given: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// A separator of chunk keys that Zarr does not have.
     #[error("{given:?} does not separate chunk keys: use auto, / or .")]
     Separator {

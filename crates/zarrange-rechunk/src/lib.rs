@@ -29,6 +29,7 @@ mod slices;
 mod spec;
 mod spill;
 mod stage;
+mod text;
 mod verify;
 mod walk;
 
@@ -40,4 +41,5 @@ pub use plan_file::{PlanFile, PlannedArray, PlannedGroup, PlannedOptions};
 pub use progress::{NoProgress, Progress};
 pub use report::{ArrayReport, Cost, Report};
 pub use spec::{ChunkSpec, Codecs, KeySeparator, Named};
+pub use text::{parse_bytes, parse_profile};
 pub use verify::{Difference, verify};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 use zarrange_io::Location;
 use zarrange_plan::{StoreProfile, Way};
-use zarrange_rechunk::{Codecs, KeySeparator, Named, NamedMix};
+use zarrange_rechunk::{Codecs, KeySeparator, Named, NamedMix, parse_bytes, parse_profile};
 
 /// Rechunk Zarr arrays within a fixed memory, verified.
 #[derive(Debug, Parser)]
@@ -131,10 +131,10 @@ pub(crate) struct JobArgs {
     pub(crate) max_files: Option<u64>,
     /// With --for: the most bytes of a chunk, decoded [default: what can be fetched in the time of a request, at least
     /// 16KiB; up to 16MiB to hold dimensions that MIX does not name]
-    #[arg(long, value_name = "SIZE", requires = "mix", value_parser = size)]
+    #[arg(long, value_name = "SIZE", requires = "mix", value_parser = parse_bytes)]
     pub(crate) chunk_bytes: Option<u64>,
     /// Bound on all data buffers together [default: half of the available memory]
-    #[arg(long, value_name = "SIZE", value_parser = size)]
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
     pub(crate) max_mem: Option<u64>,
     /// Codecs of arrays with a SPEC, or of all if none has one:
     /// keep, none, zstd[:LEVEL], blosc[:CNAME[:LEVEL[:SHUFFLE]]], gzip[:LEVEL], transpose:1,0+CODECS, a JSON list or @FILE
@@ -185,7 +185,7 @@ pub(crate) struct VerifyArgs {
     #[arg(value_parser = location)]
     pub(crate) b: Location,
     /// Bound on all data buffers together [default: half of the available memory]
-    #[arg(long, value_name = "SIZE", value_parser = size)]
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
     pub(crate) max_mem: Option<u64>,
     #[command(flatten)]
     pub(crate) io: IoArgs,
@@ -223,7 +223,7 @@ pub(crate) struct IngestArgs {
     #[arg(long, value_name = "SPEC", num_args = 1.., value_parser = named)]
     pub(crate) chunks: Vec<Named>,
     /// Bound on the measurements in memory [default: half of the available memory]
-    #[arg(long, value_name = "SIZE", value_parser = size)]
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
     pub(crate) max_mem: Option<u64>,
     #[command(flatten)]
     pub(crate) io: IoArgs,
@@ -310,17 +310,8 @@ fn profile(text: &str) -> Result<ProfileArg, String> {
         Some((other, _)) => return Err(format!("{other:?} is no place: use source, target or temp")),
         None => (None, text),
     };
-    if let Some(profile) = StoreProfile::built_in(name) {
-        return Ok(ProfileArg { place, profile });
-    }
-    let known = StoreProfile::names().collect::<Vec<_>>().join(", ");
-    let file = std::fs::read_to_string(name)
-        .map_err(|e| format!("{name:?} is neither one of {known} nor a file that can be read: {e}"))?;
-    let profile: StoreProfile = serde_json::from_str(&file).map_err(|e| format!("{name}: {e}"))?;
-    match profile.fault() {
-        Some(fault) => Err(format!("{name}: {fault}")),
-        None => Ok(ProfileArg { place, profile }),
-    }
+    let profile = parse_profile(name, |path| std::fs::read_to_string(path)).map_err(|e| e.to_string())?;
+    Ok(ProfileArg { place, profile })
 }
 
 fn way(text: &str) -> Result<Way, String> {
@@ -356,34 +347,9 @@ fn key_separator(text: &str) -> Result<KeySeparator, String> {
     KeySeparator::parse(text).map_err(|e| e.to_string())
 }
 
-/// `256MB` = 256e6, `256MiB`, `1e9`, plain bytes.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be in range")]
-fn size(text: &str) -> Result<u64, String> {
-    let wrong = || format!("{text:?} is not a size: use 256MB, 256MiB, 1e9 or plain bytes");
-    let bytes = match text.parse::<f64>() {
-        Ok(n) if n.fract() == 0.0 && (1.0..9e18).contains(&n) => n as u64,
-        Ok(_) => return Err(wrong()),
-        Err(_) => parse_size::parse_size(text).map_err(|_| wrong())?,
-    };
-    if bytes == 0 { Err(wrong()) } else { Ok(bytes) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sizes() {
-        let check = |text: &str, expected: Option<u64>| assert_eq!(size(text).ok(), expected, "{text}");
-        check("256MB", Some(256_000_000));
-        check("256MiB", Some(256 << 20));
-        check("1e9", Some(1_000_000_000));
-        check("4096", Some(4096));
-        check("1.5GB", Some(1_500_000_000));
-        for bad in ["", "0", "-1", "1.5", "lots", "nan", "1e30", "99999999999EB"] {
-            check(bad, None);
-        }
-    }
 
     #[test]
     fn the_command_line_is_consistent() {
