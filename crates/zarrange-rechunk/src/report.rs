@@ -81,7 +81,7 @@ pub struct Cost {
     pub fill_chunks: u64,
     /// Chunks and pieces of intermediates read and written, before neighbouring ones are joined to one request.
     pub requests: u64,
-    /// The most bytes of `--max-mem` in use at once.
+    /// The most bytes of `--max-mem` in use at once, while data was moved.
     pub peak_budget_bytes: u64,
     /// Wall time, or the estimate.
     pub elapsed_s: f64,
@@ -95,6 +95,8 @@ pub struct Report {
     pub cost: Cost,
     /// Whether the whole target was compared with the source.
     pub verified: bool,
+    /// The most bytes of `--max-mem` in use at once while it was compared; 0 if nothing was, and for a plan.
+    pub verify_peak_budget_bytes: u64,
     /// The backend that did the I/O.
     pub backend: &'static str,
     /// Decodes, chunks, bytes and requests of the run are those of its plan, missing and all-fill chunks counted; `None` for a
@@ -246,6 +248,6 @@ impl Report {
         };
         let ran = arrays.iter().any(|a| a.planned.is_some());
         let as_planned = ran.then(|| arrays.iter().all(|a| a.deviations.is_empty()));
-        Self { cost, verified, backend, as_planned, arrays }
+        Self { cost, verified, verify_peak_budget_bytes: 0, backend, as_planned, arrays }
     }
 }

@@ -307,6 +307,32 @@ fn verification_finds_one_changed_element() {
     );
 }
 
+/// Comparing may take more memory than moving: the peak that stands beside the planned one is that of moving alone.
+#[test]
+fn verification_has_a_peak_of_its_own() {
+    let check = |chunk: &[u64], shard: Option<&[u64]>, strategy: &str| {
+        let from = place();
+        create(&from, &[1200, 500], &[60, 50]);
+        let run = |verify: Verify| {
+            rechunk(Job { verify, ..job(&from, &place(), chunk, shard, 1 << 26, 1) }).unwrap()
+        };
+        let (moved, sampled, verified) = (run(Verify::None), run(Verify::Sample), run(Verify::Full));
+        assert_eq!(moved.cost.strategy, strategy);
+        assert_eq!(moved.verify_peak_budget_bytes, 0, "{strategy}");
+        for report in [sampled, verified] {
+            assert_eq!(report.cost.peak_budget_bytes, moved.cost.peak_budget_bytes, "{strategy}");
+            let peak = report.verify_peak_budget_bytes;
+            assert!((1..=1 << 26).contains(&peak), "{strategy}: {peak}");
+            // Without decoding a few stored chunks are held, comparing takes whole tiles.
+            let larger = peak > moved.cost.peak_budget_bytes;
+            assert!(larger || strategy == "direct", "{strategy}: {peak}, {moved:?}");
+        }
+    };
+    check(&[60, 50], None, "copy");
+    check(&[60, 50], Some(&[300, 250]), "regroup");
+    check(&[1200, 10], None, "direct");
+}
+
 #[test]
 fn a_failed_job_leaves_nothing_behind() {
     let dir = tempfile::tempdir().unwrap();

@@ -190,6 +190,7 @@ def test_memory(run, tmp_path, case, threads):
     report = run("rechunk", src, dst, *args, *limits, "--verify", "full", "--json").json
     check_array(dst, data, chunks=to, shards=shards, fill=0)
     assert 0 < report["peak_budget_bytes"] <= max_mem
+    assert 0 < report["verify_peak_budget_bytes"] <= max_mem
     assert report["verified"] is True
     assert (report["spill_bytes"] > 0) == (report["strategy"] == "staged")
     run("verify", src, dst, "--max-mem", max_mem)
