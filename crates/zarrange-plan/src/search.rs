@@ -13,6 +13,9 @@ use crate::tiles::{count, divisors, multiples, shapes};
 /// A way must be this much cheaper to be preferred to a simpler one.
 const NEAR_TIE: f64 = 1.02;
 
+/// The share of a plan's time that tiles may take to begin and end, before ways with larger ones are weighed.
+const BEGINNING: f64 = 0.02;
+
 /// The cheapest way to solve `problem` within its memory.
 ///
 /// # Errors
@@ -122,15 +125,24 @@ impl<'p> Search<'p> {
     fn promises(&self, way: Way, best: &Plan) -> bool {
         match way {
             Way::Copy | Way::Regroup | Way::Tiles => !matches!(best.way, Way::Copy | Way::Regroup),
-            // What is decoded once, by all threads and while another tile is drained, has nothing to gain.
+            // What is decoded once, by all threads and while another tile is drained, in few tiles, has nothing to gain.
             Way::Sweep | Way::Staged => {
-                let held_up = |s: &Stage| s.threads < self.problem.threads || s.slots == 1;
+                let held_up = |s: &Stage| {
+                    s.threads < self.problem.threads || s.slots == 1 || self.begins_often(s, best)
+                };
                 best.strategy == Strategy::Reread || best.stages.iter().any(held_up)
             }
             Way::Staged2 | Way::Staged3 => {
                 best.spills.last().is_some_and(|spill| self.pieces_are_small(spill))
             }
         }
+    }
+
+    /// Whether much of the plan's time goes into beginning and ending tiles.
+    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+    fn begins_often(&self, stage: &Stage, plan: &Plan) -> bool {
+        let tiles = count(&self.problem.shape, &stage.tile) as f64;
+        tiles * self.problem.costs.tile_ns > BEGINNING * plan.predicted.seconds * 1e9
     }
 
     /// Stored objects can stay as they are.
