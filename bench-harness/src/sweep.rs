@@ -24,7 +24,7 @@ use crate::backend::BACKENDS;
 use crate::machine::Machine;
 use cell::{Inject, Order};
 use dataset::{Dataset, Size};
-use record::{CacheState, Cell, Outcome, Record, SCHEMA};
+use record::{CacheState, Cell, LayoutFacts, Outcome, Record, SCHEMA};
 use stored::{Stored, stored};
 use workload::Workload;
 
@@ -118,6 +118,8 @@ pub fn sweep(
         let dataset = dataset::dataset(&options.dataset, size, &options.dir)?;
         let orders = Orders { options, dataset: &dataset, workloads: &workloads };
         let cells = orders.cells()?;
+        // A layout that cannot be made, on a full disk for one, is not tried for each of its cells.
+        let mut failed: Option<(&LayoutFacts, String)> = None;
         for (k, cell) in cells.iter().enumerate() {
             let turns = |run: &Run<'_>| (0..options.turns).all(|turn| run.knows(cell, turn));
             if runs.iter().all(turns) {
@@ -125,7 +127,13 @@ pub fn sweep(
                 continue;
             }
             progress(k + 1, cells.len(), cell);
-            let order = orders.order(cell);
+            let order = match &failed {
+                Some((layout, why)) if **layout == cell.layout => Err(anyhow::anyhow!("{why}")),
+                _ => orders.order(cell),
+            };
+            if let Err(error) = &order {
+                failed = Some((&cell.layout, format!("{error:#}")));
+            }
             for turn in 0..options.turns {
                 // A B, then B A: what a program leaves behind for the next does not always fall on the same one.
                 runs.reverse();
