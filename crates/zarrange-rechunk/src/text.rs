@@ -86,7 +86,7 @@ mod tests {
             "tape",
             None,
             Err(
-                "\"tape\" is neither one of memory, nvme, disk, parallel, object nor a file that can be read: no such file",
+                "\"tape\" is neither one of memory, page-cache, nvme, disk, parallel, object nor a file that can be read: no such file",
             ),
         );
     }
