@@ -113,8 +113,9 @@ impl Sample {
             decode = decode.min(pass);
         }
         let plain: usize = chunks.iter().map(Vec::len).sum();
+        // A clock that is too coarse for one small chunk must not make it free: times are compared by their ratios.
         #[expect(clippy::cast_precision_loss, reason = "rates")]
-        let per_byte = |time: Duration| time.as_secs_f64() * 1e9 / plain.max(1) as f64;
+        let per_byte = |time: Duration| time.as_nanos().max(1) as f64 / plain.max(1) as f64;
         #[expect(clippy::cast_precision_loss, reason = "a ratio")]
         let ratio = plain as f64 / stored.len().max(1) as f64;
         Ok(Speed { ratio, decode_ns_per_byte: per_byte(decode), encode_ns_per_byte: per_byte(encode) })

@@ -58,8 +58,12 @@ pub fn why(first: &Weighed, second: &Weighed) -> String {
         saved(&|a| a.cost.transfer_ns),
         format!("moving bytes, {} instead of {}", bytes(first), bytes(second)),
     );
-    let decodes =
-        (saved(&|a| a.cost.decode_ns), format!("decoding, by {} instead of {}", first.codecs, second.codecs));
+    let codecs = if first.codecs == second.codecs {
+        String::new()
+    } else {
+        format!(", by {} instead of {}", first.codecs, second.codecs)
+    };
+    let decodes = (saved(&|a| a.cost.decode_ns), format!("handling and decoding chunks{codecs}"));
     let mut terms = [waits, passes, decodes];
     terms.sort_by(|(a, _), (b, _)| b.total_cmp(a));
     let [(most, reason), .., (least, _)] = &terms;

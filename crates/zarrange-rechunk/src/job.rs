@@ -313,7 +313,10 @@ fn target_codecs(job: &Job, path: &str, elements: &Elements) -> Result<Vec<Codec
         && order.len() != elements.layout.chunk.len()
     {
         let (given, rank) = (job.codecs.to_string(), elements.layout.chunk.len());
-        let reason = format!("array {path:?} has {rank} dimensions, ORDER names {}", order.len());
+        let array = if path.is_empty() { "the array".to_owned() } else { format!("array {path:?}") };
+        let example: Vec<String> = (0..rank).rev().map(|d| d.to_string()).collect();
+        let (named, example) = (order.len(), example.join(","));
+        let reason = format!("ORDER names {named} dimensions, {array} has {rank}: such as {example}");
         return Err(SpecError::Codecs { given, reason });
     }
     Ok(job.codecs.resolve(&elements.layout, elements.item_bytes()))
