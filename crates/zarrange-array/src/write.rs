@@ -1,6 +1,7 @@
 //! Writing: shards as streams, and metadata last.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Map, Value};
 use zarrange_codec::{ArrayCodec, Scratch, ShardCodec, ShardIndex};
@@ -11,6 +12,11 @@ use crate::ArrayError;
 use crate::array::Array;
 use crate::hierarchy::Group;
 use crate::read::BATCH_BYTES;
+
+/// A shard smaller than this takes its room as it is written.
+const RESERVE_BYTES_MIN: u64 = 4 << 20;
+/// Room is taken in steps of at most this: what is too much is given back when the shard is complete.
+const RESERVE_BYTES_MAX: u64 = 64 << 20;
 
 /// Chunks to be written together, for one thread.
 #[derive(Debug)]
@@ -78,6 +84,8 @@ pub struct ShardFile {
     store: Store,
     object: Object,
     key: String,
+    /// Up to here the store was asked to have room.
+    reserved: AtomicU64,
 }
 
 impl ShardFile {
@@ -86,7 +94,26 @@ impl ShardFile {
     /// # Errors
     /// If it cannot be written.
     pub fn write(&self, offset: u64, data: &[u8]) -> Result<(), ArrayError> {
+        self.reserve(offset, data.len() as u64);
         Ok(self.store.write_at(&self.object, &self.key, offset, data)?)
+    }
+
+    /// Takes room ahead of what is written: as much again, in steps that are worth a call.
+    fn reserve(&self, offset: u64, bytes: u64) {
+        let (end, reserved) = (offset + bytes, self.reserved.load(Ordering::Relaxed));
+        if end > RESERVE_BYTES_MIN && end > reserved {
+            let (start, bytes) = (reserved.max(offset), end.min(RESERVE_BYTES_MAX).max(bytes));
+            // Where it is not done, it is not asked for again.
+            let now = if self.object.reserve(start, bytes) { start + bytes } else { u64::MAX };
+            self.reserved.store(now, Ordering::Relaxed);
+        }
+    }
+
+    /// Gives back what was reserved and not written.
+    fn trim(&self) {
+        if !matches!(self.reserved.load(Ordering::Relaxed), 0 | u64::MAX) {
+            self.object.trim();
+        }
     }
 
     /// Begins to make a range durable without waiting for it.
@@ -109,7 +136,11 @@ impl ShardWriter {
         let object =
             object.ok_or_else(|| IoError::NotFound { location: format!("{}/{key}", store.label()) })?;
         let index = ShardIndex::empty(index(codec.grid().count()));
-        Ok(Self { file: Arc::new(ShardFile { store, object, key }), index, end: codec.data_offset() })
+        Ok(Self {
+            file: Arc::new(ShardFile { store, object, key, reserved: AtomicU64::new(0) }),
+            index,
+            end: codec.data_offset(),
+        })
     }
 
     /// The open object, to write to.
@@ -135,6 +166,7 @@ impl ShardWriter {
         codec.encode_index(&self.index, &mut encoded);
         let offset = if codec.data_offset() == 0 { self.end } else { 0 };
         self.file.write(offset, &encoded)?;
+        self.file.trim();
         Ok(encoded.len() as u64)
     }
 }

@@ -47,6 +47,14 @@ fn values(shape: &[u64]) -> Vec<u8> {
 fn array(shape: &[u64], chunk: &[u64], shard: Option<&[u64]>, list: &Value) -> Array {
     static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
     let name = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    array_in(&Location::Memory(format!("region-{name}")), (shape, chunk, shard), list)
+}
+
+fn array_in(
+    place: &Location,
+    (shape, chunk, shard): (&[u64], &[u64], Option<&[u64]>),
+    list: &Value,
+) -> Array {
     let codecs: Vec<CodecMetadata> = serde_json::from_value(list.clone()).unwrap();
     let document = Document::new(&ArraySpec {
         shape: shape.to_vec(),
@@ -56,7 +64,7 @@ fn array(shape: &[u64], chunk: &[u64], shard: Option<&[u64]>, list: &Value) -> A
         dimension_names: vec!["a", "b"],
         attributes: Map::new(),
     });
-    let array = Array::new(Location::Memory(format!("region-{name}")).open().unwrap(), document, 3).unwrap();
+    let array = Array::new(place.open().unwrap(), document, 3).unwrap();
     let (whole, data) = (Region::whole(shape), values(shape));
     let elements = array.elements().unwrap();
     let mut scratch = Scratch::new(elements.chain());
@@ -155,6 +163,24 @@ fn a_shard_is_read_in_one_request() {
     assert!(data == values(&[1000, 400]));
     assert!(data.len() > 1 << 20 && cost.bytes < 1 << 20, "{cost:?}");
     assert_eq!(cost.requests, 2, "the index and the chunks: {cost:?}");
+}
+
+/// Room that is taken ahead (on ext4) is given back once the shard is complete.
+#[test]
+fn a_shard_takes_the_room_of_its_bytes() {
+    use std::os::unix::fs::MetadataExt as _;
+    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let plain = json!([{"name": "bytes", "configuration": {"endian": "little"}}]);
+    let (shape, chunk) = ([1600, 1000], [100, 1000]);
+    let array = array_in(
+        &Location::parse(dir.path().to_str().unwrap()).unwrap(),
+        (&shape, &chunk, Some(&shape)),
+        &plain,
+    );
+    assert!(array.read_region(&Region::whole(&shape)).unwrap().0 == values(&shape));
+    let file = std::fs::metadata(dir.path().join(array.key(&[0, 0]))).unwrap();
+    let (room, bytes) = (file.blocks() * 512, file.size());
+    assert!(bytes > 6_000_000 && room < bytes + (64 << 10), "{bytes} bytes take room for {room}");
 }
 
 /// A part of a damaged chunk is an error, though the part itself would be there.

@@ -32,6 +32,17 @@ pub(crate) fn release(file: &File, offset: u64, bytes: u64) {
     let _ = rustix::fs::fallocate(file, hole, offset, bytes);
 }
 
+/// Takes room for a range behind the end of a file, whose size stays as it is; whether that was done.
+///
+/// Only ext4 is asked: it reserves room block by block while data is written, and writing into room that it has already takes
+/// a third less time. Others reserve in large steps by themselves, or would fill the room with zeros (tmpfs).
+pub(crate) fn reserve(file: &File, offset: u64, bytes: u64) -> bool {
+    /// `EXT4_SUPER_MAGIC`, of its predecessors too.
+    const EXT4: i64 = 0xef53;
+    let is_ext4 = || rustix::fs::fstatfs(file).is_ok_and(|fs| fs.f_type == EXT4);
+    is_ext4() && rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, offset, bytes).is_ok()
+}
+
 /// Begins to write a range of a file to its device without waiting for it, so that making it durable later waits for less.
 pub(crate) fn begin_writeback(file: &File, offset: u64, bytes: u64) {
     let (Ok(offset), Ok(bytes)) = (i64::try_from(offset), i64::try_from(bytes)) else { return };

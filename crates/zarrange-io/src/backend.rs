@@ -78,6 +78,22 @@ impl Object {
         }
     }
 
+    /// Takes room for a range behind the end where that makes writing it cheaper; whether that was done.
+    pub fn reserve(&self, offset: u64, bytes: u64) -> bool {
+        match self {
+            Self::File(file) => file.reserve(offset, bytes),
+            Self::Memory(_) => false,
+        }
+    }
+
+    /// Gives back what was reserved behind the end.
+    pub fn trim(&self) {
+        match self {
+            Self::File(file) => file.trim(),
+            Self::Memory(_) => {}
+        }
+    }
+
     /// Gives the room that a range takes back to the store, where that can be; its bytes are not needed any more.
     pub fn release(&self, offset: u64, bytes: u64) {
         match self {

@@ -2,12 +2,12 @@
 //!
 //! Threads encode batches of inner chunks at the same time; each batch has a ticket, in the order in which the batches were
 //! handed out. Offsets are given in the order of tickets, so the same input gives the same bytes. A batch that is done
-//! before its turn is parked, and its thread goes on with another buffer; the writes themselves run side by side.
+//! before its turn, or while another thread writes to its shard, is left behind, and its thread goes on with another buffer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use zarrange_array::{Array, Elements, ShardFile, ShardWriter};
+use zarrange_array::{Array, Elements, ShardWriter};
 use zarrange_codec::{ShardCodec, ShardIndex};
 use zarrange_grid::Dims;
 use zarrange_plan::Stage;
@@ -43,13 +43,14 @@ pub(crate) struct Sequencer<'a> {
     elements: &'a Elements,
     durable: bool,
     state: Mutex<State>,
-    turn: Condvar,
+    changed: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct State {
     next: u64,
-    parked: BTreeMap<u64, Segment>,
+    /// Segments whose turn has not come.
+    early: BTreeMap<u64, Segment>,
     spare: Vec<Segment>,
     open: Vec<OpenShard>,
     aborted: bool,
@@ -60,15 +61,19 @@ struct OpenShard {
     shard: Dims,
     /// Made with the first inner chunk that is not all fill value.
     writer: Option<ShardWriter>,
+    /// Segments that have their place, and the offset of the first.
+    placed: VecDeque<(u64, Segment)>,
+    /// A thread writes what is placed.
+    busy: bool,
     units_left: u64,
 }
 
 impl<'a> Sequencer<'a> {
-    /// A sequencer that parks at most as many segments as there are `spare` buffers; what it writes will be made `durable`.
+    /// A sequencer with these `spare` buffers besides those that threads bring; what it writes will be made `durable`.
     pub(crate) fn new(array: &'a Array, elements: &'a Elements, spare: Vec<Vec<u8>>, durable: bool) -> Self {
         let spare = spare.into_iter().map(|buffer| Segment { buffer, ..Segment::default() }).collect();
         let state = Mutex::new(State { spare, ..State::default() });
-        Self { array, elements, durable, state, turn: Condvar::new() }
+        Self { array, elements, durable, state, changed: Condvar::new() }
     }
 
     /// The sequencer of a stage that drains into the shards of `array`, and the memory that it holds.
@@ -89,7 +94,8 @@ impl<'a> Sequencer<'a> {
         Ok((Self::new(array, elements, spare, durable), leases))
     }
 
-    /// Writes `segment`, whose place is `ticket`; on return it may hold another buffer.
+    /// Hands in `segment`, whose place is `ticket`; on return it holds a buffer to go on with. Meanwhile the thread writes
+    /// what nobody else writes.
     pub(crate) fn commit(
         &self,
         ticket: u64,
@@ -97,95 +103,92 @@ impl<'a> Sequencer<'a> {
         counters: &Counters,
     ) -> Result<(), RechunkError> {
         let mut state = self.lock();
-        while state.next != ticket {
-            if state.aborted {
-                return Ok(());
-            }
-            if let Some(spare) = state.spare.pop() {
-                let parked = std::mem::replace(segment, spare);
-                state.parked.insert(ticket, parked);
-                return Ok(());
-            }
-            state = self.turn.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-        self.place(state, segment, counters)?;
-        // Whoever moves the turn on also writes what was parked for it.
+        state.early.insert(ticket, std::mem::take(segment));
         loop {
-            let mut state = self.lock();
-            let next = state.next;
-            let Some(parked) = state.parked.remove(&next) else { return Ok(()) };
-            self.place(state, &parked, counters)?;
-            self.lock().spare.push(parked);
-            self.turn.notify_all();
+            self.place(&mut state)?;
+            let idle = state.open.iter().position(|shard| !shard.busy && !shard.placed.is_empty());
+            if let Some(at) = idle {
+                state = self.write_placed(state, at, counters)?;
+            } else if let Some(spare) = state.spare.pop() {
+                *segment = spare;
+                return Ok(());
+            } else if state.aborted {
+                return Ok(());
+            } else {
+                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            }
         }
     }
 
     /// Lets every waiting thread go: the job has failed.
     pub(crate) fn abort(&self) {
         self.lock().aborted = true;
-        self.turn.notify_all();
+        self.changed.notify_all();
     }
 
-    /// Gives the segment its offsets, passes the turn on, then writes.
-    fn place(
-        &self,
-        mut state: MutexGuard<'_, State>,
-        segment: &Segment,
-        counters: &Counters,
-    ) -> Result<(), RechunkError> {
-        let place = self.reserve(&mut state, segment)?;
-        state.next += 1;
-        drop(state);
-        self.turn.notify_all();
-        if let Some((file, offset)) = place {
-            file.write(offset, &segment.buffer[..segment.bytes])?;
-            if self.durable {
-                // The device works while the threads encode; the job's end then waits for little.
-                file.begin_writeback(offset, segment.bytes as u64);
+    /// Gives every segment whose turn it is its place.
+    fn place(&self, state: &mut State) -> Result<(), RechunkError> {
+        while let Some(segment) = state.early.remove(&state.next) {
+            state.next += 1;
+            let at = state.open.iter().position(|open| open.shard == segment.shard).unwrap_or_else(|| {
+                let region = self.array.objects().region(&segment.shard);
+                let units_left = self.elements.units.covering(&region).elements();
+                let (shard, placed) = (segment.shard.clone(), VecDeque::new());
+                state.open.push(OpenShard { shard, writer: None, placed, busy: false, units_left });
+                state.open.len() - 1
+            });
+            let open = &mut state.open[at];
+            let mut offset = None;
+            for (inner, bytes) in &segment.entries {
+                let writer = match &mut open.writer {
+                    Some(writer) => writer,
+                    empty => empty.insert(ShardWriter::create(self.array, &segment.shard)?),
+                };
+                let start = writer.reserve(*inner, *bytes);
+                offset.get_or_insert(start);
             }
-            add(&counters.bytes_written, segment.bytes as u64);
-        }
-        self.complete(segment, counters)
-    }
-
-    fn reserve(
-        &self,
-        state: &mut State,
-        segment: &Segment,
-    ) -> Result<Option<(Arc<ShardFile>, u64)>, RechunkError> {
-        let at = state.open.iter().position(|s| s.shard == segment.shard);
-        let at = at.unwrap_or_else(|| {
-            let region = self.array.objects().region(&segment.shard);
-            let units_left = self.elements.units.covering(&region).elements();
-            state.open.push(OpenShard { shard: segment.shard.clone(), writer: None, units_left });
-            state.open.len() - 1
-        });
-        let mut place = None;
-        for (inner, bytes) in &segment.entries {
-            let writer = match &mut state.open[at].writer {
-                Some(writer) => writer,
-                empty => empty.insert(ShardWriter::create(self.array, &segment.shard)?),
-            };
-            let offset = writer.reserve(*inner, *bytes);
-            place.get_or_insert_with(|| (writer.file(), offset));
-        }
-        Ok(place)
-    }
-
-    /// Notes that the segment is written; the last one of a shard writes the index.
-    fn complete(&self, segment: &Segment, counters: &Counters) -> Result<(), RechunkError> {
-        let mut state = self.lock();
-        let Some(at) = state.open.iter().position(|s| s.shard == segment.shard) else { return Ok(()) };
-        state.open[at].units_left -= segment.units;
-        if state.open[at].units_left > 0 {
-            return Ok(());
-        }
-        let done = state.open.swap_remove(at);
-        drop(state);
-        if let Some(writer) = done.writer {
-            add(&counters.bytes_written, writer.finish(self.array)?);
+            open.placed.push_back((offset.unwrap_or(0), segment));
         }
         Ok(())
+    }
+
+    /// Writes what is placed in a shard until nothing is; the shard's last segment completes it. File systems let one thread
+    /// at a time write to a file: the others go on encoding.
+    fn write_placed<'s>(
+        &'s self,
+        mut state: MutexGuard<'s, State>,
+        at: usize,
+        counters: &Counters,
+    ) -> Result<MutexGuard<'s, State>, RechunkError> {
+        let shard = state.open[at].shard.clone();
+        state.open[at].busy = true;
+        loop {
+            // Others may have completed shards meanwhile.
+            let Some(at) = state.open.iter().position(|open| open.shard == shard) else { return Ok(state) };
+            let open = &mut state.open[at];
+            let Some((offset, segment)) = open.placed.pop_front() else {
+                open.busy = false;
+                return Ok(state);
+            };
+            open.units_left -= segment.units;
+            let file = open.writer.as_ref().map(ShardWriter::file);
+            let complete = if open.units_left == 0 { state.open.swap_remove(at).writer } else { None };
+            drop(state);
+            if let Some(file) = file.filter(|_| segment.bytes > 0) {
+                file.write(offset, &segment.buffer[..segment.bytes])?;
+                if self.durable {
+                    // The device works while the threads encode; the job's end then waits for little.
+                    file.begin_writeback(offset, segment.bytes as u64);
+                }
+                add(&counters.bytes_written, segment.bytes as u64);
+            }
+            if let Some(writer) = complete {
+                add(&counters.bytes_written, writer.finish(self.array)?);
+            }
+            state = self.lock();
+            state.spare.push(segment);
+            self.changed.notify_one();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -53,6 +53,17 @@ impl LocalFile {
         advice::begin_writeback(&self.file, offset, bytes);
     }
 
+    /// Takes room for a range behind the end; whether that was done.
+    pub(crate) fn reserve(&self, offset: u64, bytes: u64) -> bool {
+        advice::reserve(&self.file, offset, bytes)
+    }
+
+    /// Gives back what was reserved behind the end.
+    pub(crate) fn trim(&self) {
+        // Only room on the disk depends on it.
+        let _ = self.bytes().and_then(|bytes| self.file.set_len(bytes));
+    }
+
     /// Gives the room of a range back; it then reads as zeros.
     pub(crate) fn release(&self, offset: u64, bytes: u64) {
         advice::release(&self.file, offset, bytes);

@@ -12,6 +12,7 @@ use super::ring::{Machine, Operation, Slot, Stage, Step};
 use crate::backend::{Extent, Object, ReadRequest, Source, WriteRequest};
 use crate::backends::direct::{Alignment, take};
 use crate::backends::directory::{Directory, FILE_MODE, temporary};
+use crate::backends::std_files::write_one;
 use crate::{IoError, key};
 
 /// An operation is repeated this often when it was interrupted.
@@ -23,7 +24,7 @@ const DIRECT_DEPTH: usize = 64;
 /// Reads: open where needed, read, close.
 pub(super) struct Reads<'d>(pub(super) &'d Directory);
 
-/// Writes: create where needed, write, close, rename where wanted.
+/// Writes: create, write, close, rename where wanted.
 pub(super) struct Writes<'d> {
     directory: &'d Directory,
     /// The last object lay in a directory that was missing: the next one probably does too. Finding that out by a failure
@@ -264,10 +265,8 @@ impl Writes<'_> {
 
     /// The next write, the rename, or the end.
     fn write_on(&self, request: &mut WriteRequest<'_>, slot: &mut Slot) -> Step {
-        let file = match (&slot.file, request.target) {
-            (Some(file), _) => file.as_raw_fd(),
-            (None, Source::Open(Object::File(file), _)) => file.file.as_raw_fd(),
-            (None, _) => return self.fail(request, slot, io::ErrorKind::NotFound.into()),
+        let Some(file) = slot.file.as_ref().map(AsRawFd::as_raw_fd) else {
+            return self.fail(request, slot, io::ErrorKind::NotFound.into());
         };
         let rest = &request.data[slot.done..];
         if !rest.is_empty() {
@@ -323,19 +322,11 @@ unsafe impl Machine<WriteRequest<'_>> for Writes<'_> {
 
     fn start(&self, request: &mut WriteRequest<'_>, slot: &mut Slot) -> Step {
         match request.target {
-            Source::Open(Object::Memory(object), key) => {
-                request.result = object.write(key, request.offset, request.data);
+            // It goes to the page cache. A file system that may wait for that (ext4) makes the ring hand it to kernel threads,
+            // which then contend for the file's lock: written here it takes a seventh less time.
+            Source::Open(..) => {
+                request.result = write_one(self.directory, request);
                 Step::Done
-            }
-            Source::Open(Object::File(_), key) => {
-                (slot.stage, slot.offset) = (Stage::Transfer, request.offset);
-                match self.directory.check_room(key, (request.offset, request.data.len())) {
-                    Ok(()) => self.write_on(request, slot),
-                    Err(e) => {
-                        request.result = Err(e);
-                        Step::Done
-                    }
-                }
             }
             Source::Key(key) => match key::check(key).and_then(|()| self.make_parents(key, slot)) {
                 Ok(()) => self.create(request, slot),
