@@ -99,24 +99,30 @@ impl Array {
         self
     }
 
-    /// From now on reads the chunks in slices of `slice` elements; whether their codecs and the slice's shape allow it.
+    /// The elements, to be read in slices of `slice` elements of their chunks; `None` if the codecs or the slice's shape do not
+    /// allow it.
     ///
     /// # Errors
     /// [`ArrayError::Shape`] if the slice is not a valid chunk shape.
-    pub fn in_slices(&mut self, slice: &[u64]) -> Result<bool, ArrayError> {
+    pub fn sliced(&self, slice: &[u64]) -> Result<Option<Elements>, ArrayError> {
         let location = self.metadata_location();
-        let Contents::Elements(elements) = &mut self.contents else { return Ok(false) };
+        let Contents::Elements(elements) = &self.contents else { return Ok(None) };
         let Elements { layout, element, fill, .. } = &**elements;
         if layout.shard.is_some() {
-            return Ok(false);
+            return Ok(None);
         }
         let units = ChunkGrid::new(self.grid.array_shape(), slice)
             .map_err(|source| ArrayError::Shape { location: location.clone(), source })?;
         let codec = SliceCodec::new(&layout.codecs, element, (self.grid.chunk_shape(), slice), fill)
             .map_err(|e| ArrayError::Metadata { location, detail: e.to_string() })?;
-        let Some(codec) = codec else { return Ok(false) };
-        (elements.units, elements.codec) = (units, ArrayCodec::Slices(codec));
-        Ok(true)
+        let (element, fill, layout) = (element.clone(), fill.clone(), layout.clone());
+        let codec = codec.map(ArrayCodec::Slices);
+        Ok(codec.map(|codec| Elements { element, fill, codec, units, layout }))
+    }
+
+    /// Reads its elements like this from now on.
+    pub fn read_as(&mut self, elements: Elements) {
+        self.contents = Contents::Elements(Box::new(elements));
     }
 
     /// The store, rooted at the array.

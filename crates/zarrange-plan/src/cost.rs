@@ -7,7 +7,7 @@
 use crate::memory::{BATCH_BYTES, Shape};
 use crate::problem::{Format, Problem};
 use crate::profile::StoreProfile;
-use crate::tiles::count;
+use crate::tiles::{count, elements};
 
 /// What remains of the shorter of two times that overlap.
 const OVERLAP_LOSS: f64 = 0.2;
@@ -43,9 +43,10 @@ impl<'p> Model<'p> {
         let read = visits as f64 * self.chunk_bytes(source);
         let stored = read * source.stored_ratio;
         let place = &costs.source;
+        let stays_open = source.shard.is_some() && !source.slices;
         let requests = self.requests(source, visits, place.in_flight)
-            * (place.read_request_ns + if source.shard.is_some() { 0.0 } else { place.open_ns });
-        let shards = if source.shard.is_some() { count(&self.problem.shape, source.object()) } else { 0 };
+            * (place.read_request_ns + if stays_open { 0.0 } else { place.open_ns });
+        let shards = if stays_open { count(&self.problem.shape, source.object()) } else { 0 };
         Load {
             cpu: read * source.decode_ns_per_byte
                 + stored * costs.kernel_ns_per_byte
@@ -126,13 +127,16 @@ impl<'p> Model<'p> {
             let idle = |load: Load| load.cpu * idle(shape.threads, load.units);
             together(idle(fill), fill.io) + together(idle(drain), drain.io)
         };
-        let tiles = count(&self.problem.shape, &shape.tile) as f64;
-        (ns + tiles * self.problem.costs.tile_ns) / 1e9
+        let Problem { shape: array, item_bytes, costs, .. } = self.problem;
+        let tiles = count(array, &shape.tile) as f64;
+        let tile_bytes = elements(array, &shape.tile) as f64 * *item_bytes as f64;
+        let fresh = tile_bytes * shape.slots as f64 * costs.fresh_ns_per_byte / threads;
+        (ns + fresh + tiles * costs.tile_ns) / 1e9
     }
 
     /// Requests for `units` chunks of `format`, each as long as if it were alone. Neighbouring inner chunks are joined.
     fn requests(&self, format: &Format, units: u64, in_flight: f64) -> f64 {
-        let joined = if format.shard.is_some() {
+        let joined = if format.shard.is_some() && !format.slices {
             (self.chunk_bytes(format) * format.stored_ratio / BATCH_BYTES as f64).min(1.0)
         } else {
             1.0

@@ -22,6 +22,7 @@ fn format(chunk: Vec<u64>, shard: Option<Vec<u64>>, item_bytes: u64, rates: (f64
         decode_ns_per_byte: rates.0,
         encode_ns_per_byte: rates.1,
         stored_ratio: 1.0,
+        slices: false,
         chunk,
         shard,
     }

@@ -46,6 +46,9 @@ pub struct Format {
     pub chunk: Vec<u64>,
     /// Shape of a shard, if chunks are stored in shards.
     pub shard: Option<Vec<u64>>,
+    /// Chunks of an object are read one by one, and the object is opened for each: they are slices of a chunk without
+    /// compression.
+    pub slices: bool,
     /// The most bytes of an encoded chunk.
     pub encoded_bytes_max: u64,
     /// Working memory of the codecs, for each thread.

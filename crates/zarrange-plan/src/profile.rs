@@ -101,6 +101,8 @@ pub struct Costs {
     pub copy_ns_per_byte: f64,
     /// CPU time of the kernel for a byte that is read or written.
     pub kernel_ns_per_byte: f64,
+    /// CPU time to get a byte of memory from the system, which clears it.
+    pub fresh_ns_per_byte: f64,
     /// Time to begin and end a tile.
     pub tile_ns: f64,
 }
@@ -114,6 +116,7 @@ impl Costs {
             spill: place.clone(),
             copy_ns_per_byte: 0.4,
             kernel_ns_per_byte: 0.15,
+            fresh_ns_per_byte: 0.3,
             tile_ns: 100_000.0,
         }
     }

@@ -79,8 +79,9 @@ pub(crate) fn multiples(n: u64, base: u64, other: u64, rank: usize) -> Vec<u64> 
     sorted(factors.into_iter().filter(|k| (1..=all).contains(k)).map(|k| k * base).collect())
 }
 
-/// Extents of tiles that divide a shard: multiples of its inner chunk `base`.
-pub(crate) fn divisors(shard: u64, base: u64) -> Vec<u64> {
+/// Divisors of `shard` that are multiples of `base`, the smallest first: extents of tiles that divide a shard of inner chunks
+/// of `base`.
+pub fn divisors(shard: u64, base: u64) -> Vec<u64> {
     let inner = shard / base;
     let mut factors = Vec::new();
     let mut k = 1;
@@ -118,7 +119,8 @@ fn thin(extents: &mut Vec<u64>) {
     });
 }
 
-pub(crate) fn gcd(a: u64, b: u64) -> u64 {
+/// The greatest common divisor.
+pub fn gcd(a: u64, b: u64) -> u64 {
     if b == 0 { a } else { gcd(b, a % b) }
 }
 

@@ -252,17 +252,40 @@ fn prepare_item(
         }
     }
     let target = target_array(&source, document)?;
-    if let Some(slice) = slices::shape(elements, source.objects(), target.objects()) {
-        source.in_slices(&slice)?;
+    let (plan, sliced) = cheapest_plan(job, &source, &target)?;
+    if let Some(elements) = sliced {
+        source.read_as(elements);
     }
-    let problem = Problem {
-        costs: job.costs.clone(),
-        way: job.way,
-        ..problem(&source, &target, job.memory_bytes_max, job.threads, Purpose::Write)?
-    };
-    let plan =
-        plan(&problem).map_err(|e| RechunkError::Plan { array: source.location().to_owned(), source: e })?;
     Ok(Item { path, source, target, plan: Some(plan), layout: chosen })
+}
+
+/// The cheapest plan, and the elements of the source as it reads them, where not in whole chunks.
+fn cheapest_plan(
+    job: &Job,
+    source: &Array,
+    target: &Array,
+) -> Result<(Plan, Option<Elements>), RechunkError> {
+    let (from, to) = (source.elements()?, target.elements()?);
+    let weigh = |from: &Elements| {
+        let problem = problem((source.shape(), from, to), job.memory_bytes_max, job.threads, Purpose::Write);
+        plan(&Problem { costs: job.costs.clone(), way: job.way, ..problem })
+    };
+    let (mut best, mut sliced) = (weigh(from), None);
+    for slice in slices::candidates(from, source.objects(), &to.layout) {
+        let Some(elements) = source.sliced(&slice)? else { continue };
+        let weighed = weigh(&elements);
+        let better = match (&weighed, &best) {
+            (Ok(new), Ok(old)) => new.predicted.seconds < old.predicted.seconds,
+            // Smaller slices need less memory: the last error asks for the least.
+            (_, Err(_)) => true,
+            (Err(_), Ok(_)) => false,
+        };
+        if better {
+            (best, sliced) = (weighed, Some(elements));
+        }
+    }
+    let plan = best.map_err(|e| RechunkError::Plan { array: source.location().to_owned(), source: e })?;
+    Ok((plan, sliced))
 }
 
 /// The array that `document` describes, not stored anywhere yet.
@@ -322,17 +345,15 @@ fn target_codecs(job: &Job, path: &str, elements: &Elements) -> Result<Vec<Codec
     Ok(job.codecs.resolve(&elements.layout, elements.item_bytes()))
 }
 
-/// Moving `source` to `target` as a problem for the planner.
+/// Moving the elements of one array to those of another as a problem for the planner.
 pub(crate) fn problem(
-    source: &Array,
-    target: &Array,
+    (shape, from, to): (&[u64], &Elements, &Elements),
     memory_bytes_max: u64,
     threads: u64,
     purpose: Purpose,
-) -> Result<Problem, RechunkError> {
-    let (from, to) = (source.elements()?, target.elements()?);
-    Ok(Problem {
-        shape: source.shape().to_vec(),
+) -> Problem {
+    Problem {
+        shape: shape.to_vec(),
         item_bytes: from.item_bytes() as u64,
         source: format(from),
         target: format(to),
@@ -342,7 +363,7 @@ pub(crate) fn problem(
         purpose,
         costs: Costs::default(),
         way: None,
-    })
+    }
 }
 
 fn format(elements: &Elements) -> Format {
@@ -359,6 +380,7 @@ fn format(elements: &Elements) -> Format {
     Format {
         chunk: elements.units.chunk_shape().to_vec(),
         shard,
+        slices: matches!(elements.codec, ArrayCodec::Slices(_)),
         encoded_bytes_max: chain.encoded_bytes_max() as u64,
         scratch_bytes: chain.scratch_bytes() as u64,
         context_bytes: chain.context_bytes() as u64,

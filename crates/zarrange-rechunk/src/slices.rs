@@ -1,39 +1,53 @@
 //! Which slices of an uncompressed source chunk to read on their own.
 //!
-//! A chunk that spans many target objects would have to be held for all of them at once, or be read again for each. Where its
-//! elements are stored as they are, each object's share can be read alone.
+//! A chunk that spans many target chunks would have to be held for all of them at once, or be read again for each. Where its
+//! elements are stored as they are, each tile's share can be read alone. How small a share pays, the planner weighs.
 
-use zarrange_array::Elements;
+use zarrange_array::{Elements, Layout};
 use zarrange_grid::ChunkGrid;
+use zarrange_plan::{divisors, gcd};
 
-/// A smaller slice would cost more to ask for than to read.
-const SLICE_BYTES_MIN: u64 = 64 << 10;
-/// A slice may be this many times larger than it need be.
-const LARGER_MAX: u64 = 16;
+/// A smaller slice costs more to ask for than to read, wherever it is.
+const SLICE_BYTES_MIN: u64 = 8 << 10;
+/// Slices weighed at most.
+const CANDIDATES_MAX: usize = 8;
 
-/// The slice of a chunk of `source` that serves one object of `target`; `None` if whole chunks are as good.
-pub(crate) fn shape(elements: &Elements, source: &ChunkGrid, target: &ChunkGrid) -> Option<Vec<u64>> {
+/// Slices of a chunk of `source` that may serve tiles of chunks of `target`, the largest first; none if its chunks can only be
+/// read whole.
+pub(crate) fn candidates(elements: &Elements, source: &ChunkGrid, target: &Layout) -> Vec<Vec<u64>> {
     if elements.layout.shard.is_some() || !elements.chain().stores_c_order() {
-        return None;
+        return Vec::new();
     }
-    slice(source.chunk_shape(), target.chunk_shape(), elements.item_bytes() as u64)
+    let Layout { chunk, shard, .. } = target;
+    let object = shard.as_ref().unwrap_or(chunk);
+    slices(source.chunk_shape(), (chunk, object), elements.item_bytes() as u64)
 }
 
-fn slice(chunk: &[u64], object: &[u64], item_bytes: u64) -> Option<Vec<u64>> {
-    let axis = chunk.iter().position(|c| *c > 1)?;
+fn slices(chunk: &[u64], (target, object): (&[u64], &[u64]), item_bytes: u64) -> Vec<Vec<u64>> {
+    let Some(axis) = chunk.iter().position(|c| *c > 1) else { return Vec::new() };
     let row_bytes = chunk[axis + 1..].iter().fold(item_bytes, |n, c| n.saturating_mul(*c));
-    let common = gcd(chunk[axis], object[axis]);
-    let (least, most) =
-        (SLICE_BYTES_MIN.div_ceil(row_bytes.max(1)).div_ceil(common).max(1), chunk[axis] / common);
-    // Multiples of the common part that divide the chunk, the smallest that is large enough, but not much larger.
-    let times = (least..least.saturating_mul(LARGER_MAX).min(most)).find(|k| most.is_multiple_of(*k))?;
-    let mut slice = chunk.to_vec();
-    slice[axis] = times * common;
-    Some(slice)
-}
-
-fn gcd(a: u64, b: u64) -> u64 {
-    if b == 0 { a } else { gcd(b, a % b) }
+    // One for each object of the target needs neither much memory nor many requests.
+    let aligned = gcd(chunk[axis], object[axis]);
+    let mut extents: Vec<u64> = Vec::new();
+    for extent in divisors(chunk[axis], gcd(chunk[axis], target[axis])).into_iter().rev() {
+        let apart = extents.last().unwrap_or(&chunk[axis]) / 2 >= extent || extent == aligned;
+        if extent < chunk[axis] && extent.saturating_mul(row_bytes) >= SLICE_BYTES_MIN && apart {
+            extents.push(extent);
+        }
+    }
+    while extents.len() > CANDIDATES_MAX {
+        let mut nth = 0;
+        extents.retain(|extent| {
+            nth += 1;
+            nth % 2 == 0 || *extent == aligned
+        });
+    }
+    let slice = |extent: &u64| {
+        let mut slice = chunk.to_vec();
+        slice[axis] = *extent;
+        slice
+    };
+    extents.iter().map(slice).collect()
 }
 
 #[cfg(test)]
@@ -41,18 +55,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slices_serve_one_object_and_are_not_tiny() {
-        let check = |chunk: &[u64], object: &[u64], expected: Option<&[u64]>| {
-            assert_eq!(slice(chunk, object, 4).as_deref(), expected, "{chunk:?} for {object:?}");
+    fn slices_divide_the_chunk_and_are_not_tiny() {
+        let check = |chunk: &[u64], target: &[u64], object: &[u64], expected: &[u64]| {
+            let slices = slices(chunk, (target, object), 4);
+            let axis = chunk.iter().position(|c| *c > 1).unwrap_or(0);
+            let extents: Vec<u64> = slices.iter().map(|slice| slice[axis]).collect();
+            assert_eq!(extents, expected, "{chunk:?} for {target:?} in {object:?}");
+            for (d, c) in chunk.iter().enumerate().filter(|(d, _)| *d != axis) {
+                assert!(slices.iter().all(|slice| slice[d] == *c), "{slices:?}");
+            }
         };
-        check(&[100_000, 1, 2], &[10_000, 1000, 2], Some(&[10_000, 1, 2]));
-        // Sixteen objects are 128 bytes: as many as make a slice worth its request.
-        check(&[100_000, 1, 2], &[16, 1000, 2], Some(&[10_000, 1, 2]));
-        check(&[1, 100_000, 2], &[7, 25_000, 1], Some(&[1, 25_000, 2]));
-        check(&[100_000, 1, 2], &[100_000, 1000, 2], None);
-        check(&[100_000, 1, 2], &[300_000, 1000, 2], None);
-        check(&[1000, 1, 2], &[10, 1000, 2], None);
-        check(&[1, 1], &[1, 1], None);
-        check(&[], &[], None);
+        let (lights, shard) = ([16, 1000, 2], [10_000, 1000, 2]);
+        check(&[100_000, 1, 2], &lights, &shard, &[50_000, 20_000, 10_000, 4000, 2000]);
+        check(&[100_000, 1, 2], &lights, &[80_000, 1000, 2], &[50_000, 20_000, 10_000, 4000, 2000]);
+        check(&[100_000, 1, 2], &shard, &shard, &[50_000, 20_000, 10_000]);
+        check(&[1, 100_000, 2], &[7, 25_000, 1], &[7, 25_000, 1], &[50_000, 25_000]);
+        check(&[100_000, 1, 2], &[100_000, 1000, 2], &[100_000, 1000, 2], &[]);
+        check(&[1000, 1, 2], &[10, 1000, 2], &[10, 1000, 2], &[]);
+        let powers = |exponents: &[u32]| exponents.iter().map(|e| 1 << e).collect::<Vec<u64>>();
+        check(&[1 << 40, 1], &[1, 1], &[1 << 33, 1], &powers(&[36, 33, 30, 26, 22, 17, 13]));
+        check(&[1 << 40, 1], &[3, 1], &[3, 1], &powers(&[36, 32, 28, 24, 19, 15, 11]));
+        check(&[1, 1], &[1, 1], &[1, 1], &[]);
+        check(&[], &[], &[], &[]);
     }
 }

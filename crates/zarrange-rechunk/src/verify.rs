@@ -193,7 +193,8 @@ pub(crate) fn compare_arrays(
     budget: &Arc<Budget>,
     progress: &dyn Progress,
 ) -> Result<(), RechunkError> {
-    let problem = problem(a, b, budget.max(), threads, Purpose::Compare)?;
+    let ends = (a.shape(), a.elements()?, b.elements()?);
+    let problem = problem(ends, budget.max(), threads, Purpose::Compare);
     let plan =
         plan(&problem).map_err(|source| RechunkError::Plan { array: a.location().to_owned(), source })?;
     let counters = Counters::default();

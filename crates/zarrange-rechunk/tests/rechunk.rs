@@ -244,32 +244,33 @@ fn the_same_job_gives_the_same_bytes() {
     check(&[60, 2], None, 8000);
 }
 
-/// Chunks without compression are read in slices where a target object needs no more: whatever the byte order, and where
+/// Chunks without compression are read in slices where the memory holds no more, or need not: whatever the byte order, and where
 /// chunks reach beyond the array or are missing.
 #[test]
 fn slices_of_uncompressed_chunks() {
-    let check = |rows: u64, endian: &str, shard: &[u64], requests: u64| {
+    let check = |rows: u64, endian: &str, shard: &[u64], memory: u64, requests: u64| {
         let (from, to) = (place(), place());
         let bytes: CodecMetadata =
             serde_json::from_value(json!({"name": "bytes", "configuration": {"endian": endian}})).unwrap();
         create_with(&from, &[rows, 3], &[60_000, 1], vec![bytes]);
         let removed = array(&from).key(&[0, 1]);
         from.open().unwrap().change(Change::Remove(&removed)).unwrap();
-        let report = rechunk(job(&from, &to, &[100, 3], Some(shard), 1 << 22, 2)).unwrap();
-        assert_eq!(report.cost.source_chunk_decodes, requests, "{rows} {endian} {shard:?}");
+        let report = rechunk(job(&from, &to, &[100, 3], Some(shard), memory, 1)).unwrap();
+        assert_eq!(report.cost.source_chunk_decodes, requests, "{rows} {endian} {shard:?} {memory}");
         let whole = Region::whole(&[rows, 3]);
         let (a, b) = (array(&from).read_region(&whole).unwrap().0, array(&to).read_region(&whole).unwrap().0);
-        assert!(a == b, "{rows} {endian} {shard:?}");
+        assert!(a == b, "{rows} {endian} {shard:?} {memory}");
         // A chunk of another size is damaged, though the slice that is read would be there.
         let key = array(&from).key(&[0, 0]);
         from.open().unwrap().put(&key, &vec![1; 4 * 60_000 + 1]).unwrap();
-        let error = rechunk(job(&from, &place(), &[100, 3], Some(shard), 1 << 22, 2)).unwrap_err();
-        assert!(error.to_string().contains("only 240000 can be valid"), "{error}");
+        let error = rechunk(job(&from, &place(), &[100, 3], Some(shard), memory, 1)).unwrap_err();
+        assert!(error.to_string().contains("240000 can be valid"), "{error}");
     };
-    check(60_000, "little", &[20_000, 3], 2 * 3);
-    check(60_000, "big", &[20_000, 3], 2 * 3);
-    check(50_000, "little", &[30_000, 3], 2 * 2);
-    check(25_000, "big", &[20_000, 3], 2 * 2);
+    check(60_000, "little", &[20_000, 3], 1 << 22, 2);
+    check(60_000, "little", &[20_000, 3], 1 << 19, 2 * 3);
+    check(60_000, "big", &[20_000, 3], 1 << 19, 2 * 3);
+    check(50_000, "little", &[30_000, 3], 1 << 19, 2 * 7);
+    check(25_000, "big", &[20_000, 3], 1 << 18, 2 * 5);
 }
 
 #[test]
@@ -323,9 +324,9 @@ fn verification_has_a_peak_of_its_own() {
             assert_eq!(report.cost.peak_budget_bytes, moved.cost.peak_budget_bytes, "{strategy}");
             let peak = report.verify_peak_budget_bytes;
             assert!((1..=1 << 26).contains(&peak), "{strategy}: {peak}");
-            // Without decoding a few stored chunks are held, comparing takes whole tiles.
+            // Copying holds a few stored chunks, comparing takes whole tiles.
             let larger = peak > moved.cost.peak_budget_bytes;
-            assert!(larger || strategy == "direct", "{strategy}: {peak}, {moved:?}");
+            assert!(larger || strategy != "copy", "{strategy}: {peak}, {moved:?}");
         }
     };
     check(&[60, 50], None, "copy");
