@@ -119,7 +119,7 @@ impl Chain {
     pub fn scratch_bytes(&self) -> usize {
         match &self.kind {
             Kind::Zarrs(fallback) => {
-                let shards = fallback.shards().map_or(0, ShardCodec::decode_bytes);
+                let shards = fallback.shards().map_or(0, ShardCodec::working_bytes);
                 self.encoded_bytes_max.saturating_mul(2).saturating_add(shards)
             }
             Kind::Own(own) => own.reordered_bytes(self.chunk_bytes),

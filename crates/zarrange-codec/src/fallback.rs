@@ -31,7 +31,7 @@ pub fn codec_stage(codec: &MetadataV3) -> Result<u8, CodecError> {
 /// whatever the bytes ask for.
 #[derive(Debug)]
 pub(crate) struct Fallback {
-    /// The whole list, for encoding.
+    /// The whole list, for encoding without shards.
     chain: CodecChain,
     /// What is done to the array, in the order of the list.
     filters: Vec<Filter>,
@@ -142,17 +142,40 @@ impl Fallback {
 
     pub(crate) fn encode(&self, src: &[u8], dst: &mut [u8]) -> Result<usize, CodecError> {
         let failed = |detail: String| CodecError::Encode { codec: "zarrs", bytes: src.len() as u64, detail };
+        if let Serializer::Shards(shards) = &self.serializer {
+            return self.encode_shards(shards, src, dst);
+        }
         let Array { shape, data_type, fill } =
             self.filters.first().map_or(&self.stored, |first| &first.unfiltered);
         let bytes = ArrayBytes::new_flen(Cow::Borrowed(src));
-        // With more threads, inner chunks would be in the order in which they are done, each time another.
-        let options = CodecOptions::default().with_concurrent_target(1);
-        let encoded = self.chain.encode(bytes, shape, data_type, fill, &options);
+        let encoded = self.chain.encode(bytes, shape, data_type, fill, &CodecOptions::default());
         let encoded = encoded.map_err(|e| failed(e.to_string()))?;
-        let room = dst.len();
-        let room = dst.get_mut(..encoded.len()).ok_or_else(|| failed(format!("more than {room} bytes")))?;
-        room.copy_from_slice(&encoded);
-        Ok(encoded.len())
+        copy_out(&encoded, dst)
+    }
+
+    /// Encodes a chunk that is a shard, codec by codec: `zarrs` would allocate as much for each inner chunk as for its shard, at
+    /// every level.
+    fn encode_shards(&self, shards: &ShardCodec, src: &[u8], dst: &mut [u8]) -> Result<usize, CodecError> {
+        let failed = |detail: String| CodecError::Encode { codec: "zarrs", bytes: src.len() as u64, detail };
+        let options = CodecOptions::default();
+        let mut array = ArrayBytes::new_flen(Cow::Borrowed(src));
+        for Filter { codec, unfiltered: Array { shape, data_type, fill } } in &self.filters {
+            let encoded = codec.encode(array, shape, data_type, fill, &options);
+            array = encoded.map_err(|e| failed(e.to_string()))?;
+        }
+        let array = array.into_fixed().map_err(|e| failed(e.to_string()))?;
+        let fill = self.stored.fill.as_ne_bytes();
+        if self.packers.is_empty() {
+            return shards.encode(&array, dst, fill);
+        }
+        let mut bytes = vec![0; shards.encoded_bytes_max()];
+        let end = shards.encode(&array, &mut bytes, fill)?;
+        bytes.truncate(end);
+        let mut bytes = Cow::Owned(bytes);
+        for Packer { codec, .. } in &self.packers {
+            bytes = codec.encode(bytes, &options).map_err(|e| failed(e.to_string()))?;
+        }
+        copy_out(&bytes, dst)
     }
 }
 
@@ -281,6 +304,17 @@ fn packers(
 
 fn unbounded(codec: &str) -> String {
     format!("nothing is known about how much {codec:?} makes of its bytes")
+}
+
+/// Copies an encoded chunk to the start of `dst`, if it fits; its bytes.
+fn copy_out(encoded: &[u8], dst: &mut [u8]) -> Result<usize, CodecError> {
+    let (bytes, room) = (encoded.len(), dst.len());
+    let too_large = || {
+        let detail = format!("more than {room} bytes");
+        CodecError::Encode { codec: "zarrs", bytes: bytes as u64, detail }
+    };
+    dst.get_mut(..bytes).ok_or_else(too_large)?.copy_from_slice(encoded);
+    Ok(bytes)
 }
 
 /// Copies an array that has the size of `dst`.

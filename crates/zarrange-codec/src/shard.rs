@@ -1,7 +1,7 @@
 //! Shards, without I/O: where the index lies, what it says, how to write one.
 
 use serde::Deserialize;
-use zarrange_grid::{ChunkGrid, Layout, Region, copy_region, fill_with, index};
+use zarrange_grid::{ChunkGrid, Layout, Region, copy_region, fill_with, index, is_filled};
 use zarrs::metadata::v3::MetadataV3;
 
 use crate::bytes::{CRC_BYTES, check_crc, is_checksum};
@@ -159,8 +159,8 @@ impl ShardCodec {
         inner_chunks.saturating_add(self.index_bytes())
     }
 
-    /// Memory that [`Self::decode`] takes.
-    pub(crate) fn decode_bytes(&self) -> usize {
+    /// Memory that [`Self::decode`] or [`Self::encode`] takes.
+    pub(crate) fn working_bytes(&self) -> usize {
         let inner = self.inner.chunk_bytes().saturating_add(self.inner.scratch_bytes());
         inner.saturating_add(index(ShardIndex::memory_bytes(self.grid.count())))
     }
@@ -183,6 +183,32 @@ impl ShardCodec {
             copy_region(&cell, (&chunk, &layout(&cell)), (shard, &whole), fill.len());
         }
         Ok(())
+    }
+
+    /// Encodes a whole shard of elements in C order into the start of `encoded`, which has room for the largest; inner chunks of
+    /// nothing but `fill` are left out. Returns the bytes of the shard.
+    ///
+    /// # Errors
+    /// [`CodecError::Encode`] if a library refuses.
+    pub(crate) fn encode(&self, shard: &[u8], encoded: &mut [u8], fill: &[u8]) -> Result<usize, CodecError> {
+        let layout = |region: &Region| Layout::c_order(region.clone(), fill.len() as u64);
+        let (whole, inner_chunks) = (layout(&Region::whole(self.grid.array_shape())), self.grid.all());
+        let (mut chunk, mut scratch) = (vec![0; self.inner.chunk_bytes()], Scratch::new(&self.inner));
+        let (mut entries, mut end) = (ShardIndex::empty(index(self.grid.count())), index(self.data_offset()));
+        for k in 0..self.grid.count() {
+            let cell = self.grid.cell(&inner_chunks.unravel(k));
+            copy_region(&cell, (shard, &whole), (&mut chunk, &layout(&cell)), fill.len());
+            if is_filled(&chunk, fill) {
+                continue;
+            }
+            let bytes = self.inner.encode(&chunk, &mut encoded[end..], &mut scratch)?;
+            entries.set(index(k), end as u64, bytes as u64);
+            end += bytes;
+        }
+        let index_bytes = self.index_bytes();
+        let at = if self.index_at_end { end } else { 0 };
+        self.encode_index(&entries, &mut encoded[at..at + index_bytes]);
+        Ok(if self.index_at_end { end + index_bytes } else { end })
     }
 
     /// The stored form of an index, in `encoded`, which has [`Self::index_bytes`].

@@ -52,13 +52,17 @@ unsafe impl GlobalAlloc for Measuring {
 #[global_allocator]
 static ALLOCATOR: Measuring = Measuring;
 
-/// Decodes `stored`, and the most memory that this took.
-fn decode(chain: &Chain, stored: &[u8]) -> (Result<(), CodecError>, usize) {
-    let mut chunk = vec![0; chain.chunk_bytes()];
+/// What `work` gives, and the most memory that it took.
+fn measured<T>(work: impl FnOnce() -> T) -> (T, usize) {
     let before = NOW.load(Ordering::Relaxed);
     PEAK.store(before, Ordering::Relaxed);
-    let result = chain.decode(stored, &mut chunk, &mut Scratch::new(chain));
+    let result = work();
     (result, PEAK.load(Ordering::Relaxed) - before)
+}
+
+fn decode(chain: &Chain, stored: &[u8]) -> (Result<(), CodecError>, usize) {
+    let mut chunk = vec![0; chain.chunk_bytes()];
+    measured(|| chain.decode(stored, &mut chunk, &mut Scratch::new(chain)))
 }
 
 fn chain(list: &Value, kind: &str, shape: &[u64]) -> Chain {
@@ -77,6 +81,7 @@ fn small_chunks_cannot_take_much_memory() {
     pcodec_streams();
     inner_chunks_of_nested_shards();
     compressed_shards();
+    nested_shards_are_encoded();
 }
 
 fn pcodec_streams() {
@@ -185,4 +190,18 @@ fn compressed_shards() {
         assert!(error.contains("the metadata says"), "{list}: {error}");
         assert!(peak < PEAK_MAX, "{list}: {peak} bytes");
     }
+}
+
+/// Many small shards in a large one: `zarrs` would take each inner chunk, at every level, to be as large as the outermost.
+fn nested_shards_are_encoded() {
+    const ELEMENTS: u64 = 1 << 17;
+    let list = json!([shards(1 << 9, &[shards(1 << 3, &[bytes()])])]);
+    let chain = chain(&list, "uint16", &[ELEMENTS]);
+    let data: Vec<u8> = (0..ELEMENTS).flat_map(|k| u16::try_from(k / 100).unwrap().to_le_bytes()).collect();
+    let mut encoded = vec![0; chain.encoded_bytes_max()];
+    let (n, peak) = measured(|| chain.encode(&data, &mut encoded, &mut Scratch::new(&chain)).unwrap());
+    assert!(peak < PEAK_MAX, "{peak} bytes");
+    let mut decoded = vec![1; data.len()];
+    chain.decode(&encoded[..n], &mut decoded, &mut Scratch::new(&chain)).unwrap();
+    assert!(decoded == data);
 }

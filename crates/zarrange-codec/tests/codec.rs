@@ -206,7 +206,7 @@ fn pcodec_case() -> impl Strategy<Value = Case> {
 /// Two or three levels of shards around any list of inner chunks, with a filter before and a compressor after some of them;
 /// much of the chunk is the fill value, so that inner chunks of all levels are missing.
 fn nested_case() -> impl Strategy<Value = Case> {
-    // Few, for zarrs takes every inner chunk to be as large as the outermost shard, and allocates that when it encodes.
+    // Few, for zarrs, which is compared with, takes every inner chunk to be as large as the outermost shard when it encodes.
     let levels = |rank| {
         let counts = prop::collection::vec(1u64..3, rank);
         prop::collection::vec((counts, any::<[bool; 5]>()), 2..if rank < 3 { 4 } else { 3 })
