@@ -11,7 +11,7 @@ use zarrange_array::{Array, ArraySpec, Document, Layout, Node};
 use zarrange_codec::Scratch;
 use zarrange_grid::Region;
 use zarrange_io::Location;
-use zarrange_rechunk::{ChunkSpec, Codecs, Named};
+use zarrange_rechunk::{ChunkSpec, Codecs, Durability, Named};
 
 use crate::place::Random;
 
@@ -89,6 +89,11 @@ impl Case {
     /// The shard shape as a request.
     pub fn shards(&self) -> Vec<Named> {
         self.shard.iter().map(named).collect()
+    }
+
+    /// Whether a target has to be on the disk: what is not compressed goes to the page cache, where copying is the limit.
+    pub const fn durability(&self) -> Durability {
+        if self.compressed { Durability::Commit } else { Durability::None }
     }
 
     /// The source below `dir`, made if it is missing.
