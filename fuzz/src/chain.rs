@@ -9,6 +9,12 @@ use crate::{codecs, element};
 /// Chunks stay this small: what is sought lies in the formats, not in sizes.
 const CHUNK_BYTES_MAX: usize = 1 << 16;
 
+/// Chunks that may become larger are many small ones in a shard.
+const ENCODED_BYTES_MAX: usize = 1 << 20;
+
+/// Shards in shards, one more than are allowed.
+const SHARD_LEVELS: usize = 5;
+
 /// Types of each size; the last has no `bytes` codec of ours, so its chains go through `zarrs`.
 const TYPES: [&str; 13] = [
     "uint8",
@@ -35,10 +41,13 @@ pub fn run(data: &[u8]) {
 fn solve(u: &mut Unstructured<'_>) -> Result<()> {
     let kind = element(u.choose(&TYPES)?);
     let shape = shape(u, kind.bytes())?;
-    let list = list(u, shape.len())?;
+    let list = list(u, shape.clone(), 0)?;
     let Ok(chain) = Chain::new(&codecs(json!(list)), &kind, &shape, &vec![0; kind.bytes()]) else {
         return Ok(());
     };
+    if chain.encoded_bytes_max() > ENCODED_BYTES_MAX {
+        return Ok(());
+    }
     let scratch = &mut Scratch::new(&chain);
     let stored = stored(u, &chain, &list, scratch)?;
     check(&chain, (&stored, kind.bytes()), scratch);
@@ -62,17 +71,19 @@ fn shape(u: &mut Unstructured<'_>, item_bytes: usize) -> Result<Vec<u64>> {
     Ok(shape)
 }
 
-/// A codec list: mostly one that is run by `zarrange-codec` itself.
-fn list(u: &mut Unstructured<'_>, rank: usize) -> Result<Vec<Value>> {
+/// A codec list for chunks of `shape` within `depth` shards: mostly one without shards that is run by `zarrange-codec` itself.
+fn list(u: &mut Unstructured<'_>, mut shape: Vec<u64>, depth: usize) -> Result<Vec<Value>> {
     let mut list = Vec::new();
     if u.ratio(1, 3)? {
+        let rank = shape.len();
         let mut order: Vec<usize> = (0..rank).collect();
         for k in (1..rank).rev() {
             order.swap(k, u.int_in_range(0..=k)?);
         }
+        shape = order.iter().map(|d| shape[*d]).collect();
         list.push(json!({"name": "transpose", "configuration": {"order": order}}));
     }
-    list.push(json!({"name": "bytes", "configuration": {"endian": u.choose(&["little", "big"])?}}));
+    list.push(serializer(u, &shape, depth)?);
     list.extend(compressor(u)?);
     // Two in a row, which hardly anybody writes, go through `zarrs` as a whole.
     if u.ratio(1, 16)? {
@@ -82,6 +93,34 @@ fn list(u: &mut Unstructured<'_>, rank: usize) -> Result<Vec<Value>> {
         list.push(json!({"name": "crc32c"}));
     }
     Ok(list)
+}
+
+/// What makes bytes of an array of `shape`.
+fn serializer(u: &mut Unstructured<'_>, shape: &[u64], depth: usize) -> Result<Value> {
+    let bytes = |endian| json!({"name": "bytes", "configuration": {"endian": endian}});
+    let endian = *u.choose(&["little", "big"])?;
+    Ok(match u.int_in_range(0..=15)? {
+        0 => json!({"name": "numcodecs.pcodec", "configuration": {
+            "level": u.int_in_range(0..=8)?, "mode_spec": u.choose(&["auto", "classic"])?,
+            "delta_spec": u.choose(&["auto", "none", "try_consecutive", "try_lookback"])?, "delta_encoding_order": 2,
+            "paging_spec": "equal_pages_up_to", "equal_pages_up_to": u.choose(&[1, 100, 1 << 18])?,
+        }}),
+        1 | 2 if depth < SHARD_LEVELS => {
+            let inner: Vec<u64> = shape
+                .iter()
+                .map(|n| Ok([1, 2, 3, 5].into_iter().filter(|k| n % k == 0).nth(u.int_in_range(0..=3)?)))
+                .zip(shape)
+                .map(|(parts, n): (Result<Option<u64>>, _)| Ok(n / parts?.unwrap_or(1)))
+                .collect::<Result<_>>()?;
+            let mut index = vec![bytes(endian)];
+            index.extend(u.arbitrary::<bool>()?.then(|| json!({"name": "crc32c"})));
+            json!({"name": "sharding_indexed", "configuration": {
+                "index_codecs": index, "index_location": u.choose(&["start", "end"])?,
+                "codecs": list(u, inner.clone(), depth + 1)?, "chunk_shape": inner,
+            }})
+        }
+        _ => bytes(endian),
+    })
 }
 
 fn compressor(u: &mut Unstructured<'_>) -> Result<Option<Value>> {

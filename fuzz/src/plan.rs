@@ -85,7 +85,7 @@ fn format(u: &mut Unstructured<'_>, rank: usize, item_bytes: u64, real: bool) ->
             decode_ns_per_byte: 1.6,
             encode_ns_per_byte: 8.0,
             stored_ratio: 1.0,
-            slices: false,
+            slices: shard.is_some() && u.arbitrary()?,
             chunk,
             shard,
         }
@@ -98,7 +98,7 @@ fn format(u: &mut Unstructured<'_>, rank: usize, item_bytes: u64, real: bool) ->
             decode_ns_per_byte: 1.6,
             encode_ns_per_byte: 8.0,
             stored_ratio: 1.0,
-            slices: false,
+            slices: shard.is_some() && u.arbitrary()?,
             chunk,
             shard,
         }

@@ -35,7 +35,7 @@ mod tiles;
 pub use access::{Touched, touched};
 pub use error::PlanError;
 pub use explain::{bytes_text, seconds_text};
-pub use memory::{BATCH_BYTES, CONTEXT_ALLOWANCE_BYTES, SLAB_BYTES_MAX};
+pub use memory::{BATCH_BYTES, CONTEXT_ALLOWANCE_BYTES, COPIED_TOGETHER, SLAB_BYTES_MAX, copying};
 pub use mix::{Access, Chosen, Limits, Mix, MixError, layout_for};
 pub use plan::{Alternative, Plan, Predicted, Spill, Stage, Strategy};
 pub use problem::{Format, Problem, Purpose, Way};

@@ -15,6 +15,9 @@ pub const SLAB_BYTES_MAX: u64 = 1 << 20;
 /// Encoded chunks are read and written in batches of about this size.
 pub const BATCH_BYTES: u64 = 1 << 20;
 
+/// Objects that a thread copies at once.
+pub const COPIED_TOGETHER: u64 = 16;
+
 /// Workers for `threads`: half as many again, so that threads compute while others wait for the device. A single thread does
 /// everything itself.
 pub(crate) const fn workers(threads: u64) -> u64 {
@@ -114,6 +117,12 @@ pub(crate) fn stage(shape: &Shape, buffers: Buffers, order: &[u64]) -> Stage {
         parked: buffers.parked,
         memory_bytes: buffers.memory_bytes,
     }
+}
+
+/// Copying stored objects: how many threads, and the bytes of each one's buffer.
+pub fn copying(objects: u64, threads: u64, memory_bytes_max: u64) -> (u64, u64) {
+    let threads = threads.clamp(1, objects.div_ceil(COPIED_TOGETHER).max(1));
+    (threads, (memory_bytes_max / threads.saturating_mul(2)).clamp(1, BATCH_BYTES))
 }
 
 /// The stage that moves encoded chunks between objects on `threads`: a worker reads a batch into one buffer and gathers it for

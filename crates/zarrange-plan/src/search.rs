@@ -4,7 +4,7 @@ use zarrange_grid::{ChunkGrid, Dims, checked_bytes};
 
 use crate::cost::Model;
 use crate::error::PlanError;
-use crate::memory::{Buffers, End, Ends, Shape, regrouping, stage, workers};
+use crate::memory::{Buffers, End, Ends, Shape, copying, regrouping, stage, workers};
 use crate::order;
 use crate::plan::{Alternative, Plan, Predicted, Spill, Stage, Strategy};
 use crate::problem::{Problem, Purpose, Way};
@@ -214,8 +214,12 @@ impl<'p> Search<'p> {
     }
 
     fn copy(&self) -> Plan {
-        let objects = count(&self.problem.shape, self.problem.source.object());
-        self.finish(Way::Copy, Vec::new(), Vec::new(), 0, self.model.move_stored(objects))
+        let Problem { shape, source, threads, memory_bytes_max, .. } = self.problem;
+        let objects = count(shape, source.object());
+        let mut plan = self.finish(Way::Copy, Vec::new(), Vec::new(), 0, self.model.move_stored(objects));
+        let (threads, buffer_bytes) = copying(objects, *threads, *memory_bytes_max);
+        plan.predicted.peak_budget_bytes = threads.saturating_mul(buffer_bytes);
+        plan
     }
 
     /// Moving encoded chunks on as many threads as fit the memory.

@@ -6,17 +6,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use zarrange_array::{Array, ArrayError};
 use zarrange_grid::Dims;
 use zarrange_io::{Access, Extent, IoError, ReadRequest, Source, WriteRequest};
+use zarrange_plan::{COPIED_TOGETHER, copying};
 
 use crate::RechunkError;
-use crate::budget::Budget;
+use crate::budget::{Budget, Buffer};
 use crate::progress::Progress;
 use crate::report::{Counters, add};
-
-/// Objects are moved through buffers of at most this size.
-const BUFFER_BYTES_MAX: u64 = 1 << 20;
-
-/// Objects taken at once by a thread.
-const BATCH: u64 = 16;
 
 /// Copies every object of `source` that exists to its key in `target`.
 pub(crate) fn run(
@@ -27,18 +22,18 @@ pub(crate) fn run(
     progress: &dyn Progress,
 ) -> Result<(), RechunkError> {
     let count = source.objects().count();
-    let threads = threads.clamp(1, count.div_ceil(BATCH).max(1));
-    let buffer_bytes = (budget.max() / (2 * threads)).clamp(1, BUFFER_BYTES_MAX);
+    let (threads, buffer_bytes) = copying(count, threads, budget.max());
     let (next, failed) = (AtomicU64::new(0), AtomicBool::new(false));
     let work = || -> Result<(), RechunkError> {
-        let mut buffer = budget.take(buffer_bytes)?.data;
+        let Buffer { data: mut buffer, lease: _lease } = budget.take(buffer_bytes)?;
         let all = source.objects().all();
         loop {
-            let first = next.fetch_add(BATCH, Ordering::Relaxed);
+            let first = next.fetch_add(COPIED_TOGETHER, Ordering::Relaxed);
             if first >= count || failed.load(Ordering::Relaxed) {
                 return Ok(());
             }
-            let objects: Vec<Dims> = (first..count.min(first + BATCH)).map(|k| all.unravel(k)).collect();
+            let objects: Vec<Dims> =
+                (first..count.min(first + COPIED_TOGETHER)).map(|k| all.unravel(k)).collect();
             copy_batch((source, target), &objects, &mut buffer, counters)?;
             progress.advance(objects.iter().map(|object| source.objects().region(object).elements()).sum());
         }

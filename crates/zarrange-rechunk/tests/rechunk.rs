@@ -320,6 +320,8 @@ fn verification_has_a_peak_of_its_own() {
         let (moved, sampled, verified) = (run(Verify::None), run(Verify::Sample), run(Verify::Full));
         assert_eq!(moved.cost.strategy, strategy);
         assert_eq!(moved.verify_peak_budget_bytes, 0, "{strategy}");
+        let planned = moved.arrays[0].planned.as_ref().unwrap().peak_budget_bytes;
+        assert!((1..=planned).contains(&moved.cost.peak_budget_bytes), "{strategy}: {planned}, {moved:?}");
         for report in [sampled, verified] {
             assert_eq!(report.cost.peak_budget_bytes, moved.cost.peak_budget_bytes, "{strategy}");
             let peak = report.verify_peak_budget_bytes;
