@@ -14,6 +14,9 @@ use zarrs::plugin::ExtensionName as _;
 use crate::bytes::{inflate, is_size_preserving};
 use crate::{CodecError, ElementType, ShardCodec, pcodec};
 
+/// Elements that pcodec compresses together where the metadata does not say.
+const PCODEC_PART: u64 = 1 << 18;
+
 /// Where a codec stands in a list: 0 array to array, 1 array to bytes, 2 bytes to bytes.
 ///
 /// # Errors
@@ -31,8 +34,6 @@ pub fn codec_stage(codec: &MetadataV3) -> Result<u8, CodecError> {
 /// whatever the bytes ask for.
 #[derive(Debug)]
 pub(crate) struct Fallback {
-    /// The whole list, for encoding without shards.
-    chain: CodecChain,
     /// What is done to the array, in the order of the list.
     filters: Vec<Filter>,
     serializer: Serializer,
@@ -64,7 +65,12 @@ struct Filter {
 enum Serializer {
     /// One that makes no more than the array, whatever its bytes are.
     Zarrs(Arc<dyn ArrayToBytesCodecTraits>),
-    Pcodec(PcodecElementType),
+    /// Decoded here: so many elements at most are compressed together.
+    Pcodec {
+        codec: Arc<dyn ArrayToBytesCodecTraits>,
+        kind: PcodecElementType,
+        part: u64,
+    },
     Shards(Box<ShardCodec>),
 }
 
@@ -103,12 +109,9 @@ impl Fallback {
         let metadata = &codecs[filters.len()];
         let serializer = Serializer::new(metadata, &chain, &stored, element, depth)?;
         let bytes = serializer.encoded_representation(&stored).map_err(unsupported)?;
-        // Unknown codecs have no known bound; twice the size and 4 KiB is more than any real one needs.
-        let usual = chunk_bytes.saturating_mul(2).saturating_add(4096);
-        let encoded_bytes_max =
-            serializer.shards().map_or(usual, |shards| usual.max(shards.encoded_bytes_max()));
+        let encoded_bytes_max = serializer.encoded_bytes_max(&stored, chunk_bytes);
         let packers = packers(&chain, bytes, encoded_bytes_max).map_err(unsupported)?;
-        Ok(Self { chain, filters, serializer, stored, packers, encoded_bytes_max })
+        Ok(Self { filters, serializer, stored, packers, encoded_bytes_max })
     }
 
     /// The most bytes that are accepted for a chunk.
@@ -140,22 +143,8 @@ impl Fallback {
         copy(array, dst)
     }
 
+    /// Codec by codec: `zarrs`, given the whole list, would ask codecs how much they may make, and shards allocate for all of it.
     pub(crate) fn encode(&self, src: &[u8], dst: &mut [u8]) -> Result<usize, CodecError> {
-        let failed = |detail: String| CodecError::Encode { codec: "zarrs", bytes: src.len() as u64, detail };
-        if let Serializer::Shards(shards) = &self.serializer {
-            return self.encode_shards(shards, src, dst);
-        }
-        let Array { shape, data_type, fill } =
-            self.filters.first().map_or(&self.stored, |first| &first.unfiltered);
-        let bytes = ArrayBytes::new_flen(Cow::Borrowed(src));
-        let encoded = self.chain.encode(bytes, shape, data_type, fill, &CodecOptions::default());
-        let encoded = encoded.map_err(|e| failed(e.to_string()))?;
-        copy_out(&encoded, dst)
-    }
-
-    /// Encodes a chunk that is a shard, codec by codec: `zarrs` would allocate as much for each inner chunk as for its shard, at
-    /// every level.
-    fn encode_shards(&self, shards: &ShardCodec, src: &[u8], dst: &mut [u8]) -> Result<usize, CodecError> {
         let failed = |detail: String| CodecError::Encode { codec: "zarrs", bytes: src.len() as u64, detail };
         let options = CodecOptions::default();
         let mut array = ArrayBytes::new_flen(Cow::Borrowed(src));
@@ -163,19 +152,37 @@ impl Fallback {
             let encoded = codec.encode(array, shape, data_type, fill, &options);
             array = encoded.map_err(|e| failed(e.to_string()))?;
         }
-        let array = array.into_fixed().map_err(|e| failed(e.to_string()))?;
-        let fill = self.stored.fill.as_ne_bytes();
-        if self.packers.is_empty() {
-            return shards.encode(&array, dst, fill);
-        }
-        let mut bytes = vec![0; shards.encoded_bytes_max()];
-        let end = shards.encode(&array, &mut bytes, fill)?;
-        bytes.truncate(end);
-        let mut bytes = Cow::Owned(bytes);
-        for Packer { codec, .. } in &self.packers {
+        let Array { shape, data_type, fill } = &self.stored;
+        let mut bytes = match &self.serializer {
+            Serializer::Zarrs(codec) | Serializer::Pcodec { codec, .. } => {
+                codec.encode(array, shape, data_type, fill, &options).map_err(|e| failed(e.to_string()))?
+            }
+            Serializer::Shards(shards) => {
+                let (array, fill) =
+                    (array.into_fixed().map_err(|e| failed(e.to_string()))?, fill.as_ne_bytes());
+                if self.packers.is_empty() {
+                    return shards.encode(&array, dst, fill);
+                }
+                let mut bytes = vec![0; shards.encoded_bytes_max()];
+                let end = shards.encode(&array, &mut bytes, fill)?;
+                bytes.truncate(end);
+                Cow::Owned(bytes)
+            }
+        };
+        for Packer { codec, name, unpacked_bytes_max, .. } in &self.packers {
+            if bytes.len() > *unpacked_bytes_max {
+                let detail = format!(
+                    "{} bytes before {name}, not more than {unpacked_bytes_max} would be read",
+                    bytes.len()
+                );
+                return Err(failed(detail));
+            }
             bytes = codec.encode(bytes, &options).map_err(|e| failed(e.to_string()))?;
         }
-        copy_out(&bytes, dst)
+        let room = dst.len();
+        let room = dst.get_mut(..bytes.len()).ok_or_else(|| failed(format!("more than {room} bytes")))?;
+        room.copy_from_slice(&bytes);
+        Ok(bytes.len())
     }
 }
 
@@ -214,7 +221,8 @@ impl Serializer {
                     return Err(unsupported("pages of no elements".to_owned()));
                 }
                 let numbers = stored.data_type.codec_pcodec().map_err(|e| unsupported(e.to_string()))?;
-                Ok(Self::Pcodec(numbers.pcodec_element_type()))
+                let part = pages.and_then(serde_json::Value::as_u64).unwrap_or(PCODEC_PART);
+                Ok(Self::Pcodec { codec: codec.clone(), kind: numbers.pcodec_element_type(), part })
             }
             "sharding_indexed" => {
                 let shape: Vec<u64> = stored.shape.iter().map(|n| n.get()).collect();
@@ -230,6 +238,24 @@ impl Serializer {
         if let Self::Shards(shards) = self { Some(shards) } else { None }
     }
 
+    /// The most bytes that are accepted for a chunk of so many bytes, stored as `array`.
+    fn encoded_bytes_max(&self, array: &Array, chunk_bytes: usize) -> usize {
+        /// A part's type, mode, bins and state.
+        const PCODEC_PART_BYTES: usize = 256;
+        // Unknown codecs have no known bound; twice the size and 4 KiB is more than any real one needs.
+        let usual = chunk_bytes.saturating_mul(2).saturating_add(4096);
+        match self {
+            Self::Zarrs(_) => usual,
+            Self::Pcodec { part, .. } => {
+                let elements = array.shape.iter().fold(1, |n: u64, extent| n.saturating_mul(extent.get()));
+                usual.saturating_add(
+                    index(elements.div_ceil((*part).max(1))).saturating_mul(PCODEC_PART_BYTES),
+                )
+            }
+            Self::Shards(shards) => usual.max(shards.encoded_bytes_max()),
+        }
+    }
+
     /// What it makes of `array`. About those decoded here `zarrs` is not asked: it would list every page of numbers, and take each
     /// inner chunk to be as large as its shard.
     fn encoded_representation(&self, array: &Array) -> Result<BytesRepresentation, String> {
@@ -238,7 +264,7 @@ impl Serializer {
             Self::Zarrs(codec) => codec
                 .encoded_representation(&array.shape, &array.data_type, &array.fill)
                 .map_err(|e| e.to_string()),
-            Self::Pcodec(_) => Ok(BytesRepresentation::UnboundedSize),
+            Self::Pcodec { .. } => Ok(BytesRepresentation::UnboundedSize),
             Self::Shards(shards) => Ok(BytesRepresentation::BoundedSize(shards.encoded_bytes_max() as u64)),
         }
     }
@@ -250,7 +276,7 @@ impl Serializer {
                 let decoded = codec.decode(src, shape, data_type, fill, &CodecOptions::default());
                 copy(decoded.map_err(|e| CodecError::corrupt("zarrs", e.to_string()))?, dst)
             }
-            Self::Pcodec(kind) => pcodec::decode(*kind, &src, dst),
+            Self::Pcodec { kind, .. } => pcodec::decode(*kind, &src, dst),
             Self::Shards(shards) => shards.decode(&src, dst, array.fill.as_ne_bytes()),
         }
     }
@@ -304,17 +330,6 @@ fn packers(
 
 fn unbounded(codec: &str) -> String {
     format!("nothing is known about how much {codec:?} makes of its bytes")
-}
-
-/// Copies an encoded chunk to the start of `dst`, if it fits; its bytes.
-fn copy_out(encoded: &[u8], dst: &mut [u8]) -> Result<usize, CodecError> {
-    let (bytes, room) = (encoded.len(), dst.len());
-    let too_large = || {
-        let detail = format!("more than {room} bytes");
-        CodecError::Encode { codec: "zarrs", bytes: bytes as u64, detail }
-    };
-    dst.get_mut(..bytes).ok_or_else(too_large)?.copy_from_slice(encoded);
-    Ok(bytes)
 }
 
 /// Copies an array that has the size of `dst`.

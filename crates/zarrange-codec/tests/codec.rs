@@ -281,6 +281,21 @@ proptest! {
     }
 }
 
+/// Numbers that are compressed one by one take many times their own bytes: what is written can be read all the same.
+#[test]
+fn pcodec_of_tiny_parts() {
+    for outside in [None, Some(json!({"name": "zstd", "configuration": {"level": 1, "checksum": false}}))] {
+        let pcodec = json!({"name": "numcodecs.pcodec", "configuration": {
+            "level": 8, "mode_spec": "auto", "delta_spec": "auto", "paging_spec": "equal_pages_up_to",
+            "delta_encoding_order": null, "equal_pages_up_to": 1}});
+        let list = Value::Array([Some(pcodec), outside].into_iter().flatten().collect());
+        let chain = Chain::new(&codecs(&list), &element("uint16"), &[4000], &[0; 2]).unwrap();
+        let data = random_data("uint16", &[4000], 7, 0);
+        let encoded = encode(&chain, &data, &mut Scratch::new(&chain));
+        assert_eq!(decode(&chain, &encoded).unwrap(), data, "{list}");
+    }
+}
+
 /// What the C library writes with blosclz, our own decoder reads: long runs, near and far matches, noise, every shuffle; and
 /// damage never leads out of bounds.
 #[test]
