@@ -37,9 +37,7 @@ pub(crate) fn release(file: &File, offset: u64, bytes: u64) {
 /// Only ext4 is asked: it reserves room block by block while data is written, and writing into room that it has already takes
 /// a third less time. Others reserve in large steps by themselves, or would fill the room with zeros (tmpfs).
 pub(crate) fn reserve(file: &File, offset: u64, bytes: u64) -> bool {
-    /// `EXT4_SUPER_MAGIC`, of its predecessors too.
-    const EXT4: i64 = 0xef53;
-    let is_ext4 = || rustix::fs::fstatfs(file).is_ok_and(|fs| fs.f_type == EXT4);
+    let is_ext4 = || rustix::fs::fstatfs(file).is_ok_and(|fs| fs.f_type == libc::EXT4_SUPER_MAGIC);
     is_ext4() && rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, offset, bytes).is_ok()
 }
 

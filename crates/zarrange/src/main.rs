@@ -20,6 +20,7 @@ use crate::args::{Command, LightcurveCommand};
 fn main() -> ExitCode {
     let args = args::Args::of_process();
     backend::raise_descriptor_limit();
+    keep_zarrs_single();
     let outcome = match args.command {
         Command::Demo(args) => commands::demo::run(&args),
         Command::Rechunk(args) => commands::rechunk::run(*args),
@@ -37,6 +38,13 @@ fn main() -> ExitCode {
             ExitCode::from(if is_usage(&error) { 2 } else { 1 })
         }
     }
+}
+
+/// zarrs starts a thread for each processor when it is first used. None of them has anything to do: the engine's own threads
+/// call its codecs.
+fn keep_zarrs_single() {
+    // It fails only where the threads were started already.
+    let _ = rayon::ThreadPoolBuilder::new().num_threads(1).build_global();
 }
 
 /// One line: what, where, and what would be right. Causes are added where the text does not name them already.

@@ -165,6 +165,19 @@ impl Directory {
         }
     }
 
+    /// Whether this machine makes names in it, rather than a server.
+    pub(super) fn is_local(&self) -> bool {
+        const LOCAL: [libc::c_long; 6] = [
+            libc::EXT4_SUPER_MAGIC,
+            libc::XFS_SUPER_MAGIC,
+            libc::BTRFS_SUPER_MAGIC,
+            libc::F2FS_SUPER_MAGIC,
+            libc::TMPFS_MAGIC,
+            libc::OVERLAYFS_SUPER_MAGIC,
+        ];
+        rustix::fs::fstatfs(&self.root).is_ok_and(|fs| LOCAL.contains(&fs.f_type))
+    }
+
     /// An existing file to read.
     pub(super) fn file(&self, key: &str) -> Result<LocalFile, IoError> {
         let open = || rustix::fs::openat(&self.root, key, self.read_flags(), Mode::empty());

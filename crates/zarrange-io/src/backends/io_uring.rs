@@ -20,6 +20,7 @@ use rustix::fs::MemfdFlags;
 use self::machines::{Reads, Writes};
 use self::ring::{Local, Machine};
 use super::directory::{DESCRIPTOR_PATIENCE, DESCRIPTOR_PAUSE, Directory};
+use super::std_files::write_one;
 use crate::IoError;
 use crate::backend::{Backend, Extent, ReadRequest, Source, WriteRequest};
 
@@ -30,12 +31,16 @@ const DEPTH: u32 = 128;
 #[derive(Debug)]
 pub struct UringFiles {
     directory: Arc<Directory>,
+    /// Objects are created by the ring, many at once.
+    creates: bool,
 }
 
 impl UringFiles {
-    /// The files of `directory`.
-    pub const fn new(directory: Arc<Directory>) -> Self {
-        Self { directory }
+    /// The files of `directory`. Where a server makes them, many are created at once; here, where names of one directory are made
+    /// one after the other, the kernel threads that the ring hands this to would only wait for each other, and spin meanwhile.
+    pub fn new(directory: Arc<Directory>) -> Self {
+        let creates = !directory.is_local();
+        Self { directory, creates }
     }
 }
 
@@ -113,6 +118,11 @@ impl Backend for UringFiles {
     }
 
     fn write(&self, batch: &mut [WriteRequest<'_>]) {
-        drive(batch, &Writes::new(&self.directory));
+        if self.creates {
+            return drive(batch, &Writes::new(&self.directory));
+        }
+        for request in batch {
+            request.result = write_one(&self.directory, request);
+        }
     }
 }

@@ -67,7 +67,8 @@ fn is_lost<T>(key: &str, bytes: usize, result: &Result<T, IoError>) -> bool {
 }
 
 fn directory(path: &Path) -> UringFiles {
-    UringFiles::new(Arc::new(Directory::open(path, false).unwrap()))
+    // As where a server makes names: that is what runs in the ring.
+    UringFiles { creates: true, ..UringFiles::new(Arc::new(Directory::open(path, false).unwrap())) }
 }
 
 #[test]
