@@ -31,7 +31,7 @@ mod store;
 pub mod wrappers;
 pub mod zarrs;
 
-pub use advice::advise_huge_pages;
+pub use advice::HugePages;
 pub use backend::{
     Access, Backend, Change, Entry, Extent, Namespace, Object, ReadRequest, Source, WriteRequest,
 };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use zarrange_io::advise_huge_pages;
+use zarrange_io::HugePages;
 
 use crate::RechunkError;
 
@@ -41,10 +41,8 @@ impl Budget {
     pub fn take(self: &Arc<Self>, bytes: u64) -> Result<Buffer, RechunkError> {
         let lease = self.lease(bytes)?;
         let mut data = vec![0; zarrange_grid::index(bytes)];
-        if bytes >= HUGE_BYTES_MIN {
-            advise_huge_pages(&mut data);
-        }
-        Ok(Buffer { data, lease })
+        let pages = (bytes >= HUGE_BYTES_MIN).then(|| HugePages::ask(&mut data));
+        Ok(Buffer { data, lease, pages })
     }
 
     /// Room for `bytes` that somebody else allocates.
@@ -83,6 +81,8 @@ pub struct Buffer {
     pub data: Vec<u8>,
     /// Their place in the budget.
     pub lease: Lease,
+    /// What a large one is made of.
+    pub pages: Option<HugePages>,
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ pub(crate) fn run(
     let (threads, buffer_bytes) = copying(count, threads, budget.max());
     let (next, failed) = (AtomicU64::new(0), AtomicBool::new(false));
     let work = || -> Result<(), RechunkError> {
-        let Buffer { data: mut buffer, lease: _lease } = budget.take(buffer_bytes)?;
+        let Buffer { data: mut buffer, lease: _lease, .. } = budget.take(buffer_bytes)?;
         let all = source.objects().all();
         loop {
             let first = next.fetch_add(COPIED_TOGETHER, Ordering::Relaxed);

@@ -87,7 +87,7 @@ impl<'a> Sequencer<'a> {
         let mut leases = vec![budget.lease(open * ShardIndex::memory_bytes(codec.grid().count()))?];
         let mut spare = Vec::new();
         for _ in 0..stage.parked {
-            let Buffer { data, lease } = budget.take(stage.encoded_bytes)?;
+            let Buffer { data, lease, .. } = budget.take(stage.encoded_bytes)?;
             spare.push(data);
             leases.push(lease);
         }

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use zarrange_grid::{ChunkGrid, Dims, Layout, Region, Tile, index};
+use zarrange_io::HugePages;
 use zarrange_plan::Stage;
 
 use crate::RechunkError;
@@ -43,7 +44,9 @@ pub(crate) struct Pass<'a> {
 pub(crate) fn run(pass: &Pass<'_>) -> Result<(), RechunkError> {
     let (shared, _leases) = Shared::new(pass)?;
     std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..pass.stage.workers).map(|_| scope.spawn(|| shared.work())).collect();
+        let first = scope.spawn(|| shared.work(true));
+        let others = (1..pass.stage.workers).map(|_| scope.spawn(|| shared.work(false)));
+        let workers: Vec<_> = std::iter::once(first).chain(others).collect();
         for worker in workers {
             // A panic was noted as the job's error by the worker itself.
             let _ = worker.join();
@@ -103,6 +106,8 @@ struct Shared<'a> {
     pass: Pass<'a>,
     order: Dims,
     gate: Gate,
+    /// The memory of the tiles.
+    pages: Vec<HugePages>,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -120,7 +125,8 @@ impl<'a> Shared<'a> {
         let walk = TileWalk::new(tiles, grid(&stage.group)?, stage.sweep.map(index)).step_by(index(step));
         let tile_bytes = shape.iter().zip(&stage.tile).fold(item_bytes, |n, (s, w)| n * s.min(w));
         let slots = (0..stage.slots).map(|_| budget.take(tile_bytes)).collect::<Result<Vec<_>, _>>()?;
-        let (free, leases) = slots.into_iter().map(|Buffer { data, lease }| (data, lease)).unzip();
+        let pages = slots.iter().filter_map(|slot| slot.pages).collect();
+        let (free, leases) = slots.into_iter().map(|Buffer { data, lease, .. }| (data, lease)).unzip();
         let state = State { walk, active: VecDeque::new(), free, tickets: 0, error: None };
         let order = stage.order.as_slice().into();
         Ok((
@@ -128,6 +134,7 @@ impl<'a> Shared<'a> {
                 pass: *pass,
                 order,
                 gate: Gate::new(stage.threads),
+                pages,
                 state: Mutex::new(state),
                 changed: Condvar::new(),
             },
@@ -135,9 +142,13 @@ impl<'a> Shared<'a> {
         ))
     }
 
-    /// What each thread does until nothing is left.
-    fn work(&self) {
+    /// What each thread does until nothing is left. The `first` begins with the memory of the tiles, ahead of those that fill them.
+    fn work(&self, first: bool) {
         let guard = PanicGuard(self);
+        if first {
+            let _permit = self.gate.enter();
+            self.pages.iter().for_each(|pages| pages.populate());
+        }
         if let Err(error) = self.work_until_done() {
             self.fail(error);
         }
@@ -147,7 +158,7 @@ impl<'a> Shared<'a> {
     fn work_until_done(&self) -> Result<(), RechunkError> {
         let Pass { stage, fill, drain, budget, counters, progress, item_bytes, .. } = self.pass;
         let mut plain = budget.take(stage.plain_bytes)?;
-        let Buffer { data: encoded, lease: _lease } = budget.take(stage.encoded_bytes)?;
+        let Buffer { data: encoded, lease: _lease, .. } = budget.take(stage.encoded_bytes)?;
         let mut filler = fill.worker(budget)?;
         let mut drainer = drain.worker(budget, encoded)?;
         while let Some(task) = self.next() {
