@@ -33,13 +33,14 @@ impl HugePages {
         pages
     }
 
-    /// Gets their memory from the kernel as long as that is quick, and asks for small pages for the rest.
+    /// Gets their memory from the kernel as long as it is `wanted` and that is quick; where it is slow, asks for small pages for the
+    /// rest.
     ///
     /// A host that takes free memory of a virtual machine back takes whole huge pages, and has to find each of them anew. Of small
     /// pages many are still backed: with them a job that needs 800 MB was a fifth faster (`results/2026-11-21-one-writer`).
-    pub fn populate(self) {
+    pub fn populate(self, wanted: impl Fn() -> bool) {
         let mut slow = 0;
-        for page in 0..self.count {
+        for page in (0..self.count).take_while(|_| wanted()) {
             let begin = thread_time();
             if !self.advise(page, page + 1, Advice::LinuxPopulateWrite) {
                 return;
@@ -103,7 +104,7 @@ mod tests {
         for (bytes, count) in [(0, 0..1), (HUGE_BYTES - 1, 0..1), (5 * HUGE_BYTES, 4..6)] {
             let mut buffer: Vec<u8> = (0..bytes).map(|k| k.to_le_bytes()[0]).collect();
             let pages = HugePages::ask(&mut buffer);
-            pages.populate();
+            pages.populate(|| true);
             assert!(count.contains(&pages.count), "{bytes} bytes hold {} huge pages", pages.count);
             assert!(buffer.iter().enumerate().all(|(k, byte)| *byte == k.to_le_bytes()[0]), "{bytes}");
             let within = buffer.as_ptr_range();

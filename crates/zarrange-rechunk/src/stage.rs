@@ -147,7 +147,7 @@ impl<'a> Shared<'a> {
         let guard = PanicGuard(self);
         if first {
             let _permit = self.gate.enter();
-            self.pages.iter().for_each(|pages| pages.populate());
+            self.pages.iter().for_each(|pages| pages.populate(|| self.lock().error.is_none()));
         }
         if let Err(error) = self.work_until_done() {
             self.fail(error);
