@@ -22,6 +22,12 @@ pub enum CodecError {
         /// Bytes of a chunk.
         expected: u64,
     },
+    /// The chunk decodes to more than there is room for; how much more is not known, for decoding ended there.
+    #[error("{codec}: decodes to more bytes than the metadata says")]
+    TooLong {
+        /// Name of the codec.
+        codec: &'static str,
+    },
     /// The chunk cannot be encoded.
     #[error("{codec}: cannot encode {bytes} bytes: {detail}")]
     Encode {
@@ -56,5 +62,13 @@ pub enum CodecError {
 impl CodecError {
     pub(crate) fn corrupt(codec: &'static str, detail: impl Into<String>) -> Self {
         Self::Corrupt { codec, detail: detail.into() }
+    }
+
+    /// An error if a chunk decodes to another size than the expected one.
+    pub(crate) fn check_size(codec: &'static str, bytes: usize, expected: usize) -> Result<(), Self> {
+        if bytes == expected {
+            return Ok(());
+        }
+        Err(Self::Size { codec, bytes: bytes as u64, expected: expected as u64 })
     }
 }

@@ -8,8 +8,9 @@
 //! Owned here: the bytes of a chunk. Not known here: files (the shard codec says which ranges it needs, the caller
 //! fetches them) and plans.
 //!
-//! The common codecs (bytes, transpose, zstd, blosc, gzip, crc32c, `sharding_indexed`) call their C or Rust libraries
-//! directly with warm contexts and write into the caller's buffers. A list with anything else goes through `zarrs`, except for
+//! The common lists (bytes, transpose, zstd, blosc, gzip, crc32c, `sharding_indexed`) call their C or Rust libraries
+//! directly with warm contexts and write into the caller's buffers. Lists of any length, with the codecs of numcodecs, are run as
+//! steps from bytes to bytes, between two buffers of the thread. A list with anything else goes through `zarrs`, except for
 //! what can decode to more bytes than a chunk has. Rejected: `zarrs` for all of it, which allocates whatever stored bytes ask
 //! for, copies, and makes fresh contexts for each chunk.
 
@@ -19,17 +20,20 @@ mod chain;
 mod element;
 mod error;
 mod fallback;
+mod numpy;
 mod pcodec;
 mod rates;
 mod scratch;
 mod shard;
 mod slice;
+mod steps;
 
 pub use array::ArrayCodec;
 pub use chain::Chain;
 pub use element::{ElementType, same_values};
 pub use error::CodecError;
 pub use fallback::codec_stage;
+pub use numpy::{NumpyType, Order};
 pub use rates::Rates;
 pub use scratch::Scratch;
 pub use shard::{ShardCodec, ShardIndex};
