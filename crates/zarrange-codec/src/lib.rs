@@ -36,7 +36,7 @@ pub use fallback::codec_stage;
 pub use numpy::{NumpyType, Order};
 pub use rates::Rates;
 pub use scratch::Scratch;
-pub use shard::{ShardCodec, ShardIndex};
+pub use shard::{ShardCodec, ShardIndex, ShardLayout};
 pub use slice::SliceCodec;
 /// The metadata of one codec, as `zarr.json` lists it.
 pub use zarrs::metadata::v3::MetadataV3 as CodecMetadata;
