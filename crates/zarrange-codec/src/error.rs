@@ -28,6 +28,14 @@ pub enum CodecError {
         /// Name of the codec.
         codec: &'static str,
     },
+    /// The elements of the chunk need more memory than the caller allows; with more they may be decoded.
+    #[error("its elements take at least {bytes} bytes of memory, not more than {bytes_max} are allowed")]
+    Memory {
+        /// Bytes that they need at least.
+        bytes: u64,
+        /// Bytes that are allowed.
+        bytes_max: u64,
+    },
     /// The chunk cannot be encoded.
     #[error("{codec}: cannot encode {bytes} bytes: {detail}")]
     Encode {

@@ -5,6 +5,9 @@
 //! shard lie, without reading them, a [`SliceCodec`] where slices of an uncompressed chunk do. [`ArrayCodec`] is how an array is stored: one of
 //! the three.
 //!
+//! Elements without a fixed size have a [`VariableChain`] and a [`VariableCodec`], which decode to a [`Variable`] within the memory
+//! that the caller allows.
+//!
 //! Owned here: the bytes of a chunk. Not known here: files (the shard codec says which ranges it needs, the caller
 //! fetches them) and plans.
 //!
@@ -27,6 +30,7 @@ mod scratch;
 mod shard;
 mod slice;
 mod steps;
+mod variable;
 
 pub use array::ArrayCodec;
 pub use chain::Chain;
@@ -38,5 +42,6 @@ pub use rates::Rates;
 pub use scratch::Scratch;
 pub use shard::{ShardCodec, ShardIndex, ShardLayout};
 pub use slice::SliceCodec;
+pub use variable::{Variable, VariableChain, VariableCodec, VariableKind};
 /// The metadata of one codec, as `zarr.json` lists it.
 pub use zarrs::metadata::v3::MetadataV3 as CodecMetadata;

@@ -9,6 +9,7 @@ mod arithmetic;
 mod bits;
 mod compile;
 pub(crate) mod config;
+mod growing;
 mod lanes;
 mod number;
 mod run;
@@ -21,10 +22,10 @@ use zarrs::metadata::v3::MetadataV3;
 use crate::rates::PLAIN;
 use crate::scratch::Work;
 use crate::steps::compile::Compiler;
-pub(crate) use crate::steps::compile::stage;
+pub(crate) use crate::steps::compile::{byte, stage};
 use crate::steps::run::Run;
 use crate::steps::step::{Flow, Size, Step};
-use crate::{CodecError, ElementType, Rates};
+use crate::{CodecError, ElementType, NumpyType, Rates};
 
 /// A codec list as steps, in the order in which a chunk is encoded.
 #[derive(Debug)]
@@ -54,7 +55,13 @@ impl Steps {
 
     /// The steps of `codecs`, all from bytes to bytes, for at most `bytes_max`; `None` if not every codec of the list is known here.
     pub(crate) fn of_bytes(codecs: &[MetadataV3], bytes_max: usize) -> Option<Result<Self, CodecError>> {
-        Compiler::of_bytes(bytes_max).compile(codecs).transpose()
+        Compiler::of_bytes(byte(), bytes_max).compile(codecs).transpose()
+    }
+
+    /// The steps of `codecs`, all from bytes to bytes, for any number of `elements`; `None` if not every codec of the list is known
+    /// here.
+    pub(crate) fn of_any(codecs: &[MetadataV3], elements: NumpyType) -> Option<Result<Self, CodecError>> {
+        Compiler::of_bytes(elements, usize::MAX).compile(codecs).transpose()
     }
 
     pub(crate) const fn is_empty(&self) -> bool {
@@ -83,6 +90,11 @@ impl Steps {
     pub(crate) fn context_bytes(&self) -> usize {
         let of = |stage: &Stage| stage.step.context_bytes(stage.unencoded.max);
         self.stages.iter().map(of).fold(0, usize::saturating_add)
+    }
+
+    /// As [`Self::context_bytes`], for chunks of `bytes`.
+    pub(crate) fn context_bytes_for(&self, bytes: usize) -> usize {
+        self.stages.iter().map(|stage| stage.step.context_bytes(bytes)).fold(0, usize::saturating_add)
     }
 
     pub(crate) fn rates(&self) -> Rates {
@@ -123,21 +135,27 @@ impl Steps {
     }
 
     /// Encodes `src` into the start of `dst`, which has room for all that the last step makes; the number of bytes written.
-    pub(crate) fn encode(
+    pub(crate) fn encode(&self, src: &[u8], dst: &mut [u8], work: &mut Work) -> Result<usize, CodecError> {
+        let room = |k| self.stages.get(k + 1).map_or(self.encoded, |next: &Stage| next.unencoded).max;
+        self.encode_into(src, dst, work, room)
+    }
+
+    /// As [`Self::encode`], with `room` for what step `k` makes.
+    fn encode_into(
         &self,
         src: &[u8],
         dst: &mut [u8],
         Work { contexts, buffers }: &mut Work,
+        room: impl Fn(usize) -> usize,
     ) -> Result<usize, CodecError> {
         let mut run = Run::new(src, dst, buffers);
         for (k, Stage { step, .. }) in self.stages.iter().enumerate() {
-            let encoded = self.stages.get(k + 1).map_or(self.encoded, |next| next.unencoded);
             let last = self.stages[k + 1..].iter().all(|stage| stage.step.encode_flow() != Flow::Copy);
             match step.encode_flow() {
                 Flow::None | Flow::Narrow => {}
                 Flow::InPlace => step.change(run.bytes_mut(last))?,
                 Flow::Append => run.append(last, &step.sum(run.bytes())),
-                Flow::Copy => run.copy(last, encoded.max, |src, dst| step.encode(src, dst, contexts))?,
+                Flow::Copy => run.copy(last, room(k), |src, dst| step.encode(src, dst, contexts))?,
             }
         }
         Ok(run.finish())

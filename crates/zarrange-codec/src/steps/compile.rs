@@ -43,6 +43,9 @@ const SHUFFLED_BYTES_MAX: usize = 1 << 20;
 
 /// Where a codec that is known here stands in a list: 0 array to array, 1 array to bytes, 2 bytes to bytes.
 pub(crate) fn stage(codec: &MetadataV3) -> Option<u8> {
+    if crate::variable::is_serializer(codec.name()) {
+        return Some(1);
+    }
     let name = known(codec.name())?;
     Some(if FILTERS.contains(&name) {
         0
@@ -93,12 +96,13 @@ impl Compiler {
         })
     }
 
-    pub(crate) fn of_bytes(bytes_max: usize) -> Self {
+    /// For at most so many bytes, the elements of which matter to codecs that would ask an array for them.
+    pub(crate) fn of_bytes(elements: NumpyType, bytes_max: usize) -> Self {
         Self {
             stages: Vec::new(),
             size: Size { max: bytes_max, exact: false },
             shape: Vec::new(),
-            elements: byte(),
+            elements,
             unit: 1,
             is_array: false,
             bounded: bytes_max < usize::MAX,
@@ -292,6 +296,6 @@ impl Compiler {
 }
 
 /// The elements of bytes.
-fn byte() -> NumpyType {
+pub(crate) fn byte() -> NumpyType {
     NumpyType::new(b'u', 1, Order::None)
 }

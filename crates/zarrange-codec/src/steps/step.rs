@@ -143,6 +143,11 @@ impl Step {
         Ok(Size { max, exact })
     }
 
+    /// The most bytes that it makes of at most so many.
+    pub(crate) fn encoded_bytes_max(&self, bytes_max: usize) -> usize {
+        self.encoded_size(Size { max: bytes_max, exact: false }).map_or(usize::MAX, |size| size.max)
+    }
+
     /// Changes bytes where they are.
     pub(crate) fn change(&self, bytes: &mut [u8]) -> Result<(), CodecError> {
         whole(self.name(), bytes.len(), self.units().0)?;

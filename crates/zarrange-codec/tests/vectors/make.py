@@ -44,7 +44,7 @@ def numbers(kind, count):
 DATA = {kind: numbers(kind, 8) for kind in TYPES}
 DATA["ramp"] = numbers("i4", 530)
 DATA["noise"] = numbers("u8", 40)
-DATA["waves"] = (np.sin(np.arange(90) / 9) * 300).astype("f4")
+DATA["waves"] = (np.sin(np.arange(77) / 9) * 300).astype("f4")
 DATA["flags"] = numbers("b1", 603)
 DATA["odd"] = numbers("u1", 111)
 # What C leaves undefined, where numpy always gives the same.
@@ -180,8 +180,29 @@ add("waves", [{"id": "fixedscaleoffset", "offset": 0, "scale": 8, "dtype": "<f4"
 add("ramp", [{"id": "astype", "decode_dtype": ">i4", "encode_dtype": ">i8"}, {"id": "shuffle", "elementsize": 8}, {"id": "crc32c"}, {"id": "crc32"}], order=">")
 add("flags", [{"id": "packbits"}, {"id": "delta", "dtype": "u1"}, {"id": "jenkins_lookup3"}])
 
+# Text and bytes, 3 * 4 of them, in C order and in that of Fortran.
+texts = ["" if k % 5 == 0 else "αβγδ"[k % 4] * k + str(k) for k in range(12)]
+variable = []
+for order, kind in itertools.product("CF", ["utf8", "bytes"]):
+    items = texts if kind == "utf8" else [item.encode("utf-16") for item in texts]
+    array = np.array(items, object).reshape(3, 4).copy(order)
+    for codecs in [[], [{"id": "zlib", "level": 9}, {"id": "crc32"}], [{"id": "blosc", "clevel": 1}]]:
+        codecs = [{"id": "vlen-" + kind}, *codecs]
+        encoded = array
+        for codec in codecs:
+            encoded = numcodecs.get_codec(codec).encode(encoded)
+        variable.append({"order": order, "codecs": codecs, "items": [text(np.frombuffer(item.encode() if kind == "utf8" else item, "u1")) for item in items], "encoded": text(np.frombuffer(ensure_bytes(encoded), "u1"))})
+for astype in ["u1", "<i2", ">u4"]:
+    codec = {"id": "categorize", "labels": texts[1:5], "dtype": "O", "astype": astype}
+    made = numcodecs.get_codec(codec)
+    encoded = made.encode(np.array(texts, object))
+    decoded = [str(item) for item in made.decode(encoded)]
+    codecs = [codec, {"id": "shuffle", "elementsize": np.dtype(astype).itemsize}]
+    encoded = numcodecs.get_codec(codecs[1]).encode(encoded)
+    variable.append({"order": "C", "codecs": codecs, "items": [text(np.frombuffer(item.encode(), "u1")) for item in decoded], "encoded": text(encoded)})
+
 lines = [json.dumps(entry, separators=(",", ":")) for entry in entries]
 kinds = {data: {"type": NAMES[array.dtype.kind + str(array.dtype.itemsize)], "bytes": text(array)} for data, array in DATA.items()}
-out = '{"data":' + json.dumps(kinds, separators=(",", ":")) + ',\n"entries":[\n' + ",\n".join(lines) + "\n]}\n"
+out = '{"data":' + json.dumps(kinds, separators=(",", ":")) + ',\n"entries":[\n' + ",\n".join(lines) + '\n],"variable":[\n' + ",\n".join(json.dumps(entry, separators=(",", ":")) for entry in variable) + "\n]}\n"
 pathlib.Path(__file__).with_name("numcodecs.json").write_text(out)
 print(len(entries), "entries,", len(out), "bytes")
