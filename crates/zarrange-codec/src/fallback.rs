@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use zarrange_grid::{checked_bytes, index};
 use zarrs::array::codec::{PcodecDataTypeExt as _, PcodecElementType};
-use zarrs::array::{ArrayBytes, BytesRepresentation, Codec, CodecChain, CodecOptions, DataType, FillValue};
+use zarrs::array::{ArrayBytes, BytesRepresentation, Codec, CodecOptions, DataType, FillValue};
 use zarrs::array::{ArrayToArrayCodecTraits, ArrayToBytesCodecTraits};
 use zarrs::metadata::v3::MetadataV3;
 use zarrs::plugin::ExtensionName as _;
@@ -25,12 +25,22 @@ pub fn codec_stage(codec: &MetadataV3) -> Result<u8, CodecError> {
     if let Some(stage) = steps::stage(codec) {
         return Ok(stage);
     }
-    match Codec::from_metadata(codec) {
-        Ok(Codec::ArrayToArray(_)) => Ok(0),
-        Ok(Codec::ArrayToBytes(_)) => Ok(1),
-        Ok(Codec::BytesToBytes(_)) => Ok(2),
-        Err(e) => Err(CodecError::Unsupported { codecs: codec.name().to_owned(), detail: e.to_string() }),
+    // Its inner codecs need not be known to `zarrs`.
+    if codec.name() == SHARDS {
+        return Ok(1);
     }
+    match from_zarrs(codec)? {
+        Codec::ArrayToArray(_) => Ok(0),
+        Codec::ArrayToBytes(_) => Ok(1),
+        Codec::BytesToBytes(_) => Ok(2),
+    }
+}
+
+const SHARDS: &str = "sharding_indexed";
+
+fn from_zarrs(codec: &MetadataV3) -> Result<Codec, CodecError> {
+    Codec::from_metadata(codec)
+        .map_err(|e| CodecError::Unsupported { codecs: codec.name().to_owned(), detail: e.to_string() })
 }
 
 /// A chain that `zarrs` runs, apart from the codecs that can make more of their bytes than a chunk has: `zarrs` would allocate
@@ -96,13 +106,17 @@ impl Fallback {
             return Err(unsupported(detail));
         }
         let at = stages.iter().take_while(|stage| **stage < 2).count();
-        let chain = CodecChain::from_metadata(&codecs[..at]).map_err(|e| unsupported(e.to_string()))?;
+        let ([before @ .., metadata], [filtered @ .., 1]) = (&codecs[..at], &stages[..at]) else {
+            return Err(unsupported("there is no codec from array to bytes".to_owned()));
+        };
+        if filtered.contains(&1) {
+            return Err(unsupported("there is more than one codec from array to bytes".to_owned()));
+        }
         let shape = shape.iter().map(|n| NonZeroU64::new(*n)).collect::<Option<Vec<_>>>();
         let shape = shape.ok_or_else(|| unsupported("a chunk dimension is zero".to_owned()))?;
         let chunk = Array { shape, data_type: element.zarrs.clone(), fill: FillValue::from(fill) };
-        let (filters, stored) = filters(&chain, chunk).map_err(unsupported)?;
-        let metadata = &codecs[filters.len()];
-        let serializer = Serializer::new(metadata, &chain, &stored, element, depth)?;
+        let (filters, stored) = filters(before, chunk)?;
+        let serializer = Serializer::new(metadata, &stored, element, depth)?;
         let bytes = serializer.encoded_representation(&stored).map_err(unsupported)?;
         let bytes_max = serializer.encoded_bytes_max(&stored, chunk_bytes);
         // Another writer may take a little more than `zarrs` would.
@@ -231,16 +245,23 @@ impl Array {
 impl Serializer {
     fn new(
         metadata: &MetadataV3,
-        chain: &CodecChain,
         stored: &Array,
         element: &ElementType,
         depth: usize,
     ) -> Result<Self, CodecError> {
         let unsupported =
             |detail: String| CodecError::Unsupported { codecs: metadata.name().to_owned(), detail };
-        let codec = chain.array_to_bytes_codec();
+        if metadata.name() == SHARDS {
+            let shape: Vec<u64> = stored.shape.iter().map(|n| n.get()).collect();
+            let element = stored.element(element)?;
+            let shards = ShardCodec::new(metadata, &element, &shape, stored.fill.as_ne_bytes(), depth)?;
+            return Ok(Self::Shards(Box::new(shards)));
+        }
+        let Codec::ArrayToBytes(codec) = from_zarrs(metadata)? else {
+            return Err(unsupported("not a codec from array to bytes".to_owned()));
+        };
         match &*codec.name_v3().unwrap_or_default() {
-            "bytes" | "packbits" => Ok(Self::Zarrs(codec.clone())),
+            "bytes" | "packbits" => Ok(Self::Zarrs(codec)),
             "numcodecs.pcodec" => {
                 let pages = metadata.configuration().and_then(|c| c.get("equal_pages_up_to"));
                 if pages.is_some_and(|n| n.as_u64() == Some(0)) {
@@ -248,13 +269,7 @@ impl Serializer {
                 }
                 let numbers = stored.data_type.codec_pcodec().map_err(|e| unsupported(e.to_string()))?;
                 let part = pages.and_then(serde_json::Value::as_u64).unwrap_or(PCODEC_PART);
-                Ok(Self::Pcodec { codec: codec.clone(), kind: numbers.pcodec_element_type(), part })
-            }
-            "sharding_indexed" => {
-                let shape: Vec<u64> = stored.shape.iter().map(|n| n.get()).collect();
-                let element = stored.element(element)?;
-                let shards = ShardCodec::new(metadata, &element, &shape, stored.fill.as_ne_bytes(), depth)?;
-                Ok(Self::Shards(Box::new(shards)))
+                Ok(Self::Pcodec { codec, kind: numbers.pcodec_element_type(), part })
             }
             name => Err(unsupported(unbounded(name))),
         }
@@ -308,13 +323,18 @@ impl Serializer {
     }
 }
 
-/// The codecs from arrays to arrays of `chain`, the first of which gets `array`; and what the last makes of it.
-fn filters(chain: &CodecChain, mut array: Array) -> Result<(Vec<Filter>, Array), String> {
+/// The `codecs` from arrays to arrays, the first of which gets `array`; and what the last makes of it.
+fn filters(codecs: &[MetadataV3], mut array: Array) -> Result<(Vec<Filter>, Array), CodecError> {
     let mut filters = Vec::new();
-    for codec in chain.array_to_array_codecs() {
+    for metadata in codecs {
+        let unsupported =
+            |detail: String| CodecError::Unsupported { codecs: metadata.name().to_owned(), detail };
+        let Codec::ArrayToArray(codec) = from_zarrs(metadata)? else {
+            return Err(unsupported("not a codec from array to array".to_owned()));
+        };
         let encoded = codec.encoded_representation(&array.shape, &array.data_type, &array.fill);
-        let (shape, data_type, fill) = encoded.map_err(|e| e.to_string())?;
-        filters.push(Filter { codec: codec.clone(), unfiltered: array });
+        let (shape, data_type, fill) = encoded.map_err(|e| unsupported(e.to_string()))?;
+        filters.push(Filter { codec, unfiltered: array });
         array = Array { shape, data_type, fill };
     }
     Ok((filters, array))
