@@ -34,6 +34,7 @@ fn encode(chain: &Chain, chunk: &[u8], scratch: &mut Scratch) -> Result<Vec<u8>,
     Ok(encoded)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "most are made where they are passed")]
 fn codec(name: &str, configuration: Value) -> Value {
     json!({"name": name, "configuration": configuration})
 }
@@ -210,7 +211,7 @@ fn streams_end_as_in_python() {
         match (decode(&chain, &stored, &mut Scratch::new(&chain)), expected) {
             (Ok(chunk), Ok(expected)) => assert_eq!(chunk, expected, "{codec} {after:?}"),
             (Err(error), Err(expected)) => {
-                assert!(error.to_string().contains(expected), "{codec} {after:?}: {error}")
+                assert!(error.to_string().contains(expected), "{codec} {after:?}: {error}");
             }
             (result, expected) => panic!("{codec} {after:?}: {result:?} instead of {expected:?}"),
         }

@@ -59,9 +59,12 @@ const PRESET_DEFAULT: u32 = 6;
 const PRESET_MAX: u32 = 9;
 const EXTREME: u32 = 1 << 31;
 
-/// Dictionaries are this large at least, and at most where a header says how large (65 MiB are those of the highest preset).
+/// Dictionaries are this large at least, and at most what the highest preset makes them.
 const DICTIONARY_MIN: u32 = 4096;
-const DICTIONARY_MEMORY_MAX: u64 = 80 << 20;
+const DICTIONARY_MAX: u64 = 64 << 20;
+
+/// What the decoder takes apart from its dictionary.
+const DECODER_BYTES: u64 = 1 << 20;
 
 /// What the library takes apart from dictionaries.
 const FIXED_BYTES: usize = 4 << 20;
@@ -97,9 +100,12 @@ impl Lzma {
     /// Memory inside the library for a chunk of `bytes`: decoding fills a dictionary up to the size of the chunk, encoding tables of
     /// eleven times the dictionary, which is not larger than the chunk.
     pub(crate) fn context_bytes(&self, bytes: usize) -> usize {
-        let dictionary = self.filters.iter().map(Filter::dictionary_bytes).max().unwrap_or(0);
-        let dictionary = bytes.min(usize::try_from(dictionary).unwrap_or(usize::MAX));
+        let dictionary = bytes.min(usize::try_from(self.dictionary_bytes()).unwrap_or(usize::MAX));
         FIXED_BYTES.saturating_add(dictionary.saturating_mul(12))
+    }
+
+    fn dictionary_bytes(&self) -> u32 {
+        self.filters.iter().map(Filter::dictionary_bytes).max().unwrap_or(0)
     }
 
     pub(crate) fn is_fast(&self) -> bool {
@@ -108,11 +114,14 @@ impl Lzma {
 
     pub(crate) fn decode(&self, src: &[u8], dst: &mut [u8]) -> Result<usize, CodecError> {
         let (mut rest, mut written) = (src, 0);
+        // A header says how large the dictionary is: as large as the metadata says, or the chunk. Only what is used of it is touched.
+        let dictionary = u64::from(self.dictionary_bytes()).max(dst.len() as u64).min(DICTIONARY_MAX);
+        let memory = dictionary + DECODER_BYTES;
         loop {
             let stream = match self.format {
-                Format::Auto => Stream::new_auto_decoder(DICTIONARY_MEMORY_MAX, 0),
-                Format::Xz => Stream::new_stream_decoder(DICTIONARY_MEMORY_MAX, 0),
-                Format::Alone => Stream::new_lzma_decoder(DICTIONARY_MEMORY_MAX),
+                Format::Auto => Stream::new_auto_decoder(memory, 0),
+                Format::Xz => Stream::new_stream_decoder(memory, 0),
+                Format::Alone => Stream::new_lzma_decoder(memory),
                 // Nothing refers to what was before the chunk.
                 Format::Raw => {
                     filter_chain(&self.filters, dst.len()).and_then(|f| Stream::new_raw_decoder(&f))
@@ -340,7 +349,9 @@ fn decode_stream(mut stream: Stream, src: &[u8], dst: &mut [u8]) -> Result<(usiz
 
 fn describe(error: Error) -> String {
     match error {
-        Error::MemLimit => format!("its dictionary takes more than {DICTIONARY_MEMORY_MAX} bytes"),
+        Error::MemLimit => {
+            "its dictionary is larger than the chunk, and than its preset or filters make it".to_owned()
+        }
         error => error.to_string(),
     }
 }
