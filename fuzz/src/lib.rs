@@ -8,6 +8,7 @@ pub mod chain;
 pub mod metadata;
 pub mod plan;
 pub mod shard_index;
+pub mod variable;
 
 use arbitrary::Unstructured;
 use zarrange_codec::{CodecMetadata, ElementType};

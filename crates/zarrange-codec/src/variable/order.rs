@@ -16,13 +16,14 @@ pub(crate) struct StoredOrder {
 impl StoredOrder {
     /// C order, for chunks of `shape`, of which the size does not overflow.
     pub(crate) fn c_order(shape: &[u64]) -> Self {
-        let mut stride = 1;
+        let mut stride = 1usize;
         let mut axes: Vec<_> = shape
             .iter()
             .rev()
             .map(|extent| {
                 let axis = (index(*extent), stride);
-                stride *= index(*extent);
+                // Only of chunks without elements can it be too large.
+                stride = stride.saturating_mul(index(*extent));
                 axis
             })
             .collect();
