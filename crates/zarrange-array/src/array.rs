@@ -1,16 +1,13 @@
 //! An array: its metadata understood.
 
-use std::sync::Arc;
-
-use serde_json::Value;
 use zarrange_codec::{ArrayCodec, Chain, CodecMetadata, ElementType, SliceCodec};
 use zarrange_grid::{ChunkGrid, checked_bytes};
 use zarrange_io::Store;
-use zarrs::array::{ArrayMetadata, CodecChain, DataType};
-use zarrs::metadata::v3::ArrayMetadataV3;
 
 use crate::ArrayError;
-use crate::document::{Document, Layout, check_item_bytes};
+use crate::document::{Document, Layout, codec_metadata};
+use crate::fill;
+use crate::json::Json;
 use crate::keys::KeyEncoding;
 
 /// A Zarr array of a store.
@@ -48,6 +45,8 @@ pub struct Elements {
     pub units: ChunkGrid,
     /// The chunk layout, as it would be written.
     pub layout: Layout,
+    /// The stored chunks are not encoded by the codecs of `layout`: only decoded and encoded anew are they what it says.
+    pub foreign_encoding: bool,
 }
 
 impl Elements {
@@ -84,7 +83,7 @@ impl Array {
         if document.get("storage_transformers").as_array().is_some_and(|t| !t.is_empty()) {
             return Err(wrong("storage transformers are not supported".to_owned()));
         }
-        check_members(&document).map_err(wrong)?;
+        check_members(&document, shape.len()).map_err(wrong)?;
         let contents = contents(&document, &grid).map_err(wrong)?;
         if let Contents::Elements(elements) = &contents {
             checked_bytes(&shape, elements.item_bytes() as u64).map_err(shape_error)?;
@@ -107,8 +106,8 @@ impl Array {
     pub fn sliced(&self, slice: &[u64]) -> Result<Option<Elements>, ArrayError> {
         let location = self.metadata_location();
         let Contents::Elements(elements) = &self.contents else { return Ok(None) };
-        let Elements { layout, element, fill, .. } = &**elements;
-        if layout.shard.is_some() {
+        let Elements { layout, element, fill, foreign_encoding, .. } = &**elements;
+        if layout.shard.is_some() || *foreign_encoding {
             return Ok(None);
         }
         let units = ChunkGrid::new(self.grid.array_shape(), slice)
@@ -117,7 +116,7 @@ impl Array {
             .map_err(|e| ArrayError::Metadata { location, detail: e.to_string() })?;
         let (element, fill, layout) = (element.clone(), fill.clone(), layout.clone());
         let codec = codec.map(ArrayCodec::Slices);
-        Ok(codec.map(|codec| Elements { element, fill, codec, units, layout }))
+        Ok(codec.map(|codec| Elements { element, fill, codec, units, layout, foreign_encoding: false }))
     }
 
     /// Reads its elements like this from now on.
@@ -198,8 +197,8 @@ fn metadata_location(store: &Store, zarr_format: u8) -> String {
     format!("{}/{}", store.label(), if zarr_format == 2 { ".zarray" } else { "zarr.json" })
 }
 
-/// Members that the specification does not name must say that they need not be understood.
-fn check_members(document: &Document) -> Result<(), String> {
+/// Members that the specification does not name must say that they need not be understood; those that it names must fit.
+fn check_members(document: &Document, rank: usize) -> Result<(), String> {
     const KNOWN: [&str; 11] = [
         "zarr_format",
         "node_type",
@@ -213,65 +212,75 @@ fn check_members(document: &Document) -> Result<(), String> {
         "storage_transformers",
         "dimension_names",
     ];
-    let may_ignore = |value: &Value| value.get("must_understand") == Some(&Value::Bool(false));
-    match document
-        .members()
-        .iter()
-        .find(|(name, value)| !KNOWN.contains(&name.as_str()) && !may_ignore(value))
-    {
-        Some((name, _)) => Err(format!("member {name:?} is not known, and must be understood")),
-        None => Ok(()),
+    let may_ignore = |value: &Json| value.get("must_understand") == Some(&Json::Bool(false));
+    let unknown = |(name, value): &(&String, &Json)| !KNOWN.contains(&name.as_str()) && !may_ignore(value);
+    if let Some((name, _)) = document.members().iter().find(unknown) {
+        return Err(format!("member {name:?} is not known, and must be understood"));
     }
-}
-
-/// The codecs and data type, through zarrs.
-fn contents(document: &Document, grid: &ChunkGrid) -> Result<Contents, String> {
-    let metadata: ArrayMetadataV3 =
-        serde_json::from_value(Value::Object(document.members().clone())).map_err(|e| e.to_string())?;
-    let (data_type, codecs) = (metadata.data_type.clone(), metadata.codecs.clone());
-    let known = DataType::from_metadata(&data_type)
-        .and_then(|data_type| CodecChain::from_metadata(&codecs).map(|_| data_type));
-    match known {
-        Ok(data_type) => check_item_bytes(&data_type)?,
-        Err(reason) => return Ok(Contents::Unknown(reason.to_string())),
-    }
-    let array = zarrs::array::Array::new_with_metadata(Arc::new(()), "/", ArrayMetadata::V3(metadata))
-        .map_err(|e| e.to_string())?;
-    let element = match ElementType::new(&data_type, array.data_type().clone()) {
-        Ok(element) => element,
-        Err(reason) => return Ok(Contents::Variable(reason.to_string())),
+    let names = document.get("dimension_names");
+    let fits = |names: &[Json]| {
+        names.len() == rank && names.iter().all(|name| name.is_null() || name.as_str().is_some())
     };
-    let fill = array.fill_value().as_ne_bytes().to_vec();
-    if fill.len() != element.bytes() {
-        return Err(format!("fill value {} does not fit {}", document.get("fill_value"), element.name()));
+    if !names.is_null() && !names.as_array().is_some_and(fits) {
+        return Err(format!("dimension_names is {names}, {rank} names would be right"));
     }
-    let codec = ArrayCodec::new(&codecs, &element, grid.chunk_shape(), &fill).map_err(|e| e.to_string())?;
-    let layout = layout(&codec, grid, codecs);
-    let units = ChunkGrid::new(grid.array_shape(), &layout.chunk).map_err(|e| e.to_string())?;
-    Ok(Contents::Elements(Box::new(Elements { element, fill, codec, units, layout })))
+    Ok(())
 }
 
-fn layout(codec: &ArrayCodec, grid: &ChunkGrid, codecs: Vec<CodecMetadata>) -> Layout {
+/// The names of data types whose elements have no fixed size.
+const VARIABLE: [&str; 4] = ["string", "variable_length_bytes", "bytes", "binary"];
+
+/// The codecs and data type.
+fn contents(document: &Document, grid: &ChunkGrid) -> Result<Contents, String> {
+    let data_type = document.get("data_type");
+    let data_type = codec_metadata(data_type)
+        .map_err(|_| format!("data_type is {data_type}, a name or an object with one would be right"))?;
+    let codecs = document.get("codecs");
+    let codecs = codecs.as_array().ok_or_else(|| format!("codecs is {codecs}, a list would be right"))?;
+    let codecs: Vec<CodecMetadata> = codecs.iter().map(codec_metadata).collect::<Result<_, _>>()?;
+    if VARIABLE.contains(&data_type.name()) {
+        return Ok(Contents::Variable(format!("the elements of {} have no fixed size", data_type.name())));
+    }
+    let element = match ElementType::new(&data_type) {
+        Ok(element) => element,
+        Err(reason) => return Ok(Contents::Unknown(reason.to_string())),
+    };
+    let fill = fill::parse(&element, document.get("fill_value"))?;
+    let stored = document.stored().unwrap_or(&codecs);
+    let codec = match ArrayCodec::new(stored, &element, grid.chunk_shape(), &fill) {
+        Ok(codec) => codec,
+        Err(reason) if stored.iter().all(zarrange_codec::is_known) => return Err(reason.to_string()),
+        Err(reason) => return Ok(Contents::Unknown(reason.to_string())),
+    };
+    let foreign_encoding = document.stored().is_some();
+    let layout = layout(&codec, grid, codecs)?;
+    let units = ChunkGrid::new(grid.array_shape(), &layout.chunk).map_err(|e| e.to_string())?;
+    Ok(Contents::Elements(Box::new(Elements { element, fill, codec, units, layout, foreign_encoding })))
+}
+
+fn layout(codec: &ArrayCodec, grid: &ChunkGrid, codecs: Vec<CodecMetadata>) -> Result<Layout, String> {
     let object = grid.chunk_shape().to_vec();
     match codec {
-        ArrayCodec::Chunks(_) | ArrayCodec::Slices(_) => Layout { chunk: object, shard: None, codecs },
+        ArrayCodec::Chunks(_) | ArrayCodec::Slices(_) => Ok(Layout { chunk: object, shard: None, codecs }),
         ArrayCodec::Shards(shards) => {
             let inner = codecs[0].configuration().and_then(|c| c.get("codecs")).cloned().unwrap_or_default();
-            let codecs = serde_json::from_value(inner).unwrap_or_default();
-            Layout { chunk: shards.inner().shape().to_vec(), shard: Some(object), codecs }
+            let inner = Json::from(inner);
+            let codecs = inner.as_array().unwrap_or_default().iter().map(codec_metadata);
+            let codecs = codecs.collect::<Result<_, _>>()?;
+            Ok(Layout { chunk: shards.inner().shape().to_vec(), shard: Some(object), codecs })
         }
     }
 }
 
-fn chunk_shape(grid: &Value) -> Result<Vec<u64>, String> {
-    let name = grid.get("name").and_then(Value::as_str).unwrap_or("(none)");
+fn chunk_shape(grid: &Json) -> Result<Vec<u64>, String> {
+    let name = grid.get("name").and_then(Json::as_str).unwrap_or("(none)");
     if name != "regular" {
         return Err(format!("chunk grid {name:?} is not supported: only regular grids are"));
     }
-    dims(grid.get("configuration").and_then(|c| c.get("chunk_shape")).unwrap_or(&Value::Null), "chunk_shape")
+    dims(grid.get("configuration").and_then(|c| c.get("chunk_shape")).unwrap_or(&Json::Null), "chunk_shape")
 }
 
-fn dims(value: &Value, name: &str) -> Result<Vec<u64>, String> {
-    let numbers = value.as_array().and_then(|a| a.iter().map(Value::as_u64).collect::<Option<_>>());
+fn dims(value: &Json, name: &str) -> Result<Vec<u64>, String> {
+    let numbers = value.as_array().and_then(|a| a.iter().map(Json::as_u64).collect::<Option<_>>());
     numbers.ok_or_else(|| format!("{name} {value} is not a list of non-negative integers"))
 }

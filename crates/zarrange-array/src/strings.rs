@@ -3,13 +3,13 @@
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
-use serde_json::Value;
 use zarrange_grid::{Region, index};
 use zarrs::array::{Array as ZarrsArray, ArrayBytes, ArrayMetadata, ArrayToBytesCodecTraits, CodecOptions};
 use zarrs::metadata::v3::ArrayMetadataV3;
 
 use crate::ArrayError;
 use crate::array::Array;
+use crate::json::Json;
 
 impl Array {
     /// Writes all chunks of a one-dimensional array of strings (`string` with `vlen-utf8`).
@@ -21,7 +21,7 @@ impl Array {
         if self.shape() != [values.len() as u64] {
             return Err(wrong(format!("{} strings do not fit shape {:?}", values.len(), self.shape())));
         }
-        let members = Value::Object(self.document().members().clone());
+        let members = Json::Object(self.document().members().clone()).to_value();
         let metadata: ArrayMetadataV3 = serde_json::from_value(members).map_err(|e| wrong(e.to_string()))?;
         let array = ZarrsArray::new_with_metadata(Arc::new(()), "/", ArrayMetadata::V3(metadata))
             .map_err(|e| wrong(e.to_string()))?;

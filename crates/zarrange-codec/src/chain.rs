@@ -11,7 +11,7 @@ use crate::fallback::Fallback;
 use crate::rates::{PLAIN, UNKNOWN};
 use crate::scratch::Work;
 use crate::steps::Steps;
-use crate::{CodecError, ElementType, Rates, Scratch, ShardCodec};
+use crate::{CodecError, ElementType, Kind as ElementKind, Rates, Scratch, ShardCodec};
 
 /// Encodes and decodes whole chunks of one data type, shape and codec list. Decoded chunks are in C order and native
 /// byte order.
@@ -387,14 +387,18 @@ fn transposed_strides(codec: &MetadataV3, shape: &[u64], item_bytes: usize) -> O
 /// Which bytes swap between stored and native order (`Some(None)`: none do); `None` if the codec does not say.
 #[expect(clippy::option_option, reason = "not known here, or known to be native")]
 fn swapped_unit(bytes: &MetadataV3, element: &ElementType) -> Option<Option<usize>> {
-    let unit = element.swap()?;
+    // Scalars of several sizes in an element swap each on their own, which is not done here.
+    let mixed = matches!(element.kind(), ElementKind::Struct(_)) && element.swap().is_none();
+    let unit = if mixed { element.bytes() } else { element.swap()? };
     let endian = bytes.configuration().and_then(|c| c.get("endian")).map(|e| e.as_str());
     let big = match endian {
+        // zarr-python 3.1 writes records without it, in little endian order.
+        None if matches!(element.kind(), ElementKind::Struct(_)) => false,
         None if unit == 1 => return Some(None),
         Some(Some("little")) => false,
         Some(Some("big")) => true,
         _ => return None,
     };
     let native = unit == 1 || big == cfg!(target_endian = "big");
-    Some((!native).then_some(unit))
+    if mixed && !native { None } else { Some((!native).then_some(unit)) }
 }

@@ -60,7 +60,7 @@ pub enum CodecError {
         /// Name of the data type.
         name: String,
         /// Why not.
-        detail: &'static str,
+        detail: String,
     },
     /// A shape that no chunk can have.
     #[error(transparent)]

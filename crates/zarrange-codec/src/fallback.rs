@@ -43,6 +43,13 @@ fn from_zarrs(codec: &MetadataV3) -> Result<Codec, CodecError> {
         .map_err(|e| CodecError::Unsupported { codecs: codec.name().to_owned(), detail: e.to_string() })
 }
 
+/// Whether a codec of this name is known, whatever its configuration.
+pub fn is_known(codec: &MetadataV3) -> bool {
+    // zarrs tells a name that it does not know from a configuration that is wrong.
+    steps::stage(codec).is_some()
+        || !matches!(Codec::from_metadata(codec), Err(zarrs::plugin::PluginCreateError::Unsupported(_)))
+}
+
 /// A chain that `zarrs` runs, apart from the codecs that can make more of their bytes than a chunk has: `zarrs` would allocate
 /// whatever the bytes ask for.
 #[derive(Debug)]
@@ -114,7 +121,10 @@ impl Fallback {
         }
         let shape = shape.iter().map(|n| NonZeroU64::new(*n)).collect::<Option<Vec<_>>>();
         let shape = shape.ok_or_else(|| unsupported("a chunk dimension is zero".to_owned()))?;
-        let chunk = Array { shape, data_type: element.zarrs.clone(), fill: FillValue::from(fill) };
+        let data_type = element.zarrs.clone();
+        let data_type =
+            data_type.ok_or_else(|| unsupported(format!("not for data type {}", element.name())))?;
+        let chunk = Array { shape, data_type, fill: FillValue::from(fill) };
         let (filters, stored) = filters(before, chunk)?;
         let serializer = Serializer::new(metadata, &stored, element, depth)?;
         let bytes = serializer.encoded_representation(&stored).map_err(unsupported)?;
@@ -234,11 +244,11 @@ impl Array {
 
     /// Its elements, which are those of the chunk unless a codec made others of them.
     fn element(&self, chunk: &ElementType) -> Result<ElementType, CodecError> {
-        if self.data_type == chunk.zarrs {
+        if Some(&self.data_type) == chunk.zarrs.as_ref() {
             return Ok(chunk.clone());
         }
         let name = self.data_type.name_v3().unwrap_or_default();
-        ElementType::new(&MetadataV3::new(name), self.data_type.clone())
+        ElementType::new(&MetadataV3::new(name))
     }
 }
 

@@ -34,9 +34,11 @@ mod variable;
 
 pub use array::ArrayCodec;
 pub use chain::Chain;
-pub use element::{ElementType, same_values};
+pub use element::{ELEMENT_BYTES_MAX, ElementType, Field, Kind, same_values};
 pub use error::CodecError;
-pub use fallback::codec_stage;
+pub use fallback::{codec_stage, is_known};
+/// The name of a step of our own that reverses bytes within records (`units`: offset and bytes of each; `record_bytes`): no document has it.
+pub const SWAP_FIELDS: &str = "zarrange.swap_fields";
 pub use numpy::{NumpyType, Order};
 pub use rates::Rates;
 pub use scratch::Scratch;

@@ -146,7 +146,7 @@ impl NumpyType {
     }
 
     /// Bytes that swap together with the byte order.
-    pub(crate) const fn unit_bytes(&self) -> usize {
+    pub const fn unit_bytes(&self) -> usize {
         match (self.order, self.kind) {
             (Order::None, _) => 1,
             (_, b'c') => self.bytes / 2,

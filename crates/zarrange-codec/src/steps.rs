@@ -12,6 +12,7 @@ pub(crate) mod config;
 mod growing;
 mod lanes;
 mod number;
+mod records;
 mod run;
 mod step;
 mod sums;

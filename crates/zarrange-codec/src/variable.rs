@@ -6,7 +6,7 @@ mod order;
 
 use crate::CodecError;
 pub use crate::variable::chain::VariableChain;
-pub(crate) use crate::variable::chain::is_serializer;
+pub(crate) use crate::variable::chain::{is_serializer, number_of};
 pub use crate::variable::codec::VariableCodec;
 
 /// What the elements are.

@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 use zarrange_codec::{
     ArrayCodec, Chain, CodecError, CodecMetadata, ElementType, Scratch, Variable, VariableChain, VariableKind,
 };
-use zarrs::array::DataType;
 
 /// More than the contexts of any codec here, and far less than any of the chunks would take.
 const PEAK_MAX: usize = 2 << 20;
@@ -69,7 +68,7 @@ fn decode(chain: &Chain, stored: &[u8]) -> (Result<(), CodecError>, usize) {
 
 fn chain(list: &Value, kind: &str, shape: &[u64]) -> Chain {
     let metadata = CodecMetadata::new(kind);
-    let element = ElementType::new(&metadata, DataType::from_metadata(&metadata).unwrap()).unwrap();
+    let element = ElementType::new(&metadata).unwrap();
     let codecs: Vec<CodecMetadata> = serde_json::from_value(list.clone()).unwrap();
     match ArrayCodec::new(&codecs, &element, shape, &vec![0; element.bytes()]).unwrap() {
         ArrayCodec::Chunks(chain) => chain,

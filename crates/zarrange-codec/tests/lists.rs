@@ -4,14 +4,13 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use zarrange_codec::{ArrayCodec, Chain, CodecError, CodecMetadata, ElementType, Scratch};
-use zarrs::array::DataType;
 
 const TYPES: [&str; 10] =
     ["bool", "int8", "uint16", "int32", "uint64", "float16", "float32", "float64", "complex64", "r24"];
 
 fn element(name: &str) -> ElementType {
     let metadata = CodecMetadata::new(name);
-    ElementType::new(&metadata, DataType::from_metadata(&metadata).unwrap()).unwrap()
+    ElementType::new(&metadata).unwrap()
 }
 
 fn chain(list: &Value, kind: &str, shape: &[u64]) -> Result<Chain, CodecError> {

@@ -7,11 +7,12 @@ use crate::bytes::Compressor;
 use crate::numpy::Order;
 use crate::steps::bits::fraction_bits;
 use crate::steps::config::Config;
+use crate::steps::records::{Labels, SwapFields};
 use crate::steps::step::{Size, Step, Transpose};
 use crate::steps::sums::Sum;
 use crate::steps::typed::Typed;
 use crate::steps::{Stage, Steps};
-use crate::{CodecError, ElementType, NumpyType};
+use crate::{CodecError, ElementType, Kind, NumpyType, SWAP_FIELDS};
 
 /// Codecs from arrays to arrays, by the names that numcodecs has for them.
 const FILTERS: [&str; 7] =
@@ -60,9 +61,13 @@ pub(crate) fn stage(codec: &MetadataV3) -> Option<u8> {
 fn known(name: &str) -> Option<&str> {
     let prefixes =
         ["numcodecs.", "https://codec.zarrs.dev/bytes_to_bytes/", "https://codec.zarrs.dev/array_to_bytes/"];
+    if name == SWAP_FIELDS {
+        return Some(SWAP_FIELDS);
+    }
     match prefixes.iter().find_map(|prefix| name.strip_prefix(prefix)) {
         // Those of Zarr v3 only, whatever comes before.
         Some("bytes" | "transpose") => None,
+        Some("categorize") => Some("categorize"),
         Some(own) => (FILTERS.contains(&own) || PACKERS.contains(&own)).then_some(own),
         None => PLAIN.contains(&name).then_some(name),
     }
@@ -78,6 +83,8 @@ pub(crate) struct Compiler {
     /// Bytes that swap with the byte order.
     unit: usize,
     is_array: bool,
+    /// Where the elements are records: offset and bytes of their scalars.
+    fields: Option<Vec<(usize, usize)>>,
     /// Whether it is known how large a chunk is.
     bounded: bool,
 }
@@ -85,13 +92,16 @@ pub(crate) struct Compiler {
 impl Compiler {
     /// For an array in memory; `None` if it is not known how its elements are stored.
     pub(crate) fn of_elements(element: &ElementType, shape: &[u64], bytes: usize) -> Option<Self> {
+        let is_record = matches!(element.kind(), Kind::Struct(_));
+        let fields = is_record.then(|| element.units().collect());
         Some(Self {
             stages: Vec::new(),
             size: Size::exactly(bytes),
             shape: shape.to_vec(),
             elements: NumpyType::of(element),
-            unit: element.swap()?,
+            unit: if fields.is_some() { 1 } else { element.swap()? },
             is_array: true,
+            fields,
             bounded: true,
         })
     }
@@ -105,6 +115,7 @@ impl Compiler {
             elements,
             unit: 1,
             is_array: false,
+            fields: None,
             bounded: bytes_max < usize::MAX,
         }
     }
@@ -120,7 +131,7 @@ impl Compiler {
         for codec in codecs {
             let name = known(codec.name()).unwrap_or_default();
             let fits = match name {
-                "transpose" | "bytes" => self.is_array,
+                "transpose" | "bytes" | "categorize" => self.is_array,
                 name => !self.is_array || FILTERS.contains(&name),
             };
             if !fits {
@@ -151,6 +162,11 @@ impl Compiler {
         match name {
             "transpose" => self.transpose(config),
             "bytes" => self.bytes(config),
+            "categorize" => self.labels(config),
+            SWAP_FIELDS => match SwapFields::parse(config)? {
+                Some(fields) => self.push("bytes", Step::SwapFields(fields), self.elements.clone()),
+                None => Ok(()),
+            },
             "bitround" => self.bit_round(config),
             "packbits" => self.pack_bits(config),
             "shuffle" => self.shuffle(config),
@@ -228,12 +244,30 @@ impl Compiler {
         config.finish()?;
         self.is_array = false;
         let elements = self.elements.clone().ordered(order);
+        // Records whose order is not said are in that of zarr-python 3.1: little endian.
+        if let Some(fields) = self.fields.take()
+            && (order == Order::Big) != cfg!(target_endian = "big")
+            && let Some(fields) = SwapFields::new(elements.bytes, fields.into_iter())
+        {
+            return self.push("bytes", Step::SwapFields(fields), elements);
+        }
         if self.unit > 1 && order != Order::NATIVE {
             self.push("bytes", Step::Swap(self.unit), elements)?;
         } else {
             self.elements = elements;
         }
         Ok(())
+    }
+
+    /// Text as numbers, which is the codec from array to bytes.
+    fn labels(&mut self, config: Config<'_>) -> Result<(), CodecError> {
+        if self.elements.kind != b'U' {
+            return Err(config.unsupported(format!("takes text, not {}", self.elements)));
+        }
+        let labels = Labels::parse(config, &self.elements)?;
+        self.is_array = false;
+        let numbers = labels.numbers.clone();
+        self.push("categorize", Step::Labels(labels), numbers)
     }
 
     fn bit_round(&mut self, mut config: Config<'_>) -> Result<(), CodecError> {

@@ -10,6 +10,7 @@ use crate::steps::bits::{
     base64_bytes, decode_base64, encode_base64, pack_bits, packed_bytes, round_bits, shuffle, unpack_bits,
     unshuffle,
 };
+use crate::steps::records::{Labels, SwapFields};
 use crate::steps::sums::{SUM_BYTES, Sum};
 use crate::steps::typed::Typed;
 use crate::{CodecError, Rates};
@@ -19,6 +20,8 @@ pub(crate) enum Step {
     Transpose(Transpose),
     /// Reverses each so many bytes.
     Swap(usize),
+    SwapFields(SwapFields),
+    Labels(Labels),
     Typed(Box<Typed>),
     BitRound {
         bytes: usize,
@@ -87,7 +90,8 @@ impl Step {
     pub(crate) const fn name(&self) -> &'static str {
         match self {
             Self::Transpose(_) => "transpose",
-            Self::Swap(_) => "bytes",
+            Self::Swap(_) | Self::SwapFields(_) => "bytes",
+            Self::Labels(_) => "categorize",
             Self::Typed(typed) => typed.name,
             Self::BitRound { .. } => "bitround",
             Self::PackBits { .. } => "packbits",
@@ -101,7 +105,7 @@ impl Step {
     pub(crate) const fn decode_flow(&self) -> Flow {
         match self {
             Self::BitRound { .. } => Flow::None,
-            Self::Swap(_) => Flow::InPlace,
+            Self::Swap(_) | Self::SwapFields(_) => Flow::InPlace,
             Self::Sum(_) => Flow::Narrow,
             _ => Flow::Copy,
         }
@@ -109,7 +113,7 @@ impl Step {
 
     pub(crate) const fn encode_flow(&self) -> Flow {
         match self {
-            Self::Swap(_) | Self::BitRound { .. } => Flow::InPlace,
+            Self::Swap(_) | Self::SwapFields(_) | Self::BitRound { .. } => Flow::InPlace,
             Self::Sum(sum) if sum.at_end => Flow::Append,
             _ => Flow::Copy,
         }
@@ -120,6 +124,8 @@ impl Step {
         match self {
             Self::Swap(bytes) | Self::Shuffle(bytes) | Self::BitRound { bytes, .. } => (*bytes, *bytes),
             Self::Typed(typed) => (typed.decoded.kind.bytes, typed.encoded.kind.bytes),
+            Self::SwapFields(SwapFields { record_bytes, .. }) => (*record_bytes, *record_bytes),
+            Self::Labels(labels) => (labels.element_bytes, labels.numbers.bytes),
             _ => (1, 1),
         }
     }
@@ -131,7 +137,7 @@ impl Step {
             return Err(format!("{max} bytes are not whole elements of {unit} bytes"));
         }
         let max = match self {
-            Self::Typed(_) => (max / unit).saturating_mul(encoded_unit),
+            Self::Typed(_) | Self::Labels(_) => (max / unit).saturating_mul(encoded_unit),
             Self::PackBits { .. } => packed_bytes(max),
             Self::Sum(_) => max.saturating_add(SUM_BYTES),
             Self::Base64 => base64_bytes(max).unwrap_or(usize::MAX),
@@ -153,6 +159,7 @@ impl Step {
         whole(self.name(), bytes.len(), self.units().0)?;
         match self {
             Self::Swap(unit) => swap_bytes(bytes, *unit),
+            Self::SwapFields(fields) => fields.swap(bytes),
             Self::BitRound { bytes: unit, keep, swapped } => round_bits(bytes, *unit, *keep, *swapped),
             _ => {}
         }
@@ -182,11 +189,14 @@ impl Step {
         match self {
             Self::Transpose(transpose) => transpose.copy_in(src, room(dst)?)?,
             Self::Typed(typed) => typed.decode(src, room(dst)?),
+            Self::Labels(labels) => labels.decode(src, room(dst)?),
             Self::Shuffle(bytes) => unshuffle(src, room(dst)?, *bytes),
             Self::PackBits { .. } => return unpack_bits(src, dst),
             Self::Base64 => return decode_base64(src, dst),
             Self::Compress(compressor) => return compressor.decode(src, dst, contexts),
-            Self::Swap(_) | Self::BitRound { .. } | Self::Sum(_) => room(dst)?.copy_from_slice(src),
+            Self::Swap(_) | Self::SwapFields(_) | Self::BitRound { .. } | Self::Sum(_) => {
+                room(dst)?.copy_from_slice(src);
+            }
         }
         Ok(count.saturating_mul(decoded))
     }
@@ -214,7 +224,11 @@ impl Step {
                 bytes.copy_from_slice(src);
                 return Ok(src.len() + SUM_BYTES);
             }
-            Self::Swap(_) | Self::BitRound { .. } => room(dst)?.copy_from_slice(src),
+            Self::Labels(_) => {
+                let detail = "only chunks that are there are read".to_owned();
+                return Err(CodecError::Encode { codec: self.name(), bytes: src.len() as u64, detail });
+            }
+            Self::Swap(_) | Self::SwapFields(_) | Self::BitRound { .. } => room(dst)?.copy_from_slice(src),
         }
         Ok(count.saturating_mul(encoded))
     }
@@ -228,7 +242,7 @@ impl Step {
         let both = |ns| Rates { decode_ns_per_byte: ns, encode_ns_per_byte: ns };
         match self {
             Self::Compress(compressor) => compressor.rates(),
-            Self::Typed(_) => both(0.7),
+            Self::Typed(_) | Self::Labels(_) | Self::SwapFields(_) => both(0.7),
             Self::PackBits { .. } | Self::Transpose(_) | Self::Shuffle(_) | Self::Base64 => both(0.5),
             Self::Sum(_) => both(0.3),
             Self::Swap(_) | Self::BitRound { .. } => both(0.1),

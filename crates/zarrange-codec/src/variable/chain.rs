@@ -313,7 +313,7 @@ fn categories(config: &mut Config<'_>) -> Result<Serializer, CodecError> {
 }
 
 /// An integer that is not negative.
-fn number_of(bytes: &[u8], kind: &NumpyType) -> Option<usize> {
+pub(crate) fn number_of(bytes: &[u8], kind: &NumpyType) -> Option<usize> {
     let mut word = [0; 8];
     word[..bytes.len()].copy_from_slice(bytes);
     if kind.order == Order::Big {
