@@ -52,7 +52,11 @@ def native(array) -> np.ndarray:
     array = np.asarray(array)
     if array.dtype.kind in "OT":
         return array
-    return np.ascontiguousarray(array.astype(array.dtype.newbyteorder("="))).reshape(array.shape)
+    return np.ascontiguousarray(array.astype(in_native_order(array.dtype))).reshape(array.shape)
+
+
+def in_native_order(dtype: np.dtype) -> np.dtype:
+    return dtype if dtype.kind in "OT" else dtype.newbyteorder("=")
 
 
 # Attributes
@@ -204,6 +208,7 @@ def encoding_differences(name, before: dict, after: dict) -> Iterator[str]:
 
 
 def plain(key: str, value):
+    """Without what no reader sees: byte orders, and types of numpy for single numbers."""
     if key == "dtype":
-        return value and np.dtype(value).newbyteorder("=")
+        return value and in_native_order(np.dtype(value))
     return value.item() if isinstance(value, np.generic) else value

@@ -97,40 +97,73 @@ def encode(chunk: np.ndarray, filters: list[dict], compressor: dict | None) -> b
     return ensure_bytes(chunk)
 
 
-def document(**members: str | object) -> str:
-    """A JSON object of members that are JSON or, as text, tokens of what Python takes for JSON."""
-    tokens = {k: v if isinstance(v, str) else json.dumps(v) for k, v in members.items()}
-    return "{" + ", ".join(f'"{k}": {v}' for k, v in tokens.items()) + "}"
+class Token(str):
+    """A piece of a document that stands there as it is, and need not be JSON."""
 
 
-def write_v2(path: Path, row: Row) -> np.ndarray | None:
+def document(**members) -> str:
+    """A JSON object, of values and tokens."""
+    tokens = {k: v if isinstance(v, Token) else json.dumps(v, ensure_ascii=False) for k, v in members.items()}
+    return "{" + ", ".join(f"{json.dumps(k)}: {v}" for k, v in tokens.items()) + "}"
+
+
+def write_array(
+    path: Path,
+    data: np.ndarray,
+    *,
+    chunks=None,
+    dtype: str | list | None = None,
+    fill: str = "0",
+    order: str = "C",
+    filters: list[dict] = (),
+    compressor: dict | None = None,
+    attributes: str | None = None,
+    missing=(),
+    **members,
+) -> None:
+    """Writes an array of Zarr v2. `fill` is a token; `members` are further ones of the document, or replace its own."""
+    chunks = chunks or tuple(max(n, 1) for n in data.shape)
+    path.mkdir(parents=True, exist_ok=True)
+    described = {
+        "zarr_format": 2,
+        "shape": data.shape,
+        "chunks": chunks,
+        "dtype": dtype or data.dtype.str,
+        "compressor": compressor,
+        "fill_value": Token(fill),
+        "order": order,
+        "filters": [*filters] or None,
+        **members,
+    }
+    (path / ".zarray").write_text(document(**described), encoding="utf-8")
+    if attributes is not None:
+        (path / ".zattrs").write_text(attributes, encoding="utf-8")
+    padded = np.zeros([-(-n // c) * c for n, c in zip(data.shape, chunks, strict=True)], data.dtype)
+    # Beyond the edge lies something.
+    padded[...] = data.ravel()[0] if data.size else 0
+    padded[tuple(slice(n) for n in data.shape)] = data
+    for at in grid(data.shape, chunks):
+        if at not in missing:
+            chunk = np.array(padded[box(at, chunks)], order=order)
+            (path / (".".join(map(str, at)) or "0")).write_bytes(encode(chunk, filters, compressor))
+
+
+def write_row(path: Path, row: Row) -> np.ndarray:
     """Writes the array of a row of the table; returns what was put in, which a lossy codec does not give back."""
-    filters, compressor = row.codec.filters_for(row.type), row.codec.compressor
-    path.mkdir(parents=True)
-    (path / ".zarray").write_text(
-        document(
-            zarr_format=2,
-            shape=SHAPE,
-            chunks=CHUNKS,
-            dtype=json.dumps(row.type.v2),
-            compressor=compressor,
-            fill_value=row.fill.token,
-            order=json.dumps(row.order),
-            filters=filters or None,
-        )
+    # Nobody will look at the chunks of what is refused.
+    data = np.zeros(SHAPE) if row.type.refused else values(row.type, SHAPE, row.codec.values)
+    write_array(
+        path,
+        data,
+        chunks=CHUNKS,
+        dtype=row.type.v2,
+        fill=row.fill.token,
+        order=row.order,
+        filters=row.codec.filters_for(row.type),
+        compressor=row.codec.compressor,
+        attributes=document(type=row.type.name, codec=row.codec.name),
+        missing=grid(SHAPE, CHUNKS) if row.type.refused else [MISSING],
     )
-    (path / ".zattrs").write_text(document(type=json.dumps(row.type.name), codec=json.dumps(row.codec.name)))
-    if row.type.refused:
-        # Nobody will look at its chunks.
-        return None
-    data = values(row.type, SHAPE, row.codec.values)
-    padded = np.zeros(tuple(-(-n // c) * c for n, c in zip(SHAPE, CHUNKS, strict=True)), data.dtype)
-    padded[:] = data[0, 0]
-    padded[: SHAPE[0], : SHAPE[1]] = data
-    for at in grid(SHAPE, CHUNKS):
-        if at != MISSING:
-            chunk = np.array(padded[box(at, CHUNKS)], order=row.order)
-            (path / ".".join(map(str, at))).write_bytes(encode(chunk, filters, compressor))
     return data
 
 

@@ -8,7 +8,7 @@ import pytest
 import zarr
 from compare import array_differences, attributes, difference, differences, fill_value, native
 from formats import REFUSED, TYPES, Row, Type, v2_rows, v3_codecs_of, v3_types
-from stores import CHUNKS, MISSING, SHAPE, values, write_group, write_v2
+from stores import CHUNKS, MISSING, SHAPE, values, write_group, write_row
 from stores import native as native_type
 from support import metadata, open_tensorstore
 from zarr.dtype import VariableLengthBytes
@@ -34,7 +34,7 @@ TENSORSTORE_CODECS = {"blosc", "bytes", "crc32c", "gzip", "sharding_indexed", "t
 def test_v2(run, tmp_path, one: Type, mode):
     src, dst = tmp_path / "src.zarr", tmp_path / "dst.zarr"
     write_group(src)
-    rows = {row.name: (row, write_v2(src / row.name, row)) for row in v2_rows(one)}
+    rows = {row.name: (row, write_row(src / row.name, row)) for row in v2_rows(one)}
     run("rechunk", src, dst, *MODES[mode])
     found = []
     for name, (row, data) in rows.items():
@@ -99,9 +99,9 @@ def test_what_is_refused_is_named_at_once(run, tmp_path):
     names = {}
     for row in REFUSED:
         names[f"{row.type.name}.{row.fill.name}"] = row
-        write_v2(src / f"{row.type.name}.{row.fill.name}", row)
+        write_row(src / f"{row.type.name}.{row.fill.name}", row)
     taken = Row(formats.BOOL, formats.CODEC["zlib"], formats.FILL["null"])
-    write_v2(src / "taken", taken)
+    write_row(src / "taken", taken)
     done = run("rechunk", src, dst, check=False)
     assert done.returncode == 1 and not dst.exists()
     missed = [name for name in names if name not in done.stderr]
@@ -116,7 +116,7 @@ def test_what_is_refused_is_named_at_once(run, tmp_path):
 @pytest.mark.parametrize("row", REFUSED, ids=lambda row: f"{row.type.name}.{row.fill.name}")
 def test_a_refusal_says_what_and_why(run, tmp_path, row):
     src, dst = tmp_path / "src.zarr", tmp_path / "dst.zarr"
-    write_v2(src, row)
+    write_row(src, row)
     # Nothing is refused that zarr-python reads.
     with pytest.raises((ValueError, TypeError, OverflowError)):
         zarr.open_array(src, mode="r")
@@ -149,7 +149,7 @@ def test_the_table_says_what_zarr_python_reads(tmp_path):
     for one in [*TYPES]:
         for row in v2_rows(one):
             path = tmp_path / one.name / row.name
-            write_v2(path, row)
+            write_row(path, row)
             try:
                 array = zarr.open_array(path, mode="r")
                 read = array[...] is not None
