@@ -460,10 +460,10 @@ def fills_of(one: Type) -> list[Fill]:
 def v2_rows(one: Type) -> Iterator[Row]:
     """Each codec and each fill value that there is for a type, in both orders in turns."""
     codecs, fills = codecs_of(one), fills_of(one)
-    # Of the next round of fill values each gets the other order.
-    shift = 1 - len(fills) % 2
+    # A codec shall get the other order with the next type, and a fill value in its next round.
+    at, shift = TYPES.index(one), 1 - len(fills) % 2
     for k in range(max(len(codecs), len(fills))):
-        order = "CF"[(k + shift * (k // len(fills))) % 2]
+        order = "CF"[(at + at // 2 + k + shift * (k // len(fills))) % 2]
         yield Row(one, codecs[k % len(codecs)], fills[k % len(fills)], order)
 
 
