@@ -3,11 +3,14 @@
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-pytest.register_assert_rewrite("support")
+pytest.register_assert_rewrite("support", "compare")
+
+HERE = Path(__file__).parent
 
 
 def pytest_configure(config):
@@ -22,6 +25,24 @@ def binary() -> str:
     if not Path(named).is_file():
         pytest.exit(f"set ZARRANGE to the zarrange command to test: {named!r} is no file", returncode=2)
     return str(Path(named).resolve())
+
+
+@pytest.fixture(scope="session")
+def old_python() -> str:
+    """The Python with zarr 2 that the environment variable ZARR2_PYTHON names."""
+    named = os.environ.get("ZARR2_PYTHON", "")
+    if not Path(named).is_file():
+        pytest.exit(f"set ZARR2_PYTHON to a Python that has {HERE / 'requirements-v2.txt'}: {named!r}", returncode=2)
+    return named
+
+
+@pytest.fixture(scope="session")
+def datasets(tmp_path_factory, old_python) -> dict[int, Path]:
+    """Folders with all stores of `datasets.py`, by the version of Zarr."""
+    folders = {version: tmp_path_factory.mktemp(f"v{version}") for version in [2, 3]}
+    for version, python in {2: old_python, 3: sys.executable}.items():
+        subprocess.run([python, "-W", "ignore", HERE / "datasets.py", folders[version]], check=True)
+    return folders
 
 
 @pytest.fixture
