@@ -106,4 +106,7 @@ def rechunk_all(path: Path) -> list[str]:
     """Options that rechunk each array of a store to a bit more than half of each dimension."""
     root = zarr.open_group(path, mode="r", use_consolidated=False)
     shapes = {name: node.shape for name, node in root.members(max_depth=None) if isinstance(node, zarr.Array)}
-    return ["--chunks", *(f"{name}:{spec(n // 2 + 1 for n in shape)}" for name, shape in shapes.items() if shape)]
+    return [
+        "--chunks",
+        *(f"{name}:{spec(n // 2 + 1 for n in shape)}" for name, shape in shapes.items() if shape),
+    ]
