@@ -1,7 +1,7 @@
 """Do zarr-python and xarray read the same from two stores? Judged by them alone, not by zarrange.
 
-`differences` goes through a hierarchy as zarr-python shows it, `xarray_differences` compares what `open_zarr` gives.
-What Zarr v3 keeps elsewhere than v2 is expected there: see `expected_attributes`.
+`differences` goes through a hierarchy as zarr-python shows it, `xarray_differences` through what `open_zarr`
+gives. What Zarr v3 keeps elsewhere than v2 is expected there: see `expected_attributes`.
 """
 
 import json
@@ -152,7 +152,10 @@ def differences(source: Path, target: Path) -> list[str]:
     found = [f"{name or '/'}: only in the source" for name in before.keys() - after.keys()]
     found += [f"{name or '/'}: only in the target" for name in after.keys() - before.keys()]
     for name in sorted(before.keys() & after.keys()):
-        found += [f"{name or '/'}: {one}" for one in node_differences(source / name, before[name], target / name, after[name])]
+        found += [
+            f"{name or '/'}: {one}"
+            for one in node_differences(source / name, before[name], target / name, after[name])
+        ]
     return found
 
 
@@ -173,7 +176,16 @@ def node_differences(source: Path, before, target: Path, after) -> Iterator[str]
 
 # xarray
 
-ENCODINGS = ["dtype", "_FillValue", "missing_value", "scale_factor", "add_offset", "units", "calendar", "coordinates"]
+ENCODINGS = [
+    "dtype",
+    "_FillValue",
+    "missing_value",
+    "scale_factor",
+    "add_offset",
+    "units",
+    "calendar",
+    "coordinates",
+]
 
 
 def open_xarray(path: Path, **options) -> xr.Dataset:

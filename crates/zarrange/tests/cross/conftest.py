@@ -32,7 +32,9 @@ def old_python() -> str:
     """The Python with zarr 2 that the environment variable ZARR2_PYTHON names."""
     named = os.environ.get("ZARR2_PYTHON", "")
     if not Path(named).is_file():
-        pytest.exit(f"set ZARR2_PYTHON to a Python that has {HERE / 'requirements-v2.txt'}: {named!r}", returncode=2)
+        pytest.exit(
+            f"set ZARR2_PYTHON to a Python that has {HERE / 'requirements-v2.txt'}: {named!r}", returncode=2
+        )
     return named
 
 

@@ -1,7 +1,7 @@
 """Stores as the libraries write them that scientists use: xarray and anndata, of any version.
 
-`python datasets.py FOLDER` writes all of them in the newest format that the installed zarr has: Zarr v2 where that is
-zarr 2 (see `requirements-v2.txt`). The tests call it so for v2, and import it for v3.
+`python datasets.py FOLDER` writes all of them, in Zarr v2 where the installed zarr is of version 2 (see
+`requirements-v2.txt`), and otherwise in v3.
 """
 
 import itertools
@@ -59,13 +59,16 @@ def missing():
         "missing_value_alone": {"_FillValue": None, "missing_value": -9.0},
         "nothing": {"_FillValue": None},
     }
-    whole = [name for name, encoding in encodings.items() if encoding.get("dtype", "")[:1] in "iu" and encoding.get("dtype")]
-    variables = {name: (("x", "y"), np.round(data) if name in whole else data) for name in encodings}
+    # Without a scale, integers hold whole numbers.
+    whole = {"lowest", "highest"}
+    variables = {name: (("x", "y"), np.round(data) if name in whole else data.copy()) for name in encodings}
     variables["complex"] = (("x", "y"), np.where(np.isnan(data), complex(np.nan, np.nan), data * 1j))
     encodings["complex"] = {"_FillValue": complex(np.nan, np.nan)}
     variables["integers"] = (("x", "y"), np.arange(X * 3).reshape(X, 3), {"valid_min": 0})
     encodings["integers"] = {"_FillValue": 4}
-    return xr.Dataset(variables, {"y": [1.5, 2.5, 3.5]}), {k: {**v, "chunks": (3, 2)} for k, v in encodings.items()}
+    return xr.Dataset(variables, {"y": [1.5, 2.5, 3.5]}), {
+        k: {**v, "chunks": (3, 2)} for k, v in encodings.items()
+    }
 
 
 def text():
@@ -108,7 +111,10 @@ def times():
         "as_small": {"units": "hours since 1999-12-30", "dtype": "i2", "_FillValue": -1},
         "noleap": {"units": "days since 1999-01-01"},
     }
-    coords = {"time": ("time", index, {"axis": "T", "bounds": "bounds"}), "reference": np.datetime64("2000-01-01", "ns")}
+    coords = {
+        "time": ("time", index, {"axis": "T", "bounds": "bounds"}),
+        "reference": np.datetime64("2000-01-01", "ns"),
+    }
     return xr.Dataset(variables, coords), encodings
 
 
@@ -149,7 +155,11 @@ def attributes():
         "flag_meanings": "one two four",
     }
     variables = {
-        "tas": (("time", "lat", "lon"), np.arange(60.0).reshape(3, 4, 5), {**many, "cell_methods": "time: mean"}),
+        "tas": (
+            ("time", "lat", "lon"),
+            np.arange(60.0).reshape(3, 4, 5),
+            {**many, "cell_methods": "time: mean"},
+        ),
         "plain": (("lat", "lon"), np.arange(20, dtype="f4").reshape(4, 5)),
     }
     coords = {
@@ -189,8 +199,7 @@ def light_curves():
 
 
 DATASETS = {
-    make.__name__: make
-    for make in [numbers, missing, text, times, empty, scalars, attributes, light_curves]
+    make.__name__: make for make in [numbers, missing, text, times, empty, scalars, attributes, light_curves]
 }
 CONSOLIDATED = {"plain": False, "consolidated": True}
 
@@ -225,7 +234,12 @@ def annotated(kind: str) -> anndata.AnnData:
     var = pd.DataFrame({"length": np.arange(genes) * 10}, index=[f"gene{k}" for k in range(genes)])
     values = {"dense": dense, "csr": sparse.csr_matrix(dense), "csc": sparse.csc_matrix(dense)}[kind]
     uns = {
-        "nested": {"text": "Größe", "number": 3, "array": np.arange(4), "texts": np.array(["a", "", "ccc"], object)},
+        "nested": {
+            "text": "Größe",
+            "number": 3,
+            "array": np.arange(4),
+            "texts": np.array(["a", "", "ccc"], object),
+        },
         "colors": np.array(["#fff", "#000"]),
         "empty": {},
         "frame": pd.DataFrame({"a": [1.5, 2.5]}, index=["u", "v"]),

@@ -176,7 +176,9 @@ class Codec:
         """As `.zarray` lists them for this type."""
         first = [one.object_codec] if one.object_codec else []
         places = {DTYPE: one.v2, ITEMSIZE: one.size}
-        filled = [{k: places.get(v, v) if isinstance(v, str) else v for k, v in f.items()} for f in self.filters]
+        filled = [
+            {k: places.get(v, v) if isinstance(v, str) else v for k, v in f.items()} for f in self.filters
+        ]
         return [*first, *filled]
 
 
@@ -222,7 +224,9 @@ FILTERS = [
         values="small",
     ),
     Codec("quantize", (QUANTIZE,), BLOSC, "f", values="small"),
-    Codec("quantize-f4", (codec("quantize", digits=2, dtype=DTYPE, astype="<f4"),), None, "f", values="small"),
+    Codec(
+        "quantize-f4", (codec("quantize", digits=2, dtype=DTYPE, astype="<f4"),), None, "f", values="small"
+    ),
     Codec("bitround", (codec("bitround", keepbits=6),), BLOSC, "f", LITTLE_FLOATS),
     Codec("packbits", (codec("packbits"),), ZLIB, "b"),
     Codec(
@@ -252,9 +256,7 @@ FILTERS = [
     Codec("blosc-fletcher32", (BLOSC, FLETCHER32), None),
     Codec("delta-shuffle", (DELTA, SHUFFLE), codec("zstd", level=3), "iu"),
     Codec("fixedscaleoffset-crc32", (FIXED_SCALE, codec("crc32")), ZLIB, "f", values="small"),
-    Codec(
-        "bitround-shuffle", (codec("bitround", keepbits=3), SHUFFLE), codec("lz4"), "f", LITTLE_FLOATS
-    ),
+    Codec("bitround-shuffle", (codec("bitround", keepbits=3), SHUFFLE), codec("lz4"), "f", LITTLE_FLOATS),
     Codec(
         "categorize",
         (codec("categorize", dtype=DTYPE, astype="|u1", labels=["", "a", "é", "abcde"]),),
@@ -272,7 +274,10 @@ OF_4_BYTES = ("int32", "float64-big", "unicode5")
 LZMA2 = {"id": 0x21, "preset": 1}
 VARIANTS = [
     *[
-        Codec(f"blosc-{cname}-{name}", compressor=codec("blosc", cname=cname, clevel=5, shuffle=shuffle, blocksize=0))
+        Codec(
+            f"blosc-{cname}-{name}",
+            compressor=codec("blosc", cname=cname, clevel=5, shuffle=shuffle, blocksize=0),
+        )
         for cname in CNAMES
         for name, shuffle in [("auto", -1), ("noshuffle", 0), ("shuffle", 1), ("bitshuffle", 2)]
     ],
@@ -286,7 +291,11 @@ VARIANTS = [
     Codec("lz4-bare", compressor=codec("lz4")),
     Codec("lz4-100", compressor=codec("lz4", acceleration=100)),
     *[Codec(f"{name}-bare", compressor=codec(name)) for name in ["gzip", "zlib", "bz2", "lzma"]],
-    *[Codec(f"{name}-level{n}", compressor=codec(name, level=n)) for name in ["gzip", "zlib"] for n in [-1, 0, 9]],
+    *[
+        Codec(f"{name}-level{n}", compressor=codec(name, level=n))
+        for name in ["gzip", "zlib"]
+        for n in [-1, 0, 9]
+    ],
     # No writer of Zarr v3 takes the first.
     *[Codec(f"bz2-level{n}", compressor=codec("bz2", level=n), v3=n > 0) for n in [-1, 9]],
     Codec("lzma-9", compressor=codec("lzma", format=1, check=-1, preset=9, filters=None)),
@@ -312,7 +321,13 @@ VARIANTS = [
     Codec("two-checksums", (codec("crc32"), codec("adler32")), FLETCHER32),
     Codec("delta-i2", (codec("delta", dtype=DTYPE, astype="<i2"),), ZLIB, "iu", values="small"),
     Codec("delta-twice", (DELTA, DELTA), ZLIB, "iu"),
-    Codec("quantize-astype", (QUANTIZE, codec("astype", encode_dtype="<f4", decode_dtype=DTYPE)), ZLIB, "f", values="small"),
+    Codec(
+        "quantize-astype",
+        (QUANTIZE, codec("astype", encode_dtype="<f4", decode_dtype=DTYPE)),
+        ZLIB,
+        "f",
+        values="small",
+    ),
 ]
 
 CODECS = [*COMPRESSORS, *FILTERS, *VARIANTS]
@@ -481,7 +496,19 @@ NATIVE = [
     Codec("v3-none"),
     Codec("v3-zstd", compressor={"name": "zstd", "configuration": {"level": 3, "checksum": True}}),
     Codec("v3-gzip", compressor={"name": "gzip", "configuration": {"level": 5}}),
-    Codec("v3-blosc", compressor={"name": "blosc", "configuration": {"cname": "zstd", "clevel": 5, "shuffle": "shuffle", "typesize": 4, "blocksize": 0}}),
+    Codec(
+        "v3-blosc",
+        compressor={
+            "name": "blosc",
+            "configuration": {
+                "cname": "zstd",
+                "clevel": 5,
+                "shuffle": "shuffle",
+                "typesize": 4,
+                "blocksize": 0,
+            },
+        },
+    ),
     Codec("v3-crc32c", compressor={"name": "crc32c"}),
 ]
 ARRAY_TO_ARRAY = {"delta", "fixedscaleoffset", "quantize", "bitround", "packbits", "astype"}

@@ -4,9 +4,9 @@ Everything follows from the seed: an even one gives Zarr v2, written by zarr 2, 
 
     python hierarchies.py check ZARRANGE 0 500
 
-writes 500 of them, hands each to `zarrange` and compares the targets as the libraries read them; it needs the packages of
-`requirements.txt`, and in the environment variable ZARR2_PYTHON a Python with those of `requirements-v2.txt`, which it calls
-with `write FOLDER FIRST END`. `test_hierarchies.py` does the same with some of them.
+writes 500 of them, hands each to `zarrange` and compares the targets as the libraries read them. It needs the
+packages of `requirements.txt`, and in the environment variable ZARR2_PYTHON a Python with those of
+`requirements-v2.txt`, which it calls with `write FOLDER FIRST END`. `test_hierarchies.py` takes a share of them.
 """
 
 import json
@@ -42,7 +42,23 @@ def write(path: Path, seed: int) -> None:
 # Draws
 
 WORDS = ["units", "µm", "größe", "long name", "日本", "valid_range", "a", "", "😀"]
-NUMBERS = [0, 1, -7, 2**53 + 1, 2**64, 2**70, -(2**65), 0.1, -0.0, 5e-324, 1e300, math.nan, math.inf, True, None]
+NUMBERS = [
+    0,
+    1,
+    -7,
+    2**53 + 1,
+    2**64,
+    2**70,
+    -(2**65),
+    0.1,
+    -0.0,
+    5e-324,
+    1e300,
+    math.nan,
+    math.inf,
+    True,
+    None,
+]
 
 
 def draw_attributes(rng: Random) -> dict:
@@ -111,7 +127,10 @@ def put(array, data: np.ndarray, rng: Random) -> None:
     if how == "none" or data.size == 0:
         return
     starts = [0 if how == "all" else rng.randrange(n) for n in data.shape]
-    box = tuple(slice(k, n if how == "all" else rng.randint(k + 1, n)) for k, n in zip(starts, data.shape, strict=True))
+    box = tuple(
+        slice(k, n if how == "all" else rng.randint(k + 1, n))
+        for k, n in zip(starts, data.shape, strict=True)
+    )
     array[box or ...] = data[box] if box else data
 
 
@@ -189,7 +208,9 @@ def write_xarray(path: Path, rng: Random) -> None:
         variables, encoding = {}, {}
         for k in range(rng.randint(1, 6)):
             variables[f"v{k}"], encoding[f"v{k}"] = draw_variable(rng, sizes)
-        coords = {name: draw_coordinate(rng, name, size) for name, size in sizes.items() if rng.random() < 0.7}
+        coords = {
+            name: draw_coordinate(rng, name, size) for name, size in sizes.items() if rng.random() < 0.7
+        }
         if rng.random() < 0.5:
             coords["reference"] = rng.choice([1.5, "größer", np.datetime64("2001-02-03", "ns"), np.int16(3)])
         dataset = xr.Dataset(variables, coords, draw_attributes(rng))
@@ -222,10 +243,17 @@ def draw_variable(rng: Random, sizes: dict[str, int]) -> tuple[tuple, dict]:
             encoding |= rng.choice([{}, {"_FillValue": 3}])
         case "float":
             data = np.where(index % 3 == 1, np.nan, index).astype(rng.choice(["f2", "f4", "f8", ">f4"]))
-            encoding |= rng.choice([{}, {"_FillValue": None}, {"_FillValue": -9.0}, {"_FillValue": -9.0, "missing_value": -9.0}])
+            encoding |= rng.choice(
+                [{}, {"_FillValue": None}, {"_FillValue": -9.0}, {"_FillValue": -9.0, "missing_value": -9.0}]
+            )
         case "packed":
             data = np.where(index % 4 == 1, np.nan, index / 4)
-            encoding |= {"dtype": "i2", "_FillValue": -32767, "scale_factor": 0.25, "add_offset": rng.choice([0.0, 273.15])}
+            encoding |= {
+                "dtype": "i2",
+                "_FillValue": -32767,
+                "scale_factor": 0.25,
+                "add_offset": rng.choice([0.0, 273.15]),
+            }
         case "bool":
             data = index % 2 == 0
         case "text":
@@ -267,14 +295,20 @@ def write_anndata(path: Path, rng: Random) -> None:
 def request(seed: int, path: Path) -> list[str]:
     """Options of `zarrange rechunk` for a store."""
     rng = Random(seed + 1_000_000)
-    arrays = [(name, a) for name, a in zarr.open_group(path, mode="r", use_consolidated=False).members(max_depth=None) if isinstance(a, zarr.Array)]
+    arrays = [
+        (name, a)
+        for name, a in zarr.open_group(path, mode="r", use_consolidated=False).members(max_depth=None)
+        if isinstance(a, zarr.Array)
+    ]
     shaped = [(name, array) for name, array in arrays if array.ndim]
     if not shaped or rng.random() < 0.25:
         return []
     chosen = rng.sample(shaped, rng.randint(1, len(shaped)))
     chunks = {name: draw_chunks(rng, array.shape) for name, array in chosen}
     options = ["--chunks", *(f"{name}:{draw_spec(rng, array, chunks[name])}" for name, array in chosen)]
-    sharded = [name for name, array in chosen if array.dtype.kind not in "V" and array.dtype.name != "timedelta64"]
+    sharded = [
+        name for name, array in chosen if array.dtype.kind not in "V" and array.dtype.name != "timedelta64"
+    ]
     if sharded and rng.random() < 0.3:
         some = rng.sample(sharded, rng.randint(1, len(sharded)))
         # The least that both the array and whole chunks fill.
@@ -314,7 +348,10 @@ def check(zarrange: Callable, seed: int, src: Path, dst: Path) -> Iterator[str]:
     if kind_of(seed) == "anndata":
         yield from anndata_differences(src, dst)
     yield from layout_differences(options, dst)
-    consolidated = [(src / ".zmetadata").exists() or bool((src / "zarr.json").exists() and load(src / "zarr.json").get("consolidated_metadata"))]
+    consolidated = [
+        (src / ".zmetadata").exists()
+        or bool((src / "zarr.json").exists() and load(src / "zarr.json").get("consolidated_metadata"))
+    ]
     consolidated.append(bool(load(dst / "zarr.json").get("consolidated_metadata")))
     if consolidated[0] != consolidated[1]:
         yield f"consolidated metadata: {consolidated[0]} became {consolidated[1]}"

@@ -47,7 +47,13 @@ def elements(dtype: np.dtype, count: int, values: str = "any") -> np.ndarray:
         case "S":
             data = np.array([b"\xff\0%d" % k if k % 5 else b"" for k in index], dtype)
         case "V":
-            data = np.frombuffer(b"".join((k * 0x9E3779B97F4A7C15 + 5 << 64).to_bytes(17 + dtype.itemsize)[-dtype.itemsize :] for k in map(int, index)), dtype)
+            data = np.frombuffer(
+                b"".join(
+                    (k * 0x9E3779B97F4A7C15 + 5 << 64).to_bytes(17 + dtype.itemsize)[-dtype.itemsize :]
+                    for k in map(int, index)
+                ),
+                dtype,
+            )
         case _ if values == "small":
             data = index * 7 % 101 / (4 if dtype.kind in "fc" else 1)
         case "f":

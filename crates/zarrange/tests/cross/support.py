@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import tensorstore as ts
 import zarr
+from compare import difference, native
+from stores import elements
 
 # Ragged at every edge, in these chunks and in those of most targets.
 SHAPE = (13, 9, 5)
@@ -29,23 +31,7 @@ def values(dtype, shape) -> np.ndarray:
 
     Floats have NaN, both infinities and -0.0 among them.
     """
-    dtype = np.dtype(dtype).newbyteorder("=")
-    index = np.arange(np.prod(shape, dtype=int))
-    if dtype.kind == "b":
-        data = index * index % 7 % 2 == 0
-    elif dtype.kind in "iu":
-        # The upper bits of multiples of the golden ratio: any two neighbours differ in all bytes.
-        spread = index.astype("u8") * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(64 - 8 * dtype.itemsize)
-        data = spread.astype(f"u{dtype.itemsize}").view(dtype)
-    elif dtype.kind == "f":
-        data = ((index - index.size // 2) / 7).astype(dtype)
-        for start, special in enumerate([np.nan, np.inf, -np.inf, -0.0], start=1):
-            data[start::31] = special
-    else:
-        # The parts through a view: arithmetic would turn one special value into two.
-        part = np.dtype(f"f{dtype.itemsize // 2}")
-        data = values(part, 2 * index.size).view(dtype)
-    return data.reshape(shape)
+    return elements(np.dtype(dtype).newbyteorder("="), int(np.prod(shape, dtype=int))).reshape(shape)
 
 
 def partial(dtype, shape, fill) -> np.ndarray:
@@ -58,26 +44,8 @@ def partial(dtype, shape, fill) -> np.ndarray:
 
 def assert_same(got, expected, what: str) -> None:
     """Same shape, type (in any byte order) and bits, except that NaN equals NaN."""
-    got, expected = native(got), native(expected)
-    assert (got.shape, got.dtype) == (expected.shape, expected.dtype), what
-    if got.dtype.kind == "c":
-        part = f"f{got.dtype.itemsize // 2}"
-        got, expected = got[..., None].view(part), expected[..., None].view(part)
-    bits = f"u{got.dtype.itemsize}"
-    wrong = got.view(bits) != expected.view(bits)
-    if got.dtype.kind == "f":
-        wrong &= ~(np.isnan(got) & np.isnan(expected))
-    if wrong.any():
-        first = tuple(np.argwhere(wrong)[0])
-        raise AssertionError(
-            f"{what}: {wrong.sum()} of {wrong.size} differ, "
-            f"first at {first}: {got[first]!r}, not {expected[first]!r}"
-        )
-
-
-def native(array) -> np.ndarray:
-    array = np.asarray(array)
-    return np.ascontiguousarray(array.astype(array.dtype.newbyteorder("="))).reshape(array.shape)
+    found = difference(got, expected)
+    assert not found, f"{what}: {found}"
 
 
 def metadata(path: Path) -> dict:
@@ -138,4 +106,7 @@ def rechunk_all(path: Path) -> list[str]:
     """Options that rechunk each array of a store to a bit more than half of each dimension."""
     root = zarr.open_group(path, mode="r", use_consolidated=False)
     shapes = {name: node.shape for name, node in root.members(max_depth=None) if isinstance(node, zarr.Array)}
-    return ["--chunks", *(f"{name}:{spec(n // 2 + 1 for n in shape)}" for name, shape in shapes.items() if shape)]
+    return [
+        "--chunks",
+        *(f"{name}:{spec(n // 2 + 1 for n in shape)}" for name, shape in shapes.items() if shape),
+    ]

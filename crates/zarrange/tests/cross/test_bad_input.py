@@ -263,7 +263,6 @@ DOCUMENTS = {
     "names": change(dimension_names=["x"]),
     "attributes": change(attributes=[1]),
     # What Python's json module writes, and JSON does not have.
-    "nan": change(attributes={"missing_value": float("nan")}),
     "understood": change(extension={"must_understand": True}),
     "transformers": change(storage_transformers=[{"name": "cache", "configuration": {}}]),
 }

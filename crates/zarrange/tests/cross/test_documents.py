@@ -71,7 +71,12 @@ def test_attributes(run, tmp_path, token, zarr_format, where):
     src, dst = tmp_path / "src.zarr", tmp_path / "dst.zarr"
     text = {**TOKENS, **NUMBERS, **TEXTS}[token]
     given = document(before=1, it=Token(text), after="x")
-    write_store(src, zarr_format, **{"group" if where == "group" else "array": given}, consolidated=where == "consolidated")
+    write_store(
+        src,
+        zarr_format,
+        **{"group" if where == "group" else "array": given},
+        consolidated=where == "consolidated",
+    )
     done = run("rechunk", src, dst)
     for name in ["", "x"]:
         assert same_json(attributes(dst / name), attributes(src / name))
@@ -95,8 +100,13 @@ def write_store(path, zarr_format, *, group="{}", array="{}", consolidated=False
         write_group(path, group)
         write_array(path / "x", DATA, attributes=array)
         if consolidated:
-            described = {name: Token((path / name).read_text()) for name in [".zgroup", ".zattrs", "x/.zarray", "x/.zattrs"]}
-            (path / ".zmetadata").write_text(document(metadata=Token(document(**described)), zarr_consolidated_format=1))
+            described = {
+                name: Token((path / name).read_text())
+                for name in [".zgroup", ".zattrs", "x/.zarray", "x/.zattrs"]
+            }
+            (path / ".zmetadata").write_text(
+                document(metadata=Token(document(**described)), zarr_consolidated_format=1)
+            )
         return
     zarr.create_group(path).create_array("x", data=DATA)
     members = {"x": with_attributes(path / "x", array)}
@@ -128,7 +138,9 @@ DOCUMENTS = {
     "bom": lambda text: BOM + text,
     "spaces": lambda text: "\n\t " + text.replace(",", " \r\n,") + "\n\n",
     "key-twice": lambda text: '{"fill_value": "?", ' + text[1:],
-    "more-members": lambda text: text[:-1] + ', "_NCZARR_ARRAY": {"dimrefs": ["/x"], "storage": "chunked"}, "x": NaN}',
+    "more-members": lambda text: (
+        text[:-1] + ', "_NCZARR_ARRAY": {"dimrefs": ["/x"], "storage": "chunked"}, "x": NaN}'
+    ),
     "no-filters-as-list": lambda text: text.replace('"filters": null', '"filters": []'),
     "no-separator": lambda text: text,
     "separator": lambda text: text[:-1] + ', "dimension_separator": "."}',
@@ -193,7 +205,9 @@ def test_fill_values_that_are_tokens(run, tmp_path, token):
     write_array(src, np.arange(6, dtype="<f4"), chunks=(3,), fill=token, missing=[(1,)])
     done = run("rechunk", src, dst, "--chunks", "2")
     assert not notice(done.stderr)
-    assert json.loads((dst / "zarr.json").read_text(), parse_constant=pytest.fail)["fill_value"] == token.strip('"')
+    assert json.loads((dst / "zarr.json").read_text(), parse_constant=pytest.fail)[
+        "fill_value"
+    ] == token.strip('"')
     expected = np.array([0, 1, 2, *[float(token.strip('"'))] * 3], "f4")
     assert_same(zarr.open_array(dst)[...], expected, "values")
 
@@ -201,12 +215,15 @@ def test_fill_values_that_are_tokens(run, tmp_path, token):
 # What is broken is told in words of the format, never in those of a parser.
 
 PARSER_WORDS = re.compile(
-    "expected value|expected ident|untagged|missing field|unknown field|unknown variant|invalid type|invalid value|invalid length"
-    "|EOF while|trailing characters|key must be|control character|lone leading|recursion limit|at line|line \\d+ column|serde|did not match any variant"
-    "|ParseIntError|Utf8Error|Custom\\(|Some\\(|None\\b",
+    "expected value|expected ident|untagged|missing field|unknown field|unknown variant|invalid (type|value|length)"
+    "|EOF while|trailing characters|key must be|control character|lone leading|recursion limit|at line"
+    r"|line \d+ column|serde|did not match any variant|ParseIntError|Utf8Error|Custom\(|Some\(|None\b",
     re.IGNORECASE,
 )
-ARRAY_V2 = '{"zarr_format": 2, "shape": [4], "chunks": [2], "dtype": "<i4", "compressor": null, "fill_value": 0, "order": "C", "filters": null}'
+ARRAY_V2 = (
+    '{"zarr_format": 2, "shape": [4], "chunks": [2], "dtype": "<i4", "compressor": null, "fill_value": 0, '
+    '"order": "C", "filters": null}'
+)
 ARRAY_V3 = (
     '{"zarr_format": 3, "node_type": "array", "shape": [4], "data_type": "int32", "fill_value": 0, "attributes": {}, '
     '"chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [2]}}, '
@@ -234,7 +251,6 @@ BROKEN_V2 = {
     "compressor-unknown": ('"compressor": null', '"compressor": {"id": "middle-out"}'),
     "compressor-without-id": ('"compressor": null', '"compressor": {"level": 1}'),
     "compressor-text": ('"compressor": null', '"compressor": "zlib"'),
-    "compressor-level": ('"compressor": null', '"compressor": {"id": "blosc", "cname": 5}'),
     "filters-text": ('"filters": null', '"filters": "delta"'),
     "filter-unknown": ('"filters": null', '"filters": [{"id": "sieve"}]'),
     "filter-incomplete": ('"filters": null', '"filters": [{"id": "delta"}]'),
@@ -248,7 +264,10 @@ BROKEN_V3 = {
     "node-type": ('"node_type": "array"', '"node_type": "tree"'),
     "data-type": ('"int32"', '"int33"'),
     "data-type-object": ('"int32"', '{"name": "numpy.datetime64"}'),
-    "data-type-unit": ('"int32"', '{"name": "numpy.datetime64", "configuration": {"unit": "fortnight", "scale_factor": 1}}'),
+    "data-type-unit": (
+        '"int32"',
+        '{"name": "numpy.datetime64", "configuration": {"unit": "fortnight", "scale_factor": 1}}',
+    ),
     "no-fill": ('"fill_value": 0, ', ""),
     "fill-text": ('"fill_value": 0', '"fill_value": "zero"'),
     "grid": ('"regular"', '"irregular"'),
@@ -262,6 +281,7 @@ BROKEN_V3 = {
     "must-understand": ('"attributes": {}', '"attributes": {}, "extra": {"must_understand": true}'),
     "format-4": ('"zarr_format": 3', '"zarr_format": 4'),
 }
+# A nesting of 500 is the one thing here that zarr-python would read.
 TEXT = {
     "empty": lambda text: "",
     "cut": lambda text: text[: len(text) // 2],
@@ -279,7 +299,11 @@ BROKEN = [
     *((".zarray", name, change(ARRAY_V2)) for name, change in TEXT.items()),
     *(("zarr.json", name, ARRAY_V3.replace(*change)) for name, change in BROKEN_V3.items()),
     *(("zarr.json", name, change(ARRAY_V3)) for name, change in TEXT.items()),
-    *((".zattrs", name, change('{"a": 1}')) for name, change in TEXT.items() if name not in ["deep", "comment", "single-quotes"]),
+    *(
+        (".zattrs", name, change('{"a": 1}'))
+        for name, change in TEXT.items()
+        if name not in ["list", "null", "deep"]
+    ),
 ]
 
 

@@ -160,7 +160,7 @@ def check_different(run, a, b, *parts):
 
 def test_equal(run, pair):
     done = run("verify", *pair, "--json", "--backend", "std")
-    assert done.json == {"equal": True, "difference": None, "backend": "std"}
+    assert done.json == {"equal": True, "difference": None, "not_compared": [], "backend": "std"}
 
 
 @pytest.mark.parametrize("index", [(0, 0, 0), (12, 8, 4), (3, 4, 1), (7, 2, 0), (6, 8, 3)])

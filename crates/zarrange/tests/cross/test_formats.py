@@ -195,7 +195,10 @@ DTYPES = {formats.TEXT: str, formats.BYTES: VariableLengthBytes()}
 
 def v3_codecs(codec: formats.Codec, one: Type) -> dict:
     """What `create_array` has to know of a codec."""
-    listed = [*codec.filters_for(one)[bool(one.object_codec) :], *([codec.compressor] if codec.compressor else [])]
+    listed = [
+        *codec.filters_for(one)[bool(one.object_codec) :],
+        *([codec.compressor] if codec.compressor else []),
+    ]
     named = [c if "name" in c else v3_codec(**c) for c in listed]
     filters = [c for c in named if c["name"].removeprefix("numcodecs.") in formats.ARRAY_TO_ARRAY]
     return {"filters": filters, "compressors": named[len(filters) :] or None}
@@ -213,6 +216,11 @@ def test_v3(run, tmp_path, one, mode):
     run("rechunk", src, dst, *MODES[mode])
     found = [f"{what}" for what in differences(src, dst)]
     for name in codecs:
-        found += [f"{name}: {what}" for what in tensorstore_differences(dst / name, metadata(dst / name), zarr.open_array(dst / name, mode="r"))]
+        found += [
+            f"{name}: {what}"
+            for what in tensorstore_differences(
+                dst / name, metadata(dst / name), zarr.open_array(dst / name, mode="r")
+            )
+        ]
     assert not found, report(found, len(codecs))
     run("verify", src, dst)

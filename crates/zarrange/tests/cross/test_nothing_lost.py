@@ -1,4 +1,4 @@
-"""Nothing leaves in silence: what is in a store is copied, or named and left out, or an error before anything is written."""
+"""Nothing leaves in silence: what is in a store is copied, or named and left out, or an error before any writing."""
 
 import json
 import os
@@ -65,7 +65,9 @@ def damage(path, zarr_format, how) -> None:
             kept.write_text("not JSON")
         case "unknown":
             # A codec, or in v3, where codecs need not be known to be copied, a grid.
-            unknown = {"compressor": {"id": "sieve"}} if zarr_format == 2 else {"chunk_grid": {"name": "hexagonal"}}
+            unknown = (
+                {"compressor": {"id": "sieve"}} if zarr_format == 2 else {"chunk_grid": {"name": "hexagonal"}}
+            )
             kept.write_text(json.dumps({**json.loads(kept.read_text()), **unknown}))
         case "directory":
             kept.unlink()
@@ -183,7 +185,9 @@ def test_groups_without_a_document(run, paths, zarr_format, root, mode):
     run("verify", src, dst)
 
 
-@pytest.mark.parametrize("mode", [[], ["--chunks", "outer:2,2", "outer/inner:4,4"]], ids=["copied", "rechunked"])
+@pytest.mark.parametrize(
+    "mode", [[], ["--chunks", "outer:2,2", "outer/inner:4,4"]], ids=["copied", "rechunked"]
+)
 @pytest.mark.parametrize("zarr_format", FORMATS)
 def test_arrays_in_arrays(run, paths, zarr_format, mode):
     src, dst = paths
@@ -230,7 +234,9 @@ def test_files_left_behind_are_said(run, paths, zarr_format, options):
     (line,) = [line for line in done.stderr.splitlines() if "not Zarr" in line]
     assert "left behind" in line and str(len(FOREIGN)) in line
     assert any(name in line for name in FOREIGN)
-    assert not [key for key in tree(dst) if key.rsplit("/", 1)[-1] in {name.rsplit("/", 1)[-1] for name in FOREIGN}]
+    assert not [
+        key for key in tree(dst) if key.rsplit("/", 1)[-1] in {name.rsplit("/", 1)[-1] for name in FOREIGN}
+    ]
     check(dst, ["x", "group/y"])
 
 
