@@ -115,7 +115,8 @@ fn list(u: &mut Unstructured<'_>, mut shape: Vec<u64>, depth: usize) -> Result<V
         list.push(filter(u)?);
     }
     list.extend(compressor(u)?);
-    while u.ratio(1, 8)? {
+    // Mostly none, more than one now and then.
+    for _ in 12..u.int_in_range(0..=15)? {
         list.extend(compressor(u)?);
     }
     if u.ratio(1, 4)? {

@@ -31,7 +31,7 @@ fn solve(u: &mut Unstructured<'_>) -> Result<()> {
         (true, false) => json!({"name": "vlen-utf8"}),
         (false, _) => json!({"name": "vlen-bytes"}),
     });
-    while u.ratio(1, 3)? {
+    for _ in 0..u.int_in_range(0..=3)? {
         list.extend(compressor(u)?);
     }
     let room = if u.arbitrary()? { ROOM } else { usize::from(u.arbitrary::<u16>()?) };
