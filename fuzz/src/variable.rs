@@ -72,7 +72,9 @@ fn chunk(u: &mut Unstructured<'_>, elements: usize, text: bool) -> Result<Variab
 fn check(chain: &VariableChain, stored: &[u8], room: usize, scratch: &mut Scratch) {
     let mut elements = Variable::new();
     match chain.decode(stored, room, &mut elements, scratch) {
-        Err(CodecError::Memory { bytes, bytes_max }) => assert!(bytes > bytes_max && bytes_max == room as u64),
+        Err(CodecError::Memory { bytes, bytes_max }) => {
+            assert!(bytes > bytes_max && bytes_max == room as u64)
+        }
         Err(error) => assert!(!error.to_string().is_empty()),
         Ok(()) => {
             assert_eq!(elements.len(), chain.elements(), "a chunk has all of its elements");
