@@ -31,7 +31,7 @@ fn solve(u: &mut Unstructured<'_>) -> Result<()> {
         (true, false) => json!({"name": "vlen-utf8"}),
         (false, _) => json!({"name": "vlen-bytes"}),
     });
-    while u.ratio(1, 3)? {
+    for _ in 0..u.int_in_range(0..=3)? {
         list.extend(compressor(u)?);
     }
     let room = if u.arbitrary()? { ROOM } else { usize::from(u.arbitrary::<u16>()?) };
@@ -72,7 +72,9 @@ fn chunk(u: &mut Unstructured<'_>, elements: usize, text: bool) -> Result<Variab
 fn check(chain: &VariableChain, stored: &[u8], room: usize, scratch: &mut Scratch) {
     let mut elements = Variable::new();
     match chain.decode(stored, room, &mut elements, scratch) {
-        Err(CodecError::Memory { bytes, bytes_max }) => assert!(bytes > bytes_max && bytes_max == room as u64),
+        Err(CodecError::Memory { bytes, bytes_max }) => {
+            assert!(bytes > bytes_max && bytes_max == room as u64)
+        }
         Err(error) => assert!(!error.to_string().is_empty()),
         Ok(()) => {
             assert_eq!(elements.len(), chain.elements(), "a chunk has all of its elements");

@@ -342,12 +342,25 @@ fn filters(codecs: &[MetadataV3], mut array: Array) -> Result<(Vec<Filter>, Arra
         let Codec::ArrayToArray(codec) = from_zarrs(metadata)? else {
             return Err(unsupported("not a codec from array to array".to_owned()));
         };
+        if keeps_no_bits(metadata, &array.data_type) {
+            return Err(unsupported("keepbits is 0, expected at least 1 for integers".to_owned()));
+        }
         let encoded = codec.encoded_representation(&array.shape, &array.data_type, &array.fill);
         let (shape, data_type, fill) = encoded.map_err(|e| unsupported(e.to_string()))?;
         filters.push(Filter { codec, unfiltered: array });
         array = Array { shape, data_type, fill };
     }
     Ok((filters, array))
+}
+
+/// Whether a codec rounds integers to no bits at all, for which `zarrs` would shift by more than they have.
+fn keeps_no_bits(codec: &MetadataV3, data_type: &DataType) -> bool {
+    let keep = codec.configuration().and_then(|c| c.get("keepbits")).and_then(serde_json::Value::as_u64);
+    let name = data_type.name_v3().unwrap_or_default();
+    codec.name().ends_with("bitround")
+        && keep == Some(0)
+        && !name.contains("float")
+        && !name.contains("complex")
 }
 
 fn unbounded(codec: &str) -> String {

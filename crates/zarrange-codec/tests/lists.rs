@@ -166,6 +166,24 @@ fn serializers_of_others_are_followed_by_ours() {
     assert!(error.contains("not in order"), "{error}");
 }
 
+/// Integers are rounded by `zarrs`, which knows how; not to nothing, which it does not.
+#[test]
+fn integers_are_rounded_to_some_bits() {
+    let list = |keep| {
+        json!([codec("bitround", json!({"keepbits": keep})), codec("bytes", json!({"endian": "little"}))])
+    };
+    let check = |keep: u32, number: u16, expected: u16| {
+        let chain = chain(&list(keep), "uint16", &[1]).unwrap();
+        let encoded = encode(&chain, &number.to_ne_bytes(), &mut Scratch::new(&chain)).unwrap();
+        assert_eq!(encoded, expected.to_le_bytes(), "{keep} {number}");
+    };
+    check(1, 0xFFFF, 0x8000);
+    check(2, 0b101, 0b100);
+    check(16, 0xFFFF, 0xFFFF);
+    let error = chain(&list(0), "uint16", &[1]).unwrap_err().to_string();
+    assert!(error.contains("bitround") && error.contains("keepbits is 0"), "{error}");
+}
+
 /// One order of axes after the other is one order.
 #[test]
 fn orders_of_axes_are_composed() {

@@ -143,6 +143,31 @@ proptest! {
     }
 }
 
+/// Buffers grow until a chunk fits that is hundreds of times as large as what is stored.
+#[test]
+fn text_may_compress_well() {
+    let chunk = elements((0..3).map(|k| k.to_string().repeat(100_000)));
+    let room = Variable::memory_bytes(3, chunk.data_bytes());
+    for name in [
+        "zstd",
+        "gzip",
+        "numcodecs.zlib",
+        "numcodecs.bz2",
+        "numcodecs.lz4",
+        "numcodecs.lzma",
+        "numcodecs.blosc",
+    ] {
+        let list =
+            json!([{"name": "vlen-utf8"}, {"name": name}, {"name": "numcodecs.crc32"}, {"name": name}]);
+        let chain = chain(&list, VariableKind::Text, &[3]).unwrap();
+        let encoded = encode(&chain, &chunk).unwrap();
+        assert!(encoded.len() < 10_000, "{name}: {} bytes", encoded.len());
+        assert_eq!(decode(&chain, &encoded, room).unwrap(), chunk, "{name}");
+        let error = decode(&chain, &encoded, room - 1).unwrap_err();
+        assert!(matches!(error, CodecError::Memory { .. }), "{name}: {error}");
+    }
+}
+
 #[test]
 fn chunks_that_are_wrong_say_how() {
     let check = |kind: VariableKind, encoded: &[u8], expected: &str| {

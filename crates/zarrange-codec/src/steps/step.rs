@@ -209,7 +209,11 @@ impl Step {
         contexts: &mut Contexts,
     ) -> Result<usize, CodecError> {
         let (decoded, encoded) = self.units();
-        let count = whole(self.name(), src.len(), decoded)?;
+        let count = whole(self.name(), src.len(), decoded).map_err(|e| CodecError::Encode {
+            codec: self.name(),
+            bytes: src.len() as u64,
+            detail: e.to_string(),
+        })?;
         let room = |dst| sized(self.name(), dst, count.saturating_mul(encoded));
         match self {
             Self::Transpose(transpose) => transpose.copy_out(src, room(dst)?)?,
