@@ -1,6 +1,6 @@
 //! An array: its metadata understood.
 
-use zarrange_codec::{ArrayCodec, Chain, CodecMetadata, ElementType, SliceCodec};
+use zarrange_codec::{ArrayCodec, Chain, CodecError, CodecMetadata, ElementType, Kind, SliceCodec};
 use zarrange_grid::{ChunkGrid, checked_bytes};
 use zarrange_io::Store;
 
@@ -243,9 +243,14 @@ fn contents(document: &Document, grid: &ChunkGrid) -> Result<Contents, String> {
     }
     let element = match ElementType::new(&data_type) {
         Ok(element) => element,
-        Err(reason) => return Ok(Contents::Unknown(reason.to_string())),
+        Err(reason @ CodecError::UnknownType { .. }) => return Ok(Contents::Unknown(reason.to_string())),
+        Err(reason) => return Err(reason.to_string()),
     };
-    let fill = fill::parse(&element, document.get("fill_value"))?;
+    let fill_value = document.get("fill_value");
+    if fill_value.is_null() && !matches!(element.kind(), Kind::Other) {
+        return Err(format!("fill_value is missing: a value of {} would be right", element.name()));
+    }
+    let fill = fill::parse(&element, fill_value)?;
     let stored = document.stored().unwrap_or(&codecs);
     let codec = match ArrayCodec::new(stored, &element, grid.chunk_shape(), &fill) {
         Ok(codec) => codec,

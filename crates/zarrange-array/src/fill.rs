@@ -6,7 +6,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use half::f16;
-use zarrange_codec::{ElementType, Kind};
+use zarrange_codec::{ElementType, Field, Kind};
 
 use crate::json::{Json, Number};
 
@@ -20,6 +20,7 @@ pub(crate) fn parse(element: &ElementType, json: &Json) -> Result<Vec<u8>, Strin
     match (element.kind(), json) {
         (Kind::Time, Json::Null) => Ok(i64::MIN.to_ne_bytes().to_vec()),
         (Kind::Other, _) => through_zarrs(element, json),
+        (Kind::Struct(fields), Json::Null) => Ok(fields.iter().flat_map(zero_of).collect()),
         (_, Json::Null) => Ok(zeros()),
         (Kind::Bool, value) => match truth(value) {
             Some(value) => Ok(vec![u8::from(value)]),
@@ -77,6 +78,17 @@ pub(crate) fn parse(element: &ElementType, json: &Json) -> Result<Vec<u8>, Strin
         (Kind::Utf32, _) => wrong("text would be right"),
         _ => wrong("its bytes in base64 would be right"),
     }
+}
+
+/// What numpy makes of 0 in a field of a record: text has the digit.
+fn zero_of(field: &Field) -> Vec<u8> {
+    let digit = match field.element.kind() {
+        Kind::Struct(fields) => return fields.iter().flat_map(zero_of).collect(),
+        Kind::Utf32 => u32::from('0').to_ne_bytes().to_vec(),
+        Kind::NullTerminated => vec![b'0'],
+        _ => Vec::new(),
+    };
+    padded(digit, field.element.bytes())
 }
 
 /// The text of the fill value of an array of strings: zarr-python takes `str()` of whatever stands there.

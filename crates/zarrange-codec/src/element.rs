@@ -95,7 +95,7 @@ impl ElementType {
 
     fn nested(metadata: &MetadataV3, depth: usize) -> Result<Self, CodecError> {
         let name = metadata.name().to_owned();
-        let wrong = |detail: String| CodecError::DataType { name: name.clone(), detail };
+        let wrong = |detail: String| CodecError::DataType { name: metadata.name().to_owned(), detail };
         let zarrs = DataType::from_metadata(metadata);
         let own = own(metadata, depth).map_err(wrong)?;
         let (bytes, kind, parts) = match (own, &zarrs) {
@@ -105,7 +105,7 @@ impl ElementType {
                     zarrs.fixed_size().ok_or_else(|| wrong("its elements have no fixed size".to_owned()))?;
                 (bytes, Kind::Other, vec![Part { offset: 0, bytes, unit: bytes, float: false }])
             }
-            (None, Err(_)) => return Err(wrong("it is not known".to_owned())),
+            (None, Err(_)) => return Err(CodecError::UnknownType { name }),
         };
         if bytes == 0 {
             return Err(wrong("its elements have no bytes".to_owned()));

@@ -54,6 +54,12 @@ pub enum CodecError {
         /// Why not.
         detail: String,
     },
+    /// A data type of which nothing is known.
+    #[error("data type {name} is not known")]
+    UnknownType {
+        /// Name of the data type.
+        name: String,
+    },
     /// The data type cannot be used.
     #[error("data type {name}: {detail}")]
     DataType {

@@ -26,7 +26,7 @@ use crate::spec::{ChunkSpec, Codecs, KeySeparator, Named};
 use crate::spill::SpillFile;
 use crate::stage::{self, Pass};
 use crate::verify::{compare_arrays, compare_stored, compare_work};
-use crate::{RechunkError, SpecError, beside, copy, regroup, slices};
+use crate::{RechunkError, SpecError, beside, copy, keep, regroup, slices};
 
 /// A request to rechunk.
 #[derive(Clone, Debug)]
@@ -133,6 +133,8 @@ pub struct Item {
     pub plan: Option<Plan>,
     /// The layout that was chosen for the job's mix.
     pub layout: Option<Chosen>,
+    /// Codecs of the source that the target does not have, although it was to keep them.
+    pub(crate) dropped: Vec<String>,
 }
 
 /// Opens the source of `job` and plans every array. Nothing is written.
@@ -215,17 +217,22 @@ fn prepare_item(
         Contents::Unknown(_) if asked => source.elements()?,
         Contents::Variable(_) | Contents::Unknown(_) => {
             let target = target_array(&source, document)?;
-            return Ok(Item { path, source, target, plan: None, layout: None });
+            return Ok(Item { path, source, target, plan: None, layout: None, dropped: Vec::new() });
         }
     };
+    let mut dropped = Vec::new();
     if recoded {
-        let layout = match &chosen {
+        let mut layout = match &chosen {
             Some(Chosen { chunk, shard, .. }) => {
                 let codecs = target_codecs(job, &path, elements)?;
                 Layout { chunk: chunk.clone(), shard: shard.clone(), codecs }
             }
             None => target_layout(job, &path, &source, elements, chunk, shard)?,
         };
+        let encoded_anew = foreign_encoding || layout != elements.layout;
+        if job.codecs == Codecs::Keep && encoded_anew {
+            (layout.codecs, dropped) = keep::in_chunks(elements, &layout.chunk);
+        }
         if layout != elements.layout || foreign_encoding {
             document = document.with_layout(&layout);
         }
@@ -241,7 +248,7 @@ fn prepare_item(
     if let Some(elements) = sliced {
         source.read_as(elements);
     }
-    Ok(Item { path, source, target, plan: Some(plan), layout: chosen })
+    Ok(Item { path, source, target, plan: Some(plan), layout: chosen, dropped })
 }
 
 /// The cheapest plan, and the elements of the source as it reads them, where not in whole chunks.

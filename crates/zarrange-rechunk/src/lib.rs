@@ -20,6 +20,7 @@ mod error;
 mod fill;
 mod gate;
 mod job;
+mod keep;
 mod members;
 mod mix;
 mod notes;

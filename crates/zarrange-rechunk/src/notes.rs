@@ -1,8 +1,8 @@
 //! What a job says beside its result: one line for each thing that a user would not expect.
 
-use zarrange_array::{Json, Members};
+use zarrange_array::{Contents, Json, Members};
 
-use crate::job::{Foreign, Prepared};
+use crate::job::{Foreign, Item, Prepared};
 use crate::members::left_behind;
 
 impl Prepared {
@@ -28,7 +28,27 @@ impl Prepared {
             &holding(&is_ome_04),
             "hold OME-Zarr 0.4 metadata, which is kept as it is; Zarr v3 wants 0.5, to which its own tools convert",
         );
-        [foreign, tokens, ome].into_iter().flatten().collect()
+        let notes = [foreign, tokens, ome].into_iter().flatten();
+        notes.chain(self.items.iter().filter_map(Item::note)).collect()
+    }
+}
+
+impl Item {
+    /// What is not done to an array that might be expected.
+    fn note(&self) -> Option<String> {
+        let path = if self.path.is_empty() { "/" } else { &self.path };
+        if !self.dropped.is_empty() {
+            let codecs = self.dropped.join(", ");
+            return Some(format!(
+                "{path}: without {codecs}, which would change values that are encoded again"
+            ));
+        }
+        match self.source.contents() {
+            Contents::Unknown(reason) => {
+                Some(format!("{path}: its stored bytes are copied without being read: {reason}"))
+            }
+            _ => None,
+        }
     }
 }
 

@@ -9,6 +9,9 @@ use super::{Json, Members, Number};
 /// Deepest nesting accepted.
 const DEPTH_MAX: usize = 64;
 
+/// The same in what is passed over: documents that repeat others are deeper than those.
+const SKIPPED_DEPTH_MAX: usize = 256;
+
 /// How much is read at a time.
 const BUFFER_BYTES: usize = 16 << 10;
 
@@ -144,10 +147,11 @@ impl<R: Read> Reader<R> {
     }
 
     fn deeper(&self, depth: usize) -> Result<usize, JsonError> {
-        if depth < DEPTH_MAX {
+        let most = if self.skipping { SKIPPED_DEPTH_MAX } else { DEPTH_MAX };
+        if depth < most {
             Ok(depth + 1)
         } else {
-            Err(self.wrong(format!("nested deeper than {DEPTH_MAX} levels")))
+            Err(self.wrong(format!("nested deeper than {most} levels")))
         }
     }
 

@@ -125,8 +125,12 @@ impl Codec {
         let id = configuration.shift_remove("id");
         let id = id.as_ref().and_then(Json::as_str).ok_or_else(|| format!("codec {json} has no id"))?;
         let kind = KINDS.iter().find(|(known, _)| *known == id).map(|(_, kind)| *kind);
-        let kind = kind.ok_or_else(|| format!("codec {id:?} is none of numcodecs: {WAY_ROUND}"))?;
+        let kind = kind.ok_or_else(|| format!("codec {id:?} is not one of numcodecs: {WAY_ROUND}"))?;
         let mut codec = Self { id: id.to_owned(), kind, configuration };
+        if codec.id == "shuffle" && codec.get("elementsize").is_none() {
+            // The default of numcodecs; in v3 it is that of the array.
+            codec.configuration.insert("elementsize".to_owned(), Json::integer(4));
+        }
         codec.set_level()?;
         Ok(codec)
     }
@@ -310,12 +314,11 @@ impl Pipeline {
         self.indescribable |= !elements.swapped.is_empty();
         // Filters on numbers work in v3 on numbers in native order, and as they lie.
         self.indescribable |= filtered && (self.big || elements.order == Order::Big || transpose.is_some());
-        let serializer = |endian: Order| match (&self.objects, &elements.element) {
-            (Some(objects), _) => objects.clone(),
-            (None, _) => bytes(endian, self.numbers.as_ref(), elements),
-        };
         if !self.indescribable {
-            let serializer = serializer(elements.order);
+            let serializer = match &self.objects {
+                Some(objects) => objects.clone(),
+                None => bytes(elements.order, self.numbers.as_ref().filter(|_| filtered), elements),
+            };
             let written = transpose.into_iter().chain(self.filters).chain([serializer]).chain(self.packers);
             return Codecs { written: written.collect(), stored: None };
         }
@@ -326,8 +329,11 @@ impl Pipeline {
         }]);
         let stored: Vec<Json> = stored.chain(swaps).chain(self.stored).collect();
         let stored = stored.iter().map(codec_metadata).collect::<Result<_, _>>().unwrap_or_default();
-        let objects = elements.element.is_none();
-        let serializer = if objects { named("vlen-utf8", []) } else { bytes(Order::Little, None, elements) };
+        let serializer = match &elements.element {
+            None => named(elements.serializer(), []),
+            Some(_) if filtered => named("bytes", [("endian", "little".into())]),
+            Some(_) => bytes(Order::Little, None, elements),
+        };
         let transpose = transpose.filter(|_| !filtered);
         let written = transpose.into_iter().chain(self.filters).chain([serializer]).chain(self.packers);
         Codecs { written: written.collect(), stored: Some(stored) }
@@ -382,7 +388,7 @@ const fn endian_name(order: Order) -> &'static str {
 /// The `bytes` codec for what filters made of the elements; without a byte order where there is none.
 fn bytes(order: Order, numbers: Option<&NumpyType>, elements: &Elements) -> Json {
     let unordered = match numbers {
-        Some(numpy) => numpy.order == Order::None,
+        Some(numpy) => numpy.order == Order::None && elements.order == Order::None,
         None => elements.order == Order::None && elements.is_unordered(),
     };
     if unordered { named("bytes", []) } else { named("bytes", [("endian", endian_name(order).into())]) }

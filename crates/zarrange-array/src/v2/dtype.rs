@@ -24,7 +24,7 @@ pub(super) struct Elements {
 }
 
 /// What is said of every array that cannot be carried over.
-pub(super) const WAY_ROUND: &str = "leave it out with --skip, or rewrite it with zarr-python 2";
+pub(super) const WAY_ROUND: &str = "rewrite it with zarr-python 2";
 
 impl Elements {
     /// The type that `dtype` names; for objects the filter that makes bytes of them decides.
@@ -76,6 +76,11 @@ impl Elements {
     /// The type in numpy's words, where it is not a record.
     pub(super) fn numpy(&self) -> Option<NumpyType> {
         self.numpy.clone()
+    }
+
+    /// The codec of v3 that makes bytes of elements without a fixed size.
+    pub(super) fn serializer(&self) -> &'static str {
+        if self.is_text() { "vlen-utf8" } else { "vlen-bytes" }
     }
 
     /// Whether no element has bytes that swap.
