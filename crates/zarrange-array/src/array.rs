@@ -1,6 +1,8 @@
 //! An array: its metadata understood.
 
-use zarrange_codec::{ArrayCodec, Chain, CodecError, CodecMetadata, ElementType, Kind, SliceCodec};
+use zarrange_codec::{
+    ArrayCodec, Chain, CodecError, CodecMetadata, ElementType, Kind, SliceCodec, VariableCodec, VariableKind,
+};
 use zarrange_grid::{ChunkGrid, checked_bytes};
 use zarrange_io::Store;
 
@@ -9,6 +11,7 @@ use crate::document::{Document, Layout, codec_metadata};
 use crate::fill;
 use crate::json::Json;
 use crate::keys::KeyEncoding;
+use crate::variable::VariableElements;
 
 /// A Zarr array of a store.
 #[derive(Debug)]
@@ -26,8 +29,8 @@ pub struct Array {
 pub enum Contents {
     /// Elements of a fixed size, with codecs that can be run.
     Elements(Box<Elements>),
-    /// Elements of no fixed size, such as strings, with the reason; such an array can be copied as it is stored.
-    Variable(String),
+    /// Elements of no fixed size: text, or bytes.
+    Variable(Box<VariableElements>),
     /// A data type or codec that is not known, with the reason; such an array can be copied as it is stored.
     Unknown(String),
 }
@@ -183,8 +186,9 @@ impl Array {
     pub fn elements(&self) -> Result<&Elements, ArrayError> {
         match &self.contents {
             Contents::Elements(elements) => Ok(elements),
-            Contents::Variable(detail) => {
-                Err(ArrayError::Opaque { array: self.location().to_owned(), detail: detail.clone() })
+            Contents::Variable(_) => {
+                let detail = "its elements have no fixed size".to_owned();
+                Err(ArrayError::Opaque { array: self.location().to_owned(), detail })
             }
             Contents::Unknown(detail) => {
                 Err(ArrayError::Metadata { location: self.metadata_location(), detail: detail.clone() })
@@ -228,7 +232,37 @@ fn check_members(document: &Document, rank: usize) -> Result<(), String> {
 }
 
 /// The names of data types whose elements have no fixed size.
-const VARIABLE: [&str; 4] = ["string", "variable_length_bytes", "bytes", "binary"];
+const VARIABLE: [(&str, VariableKind); 4] = [
+    ("string", VariableKind::Text),
+    ("variable_length_bytes", VariableKind::Bytes),
+    ("bytes", VariableKind::Bytes),
+    ("binary", VariableKind::Bytes),
+];
+
+/// The codecs of text or bytes.
+fn variable(
+    kind: VariableKind,
+    document: &Document,
+    codecs: Vec<CodecMetadata>,
+    grid: &ChunkGrid,
+) -> Result<Contents, String> {
+    let fill_value = document.get("fill_value");
+    let fill = match kind {
+        VariableKind::Text => fill::text(fill_value)?.into_bytes(),
+        VariableKind::Bytes => fill::bytes(fill_value)?,
+    };
+    let stored = document.stored().unwrap_or(&codecs);
+    let codec = match VariableCodec::new(stored, kind, grid.chunk_shape(), &fill) {
+        Ok(codec) => codec,
+        Err(reason) if document.stored().is_some() => return Err(reason.to_string()),
+        Err(reason) => return Ok(Contents::Unknown(reason.to_string())),
+    };
+    let foreign_encoding = document.stored().is_some();
+    let inner = matches!(codec, VariableCodec::Shards { .. }).then(|| codec.unit().shape().to_vec());
+    let layout = layout(inner, grid, codecs)?;
+    let units = ChunkGrid::new(grid.array_shape(), &layout.chunk).map_err(|e| e.to_string())?;
+    Ok(Contents::Variable(Box::new(VariableElements { fill, codec, units, layout, foreign_encoding })))
+}
 
 /// The codecs and data type.
 fn contents(document: &Document, grid: &ChunkGrid) -> Result<Contents, String> {
@@ -238,8 +272,8 @@ fn contents(document: &Document, grid: &ChunkGrid) -> Result<Contents, String> {
     let codecs = document.get("codecs");
     let codecs = codecs.as_array().ok_or_else(|| format!("codecs is {codecs}, a list would be right"))?;
     let codecs: Vec<CodecMetadata> = codecs.iter().map(codec_metadata).collect::<Result<_, _>>()?;
-    if VARIABLE.contains(&data_type.name()) {
-        return Ok(Contents::Variable(format!("the elements of {} have no fixed size", data_type.name())));
+    if let Some((_, kind)) = VARIABLE.iter().find(|(name, _)| *name == data_type.name()) {
+        return variable(*kind, document, codecs, grid);
     }
     let element = match ElementType::new(&data_type) {
         Ok(element) => element,
@@ -258,23 +292,23 @@ fn contents(document: &Document, grid: &ChunkGrid) -> Result<Contents, String> {
         Err(reason) => return Ok(Contents::Unknown(reason.to_string())),
     };
     let foreign_encoding = document.stored().is_some();
-    let layout = layout(&codec, grid, codecs)?;
+    let inner = match &codec {
+        ArrayCodec::Chunks(_) | ArrayCodec::Slices(_) => None,
+        ArrayCodec::Shards(shards) => Some(shards.inner().shape().to_vec()),
+    };
+    let layout = layout(inner, grid, codecs)?;
     let units = ChunkGrid::new(grid.array_shape(), &layout.chunk).map_err(|e| e.to_string())?;
     Ok(Contents::Elements(Box::new(Elements { element, fill, codec, units, layout, foreign_encoding })))
 }
 
-fn layout(codec: &ArrayCodec, grid: &ChunkGrid, codecs: Vec<CodecMetadata>) -> Result<Layout, String> {
+/// The layout of chunks, or of `inner` chunks in shards.
+fn layout(inner: Option<Vec<u64>>, grid: &ChunkGrid, codecs: Vec<CodecMetadata>) -> Result<Layout, String> {
     let object = grid.chunk_shape().to_vec();
-    match codec {
-        ArrayCodec::Chunks(_) | ArrayCodec::Slices(_) => Ok(Layout { chunk: object, shard: None, codecs }),
-        ArrayCodec::Shards(shards) => {
-            let inner = codecs[0].configuration().and_then(|c| c.get("codecs")).cloned().unwrap_or_default();
-            let inner = Json::from(inner);
-            let codecs = inner.as_array().unwrap_or_default().iter().map(codec_metadata);
-            let codecs = codecs.collect::<Result<_, _>>()?;
-            Ok(Layout { chunk: shards.inner().shape().to_vec(), shard: Some(object), codecs })
-        }
-    }
+    let Some(chunk) = inner else { return Ok(Layout { chunk: object, shard: None, codecs }) };
+    let inner = codecs[0].configuration().and_then(|c| c.get("codecs")).cloned().unwrap_or_default();
+    let inner = Json::from(inner);
+    let codecs = inner.as_array().unwrap_or_default().iter().map(codec_metadata);
+    Ok(Layout { chunk, shard: Some(object), codecs: codecs.collect::<Result<_, _>>()? })
 }
 
 fn chunk_shape(grid: &Json) -> Result<Vec<u64>, String> {

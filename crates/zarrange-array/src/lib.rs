@@ -22,6 +22,7 @@ mod staging;
 mod strings;
 mod survey;
 mod v2;
+mod variable;
 mod write;
 
 pub use array::{Array, Contents, Elements};
@@ -35,4 +36,5 @@ pub use read::{ChunkReader, Fetched, ReadCost, ShardReader};
 pub use region::{RegionReader, SHARDS_MAX};
 pub use staging::{Staging, check_apart, check_target};
 pub use survey::{Beside, Survey, Without, each_beside, survey};
+pub use variable::{VariableElements, VariableReader, VariableWriter, put_together};
 pub use write::{ChunkWriter, ShardFile, ShardWriter, publish_metadata};

@@ -25,8 +25,8 @@ use crate::shards::Sequencer;
 use crate::spec::{ChunkSpec, Codecs, KeySeparator, Named};
 use crate::spill::SpillFile;
 use crate::stage::{self, Pass};
-use crate::verify::{compare_arrays, compare_stored, compare_work};
-use crate::{RechunkError, SpecError, beside, copy, keep, regroup, slices};
+use crate::verify::{compare_arrays, compare_stored, compare_variable, compare_work};
+use crate::{RechunkError, SpecError, beside, copy, keep, regroup, slices, variable};
 
 /// A request to rechunk.
 #[derive(Clone, Debug)]
@@ -135,6 +135,8 @@ pub struct Item {
     pub layout: Option<Chosen>,
     /// Codecs of the source that the target does not have, although it was to keep them.
     pub(crate) dropped: Vec<String>,
+    /// Its elements have no fixed size, and its chunks are put together anew.
+    pub(crate) put_together: bool,
 }
 
 /// Opens the source of `job` and plans every array. Nothing is written.
@@ -211,13 +213,19 @@ fn prepare_item(
     }
     let elements = match source.contents() {
         Contents::Elements(elements) => elements,
-        Contents::Variable(reason) if asked => {
-            return Err(SpecError::Opaque { array: path, reason: reason.clone() }.into());
-        }
+        Contents::Variable(_) => return prepare_variable(job, path, source, chunk, shard),
         Contents::Unknown(_) if asked => source.elements()?,
-        Contents::Variable(_) | Contents::Unknown(_) => {
+        Contents::Unknown(_) => {
             let target = target_array(&source, document)?;
-            return Ok(Item { path, source, target, plan: None, layout: None, dropped: Vec::new() });
+            return Ok(Item {
+                path,
+                source,
+                target,
+                plan: None,
+                layout: None,
+                dropped: Vec::new(),
+                put_together: false,
+            });
         }
     };
     let mut dropped = Vec::new();
@@ -227,7 +235,10 @@ fn prepare_item(
                 let codecs = target_codecs(job, &path, elements)?;
                 Layout { chunk: chunk.clone(), shard: shard.clone(), codecs }
             }
-            None => target_layout(job, &path, &source, elements, chunk, shard)?,
+            None => {
+                let (chunk, shard) = target_shape(&path, &source, &elements.layout, chunk, shard)?;
+                Layout { chunk, shard, codecs: target_codecs(job, &path, elements)? }
+            }
         };
         let encoded_anew = foreign_encoding || layout != elements.layout;
         if job.codecs == Codecs::Keep && encoded_anew {
@@ -248,7 +259,7 @@ fn prepare_item(
     if let Some(elements) = sliced {
         source.read_as(elements);
     }
-    Ok(Item { path, source, target, plan: Some(plan), layout: chosen, dropped })
+    Ok(Item { path, source, target, plan: Some(plan), layout: chosen, dropped, put_together: false })
 }
 
 /// The cheapest plan, and the elements of the source as it reads them, where not in whole chunks.
@@ -288,15 +299,45 @@ fn target_array(source: &Array, document: Document) -> Result<Array, RechunkErro
     Ok(Array::new(nowhere, document, 3)?)
 }
 
-fn target_layout(
+/// An array of text or bytes: copied as it is stored where nothing else is asked, otherwise decoded and encoded anew.
+fn prepare_variable(
     job: &Job,
-    path: &str,
-    source: &Array,
-    elements: &Elements,
+    path: String,
+    source: Array,
     chunk: Option<&ChunkSpec>,
     shard: Option<&ChunkSpec>,
-) -> Result<Layout, SpecError> {
+) -> Result<Item, RechunkError> {
+    let Some(elements) = source.variable() else { unreachable!("the caller saw its elements") };
     let now = &elements.layout;
+    let mut document = source.document().clone();
+    let v2 = source.zarr_format() == 2;
+    let mut keys = if v2 { KeyEncoding::Default(Separator::Slash) } else { source.keys() };
+    let (chunk, shard) = target_shape(&path, &source, now, chunk, shard)?;
+    let reshaped = (&chunk, &shard) != (&now.chunk, &now.shard);
+    let recoded = reshaped || elements.foreign_encoding || job.recodes(&path);
+    if recoded {
+        let codecs = job.codecs.resolve_variable(now);
+        let layout = Layout { chunk, shard, codecs };
+        let objects = ChunkGrid::new(source.shape(), layout.shard.as_ref().unwrap_or(&layout.chunk));
+        let objects = objects
+            .map_err(|e| RechunkError::Plan { array: source.location().to_owned(), source: e.into() })?;
+        document = document.with_layout(&layout);
+        if v2 || objects != *source.objects() || job.key_separator != KeySeparator::Auto {
+            keys = job.key_separator.resolve(keys, &objects);
+        }
+    }
+    let target = target_array(&source, document.with_key_encoding(keys))?;
+    Ok(Item { path, source, target, plan: None, layout: None, dropped: Vec::new(), put_together: recoded })
+}
+
+/// The chunk and shard shapes asked for, of an array that has `now`.
+fn target_shape(
+    path: &str,
+    source: &Array,
+    now: &Layout,
+    chunk: Option<&ChunkSpec>,
+    shard: Option<&ChunkSpec>,
+) -> Result<(Vec<u64>, Option<Vec<u64>>), SpecError> {
     let names = source.document().dimension_names().unwrap_or_default();
     let resolve = |spec: &ChunkSpec, current: &[u64]| spec.resolve(path, source.shape(), &names, current);
     let new_chunk = chunk.map_or_else(|| Ok(now.chunk.clone()), |spec| resolve(spec, &now.chunk))?;
@@ -319,7 +360,7 @@ fn target_layout(
             admissible,
         });
     }
-    Ok(Layout { chunk: new_chunk, shard: new_shard, codecs: target_codecs(job, path, elements)? })
+    Ok((new_chunk, new_shard))
 }
 
 /// The codecs asked for, for an array.
@@ -416,6 +457,9 @@ impl fmt::Display for Prepared {
             }
             match &item.plan {
                 Some(plan) => plan.fmt(f)?,
+                None if item.put_together => {
+                    f.write_str("strategy   direct (elements without a fixed size, chunk by chunk)")?;
+                }
                 None => f.write_str("strategy   copy (the stored bytes, unchanged)")?,
             }
         }
@@ -469,6 +513,12 @@ pub fn run(prepared: Prepared, progress: &dyn Progress) -> Result<Report, Rechun
             }
             Some(plan) if plan.strategy != Strategy::Copy => {
                 run_stages(&job, plan, ends, &staging, (&budget, &counters, progress))?;
+            }
+            None if item.put_together => {
+                if let (Some(from), Some(to)) = (item.source.variable(), target.variable()) {
+                    let sides = ((&item.source, from), (&target, to));
+                    variable::run(sides, job.threads, &budget, &counters, progress)?;
+                }
             }
             _ => copy::run(ends, job.threads, &budget, &counters, progress)?,
         }
@@ -574,8 +624,9 @@ fn verify_targets(
             Contents::Elements(_) => {
                 compare_arrays(((path, false), source, target), job.threads, tiles_max, budget, progress)?;
             }
+            Contents::Variable(_) => compare_variable(path, (source, target), job.threads, budget, progress)?,
             // Values that cannot be read were copied as they are stored.
-            Contents::Variable(_) | Contents::Unknown(_) => compare_stored(path, source, target, budget)?,
+            Contents::Unknown(_) => compare_stored(path, source, target, budget)?,
         }
     }
     Ok(())

@@ -34,6 +34,7 @@ mod spec;
 mod spill;
 mod stage;
 mod text;
+mod variable;
 mod verify;
 mod walk;
 

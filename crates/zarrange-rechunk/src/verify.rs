@@ -18,6 +18,7 @@ use crate::members::{Refusal, Refusals, left_behind};
 use crate::progress::Progress;
 use crate::report::Counters;
 use crate::stage::{self, Pass};
+use crate::variable;
 
 /// Stored bytes are compared in pieces of at most this size.
 const PIECE_BYTES_MAX: u64 = 1 << 20;
@@ -129,7 +130,8 @@ pub fn verify(
             Contents::Elements(_) => {
                 compare_arrays(((path, payloads), a, b), threads, u64::MAX, &budget, progress)
             }
-            Contents::Variable(_) | Contents::Unknown(_) => {
+            Contents::Variable(_) => compare_variable(path, (a, b), threads, &budget, progress),
+            Contents::Unknown(_) => {
                 not_compared.push(format!("{path:?}: only its stored bytes, for its values cannot be read"));
                 compare_stored(path, a, b, &budget)
             }
@@ -179,7 +181,8 @@ fn compare_metadata(path: &str, a: &Array, b: &Array) -> Option<Difference> {
     let member = |array: &Array, name: &str| array.document().get(name).to_string();
     let fill = |array: &Array| match array.contents() {
         Contents::Elements(e) => e.element.format(&e.fill),
-        Contents::Variable(_) | Contents::Unknown(_) => member(array, "fill_value"),
+        Contents::Variable(e) => format!("{:?}", String::from_utf8_lossy(&e.fill)),
+        Contents::Unknown(_) => member(array, "fill_value"),
     };
     let same_type = match (a.elements(), b.elements()) {
         (Ok(a), Ok(b)) => a.element == b.element,
@@ -237,6 +240,22 @@ pub(crate) fn compare_arrays(
         })?;
     }
     Ok(())
+}
+
+/// Compares the values of two arrays of text or bytes; where those of one cannot be read, the stored bytes.
+pub(crate) fn compare_variable(
+    path: &str,
+    (a, b): (&Array, &Array),
+    threads: u64,
+    budget: &Arc<Budget>,
+    progress: &dyn Progress,
+) -> Result<(), RechunkError> {
+    match (a.variable(), b.variable()) {
+        (Some(ours), Some(theirs)) => {
+            variable::compare(path, ((a, ours), (b, theirs)), threads, budget, progress)
+        }
+        _ => compare_stored(path, a, b, budget),
+    }
 }
 
 /// Compares the stored objects of two arrays whose elements cannot be read, piece by piece.

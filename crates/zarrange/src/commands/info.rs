@@ -88,7 +88,12 @@ fn array_info(array: &Array) -> Result<ArrayInfo, ArrayError> {
             let codecs = layout.codecs.iter().map(|c| c.name().to_owned()).collect();
             (layout.chunk.clone(), layout.shard.clone(), codecs, None)
         }
-        Contents::Variable(reason) | Contents::Unknown(reason) => {
+        Contents::Variable(elements) => {
+            let layout = &elements.layout;
+            let codecs = layout.codecs.iter().map(|c| c.name().to_owned()).collect();
+            (layout.chunk.clone(), layout.shard.clone(), codecs, None)
+        }
+        Contents::Unknown(reason) => {
             let names = document.get("codecs").as_array().into_iter().flatten();
             let codecs = names.filter_map(|c| c.get("name")?.as_str().map(str::to_owned)).collect();
             (array.objects().chunk_shape().to_vec(), None, codecs, Some(reason.clone()))
