@@ -130,7 +130,7 @@ def test_a_refusal_says_what_and_why(run, tmp_path, row):
     done = run("rechunk", src, dst, check=False)
     assert done.returncode == 1 and not dst.exists()
     object_codec = (row.type.object_codec or {}).get("id")
-    what = row.fill.token if row.fill.refused else object_codec or row.type.v2
+    what = object_codec or row.type.v2 if row.type.refused else row.fill.token
     words = [what] if isinstance(what, str) else [what[0][0]]
     assert all(word in done.stderr for word in [str(src), *words]), done.stderr
 
@@ -147,7 +147,7 @@ def test_the_table_holds_every_pair():
         assert {row.fill.name for row in mine} == {fill.name for fill in formats.fills_of(one)}
         assert {row.order for row in mine} == {"C", "F"}
     orders = {(row.codec.name, row.order) for row in rows}
-    common = [c for c in [*formats.COMPRESSORS, *formats.FILTERS] if sum(map(c.takes, TYPES)) > 1]
+    common = [c for c in [*formats.COMPRESSORS, *formats.FILTERS] if sum(map(c.takes, TYPES)) > 3]
     assert orders >= {(codec.name, order) for codec in common for order in "CF"}
     fills = {(row.fill.name, row.order) for row in rows}
     assert {name for name, _ in fills} == {fill.name for fill in formats.FILLS if not fill.refused}
@@ -159,7 +159,7 @@ def test_the_table_says_what_zarr_python_cannot_read(tmp_path):
     for k, row in enumerate(rows):
         write_row(tmp_path / str(k), row)
         with pytest.raises((ValueError, TypeError, OverflowError)):
-            zarr.open_array(tmp_path / str(k), mode="r")
+            zarr.open_array(tmp_path / str(k), mode="r")[...]
 
 
 # Zarr v3
