@@ -131,19 +131,19 @@ def fill_value(array: zarr.Array) -> np.ndarray:
     return np.asarray(array.metadata.dtype.default_scalar() if fill is None else fill).astype(array.dtype)
 
 
-def array_differences(source: zarr.Array, target: zarr.Array) -> Iterator[str]:
-    parts = {
-        "fill value": lambda array: fill_value(array),
-        "values": lambda array: np.asarray(array[...]),
-    }
-    for what, part in parts.items():
-        expected = part(source)
-        try:
-            found = difference(part(target), expected)
-        except Exception as error:
-            found = f"zarr-python cannot read the target: {error!r}"
-        if found:
-            yield f"{what}: {found}"
+def contents(array: zarr.Array) -> dict[str, np.ndarray]:
+    return {"fill value": fill_value(array), "values": np.asarray(array[...])}
+
+
+def content_differences(expected: dict[str, np.ndarray], target: zarr.Array) -> Iterator[str]:
+    try:
+        found = contents(target)
+    except Exception as error:
+        yield f"zarr-python cannot read the target: {error!r}"
+        return
+    for what in expected:
+        if one := difference(found[what], expected[what]):
+            yield f"{what}: {one}"
 
 
 def differences(source: Path, target: Path) -> list[str]:
@@ -171,7 +171,7 @@ def node_differences(source: Path, before, target: Path, after) -> Iterator[str]
     if isinstance(before, zarr.Array):
         if (dimension_names(after) or None) != (dimension_names(before) or None):
             yield f"dimension names {dimension_names(after)}, not {dimension_names(before)}"
-        yield from array_differences(before, after)
+        yield from content_differences(contents(before), after)
 
 
 # xarray

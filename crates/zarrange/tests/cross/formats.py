@@ -1,4 +1,4 @@
-"""The formats of Zarr as Python writes them: data types, codecs, forms of fill values, and what becomes of each.
+"""The formats of Zarr as Python writes them: types, codecs, forms of fill values, and what becomes of each.
 
 This is data and the rules that pair it; it reads and writes nothing and needs no package. `test_formats.py`
 goes through `v2_rows` and `v3_rows`, and through `REFUSED`, which is the whole list of what is not taken.
@@ -423,11 +423,10 @@ FILLS = [
 ]
 FILL = {one.name: one for one in FILLS}
 
-# zarr-python 3.1 reads each of these types and each of these fill values, but not the two together.
-NOT_TOGETHER = {
-    *((type_, fill) for type_ in ["datetime64-generic"] for fill in ["zero", "seven", "negative", "lowest"]),
-    ("record-raw", "null"),
-}
+# zarr-python 3.1 reads each of these types and each of these fill values, but not the two together: of the first
+# it cannot make the zero, the others are points of time without a unit.
+NULL_OF_RAW = ("record-raw", "null")
+TIMES_WITHOUT_UNIT = {("datetime64-generic", fill) for fill in ["zero", "seven", "negative", "lowest"]}
 
 
 # The table
@@ -453,13 +452,14 @@ class Row:
             self.type.by_zarr_python
             and self.fill.value is None
             and self.fill.refused is None
-            and (self.type.name, self.fill.name) not in NOT_TOGETHER
+            and (self.type.name, self.fill.name) not in {NULL_OF_RAW, *TIMES_WITHOUT_UNIT}
         )
 
     @property
     def refused(self) -> str | None:
         """Why it is refused."""
-        return self.type.refused or self.fill.refused
+        unit = (self.type.name, self.fill.name) in TIMES_WITHOUT_UNIT and "a time without a unit"
+        return self.type.refused or self.fill.refused or unit or None
 
 
 def codecs_of(one: Type) -> list[Codec]:
@@ -468,8 +468,7 @@ def codecs_of(one: Type) -> list[Codec]:
 
 
 def fills_of(one: Type) -> list[Fill]:
-    pairs = [f for f in FILLS if f.takes(one) and not f.refused]
-    return [f for f in pairs if (one.name, f.name) not in NOT_TOGETHER]
+    return [f for f in FILLS if f.takes(one) and not Row(one, CODEC["none"], f).refused]
 
 
 def v2_rows(one: Type) -> Iterator[Row]:
@@ -486,6 +485,7 @@ def v2_rows(one: Type) -> Iterator[Row]:
 REFUSED = [
     *(Row(one, CODEC["zlib"], FILL["null"]) for one in REFUSED_TYPES),
     *(Row(one, CODEC["none"], fill) for fill in FILLS if fill.refused for one in TYPES if fill.takes(one)),
+    *(Row(TYPE[type_], CODEC["none"], FILL[fill]) for type_, fill in sorted(TIMES_WITHOUT_UNIT)),
 ]
 
 

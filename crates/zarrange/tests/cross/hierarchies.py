@@ -173,8 +173,8 @@ def draw_v2_fill(rng: Random, one: formats.Type, data: np.ndarray):
 
 
 def write_v3_array(group, name: str, rng: Random) -> None:
-    # Only here: zarr 2 has no such module.
-    from test_formats import DTYPES, v3_codecs
+    # Only here: this needs zarr 3.
+    from support import v3_codecs, v3_dtype
 
     one, shape = rng.choice(formats.v3_types()), draw_shape(rng)
     codec = rng.choice(formats.v3_codecs_of(one))
@@ -186,7 +186,7 @@ def write_v3_array(group, name: str, rng: Random) -> None:
         shape=shape,
         chunks=chunks,
         shards=tuple(c * rng.randint(1, 3) for c in chunks) if sharded else None,
-        dtype=DTYPES.get(one.kind) or stores.native(one),
+        dtype=v3_dtype(one),
         fill_value=fill.tobytes() if fill is not None and one.kind in "V" + formats.RECORD else fill,
         dimension_names=rng.choice([None, [f"d{k}" for k in range(len(shape))]]),
         chunk_key_encoding={"name": rng.choice(["default", "v2"]), "separator": rng.choice("./")},

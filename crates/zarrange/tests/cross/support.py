@@ -3,11 +3,13 @@
 import json
 from pathlib import Path
 
+import formats
 import numpy as np
+import stores
 import tensorstore as ts
 import zarr
 from compare import difference, native
-from stores import elements
+from zarr.dtype import VariableLengthBytes
 
 # Ragged at every edge, in these chunks and in those of most targets.
 SHAPE = (13, 9, 5)
@@ -31,7 +33,7 @@ def values(dtype, shape) -> np.ndarray:
 
     Floats have NaN, both infinities and -0.0 among them.
     """
-    return elements(np.dtype(dtype).newbyteorder("="), int(np.prod(shape, dtype=int))).reshape(shape)
+    return stores.elements(np.dtype(dtype).newbyteorder("="), int(np.prod(shape, dtype=int))).reshape(shape)
 
 
 def partial(dtype, shape, fill) -> np.ndarray:
@@ -55,6 +57,25 @@ def metadata(path: Path) -> dict:
 def plain(codecs: list[dict]) -> list[dict]:
     """The codecs of a document without what each may leave out: an empty configuration."""
     return [{name: value for name, value in codec.items() if value != {}} for codec in codecs]
+
+
+def v3_dtype(one: formats.Type):
+    """A type of the table for `create_array`."""
+    return {formats.TEXT: str, formats.BYTES: VariableLengthBytes()}.get(one.kind) or stores.native(one)
+
+
+def v3_codecs(codec: formats.Codec, one: formats.Type) -> dict:
+    """What `create_array` has to know of a codec of the table."""
+
+    def named(id: str, **configuration) -> dict:
+        return {"name": f"numcodecs.{id}", "configuration": configuration}
+
+    # That of objects comes with the type.
+    filters = codec.filters_for(one)[bool(one.object_codec) :]
+    codecs = [*filters, codec.compressor] if codec.compressor else filters
+    codecs = [c if "name" in c else named(**c) for c in codecs]
+    first = [c for c in codecs if c["name"].removeprefix("numcodecs.") in formats.ARRAY_TO_ARRAY]
+    return {"filters": first, "compressors": codecs[len(first) :] or None}
 
 
 def open_tensorstore(path: Path, **options):
