@@ -148,7 +148,7 @@ pub(crate) fn to_v3(element: &ElementType, bytes: &[u8]) -> Json {
 /// What xarray writes to the attribute `_FillValue` of a v3 array (`FillValueCoder.encode`): floats as doubles in base64. `None` for
 /// types that it does not read back.
 pub(crate) fn to_xarray(element: &ElementType, bytes: &[u8]) -> Option<Json> {
-    let double = |bytes: &[u8]| Json::String(STANDARD.encode(to_double(bytes).to_le_bytes()));
+    let double = |bytes: &[u8]| double_to_xarray(to_double(bytes));
     match element.kind() {
         Kind::Bool | Kind::Integer { .. } => Some(to_v3(element, bytes)),
         Kind::Float => Some(double(bytes)),
@@ -158,6 +158,11 @@ pub(crate) fn to_xarray(element: &ElementType, bytes: &[u8]) -> Option<Json> {
         }
         _ => None,
     }
+}
+
+/// A double as xarray writes it.
+pub(crate) fn double_to_xarray(value: f64) -> Json {
+    base64(&value.to_le_bytes())
 }
 
 /// Bytes as base64, as documents write them.

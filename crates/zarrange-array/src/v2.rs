@@ -13,7 +13,7 @@ mod dtype;
 
 use crate::fill;
 use crate::json::{Json, Members};
-use zarrange_codec::CodecMetadata;
+use zarrange_codec::{CodecMetadata, Kind};
 
 use dtype::Elements;
 
@@ -64,8 +64,10 @@ pub(crate) fn translate(zarray: &Members, attributes: Members) -> Result<Transla
             _ => return Err(format!("dimension_separator is {text}, \".\" or \"/\" would be right")),
         },
     };
-    let conventions = Conventions::apply(attributes, rank, || {
-        if fill_json.is_null() { None } else { elements.mask(&fill_value) }
+    let conventions = Conventions::apply(attributes, rank, |attribute| match (fill_json, attribute) {
+        (Json::Null, Some(attribute)) => elements.mask_of_attribute(attribute),
+        (Json::Null, None) => None,
+        _ => elements.mask(&fill_value),
     });
     let mut members = Members::new();
     let mut put = |name: &str, value: Json| drop(members.insert(name.to_owned(), value));
@@ -120,15 +122,16 @@ struct Conventions {
 }
 
 impl Conventions {
-    /// Moves what `attributes` say of dimensions; with dimensions, the fill value masks, as `mask` writes it.
-    fn apply(mut attributes: Members, rank: usize, mask: impl FnOnce() -> Option<Json>) -> Self {
+    /// Moves what `attributes` say of dimensions; with dimensions, the fill value masks, or the attribute if there is none: `mask`, given
+    /// the attribute, says how v3 writes that.
+    fn apply(mut attributes: Members, rank: usize, mask: impl FnOnce(Option<&Json>) -> Option<Json>) -> Self {
         let names = attributes.get(DIMENSIONS).and_then(Json::as_array);
         let fits = names.is_some_and(|n| n.len() == rank && n.iter().all(|name| name.as_str().is_some()));
         if !fits {
             return Self { attributes, dimension_names: None };
         }
         let dimension_names = attributes.shift_remove(DIMENSIONS);
-        if let Some(mask) = mask() {
+        if let Some(mask) = mask(attributes.get(MASK)) {
             attributes.insert(MASK.to_owned(), mask);
         }
         Self { attributes, dimension_names }
@@ -152,6 +155,14 @@ impl Elements {
             }
             None if self.is_text() => fill::text(json).map(Json::String),
             None => fill::bytes(json).map(|bytes| fill::base64(&bytes)),
+        }
+    }
+
+    /// The attribute of xarray for one of v2, where it means another thing in v3: floats are plain numbers there.
+    fn mask_of_attribute(&self, attribute: &Json) -> Option<Json> {
+        match self.element.as_ref()?.kind() {
+            Kind::Float => Some(fill::double_to_xarray(attribute.as_number()?.as_f64())),
+            _ => None,
         }
     }
 

@@ -19,6 +19,8 @@ pub struct ElementType {
     /// The same type for `zarrs`, if it knows it.
     pub(crate) zarrs: Option<DataType>,
     name: String,
+    /// What a time counts, and how many of them together.
+    unit: Option<(String, u64)>,
     bytes: usize,
     kind: Kind,
     /// The scalars of an element, which do not overlap.
@@ -80,7 +82,12 @@ struct Part {
 
 impl PartialEq for ElementType {
     fn eq(&self, other: &Self) -> bool {
-        (&self.name, self.bytes, &self.kind) == (&other.name, other.bytes, &other.kind)
+        // Both names are those of records.
+        let name = |element: &Self| {
+            if element.name == "structured" { "struct".to_owned() } else { element.name.clone() }
+        };
+        let all = |element: &Self| (name(element), element.unit.clone(), element.bytes, element.kind.clone());
+        all(self) == all(other)
     }
 }
 
@@ -116,7 +123,8 @@ impl ElementType {
         }
         let swap = parts.first().map(|part| part.unit).filter(|unit| parts.iter().all(|p| p.unit == *unit));
         let swap = swap.filter(|_| kind != Kind::Other || name == "bfloat16");
-        Ok(Self { zarrs: zarrs.ok(), name, bytes, kind, parts, swap })
+        let unit = if kind == Kind::Time { Some(time_unit(metadata).map_err(wrong)?) } else { None };
+        Ok(Self { zarrs: zarrs.ok(), name, unit, bytes, kind, parts, swap })
     }
 
     /// A structure of named fields, one after the other; `name` is that of the type.
@@ -209,6 +217,19 @@ fn own(metadata: &MetadataV3, depth: usize) -> Result<Own, String> {
             _ => Ok(None),
         },
     }
+}
+
+/// The unit of a time.
+fn time_unit(metadata: &MetadataV3) -> Result<(String, u64), String> {
+    const UNITS: [&str; 15] =
+        ["Y", "M", "W", "D", "h", "m", "s", "ms", "us", "μs", "ns", "ps", "fs", "as", "generic"];
+    let get = |key: &str| metadata.configuration().and_then(|c| c.get(key));
+    let unit = get("unit").and_then(serde_json::Value::as_str).filter(|unit| UNITS.contains(unit));
+    let unit = unit.ok_or_else(|| format!("unit is not one of {}", UNITS.join(", ")))?;
+    let factor = get("scale_factor").map_or(Some(1), serde_json::Value::as_u64);
+    let factor = factor.filter(|n| (1..1 << 31).contains(n));
+    let factor = factor.ok_or("scale_factor is not a whole number from 1 to 2147483647")?;
+    Ok((if unit == "μs" { "us" } else { unit }.to_owned(), factor))
 }
 
 fn length_bytes(metadata: &MetadataV3) -> Result<usize, String> {

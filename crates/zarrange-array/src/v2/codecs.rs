@@ -343,7 +343,12 @@ impl Pipeline {
 impl Codec {
     /// What a filter on numbers gets and makes; numcodecs' defaults, where they are not given. `now` is what there is.
     fn types(&self, now: Option<&NumpyType>) -> Result<(Option<NumpyType>, Option<NumpyType>), String> {
-        let input = |key: &str| Ok::<_, String>(self.numpy(key)?.or_else(|| now.cloned()));
+        let input = |key: &str| {
+            let given = self.numpy(key)?;
+            given
+                .map(Some)
+                .ok_or_else(|| format!("{key} of {} is missing: a type of numpy would be right", self.id))
+        };
         match self.id.as_str() {
             "astype" => {
                 let output = self.numpy("encode_dtype")?.ok_or("encode_dtype of astype is missing")?;
