@@ -310,6 +310,12 @@ impl Pipeline {
     }
 
     fn finish(mut self, elements: &Elements, transpose: Option<Json>) -> Codecs {
+        // Where elements of one byte become larger numbers, zarr-python takes these for elements without an order, and fails.
+        let ordered = self.numbers.as_ref().is_some_and(|numpy| numpy.order != Order::None);
+        if !self.filters.is_empty() && elements.order == Order::None && ordered {
+            self.filters.clear();
+            self.indescribable = true;
+        }
         let filtered = !self.filters.is_empty();
         self.indescribable |= !elements.swapped.is_empty();
         // Filters on numbers work in v3 on numbers in native order, and as they lie.

@@ -28,7 +28,11 @@ def native(one: Type) -> np.dtype:
     """The type in numpy, in its own byte order."""
     if one.kind in (TEXT, BYTES):
         return np.dtype(object)
-    return np.dtype([tuple(field) for field in one.v2] if one.kind == RECORD else one.v2)
+    return record(one.v2) if one.kind == RECORD else np.dtype(one.v2)
+
+
+def record(fields: list) -> np.dtype:
+    return np.dtype([(name, record(of) if isinstance(of, list) else of) for name, of in fields])
 
 
 def elements(dtype: np.dtype, count: int, values: str = "any") -> np.ndarray:
@@ -76,7 +80,11 @@ def elements(dtype: np.dtype, count: int, values: str = "any") -> np.ndarray:
 
 def values(one: Type, shape, which: str = "any") -> np.ndarray:
     count = int(np.prod(shape))
-    if one.kind == TEXT:
+    if one.object_codec and "labels" in one.object_codec:
+        # Anything else would become the empty one.
+        known = ["", *one.object_codec["labels"]]
+        flat = np.array([known[k % len(known)] for k in range(count)], object)
+    elif one.kind == TEXT:
         flat = np.array([WORDS[k % len(WORDS)] * (k % 3) for k in range(count)], object)
     elif one.kind == BYTES:
         flat = np.array([bytes([k, 0, 255 - k]) * (k % 4) for k in range(count)], object)

@@ -21,7 +21,6 @@ TOKENS = {
     "minus-inf": "-Infinity",
     "nan-in-list": "[1, NaN, [Infinity]]",
     "nan-in-object": '{"a": {"valid_range": [-Infinity, NaN]}}',
-    "nan-as-key-and-text": '{"NaN": "NaN"}',
 }
 NUMBERS = {
     "one": "1",
@@ -53,8 +52,9 @@ TEXTS = {
     "empty-key": '{"": {"": []}}',
     "key-twice": '{"a": 1, "b": {"c": 2, "c": [3]}, "a": NaN, "a": "last"}',
     "spaces": ' {\r\n\t"a" :  [ ] , "b":{ }\n } ',
-    "deep": "[" * 60 + "]" * 60,
+    "deep": "[" * 50 + "]" * 50,
     "constants": "[true, false, null]",
+    "no-tokens": '{"NaN": ["NaN", "-Infinity"]}',
 }
 # The last one has only the letters of a token, in a key and in text.
 NOT_JSON = [name for name in TOKENS if name != "nan-as-key-and-text"]
@@ -218,7 +218,7 @@ def test_fill_values_that_are_tokens(run, tmp_path, token):
 PARSER_WORDS = re.compile(
     "expected value|expected ident|untagged|missing field|unknown field|unknown variant|invalid (type|value|length)"
     "|EOF while|trailing characters|key must be|control character|lone leading|recursion limit|at line"
-    r"|line \d+ column|serde|did not match any variant|ParseIntError|Utf8Error|Custom\(|Some\(|None\b",
+    r"|line \d+ column|serde|did not match any variant|ParseIntError|Utf8Error|Custom\(|Some\(|(?-i:\bNone\b)",
     re.IGNORECASE,
 )
 ARRAY_V2 = (
@@ -254,7 +254,6 @@ BROKEN_V2 = {
     "compressor-text": ('"compressor": null', '"compressor": "zlib"'),
     "filters-text": ('"filters": null', '"filters": "delta"'),
     "filter-unknown": ('"filters": null', '"filters": [{"id": "sieve"}]'),
-    "filter-incomplete": ('"filters": null', '"filters": [{"id": "delta"}]'),
     "format-4": ('"zarr_format": 2', '"zarr_format": 4'),
     "format-text": ('"zarr_format": 2', '"zarr_format": "2"'),
 }
@@ -275,9 +274,9 @@ BROKEN_V3 = {
     "keys": ('"name": "default"', '"name": "other"'),
     "separator": ('"separator": "/"', '"separator": "~"'),
     "no-codecs": ('[{"name": "bytes", "configuration": {"endian": "little"}}]', "[]"),
-    "codec-configuration": ('"endian": "little"', '"endian": "middle"'),
     "must-understand": ('"attributes": {}', '"attributes": {}, "extra": {"must_understand": true}'),
     "format-4": ('"zarr_format": 3', '"zarr_format": 4'),
+    "codec-configuration": ('"endian": "little"', '"endian": "middle"'),
 }
 # Known to nobody here, and yet an array whose stored bytes can be carried over.
 UNKNOWN_V3 = {
@@ -351,4 +350,7 @@ def test_what_is_not_known_is_copied_and_named(run, tmp_path, name, change):
     assert [codec["name"] for codec in after["codecs"]] == [codec["name"] for codec in before["codecs"]]
     done = run("verify", src, dst)
     assert "only its stored bytes" in done.stderr
-    assert run("rechunk", src, tmp_path / "other.zarr", "--chunks", "4", check=False).returncode == 1
+    other = tmp_path / "other.zarr"
+    done = run("rechunk", src, other, "--chunks", "3", check=False)
+    assert done.returncode == 1 and not other.exists()
+    assert str(src) in done.stderr and not PARSER_WORDS.search(done.stderr), done.stderr
