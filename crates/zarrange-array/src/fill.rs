@@ -29,7 +29,9 @@ pub(crate) fn parse(element: &ElementType, json: &Json) -> Result<Vec<u8>, Strin
         (Kind::Integer { signed }, value) => {
             let bits = u32::try_from(8 * element.bytes()).unwrap_or(64);
             let (least, most) = range(bits, *signed);
-            match integer(value).filter(|n| (least..=most).contains(n)) {
+            // Older versions of numpy took a negative number for the unsigned one with its bits.
+            let lowest = range(bits, true).0.min(least);
+            match integer(value).filter(|n| (lowest..=most).contains(n)) {
                 Some(n) => Ok(low_bytes(n, element.bytes())),
                 None => wrong(&format!("an integer from {least} to {most} would be right")),
             }
@@ -349,6 +351,7 @@ mod tests {
         check(json!("int64"), &["-9.223372036854776e+18", "-9223372036854775808"], "-9223372036854775808");
         check(json!("uint64"), &["18446744073709551615"], "18446744073709551615");
         check(json!("uint8"), &["null", "0.0", "\"0\"", "false"], "0");
+        check(json!("uint32"), &["-1", "4294967295"], "4294967295");
         check(json!("float32"), &["0.1", "\"0.1\""], "0.10000000149011612");
         check(json!("float32"), &["1e20", "1e+20", "\"1e20\""], "1.0000000200408773e20");
         check(json!("float16"), &["1e20", "Infinity", "\"Infinity\"", "\"inf\""], "\"Infinity\"");
@@ -378,7 +381,7 @@ mod tests {
             let error = parse(&element(json!(data_type)), &json(form)).unwrap_err();
             assert_eq!(error, format!("fill_value {form} does not fit {data_type}: {expected}"));
         };
-        check("uint32", "-1", "an integer from 0 to 4294967295 would be right");
+        check("uint32", "-2147483649", "an integer from 0 to 4294967295 would be right");
         check("int8", "300", "an integer from -128 to 127 would be right");
         check("int8", "1.5", "an integer from -128 to 127 would be right");
         check("uint64", "18446744073709551616", "an integer from 0 to 18446744073709551615 would be right");

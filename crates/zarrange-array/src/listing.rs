@@ -34,6 +34,22 @@ impl Array {
     }
 }
 
+impl Array {
+    /// Whether a file of this name, relative to the array, is a chunk of its grid.
+    pub fn names_chunk(&self, key: &str) -> bool {
+        let index = Dims::from_elem(0, self.shape().len());
+        let (store, visit) = (self.store().clone(), &mut |_: Stored<'_>| true);
+        let mut scan = Scan { array: self, store, sizes: false, visit, index, done: false };
+        let mut parts = key.split('/');
+        let mut named = scan.first(parts.next().unwrap_or_default());
+        for part in parts {
+            let Name::Level(level) = named else { return false };
+            named = scan.number(part, level);
+        }
+        matches!(named, Name::Chunk)
+    }
+}
+
 struct Scan<'a> {
     array: &'a Array,
     store: Store,

@@ -148,8 +148,12 @@ impl Elements {
                 for (at, unit) in self.swapped.iter().filter(|_| matches!(json, Json::String(_))) {
                     bytes[*at..at + unit].reverse();
                 }
-                if self.is_unitless_time() && bytes == i64::MIN.to_ne_bytes() {
-                    return Ok("NaT".into());
+                if self.is_unitless_date() {
+                    let nat = bytes == i64::MIN.to_ne_bytes();
+                    let wrong = || {
+                        format!("fill_value {json} does not fit dates without a unit: \"NaT\" would be right")
+                    };
+                    return if nat { Ok("NaT".into()) } else { Err(wrong()) };
                 }
                 Ok(fill::to_v3(element, &bytes))
             }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use zarrange_array::{Beside, Survey, Without, each_beside};
+use zarrange_array::{Array, Beside, Survey, Without, each_beside};
 use zarrange_grid::index;
 use zarrange_io::{Access, IoError, Store};
 
@@ -12,9 +12,11 @@ use crate::budget::Budget;
 /// Files are copied in pieces of at most this size.
 const PIECE_BYTES_MAX: u64 = 1 << 20;
 
-/// Copies every file of `source` that is neither metadata nor a chunk to its place in `target`.
+/// Copies every file of `source` that is neither metadata nor a chunk to its place in `target`, where it must not be taken for a chunk
+/// of one of `arrays`, by path.
 pub(crate) fn copy(
     (source, target): (&Store, &Store),
+    arrays: &[(String, Array, Array)],
     without: Without<'_>,
     budget: &Arc<Budget>,
 ) -> Result<(), RechunkError> {
@@ -23,10 +25,31 @@ pub(crate) fn copy(
     let mut failed = None;
     each_beside(source, without, &mut found, &mut |key| {
         if failed.is_none() {
-            failed = copy_file((source, target), key, &mut buffer.data).err();
+            let copied = check((source, key), arrays)
+                .and_then(|()| Ok(copy_file((source, target), key, &mut buffer.data)?));
+            failed = copied.err();
         }
     })?;
-    failed.map_or(Ok(()), |error| Err(error.into()))
+    failed.map_or(Ok(()), Err)
+}
+
+/// Refuses what would become a chunk where it is copied to: the grid may be another there.
+fn check((source, key): (&Store, &str), arrays: &[(String, Array, Array)]) -> Result<(), RechunkError> {
+    let inside = |path: &str| match path {
+        "" => Some(key.to_owned()),
+        path => key.strip_prefix(path)?.strip_prefix('/').map(str::to_owned),
+    };
+    let chunk = |(path, _, target): &&(String, Array, Array)| {
+        inside(path).is_some_and(|key| target.names_chunk(&key))
+    };
+    match arrays.iter().find(chunk) {
+        None => Ok(()),
+        Some((path, ..)) => {
+            let location = source.label().to_owned();
+            let what = format!("{key} is not Zarr, and would be taken for a chunk of {path:?} in the target");
+            Err(RechunkError::Foreign { location, what })
+        }
+    }
 }
 
 fn copy_file((source, target): (&Store, &Store), key: &str, buffer: &mut [u8]) -> Result<(), IoError> {

@@ -230,16 +230,12 @@ fn prepare_item(
     };
     let mut dropped = Vec::new();
     if recoded {
-        let mut layout = match &chosen {
-            Some(Chosen { chunk, shard, .. }) => {
-                let codecs = target_codecs(job, &path, elements)?;
-                Layout { chunk: chunk.clone(), shard: shard.clone(), codecs }
-            }
-            None => {
-                let (chunk, shard) = target_shape(&path, &source, &elements.layout, chunk, shard)?;
-                Layout { chunk, shard, codecs: target_codecs(job, &path, elements)? }
-            }
+        let (chunk, shard) = if let Some(Chosen { chunk, shard, .. }) = &chosen {
+            (chunk.clone(), shard.clone())
+        } else {
+            target_shape(&path, &source, &elements.layout, chunk, shard)?
         };
+        let mut layout = Layout { chunk, shard, codecs: target_codecs(job, &path, elements)? };
         let encoded_anew = foreign_encoding || layout != elements.layout;
         if job.codecs == Codecs::Keep && encoded_anew {
             (layout.codecs, dropped) = keep::in_chunks(elements, &layout.chunk);
@@ -534,7 +530,7 @@ pub fn run(prepared: Prepared, progress: &dyn Progress) -> Result<Report, Rechun
     }
     if job.foreign == Foreign::Copy && beside.count > 0 {
         let source = job.io.open(&job.source)?;
-        LeftOut::of(&job).during(|without| beside::copy((&source, &root), without, &budget))?;
+        LeftOut::of(&job).during(|without| beside::copy((&source, &root), &targets, without, &budget))?;
     }
     verify_targets(&job, &targets, &budget, progress)?;
     let verify_peak = budget.take_peak();

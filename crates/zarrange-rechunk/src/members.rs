@@ -109,7 +109,7 @@ impl Job {
     fn named_arrays(&self) -> Option<BTreeSet<&str>> {
         let specs = || self.chunks.iter().chain(&self.shards);
         let by_name_only = specs().all(|named| named.array.is_some()) && self.mix.is_none();
-        if !self.only_named || !(by_name_only || !self.arrays.is_empty()) {
+        if !self.only_named || (!by_name_only && self.arrays.is_empty()) {
             return None;
         }
         let named = specs().filter_map(|named| named.array.as_deref());

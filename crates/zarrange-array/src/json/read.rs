@@ -50,7 +50,9 @@ pub fn read(source: impl Read, skip: &[&str]) -> Result<Json, JsonError> {
     let mut reader = Reader { source, buffer, at: 0, end: 0, line: 1, column: 1, kept: 0, skipping: false };
     if reader.peek()? == Some(0xEF) {
         // Bytes of no other meaning: whatever stands here instead of a byte order mark is no value either.
-        (reader.next()?, reader.next()?, reader.next()?);
+        for _ in 0..3 {
+            reader.next()?;
+        }
         reader.column = 1;
     }
     let value = reader.value(0, skip)?;
@@ -264,7 +266,8 @@ impl<R: Read> Reader<R> {
                 }
             }
             if self.skipping {
-                (text.clear(), written.clear());
+                text.clear();
+                written.clear();
             }
         }
         self.next()?;

@@ -104,10 +104,11 @@ impl Elements {
         self.element.is_none() && self.data_type.as_str() == Some("string")
     }
 
-    /// Whether they are times that count nothing.
-    pub(super) fn is_unitless_time(&self) -> bool {
+    /// Whether they are dates that count nothing, of which only one is written: none.
+    pub(super) fn is_unitless_date(&self) -> bool {
+        let date = self.data_type.get("name").and_then(Json::as_str) == Some("numpy.datetime64");
         let unit = self.data_type.get("configuration").and_then(|c| c.get("unit"));
-        unit.and_then(Json::as_str) == Some("generic")
+        date && unit.and_then(Json::as_str) == Some("generic")
     }
 }
 

@@ -54,7 +54,7 @@ impl SwapFields {
 #[derive(Debug)]
 pub(crate) struct Labels {
     /// Each as an element.
-    labels: Vec<Vec<u8>>,
+    texts: Vec<Vec<u8>>,
     pub(crate) element_bytes: usize,
     pub(crate) numbers: NumpyType,
 }
@@ -78,14 +78,14 @@ impl Labels {
             return Err(config.wrong("astype", &given, "a type of integers"));
         }
         config.finish()?;
-        Ok(Self { labels, element_bytes: text.bytes, numbers })
+        Ok(Self { texts: labels, element_bytes: text.bytes, numbers })
     }
 
     /// Decodes whole numbers into as many elements.
     pub(crate) fn decode(&self, src: &[u8], dst: &mut [u8]) {
         let elements = dst.chunks_exact_mut(self.element_bytes);
         for (number, element) in src.chunks_exact(self.numbers.bytes).zip(elements) {
-            let label = number_of(number, &self.numbers).and_then(|n| self.labels.get(n.checked_sub(1)?));
+            let label = number_of(number, &self.numbers).and_then(|n| self.texts.get(n.checked_sub(1)?));
             match label {
                 Some(label) => element.copy_from_slice(label),
                 None => element.fill(0),

@@ -89,7 +89,7 @@ impl Directory {
     }
 
     /// What an entry is; a link counts as what it leads to, as when its bytes are read.
-    fn look(&self, entry: &std::fs::DirEntry, sizes: bool) -> Seen {
+    fn look(entry: &std::fs::DirEntry, sizes: bool) -> Seen {
         let kind = entry.file_type();
         if let Ok(kind) = &kind
             && !kind.is_symlink()
@@ -362,14 +362,13 @@ impl Namespace for Directory {
         for entry in entries {
             let entry = entry.map_err(|e| self.error("list", prefix, e))?;
             let name = entry.file_name();
-            let goes_on = match name.to_str() {
-                Some(name) => visit(name, self.look(&entry, sizes)),
-                None => {
-                    let source = io::Error::new(io::ErrorKind::InvalidData, "the name is not UTF-8");
-                    let location = directory.join(&name).display().to_string();
-                    let operation = "look at";
-                    visit(&name.to_string_lossy(), Seen::Unseen(IoError::Os { operation, location, source }))
-                }
+            let goes_on = if let Some(name) = name.to_str() {
+                visit(name, Self::look(&entry, sizes))
+            } else {
+                let source = io::Error::new(io::ErrorKind::InvalidData, "the name is not UTF-8");
+                let location = directory.join(&name).display().to_string();
+                let unseen = IoError::Os { operation: "look at", location, source };
+                visit(&name.to_string_lossy(), Seen::Unseen(unseen))
             };
             if !goes_on {
                 break;

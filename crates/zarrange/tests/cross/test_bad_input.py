@@ -70,7 +70,8 @@ DAMAGE = {
     "one-byte": lambda data: data[:1],
     "half": lambda data: data[: len(data) // 2],
     "one-byte-less": lambda data: data[:-1],
-    "one-byte-more": lambda data: data + b"\0",
+    # Not a zero: those may follow a member of gzip.
+    "one-byte-more": lambda data: data + b"\1",
     "zeros": lambda data: bytes(len(data)),
 }
 

@@ -1,5 +1,6 @@
 """Every data type with every codec and fill value that Python writes, copied and rechunked, read by zarr-python."""
 
+import re
 import json
 from pathlib import Path
 
@@ -81,7 +82,9 @@ def row_differences(row: Row, expected: dict[str, np.ndarray], src: Path, dst: P
 
 
 def tensorstore_differences(dst, document: dict, target: zarr.Array):
-    known = {codec["name"] for codec in document["codecs"]} <= TENSORSTORE_CODECS
+    # Those within shards too.
+    names = set(re.findall(r'"name": "([^"]+)"', json.dumps(document["codecs"])))
+    known = names <= TENSORSTORE_CODECS
     if known and name_of(document["data_type"]) in TENSORSTORE_TYPES:
         store = open_tensorstore(dst)
         if found := difference(store.read().result(), target[...]):
