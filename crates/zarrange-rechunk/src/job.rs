@@ -19,6 +19,7 @@ use crate::drain::Drain;
 use crate::fill::Fill;
 use crate::members::{self, LeftOut, Refusal, Refusals, Requests, left_behind};
 use crate::mix::{self, MixRequest};
+use crate::presence::Sparse;
 use crate::progress::Progress;
 use crate::report::{ArrayReport, Cost, Counters, Report};
 use crate::shards::Sequencer;
@@ -120,6 +121,8 @@ pub struct Prepared {
     pub(crate) consolidated: bool,
     /// Files of the source that are not Zarr.
     pub beside: Beside,
+    /// From when on chunks that are not stored are not looked for.
+    pub sparse: Sparse,
 }
 
 /// One array of a job.
@@ -180,7 +183,7 @@ pub fn prepare(job: Job) -> Result<Prepared, RechunkError> {
         }
     }
     Refusals(refused).into_result()?;
-    Ok(Prepared { job, items, groups, consolidated, beside: found.beside })
+    Ok(Prepared { job, items, groups, consolidated, beside: found.beside, sparse: Sparse::default() })
 }
 
 impl Job {
@@ -453,7 +456,7 @@ pub fn run(prepared: Prepared, progress: &dyn Progress) -> Result<Report, Rechun
     let root = staging.store()?;
     let backend = root.backend();
     progress.begin("rechunk", prepared.work_bytes());
-    let Prepared { job, items, groups, consolidated, beside } = prepared;
+    let Prepared { job, items, groups, consolidated, beside, sparse } = prepared;
     let (mut reports, mut targets, mut peak) = (Vec::new(), Vec::new(), 0);
     for item in items {
         let target = item.target.with_store(root.below(&item.path)?);
@@ -464,13 +467,13 @@ pub fn run(prepared: Prepared, progress: &dyn Progress) -> Result<Report, Rechun
             Some(Plan { strategy: Strategy::Regroup, stages, .. }) => {
                 let durable = job.durability == Durability::Commit;
                 for stage in stages {
-                    regroup::run(ends, (stage, durable), &budget, &counters, progress)?;
+                    regroup::run(ends, (stage, durable, sparse), &budget, &counters, progress)?;
                 }
             }
             Some(plan) if plan.strategy != Strategy::Copy => {
-                run_stages(&job, plan, ends, &staging, (&budget, &counters, progress))?;
+                run_stages((&job, plan, sparse), ends, &staging, (&budget, &counters, progress))?;
             }
-            _ => copy::run(ends, job.threads, &budget, &counters, progress)?,
+            _ => copy::run(ends, (job.threads, sparse), &budget, &counters, progress)?,
         }
         let peak_of_item = budget.take_peak();
         peak = peak.max(peak_of_item);
@@ -486,7 +489,7 @@ pub fn run(prepared: Prepared, progress: &dyn Progress) -> Result<Report, Rechun
         let source = job.io.open(&job.source)?;
         LeftOut::of(&job).during(|without| beside::copy((&source, &root), without, &budget))?;
     }
-    verify_targets(&job, &targets, &budget, progress)?;
+    verify_targets((&job, sparse), &targets, &budget, progress)?;
     let verify_peak = budget.take_peak();
     let arrays: Vec<_> = targets.iter().map(|(path, _, target)| (path.clone(), target)).collect();
     zarrange_array::publish_metadata(&root, &arrays, &groups, consolidated)?;
@@ -503,8 +506,7 @@ type Context<'a> = (&'a Arc<Budget>, &'a Counters, &'a dyn Progress);
 
 /// Runs the stages of one array's plan.
 fn run_stages(
-    job: &Job,
-    plan: &Plan,
+    (job, plan, sparse): (&Job, &Plan, Sparse),
     (source, target): (&Array, &Array),
     staging: &Staging,
     (budget, counters, progress): Context<'_>,
@@ -546,6 +548,7 @@ fn run_stages(
             counters,
             progress,
             tiles_max,
+            sparse,
         };
         stage::run(&pass)?;
         drop(drain);
@@ -556,7 +559,7 @@ fn run_stages(
 
 /// Compares what was written with the source, as far as the job asks.
 fn verify_targets(
-    job: &Job,
+    (job, sparse): (&Job, Sparse),
     targets: &[(String, Array, Array)],
     budget: &Arc<Budget>,
     progress: &dyn Progress,
@@ -572,10 +575,13 @@ fn verify_targets(
     for (path, source, target) in targets {
         match source.contents() {
             Contents::Elements(_) => {
-                compare_arrays(((path, false), source, target), job.threads, tiles_max, budget, progress)?;
+                let asked = (job.threads, tiles_max, sparse);
+                compare_arrays(((path, false), source, target), asked, budget, progress)?;
             }
             // Values that cannot be read were copied as they are stored.
-            Contents::Variable(_) | Contents::Unknown(_) => compare_stored(path, source, target, budget)?,
+            Contents::Variable(_) | Contents::Unknown(_) => {
+                compare_stored(path, source, target, sparse, budget)?;
+            }
         }
     }
     Ok(())
