@@ -12,14 +12,14 @@ use zarrange_array::{
 use zarrange_codec::{ArrayCodec, CodecMetadata, Rates, ShardIndex};
 use zarrange_grid::ChunkGrid;
 use zarrange_io::{Coalescing, Location, Opener, Store};
-use zarrange_plan::{Chosen, Costs, Format, Plan, Problem, Purpose, Spill, Strategy, Way, plan};
+use zarrange_plan::{Alternative, Chosen, Costs, Format, Plan, Problem, Purpose, Spill, Strategy, Way, plan};
 
 use crate::budget::Budget;
 use crate::drain::Drain;
 use crate::fill::Fill;
 use crate::members::{self, LeftOut, Refusal, Refusals, Requests, left_behind};
 use crate::mix::{self, MixRequest};
-use crate::presence::Sparse;
+use crate::presence::{Look, Sparse};
 use crate::progress::Progress;
 use crate::report::{ArrayReport, Cost, Counters, Report};
 use crate::shards::Sequencer;
@@ -280,7 +280,36 @@ fn cheapest_plan(
         }
     }
     let plan = best.map_err(|e| RechunkError::Plan { array: source.location().to_owned(), source: e })?;
+    let plan = match job.way {
+        None if !plan.spills.is_empty() => without_spills(plan, source, sliced.as_ref().unwrap_or(from)),
+        _ => plan,
+    };
     Ok((plan, sliced))
+}
+
+/// Another plan instead of one with intermediates, where few chunks are stored: those are written and read for everything, while
+/// one stage visits no more than what is stored, however often it reads that.
+fn without_spills(staged: Plan, source: &Array, from: &Elements) -> Plan {
+    let budget = Budget::new(staged.problem.memory_bytes_max);
+    let look = Look { sparse: Sparse::default(), budget: &budget, needed_bytes: 0 };
+    let mut best = (staged.predicted.seconds, None);
+    for way in [Way::Tiles, Way::Sweep] {
+        let problem = Problem { source: format(from), way: Some(way), ..staged.problem.clone() };
+        let Ok(one) = plan(&problem) else { continue };
+        let Some(share) = one.stages.first().and_then(|stage| stage::share(stage, source, &look)) else {
+            continue;
+        };
+        let seconds = one.predicted.seconds * share;
+        if seconds < best.0 {
+            best = (seconds, Some(one));
+        }
+    }
+    let Some(one) = best.1 else { return staged };
+    let Plan { way, stages, predicted, mut rejected, problem, .. } = staged;
+    rejected.retain(|other| other.way != one.way);
+    let tiles = stages.into_iter().map(|stage| stage.tile).collect();
+    rejected.insert(0, Alternative { way, tiles, predicted });
+    Plan { rejected, problem, ..one }
 }
 
 /// The array that `document` describes, not stored anywhere yet.

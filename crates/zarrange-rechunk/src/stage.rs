@@ -11,9 +11,10 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use zarrange_array::Array;
 use zarrange_grid::{ChunkGrid, Dims, Layout, Region, Tile, index};
 use zarrange_io::HugePages;
-use zarrange_plan::{Stage, gcd, overlaps};
+use zarrange_plan::{Stage, overlaps};
 
 use crate::RechunkError;
 use crate::budget::{Budget, Buffer, Lease};
@@ -55,15 +56,13 @@ pub(crate) fn run(pass: &Pass<'_>) -> Result<(), RechunkError> {
         }
     });
     let mut state = shared.lock();
-    match state.error.take() {
-        Some(error) => Err(error),
-        None => {
-            if state.walk.is_sparse() {
-                count_unvisited(pass, &state.opened);
-            }
-            Ok(())
-        }
+    if let Some(error) = state.error.take() {
+        return Err(error);
     }
+    if state.walk.is_sparse() {
+        count_unvisited(pass, &state.opened);
+    }
+    Ok(())
 }
 
 /// Counts the chunks of tiles that were not visited: nothing of the source is stored there, so nothing was written.
@@ -357,9 +356,9 @@ fn split(visit: &Visit, units: &ChunkGrid, axis: usize) -> (Option<Region>, Opti
 }
 
 /// The groups of tiles with something stored, where they are few and known. Stages of a staged plan visit everything: pieces of
-/// tiles that were left out would read as zeros.
+/// tiles that were left out would read as zeros; `job` takes a plan of one stage where that costs less.
 fn touched(pass: &Pass<'_>, order: &GroupOrder) -> Option<Touched> {
-    let Pass { stage, shape, item_bytes, fill, drain, budget, sparse, .. } = *pass;
+    let Pass { stage, shape, fill, drain, budget, sparse, .. } = *pass;
     let Fill::Array(source, from) = fill else { return None };
     let mut arrays = vec![source];
     let objects = match drain {
@@ -373,21 +372,20 @@ fn touched(pass: &Pass<'_>, order: &GroupOrder) -> Option<Touched> {
             other.objects()
         }
     };
-    let unit = from.units.chunk_shape();
-    let unit_bytes = unit.iter().fold(item_bytes, |n, c| n.saturating_mul(*c));
-    let cell = (0..shape.len()).map(|d| {
-        let (object, tile) = (objects.chunk_shape()[d], stage.tile[d].max(1));
-        // Without a buffer for a chunk that is not whole in its tile, every one must be.
-        let cell = if stage.plain_bytes < unit_bytes { lcm(object, unit[d]) } else { object };
-        cell.min(tile)
-    });
-    let cells = ChunkGrid::new(shape, &cell.collect::<Dims>()).ok()?;
+    // What is stored stays whole in a tile that is cut to such cells, where it was: it needs no other buffer than in the whole one.
+    let cell: Dims =
+        objects.chunk_shape().iter().zip(&stage.tile).map(|(o, w)| (*o).min(*w).max(1)).collect();
+    let cells = ChunkGrid::new(shape, &cell).ok()?;
     Look { sparse, budget, needed_bytes: stage.memory_bytes }.groups(&arrays, order.clone(), cells)
 }
 
-/// The least common multiple; saturates.
-fn lcm(a: u64, b: u64) -> u64 {
-    (a / gcd(a, b)).saturating_mul(b)
+/// The share of a stage's groups that it visits, where few chunks of `source` are stored and known.
+#[expect(clippy::cast_precision_loss, reason = "an estimate")]
+pub(crate) fn share(stage: &Stage, source: &Array, look: &Look<'_>) -> Option<f64> {
+    let groups = ChunkGrid::new(source.shape(), &stage.group).ok()?;
+    let order = GroupOrder { groups: groups.clone(), sweep: None };
+    let touched = look.groups(&[source], order, groups.clone())?;
+    Some(touched.len() as f64 / groups.count().max(1) as f64)
 }
 
 /// Bytes of the tile that a task moved, for progress: an even share, exact over the whole tile.

@@ -229,8 +229,8 @@ fn every_element_arrives_once() {
 }
 
 /// An array of which only the chunks at `points` are stored (in their shards, if there are any), with every element its own position.
-fn create_sparse(location: &Location, shape: &[u64], layout: Layout, points: &[Vec<u64>]) {
-    let Layout { chunk, shard, .. } = &layout;
+fn create_sparse(location: &Location, shape: &[u64], layout: &Layout, points: &[Vec<u64>]) {
+    let Layout { chunk, shard, .. } = layout;
     let document = Document::new(&ArraySpec {
         shape: shape.to_vec(),
         data_type: "uint32",
@@ -295,7 +295,7 @@ fn check_sparse(case: &SparseCase, seen: &Mutex<BTreeMap<&'static str, usize>>) 
     };
     let layout = Layout { chunk: source.clone(), shard: case.source_shard.clone(), codecs };
     let from = place();
-    create_sparse(&from, shape, layout, &case.points);
+    create_sparse(&from, shape, &layout, &case.points);
     let nothing = ChunkSpec::None;
     for way in Way::ALL.into_iter().map(Some).chain([None]) {
         let run_with = |sparse: Sparse, verify: Verify| {
@@ -354,27 +354,28 @@ fn three_chunks_of_ten_trillion() {
     let points = [vec![0, 0], vec![1_000_000, 20_000_001], vec![31_999_999, 31_999_999]];
     let create = |shard: Option<Vec<u64>>| {
         let location = place();
-        create_sparse(&location, &shape, Layout { chunk: vec![10, 10], shard, codecs: zstd() }, &points);
+        create_sparse(&location, &shape, &Layout { chunk: vec![10, 10], shard, codecs: zstd() }, &points);
         location
     };
     let from = create(None);
     let check = |from: &Location, chunk: [u64; 2], shard: Option<&[u64]>, way: Way| {
+        // An intermediate is written for everything: where the planner would take one, it is left out.
+        let way = Some(way).filter(|way| *way != Way::Staged);
+        let name = way.map_or("best", Way::name);
         let to = place();
         let mut this = job(from, &to, &chunk, shard, 1 << 22, 2);
         if shard.is_none() {
             this.shards = vec![Named { array: None, spec: ChunkSpec::None }];
         }
-        let report = rechunk(Job { way: Some(way), verify: Verify::Full, ..this }).unwrap();
-        assert_eq!(report.as_planned, Some(true), "{}: {report:?}", way.name());
+        let report = rechunk(Job { way, verify: Verify::Full, ..this }).unwrap();
+        assert_ne!(report.cost.strategy, "staged");
+        assert_eq!(report.as_planned, Some(true), "{name}: {report:?}");
         let (a, b) = (array(from), array(&to));
         for point in &points {
-            let region = |d: usize| {
-                let start = point[d].saturating_sub(40);
-                (start, (point[d] + 40).min(shape[d]) - start)
-            };
-            let ((x, w), (y, h)) = (region(0), region(1));
-            let region = Region::new(vec![x, y], vec![w, h]);
-            assert!(a.read_region(&region).unwrap().0 == b.read_region(&region).unwrap().0, "{}", way.name());
+            let start: Vec<u64> = point.iter().map(|at| at.saturating_sub(40)).collect();
+            let extent = |d: usize| (point[d] + 40).min(shape[d]) - start[d];
+            let region = Region::new(&start[..], vec![extent(0), extent(1)]);
+            assert!(a.read_region(&region).unwrap().0 == b.read_region(&region).unwrap().0, "{name}");
         }
         let compared = verify((from, &to), &Opener::default(), (1 << 22, 2), false, &NoProgress).unwrap();
         assert_eq!(compared.difference, None);
@@ -385,6 +386,8 @@ fn three_chunks_of_ten_trillion() {
     check(&from, [15, 15], None, Way::Tiles);
     check(&from, [16, 16], None, Way::Sweep);
     check(&from, [16, 16], Some(&[64, 64]), Way::Sweep);
+    check(&from, [1, 10_000], None, Way::Staged);
+    check(&from, [20_000, 1], None, Way::Staged);
     let sharded = create(Some(vec![50, 50]));
     check(&sharded, [10, 10], Some(&[50, 50]), Way::Copy);
     check(&sharded, [10, 10], None, Way::Regroup);
