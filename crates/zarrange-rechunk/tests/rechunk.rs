@@ -339,7 +339,7 @@ fn check_sparse(case: &SparseCase, seen: &Mutex<BTreeMap<&'static str, usize>>) 
 fn visiting_what_is_stored_is_visiting_everything() {
     let seen = Mutex::default();
     let mut runner =
-        TestRunner::new(ProptestConfig { failure_persistence: None, cases: 120, ..Default::default() });
+        TestRunner::new(ProptestConfig { failure_persistence: None, cases: 60, ..Default::default() });
     runner.run(&sparse_case(), |case| check_sparse(&case, &seen)).unwrap();
     let seen = seen.into_inner().unwrap();
     for way in Way::ALL {
