@@ -41,4 +41,4 @@ pub use plan::{Alternative, Plan, Predicted, Spill, Stage, Strategy};
 pub use problem::{Format, Problem, Purpose, Way};
 pub use profile::{Costs, StoreProfile};
 pub use search::plan;
-pub use tiles::{divisors, gcd};
+pub use tiles::{divisors, gcd, overlaps};

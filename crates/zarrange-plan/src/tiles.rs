@@ -9,7 +9,7 @@ const SHAPES_MAX: usize = 60_000;
 ///
 /// Every chunk counts once, and once more for each tile boundary inside it; boundaries that fall on chunk boundaries
 /// (every `chunk / gcd`-th) cut nothing.
-pub(crate) fn overlaps(n: u64, tile: u64, chunk: u64) -> u64 {
+pub fn overlaps(n: u64, tile: u64, chunk: u64) -> u64 {
     if n == 0 {
         return 0;
     }

@@ -29,6 +29,11 @@ impl Budget {
         self.max
     }
 
+    /// Bytes that nobody uses now.
+    pub(crate) fn free(&self) -> u64 {
+        self.max.saturating_sub(self.used.load(Ordering::Relaxed))
+    }
+
     /// The most bytes that were in use at once since the last call.
     pub fn take_peak(&self) -> u64 {
         self.peak.swap(self.used.load(Ordering::Relaxed), Ordering::Relaxed)

@@ -4,25 +4,32 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use zarrange_array::{Array, ArrayError};
-use zarrange_grid::Dims;
+use zarrange_grid::{Dims, index};
 use zarrange_io::{Access, Extent, IoError, ReadRequest, Source, WriteRequest};
 use zarrange_plan::{COPIED_TOGETHER, copying};
 
 use crate::RechunkError;
 use crate::budget::{Budget, Buffer};
+use crate::job::elements;
+use crate::presence::{Look, Sparse};
 use crate::progress::Progress;
 use crate::report::{Counters, add};
 
-/// Copies every object of `source` that exists to its key in `target`.
+/// Copies every object of `source` that exists to its key in `target`; where few do, only those are looked for.
 pub(crate) fn run(
     (source, target): (&Array, &Array),
-    threads: u64,
+    (threads, sparse): (u64, Sparse),
     budget: &Arc<Budget>,
     counters: &Counters,
     progress: &dyn Progress,
 ) -> Result<(), RechunkError> {
-    let count = source.objects().count();
+    let objects = source.objects().count();
+    let (most, bytes) = copying(objects, threads, budget.max());
+    let look = Look { sparse, budget, needed_bytes: most.saturating_mul(bytes) };
+    let stored = look.objects(&[source], source.objects());
+    let count = stored.as_ref().map_or(objects, |stored| stored.items().len() as u64);
     let (threads, buffer_bytes) = copying(count, threads, budget.max());
+    let copied_elements = AtomicU64::new(0);
     let (next, failed) = (AtomicU64::new(0), AtomicBool::new(false));
     let work = || -> Result<(), RechunkError> {
         let Buffer { data: mut buffer, lease: _lease, .. } = budget.take(buffer_bytes)?;
@@ -32,17 +39,23 @@ pub(crate) fn run(
             if first >= count || failed.load(Ordering::Relaxed) {
                 return Ok(());
             }
-            let objects: Vec<Dims> =
-                (first..count.min(first + COPIED_TOGETHER)).map(|k| all.unravel(k)).collect();
+            let number = |k: u64| stored.as_ref().map_or(k, |stored| stored.items()[index(k)]);
+            let numbers = (first..count.min(first + COPIED_TOGETHER)).map(number);
+            let objects: Vec<Dims> = numbers.map(|number| all.unravel(number)).collect();
             copy_batch((source, target), &objects, &mut buffer, counters)?;
-            progress.advance(objects.iter().map(|object| source.objects().region(object).elements()).sum());
+            let elements = objects.iter().map(|object| source.objects().region(object).elements()).sum();
+            add(&copied_elements, elements);
+            progress.advance(elements);
         }
     };
     std::thread::scope(|scope| {
         let work = || work().inspect_err(|_| failed.store(true, Ordering::Relaxed));
         let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
         threads.into_iter().try_for_each(|t| t.join().unwrap_or(Err(RechunkError::Panicked)))
-    })
+    })?;
+    counters.not_moved(objects - count);
+    progress.advance(elements(source).saturating_sub(copied_elements.into_inner()));
+    Ok(())
 }
 
 /// Copies `objects` through `buffer`: small ones read in one batch and written in another, large ones each on its own.

@@ -35,7 +35,8 @@ pub(crate) struct Filled<'t> {
 }
 
 impl<'a> Drain<'a> {
-    fn units(&self) -> &'a ChunkGrid {
+    /// The chunks or pieces that tiles drain into.
+    pub(crate) fn units(&self) -> &'a ChunkGrid {
         match self {
             Drain::Chunks(_, e) | Drain::Shards(_, e, _) | Drain::Compare(_, e, _) => &e.units,
             Drain::Spill(spill) => spill.read(),

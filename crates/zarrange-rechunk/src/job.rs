@@ -12,13 +12,14 @@ use zarrange_array::{
 use zarrange_codec::{ArrayCodec, CodecMetadata, Rates, ShardIndex};
 use zarrange_grid::ChunkGrid;
 use zarrange_io::{Coalescing, Location, Opener, Store};
-use zarrange_plan::{Chosen, Costs, Format, Plan, Problem, Purpose, Spill, Strategy, Way, plan};
+use zarrange_plan::{Alternative, Chosen, Costs, Format, Plan, Problem, Purpose, Spill, Strategy, Way, plan};
 
 use crate::budget::Budget;
 use crate::drain::Drain;
 use crate::fill::Fill;
 use crate::members::{self, LeftOut, Refusal, Refusals, Requests, left_behind};
 use crate::mix::{self, MixRequest};
+use crate::presence::{Look, Sparse};
 use crate::progress::Progress;
 use crate::report::{ArrayReport, Cost, Counters, Report};
 use crate::shards::Sequencer;
@@ -120,6 +121,8 @@ pub struct Prepared {
     pub(crate) consolidated: bool,
     /// Files of the source that are not Zarr.
     pub beside: Beside,
+    /// From when on chunks that are not stored are not looked for.
+    pub sparse: Sparse,
 }
 
 /// One array of a job.
@@ -182,7 +185,7 @@ pub fn prepare(job: Job) -> Result<Prepared, RechunkError> {
         }
     }
     Refusals(refused).into_result()?;
-    Ok(Prepared { job, items, groups, consolidated, beside: found.beside })
+    Ok(Prepared { job, items, groups, consolidated, beside: found.beside, sparse: Sparse::default() })
 }
 
 impl Job {
@@ -284,7 +287,36 @@ fn cheapest_plan(
         }
     }
     let plan = best.map_err(|e| RechunkError::Plan { array: source.location().to_owned(), source: e })?;
+    let plan = match job.way {
+        None if !plan.spills.is_empty() => without_spills(plan, source, sliced.as_ref().unwrap_or(from)),
+        _ => plan,
+    };
     Ok((plan, sliced))
+}
+
+/// Another plan instead of one with intermediates, where few chunks are stored: those are written and read for everything, while
+/// one stage visits no more than what is stored, however often it reads that.
+fn without_spills(staged: Plan, source: &Array, from: &Elements) -> Plan {
+    let budget = Budget::new(staged.problem.memory_bytes_max);
+    let look = Look { sparse: Sparse::default(), budget: &budget, needed_bytes: 0 };
+    let mut best = (staged.predicted.seconds, None);
+    for way in [Way::Tiles, Way::Sweep] {
+        let problem = Problem { source: format(from), way: Some(way), ..staged.problem.clone() };
+        let Ok(one) = plan(&problem) else { continue };
+        let Some(share) = one.stages.first().and_then(|stage| stage::share(stage, source, &look)) else {
+            continue;
+        };
+        let seconds = one.predicted.seconds * share;
+        if seconds < best.0 {
+            best = (seconds, Some(one));
+        }
+    }
+    let Some(one) = best.1 else { return staged };
+    let Plan { way, stages, predicted, mut rejected, problem, .. } = staged;
+    rejected.retain(|other| other.way != one.way);
+    let tiles = stages.into_iter().map(|stage| stage.tile).collect();
+    rejected.insert(0, Alternative { way, tiles, predicted });
+    Plan { rejected, problem, ..one }
 }
 
 /// The array that `document` describes, not stored anywhere yet.
@@ -493,7 +525,7 @@ pub fn run(prepared: Prepared, progress: &dyn Progress) -> Result<Report, Rechun
     let root = staging.store()?;
     let backend = root.backend();
     progress.begin("rechunk", prepared.work_bytes());
-    let Prepared { job, items, groups, consolidated, beside } = prepared;
+    let Prepared { job, items, groups, consolidated, beside, sparse } = prepared;
     let (mut reports, mut targets, mut peak) = (Vec::new(), Vec::new(), 0);
     for item in items {
         let target = item.target.with_store(root.below(&item.path)?);
@@ -504,11 +536,11 @@ pub fn run(prepared: Prepared, progress: &dyn Progress) -> Result<Report, Rechun
             Some(Plan { strategy: Strategy::Regroup, stages, .. }) => {
                 let durable = job.durability == Durability::Commit;
                 for stage in stages {
-                    regroup::run(ends, (stage, durable), &budget, &counters, progress)?;
+                    regroup::run(ends, (stage, durable, sparse), &budget, &counters, progress)?;
                 }
             }
             Some(plan) if plan.strategy != Strategy::Copy => {
-                run_stages(&job, plan, ends, &staging, (&budget, &counters, progress))?;
+                run_stages((&job, plan, sparse), ends, &staging, (&budget, &counters, progress))?;
             }
             None if item.put_together => {
                 if let (Some(from), Some(to)) = (item.source.variable(), target.variable()) {
@@ -516,7 +548,7 @@ pub fn run(prepared: Prepared, progress: &dyn Progress) -> Result<Report, Rechun
                     variable::run(sides, job.threads, &budget, &counters, progress)?;
                 }
             }
-            _ => copy::run(ends, job.threads, &budget, &counters, progress)?,
+            _ => copy::run(ends, (job.threads, sparse), &budget, &counters, progress)?,
         }
         let peak_of_item = budget.take_peak();
         peak = peak.max(peak_of_item);
@@ -532,7 +564,7 @@ pub fn run(prepared: Prepared, progress: &dyn Progress) -> Result<Report, Rechun
         let source = job.io.open(&job.source)?;
         LeftOut::of(&job).during(|without| beside::copy((&source, &root), &targets, without, &budget))?;
     }
-    verify_targets(&job, &targets, &budget, progress)?;
+    verify_targets((&job, sparse), &targets, &budget, progress)?;
     let verify_peak = budget.take_peak();
     let arrays: Vec<_> = targets.iter().map(|(path, _, target)| (path.clone(), target)).collect();
     zarrange_array::publish_metadata(&root, &arrays, &groups, consolidated)?;
@@ -549,8 +581,7 @@ type Context<'a> = (&'a Arc<Budget>, &'a Counters, &'a dyn Progress);
 
 /// Runs the stages of one array's plan.
 fn run_stages(
-    job: &Job,
-    plan: &Plan,
+    (job, plan, sparse): (&Job, &Plan, Sparse),
     (source, target): (&Array, &Array),
     staging: &Staging,
     (budget, counters, progress): Context<'_>,
@@ -592,6 +623,7 @@ fn run_stages(
             counters,
             progress,
             tiles_max,
+            sparse,
         };
         stage::run(&pass)?;
         drop(drain);
@@ -602,7 +634,7 @@ fn run_stages(
 
 /// Compares what was written with the source, as far as the job asks.
 fn verify_targets(
-    job: &Job,
+    (job, sparse): (&Job, Sparse),
     targets: &[(String, Array, Array)],
     budget: &Arc<Budget>,
     progress: &dyn Progress,
@@ -618,11 +650,12 @@ fn verify_targets(
     for (path, source, target) in targets {
         match source.contents() {
             Contents::Elements(_) => {
-                compare_arrays(((path, false), source, target), job.threads, tiles_max, budget, progress)?;
+                let asked = (job.threads, tiles_max, sparse);
+                compare_arrays(((path, false), source, target), asked, budget, progress)?;
             }
             Contents::Variable(_) => compare_variable(path, (source, target), job.threads, budget, progress)?,
             // Values that cannot be read were copied as they are stored.
-            Contents::Unknown(_) => compare_stored(path, source, target, budget)?,
+            Contents::Unknown(_) => compare_stored(path, source, target, sparse, budget)?,
         }
     }
     Ok(())

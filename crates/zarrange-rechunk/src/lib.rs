@@ -6,7 +6,8 @@
 //! A [`PlanFile`] is a prepared job in a file, for other processes to run.
 //!
 //! Inside, `stage` hands tiles to threads, `fill` and `drain` are the two halves of a tile's life, `shards` keeps the
-//! order of inner chunks, `spill` is the intermediate, `budget` the memory. Owned here: memory, threads, the order of
+//! order of inner chunks, `spill` is the intermediate, `budget` the memory, `presence` what is stored of a
+//! sparse array. Owned here: memory, threads, the order of
 //! work, publication. Not known here: arguments, terminals.
 //!
 //! Rejected: a task graph. Tiles are visited in a fixed order and each has two phases, so two cursors and a lock for each
@@ -25,6 +26,7 @@ mod members;
 mod mix;
 mod notes;
 mod plan_file;
+mod presence;
 mod progress;
 mod regroup;
 mod report;
@@ -44,6 +46,7 @@ pub use job::{Durability, Foreign, Item, Job, Prepared, Verify, prepare, run};
 pub use members::{Refusal, Refusals};
 pub use mix::{MixRequest, NamedMix};
 pub use plan_file::{PlanFile, PlannedArray, PlannedGroup, PlannedOptions};
+pub use presence::Sparse;
 pub use progress::{NoProgress, Progress};
 pub use report::{ArrayReport, Cost, Report};
 pub use spec::{ChunkSpec, Codecs, KeySeparator, Named};

@@ -2,7 +2,8 @@
 //!
 //! The file is JSON and holds decisions, not chunks, so it is as small for 10^13 chunks as for ten. Its fingerprint is a
 //! hash (XXH3 with 128 bits, against accidents) of everything else in it, metadata of the source included: a source with
-//! other metadata gives another plan with another fingerprint. Chunks of the source are not looked at.
+//! other metadata gives another plan with another fingerprint. Chunks of the source are not read; of a large grid they are
+//! listed where that decides whether an intermediate pays.
 //!
 //! Rejected: a hash of the file's bytes. A file that was formatted anew says the same, and is still read.
 

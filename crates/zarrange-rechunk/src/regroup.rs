@@ -1,25 +1,29 @@
 //! Encoded chunks moved to other shards, or into or out of shards: nothing is decoded.
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use zarrange_array::{Array, ChunkWriter, Elements};
 use zarrange_codec::{ArrayCodec, ShardIndex};
-use zarrange_grid::Dims;
+use zarrange_grid::{Dims, index};
 use zarrange_plan::Stage;
 
 use crate::RechunkError;
 use crate::budget::Budget;
 use crate::fill::{Fill, Filler, Source, sharded};
 use crate::gate::{Gate, Permit};
+use crate::job::elements;
+use crate::presence::{List, Look, Sparse};
 use crate::progress::Progress;
 use crate::report::{Counters, add};
 use crate::shards::{Segment, Sequencer};
 use crate::walk::{Batch, Cursor, Pace};
 
-/// Moves every chunk of `source` that is stored into `target`, whose chunks and codecs are the same.
+/// Moves every chunk of `source` that is stored into `target`, whose chunks and codecs are the same. Where few are, only objects of
+/// the target that will hold some are visited.
 pub(crate) fn run(
     (source, target): (&Array, &Array),
-    (stage, durable): (&Stage, bool),
+    (stage, durable, sparse): (&Stage, bool, Sparse),
     budget: &Arc<Budget>,
     counters: &Counters,
     progress: &dyn Progress,
@@ -37,7 +41,11 @@ pub(crate) fn run(
         }
         ArrayCodec::Chunks(_) | ArrayCodec::Slices(_) => None,
     };
-    let (gate, work) = (Gate::new(stage.threads), Mutex::new(Work::new((source, from), target, stage)));
+    let look = Look { sparse, budget, needed_bytes: stage.memory_bytes };
+    let touched = look.objects(&[source], target.objects());
+    let is_sparse = touched.is_some();
+    let work = Mutex::new(Work::new((source, from), target, stage, touched));
+    let (gate, visited, visited_elements) = (Gate::new(stage.threads), AtomicU64::new(0), AtomicU64::new(0));
     let worker = || -> Result<(), RechunkError> {
         let (read, write) = (budget.take(stage.encoded_bytes)?, budget.take(stage.encoded_bytes)?);
         let Filler::Array(chunks) = Fill::Array(source, from).worker(budget)? else { return Ok(()) };
@@ -51,7 +59,10 @@ pub(crate) fn run(
             let task = work.lock().unwrap_or_else(PoisonError::into_inner).next();
             let Some(task) = task else { return Ok(()) };
             mover.carry(&task, &mut gate.enter())?;
-            progress.advance(task.batch.indices().map(|unit| from.units.region(&unit).elements()).sum());
+            let elements = task.batch.indices().map(|unit| from.units.region(&unit).elements()).sum();
+            add(&visited, task.batch.count);
+            add(&visited_elements, elements);
+            progress.advance(elements);
         }
     };
     let stop = || {
@@ -68,8 +79,13 @@ pub(crate) fn run(
         let workers: Vec<_> = (0..stage.workers).map(|_| scope.spawn(worker)).collect();
         let outcomes: Vec<_> =
             workers.into_iter().map(|w| w.join().unwrap_or(Err(RechunkError::Panicked))).collect();
-        outcomes.into_iter().collect()
-    })
+        outcomes.into_iter().collect::<Result<(), _>>()
+    })?;
+    if is_sparse {
+        counters.not_moved(from.units.count() - visited.into_inner());
+        progress.advance(elements(source).saturating_sub(visited_elements.into_inner()));
+    }
+    Ok(())
 }
 
 /// Lets the others go when a worker fails or panics, so that they do not wait for it.
@@ -86,6 +102,9 @@ struct Work<'a> {
     from: (&'a Array, &'a Elements),
     target: &'a Array,
     pace: Pace,
+    /// Numbers of the objects that are visited, if not all are.
+    touched: Option<List<u64>>,
+    /// The current object, counted among those that are visited.
     object: u64,
     inside: Option<Cursor>,
     ticket: u64,
@@ -99,14 +118,24 @@ struct Task {
 }
 
 impl<'a> Work<'a> {
-    fn new((source, from): (&'a Array, &'a Elements), target: &'a Array, stage: &Stage) -> Self {
+    fn new(
+        (source, from): (&'a Array, &'a Elements),
+        target: &'a Array,
+        stage: &Stage,
+        touched: Option<List<u64>>,
+    ) -> Self {
         let most = stage.encoded_bytes / (from.chain().encoded_bytes_max() as u64).max(1);
         let pace = Pace { most, threads: stage.threads };
-        Self { from: (source, from), target, pace, object: 0, inside: None, ticket: 0 }
+        Self { from: (source, from), target, pace, touched, object: 0, inside: None, ticket: 0 }
+    }
+
+    /// Objects that are visited.
+    fn objects(&self) -> u64 {
+        self.touched.as_ref().map_or_else(|| self.target.objects().count(), |list| list.items().len() as u64)
     }
 
     fn stop(&mut self) {
-        self.object = self.target.objects().count();
+        self.object = self.objects();
         self.inside = None;
     }
 }
@@ -117,8 +146,9 @@ impl Iterator for Work<'_> {
     fn next(&mut self) -> Option<Task> {
         let (source, from) = self.from;
         let objects = self.target.objects();
-        while self.object < objects.count() {
-            let object = objects.all().unravel(self.object);
+        while self.object < self.objects() {
+            let number = self.touched.as_ref().map_or(self.object, |list| list.items()[index(self.object)]);
+            let object = objects.all().unravel(number);
             let cursor = self.inside.get_or_insert_with(|| {
                 let region = objects.region(&object);
                 Cursor::new(&region, &from.units, sharded(source, from), self.pace)

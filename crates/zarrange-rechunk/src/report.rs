@@ -42,9 +42,14 @@ impl Counters {
         if stored {
             add(&self.chunks_written, 1);
         } else {
-            add(&self.missing, 1);
-            add(&self.all_fill, 1);
+            self.not_moved(1);
         }
+    }
+
+    /// Notes chunks that were not there to be moved.
+    pub(crate) fn not_moved(&self, chunks: u64) {
+        add(&self.missing, chunks);
+        add(&self.all_fill, chunks);
     }
 }
 
@@ -212,8 +217,8 @@ impl Cost {
                     planned.source_chunk_decodes,
                     self.source_chunk_decodes + self.missing_chunks,
                 ),
-                ("decoded_bytes", planned.decoded_bytes, self.decoded_bytes + missing_bytes),
-                ("encoded_bytes", planned.encoded_bytes, self.encoded_bytes + fill_bytes),
+                ("decoded_bytes", planned.decoded_bytes, self.decoded_bytes.saturating_add(missing_bytes)),
+                ("encoded_bytes", planned.encoded_bytes, self.encoded_bytes.saturating_add(fill_bytes)),
                 ("spill_bytes", planned.spill_bytes, self.spill_bytes),
             ],
         };

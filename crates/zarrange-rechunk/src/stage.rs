@@ -8,22 +8,23 @@
 //! it: as soon as the next tile is open too, they are decoded once and copied into both.
 
 use std::collections::VecDeque;
-use std::iter::StepBy;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use zarrange_array::Array;
 use zarrange_grid::{ChunkGrid, Dims, Layout, Region, Tile, index};
 use zarrange_io::HugePages;
-use zarrange_plan::Stage;
+use zarrange_plan::{Stage, overlaps};
 
 use crate::RechunkError;
 use crate::budget::{Budget, Buffer, Lease};
 use crate::drain::{Drain, Filled};
 use crate::fill::Fill;
 use crate::gate::Gate;
+use crate::presence::{GroupOrder, Look, Sparse, Touched};
 use crate::progress::Progress;
-use crate::report::Counters;
-use crate::walk::{Batch, Cursor, TileWalk};
+use crate::report::{Counters, add};
+use crate::walk::{Batch, Cursor, TileWalk, Visit};
 
 /// A stage with its two ends.
 #[derive(Clone, Copy)]
@@ -38,6 +39,8 @@ pub(crate) struct Pass<'a> {
     pub(crate) progress: &'a dyn Progress,
     /// Visits at most this many tiles, evenly spread.
     pub(crate) tiles_max: u64,
+    /// From when on only tiles with something stored are visited.
+    pub(crate) sparse: Sparse,
 }
 
 /// Runs a stage to its end.
@@ -52,10 +55,28 @@ pub(crate) fn run(pass: &Pass<'_>) -> Result<(), RechunkError> {
             let _ = worker.join();
         }
     });
-    match shared.lock().error.take() {
-        Some(error) => Err(error),
-        None => Ok(()),
+    let mut state = shared.lock();
+    if let Some(error) = state.error.take() {
+        return Err(error);
     }
+    if state.walk.is_sparse() {
+        count_unvisited(pass, &state.opened);
+    }
+    Ok(())
+}
+
+/// Counts the chunks of tiles that were not visited: nothing of the source is stored there, so nothing was written.
+fn count_unvisited(pass: &Pass<'_>, opened: &Opened) {
+    let Pass { stage, shape, item_bytes, fill, drain, counters, progress, .. } = pass;
+    let fills = (0..shape.len()).map(|d| {
+        let tile = if stage.sweep.map(index) == Some(d) { shape[d] } else { stage.tile[d] };
+        overlaps(shape[d], tile.max(1), fill.units().chunk_shape()[d])
+    });
+    let fills = fills.fold(1, u64::saturating_mul);
+    add(&counters.missing, fills.saturating_sub(opened.fills));
+    add(&counters.all_fill, drain.units().count().saturating_sub(opened.drains));
+    let elements = shape.iter().fold(1, |n: u64, s| n.saturating_mul(*s));
+    progress.advance(elements.saturating_sub(opened.elements).saturating_mul(2 * item_bytes));
 }
 
 /// A tile in memory.
@@ -95,11 +116,20 @@ enum Phase {
 }
 
 struct State {
-    walk: StepBy<TileWalk>,
+    walk: TileWalk,
+    opened: Opened,
     active: VecDeque<Active>,
     free: Vec<Vec<u8>>,
     tickets: u64,
     error: Option<RechunkError>,
+}
+
+/// What belongs to the tiles that were opened.
+#[derive(Default)]
+struct Opened {
+    fills: u64,
+    drains: u64,
+    elements: u64,
 }
 
 struct Shared<'a> {
@@ -120,14 +150,17 @@ impl<'a> Shared<'a> {
             ChunkGrid::new(shape, tile)
                 .map_err(|e| RechunkError::Plan { array: String::new(), source: e.into() })
         };
-        let tiles = grid(&stage.tile)?;
-        let step = tiles.count().div_ceil(pass.tiles_max.max(1)).max(1);
-        let walk = TileWalk::new(tiles, grid(&stage.group)?, stage.sweep.map(index)).step_by(index(step));
+        let order = GroupOrder { groups: grid(&stage.group)?, sweep: stage.sweep.map(index) };
+        let touched = touched(pass, &order);
+        let is_sparse = touched.is_some();
+        let walk = TileWalk::new(grid(&stage.tile)?, order, touched, pass.tiles_max);
         let tile_bytes = shape.iter().zip(&stage.tile).fold(item_bytes, |n, (s, w)| n * s.min(w));
         let slots = (0..stage.slots).map(|_| budget.take(tile_bytes)).collect::<Result<Vec<_>, _>>()?;
-        let pages = slots.iter().filter_map(|slot| slot.pages).collect();
+        // Tiles of sparse arrays are cut to what is stored: most of their memory may never be needed.
+        let pages = slots.iter().filter_map(|slot| slot.pages).filter(|_| !is_sparse).collect();
         let (free, leases) = slots.into_iter().map(|Buffer { data, lease, .. }| (data, lease)).unzip();
-        let state = State { walk, active: VecDeque::new(), free, tickets: 0, error: None };
+        let (active, opened) = (VecDeque::new(), Opened::default());
+        let state = State { walk, opened, active, free, tickets: 0, error: None };
         let order = stage.order.as_slice().into();
         Ok((
             Self {
@@ -207,21 +240,27 @@ impl<'a> Shared<'a> {
     fn open_tile(&self, state: &mut State) -> bool {
         let Pass { stage, item_bytes, fill, drain, .. } = self.pass;
         let Some(buffer) = state.free.pop() else { return false };
-        let Some(region) = state.walk.next() else {
+        let Some(visit) = state.walk.next() else {
             state.free.push(buffer);
             return false;
         };
+        let region = visit.tile.clone();
         let layout = Layout::ordered(region.clone(), &self.order, item_bytes);
         let tile = Tile::new(buffer, layout, fill.units().clone(), index(item_bytes));
         let drain = drain.cursor(&region, item_bytes, stage.threads, stage.encoded_bytes);
         let drains = drain.total();
         let work = Arc::new(Work { tile, drains, undrained: AtomicU64::new(drains) });
+        let elements = region.elements();
         let (within, across) = match stage.sweep.map(index) {
             None => (Some(region), None),
-            Some(axis) => split(&region, fill.units(), axis),
+            Some(axis) => split(&visit, fill.units(), axis),
         };
         let cursor = |part: Region| fill.cursor(&part, item_bytes, stage.threads);
         let (fill, across) = (within.map(cursor), across.map(cursor));
+        let Opened { fills, drains: all_drains, elements: all_elements } = &mut state.opened;
+        *fills += [&fill, &across].into_iter().flatten().map(Cursor::total).sum::<u64>();
+        *all_drains += drains;
+        *all_elements += elements;
         state.active.push_back(Active { work, fill, across, drain, drained: false });
         true
     }
@@ -300,17 +339,53 @@ fn claim(state: &mut State) -> Option<Task> {
 }
 
 /// Cuts a tile of a sweep along `axis` by who reads its chunks of `units`: those that end in it, and those that reach into the
-/// next tile. What reaches into it was read for the tile before.
-fn split(tile: &Region, units: &ChunkGrid, axis: usize) -> (Option<Region>, Option<Region>) {
-    let (chunk, n) = (units.chunk_shape()[axis], units.array_shape()[axis]);
-    let (start, end) = (tile.start()[axis].next_multiple_of(chunk), tile.end(axis));
-    let inner_end = if end == n { end } else { end / chunk * chunk };
+/// next tile. What reaches into it was read for the tile before. A neighbour that is not visited reads nothing, and nothing is
+/// read for it.
+fn split(visit: &Visit, units: &ChunkGrid, axis: usize) -> (Option<Region>, Option<Region>) {
+    let Visit { tile, after_another, before_another } = visit;
+    let chunk = units.chunk_shape()[axis];
+    let (start, end) = (tile.start()[axis], tile.end(axis));
+    let inner_start = if *after_another { start.next_multiple_of(chunk) } else { start };
+    let inner_end = if *before_another { (end / chunk * chunk).max(start) } else { end };
     let part = |from: u64, to: u64| {
         let (mut first, mut shape): (Dims, Dims) = (tile.start().into(), tile.shape().into());
         (first[axis], shape[axis]) = (from, to.saturating_sub(from));
         (from < to).then(|| Region::new(first, shape))
     };
-    (part(start, inner_end), part(inner_end, end))
+    (part(inner_start, inner_end), part(inner_end, end))
+}
+
+/// The groups of tiles with something stored, where they are few and known. Stages of a staged plan visit everything: pieces of
+/// tiles that were left out would read as zeros; `job` takes a plan of one stage where that costs less.
+fn touched(pass: &Pass<'_>, order: &GroupOrder) -> Option<Touched> {
+    let Pass { stage, shape, fill, drain, budget, sparse, .. } = *pass;
+    let Fill::Array(source, from) = fill else { return None };
+    let mut arrays = vec![source];
+    let objects = match drain {
+        Drain::Spill(_) => return None,
+        Drain::Chunks(target, _) | Drain::Shards(target, ..) => target.objects(),
+        Drain::Compare(other, elements, _) => {
+            if elements.fill != from.fill {
+                return None;
+            }
+            arrays.push(other);
+            other.objects()
+        }
+    };
+    // What is stored stays whole in a tile that is cut to such cells, where it was: it needs no other buffer than in the whole one.
+    let cell: Dims =
+        objects.chunk_shape().iter().zip(&stage.tile).map(|(o, w)| (*o).min(*w).max(1)).collect();
+    let cells = ChunkGrid::new(shape, &cell).ok()?;
+    Look { sparse, budget, needed_bytes: stage.memory_bytes }.groups(&arrays, order.clone(), cells)
+}
+
+/// The share of a stage's groups that it visits, where few chunks of `source` are stored and known.
+#[expect(clippy::cast_precision_loss, reason = "an estimate")]
+pub(crate) fn share(stage: &Stage, source: &Array, look: &Look<'_>) -> Option<f64> {
+    let groups = ChunkGrid::new(source.shape(), &stage.group).ok()?;
+    let order = GroupOrder { groups: groups.clone(), sweep: None };
+    let touched = look.groups(&[source], order, groups.clone())?;
+    Some(touched.len() as f64 / groups.count().max(1) as f64)
 }
 
 /// Bytes of the tile that a task moved, for progress: an even share, exact over the whole tile.

@@ -15,6 +15,7 @@ use crate::drain::Drain;
 use crate::fill::Fill;
 use crate::job::{elements, problem};
 use crate::members::{Refusal, Refusals, left_behind};
+use crate::presence::{Look, Sparse};
 use crate::progress::Progress;
 use crate::report::Counters;
 use crate::stage::{self, Pass};
@@ -115,7 +116,7 @@ pub fn verify(
     let lines = lines.map(|(which, beside)| left_behind(beside, &format!("not compared, in the {which}")));
     let mut not_compared: Vec<String> = lines.into_iter().flatten().collect();
     let (a, b) = (a.nodes, b.nodes);
-    let budget = Budget::new(memory_bytes_max);
+    let (budget, sparse) = (Budget::new(memory_bytes_max), Sparse::default());
     if let Some(difference) = compare_structure(&a, &b) {
         return Ok(Comparison { difference: Some(difference), not_compared });
     }
@@ -128,12 +129,13 @@ pub fn verify(
     for (path, a, b) in arrays {
         let compared = match a.contents() {
             Contents::Elements(_) => {
-                compare_arrays(((path, payloads), a, b), threads, u64::MAX, &budget, progress)
+                let asked = (threads, u64::MAX, sparse);
+                compare_arrays(((path, payloads), a, b), asked, &budget, progress)
             }
             Contents::Variable(_) => compare_variable(path, (a, b), threads, &budget, progress),
             Contents::Unknown(_) => {
                 not_compared.push(format!("{path:?}: only its stored bytes, for its values cannot be read"));
-                compare_stored(path, a, b, &budget)
+                compare_stored(path, a, b, sparse, &budget)
             }
         };
         match compared {
@@ -212,12 +214,12 @@ pub(crate) fn compare_work(array: &Array) -> u64 {
     elements(array).saturating_mul(2 * item_bytes)
 }
 
-/// Compares the values of two arrays of one shape and type, at most `tiles_max` tiles of them; a path for messages, and whether
+/// Compares the values of two arrays of one shape and type, at most `tiles_max` tiles of them, where few chunks are
+/// stored tiles with some; a path for messages, and whether
 /// payloads of NaN count, come with them.
 pub(crate) fn compare_arrays(
     (compared, a, b): ((&str, bool), &Array, &Array),
-    threads: u64,
-    tiles_max: u64,
+    (threads, tiles_max, sparse): (u64, u64, Sparse),
     budget: &Arc<Budget>,
     progress: &dyn Progress,
 ) -> Result<(), RechunkError> {
@@ -237,6 +239,7 @@ pub(crate) fn compare_arrays(
             counters: &counters,
             progress,
             tiles_max,
+            sparse,
         })?;
     }
     Ok(())
@@ -254,7 +257,7 @@ pub(crate) fn compare_variable(
         (Some(ours), Some(theirs)) => {
             variable::compare(path, ((a, ours), (b, theirs)), threads, budget, progress)
         }
-        _ => compare_stored(path, a, b, budget),
+        _ => compare_stored(path, a, b, Sparse::default(), budget),
     }
 }
 
@@ -263,6 +266,7 @@ pub(crate) fn compare_stored(
     path: &str,
     a: &Array,
     b: &Array,
+    sparse: Sparse,
     budget: &Arc<Budget>,
 ) -> Result<(), RechunkError> {
     let differs =
@@ -272,8 +276,11 @@ pub(crate) fn compare_stored(
     }
     let piece = (budget.max() / 4).clamp(1, PIECE_BYTES_MAX);
     let (mut ours, mut theirs) = (budget.take(piece)?, budget.take(piece)?);
+    let stored = Look { sparse, budget, needed_bytes: 0 }.objects(&[a, b], a.objects());
     let all = a.objects().all();
-    for object in (0..all.elements()).map(|k| all.unravel(k)) {
+    let count = stored.as_ref().map_or(all.elements(), |stored| stored.items().len() as u64);
+    let number = |k: u64| stored.as_ref().map_or(k, |stored| stored.items()[index(k)]);
+    for object in (0..count).map(|k| all.unravel(number(k))) {
         let (at_a, at_b) = (a.key(&object), b.key(&object));
         let stored = (a.store().open(&at_a, Access::Read)?, b.store().open(&at_b, Access::Read)?);
         let (one, other) = match stored {

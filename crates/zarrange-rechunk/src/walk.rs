@@ -1,61 +1,138 @@
 //! The order of work: tiles of a stage, and batches of chunks within a tile.
 
-use zarrange_grid::{ChunkGrid, Dims, Region};
+use zarrange_grid::{ChunkGrid, Dims, Region, index};
 
-/// Visits the tiles of a stage group by group, in C order; in a sweep its axis comes last.
+use crate::presence::{GroupOrder, Touched};
+
+/// Visits the tiles of a stage group by group, in C order; in a sweep its axis comes last. Where it is known what is stored, groups
+/// without any of it are left out, and tiles are cut to the cells that hold some.
 #[derive(Debug)]
 pub(crate) struct TileWalk {
     tiles: ChunkGrid,
-    groups: ChunkGrid,
+    order: GroupOrder,
+    touched: Option<Touched>,
+    /// Every how many tiles one is visited.
+    step: u64,
+    /// The current group, counted among those that are visited.
     group: u64,
     /// Tiles of the current group.
     inside: Region,
     next: u64,
-    /// The axis along which groups follow each other.
-    sweep: Option<usize>,
+    /// Where the current run of groups begins and ends, and the elements that it is cut to.
+    run: (usize, usize, Option<Region>),
+}
+
+/// A tile of a walk.
+#[derive(Debug)]
+pub(crate) struct Visit {
+    pub(crate) tile: Region,
+    /// In a sweep, whether the tile before it along the axis is visited just before it.
+    pub(crate) after_another: bool,
+    /// In a sweep, whether the tile behind it along the axis is visited next.
+    pub(crate) before_another: bool,
 }
 
 impl TileWalk {
-    pub(crate) fn new(tiles: ChunkGrid, groups: ChunkGrid, sweep: Option<usize>) -> Self {
-        let mut walk = Self { inside: Region::whole(&[]), tiles, groups, group: 0, next: 0, sweep };
+    /// The tiles of all groups, or of those `touched`; `tiles_max` of them at most, evenly spread.
+    pub(crate) fn new(tiles: ChunkGrid, order: GroupOrder, touched: Option<Touched>, tiles_max: u64) -> Self {
+        let (inside, run) = (Region::whole(&[]), (0, 0, None));
+        let mut walk = Self { tiles, order, touched, step: 1, group: 0, inside, next: 0, run };
+        if tiles_max < u64::MAX {
+            walk.step = walk.tile_count().div_ceil(tiles_max.max(1)).max(1);
+        }
         walk.enter();
         walk
     }
 
-    fn enter(&mut self) {
-        if self.group < self.groups.count() {
-            let group = self.groups.region(&along(self.groups.counts(), self.group, self.sweep));
-            self.inside = self.tiles.covering(&group);
+    /// Whether tiles are left out.
+    pub(crate) const fn is_sparse(&self) -> bool {
+        self.touched.is_some()
+    }
+
+    /// Whether every group is one tile.
+    fn one_a_group(&self) -> bool {
+        self.tiles.chunk_shape() == self.order.groups.chunk_shape()
+    }
+
+    /// Groups that are visited.
+    fn groups(&self) -> u64 {
+        self.touched.as_ref().map_or_else(|| self.order.groups.count(), |touched| touched.len() as u64)
+    }
+
+    /// Index of a group by its place among those that are visited.
+    fn group(&self, group: u64) -> Dims {
+        let number = self.touched.as_ref().map_or(Some(group), |touched| touched.number(index(group)));
+        self.order.index(number.unwrap_or(group))
+    }
+
+    /// Tiles of a group.
+    fn tiles_of(&self, group: u64) -> Region {
+        self.tiles.covering(&self.order.groups.region(&self.group(group)))
+    }
+
+    fn tile_count(&self) -> u64 {
+        match &self.touched {
+            None => self.tiles.count(),
+            Some(_) => (0..self.groups()).map(|group| self.tiles_of(group).elements()).sum(),
         }
+    }
+
+    fn enter(&mut self) {
         self.next = 0;
+        if self.group >= self.groups() {
+            return;
+        }
+        self.inside = self.tiles_of(self.group);
+        let Some(touched) = &self.touched else { return };
+        let group = index(self.group);
+        if group >= self.run.1 {
+            let (end, cells) = touched.run(group);
+            // A shard that many tiles write is complete once all of them were there.
+            self.run = (group, end, self.one_a_group().then_some(cells));
+        }
+    }
+
+    fn visit(&self) -> Visit {
+        let tile = self.tiles.region(&self.inside.unravel(self.next));
+        let (after_another, before_another) = match (self.order.sweep, &self.touched) {
+            (None, _) => (false, false),
+            (Some(axis), None) => (tile.start()[axis] > 0, tile.end(axis) < self.tiles.array_shape()[axis]),
+            (Some(_), Some(_)) => (index(self.group) > self.run.0, index(self.group) + 1 < self.run.1),
+        };
+        let cut = self.run.2.as_ref().and_then(|cells| cells.intersect(&tile));
+        Visit { tile: cut.unwrap_or(tile), after_another, before_another }
+    }
+
+    /// Goes on by `tiles` tiles.
+    fn skip(&mut self, mut tiles: u64) {
+        if self.one_a_group() {
+            self.group += tiles;
+            return self.enter();
+        }
+        while self.group < self.groups() {
+            let left = self.inside.elements() - self.next;
+            if tiles < left {
+                self.next += tiles;
+                return;
+            }
+            tiles -= left;
+            self.group += 1;
+            self.enter();
+        }
     }
 }
 
 impl Iterator for TileWalk {
-    type Item = Region;
+    type Item = Visit;
 
-    fn next(&mut self) -> Option<Region> {
-        if self.group >= self.groups.count() {
+    fn next(&mut self) -> Option<Visit> {
+        if self.group >= self.groups() {
             return None;
         }
-        let tile = self.tiles.region(&self.inside.unravel(self.next));
-        self.next += 1;
-        if self.next == self.inside.elements() {
-            self.group += 1;
-            self.enter();
-        }
-        Some(tile)
+        let visit = self.visit();
+        self.skip(self.step);
+        Some(visit)
     }
-}
-
-/// Position `k` of a grid of `counts` cells: in C order, but with axis `sweep` varying fastest.
-fn along(counts: &[u64], k: u64, sweep: Option<usize>) -> Dims {
-    let Some(axis) = sweep else { return Region::whole(counts).unravel(k) };
-    let mut rest: Dims = counts.into();
-    rest[axis] = 1;
-    let mut index = Region::whole(&rest).unravel(k / counts[axis]);
-    index[axis] = k % counts[axis];
-    index
 }
 
 /// Consecutive chunks that one thread handles: numbers `first .. first + count` of `units` in C order.
@@ -164,19 +241,22 @@ mod tests {
     #[test]
     fn tiles_are_visited_group_by_group() {
         let grid = |chunk: &[u64]| ChunkGrid::new(&[5, 6], chunk).unwrap();
+        let walk = |tiles: ChunkGrid, groups: ChunkGrid, sweep: Option<usize>| {
+            TileWalk::new(tiles, GroupOrder { groups, sweep }, None, u64::MAX).map(|visit| visit.tile)
+        };
         let starts: Vec<Vec<u64>> =
-            TileWalk::new(grid(&[1, 3]), grid(&[2, 6]), None).map(|t| t.start().to_vec()).collect();
+            walk(grid(&[1, 3]), grid(&[2, 6]), None).map(|t| t.start().to_vec()).collect();
         let expected = [[0, 0], [0, 3], [1, 0], [1, 3], [2, 0], [2, 3], [3, 0], [3, 3], [4, 0], [4, 3]];
         assert_eq!(starts, expected);
         let starts: Vec<Vec<u64>> =
-            TileWalk::new(grid(&[2, 3]), grid(&[4, 3]), None).map(|t| t.start().to_vec()).collect();
+            walk(grid(&[2, 3]), grid(&[4, 3]), None).map(|t| t.start().to_vec()).collect();
         assert_eq!(starts, [[0, 0], [2, 0], [0, 3], [2, 3], [4, 0], [4, 3]]);
         let starts: Vec<Vec<u64>> =
-            TileWalk::new(grid(&[2, 3]), grid(&[2, 3]), Some(0)).map(|t| t.start().to_vec()).collect();
+            walk(grid(&[2, 3]), grid(&[2, 3]), Some(0)).map(|t| t.start().to_vec()).collect();
         assert_eq!(starts, [[0, 0], [2, 0], [4, 0], [0, 3], [2, 3], [4, 3]]);
         let count = |shape: &[u64], chunk: &[u64]| {
             let grid = || ChunkGrid::new(shape, chunk).unwrap();
-            TileWalk::new(grid(), grid(), None).count()
+            walk(grid(), grid(), None).count()
         };
         assert_eq!((count(&[0], &[1]), count(&[], &[])), (0, 1));
     }

@@ -16,7 +16,7 @@ use zarrange_io::{Change, Location, Opener, Store};
 use zarrange_plan::{Costs, Way};
 use zarrange_rechunk::{
     ChunkSpec, Codecs, Difference, Durability, Foreign, Job, KeySeparator, Named, NoProgress, RechunkError,
-    Report, SpecError, Verify, prepare, run, verify,
+    Report, Sparse, SpecError, Verify, prepare, run, verify,
 };
 
 /// A place of its own in memory.
@@ -226,6 +226,172 @@ fn every_element_arrives_once() {
     for way in ["direct", "reread"].into_iter().chain(Way::ALL.map(Way::name)) {
         assert!(seen.contains_key(way), "no case went the way {way:?}: {seen:?}");
     }
+}
+
+/// An array of which only the chunks at `points` are stored (in their shards, if there are any), with every element its own position.
+fn create_sparse(location: &Location, shape: &[u64], layout: &Layout, points: &[Vec<u64>]) {
+    let Layout { chunk, shard, .. } = layout;
+    let document = Document::new(&ArraySpec {
+        shape: shape.to_vec(),
+        data_type: "uint32",
+        fill_value: json!(7),
+        layout: Layout { shard: None, ..layout.clone() },
+        dimension_names: ["a", "b", "c"][..shape.len()].to_vec(),
+        attributes: Map::new(),
+    });
+    let plain = if shard.is_some() { place() } else { location.clone() };
+    let array = Array::new(plain.open().unwrap(), document, 3).unwrap();
+    let (whole, mut scratch) = (Region::whole(shape), Scratch::new(array.elements().unwrap().chain()));
+    for point in points {
+        let at: Dims = point.iter().zip(chunk).map(|(p, c)| p / c).collect();
+        let region = array.objects().region(&at);
+        let value = |k: u64| u32::try_from(whole.linear(&region.unravel(k)) % 4_000_000_007).unwrap();
+        let data: Vec<u8> = (0..region.elements()).flat_map(|k| value(k).to_ne_bytes()).collect();
+        array.write_region(&region, &data, &mut scratch).unwrap();
+    }
+    array.write_metadata().unwrap();
+    if let Some(shard) = shard {
+        rechunk(job(&plain, location, chunk, Some(shard), 1 << 24, 2)).unwrap();
+    }
+}
+
+#[derive(Clone, Debug)]
+struct SparseCase {
+    case: Case,
+    source_shard: Option<Vec<u64>>,
+    points: Vec<Vec<u64>>,
+    compressed: bool,
+}
+
+fn sparse_case() -> impl Strategy<Value = SparseCase> {
+    let multiple = |chunk: &[u64], times: Option<Vec<u64>>| {
+        times.map(|times| times.iter().zip(chunk).map(|(k, c)| k * c).collect::<Vec<u64>>())
+    };
+    (1usize..4)
+        .prop_flat_map(|rank| {
+            let of = |range: std::ops::Range<u64>| prop::collection::vec(range, rank);
+            let chunks = (of(1..14), of(1..14), prop::bool::weighted(0.3));
+            let shards = (prop::option::weighted(0.3, of(1..4)), prop::option::weighted(0.3, of(1..5)));
+            let points = prop::collection::vec(of(0..1000), 0..5);
+            (of(1..[200, 60, 36][rank - 1]), chunks, shards, points, (1u64..5, 0u32..9, any::<bool>()))
+        })
+        .prop_map(move |(shape, (source, target, same), shards, points, (threads, memory, compressed))| {
+            let target = if same { source.clone() } else { target };
+            let inside = |point: Vec<u64>| point.iter().zip(&shape).map(|(p, n)| p % n).collect();
+            let points = points.into_iter().map(inside).collect();
+            let (source_shard, shard) = (multiple(&source, shards.0), multiple(&target, shards.1));
+            let case = Case { shape, source, target, shard, threads, memory: 8000 << memory };
+            SparseCase { case, source_shard, points, compressed }
+        })
+}
+
+/// Whether only what is stored is visited, or everything, the target is the same, byte for byte, and so are all counters.
+fn check_sparse(case: &SparseCase, seen: &Mutex<BTreeMap<&'static str, usize>>) -> Result<(), TestCaseError> {
+    let SparseCase { case: Case { shape, source, target, shard, threads, memory }, .. } = case;
+    let codecs = if case.compressed {
+        zstd()
+    } else {
+        Codecs::None.resolve(&Layout { chunk: vec![], shard: None, codecs: vec![] }, 4)
+    };
+    let layout = Layout { chunk: source.clone(), shard: case.source_shard.clone(), codecs };
+    let from = place();
+    create_sparse(&from, shape, &layout, &case.points);
+    let nothing = ChunkSpec::None;
+    for way in Way::ALL.into_iter().map(Some).chain([None]) {
+        let run_with = |sparse: Sparse, verify: Verify| {
+            let to = place();
+            let mut this =
+                Job { way, verify, ..job(&from, &to, target, shard.as_deref(), *memory, *threads) };
+            if shard.is_none() {
+                this.shards = vec![Named { array: None, spec: nothing.clone() }];
+            }
+            let mut prepared = prepare(this).ok()?;
+            prepared.sparse = sparse;
+            let report = match run(prepared, &NoProgress) {
+                // Comparing may take more memory than moving.
+                Err(RechunkError::Plan { .. }) if verify != Verify::None => return None,
+                report => report.unwrap(),
+            };
+            let mut cost = report.cost.clone();
+            (cost.elapsed_s, cost.peak_budget_bytes) = (0.0, 0);
+            Some((objects(&to.open().unwrap()), cost, report))
+        };
+        let everything = Sparse { objects_min: u64::MAX, one_in: 1 };
+        let stored = Sparse { objects_min: 0, one_in: 1 };
+        let Some((bytes, cost, _)) = run_with(everything, Verify::None) else { continue };
+        let (few_bytes, few_cost, report) = run_with(stored, Verify::None).unwrap();
+        let name = way.map_or("best", Way::name);
+        prop_assert!(bytes == few_bytes, "{name}: {:?} and {:?}", bytes.keys(), few_bytes.keys());
+        prop_assert_eq!(&cost, &few_cost, "{}", name);
+        prop_assert_eq!(report.as_planned, Some(true), "{}: {:?}", name, report);
+        prop_assert!(report.cost.peak_budget_bytes <= *memory, "{name}: {report:?}");
+        *seen.lock().unwrap().entry(name).or_default() += 1;
+        for verify in [Verify::Full, Verify::Sample] {
+            if let Some((verified, ..)) = run_with(stored, verify) {
+                prop_assert!(bytes == verified, "{name}");
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn visiting_what_is_stored_is_visiting_everything() {
+    let seen = Mutex::default();
+    let mut runner =
+        TestRunner::new(ProptestConfig { failure_persistence: None, cases: 60, ..Default::default() });
+    runner.run(&sparse_case(), |case| check_sparse(&case, &seen)).unwrap();
+    let seen = seen.into_inner().unwrap();
+    for way in Way::ALL {
+        assert!(seen.contains_key(way.name()), "no case went the way {:?}: {seen:?}", way.name());
+    }
+}
+
+/// A grid of 10^13 chunks of which three are stored: nothing may follow the grid, or the test does not end.
+#[test]
+fn three_chunks_of_ten_trillion() {
+    let shape = [32_000_000, 32_000_000];
+    let points = [vec![0, 0], vec![1_000_000, 20_000_001], vec![31_999_999, 31_999_999]];
+    let create = |shard: Option<Vec<u64>>| {
+        let location = place();
+        create_sparse(&location, &shape, &Layout { chunk: vec![10, 10], shard, codecs: zstd() }, &points);
+        location
+    };
+    let from = create(None);
+    let check = |from: &Location, chunk: [u64; 2], shard: Option<&[u64]>, way: Way| {
+        // An intermediate is written for everything: where the planner would take one, it is left out.
+        let way = Some(way).filter(|way| *way != Way::Staged);
+        let name = way.map_or("best", Way::name);
+        let to = place();
+        let mut this = job(from, &to, &chunk, shard, 1 << 22, 2);
+        if shard.is_none() {
+            this.shards = vec![Named { array: None, spec: ChunkSpec::None }];
+        }
+        let report = rechunk(Job { way, verify: Verify::Full, ..this }).unwrap();
+        assert_ne!(report.cost.strategy, "staged");
+        assert_eq!(report.as_planned, Some(true), "{name}: {report:?}");
+        let (a, b) = (array(from), array(&to));
+        for point in &points {
+            let start: Vec<u64> = point.iter().map(|at| at.saturating_sub(40)).collect();
+            let extent = |d: usize| (point[d] + 40).min(shape[d]) - start[d];
+            let region = Region::new(&start[..], vec![extent(0), extent(1)]);
+            assert!(a.read_region(&region).unwrap().0 == b.read_region(&region).unwrap().0, "{name}");
+        }
+        let compared = verify((from, &to), &Opener::default(), (1 << 22, 2), false, &NoProgress).unwrap();
+        assert_eq!(compared.difference, None);
+    };
+    check(&from, [10, 10], None, Way::Copy);
+    check(&from, [10, 10], Some(&[100, 100]), Way::Regroup);
+    check(&from, [20, 20], None, Way::Tiles);
+    check(&from, [15, 15], None, Way::Tiles);
+    check(&from, [16, 16], None, Way::Sweep);
+    check(&from, [16, 16], Some(&[64, 64]), Way::Sweep);
+    check(&from, [1, 10_000], None, Way::Staged);
+    check(&from, [20_000, 1], None, Way::Staged);
+    let sharded = create(Some(vec![50, 50]));
+    check(&sharded, [10, 10], Some(&[50, 50]), Way::Copy);
+    check(&sharded, [10, 10], None, Way::Regroup);
+    check(&sharded, [7, 30], Some(&[70, 60]), Way::Tiles);
 }
 
 #[test]
