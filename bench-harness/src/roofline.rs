@@ -20,7 +20,9 @@ use zarrange_codec::ArrayCodec;
 use zarrange_grid::{Dims, index};
 use zarrange_io::{Location, Opener};
 use zarrange_plan::Costs;
-use zarrange_rechunk::{Codecs, Durability, Job, KeySeparator, NoProgress, Verify, prepare, run as run_job};
+use zarrange_rechunk::{
+    Codecs, Durability, Foreign, Job, KeySeparator, NoProgress, Verify, prepare, run as run_job,
+};
 
 use crate::cases::{Case, ZSTD_LEVEL, open};
 use crate::compare::Ratio;
@@ -147,6 +149,8 @@ fn rechunk(
         verify: Verify::None,
         durability: case.durability(),
         overwrite: false,
+        skip: Vec::new(),
+        foreign: Foreign::Skip,
         io: Opener::auto()?,
         costs: Costs::default(),
         way: None,

@@ -26,7 +26,7 @@ struct Chunks {
 impl Chunks {
     fn new(shape: &[u64]) -> Self {
         let metadata = CodecMetadata::new("float32");
-        let element = DataType::from_metadata(&metadata).map(|zarrs| ElementType::new(&metadata, zarrs));
+        let element = ElementType::new(&metadata);
         let element = element.expect("zarrs knows float32").expect("so do we");
         let codecs: Vec<CodecMetadata> = serde_json::from_value(json!([
             {"name": "bytes", "configuration": {"endian": "little"}},

@@ -12,7 +12,6 @@ use zarrange_grid::{Layout as Strides, Region, copy_region, index};
 use zarrange_io::{Location, Opener};
 use zarrange_lightcurve::Survey;
 use zarrange_rechunk::Codecs;
-use zarrs::array::DataType;
 
 use super::model::{Codec, Speed, Subject};
 
@@ -208,7 +207,7 @@ fn codecs(name: &str, chunk: &[u64], item_bytes: usize) -> anyhow::Result<Vec<Co
 /// Codecs see bytes: any type of this size will do.
 fn element(item_bytes: usize) -> anyhow::Result<ElementType> {
     let metadata = CodecMetadata::new(type_name(item_bytes)?);
-    Ok(ElementType::new(&metadata, DataType::from_metadata(&metadata)?)?)
+    Ok(ElementType::new(&metadata)?)
 }
 
 fn type_name(item_bytes: usize) -> anyhow::Result<&'static str> {

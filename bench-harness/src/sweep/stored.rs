@@ -12,7 +12,7 @@ use zarrange_grid::{Dims, Layout, Region};
 use zarrange_io::{Location, Opener};
 use zarrange_plan::{Costs, touched};
 use zarrange_rechunk::{
-    ChunkSpec, Codecs, Durability, Job, KeySeparator, Named, NoProgress, Verify, prepare, run,
+    ChunkSpec, Codecs, Durability, Foreign, Job, KeySeparator, Named, NoProgress, Verify, prepare, run,
 };
 
 use crate::sweep::dataset::Dataset;
@@ -105,6 +105,8 @@ fn rechunk(dataset: &Dataset, layout: &LayoutFacts, path: &Path) -> anyhow::Resu
         verify: Verify::Sample,
         durability: Durability::Commit,
         overwrite: true,
+        skip: Vec::new(),
+        foreign: Foreign::Skip,
         io: Opener::auto()?,
         costs: Costs::default(),
         way: None,

@@ -1,17 +1,17 @@
 //! An array: its metadata understood.
 
-use std::sync::Arc;
-
-use serde_json::Value;
-use zarrange_codec::{ArrayCodec, Chain, CodecMetadata, ElementType, SliceCodec};
+use zarrange_codec::{
+    ArrayCodec, Chain, CodecError, CodecMetadata, ElementType, Kind, SliceCodec, VariableCodec, VariableKind,
+};
 use zarrange_grid::{ChunkGrid, checked_bytes};
 use zarrange_io::Store;
-use zarrs::array::{ArrayMetadata, CodecChain, DataType};
-use zarrs::metadata::v3::ArrayMetadataV3;
 
 use crate::ArrayError;
-use crate::document::{Document, Layout, check_item_bytes};
+use crate::document::{Document, Layout, codec_metadata};
+use crate::fill;
+use crate::json::Json;
 use crate::keys::KeyEncoding;
+use crate::variable::VariableElements;
 
 /// A Zarr array of a store.
 #[derive(Debug)]
@@ -29,8 +29,8 @@ pub struct Array {
 pub enum Contents {
     /// Elements of a fixed size, with codecs that can be run.
     Elements(Box<Elements>),
-    /// Elements of no fixed size, such as strings, with the reason; such an array can be copied as it is stored.
-    Variable(String),
+    /// Elements of no fixed size: text, or bytes.
+    Variable(Box<VariableElements>),
     /// A data type or codec that is not known, with the reason; such an array can be copied as it is stored.
     Unknown(String),
 }
@@ -48,6 +48,8 @@ pub struct Elements {
     pub units: ChunkGrid,
     /// The chunk layout, as it would be written.
     pub layout: Layout,
+    /// The stored chunks are not encoded by the codecs of `layout`: only decoded and encoded anew are they what it says.
+    pub foreign_encoding: bool,
 }
 
 impl Elements {
@@ -84,7 +86,7 @@ impl Array {
         if document.get("storage_transformers").as_array().is_some_and(|t| !t.is_empty()) {
             return Err(wrong("storage transformers are not supported".to_owned()));
         }
-        check_members(&document).map_err(wrong)?;
+        check_members(&document, shape.len()).map_err(wrong)?;
         let contents = contents(&document, &grid).map_err(wrong)?;
         if let Contents::Elements(elements) = &contents {
             checked_bytes(&shape, elements.item_bytes() as u64).map_err(shape_error)?;
@@ -107,8 +109,8 @@ impl Array {
     pub fn sliced(&self, slice: &[u64]) -> Result<Option<Elements>, ArrayError> {
         let location = self.metadata_location();
         let Contents::Elements(elements) = &self.contents else { return Ok(None) };
-        let Elements { layout, element, fill, .. } = &**elements;
-        if layout.shard.is_some() {
+        let Elements { layout, element, fill, foreign_encoding, .. } = &**elements;
+        if layout.shard.is_some() || *foreign_encoding {
             return Ok(None);
         }
         let units = ChunkGrid::new(self.grid.array_shape(), slice)
@@ -117,7 +119,7 @@ impl Array {
             .map_err(|e| ArrayError::Metadata { location, detail: e.to_string() })?;
         let (element, fill, layout) = (element.clone(), fill.clone(), layout.clone());
         let codec = codec.map(ArrayCodec::Slices);
-        Ok(codec.map(|codec| Elements { element, fill, codec, units, layout }))
+        Ok(codec.map(|codec| Elements { element, fill, codec, units, layout, foreign_encoding: false }))
     }
 
     /// Reads its elements like this from now on.
@@ -184,8 +186,9 @@ impl Array {
     pub fn elements(&self) -> Result<&Elements, ArrayError> {
         match &self.contents {
             Contents::Elements(elements) => Ok(elements),
-            Contents::Variable(detail) => {
-                Err(ArrayError::Opaque { array: self.location().to_owned(), detail: detail.clone() })
+            Contents::Variable(_) => {
+                let detail = "its elements have no fixed size".to_owned();
+                Err(ArrayError::Opaque { array: self.location().to_owned(), detail })
             }
             Contents::Unknown(detail) => {
                 Err(ArrayError::Metadata { location: self.metadata_location(), detail: detail.clone() })
@@ -198,8 +201,8 @@ fn metadata_location(store: &Store, zarr_format: u8) -> String {
     format!("{}/{}", store.label(), if zarr_format == 2 { ".zarray" } else { "zarr.json" })
 }
 
-/// Members that the specification does not name must say that they need not be understood.
-fn check_members(document: &Document) -> Result<(), String> {
+/// Members that the specification does not name must say that they need not be understood; those that it names must fit.
+fn check_members(document: &Document, rank: usize) -> Result<(), String> {
     const KNOWN: [&str; 11] = [
         "zarr_format",
         "node_type",
@@ -213,65 +216,110 @@ fn check_members(document: &Document) -> Result<(), String> {
         "storage_transformers",
         "dimension_names",
     ];
-    let may_ignore = |value: &Value| value.get("must_understand") == Some(&Value::Bool(false));
-    match document
-        .members()
-        .iter()
-        .find(|(name, value)| !KNOWN.contains(&name.as_str()) && !may_ignore(value))
-    {
-        Some((name, _)) => Err(format!("member {name:?} is not known, and must be understood")),
-        None => Ok(()),
+    let may_ignore = |value: &Json| value.get("must_understand") == Some(&Json::Bool(false));
+    let unknown = |(name, value): &(&String, &Json)| !KNOWN.contains(&name.as_str()) && !may_ignore(value);
+    if let Some((name, _)) = document.members().iter().find(unknown) {
+        return Err(format!("member {name:?} is not known, and must be understood"));
     }
-}
-
-/// The codecs and data type, through zarrs.
-fn contents(document: &Document, grid: &ChunkGrid) -> Result<Contents, String> {
-    let metadata: ArrayMetadataV3 =
-        serde_json::from_value(Value::Object(document.members().clone())).map_err(|e| e.to_string())?;
-    let (data_type, codecs) = (metadata.data_type.clone(), metadata.codecs.clone());
-    let known = DataType::from_metadata(&data_type)
-        .and_then(|data_type| CodecChain::from_metadata(&codecs).map(|_| data_type));
-    match known {
-        Ok(data_type) => check_item_bytes(&data_type)?,
-        Err(reason) => return Ok(Contents::Unknown(reason.to_string())),
-    }
-    let array = zarrs::array::Array::new_with_metadata(Arc::new(()), "/", ArrayMetadata::V3(metadata))
-        .map_err(|e| e.to_string())?;
-    let element = match ElementType::new(&data_type, array.data_type().clone()) {
-        Ok(element) => element,
-        Err(reason) => return Ok(Contents::Variable(reason.to_string())),
+    let names = document.get("dimension_names");
+    let fits = |names: &[Json]| {
+        names.len() == rank && names.iter().all(|name| name.is_null() || name.as_str().is_some())
     };
-    let fill = array.fill_value().as_ne_bytes().to_vec();
-    if fill.len() != element.bytes() {
-        return Err(format!("fill value {} does not fit {}", document.get("fill_value"), element.name()));
+    if !names.is_null() && !names.as_array().is_some_and(fits) {
+        return Err(format!("dimension_names is {names}, {rank} names would be right"));
     }
-    let codec = ArrayCodec::new(&codecs, &element, grid.chunk_shape(), &fill).map_err(|e| e.to_string())?;
-    let layout = layout(&codec, grid, codecs);
+    Ok(())
+}
+
+/// The names of data types whose elements have no fixed size.
+const VARIABLE: [(&str, VariableKind); 4] = [
+    ("string", VariableKind::Text),
+    ("variable_length_bytes", VariableKind::Bytes),
+    ("bytes", VariableKind::Bytes),
+    ("binary", VariableKind::Bytes),
+];
+
+/// The codecs of text or bytes.
+fn variable(
+    kind: VariableKind,
+    document: &Document,
+    codecs: Vec<CodecMetadata>,
+    grid: &ChunkGrid,
+) -> Result<Contents, String> {
+    let fill_value = document.get("fill_value");
+    let fill = match kind {
+        VariableKind::Text => fill::text(fill_value)?.into_bytes(),
+        VariableKind::Bytes => fill::bytes(fill_value)?,
+    };
+    let stored = document.stored().unwrap_or(&codecs);
+    let codec = match VariableCodec::new(stored, kind, grid.chunk_shape(), &fill) {
+        Ok(codec) => codec,
+        Err(reason) if document.stored().is_some() => return Err(reason.to_string()),
+        Err(reason) => return Ok(Contents::Unknown(reason.to_string())),
+    };
+    let foreign_encoding = document.stored().is_some();
+    let inner = matches!(codec, VariableCodec::Shards { .. }).then(|| codec.unit().shape().to_vec());
+    let layout = layout(inner, grid, codecs)?;
     let units = ChunkGrid::new(grid.array_shape(), &layout.chunk).map_err(|e| e.to_string())?;
-    Ok(Contents::Elements(Box::new(Elements { element, fill, codec, units, layout })))
+    Ok(Contents::Variable(Box::new(VariableElements { fill, codec, units, layout, foreign_encoding })))
 }
 
-fn layout(codec: &ArrayCodec, grid: &ChunkGrid, codecs: Vec<CodecMetadata>) -> Layout {
-    let object = grid.chunk_shape().to_vec();
-    match codec {
-        ArrayCodec::Chunks(_) | ArrayCodec::Slices(_) => Layout { chunk: object, shard: None, codecs },
-        ArrayCodec::Shards(shards) => {
-            let inner = codecs[0].configuration().and_then(|c| c.get("codecs")).cloned().unwrap_or_default();
-            let codecs = serde_json::from_value(inner).unwrap_or_default();
-            Layout { chunk: shards.inner().shape().to_vec(), shard: Some(object), codecs }
-        }
+/// The codecs and data type.
+fn contents(document: &Document, grid: &ChunkGrid) -> Result<Contents, String> {
+    let data_type = document.get("data_type");
+    let data_type = codec_metadata(data_type)
+        .map_err(|_| format!("data_type is {data_type}, a name or an object with one would be right"))?;
+    let codecs = document.get("codecs");
+    let codecs = codecs.as_array().ok_or_else(|| format!("codecs is {codecs}, a list would be right"))?;
+    let codecs: Vec<CodecMetadata> = codecs.iter().map(codec_metadata).collect::<Result<_, _>>()?;
+    if let Some((_, kind)) = VARIABLE.iter().find(|(name, _)| *name == data_type.name()) {
+        return variable(*kind, document, codecs, grid);
     }
+    let element = match ElementType::new(&data_type) {
+        Ok(element) => element,
+        Err(reason @ CodecError::UnknownType { .. }) => return Ok(Contents::Unknown(reason.to_string())),
+        Err(reason) => return Err(reason.to_string()),
+    };
+    let fill_value = document.get("fill_value");
+    if fill_value.is_null() && !matches!(element.kind(), Kind::Other) {
+        return Err(format!("fill_value is missing: a value of {} would be right", element.name()));
+    }
+    let fill = fill::parse(&element, fill_value)?;
+    let stored = document.stored().unwrap_or(&codecs);
+    let codec = match ArrayCodec::new(stored, &element, grid.chunk_shape(), &fill) {
+        Ok(codec) => codec,
+        Err(reason) if stored.iter().all(zarrange_codec::is_known) => return Err(reason.to_string()),
+        Err(reason) => return Ok(Contents::Unknown(reason.to_string())),
+    };
+    let foreign_encoding = document.stored().is_some();
+    let inner = match &codec {
+        ArrayCodec::Chunks(_) | ArrayCodec::Slices(_) => None,
+        ArrayCodec::Shards(shards) => Some(shards.inner().shape().to_vec()),
+    };
+    let layout = layout(inner, grid, codecs)?;
+    let units = ChunkGrid::new(grid.array_shape(), &layout.chunk).map_err(|e| e.to_string())?;
+    Ok(Contents::Elements(Box::new(Elements { element, fill, codec, units, layout, foreign_encoding })))
 }
 
-fn chunk_shape(grid: &Value) -> Result<Vec<u64>, String> {
-    let name = grid.get("name").and_then(Value::as_str).unwrap_or("(none)");
+/// The layout of chunks, or of `inner` chunks in shards.
+fn layout(inner: Option<Vec<u64>>, grid: &ChunkGrid, codecs: Vec<CodecMetadata>) -> Result<Layout, String> {
+    let object = grid.chunk_shape().to_vec();
+    let Some(chunk) = inner else { return Ok(Layout { chunk: object, shard: None, codecs }) };
+    let inner = codecs[0].configuration().and_then(|c| c.get("codecs")).cloned().unwrap_or_default();
+    let inner = Json::from(inner);
+    let codecs = inner.as_array().unwrap_or_default().iter().map(codec_metadata);
+    Ok(Layout { chunk, shard: Some(object), codecs: codecs.collect::<Result<_, _>>()? })
+}
+
+fn chunk_shape(grid: &Json) -> Result<Vec<u64>, String> {
+    let name = grid.get("name").and_then(Json::as_str).unwrap_or("(none)");
     if name != "regular" {
         return Err(format!("chunk grid {name:?} is not supported: only regular grids are"));
     }
-    dims(grid.get("configuration").and_then(|c| c.get("chunk_shape")).unwrap_or(&Value::Null), "chunk_shape")
+    dims(grid.get("configuration").and_then(|c| c.get("chunk_shape")).unwrap_or(&Json::Null), "chunk_shape")
 }
 
-fn dims(value: &Value, name: &str) -> Result<Vec<u64>, String> {
-    let numbers = value.as_array().and_then(|a| a.iter().map(Value::as_u64).collect::<Option<_>>());
+fn dims(value: &Json, name: &str) -> Result<Vec<u64>, String> {
+    let numbers = value.as_array().and_then(|a| a.iter().map(Json::as_u64).collect::<Option<_>>());
     numbers.ok_or_else(|| format!("{name} {value} is not a list of non-negative integers"))
 }

@@ -1,26 +1,20 @@
-//! Metadata documents: read with limits, kept as JSON, written as Zarr v3.
+//! Metadata documents: kept as the JSON that was read, written as Zarr v3.
 
-use std::sync::Arc;
-
-use serde_json::{Map, Value, json};
-use zarrange_codec::{CodecMetadata, codec_stage};
-use zarrange_io::{METADATA_BYTES_MAX, Store};
-use zarrs::array::{ArrayMetadata, DataType};
-use zarrs::metadata::v2::{ArrayMetadataV2, ArrayMetadataV2Order};
+use serde_json::json;
+use zarrange_codec::CodecMetadata;
+use zarrange_io::Store;
 
 use crate::ArrayError;
+use crate::json::{self, Json, JsonError, Members};
 use crate::keys::KeyEncoding;
-
-/// Deepest nesting accepted in a metadata document.
-const DEPTH_MAX: usize = 64;
-
-/// Largest element accepted: fill values are made at this size before anything is read.
-const ITEM_BYTES_MAX: usize = 1 << 20;
+use crate::v2;
 
 /// The metadata of an array, as the members of its v3 `zarr.json`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Document {
-    members: Map<String, Value>,
+    members: Members,
+    /// The codecs of the stored bytes, where those of `members` do not describe them: some arrays of Zarr v2.
+    stored: Option<Vec<CodecMetadata>>,
 }
 
 /// A chunk layout to write.
@@ -42,13 +36,13 @@ pub struct ArraySpec {
     /// Name of the data type.
     pub data_type: &'static str,
     /// The fill value, as `zarr.json` writes it.
-    pub fill_value: Value,
+    pub fill_value: serde_json::Value,
     /// Its chunks.
     pub layout: Layout,
     /// A name for each dimension.
     pub dimension_names: Vec<&'static str>,
     /// User attributes.
-    pub attributes: Map<String, Value>,
+    pub attributes: serde_json::Map<String, serde_json::Value>,
 }
 
 impl Document {
@@ -67,63 +61,47 @@ impl Document {
             "dimension_names": spec.dimension_names,
             "storage_transformers": [],
         });
-        let Value::Object(members) = members else { unreachable!("a JSON object was built") };
-        Self { members }.with_layout(&spec.layout)
+        let Json::Object(members) = Json::from(members) else { unreachable!("a JSON object was built") };
+        Self { members, stored: None }.with_layout(&spec.layout)
     }
 
-    /// The document of Zarr v3 metadata.
-    pub(crate) fn from_v3(members: Map<String, Value>) -> Self {
-        Self { members }
+    /// The document of Zarr v3 metadata; names and codecs in the form that zarr-python reads.
+    pub(crate) fn from_v3(mut members: Members) -> Self {
+        if let Some(codecs) = members.get_mut("codecs") {
+            normalise_codecs(codecs);
+        }
+        if let Some(data_type) = members.get_mut("data_type") {
+            normalise_type(data_type);
+        }
+        if let Some(fill) = members.get_mut("fill_value") {
+            name_tokens(fill);
+        }
+        Self { members, stored: None }
     }
 
-    /// The document of a Zarr v2 array: `.zarray` and `.zattrs`, converted.
-    pub(crate) fn from_v2(zarray: Value, attributes: Map<String, Value>) -> Result<Self, String> {
-        let mut v2: ArrayMetadataV2 = serde_json::from_value(zarray).map_err(|e| e.to_string())?;
-        v2.attributes = attributes;
-        if v2.shape.is_empty() {
-            // zarrs would transpose no dimensions, which it then refuses.
-            v2.order = ArrayMetadataV2Order::C;
-        }
-        if let Ok(data_type) = DataType::from_metadata(&v2.dtype) {
-            check_item_bytes(&data_type)?;
-        }
-        let array = zarrs::array::Array::new_with_metadata(Arc::new(()), "/", ArrayMetadata::V2(v2));
-        let v3 = array.map_err(|e| e.to_string())?.to_v3().map_err(|e| e.to_string())?;
-        let mut members = match serde_json::to_value(v3.metadata()) {
-            Ok(Value::Object(members)) => members,
-            Ok(_) => return Err("converts to no JSON object".to_owned()),
-            Err(e) => return Err(e.to_string()),
-        };
-        // v2 lists filters that work on bytes before the byte order, v3 after it.
-        if let Some(Value::Array(codecs)) = members.get_mut("codecs") {
-            codecs.sort_by_key(|codec| {
-                serde_json::from_value(codec.clone()).ok().and_then(|c| codec_stage(&c).ok())
-            });
-        }
-        // xarray's convention for v2; v3 has a member of its own.
-        let names = members.get("attributes").and_then(|a| a.get("_ARRAY_DIMENSIONS")).cloned();
-        let rank = members.get("shape").and_then(Value::as_array).map_or(0, Vec::len);
-        if let Some(Value::Array(names)) = names
-            && names.len() == rank
-            && names.iter().all(Value::is_string)
-        {
-            members.insert("dimension_names".to_owned(), Value::Array(names));
-        }
-        Ok(Self { members })
+    /// The document of a Zarr v2 array: `.zarray` and `.zattrs`, translated.
+    pub(crate) fn from_v2(zarray: &Members, attributes: Members) -> Result<Self, String> {
+        let v2::Translated { members, stored } = v2::translate(zarray, attributes)?;
+        Ok(Self { members, stored })
     }
 
-    /// A member of the document.
-    pub fn get(&self, name: &str) -> &Value {
-        self.members.get(name).unwrap_or(&Value::Null)
+    /// A member of the document; `null` if it has none of this name.
+    pub fn get(&self, name: &str) -> &Json {
+        self.members.get(name).unwrap_or(&Json::Null)
     }
 
     /// All members.
-    pub const fn members(&self) -> &Map<String, Value> {
+    pub const fn members(&self) -> &Members {
         &self.members
     }
 
+    /// The codecs of the stored bytes, where they are not those of the document.
+    pub(crate) fn stored(&self) -> Option<&[CodecMetadata]> {
+        self.stored.as_deref()
+    }
+
     /// The user attributes.
-    pub fn attributes(&self) -> Map<String, Value> {
+    pub fn attributes(&self) -> Members {
         self.get("attributes").as_object().cloned().unwrap_or_default()
     }
 
@@ -148,24 +126,22 @@ impl Document {
             Some(_) => json!([{"name": "sharding_indexed", "configuration": {
                 "chunk_shape": layout.chunk,
                 "codecs": codec_list(&layout.codecs),
-                "index_codecs": [{"name": "bytes", "configuration": {"endian": "little"}}, {"name": "crc32c"}],
+                "index_codecs": codec_list(&index_codecs()),
                 "index_location": "end",
             }}]),
         };
-        members.insert(
-            "chunk_grid".to_owned(),
-            json!({"name": "regular", "configuration": {"chunk_shape": grid}}),
-        );
-        members.insert("codecs".to_owned(), codecs);
-        Self { members }
+        let grid = json!({"name": "regular", "configuration": {"chunk_shape": grid}});
+        members.insert("chunk_grid".to_owned(), grid.into());
+        members.insert("codecs".to_owned(), codecs.into());
+        Self { members, stored: None }
     }
 
     /// The same array with chunk keys of v3's default encoding: what a v2 array becomes.
     #[must_use]
     pub fn with_key_encoding(&self, encoding: KeyEncoding) -> Self {
-        let mut members = self.members.clone();
-        members.insert("chunk_key_encoding".to_owned(), encoding.metadata());
-        Self { members }
+        let mut document = self.clone();
+        document.members.insert("chunk_key_encoding".to_owned(), encoding.metadata());
+        document
     }
 
     /// The bytes of `zarr.json`.
@@ -174,63 +150,102 @@ impl Document {
     }
 }
 
-/// Refuses elements whose size nobody means, before `zarrs` makes their fill value.
-pub(crate) fn check_item_bytes(data_type: &DataType) -> Result<(), String> {
-    match data_type.fixed_size() {
-        Some(bytes) if bytes > ITEM_BYTES_MAX => Err(format!(
-            "data type of {bytes} bytes for each element: at most {ITEM_BYTES_MAX} are supported"
-        )),
-        _ => Ok(()),
+/// The codecs of a shard's index.
+fn index_codecs() -> [CodecMetadata; 2] {
+    let endian = [("endian".to_owned(), json!("little"))].into_iter().collect::<serde_json::Map<_, _>>();
+    [CodecMetadata::new_with_configuration("bytes", endian), CodecMetadata::new("crc32c")]
+}
+
+/// Codecs as `zarr.json` lists them: always objects with a configuration, for zarr-python reads no other form of some.
+fn codec_list(codecs: &[CodecMetadata]) -> serde_json::Value {
+    let object = |codec: &CodecMetadata| {
+        let configuration: serde_json::Map<_, _> = codec.configuration().cloned().unwrap_or_default().into();
+        json!({"name": codec.name(), "configuration": configuration})
+    };
+    codecs.iter().map(object).collect()
+}
+
+/// A codec from its JSON: a name, or an object of a name and a configuration.
+///
+/// # Errors
+/// What would be right.
+pub(crate) fn codec_metadata(json: &Json) -> Result<CodecMetadata, String> {
+    let wrong = || format!("codec {json} is no name, and no object of a name and a configuration");
+    let name = json.as_str().or_else(|| json.get("name")?.as_str()).ok_or_else(wrong)?;
+    match json.get("configuration") {
+        None | Some(Json::Null) => Ok(CodecMetadata::new(name)),
+        Some(Json::Object(members)) => {
+            let members: serde_json::Map<_, _> =
+                members.iter().map(|(key, value)| (key.clone(), value.to_value())).collect();
+            Ok(CodecMetadata::new_with_configuration(name, members))
+        }
+        Some(_) => Err(wrong()),
     }
 }
 
-/// Codecs as `zarr.json` lists them: always objects, for zarr-python does not read the short form.
-fn codec_list(codecs: &[CodecMetadata]) -> Value {
-    let object = |codec: &CodecMetadata| match codec.configuration() {
-        Some(configuration) if !configuration.is_empty() => {
-            json!({"name": codec.name(), "configuration": Value::Object(configuration.clone().into())})
+/// Makes every codec of a list an object with a configuration, those within shards too.
+fn normalise_codecs(codecs: &mut Json) {
+    let Json::Array(codecs) = codecs else { return };
+    for codec in codecs {
+        if let Json::String(name) = codec {
+            let mut members = Members::new();
+            members.insert("name".to_owned(), Json::String(std::mem::take(name)));
+            *codec = Json::Object(members);
         }
-        _ => json!({"name": codec.name()}),
+        let Json::Object(members) = codec else { continue };
+        let configuration = members.entry("configuration".to_owned()).or_insert(Json::Null);
+        if configuration.is_null() {
+            *configuration = Json::Object(Members::new());
+        }
+        let Json::Object(configuration) = configuration else { continue };
+        for inner in ["codecs", "index_codecs"] {
+            if let Some(codecs) = configuration.get_mut(inner) {
+                normalise_codecs(codecs);
+            }
+        }
+    }
+}
+
+/// Makes a data type without a configuration its name.
+fn normalise_type(data_type: &mut Json) {
+    let Json::Object(members) = data_type else { return };
+    let plain = match members.get("configuration") {
+        None | Some(Json::Null) => true,
+        Some(configuration) => configuration.as_object().is_some_and(Members::is_empty),
     };
-    Value::Array(codecs.iter().map(object).collect())
+    if let Some(Json::String(name)) = members.get("name").filter(|_| plain) {
+        *data_type = Json::String(name.clone());
+    }
+}
+
+/// Gives bare NaN and infinities of a fill value the names that the specification has for them.
+fn name_tokens(fill: &mut Json) {
+    match fill {
+        Json::Number(number) if !number.is_strict() => *fill = Json::String(number.text().to_owned()),
+        Json::Array(parts) => parts.iter_mut().for_each(name_tokens),
+        Json::Object(members) => members.values_mut().for_each(name_tokens),
+        _ => {}
+    }
 }
 
 /// A JSON object as indented text.
-pub(crate) fn to_json(members: &Map<String, Value>) -> Vec<u8> {
-    // A map of JSON values always serialises.
-    serde_json::to_vec_pretty(members).unwrap_or_default()
+pub(crate) fn to_json(members: &Members) -> Vec<u8> {
+    Json::Object(members.clone()).to_pretty().into_bytes()
 }
 
-/// Reads the JSON object at `key`; `None` if there is none.
-pub(crate) fn read_object(store: &Store, key: &str) -> Result<Option<Map<String, Value>>, ArrayError> {
-    let Some(bytes) = store.get(key, METADATA_BYTES_MAX)? else { return Ok(None) };
-    let wrong =
-        |detail: String| ArrayError::Metadata { location: format!("{}/{key}", store.label()), detail };
-    if depth(&bytes) > DEPTH_MAX {
-        return Err(wrong(format!("nested deeper than {DEPTH_MAX} levels")));
-    }
-    match serde_json::from_slice(&bytes) {
-        Ok(Value::Object(members)) => Ok(Some(members)),
+/// Reads the JSON object at `key`; `None` if there is none. Of the members that `skip` names only whether they are there.
+pub(crate) fn read_object(store: &Store, key: &str, skip: &[&str]) -> Result<Option<Members>, ArrayError> {
+    let Some(source) = store.reader(key)? else { return Ok(None) };
+    let location = || format!("{}/{key}", store.label());
+    let wrong = |detail: String| ArrayError::Metadata { location: location(), detail };
+    match json::read(source, skip) {
+        Ok(Json::Object(members)) => Ok(Some(members)),
         Ok(_) => Err(wrong("not a JSON object".to_owned())),
-        Err(e) => Err(wrong(format!("not valid JSON: {e}"))),
+        Err(JsonError::Io(error)) => match error.downcast() {
+            Ok(error) => Err(ArrayError::Io(error)),
+            Err(error) => Err(wrong(error.to_string())),
+        },
+        Err(error @ JsonError::TooLarge { .. }) => Err(wrong(error.to_string())),
+        Err(error) => Err(wrong(format!("not valid JSON: {error}"))),
     }
-}
-
-/// The deepest nesting of brackets outside strings; a bound, whether or not the text is JSON.
-fn depth(text: &[u8]) -> usize {
-    let (mut depth, mut deepest, mut in_string, mut escaped) = (0usize, 0, false, false);
-    for byte in text {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            b'[' | b'{' if !in_string => {
-                depth += 1;
-                deepest = deepest.max(depth);
-            }
-            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    deepest
 }

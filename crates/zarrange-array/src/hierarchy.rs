@@ -1,11 +1,11 @@
 //! Groups and what is in them.
 
-use serde_json::{Map, Value, json};
 use zarrange_io::Store;
 
 use crate::ArrayError;
 use crate::array::Array;
 use crate::document::{Document, read_object, to_json};
+use crate::json::{Json, Members};
 
 /// A group or an array.
 #[derive(Debug)]
@@ -20,19 +20,33 @@ pub enum Node {
 #[derive(Debug)]
 pub struct Group {
     store: Store,
-    members: Map<String, Value>,
+    members: Members,
     consolidated: bool,
     zarr_format: u8,
+    implicit: bool,
 }
+
+/// What may be of any size, and repeats the documents below.
+const CONSOLIDATED: &str = "consolidated_metadata";
 
 impl Group {
     /// The document of a new group.
-    pub fn new(store: Store, attributes: Map<String, Value>) -> Self {
-        let mut members = Map::new();
-        members.insert("zarr_format".to_owned(), json!(3));
-        members.insert("node_type".to_owned(), json!("group"));
-        members.insert("attributes".to_owned(), Value::Object(attributes));
-        Self { store, members, consolidated: false, zarr_format: 3 }
+    pub fn new(store: Store, attributes: impl Into<Json>) -> Self {
+        let mut members = Members::new();
+        members.insert("zarr_format".to_owned(), Json::integer(3));
+        members.insert("node_type".to_owned(), "group".into());
+        members.insert("attributes".to_owned(), attributes.into());
+        Self { store, members, consolidated: false, zarr_format: 3, implicit: false }
+    }
+
+    /// A group that has no document of its own: a directory above others that have.
+    pub(crate) fn implicit(store: Store) -> Self {
+        Self { implicit: true, ..Self::new(store, Members::new()) }
+    }
+
+    /// Whether it has no document of its own: then its copy has none either, and readers see the same of both.
+    pub const fn is_implicit(&self) -> bool {
+        self.implicit
     }
 
     /// The store, rooted at the group.
@@ -41,8 +55,8 @@ impl Group {
     }
 
     /// The user attributes.
-    pub fn attributes(&self) -> Map<String, Value> {
-        self.members.get("attributes").and_then(Value::as_object).cloned().unwrap_or_default()
+    pub fn attributes(&self) -> Members {
+        self.members.get("attributes").and_then(Json::as_object).cloned().unwrap_or_default()
     }
 
     /// Whether the metadata of everything below is repeated here.
@@ -56,40 +70,22 @@ impl Group {
     }
 
     /// The members of its v3 `zarr.json`, without consolidated metadata.
-    pub const fn members(&self) -> &Map<String, Value> {
+    pub const fn members(&self) -> &Members {
         &self.members
     }
 
     /// The bytes of its `zarr.json`; with `consolidated` it repeats those documents, by path.
-    pub fn to_json(&self, consolidated: Option<&Map<String, Value>>) -> Vec<u8> {
+    pub fn to_json(&self, consolidated: Option<&Members>) -> Vec<u8> {
         let mut members = self.members.clone();
         if let Some(below) = consolidated {
-            let inline = json!({"kind": "inline", "must_understand": false, "metadata": below});
-            members.insert("consolidated_metadata".to_owned(), inline);
+            let mut inline = Members::new();
+            inline.insert("kind".to_owned(), "inline".into());
+            inline.insert("must_understand".to_owned(), Json::Bool(false));
+            inline.insert("metadata".to_owned(), Json::Object(below.clone()));
+            members.insert(CONSOLIDATED.to_owned(), Json::Object(inline));
         }
         to_json(&members)
     }
-
-    /// Names of the groups and arrays directly below, sorted.
-    ///
-    /// # Errors
-    /// If the store cannot be listed.
-    pub fn children(&self) -> Result<Vec<String>, ArrayError> {
-        let mut out = Vec::new();
-        for entry in self.store.list("")? {
-            if entry.bytes.is_none() {
-                let below = self.store.list(&entry.name)?;
-                if below.iter().any(|e| is_metadata(&e.name)) {
-                    out.push(entry.name);
-                }
-            }
-        }
-        Ok(out)
-    }
-}
-
-fn is_metadata(name: &str) -> bool {
-    matches!(name, "zarr.json" | ".zarray" | ".zgroup")
 }
 
 /// Opens the node at the root of `store`; v3 is preferred where both versions are stored.
@@ -97,61 +93,94 @@ fn is_metadata(name: &str) -> bool {
 /// # Errors
 /// [`ArrayError::NotZarr`] if there is no metadata, or what is wrong with it.
 pub fn open(store: &Store) -> Result<Node, ArrayError> {
-    if let Some(members) = read_object(store, "zarr.json")? {
-        return open_v3(store, members);
+    match documents(store)? {
+        Documents::None => Err(ArrayError::NotZarr { location: store.label().to_owned() }),
+        Documents::Group(group) => Ok(Node::Group(group)),
+        Documents::Array(array) => Ok(Node::Array(Box::new(array.open(store)?))),
     }
-    let attributes = || read_object(store, ".zattrs").map(Option::unwrap_or_default);
-    if let Some(zarray) = read_object(store, ".zarray")? {
-        let wrong = |detail| ArrayError::Metadata { location: format!("{}/.zarray", store.label()), detail };
-        let document = Document::from_v2(Value::Object(zarray), attributes()?).map_err(wrong)?;
-        return Ok(Node::Array(Box::new(Array::new(store.clone(), document, 2)?)));
-    }
-    if read_object(store, ".zgroup")?.is_some() {
-        let mut group = Group::new(store.clone(), attributes()?);
-        group.zarr_format = 2;
-        group.consolidated = read_object(store, ".zmetadata")?.is_some();
-        return Ok(Node::Group(group));
-    }
-    Err(ArrayError::NotZarr { location: store.label().to_owned() })
 }
 
-fn open_v3(store: &Store, mut members: Map<String, Value>) -> Result<Node, ArrayError> {
+/// The documents at a place, of which those of an array are not looked into yet.
+pub(crate) enum Documents {
+    None,
+    Group(Group),
+    Array(ArrayDocuments),
+}
+
+/// The documents of an array.
+pub(crate) enum ArrayDocuments {
+    V2(Members),
+    V3(Members),
+}
+
+/// Reads the documents at the root of `store`.
+pub(crate) fn documents(store: &Store) -> Result<Documents, ArrayError> {
+    if let Some(members) = read_object(store, "zarr.json", &[CONSOLIDATED])? {
+        return documents_v3(store, members);
+    }
+    if let Some(zarray) = read_object(store, ".zarray", &[])? {
+        return Ok(Documents::Array(ArrayDocuments::V2(zarray)));
+    }
+    if read_object(store, ".zgroup", &[])?.is_some() {
+        let mut group = Group::new(store.clone(), attributes_v2(store)?);
+        group.zarr_format = 2;
+        // It repeats other documents: whether it is there is all that matters.
+        group.consolidated = store.open(".zmetadata", zarrange_io::Access::Read)?.is_some();
+        return Ok(Documents::Group(group));
+    }
+    Ok(Documents::None)
+}
+
+fn attributes_v2(store: &Store) -> Result<Members, ArrayError> {
+    Ok(read_object(store, ".zattrs", &[])?.unwrap_or_default())
+}
+
+fn documents_v3(store: &Store, mut members: Members) -> Result<Documents, ArrayError> {
     let wrong =
         |detail: String| ArrayError::Metadata { location: format!("{}/zarr.json", store.label()), detail };
-    let version = members.get("zarr_format").cloned().unwrap_or_default();
-    if version != json!(3) {
+    let version = members.get("zarr_format").unwrap_or(&Json::Null);
+    if *version != Json::integer(3) {
         return Err(wrong(format!("zarr_format is {version}, expected 3")));
     }
-    match members.get("node_type").and_then(Value::as_str) {
-        Some("array") => Ok(Node::Array(Box::new(Array::new(store.clone(), Document::from_v3(members), 3)?))),
+    if let Some(attributes) = members.get("attributes")
+        && attributes.as_object().is_none()
+    {
+        return Err(wrong(format!("attributes is {attributes}, an object would be right")));
+    }
+    let node_type = members.get("node_type").unwrap_or(&Json::Null);
+    match node_type.as_str() {
+        Some("array") => Ok(Documents::Array(ArrayDocuments::V3(members))),
         Some("group") => {
-            let consolidated = members.remove("consolidated_metadata").is_some_and(|c| !c.is_null());
-            Ok(Node::Group(Group { store: store.clone(), members, consolidated, zarr_format: 3 }))
+            let consolidated = members.shift_remove(CONSOLIDATED).is_some_and(|c| !c.is_null());
+            Ok(Documents::Group(Group {
+                store: store.clone(),
+                members,
+                consolidated,
+                zarr_format: 3,
+                implicit: false,
+            }))
         }
-        other => Err(wrong(format!("node_type is {other:?}, expected \"array\" or \"group\""))),
+        _ => Err(wrong(format!("node_type is {node_type}, \"array\" or \"group\" would be right"))),
     }
 }
 
-/// Calls `visit` with the path and node of everything below `node`, parents first, names sorted; the root's path is empty.
-///
-/// # Errors
-/// What opening a node or `visit` returned.
-pub fn walk<E: From<ArrayError>>(
-    node: Node,
-    path: &str,
-    visit: &mut dyn FnMut(&str, Node) -> Result<(), E>,
-) -> Result<(), E> {
-    let (children, store) = match &node {
-        Node::Array(_) => (Vec::new(), None),
-        Node::Group(group) => (group.children()?, Some(group.store().clone())),
-    };
-    visit(path, node)?;
-    for name in children {
-        let Some(store) = &store else { break };
-        let below = store.below(&name).map_err(ArrayError::from)?;
-        let child = open(&below)?;
-        let path = if path.is_empty() { name } else { format!("{path}/{name}") };
-        walk(child, &path, visit)?;
+impl ArrayDocuments {
+    /// The array that they describe, at the root of `store`.
+    pub(crate) fn open(self, store: &Store) -> Result<Array, ArrayError> {
+        match self {
+            Self::V3(members) => Array::new(store.clone(), Document::from_v3(members), 3),
+            Self::V2(zarray) => {
+                let location = format!("{}/.zarray", store.label());
+                let wrong = |detail| ArrayError::Metadata { location, detail };
+                let document = Document::from_v2(&zarray, attributes_v2(store)?).map_err(wrong)?;
+                Array::new(store.clone(), document, 2)
+            }
+        }
     }
-    Ok(())
+}
+
+impl From<Members> for Json {
+    fn from(members: Members) -> Self {
+        Self::Object(members)
+    }
 }

@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use serde_json::{Value, json};
+use serde_json::json;
+
+use crate::json::Json;
 
 /// What stands between the numbers of a chunk key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,15 +58,15 @@ impl KeyEncoding {
     }
 
     /// The encoding that `metadata` (a `chunk_key_encoding`) describes, if it is one of the specification's.
-    pub(crate) fn parse(metadata: &Value) -> Option<Self> {
+    pub(crate) fn parse(metadata: &Json) -> Option<Self> {
         let name = metadata.as_str().or_else(|| metadata.get("name")?.as_str())?;
-        let separator =
-            match metadata.get("configuration").and_then(|c| c.get("separator")).map(Value::as_str) {
-                None => None,
-                Some(Some("/")) => Some(Separator::Slash),
-                Some(Some(".")) => Some(Separator::Dot),
-                Some(_) => return None,
-            };
+        let separator = match metadata.get("configuration").and_then(|c| c.get("separator")).map(Json::as_str)
+        {
+            None => None,
+            Some(Some("/")) => Some(Separator::Slash),
+            Some(Some(".")) => Some(Separator::Dot),
+            Some(_) => return None,
+        };
         match name {
             "default" => Some(Self::Default(separator.unwrap_or(Separator::Slash))),
             "v2" => Some(Self::V2(separator.unwrap_or(Separator::Dot))),
@@ -72,12 +74,12 @@ impl KeyEncoding {
         }
     }
 
-    pub(crate) fn metadata(self) -> Value {
+    pub(crate) fn metadata(self) -> Json {
         let (name, separator) = match self {
             Self::Default(separator) => ("default", separator),
             Self::V2(separator) => ("v2", separator),
         };
-        json!({"name": name, "configuration": {"separator": separator.text().to_string()}})
+        json!({"name": name, "configuration": {"separator": separator.text().to_string()}}).into()
     }
 
     /// Writes the key of chunk `index` to `key`, without allocating once `key` has grown.
@@ -113,6 +115,8 @@ impl KeyEncoding {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     #[test]
@@ -131,7 +135,7 @@ mod tests {
     #[test]
     fn keys_as_the_specification_writes_them() {
         let check = |metadata: Value, index: &[u64], expected: &str| {
-            let encoding = KeyEncoding::parse(&metadata).unwrap();
+            let encoding = KeyEncoding::parse(&metadata.clone().into()).unwrap();
             let mut key = "old".to_owned();
             encoding.write(index, &mut key);
             assert_eq!(key, expected, "{metadata}");
@@ -143,7 +147,10 @@ mod tests {
         check(json!({"name": "v2"}), &[1, 23], "1.23");
         check(json!({"name": "v2", "configuration": {"separator": "/"}}), &[0, 7, 9], "0/7/9");
         check(json!("v2"), &[], "0");
-        assert_eq!(KeyEncoding::parse(&json!({"name": "fancy"})), None);
-        assert_eq!(KeyEncoding::parse(&json!({"name": "v2", "configuration": {"separator": ".."}})), None);
+        assert_eq!(KeyEncoding::parse(&json!({"name": "fancy"}).into()), None);
+        assert_eq!(
+            KeyEncoding::parse(&json!({"name": "v2", "configuration": {"separator": ".."}}).into()),
+            None
+        );
     }
 }

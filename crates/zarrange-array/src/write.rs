@@ -1,9 +1,9 @@
 //! Writing: shards as streams, and metadata last.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use serde_json::{Map, Value};
 use zarrange_codec::{ArrayCodec, Scratch, ShardCodec, ShardIndex};
 use zarrange_grid::{Layout, Region, copy_region, fill_with, index, is_filled};
 use zarrange_io::{Access, Change, IoError, Object, Store, WriteRequest};
@@ -11,6 +11,7 @@ use zarrange_io::{Access, Change, IoError, Object, Store, WriteRequest};
 use crate::ArrayError;
 use crate::array::Array;
 use crate::hierarchy::Group;
+use crate::json::{Json, Members};
 use crate::read::BATCH_BYTES;
 
 /// A shard smaller than this takes its room as it is written.
@@ -253,18 +254,27 @@ pub fn publish_metadata(
     for (_, array) in arrays {
         array.write_metadata()?;
     }
-    let mut below = Map::new();
     let documents = arrays.iter().map(|(path, array)| (path, array.document().members()));
-    for (path, members) in documents.chain(groups.iter().map(|(path, group)| (path, group.members()))) {
-        if !path.is_empty() {
-            below.insert(path.clone(), Value::Object(members.clone()));
-        }
-    }
-    below.sort_keys();
+    let explicit = groups.iter().filter(|(_, group)| !group.is_implicit());
+    let documents = documents.chain(explicit.map(|(path, group)| (path, group.members())));
+    let documents: BTreeMap<&str, &Members> =
+        documents.map(|(path, members)| (path.as_str(), members)).collect();
     // Children before parents: the root is last.
-    for (path, group) in groups.iter().rev() {
-        let repeated = (consolidated && path.is_empty()).then_some(&below);
-        root.below(path)?.put("zarr.json", &group.to_json(repeated))?;
+    for (path, group) in groups.iter().rev().filter(|(_, group)| !group.is_implicit()) {
+        let repeats = if path.is_empty() { consolidated } else { group.is_consolidated() };
+        let repeated = repeats.then(|| below(path, &documents));
+        root.below(path)?.put("zarr.json", &group.to_json(repeated.as_ref()))?;
     }
     Ok(())
+}
+
+/// The documents below `path`, by path from there.
+fn below(path: &str, documents: &BTreeMap<&str, &Members>) -> Members {
+    let relative = |inner: &str| match path {
+        "" => Some(inner.to_owned()),
+        path => inner.strip_prefix(path)?.strip_prefix('/').map(str::to_owned),
+    };
+    let relative = documents.iter().filter_map(|(inner, members)| Some((relative(inner)?, *members)));
+    let relative = relative.filter(|(inner, _)| !inner.is_empty());
+    relative.map(|(inner, members)| (inner, Json::Object(members.clone()))).collect()
 }

@@ -7,7 +7,6 @@ use std::time::Duration;
 use criterion::{Criterion, SamplingMode, Throughput};
 use serde_json::{Value, json};
 use zarrange_codec::{Chain, CodecMetadata, ElementType, Scratch};
-use zarrs::array::DataType;
 
 /// A chunk of 4-byte elements.
 struct Chunk {
@@ -90,7 +89,7 @@ struct Thread {
 impl Thread {
     fn new(chunk: &Chunk, list: &Value) -> Self {
         let metadata = CodecMetadata::new(chunk.data_type);
-        let element = ElementType::new(&metadata, DataType::from_metadata(&metadata).unwrap()).unwrap();
+        let element = ElementType::new(&metadata).unwrap();
         let codecs: Vec<CodecMetadata> = serde_json::from_value(list.clone()).unwrap();
         let chain = Chain::new(&codecs, &element, &chunk.shape, &[0; 4]).unwrap();
         assert!(!chain.is_fallback(), "{list} is ours");

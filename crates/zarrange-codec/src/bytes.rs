@@ -2,15 +2,18 @@
 
 pub(crate) mod blosc;
 mod blosclz;
+mod bz2;
 mod gzip;
+mod lz4;
+mod lzma;
+mod zlib;
 mod zstd;
-
-use std::io::Read;
 
 use serde::de::DeserializeOwned;
 use zarrs::metadata::v3::MetadataV3;
 
 use crate::CodecError;
+use crate::steps::config::Config;
 
 /// A compressor with its configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +21,11 @@ pub(crate) enum Compressor {
     Zstd(zstd::Zstd),
     Blosc(blosc::Blosc),
     Gzip(gzip::Gzip),
+    /// With its level.
+    Zlib(u32),
+    Bz2(u32),
+    Lz4,
+    Lzma(Box<lzma::Lzma>),
 }
 
 /// Contexts that are costly to make, kept by each thread and made on first use.
@@ -25,6 +33,8 @@ pub(crate) enum Compressor {
 pub(crate) struct Contexts {
     zstd: zstd::Context,
     gzip: gzip::Context,
+    zlib: zlib::Context,
+    lz4: Option<lz4_flex::block::CompressTable>,
     /// A block of a blosclz frame before it is unshuffled.
     shuffled: Vec<u8>,
 }
@@ -52,11 +62,36 @@ impl Compressor {
         }
     }
 
+    /// The codec of numcodecs, or of Zarr v3, that `config` describes, for elements of `element_bytes`; `None` if it is no
+    /// compressor.
+    pub(crate) fn configured(
+        name: &str,
+        mut config: Config<'_>,
+        element_bytes: usize,
+    ) -> Option<Result<Self, CodecError>> {
+        let compressor = match name {
+            "zstd" => zstd::Zstd::parse(&mut config).map(Self::Zstd),
+            "blosc" => blosc::Blosc::parse(&mut config, element_bytes).map(Self::Blosc),
+            "gzip" => level(&mut config, 0, 6).map(|level| Self::Gzip(gzip::Gzip::new(level))),
+            "zlib" => level(&mut config, 0, 6).map(Self::Zlib),
+            "bz2" => level(&mut config, 1, 9).map(Self::Bz2),
+            // Faster or denser, what is written is the same to a reader.
+            "lz4" => config.int("acceleration", i32::MIN.into()..=i32::MAX.into(), 1).map(|_| Self::Lz4),
+            "lzma" => lzma::Lzma::parse(&mut config).map(|lzma| Self::Lzma(Box::new(lzma))),
+            _ => return None,
+        };
+        Some(compressor.and_then(|compressor| config.finish().map(|()| compressor)))
+    }
+
     pub(crate) const fn name(&self) -> &'static str {
         match self {
             Self::Zstd(_) => "zstd",
             Self::Blosc(_) => "blosc",
             Self::Gzip(_) => "gzip",
+            Self::Zlib(_) => "zlib",
+            Self::Bz2(_) => "bz2",
+            Self::Lz4 => "lz4",
+            Self::Lzma(_) => "lzma",
         }
     }
 
@@ -66,6 +101,10 @@ impl Compressor {
             Self::Zstd(_) => zstd::encoded_bytes_max(bytes),
             Self::Blosc(_) => blosc::encoded_bytes_max(bytes),
             Self::Gzip(_) => gzip::encoded_bytes_max(bytes),
+            // More than any of them makes of noise.
+            Self::Zlib(_) | Self::Bz2(_) | Self::Lz4 | Self::Lzma(_) => {
+                bytes.saturating_add(bytes / 8 + 4096)
+            }
         }
     }
 
@@ -74,7 +113,10 @@ impl Compressor {
         match self {
             Self::Zstd(zstd) => zstd.context_bytes(bytes),
             Self::Blosc(blosc) => blosc.context_bytes(bytes),
-            Self::Gzip(_) => gzip::CONTEXT_BYTES,
+            Self::Gzip(_) | Self::Zlib(_) => gzip::CONTEXT_BYTES,
+            Self::Bz2(_) => bz2::CONTEXT_BYTES,
+            Self::Lz4 => lz4::CONTEXT_BYTES,
+            Self::Lzma(lzma) => lzma.context_bytes(bytes),
         }
     }
 
@@ -89,6 +131,10 @@ impl Compressor {
             Self::Zstd(_) => zstd::decode(src, dst, &mut contexts.zstd),
             Self::Blosc(_) => blosc::decode(src, dst, &mut contexts.shuffled),
             Self::Gzip(_) => gzip::decode(src, dst, &mut contexts.gzip),
+            Self::Zlib(_) => zlib::decode(src, dst, &mut contexts.zlib),
+            Self::Bz2(_) => bz2::decode(src, dst),
+            Self::Lz4 => lz4::decode(src, dst),
+            Self::Lzma(lzma) => lzma.decode(src, dst),
         }
     }
 
@@ -105,40 +151,22 @@ impl Compressor {
             Self::Zstd(config) => zstd::encode(*config, src, dst, &mut contexts.zstd),
             Self::Blosc(config) => blosc::encode(config, src, dst),
             Self::Gzip(config) => gzip::encode(*config, src, dst, &mut contexts.gzip),
+            Self::Zlib(level) => zlib::encode(*level, src, dst, &mut contexts.zlib),
+            Self::Bz2(level) => bz2::encode(*level, src, dst),
+            Self::Lz4 => lz4::encode(src, dst, &mut contexts.lz4),
+            Self::Lzma(lzma) => lzma.encode(src, dst),
         }
     }
 }
 
-/// Decompresses what the codec that `zarrs` calls `name` made of at most `bytes_max`; `None` if it is not a compressor that
-/// is known here.
-pub(crate) fn inflate(name: &str, src: &[u8], bytes_max: usize) -> Option<Result<Vec<u8>, CodecError>> {
-    let whole = |decode: &dyn Fn(&mut [u8]) -> Result<usize, CodecError>| {
-        let mut bytes = vec![0; bytes_max];
-        let length = decode(&mut bytes)?;
-        bytes.truncate(length);
-        Ok(bytes)
-    };
-    Some(match name {
-        "zstd" => whole(&|dst| zstd::decode(src, dst, &mut zstd::Context::default())),
-        "gzip" => whole(&|dst| gzip::decode(src, dst, &mut gzip::Context::default())),
-        "blosc" => whole(&|dst| blosc::decode(src, dst, &mut Vec::new())),
-        "numcodecs.zlib" => read(flate2::read::ZlibDecoder::new(src), "zlib", bytes_max),
-        "numcodecs.bz2" => read(bzip2::read::BzDecoder::new(src), "bz2", bytes_max),
-        _ => return None,
-    })
-}
-
-/// Whether the codec that `zarrs` calls `name` decodes to no more bytes than are stored.
-pub(crate) fn is_size_preserving(name: &str) -> bool {
-    matches!(name, "crc32c" | "numcodecs.adler32" | "numcodecs.fletcher32" | "numcodecs.shuffle")
-}
-
-/// All that `reader` gives, if it is at most `bytes_max`; one byte more is asked for, to tell an end from an excess.
-fn read(reader: impl Read, codec: &'static str, bytes_max: usize) -> Result<Vec<u8>, CodecError> {
-    let mut bytes = Vec::with_capacity(bytes_max.saturating_add(1));
-    let mut bounded = reader.take((bytes_max as u64).saturating_add(1));
-    bounded.read_to_end(&mut bytes).map_err(|e| CodecError::corrupt(codec, e.to_string()))?;
-    if bytes.len() > bytes_max { Err(too_long(codec)) } else { Ok(bytes) }
+/// A level from `least` to 9, 1 where it is missing, as in numcodecs; -1 is the library's own choice.
+fn level(config: &mut Config<'_>, least: i64, default: u32) -> Result<u32, CodecError> {
+    let level = config.int("level", -1..=9, 1)?;
+    if level < least && level != -1 {
+        let value = config.get("level").unwrap_or(&serde_json::Value::Null);
+        return Err(config.wrong("level", value, "a whole number from 1 to 9, or -1"));
+    }
+    Ok(u32::try_from(level).unwrap_or(default))
 }
 
 /// Whether `metadata` is the checksum codec.
@@ -160,7 +188,7 @@ pub(crate) fn check_crc(src: &[u8]) -> Result<&[u8], CodecError> {
 }
 
 pub(crate) fn too_long(codec: &'static str) -> CodecError {
-    CodecError::corrupt(codec, "decodes to more bytes than the metadata says")
+    CodecError::TooLong { codec }
 }
 
 fn configuration<T: DeserializeOwned>(metadata: &MetadataV3) -> Option<T> {

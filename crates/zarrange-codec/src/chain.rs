@@ -9,7 +9,9 @@ use crate::bytes::{CRC_BYTES, Compressor, blosc, check_crc, is_checksum};
 use crate::element::swap_bytes;
 use crate::fallback::Fallback;
 use crate::rates::{PLAIN, UNKNOWN};
-use crate::{CodecError, ElementType, Rates, Scratch, ShardCodec};
+use crate::scratch::Work;
+use crate::steps::Steps;
+use crate::{CodecError, ElementType, Kind as ElementKind, Rates, Scratch, ShardCodec};
 
 /// Encodes and decodes whole chunks of one data type, shape and codec list. Decoded chunks are in C order and native
 /// byte order.
@@ -25,6 +27,8 @@ pub struct Chain {
 #[derive(Debug)]
 enum Kind {
     Own(Own),
+    /// Lists that [`Own`] has no form for, of codecs that are known here.
+    Steps(Box<Steps>),
     Zarrs(Box<Fallback>),
 }
 
@@ -64,11 +68,14 @@ impl Chain {
     ) -> Result<Self, CodecError> {
         let item_bytes = element.bytes();
         let chunk_bytes = index(checked_bytes(shape, item_bytes as u64)?);
-        let own = Own::parse(codecs, element, shape);
-        let (kind, encoded_bytes_max) = if let Some(own) = own {
+        let (kind, encoded_bytes_max) = if let Some(own) = Own::parse(codecs, element, shape) {
             let packed = own.compressor.as_ref().map_or(chunk_bytes, |c| c.encoded_bytes_max(chunk_bytes));
             let max = packed.saturating_add(if own.checksum { CRC_BYTES } else { 0 });
             (Kind::Own(own), max)
+        } else if let Some(steps) = Steps::parse(codecs, element, shape, chunk_bytes) {
+            let steps = steps?;
+            let max = steps.encoded_bytes_max();
+            (Kind::Steps(Box::new(steps)), max)
         } else {
             let fallback = Fallback::new(codecs, element, (shape, chunk_bytes), fill, depth)?;
             let max = fallback.encoded_bytes_max();
@@ -117,12 +124,14 @@ impl Chain {
 
     /// Memory that one thread's [`Scratch`] takes for this chain.
     pub fn scratch_bytes(&self) -> usize {
+        let buffers = self.buffer_bytes().into_iter().fold(0, usize::saturating_add);
         match &self.kind {
             Kind::Zarrs(fallback) => {
                 let shards = fallback.shards().map_or(0, ShardCodec::working_bytes);
-                self.encoded_bytes_max.saturating_mul(2).saturating_add(shards)
+                let made = self.encoded_bytes_max.saturating_mul(2).saturating_add(shards);
+                made.saturating_add(buffers)
             }
-            Kind::Own(own) => own.reordered_bytes(self.chunk_bytes),
+            Kind::Own(_) | Kind::Steps(_) => buffers,
         }
     }
 
@@ -130,8 +139,10 @@ impl Chain {
     pub fn context_bytes(&self) -> usize {
         match &self.kind {
             Kind::Zarrs(fallback) => {
-                (1 << 20) + fallback.shards().map_or(0, |shards| shards.inner().context_bytes())
+                let inner = fallback.shards().map_or(0, |shards| shards.inner().context_bytes());
+                (1usize << 20).saturating_add(inner).saturating_add(fallback.packers().context_bytes())
             }
+            Kind::Steps(steps) => steps.context_bytes(),
             Kind::Own(own) => own.compressor.as_ref().map_or(0, |c| c.context_bytes(self.chunk_bytes)),
         }
     }
@@ -140,16 +151,29 @@ impl Chain {
     pub fn rates(&self) -> Rates {
         match &self.kind {
             Kind::Zarrs(_) => UNKNOWN,
+            Kind::Steps(steps) => steps.rates(),
             Kind::Own(own) => own.compressor.as_ref().map_or(PLAIN, Compressor::rates),
         }
     }
 
-    /// Bytes of the buffer that a [`Scratch`] holds for this chain.
-    pub(crate) fn reordered_bytes(&self) -> usize {
+    /// Whether decoded values may be others after they were encoded and decoded again: codecs that round to fewer digits,
+    /// convert to a type that does not hold all values, or add up floats.
+    pub fn loses(&self) -> bool {
         match &self.kind {
-            Kind::Zarrs(_) => 0,
-            Kind::Own(own) => own.reordered_bytes(self.chunk_bytes),
+            Kind::Own(_) => false,
+            Kind::Steps(steps) => steps.loses(),
+            Kind::Zarrs(fallback) => fallback.loses(),
         }
+    }
+
+    /// Bytes of the buffers that a [`Scratch`] holds for this chain: two between codecs, one of what `zarrs` gets or made.
+    pub(crate) fn buffer_bytes(&self) -> [usize; 3] {
+        let ([near, far], unpacked) = match &self.kind {
+            Kind::Own(own) => ([own.reordered_bytes(self.chunk_bytes), 0], 0),
+            Kind::Steps(steps) => (steps.buffer_bytes(), 0),
+            Kind::Zarrs(fallback) => (fallback.packers().buffer_bytes(), fallback.unpacked_bytes()),
+        };
+        [near, far, unpacked]
     }
 
     /// Decodes `encoded` into `chunk`, which holds exactly [`Self::chunk_bytes`].
@@ -162,8 +186,9 @@ impl Chain {
     pub fn decode(&self, encoded: &[u8], chunk: &mut [u8], scratch: &mut Scratch) -> Result<(), CodecError> {
         assert_eq!(chunk.len(), self.chunk_bytes, "a chunk decodes into its own size");
         match &self.kind {
-            Kind::Own(own) => own.decode(self, encoded, chunk, scratch),
-            Kind::Zarrs(fallback) => fallback.decode(encoded, chunk),
+            Kind::Own(own) => own.decode(self, encoded, chunk, &mut scratch.work),
+            Kind::Steps(steps) => steps.decode(encoded, chunk, &mut scratch.work).map(|_| ()),
+            Kind::Zarrs(fallback) => fallback.decode(encoded, chunk, scratch),
         }
     }
 
@@ -192,16 +217,16 @@ impl Chain {
         };
         match compressor {
             None if !*checksum => {
-                check_size("bytes", encoded.len(), part.len())?;
+                CodecError::check_size("bytes", encoded.len(), part.len())?;
                 chunk[part.clone()].copy_from_slice(encoded);
             }
             Some(Compressor::Blosc(_)) if part.len() < self.chunk_bytes => {
                 let packed = if *checksum { check_crc(encoded)? } else { encoded };
                 if !blosc::decode_part(packed, part.clone(), chunk)? {
-                    return own.decode(self, encoded, chunk, scratch);
+                    return own.decode(self, encoded, chunk, &mut scratch.work);
                 }
             }
-            _ => return own.decode(self, encoded, chunk, scratch),
+            _ => return own.decode(self, encoded, chunk, &mut scratch.work),
         }
         if let Some(unit) = *swap {
             swap_bytes(&mut chunk[part], unit);
@@ -225,9 +250,14 @@ impl Chain {
         assert_eq!(chunk.len(), self.chunk_bytes, "a chunk encodes from its own size");
         assert!(encoded.len() >= self.encoded_bytes_max, "an encoded chunk has room for its bound");
         match &self.kind {
-            Kind::Own(own) => own.encode(self, chunk, encoded, scratch),
-            Kind::Zarrs(fallback) => fallback.encode(chunk, encoded),
+            Kind::Own(own) => own.encode(self, chunk, encoded, &mut scratch.work),
+            Kind::Steps(steps) => steps.encode(chunk, encoded, &mut scratch.work),
+            Kind::Zarrs(fallback) => fallback.encode(chunk, encoded, scratch),
         }
+    }
+
+    fn c_order(&self) -> Dims {
+        Layout::c_order(Region::whole(&self.shape), self.item_bytes as u64).strides().into()
     }
 }
 
@@ -270,20 +300,24 @@ impl Own {
         chain: &Chain,
         encoded: &[u8],
         chunk: &mut [u8],
-        Scratch { contexts, reordered }: &mut Scratch,
+        Work { contexts, buffers: [reordered, _] }: &mut Work,
     ) -> Result<(), CodecError> {
         let packed = if self.checksum { check_crc(encoded)? } else { encoded };
         match &self.compressor {
             None => {
-                check_size("bytes", packed.len(), chunk.len())?;
+                CodecError::check_size("bytes", packed.len(), chunk.len())?;
                 self.copy_in(chain, packed, chunk);
             }
             Some(codec) if self.transposed.is_some() => {
-                check_size(codec.name(), codec.decode(packed, reordered, contexts)?, chunk.len())?;
+                CodecError::check_size(
+                    codec.name(),
+                    codec.decode(packed, reordered, contexts)?,
+                    chunk.len(),
+                )?;
                 self.copy_in(chain, reordered, chunk);
             }
             Some(codec) => {
-                check_size(codec.name(), codec.decode(packed, chunk, contexts)?, chunk.len())?;
+                CodecError::check_size(codec.name(), codec.decode(packed, chunk, contexts)?, chunk.len())?;
                 swap_bytes(chunk, self.swap.unwrap_or(1));
             }
         }
@@ -295,7 +329,7 @@ impl Own {
         chain: &Chain,
         chunk: &[u8],
         encoded: &mut [u8],
-        Scratch { contexts, reordered }: &mut Scratch,
+        Work { contexts, buffers: [reordered, _] }: &mut Work,
     ) -> Result<usize, CodecError> {
         let mut end = match &self.compressor {
             None => {
@@ -335,19 +369,6 @@ impl Own {
     }
 }
 
-impl Chain {
-    fn c_order(&self) -> Dims {
-        Layout::c_order(Region::whole(&self.shape), self.item_bytes as u64).strides().into()
-    }
-}
-
-fn check_size(codec: &'static str, bytes: usize, expected: usize) -> Result<(), CodecError> {
-    if bytes == expected {
-        return Ok(());
-    }
-    Err(CodecError::Size { codec, bytes: bytes as u64, expected: expected as u64 })
-}
-
 /// Strides of the stored chunk by array dimension, for a `transpose` codec whose order is a permutation.
 fn transposed_strides(codec: &MetadataV3, shape: &[u64], item_bytes: usize) -> Option<Dims> {
     if codec.name() != "transpose" {
@@ -366,14 +387,18 @@ fn transposed_strides(codec: &MetadataV3, shape: &[u64], item_bytes: usize) -> O
 /// Which bytes swap between stored and native order (`Some(None)`: none do); `None` if the codec does not say.
 #[expect(clippy::option_option, reason = "not known here, or known to be native")]
 fn swapped_unit(bytes: &MetadataV3, element: &ElementType) -> Option<Option<usize>> {
-    let unit = element.swap()?;
+    // Scalars of several sizes in an element swap each on their own, which is not done here.
+    let mixed = matches!(element.kind(), ElementKind::Struct(_)) && element.swap().is_none();
+    let unit = if mixed { element.bytes() } else { element.swap()? };
     let endian = bytes.configuration().and_then(|c| c.get("endian")).map(|e| e.as_str());
     let big = match endian {
+        // zarr-python 3.1 writes records without it, in little endian order.
+        None if matches!(element.kind(), ElementKind::Struct(_)) => false,
         None if unit == 1 => return Some(None),
         Some(Some("little")) => false,
         Some(Some("big")) => true,
         _ => return None,
     };
     let native = unit == 1 || big == cfg!(target_endian = "big");
-    Some((!native).then_some(unit))
+    if mixed && !native { None } else { Some((!native).then_some(unit)) }
 }

@@ -1,45 +1,145 @@
-//! The elements of an array: how many bytes, and which of them swap with the byte order.
+//! The elements of an array: how many bytes, what they mean, and which of them swap with the byte order.
+
+mod text;
 
 use zarrs::array::DataType;
 use zarrs::metadata::v3::MetadataV3;
 
 use crate::CodecError;
 
+/// The most bytes of an element: nobody means more, and fill values are made at this size before anything is read.
+pub const ELEMENT_BYTES_MAX: usize = 1 << 20;
+
+/// Structures lie in structures at most this deep.
+const NESTED_MAX: usize = 16;
+
 /// A fixed-size data type.
 #[derive(Clone, Debug)]
 pub struct ElementType {
-    pub(crate) zarrs: DataType,
+    /// The same type for `zarrs`, if it knows it.
+    pub(crate) zarrs: Option<DataType>,
     name: String,
+    /// What a time counts, and how many of them together.
+    unit: Option<(String, u64)>,
     bytes: usize,
-    /// Bytes that swap together with the byte order: the element, or the component of a complex number. `None` where
-    /// the `bytes` codec of this type is not known here.
+    kind: Kind,
+    /// The scalars of an element, which do not overlap.
+    parts: Vec<Part>,
+    /// Bytes that swap together with the byte order, where that is the same in all of the element. `None` where the `bytes` codec
+    /// of this type is not known here.
     swap: Option<usize>,
+}
+
+/// What the bytes of an element mean.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// One byte, 0 or 1.
+    Bool,
+    /// An integer of 1, 2, 4 or 8 bytes.
+    Integer {
+        /// It may be negative.
+        signed: bool,
+    },
+    /// A float of 2, 4 or 8 bytes.
+    Float,
+    /// Two floats.
+    Complex,
+    /// A signed integer of 8 bytes that counts units of time; the lowest is not a time.
+    Time,
+    /// Code points of 4 bytes each, zeros at the end.
+    Utf32,
+    /// Bytes, zeros at the end.
+    NullTerminated,
+    /// Bytes.
+    Raw,
+    /// Fields, one after the other, without gaps.
+    Struct(Vec<Field>),
+    /// A type that only `zarrs` knows.
+    Other,
+}
+
+/// A field of a structure.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Field {
+    /// Its name.
+    pub name: String,
+    /// Where it begins.
+    pub offset: usize,
+    /// What it is.
+    pub element: ElementType,
+}
+
+/// Scalars of one kind that follow each other in an element.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Part {
+    offset: usize,
+    bytes: usize,
+    /// Bytes of each.
+    unit: usize,
     float: bool,
 }
 
+impl PartialEq for ElementType {
+    fn eq(&self, other: &Self) -> bool {
+        // Both names are those of records.
+        let name = |element: &Self| {
+            if element.name == "structured" { "struct".to_owned() } else { element.name.clone() }
+        };
+        let all = |element: &Self| (name(element), element.unit.clone(), element.bytes, element.kind.clone());
+        all(self) == all(other)
+    }
+}
+
 impl ElementType {
-    /// The type that `metadata` names.
+    /// The type that `metadata` (the `data_type` of `zarr.json`) names.
     ///
     /// # Errors
-    /// [`CodecError::DataType`] if its elements have no fixed size.
-    pub fn new(metadata: &MetadataV3, zarrs: DataType) -> Result<Self, CodecError> {
+    /// [`CodecError::DataType`] if it is not known, or its elements have no fixed size.
+    pub fn new(metadata: &MetadataV3) -> Result<Self, CodecError> {
+        Self::nested(metadata, 0)
+    }
+
+    fn nested(metadata: &MetadataV3, depth: usize) -> Result<Self, CodecError> {
         let name = metadata.name().to_owned();
-        let unsupported = |detail| CodecError::DataType { name: name.clone(), detail };
-        let bytes = zarrs.fixed_size().ok_or_else(|| unsupported("its elements have no fixed size"))?;
-        if bytes == 0 {
-            return Err(unsupported("its elements have no bytes"));
-        }
-        let swap = match name.as_str() {
-            "bool" | "int8" | "uint8" | "raw_bytes" | "null_terminated_bytes" => Some(1),
-            "int16" | "uint16" | "float16" | "bfloat16" | "int32" | "uint32" | "float32" | "int64"
-            | "uint64" | "float64" | "numpy.datetime64" | "numpy.timedelta64" => Some(bytes),
-            "complex64" | "complex128" => Some(bytes / 2),
-            "fixed_length_utf32" => Some(4),
-            raw if raw.strip_prefix('r').is_some_and(|n| n.parse::<u32>().is_ok()) => Some(1),
-            _ => None,
+        let wrong = |detail: String| CodecError::DataType { name: metadata.name().to_owned(), detail };
+        let zarrs = DataType::from_metadata(metadata);
+        let own = own(metadata, depth).map_err(wrong)?;
+        let (bytes, kind, parts) = match (own, &zarrs) {
+            (Some(own), _) => own,
+            (None, Ok(zarrs)) => {
+                let bytes =
+                    zarrs.fixed_size().ok_or_else(|| wrong("its elements have no fixed size".to_owned()))?;
+                (bytes, Kind::Other, vec![Part { offset: 0, bytes, unit: bytes, float: false }])
+            }
+            (None, Err(_)) => return Err(CodecError::UnknownType { name }),
         };
-        let float = matches!(name.as_str(), "float16" | "float32" | "float64" | "complex64" | "complex128");
-        Ok(Self { zarrs, name, bytes, swap, float })
+        if bytes == 0 {
+            return Err(wrong("its elements have no bytes".to_owned()));
+        }
+        if bytes > ELEMENT_BYTES_MAX {
+            let detail = format!("elements of {bytes} bytes: at most {ELEMENT_BYTES_MAX} are supported");
+            return Err(wrong(detail));
+        }
+        let swap = parts.first().map(|part| part.unit).filter(|unit| parts.iter().all(|p| p.unit == *unit));
+        let swap = swap.filter(|_| kind != Kind::Other || name == "bfloat16");
+        let unit = if kind == Kind::Time { Some(time_unit(metadata).map_err(wrong)?) } else { None };
+        Ok(Self { zarrs: zarrs.ok(), name, unit, bytes, kind, parts, swap })
+    }
+
+    /// A structure of named fields, one after the other; `name` is that of the type.
+    fn structure(fields: Vec<(String, Self)>) -> Result<(usize, Kind, Vec<Part>), String> {
+        let (mut offset, mut kinds, mut parts) = (0usize, Vec::new(), Vec::new());
+        for (name, element) in fields {
+            let bytes = element.bytes;
+            parts.extend(element.parts.iter().map(|part| Part { offset: part.offset + offset, ..*part }));
+            kinds.push(Field { name, offset, element });
+            offset = offset.saturating_add(bytes);
+            if offset > ELEMENT_BYTES_MAX {
+                return Err(format!("more than {ELEMENT_BYTES_MAX} bytes in a structure"));
+            }
+        }
+        Ok((offset, Kind::Struct(kinds), parts))
     }
 
     /// Name of the type in Zarr v3.
@@ -52,47 +152,120 @@ impl ElementType {
         self.bytes
     }
 
-    /// An element, in native byte order, for people: a number where the type is one, else its bytes.
-    pub fn format(&self, value: &[u8]) -> String {
-        let hex = || value.iter().fold("0x".to_owned(), |text, b| format!("{text}{b:02x}"));
-        if matches!(self.name.as_str(), "complex64" | "complex128") {
-            let (re, im) = value.split_at(self.bytes / 2);
-            let part = if self.bytes == 8 { "float32" } else { "float64" };
-            return format!(
-                "({}, {})",
-                number(part, re).unwrap_or_else(hex),
-                number(part, im).unwrap_or_else(hex)
-            );
-        }
-        number(&self.name, value).unwrap_or_else(hex)
+    /// What the bytes mean.
+    pub const fn kind(&self) -> &Kind {
+        &self.kind
+    }
+
+    /// The same type for `zarrs`, if it knows it.
+    pub const fn zarrs(&self) -> Option<&DataType> {
+        self.zarrs.as_ref()
     }
 
     pub(crate) const fn swap(&self) -> Option<usize> {
         self.swap
     }
+
+    /// Offset and bytes of every scalar of an element: what swaps with the byte order.
+    pub fn units(&self) -> impl Iterator<Item = (usize, usize)> {
+        let units = |part: &Part| {
+            let (offset, bytes, unit) = (part.offset, part.bytes, part.unit);
+            (offset..offset + bytes).step_by(unit).map(move |at| (at, unit))
+        };
+        self.parts.iter().flat_map(units)
+    }
 }
 
-/// A number as text; NaN without its payload, for it is one value to a reader.
-fn number(name: &str, value: &[u8]) -> Option<String> {
-    macro_rules! as_number {
-        ($type:ty) => {
-            value.try_into().ok().map(|bytes| <$type>::from_ne_bytes(bytes).to_string())
+/// Size, kind and parts of a type that is known here; `None` for any other.
+type Own = Option<(usize, Kind, Vec<Part>)>;
+
+fn own(metadata: &MetadataV3, depth: usize) -> Result<Own, String> {
+    let one = |bytes, kind: Kind, unit, float| {
+        Ok(Some((bytes, kind, vec![Part { offset: 0, bytes, unit, float }])))
+    };
+    let integer = |bytes, signed| one(bytes, Kind::Integer { signed }, bytes, false);
+    let length = || length_bytes(metadata);
+    match metadata.name() {
+        "bool" => one(1, Kind::Bool, 1, false),
+        "int8" => integer(1, true),
+        "int16" => integer(2, true),
+        "int32" => integer(4, true),
+        "int64" => integer(8, true),
+        "uint8" => integer(1, false),
+        "uint16" => integer(2, false),
+        "uint32" => integer(4, false),
+        "uint64" => integer(8, false),
+        "float16" => one(2, Kind::Float, 2, true),
+        "float32" => one(4, Kind::Float, 4, true),
+        "float64" => one(8, Kind::Float, 8, true),
+        "complex64" => one(8, Kind::Complex, 4, true),
+        "complex128" => one(16, Kind::Complex, 8, true),
+        "numpy.datetime64" | "numpy.timedelta64" => one(8, Kind::Time, 8, false),
+        "fixed_length_utf32" => match length()? {
+            bytes if bytes.is_multiple_of(4) => one(bytes, Kind::Utf32, 4, false),
+            bytes => Err(format!("length_bytes is {bytes}, a multiple of 4 would be right")),
+        },
+        "null_terminated_bytes" => one(length()?, Kind::NullTerminated, 1, false),
+        "raw_bytes" => one(length()?, Kind::Raw, 1, false),
+        "structured" | "struct" => {
+            let fields = fields(metadata, depth)?;
+            ElementType::structure(fields).map(Some)
+        }
+        name => match name.strip_prefix('r').map(str::parse::<usize>) {
+            Some(Ok(bits)) if bits.is_multiple_of(8) => one(bits / 8, Kind::Raw, 1, false),
+            Some(Ok(bits)) => Err(format!("{bits} bits: a multiple of 8 would be right")),
+            _ => Ok(None),
+        },
+    }
+}
+
+/// The unit of a time.
+fn time_unit(metadata: &MetadataV3) -> Result<(String, u64), String> {
+    const UNITS: [&str; 15] =
+        ["Y", "M", "W", "D", "h", "m", "s", "ms", "us", "μs", "ns", "ps", "fs", "as", "generic"];
+    let get = |key: &str| metadata.configuration().and_then(|c| c.get(key));
+    let unit = get("unit").and_then(serde_json::Value::as_str).filter(|unit| UNITS.contains(unit));
+    let unit = unit.ok_or_else(|| format!("unit is not one of {}", UNITS.join(", ")))?;
+    let factor = get("scale_factor").map_or(Some(1), serde_json::Value::as_u64);
+    let factor = factor.filter(|n| (1..1 << 31).contains(n));
+    let factor = factor.ok_or("scale_factor is not a whole number from 1 to 2147483647")?;
+    Ok((if unit == "μs" { "us" } else { unit }.to_owned(), factor))
+}
+
+fn length_bytes(metadata: &MetadataV3) -> Result<usize, String> {
+    let value = metadata.configuration().and_then(|c| c.get("length_bytes"));
+    let bytes = value.and_then(serde_json::Value::as_u64).and_then(|n| usize::try_from(n).ok());
+    bytes.ok_or_else(|| match value {
+        None => "length_bytes is missing".to_owned(),
+        Some(value) => format!("length_bytes is {value}, a number of bytes would be right"),
+    })
+}
+
+/// The fields of a structure: `[["a", "int32"], ...]` in `structured`, `[{"name": "a", "data_type": "int32"}, ...]` in `struct`.
+fn fields(metadata: &MetadataV3, depth: usize) -> Result<Vec<(String, ElementType)>, String> {
+    use serde_json::Value;
+    if depth >= NESTED_MAX {
+        return Err(format!("structures lie in each other more than {NESTED_MAX} deep"));
+    }
+    let fields = metadata.configuration().and_then(|c| c.get("fields"));
+    let list = fields.and_then(Value::as_array).ok_or("it has no list of fields")?;
+    let one = |field: &Value| {
+        let (name, data_type) = match field {
+            Value::Array(pair) if pair.len() == 2 => (&pair[0], &pair[1]),
+            Value::Object(members) => (
+                members.get("name").unwrap_or(&Value::Null),
+                members.get("data_type").unwrap_or(&Value::Null),
+            ),
+            _ => (&Value::Null, &Value::Null),
         };
-    }
-    match name {
-        "bool" => Some((value != [0]).to_string()),
-        "int8" => as_number!(i8),
-        "uint8" => as_number!(u8),
-        "int16" => as_number!(i16),
-        "uint16" => as_number!(u16),
-        "int32" => as_number!(i32),
-        "uint32" => as_number!(u32),
-        "float32" => as_number!(f32),
-        "int64" | "numpy.datetime64" | "numpy.timedelta64" => as_number!(i64),
-        "uint64" => as_number!(u64),
-        "float64" => as_number!(f64),
-        _ => None,
-    }
+        let name = name.as_str().ok_or_else(|| format!("field {field} has no name and type"))?;
+        let data_type: MetadataV3 = serde_json::from_value(data_type.clone())
+            .map_err(|_| format!("field {name:?}: {data_type} is no data type"))?;
+        let element =
+            ElementType::nested(&data_type, depth + 1).map_err(|e| format!("field {name:?}: {e}"))?;
+        Ok((name.to_owned(), element))
+    };
+    list.iter().map(one).collect()
 }
 
 /// Reverses the bytes of each unit of `unit` bytes in place.
@@ -107,17 +280,26 @@ pub(crate) fn swap_bytes(data: &mut [u8], unit: usize) {
 }
 
 /// Position in bytes of the first element of `a` that differs from that of `b`, where NaN equals NaN (whatever its
-/// payload) and everything else compares by its bits; `None` if all are the same.
-pub fn same_values(a: &[u8], b: &[u8], element: &ElementType) -> Option<usize> {
+/// payload, unless `payloads` count) and everything else compares by its bits; `None` if all are the same.
+pub fn same_values(a: &[u8], b: &[u8], element: &ElementType, payloads: bool) -> Option<usize> {
     debug_assert_eq!(a.len(), b.len());
     if a == b {
         return None;
     }
-    let unit = element.swap.unwrap_or(element.bytes);
-    (0..a.len() / unit).map(|k| k * unit).find(|at| {
-        let (x, y) = (&a[*at..at + unit], &b[*at..at + unit]);
-        x != y && !(element.float && is_nan(x) && is_nan(y))
+    let bytes = element.bytes;
+    (0..a.len() / bytes).map(|k| k * bytes).find(|at| {
+        let (x, y) = (&a[*at..at + bytes], &b[*at..at + bytes]);
+        x != y && (payloads || element.parts.iter().any(|part| part.differs(x, y)))
     })
+}
+
+impl Part {
+    fn differs(&self, x: &[u8], y: &[u8]) -> bool {
+        let range = self.offset..self.offset + self.bytes;
+        let (x, y) = (&x[range.clone()], &y[range]);
+        let nan = |x: &[u8], y: &[u8]| self.float && is_nan(x) && is_nan(y);
+        x != y && x.chunks(self.unit).zip(y.chunks(self.unit)).any(|(x, y)| x != y && !nan(x, y))
+    }
 }
 
 /// Whether a float of 2, 4 or 8 bytes in native order is NaN.

@@ -22,6 +22,20 @@ pub enum CodecError {
         /// Bytes of a chunk.
         expected: u64,
     },
+    /// The chunk decodes to more than there is room for; how much more is not known, for decoding ended there.
+    #[error("{codec}: decodes to more bytes than the metadata says")]
+    TooLong {
+        /// Name of the codec.
+        codec: &'static str,
+    },
+    /// The elements of the chunk need more memory than the caller allows; with more they may be decoded.
+    #[error("its elements take at least {bytes} bytes of memory, not more than {bytes_max} are allowed")]
+    Memory {
+        /// Bytes that they need at least.
+        bytes: u64,
+        /// Bytes that are allowed.
+        bytes_max: u64,
+    },
     /// The chunk cannot be encoded.
     #[error("{codec}: cannot encode {bytes} bytes: {detail}")]
     Encode {
@@ -40,13 +54,19 @@ pub enum CodecError {
         /// Why not.
         detail: String,
     },
+    /// A data type of which nothing is known.
+    #[error("data type {name} is not known")]
+    UnknownType {
+        /// Name of the data type.
+        name: String,
+    },
     /// The data type cannot be used.
     #[error("data type {name}: {detail}")]
     DataType {
         /// Name of the data type.
         name: String,
         /// Why not.
-        detail: &'static str,
+        detail: String,
     },
     /// A shape that no chunk can have.
     #[error(transparent)]
@@ -56,5 +76,13 @@ pub enum CodecError {
 impl CodecError {
     pub(crate) fn corrupt(codec: &'static str, detail: impl Into<String>) -> Self {
         Self::Corrupt { codec, detail: detail.into() }
+    }
+
+    /// An error if a chunk decodes to another size than the expected one.
+    pub(crate) fn check_size(codec: &'static str, bytes: usize, expected: usize) -> Result<(), Self> {
+        if bytes == expected {
+            return Ok(());
+        }
+        Err(Self::Size { codec, bytes: bytes as u64, expected: expected as u64 })
     }
 }

@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use zarrange_grid::{checked_bytes, index};
 use zarrs::array::codec::{PcodecDataTypeExt as _, PcodecElementType};
-use zarrs::array::{ArrayBytes, BytesRepresentation, Codec, CodecChain, CodecOptions, DataType, FillValue};
-use zarrs::array::{ArrayToArrayCodecTraits, ArrayToBytesCodecTraits, BytesToBytesCodecTraits};
+use zarrs::array::{ArrayBytes, BytesRepresentation, Codec, CodecOptions, DataType, FillValue};
+use zarrs::array::{ArrayToArrayCodecTraits, ArrayToBytesCodecTraits};
 use zarrs::metadata::v3::MetadataV3;
 use zarrs::plugin::ExtensionName as _;
 
-use crate::bytes::{inflate, is_size_preserving};
-use crate::{CodecError, ElementType, ShardCodec, pcodec};
+use crate::steps::{self, Steps};
+use crate::{CodecError, ElementType, Scratch, ShardCodec, pcodec};
 
 /// Elements that pcodec compresses together where the metadata does not say.
 const PCODEC_PART: u64 = 1 << 18;
@@ -22,12 +22,32 @@ const PCODEC_PART: u64 = 1 << 18;
 /// # Errors
 /// [`CodecError::Unsupported`] if the codec is not known or its configuration not valid.
 pub fn codec_stage(codec: &MetadataV3) -> Result<u8, CodecError> {
-    match Codec::from_metadata(codec) {
-        Ok(Codec::ArrayToArray(_)) => Ok(0),
-        Ok(Codec::ArrayToBytes(_)) => Ok(1),
-        Ok(Codec::BytesToBytes(_)) => Ok(2),
-        Err(e) => Err(CodecError::Unsupported { codecs: codec.name().to_owned(), detail: e.to_string() }),
+    if let Some(stage) = steps::stage(codec) {
+        return Ok(stage);
     }
+    // Its inner codecs need not be known to `zarrs`.
+    if codec.name() == SHARDS {
+        return Ok(1);
+    }
+    match from_zarrs(codec)? {
+        Codec::ArrayToArray(_) => Ok(0),
+        Codec::ArrayToBytes(_) => Ok(1),
+        Codec::BytesToBytes(_) => Ok(2),
+    }
+}
+
+const SHARDS: &str = "sharding_indexed";
+
+fn from_zarrs(codec: &MetadataV3) -> Result<Codec, CodecError> {
+    Codec::from_metadata(codec)
+        .map_err(|e| CodecError::Unsupported { codecs: codec.name().to_owned(), detail: e.to_string() })
+}
+
+/// Whether a codec of this name is known, whatever its configuration.
+pub fn is_known(codec: &MetadataV3) -> bool {
+    // zarrs tells a name that it does not know from a configuration that is wrong.
+    steps::stage(codec).is_some()
+        || !matches!(Codec::from_metadata(codec), Err(zarrs::plugin::PluginCreateError::Unsupported(_)))
 }
 
 /// A chain that `zarrs` runs, apart from the codecs that can make more of their bytes than a chunk has: `zarrs` would allocate
@@ -39,8 +59,9 @@ pub(crate) struct Fallback {
     serializer: Serializer,
     /// What goes into the serializer.
     stored: Array,
-    /// What is then done to the bytes, in the order of the list.
-    packers: Vec<Packer>,
+    /// What is then done to the bytes, here, and the most of them.
+    packers: Steps,
+    unpacked_bytes_max: usize,
     encoded_bytes_max: usize,
 }
 
@@ -74,16 +95,6 @@ enum Serializer {
     Shards(Box<ShardCodec>),
 }
 
-/// A codec from bytes to bytes.
-#[derive(Debug)]
-struct Packer {
-    codec: Arc<dyn BytesToBytesCodecTraits>,
-    name: String,
-    /// What goes into it when a chunk is encoded, and the most bytes that are accepted when it is decoded.
-    unpacked: BytesRepresentation,
-    unpacked_bytes_max: usize,
-}
-
 impl Fallback {
     /// Compiles `codecs` for chunks of a shape and so many bytes, within `depth` shards.
     pub(crate) fn new(
@@ -101,17 +112,33 @@ impl Fallback {
                 "they are not in order: array to array, one array to bytes, bytes to bytes".to_owned();
             return Err(unsupported(detail));
         }
-        let chain = CodecChain::from_metadata(codecs).map_err(|e| unsupported(e.to_string()))?;
+        let at = stages.iter().take_while(|stage| **stage < 2).count();
+        let ([before @ .., metadata], [filtered @ .., 1]) = (&codecs[..at], &stages[..at]) else {
+            return Err(unsupported("there is no codec from array to bytes".to_owned()));
+        };
+        if filtered.contains(&1) {
+            return Err(unsupported("there is more than one codec from array to bytes".to_owned()));
+        }
         let shape = shape.iter().map(|n| NonZeroU64::new(*n)).collect::<Option<Vec<_>>>();
         let shape = shape.ok_or_else(|| unsupported("a chunk dimension is zero".to_owned()))?;
-        let chunk = Array { shape, data_type: element.zarrs.clone(), fill: FillValue::from(fill) };
-        let (filters, stored) = filters(&chain, chunk).map_err(unsupported)?;
-        let metadata = &codecs[filters.len()];
-        let serializer = Serializer::new(metadata, &chain, &stored, element, depth)?;
+        let data_type = element.zarrs.clone();
+        let data_type =
+            data_type.ok_or_else(|| unsupported(format!("not for data type {}", element.name())))?;
+        let chunk = Array { shape, data_type, fill: FillValue::from(fill) };
+        let (filters, stored) = filters(before, chunk)?;
+        let serializer = Serializer::new(metadata, &stored, element, depth)?;
         let bytes = serializer.encoded_representation(&stored).map_err(unsupported)?;
-        let encoded_bytes_max = serializer.encoded_bytes_max(&stored, chunk_bytes);
-        let packers = packers(&chain, bytes, encoded_bytes_max).map_err(unsupported)?;
-        Ok(Self { filters, serializer, stored, packers, encoded_bytes_max })
+        let bytes_max = serializer.encoded_bytes_max(&stored, chunk_bytes);
+        // Another writer may take a little more than `zarrs` would.
+        let bound =
+            bytes.size().and_then(|n| usize::try_from(n).ok()).map(|n| n.saturating_add(n / 8 + 4096));
+        let unpacked_bytes_max = bound.unwrap_or(bytes_max);
+        let packers = Steps::of_bytes(&codecs[at..], unpacked_bytes_max).unwrap_or_else(|| {
+            let unknown = codecs[at..].iter().find(|codec| steps::stage(codec).is_none());
+            Err(unsupported(unbounded(unknown.map_or("", MetadataV3::name))))
+        })?;
+        let encoded_bytes_max = if packers.is_empty() { bytes_max } else { packers.encoded_bytes_max() };
+        Ok(Self { filters, serializer, stored, packers, unpacked_bytes_max, encoded_bytes_max })
     }
 
     /// The most bytes that are accepted for a chunk.
@@ -124,11 +151,34 @@ impl Fallback {
         self.serializer.shards()
     }
 
-    pub(crate) fn decode(&self, src: &[u8], dst: &mut [u8]) -> Result<(), CodecError> {
-        let mut bytes = Cow::Borrowed(src);
-        for packer in self.packers.iter().rev() {
-            bytes = packer.decode(bytes)?;
-        }
+    /// What is done to the bytes.
+    pub(crate) const fn packers(&self) -> &Steps {
+        &self.packers
+    }
+
+    /// The most bytes between what `zarrs` does and what is done here; 0 if nothing is.
+    pub(crate) const fn unpacked_bytes(&self) -> usize {
+        if self.packers.is_empty() { 0 } else { self.unpacked_bytes_max }
+    }
+
+    /// Whether values may not come back: what `zarrs` is asked for keeps them, inner chunks may not.
+    pub(crate) fn loses(&self) -> bool {
+        self.shards().is_some_and(|shards| shards.inner().loses()) || self.packers.loses()
+    }
+
+    pub(crate) fn decode(
+        &self,
+        src: &[u8],
+        dst: &mut [u8],
+        Scratch { work, unpacked }: &mut Scratch,
+    ) -> Result<(), CodecError> {
+        let bytes = if self.packers.is_empty() {
+            src
+        } else {
+            let bytes = self.packers.decode(src, unpacked, work)?;
+            &unpacked[..bytes]
+        };
+        let bytes = Cow::Borrowed(bytes);
         if self.filters.is_empty() {
             return self.serializer.decode(bytes, &self.stored, dst);
         }
@@ -144,7 +194,12 @@ impl Fallback {
     }
 
     /// Codec by codec: `zarrs`, given the whole list, would ask codecs how much they may make, and shards allocate for all of it.
-    pub(crate) fn encode(&self, src: &[u8], dst: &mut [u8]) -> Result<usize, CodecError> {
+    pub(crate) fn encode(
+        &self,
+        src: &[u8],
+        dst: &mut [u8],
+        Scratch { work, unpacked }: &mut Scratch,
+    ) -> Result<usize, CodecError> {
         let failed = |detail: String| CodecError::Encode { codec: "zarrs", bytes: src.len() as u64, detail };
         let options = CodecOptions::default();
         let mut array = ArrayBytes::new_flen(Cow::Borrowed(src));
@@ -153,7 +208,7 @@ impl Fallback {
             array = encoded.map_err(|e| failed(e.to_string()))?;
         }
         let Array { shape, data_type, fill } = &self.stored;
-        let mut bytes = match &self.serializer {
+        let bytes = match &self.serializer {
             Serializer::Zarrs(codec) | Serializer::Pcodec { codec, .. } => {
                 codec.encode(array, shape, data_type, fill, &options).map_err(|e| failed(e.to_string()))?
             }
@@ -163,21 +218,16 @@ impl Fallback {
                 if self.packers.is_empty() {
                     return shards.encode(&array, dst, fill);
                 }
-                let mut bytes = vec![0; shards.encoded_bytes_max()];
-                let end = shards.encode(&array, &mut bytes, fill)?;
-                bytes.truncate(end);
-                Cow::Owned(bytes)
+                let end = shards.encode(&array, unpacked, fill)?;
+                return self.packers.encode(&unpacked[..end], dst, work);
             }
         };
-        for Packer { codec, name, unpacked_bytes_max, .. } in &self.packers {
-            if bytes.len() > *unpacked_bytes_max {
-                let detail = format!(
-                    "{} bytes before {name}, not more than {unpacked_bytes_max} would be read",
-                    bytes.len()
-                );
-                return Err(failed(detail));
-            }
-            bytes = codec.encode(bytes, &options).map_err(|e| failed(e.to_string()))?;
+        if bytes.len() > self.unpacked_bytes_max {
+            let (bytes, most) = (bytes.len(), self.unpacked_bytes_max);
+            return Err(failed(format!("{bytes} bytes, not more than {most} would be read")));
+        }
+        if !self.packers.is_empty() {
+            return self.packers.encode(&bytes, dst, work);
         }
         let room = dst.len();
         let room = dst.get_mut(..bytes.len()).ok_or_else(|| failed(format!("more than {room} bytes")))?;
@@ -194,27 +244,34 @@ impl Array {
 
     /// Its elements, which are those of the chunk unless a codec made others of them.
     fn element(&self, chunk: &ElementType) -> Result<ElementType, CodecError> {
-        if self.data_type == chunk.zarrs {
+        if Some(&self.data_type) == chunk.zarrs.as_ref() {
             return Ok(chunk.clone());
         }
         let name = self.data_type.name_v3().unwrap_or_default();
-        ElementType::new(&MetadataV3::new(name), self.data_type.clone())
+        ElementType::new(&MetadataV3::new(name))
     }
 }
 
 impl Serializer {
     fn new(
         metadata: &MetadataV3,
-        chain: &CodecChain,
         stored: &Array,
         element: &ElementType,
         depth: usize,
     ) -> Result<Self, CodecError> {
         let unsupported =
             |detail: String| CodecError::Unsupported { codecs: metadata.name().to_owned(), detail };
-        let codec = chain.array_to_bytes_codec();
+        if metadata.name() == SHARDS {
+            let shape: Vec<u64> = stored.shape.iter().map(|n| n.get()).collect();
+            let element = stored.element(element)?;
+            let shards = ShardCodec::new(metadata, &element, &shape, stored.fill.as_ne_bytes(), depth)?;
+            return Ok(Self::Shards(Box::new(shards)));
+        }
+        let Codec::ArrayToBytes(codec) = from_zarrs(metadata)? else {
+            return Err(unsupported("not a codec from array to bytes".to_owned()));
+        };
         match &*codec.name_v3().unwrap_or_default() {
-            "bytes" | "packbits" => Ok(Self::Zarrs(codec.clone())),
+            "bytes" | "packbits" => Ok(Self::Zarrs(codec)),
             "numcodecs.pcodec" => {
                 let pages = metadata.configuration().and_then(|c| c.get("equal_pages_up_to"));
                 if pages.is_some_and(|n| n.as_u64() == Some(0)) {
@@ -222,13 +279,7 @@ impl Serializer {
                 }
                 let numbers = stored.data_type.codec_pcodec().map_err(|e| unsupported(e.to_string()))?;
                 let part = pages.and_then(serde_json::Value::as_u64).unwrap_or(PCODEC_PART);
-                Ok(Self::Pcodec { codec: codec.clone(), kind: numbers.pcodec_element_type(), part })
-            }
-            "sharding_indexed" => {
-                let shape: Vec<u64> = stored.shape.iter().map(|n| n.get()).collect();
-                let element = stored.element(element)?;
-                let shards = ShardCodec::new(metadata, &element, &shape, stored.fill.as_ne_bytes(), depth)?;
-                Ok(Self::Shards(Box::new(shards)))
+                Ok(Self::Pcodec { codec, kind: numbers.pcodec_element_type(), part })
             }
             name => Err(unsupported(unbounded(name))),
         }
@@ -282,50 +333,34 @@ impl Serializer {
     }
 }
 
-impl Packer {
-    fn decode<'a>(&self, src: Cow<'a, [u8]>) -> Result<Cow<'a, [u8]>, CodecError> {
-        match inflate(&self.name, &src, self.unpacked_bytes_max) {
-            Some(bytes) => bytes.map(Cow::Owned),
-            None => self
-                .codec
-                .decode(src, &self.unpacked, &CodecOptions::default())
-                .map_err(|e| CodecError::corrupt("zarrs", e.to_string())),
-        }
-    }
-}
-
-/// The codecs from arrays to arrays of `chain`, the first of which gets `array`; and what the last makes of it.
-fn filters(chain: &CodecChain, mut array: Array) -> Result<(Vec<Filter>, Array), String> {
+/// The `codecs` from arrays to arrays, the first of which gets `array`; and what the last makes of it.
+fn filters(codecs: &[MetadataV3], mut array: Array) -> Result<(Vec<Filter>, Array), CodecError> {
     let mut filters = Vec::new();
-    for codec in chain.array_to_array_codecs() {
+    for metadata in codecs {
+        let unsupported =
+            |detail: String| CodecError::Unsupported { codecs: metadata.name().to_owned(), detail };
+        let Codec::ArrayToArray(codec) = from_zarrs(metadata)? else {
+            return Err(unsupported("not a codec from array to array".to_owned()));
+        };
+        if keeps_no_bits(metadata, &array.data_type) {
+            return Err(unsupported("keepbits is 0, expected at least 1 for integers".to_owned()));
+        }
         let encoded = codec.encoded_representation(&array.shape, &array.data_type, &array.fill);
-        let (shape, data_type, fill) = encoded.map_err(|e| e.to_string())?;
-        filters.push(Filter { codec: codec.clone(), unfiltered: array });
+        let (shape, data_type, fill) = encoded.map_err(|e| unsupported(e.to_string()))?;
+        filters.push(Filter { codec, unfiltered: array });
         array = Array { shape, data_type, fill };
     }
     Ok((filters, array))
 }
 
-/// The codecs from bytes to bytes of `chain`, the first of which gets `bytes`; where no bound is known it is `bytes_max`.
-fn packers(
-    chain: &CodecChain,
-    mut bytes: BytesRepresentation,
-    bytes_max: usize,
-) -> Result<Vec<Packer>, String> {
-    let mut packers = Vec::new();
-    for codec in chain.bytes_to_bytes_codecs() {
-        let name = codec.name_v3().unwrap_or_default().into_owned();
-        if !is_size_preserving(&name) && inflate(&name, &[], 0).is_none() {
-            return Err(unbounded(&name));
-        }
-        // Another writer may take a little more than `zarrs` would.
-        let bound =
-            bytes.size().and_then(|n| usize::try_from(n).ok()).map(|n| n.saturating_add(n / 8 + 4096));
-        let unpacked_bytes_max = bound.unwrap_or(bytes_max);
-        packers.push(Packer { codec: codec.clone(), name, unpacked: bytes, unpacked_bytes_max });
-        bytes = codec.encoded_representation(&bytes);
-    }
-    Ok(packers)
+/// Whether a codec rounds integers to no bits at all, for which `zarrs` would shift by more than they have.
+fn keeps_no_bits(codec: &MetadataV3, data_type: &DataType) -> bool {
+    let keep = codec.configuration().and_then(|c| c.get("keepbits")).and_then(serde_json::Value::as_u64);
+    let name = data_type.name_v3().unwrap_or_default();
+    codec.name().ends_with("bitround")
+        && keep == Some(0)
+        && !name.contains("float")
+        && !name.contains("complex")
 }
 
 fn unbounded(codec: &str) -> String {

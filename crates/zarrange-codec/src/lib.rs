@@ -5,11 +5,15 @@
 //! shard lie, without reading them, a [`SliceCodec`] where slices of an uncompressed chunk do. [`ArrayCodec`] is how an array is stored: one of
 //! the three.
 //!
+//! Elements without a fixed size have a [`VariableChain`] and a [`VariableCodec`], which decode to a [`Variable`] within the memory
+//! that the caller allows.
+//!
 //! Owned here: the bytes of a chunk. Not known here: files (the shard codec says which ranges it needs, the caller
 //! fetches them) and plans.
 //!
-//! The common codecs (bytes, transpose, zstd, blosc, gzip, crc32c, `sharding_indexed`) call their C or Rust libraries
-//! directly with warm contexts and write into the caller's buffers. A list with anything else goes through `zarrs`, except for
+//! The common lists (bytes, transpose, zstd, blosc, gzip, crc32c, `sharding_indexed`) call their C or Rust libraries
+//! directly with warm contexts and write into the caller's buffers. Lists of any length, with the codecs of numcodecs, are run as
+//! steps from bytes to bytes, between two buffers of the thread. A list with anything else goes through `zarrs`, except for
 //! what can decode to more bytes than a chunk has. Rejected: `zarrs` for all of it, which allocates whatever stored bytes ask
 //! for, copies, and makes fresh contexts for each chunk.
 
@@ -19,20 +23,27 @@ mod chain;
 mod element;
 mod error;
 mod fallback;
+mod numpy;
 mod pcodec;
 mod rates;
 mod scratch;
 mod shard;
 mod slice;
+mod steps;
+mod variable;
 
 pub use array::ArrayCodec;
 pub use chain::Chain;
-pub use element::{ElementType, same_values};
+pub use element::{ELEMENT_BYTES_MAX, ElementType, Field, Kind, same_values};
 pub use error::CodecError;
-pub use fallback::codec_stage;
+pub use fallback::{codec_stage, is_known};
+/// The name of a step of our own that reverses bytes within records (`units`: offset and bytes of each; `record_bytes`): no document has it.
+pub const SWAP_FIELDS: &str = "zarrange.swap_fields";
+pub use numpy::{NumpyType, Order};
 pub use rates::Rates;
 pub use scratch::Scratch;
-pub use shard::{ShardCodec, ShardIndex};
+pub use shard::{ShardCodec, ShardIndex, ShardLayout};
 pub use slice::SliceCodec;
+pub use variable::{Variable, VariableChain, VariableCodec, VariableKind};
 /// The metadata of one codec, as `zarr.json` lists it.
 pub use zarrs::metadata::v3::MetadataV3 as CodecMetadata;

@@ -25,6 +25,10 @@ impl Compressor {
             Self::Gzip(gzip) => (11.0, if gzip.level() <= 3 { 35.0 } else { 80.0 }),
             Self::Blosc(blosc) if blosc.is_fast() => (0.8, 1.7),
             Self::Blosc(_) => (1.6, 14.0),
+            Self::Zlib(level) => (11.0, if *level <= 3 { 35.0 } else { 80.0 }),
+            Self::Bz2(_) => (45.0, 100.0),
+            Self::Lz4 => (1.0, 2.5),
+            Self::Lzma(lzma) => (40.0, if lzma.is_fast() { 120.0 } else { 400.0 }),
         };
         Rates { decode_ns_per_byte, encode_ns_per_byte }
     }

@@ -1,4 +1,4 @@
-//! What a thread keeps between chunks: warm codec contexts and a buffer.
+//! What a thread keeps between chunks: warm codec contexts and buffers.
 
 use crate::bytes::Contexts;
 use crate::chain::Chain;
@@ -6,14 +6,23 @@ use crate::chain::Chain;
 /// Working memory of one thread for one chain.
 #[derive(Debug, Default)]
 pub struct Scratch {
+    pub(crate) work: Work,
+    /// The bytes that `zarrs` gets, or made.
+    pub(crate) unpacked: Vec<u8>,
+}
+
+/// What codecs work with that are run here.
+#[derive(Debug, Default)]
+pub(crate) struct Work {
     pub(crate) contexts: Contexts,
-    /// A chunk in its stored axis and byte order.
-    pub(crate) reordered: Vec<u8>,
+    /// A chunk between two codecs: in its stored axis and byte order, or between steps.
+    pub(crate) buffers: [Vec<u8>; 2],
 }
 
 impl Scratch {
     /// Working memory for `chain`: [`Chain::scratch_bytes`] and, once used, [`Chain::context_bytes`].
     pub fn new(chain: &Chain) -> Self {
-        Self { contexts: Contexts::default(), reordered: vec![0; chain.reordered_bytes()] }
+        let [near, far, unpacked] = chain.buffer_bytes().map(|bytes| vec![0; bytes]);
+        Self { work: Work { contexts: Contexts::default(), buffers: [near, far] }, unpacked }
     }
 }

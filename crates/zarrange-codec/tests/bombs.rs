@@ -8,8 +8,9 @@ use pco::data_types::Number;
 use pco::standalone::simple_compress;
 use pco::{ChunkConfig, DeltaSpec, ModeSpec};
 use serde_json::{Value, json};
-use zarrange_codec::{ArrayCodec, Chain, CodecError, CodecMetadata, ElementType, Scratch};
-use zarrs::array::DataType;
+use zarrange_codec::{
+    ArrayCodec, Chain, CodecError, CodecMetadata, ElementType, Scratch, Variable, VariableChain, VariableKind,
+};
 
 /// More than the contexts of any codec here, and far less than any of the chunks would take.
 const PEAK_MAX: usize = 2 << 20;
@@ -67,7 +68,7 @@ fn decode(chain: &Chain, stored: &[u8]) -> (Result<(), CodecError>, usize) {
 
 fn chain(list: &Value, kind: &str, shape: &[u64]) -> Chain {
     let metadata = CodecMetadata::new(kind);
-    let element = ElementType::new(&metadata, DataType::from_metadata(&metadata).unwrap()).unwrap();
+    let element = ElementType::new(&metadata).unwrap();
     let codecs: Vec<CodecMetadata> = serde_json::from_value(list.clone()).unwrap();
     match ArrayCodec::new(&codecs, &element, shape, &vec![0; element.bytes()]).unwrap() {
         ArrayCodec::Chunks(chain) => chain,
@@ -82,6 +83,9 @@ fn small_chunks_cannot_take_much_memory() {
     inner_chunks_of_nested_shards();
     compressed_shards();
     nested_shards_are_encoded();
+    steps();
+    dictionaries();
+    text();
 }
 
 fn pcodec_streams() {
@@ -204,4 +208,78 @@ fn nested_shards_are_encoded() {
     let mut decoded = vec![1; data.len()];
     chain.decode(&encoded[..n], &mut decoded, &mut Scratch::new(&chain)).unwrap();
     assert!(decoded == data);
+}
+
+/// Every compressor but those above, and the ways of LZMA.
+fn more_compressors() -> [Value; 6] {
+    [
+        json!({"name": "numcodecs.bz2", "configuration": {"level": 9}}),
+        json!({"name": "numcodecs.lz4"}),
+        json!({"name": "numcodecs.lzma", "configuration": {"preset": 0}}),
+        json!({"name": "numcodecs.lzma", "configuration": {"format": 2, "preset": 0}}),
+        json!({"name": "numcodecs.lzma", "configuration": {"format": 3, "filters": [{"id": 33, "preset": 0}]}}),
+        json!({"name": "numcodecs.blosc", "configuration": {"cname": "zlib"}}),
+    ]
+}
+
+/// Bytes that a chunk of lists with any compressors would decode to.
+const BYTES: usize = 1 << 24;
+
+fn steps() {
+    let sum = json!({"name": "numcodecs.crc32"});
+    for compressor in compressors().into_iter().chain(more_compressors()) {
+        for last in [&sum, &compressor] {
+            let list = [json!({"name": "bytes"}), compressor.clone(), last.clone()];
+            let small = chain(&json!(list), "uint8", &[100]);
+            assert!(!small.is_fallback());
+            let bomb = {
+                let large = chain(&json!(list), "uint8", &[BYTES as u64]);
+                let mut encoded = vec![0; large.encoded_bytes_max()];
+                let zeros = vec![0; large.chunk_bytes()];
+                let n = large.encode(&zeros, &mut encoded, &mut Scratch::new(&large)).unwrap();
+                encoded[..n].to_vec()
+            };
+            let (result, peak) = decode(&small, &bomb);
+            let error = result.unwrap_err().to_string();
+            assert!(error.contains("the metadata says"), "{compressor} {last}: {error}");
+            assert!(peak < PEAK_MAX + small.context_bytes(), "{compressor} {last}: {peak} bytes");
+        }
+    }
+}
+
+/// A header that asks for a dictionary of almost 4 GiB.
+fn dictionaries() {
+    let list = json!([{"name": "bytes"}, {"name": "numcodecs.lzma", "configuration": {"format": 2}}]);
+    let small = chain(&list, "uint8", &[100]);
+    let header = [&[0x5D][..], &[0xFF, 0xFF, 0xFF, 0xEF], &[0xFF; 8], &[0; 30]].concat();
+    let error = decode(&small, &header).0.unwrap_err().to_string();
+    assert!(error.contains("its dictionary is larger"), "{error}");
+}
+
+/// Text that needs more memory than is allowed, or says that it does.
+fn text() {
+    const ROOM: usize = 10_000;
+    let check = |list: &Value, elements: u64, stored: &[u8], room: usize, expected: &str| {
+        let codecs: Vec<CodecMetadata> = serde_json::from_value(list.clone()).unwrap();
+        let chain = VariableChain::new(&codecs, VariableKind::Text, &[elements], b"").unwrap();
+        let work = || chain.decode(stored, room, &mut Variable::new(), &mut Scratch::default());
+        let (result, peak) = measured(work);
+        let error = result.unwrap_err().to_string();
+        assert!(error.contains(expected), "{list}: {error}");
+        assert!(peak < PEAK_MAX + chain.scratch_bytes(ROOM), "{list}: {peak} bytes");
+    };
+    let plain =
+        [&1u32.to_le_bytes()[..], &u32::try_from(BYTES).unwrap().to_le_bytes(), &vec![b'a'; BYTES]].concat();
+    check(&json!([{"name": "vlen-utf8"}]), 1, &plain, ROOM, "at least 16777224 bytes of memory");
+    for compressor in compressors().into_iter().chain(more_compressors()) {
+        let bytes = chain(&json!([{"name": "bytes"}, compressor]), "uint8", &[plain.len() as u64]);
+        let mut encoded = vec![0; bytes.encoded_bytes_max()];
+        let n = bytes.encode(&plain, &mut encoded, &mut Scratch::new(&bytes)).unwrap();
+        let list = json!([{"name": "vlen-utf8"}, compressor]);
+        check(&list, 1, &encoded[..n], ROOM, "at least 10001 bytes of memory");
+    }
+    // Elements that are not there are not allocated, however many the metadata says.
+    let many = 1u32 << 30;
+    let says = [many.to_le_bytes(), [0; 4]].concat();
+    check(&json!([{"name": "vlen-utf8"}]), many.into(), &says, usize::MAX, "ends within an element");
 }

@@ -30,7 +30,7 @@ const TYPES: [&str; 15] = [
 
 fn element(name: &str) -> ElementType {
     let metadata = CodecMetadata::new(name);
-    ElementType::new(&metadata, DataType::from_metadata(&metadata).unwrap()).unwrap()
+    ElementType::new(&metadata).unwrap()
 }
 
 fn codecs(list: &Value) -> Vec<CodecMetadata> {
@@ -61,7 +61,7 @@ fn list(rank: usize) -> impl Strategy<Value = Value> {
         3 => blosc.prop_map(Some),
         3 => (-3..12, any::<bool>()).prop_map(|(level, checksum)| Some(json!({"name": "zstd", "configuration": {"level": level, "checksum": checksum}}))),
         2 => (0..=9).prop_map(|level| Some(json!({"name": "gzip", "configuration": {"level": level}}))),
-        // Not ours: through zarrs as a whole.
+        // As steps.
         1 => (0..=9).prop_map(|level| Some(json!({"name": "numcodecs.zlib", "configuration": {"level": level}}))),
     ];
     let checksum = prop_oneof![Just(None), Just(Some(json!({"name": "crc32c"})))];
@@ -155,8 +155,7 @@ proptest! {
         let ours = encode(&chain, &case.data, scratch);
         prop_assert_eq!(&ours, &theirs);
         prop_assert_eq!(encode(&chain, &case.data, scratch), ours, "a warm context gives the same bytes");
-        let known = !case.list.to_string().contains("numcodecs");
-        prop_assert_eq!(chain.is_fallback(), !known);
+        prop_assert!(!chain.is_fallback());
     }
 
     /// Damaged bytes give an error or some chunk of the right size, never a panic; a checksum always tells.
@@ -365,7 +364,7 @@ fn a_chunk_of_another_size_is_refused() {
     check(json!([{"name": "transpose", "configuration": {"order": [0]}}, bytes]));
 }
 
-/// Bytes that decompress to more than a chunk are left where it shows, also in lists that `zarrs` runs.
+/// Bytes that decompress to more than a chunk are left where it shows, also in lists of several steps.
 #[test]
 fn decompression_ends_where_a_chunk_does() {
     let check = |packers: Value| {
@@ -373,9 +372,9 @@ fn decompression_ends_where_a_chunk_does() {
         list.extend(packers.as_array().unwrap().iter().cloned());
         let of = |bytes| Chain::new(&codecs(&json!(list)), &element("uint8"), &[bytes], &[0]).unwrap();
         let (small, large) = (of(100), of(5 << 20));
-        assert!(small.is_fallback());
+        assert!(!small.is_fallback());
         let bomb = encode(&large, &vec![0; large.chunk_bytes()], &mut Scratch::new(&large));
-        assert!(bomb.len() < small.encoded_bytes_max() * 3, "{packers}: {}", bomb.len());
+        assert!(bomb.len() < 20_000, "{packers}: {}", bomb.len());
         let error = decode(&small, &bomb).unwrap_err().to_string();
         assert!(error.contains("decodes to more bytes than the metadata says"), "{packers}: {error}");
     };
@@ -409,7 +408,7 @@ fn only_frames_of_zstd_are_decoded() {
 #[test]
 fn nan_equals_nan_and_nothing_else_is_forgiven() {
     let check = |name: &str, a: &[u8], b: &[u8], expected: Option<usize>| {
-        assert_eq!(same_values(a, b, &element(name)), expected, "{name}: {a:?} {b:?}");
+        assert_eq!(same_values(a, b, &element(name), false), expected, "{name}: {a:?} {b:?}");
     };
     let quiet = f32::NAN.to_ne_bytes();
     let other = f32::from_bits(0xFF80_0001).to_ne_bytes();
@@ -417,7 +416,7 @@ fn nan_equals_nan_and_nothing_else_is_forgiven() {
     check("uint32", &quiet, &other, Some(0));
     check("float32", &0f32.to_ne_bytes(), &(-0f32).to_ne_bytes(), Some(0));
     check("complex64", &[quiet, quiet].concat(), &[other, quiet].concat(), None);
-    check("complex64", &[quiet, quiet].concat(), &[other, 1f32.to_ne_bytes()].concat(), Some(4));
+    check("complex64", &[quiet, quiet].concat(), &[other, 1f32.to_ne_bytes()].concat(), Some(0));
     check("float16", &0x7C01u16.to_ne_bytes(), &0xFE00u16.to_ne_bytes(), None);
     check("float16", &0x7C00u16.to_ne_bytes(), &0xFC00u16.to_ne_bytes(), Some(0));
 }

@@ -26,17 +26,35 @@ pub trait Namespace: Send + Sync + fmt::Debug {
     /// [`IoError::NotFound`] if it is missing and `access` does not create it.
     fn open(&self, key: &str, access: Access) -> Result<Object, IoError>;
 
-    /// What lies directly below `prefix`, sorted by name; nothing if it does not exist.
+    /// Calls `visit` with the name of everything directly below `prefix`, in any order, as long as it returns true; with nothing if
+    /// `prefix` does not exist. Sizes are looked up where `sizes` asks for them: that may take a call for each.
     ///
     /// # Errors
     /// If the listing fails.
-    fn list(&self, prefix: &str) -> Result<Vec<Entry>, IoError>;
+    fn list(&self, prefix: &str, sizes: bool, visit: &mut Visit<'_>) -> Result<(), IoError>;
 
     /// Changes names or makes what was written durable.
     ///
     /// # Errors
     /// If the change fails.
     fn change(&self, change: Change<'_>) -> Result<(), IoError>;
+}
+
+/// Gets a name of a listing and what it is; returns whether the listing goes on.
+pub type Visit<'a> = dyn FnMut(&str, Seen) -> bool + 'a;
+
+/// What a name of a listing is.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Seen {
+    /// An object, with its bytes if they were asked for.
+    Object(Option<u64>),
+    /// A prefix of keys: a directory.
+    Directory,
+    /// Neither: a pipe, a socket, a device.
+    Other,
+    /// Something that cannot be looked at, or not by its name: a link that leads nowhere, a name that is not UTF-8.
+    Unseen(IoError),
 }
 
 /// How to open an object.

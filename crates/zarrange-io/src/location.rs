@@ -53,7 +53,14 @@ impl Location {
                 Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(false),
                 Err(e) => Err(IoError::os("look up", self.to_string(), e)),
             },
-            Self::Memory(name) => Ok(!shared_memory().list(name)?.is_empty()),
+            Self::Memory(name) => {
+                let mut exists = false;
+                shared_memory().list(name, false, &mut |_, _| {
+                    exists = true;
+                    false
+                })?;
+                Ok(exists)
+            }
         }
     }
 

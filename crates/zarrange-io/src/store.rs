@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::backend::{
-    Access, Backend, Change, Entry, Extent, Namespace, Object, ReadRequest, Source, WriteRequest,
+    Access, Backend, Change, Entry, Extent, Namespace, Object, ReadRequest, Seen, Source, Visit, WriteRequest,
 };
 use crate::{Coalescing, IoError, key};
 
@@ -167,6 +167,17 @@ impl Store {
         self.write_one(WriteRequest::whole(self.full_key(key, &mut String::new()), data, true))
     }
 
+    /// The object at `key`, to be read from its begin; `None` if it is missing.
+    ///
+    /// # Errors
+    /// If it cannot be opened.
+    pub fn reader(&self, key: &str) -> Result<Option<impl std::io::Read>, IoError> {
+        let Some(object) = self.open(key, Access::Read)? else { return Ok(None) };
+        let location = format!("{}/{key}", self.label);
+        let end = object.bytes().map_err(|e| IoError::os("read size", location, e))?;
+        Ok(Some(Reader { store: self.clone(), object, key: key.to_owned(), at: 0, end }))
+    }
+
     /// Opens the object at `key`; `None` if it is missing and `access` does not create it.
     ///
     /// # Errors
@@ -176,12 +187,35 @@ impl Store {
         if access == Access::Read { found(opened) } else { opened.map(Some) }
     }
 
-    /// What lies directly below `prefix`, sorted by name.
+    /// Calls `visit` with everything directly below `prefix`, as [`Namespace::list`] does.
     ///
     /// # Errors
     /// If the listing fails.
+    pub fn visit(&self, prefix: &str, sizes: bool, visit: &mut Visit<'_>) -> Result<(), IoError> {
+        self.names.list(self.full_key(prefix, &mut String::new()), sizes, visit)
+    }
+
+    /// What lies directly below `prefix`, sorted by name.
+    ///
+    /// # Errors
+    /// If the listing fails, or something cannot be looked at.
     pub fn list(&self, prefix: &str) -> Result<Vec<Entry>, IoError> {
-        self.names.list(self.full_key(prefix, &mut String::new()))
+        let (mut entries, mut unseen) = (Vec::new(), None);
+        self.visit(prefix, true, &mut |name, seen| {
+            let bytes = match seen {
+                Seen::Object(bytes) => bytes.or(Some(0)),
+                Seen::Other => Some(0),
+                Seen::Directory => None,
+                Seen::Unseen(error) => {
+                    unseen = Some(error);
+                    return false;
+                }
+            };
+            entries.push(Entry { name: name.to_owned(), bytes });
+            true
+        })?;
+        entries.sort_by(|a: &Entry, b| a.name.cmp(&b.name));
+        unseen.map_or(Ok(entries), Err)
     }
 
     /// Calls `visit` with the key and size of every object below `prefix`.
@@ -231,6 +265,27 @@ impl Store {
         self.backend.write(&mut batch);
         let [request] = batch;
         request.result
+    }
+}
+
+/// An object that is read piece by piece.
+struct Reader {
+    store: Store,
+    object: Object,
+    key: String,
+    at: u64,
+    end: u64,
+}
+
+impl std::io::Read for Reader {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let left = usize::try_from(self.end - self.at).unwrap_or(usize::MAX);
+        let bytes = left.min(buffer.len());
+        self.store
+            .read_at(&self.object, &self.key, self.at, &mut buffer[..bytes])
+            .map_err(std::io::Error::other)?;
+        self.at += bytes as u64;
+        Ok(bytes)
     }
 }
 

@@ -23,7 +23,8 @@ pub(crate) enum Drain<'a> {
     Shards(&'a Array, &'a Elements, Sequencer<'a>),
     Spill(&'a SpillFile),
     /// Nothing is written: the array must hold the same values.
-    Compare(&'a Array, &'a Elements, &'a str),
+    /// It comes with its path, and whether payloads of NaN count.
+    Compare(&'a Array, &'a Elements, (&'a str, bool)),
 }
 
 /// A tile that can be read.
@@ -74,8 +75,8 @@ impl<'a> Drain<'a> {
             Drain::Shards(array, elements, sequencer) => {
                 Kind::Shards(Target { array, elements, scratch: scratch(elements)? }, sequencer)
             }
-            Drain::Compare(array, elements, path) => match Fill::Array(array, elements).worker(budget)? {
-                Filler::Array(source) => Kind::Compare { source, elements, path },
+            Drain::Compare(array, elements, compared) => match Fill::Array(array, elements).worker(budget)? {
+                Filler::Array(source) => Kind::Compare { source, elements, compared: *compared },
                 Filler::Spill(spill) => Kind::Spill(spill),
             },
         };
@@ -102,7 +103,7 @@ enum Kind<'a> {
     Chunks(Target<'a>, ChunkWriter<'a>),
     Shards(Target<'a>, &'a Sequencer<'a>),
     Spill(&'a SpillFile),
-    Compare { source: Box<Source<'a>>, elements: &'a Elements, path: &'a str },
+    Compare { source: Box<Source<'a>>, elements: &'a Elements, compared: (&'a str, bool) },
 }
 
 impl Drainer<'_> {
@@ -148,9 +149,9 @@ impl Drainer<'_> {
                 permit.waiting(|| sequencer.commit(ticket, segment, counters))
             }
             Kind::Spill(spill) => spill.drain(tile, batch, plain, permit, counters),
-            Kind::Compare { source, elements, path } => {
+            Kind::Compare { source, elements, compared } => {
                 source.each(batch, &mut self.segment.buffer, permit, |source, unit, stored| {
-                    compare((source, stored), elements, path, tile, (&batch.object, unit), plain)
+                    compare((source, stored), elements, *compared, tile, (&batch.object, unit), plain)
                 })
             }
         }
@@ -229,7 +230,7 @@ impl Target<'_> {
 fn compare(
     (source, stored): (&mut Source<'_>, Option<&[u8]>),
     elements: &Elements,
-    path: &str,
+    (path, payloads): (&str, bool),
     tile: Filled<'_>,
     (object, unit): (&Dims, &Dims),
     plain: &mut [u8],
@@ -245,7 +246,7 @@ fn compare(
     let (cell, region) = (elements.units.cell(unit), elements.units.region(unit));
     let layout = Layout::c_order(cell.clone(), item as u64);
     copy_region(&region, (tile.data, tile.layout), (ours, &layout), item);
-    let Some(at) = same_values(ours, theirs, &elements.element) else { return Ok(()) };
+    let Some(at) = same_values(ours, theirs, &elements.element, payloads) else { return Ok(()) };
     let element = at / item;
     let value = |data: &[u8]| elements.element.format(&data[element * item..(element + 1) * item]);
     Err(RechunkError::Differs(Box::new(Difference::Value {

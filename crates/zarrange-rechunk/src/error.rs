@@ -35,6 +35,17 @@ pub enum RechunkError {
         /// The bound.
         max: u64,
     },
+    /// Members that cannot be carried over.
+    #[error("{0}")]
+    Members(crate::Refusals),
+    /// Files that are not Zarr, which were not to be left behind.
+    #[error("{location}: {what}; --foreign copy takes them along, --foreign skip leaves them")]
+    Foreign {
+        /// The source.
+        location: String,
+        /// How many, and examples.
+        what: String,
+    },
     /// The written target differs from the source.
     #[error("verification failed: {0}")]
     Differs(Box<crate::Difference>),

@@ -1,14 +1,13 @@
 //! From a request to a published target.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 use zarrange_array::{
-    Array, Contents, Document, Elements, Group, KeyEncoding, Layout, Node, Separator, Staging, check_apart,
-    check_target,
+    Array, Beside, Contents, Document, Elements, Group, KeyEncoding, Layout, Node, Separator, Staging,
+    check_apart, check_target,
 };
 use zarrange_codec::{ArrayCodec, CodecMetadata, Rates, ShardIndex};
 use zarrange_grid::ChunkGrid;
@@ -18,6 +17,7 @@ use zarrange_plan::{Chosen, Costs, Format, Plan, Problem, Purpose, Spill, Strate
 use crate::budget::Budget;
 use crate::drain::Drain;
 use crate::fill::Fill;
+use crate::members::{self, LeftOut, Refusal, Refusals, Requests, left_behind};
 use crate::mix::{self, MixRequest};
 use crate::progress::Progress;
 use crate::report::{ArrayReport, Cost, Counters, Report};
@@ -25,8 +25,8 @@ use crate::shards::Sequencer;
 use crate::spec::{ChunkSpec, Codecs, KeySeparator, Named};
 use crate::spill::SpillFile;
 use crate::stage::{self, Pass};
-use crate::verify::{compare_arrays, compare_stored, compare_work};
-use crate::{RechunkError, SpecError, copy, regroup, slices};
+use crate::verify::{compare_arrays, compare_stored, compare_variable, compare_work};
+use crate::{RechunkError, SpecError, beside, copy, keep, regroup, slices, variable};
 
 /// A request to rechunk.
 #[derive(Clone, Debug)]
@@ -61,12 +61,28 @@ pub struct Job {
     pub durability: Durability,
     /// Replace an existing target.
     pub overwrite: bool,
+    /// Members that are left out, with everything below them, without being opened.
+    pub skip: Vec<String>,
+    /// What becomes of files that are not Zarr.
+    pub foreign: Foreign,
     /// How places are opened.
     pub io: Opener,
     /// What the places cost.
     pub costs: Costs,
     /// Take this way, whatever it costs.
     pub way: Option<Way>,
+}
+
+/// What becomes of files of the source that are neither metadata nor chunks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Foreign {
+    /// They are left behind, and that is said.
+    Skip,
+    /// They are copied.
+    Copy,
+    /// They are an error.
+    Fail,
 }
 
 /// What is compared with the source before the target is published.
@@ -102,6 +118,8 @@ pub struct Prepared {
     pub items: Vec<Item>,
     pub(crate) groups: Vec<(String, Group)>,
     pub(crate) consolidated: bool,
+    /// Files of the source that are not Zarr.
+    pub beside: Beside,
 }
 
 /// One array of a job.
@@ -115,86 +133,56 @@ pub struct Item {
     pub plan: Option<Plan>,
     /// The layout that was chosen for the job's mix.
     pub layout: Option<Chosen>,
+    /// Codecs of the source that the target does not have, although it was to keep them.
+    pub(crate) dropped: Vec<String>,
+    /// Its elements have no fixed size, and its chunks are put together anew.
+    pub(crate) put_together: bool,
 }
 
 /// Opens the source of `job` and plans every array. Nothing is written.
 ///
 /// # Errors
-/// [`RechunkError`] if the source cannot be opened, a request does not fit it, or the target may not be written.
+/// [`RechunkError`] if the source cannot be opened, a request does not fit it, or the target may not be written; of several members
+/// that cannot be carried over, all are named ([`RechunkError::Members`]).
 pub fn prepare(job: Job) -> Result<Prepared, RechunkError> {
     check_apart(&job.source, &job.target)?;
     check_target(&job.target, job.overwrite, &job.io)?;
-    let root = zarrange_array::open(&job.io.open(&job.source)?)?;
+    let found = members::look(&job, &job.io.open(&job.source)?)?;
+    if job.foreign == Foreign::Fail
+        && let Some(what) = left_behind(&found.beside, "would be left behind")
+    {
+        return Err(RechunkError::Foreign { location: job.source.to_string(), what });
+    }
     let mut consolidated = false;
     let (mut arrays, mut groups) = (Vec::new(), Vec::new());
-    zarrange_array::walk(root, "", &mut |path: &str, node| -> Result<(), RechunkError> {
+    for (path, node) in found.nodes {
         match node {
-            Node::Array(array) => arrays.push((path.to_owned(), *array)),
+            Node::Array(array) => arrays.push((path, *array)),
             Node::Group(group) => {
                 consolidated |= path.is_empty() && group.is_consolidated();
-                groups.push((path.to_owned(), group));
+                groups.push((path, group));
             }
         }
-        Ok(())
-    })?;
-    let names: Vec<String> = arrays.iter().map(|(path, _)| path.clone()).collect();
-    let chunks = Requests::new("chunks", &job.chunks, &job.arrays, &names)?;
-    let shards = Requests::new("shards", &job.shards, &job.arrays, &names)?;
-    let mut layouts = mix::layouts(job.mix.as_ref(), &job.arrays, &arrays)?;
-    let mut items = Vec::new();
-    for (path, source) in arrays {
-        let (chunk, shard) = (chunks.of(&path), shards.of(&path));
-        let chosen = layouts.remove(&path);
+    }
+    let failed: Vec<String> = found.failed.iter().map(|(path, _)| path.clone()).collect();
+    let chunks = Requests::new("chunks", &job.chunks, &job.arrays, (&arrays, &failed))?;
+    let shards = Requests::new("shards", &job.shards, &job.arrays, (&arrays, &failed))?;
+    let layouts = mix::layouts(job.mix.as_ref(), &job.arrays, &arrays)?;
+    let asked = |path: &str| (chunks.of(path), shards.of(path), layouts.get(path).cloned());
+    let asked: Vec<_> = arrays.iter().map(|(path, _)| asked(path)).collect();
+    let refused = found.failed.into_iter().map(|(path, error)| Refusal { path, error: error.into() });
+    let (mut items, mut refused) = (Vec::new(), refused.collect::<Vec<_>>());
+    for ((path, source), (chunk, shard, chosen)) in arrays.into_iter().zip(asked) {
         if job.only_named && chunk.is_none() && shard.is_none() && chosen.is_none() {
             continue;
         }
-        items.push(prepare_item(&job, path, source, chunk, shard, chosen)?);
-    }
-    Ok(Prepared { job, items, groups, consolidated })
-}
-
-/// Shapes by array path.
-struct Requests<'a> {
-    named: BTreeMap<&'a str, &'a ChunkSpec>,
-}
-
-impl<'a> Requests<'a> {
-    fn new(
-        what: &'static str,
-        specs: &'a [Named],
-        selected: &'a [String],
-        arrays: &'a [String],
-    ) -> Result<Self, SpecError> {
-        let known = |name: &str| arrays.iter().any(|a| a == name);
-        let unknown = |name: &str| SpecError::UnknownArray { name: name.to_owned(), arrays: arrays.to_vec() };
-        if let Some(name) = selected.iter().find(|name| !known(name)) {
-            return Err(unknown(name));
+        match prepare_item(&job, path.clone(), source, chunk, shard, chosen) {
+            Ok(item) => items.push(item),
+            Err(error) => refused.push(Refusal { path, error }),
         }
-        let mut named = BTreeMap::new();
-        let mut general: Option<&ChunkSpec> = None;
-        for Named { array, spec } in specs {
-            let taken = match array {
-                Some(name) if !known(name) => return Err(unknown(name)),
-                Some(name) => named.insert(name.as_str(), spec),
-                None => general.replace(spec),
-            };
-            if taken.is_some() {
-                let array = array.clone().unwrap_or_default();
-                return Err(SpecError::Conflict { array, what });
-            }
-        }
-        if let Some(spec) = general {
-            let all = if selected.is_empty() { arrays } else { selected };
-            for array in all {
-                named.entry(array.as_str()).or_insert(spec);
-            }
-        }
-        Ok(Self { named })
     }
-
-    fn of(&self, path: &str) -> Option<&'a ChunkSpec> {
-        self.named.get(path).copied()
-    }
+    Refusals(refused).into_result()?;
+    Ok(Prepared { job, items, groups, consolidated, beside: found.beside })
 }
 
 impl Job {
@@ -215,7 +203,8 @@ fn prepare_item(
     chosen: Option<Chosen>,
 ) -> Result<Item, RechunkError> {
     let asked = chunk.is_some() || shard.is_some() || chosen.is_some();
-    let recoded = asked || job.recodes(&path);
+    let foreign_encoding = source.elements().is_ok_and(|elements| elements.foreign_encoding);
+    let recoded = asked || job.recodes(&path) || foreign_encoding;
     let mut document = source.document().clone();
     let v2 = source.zarr_format() == 2;
     let keys = if v2 { KeyEncoding::Default(Separator::Slash) } else { source.keys() };
@@ -224,24 +213,38 @@ fn prepare_item(
     }
     let elements = match source.contents() {
         Contents::Elements(elements) => elements,
-        Contents::Variable(reason) if asked => {
-            return Err(SpecError::Opaque { array: path, reason: reason.clone() }.into());
-        }
+        Contents::Variable(_) => return prepare_variable(job, path, source, chunk, shard),
         Contents::Unknown(_) if asked => source.elements()?,
-        Contents::Variable(_) | Contents::Unknown(_) => {
+        Contents::Unknown(_) => {
             let target = target_array(&source, document)?;
-            return Ok(Item { path, source, target, plan: None, layout: None });
+            return Ok(Item {
+                path,
+                source,
+                target,
+                plan: None,
+                layout: None,
+                dropped: Vec::new(),
+                put_together: false,
+            });
         }
     };
+    let mut dropped = Vec::new();
     if recoded {
-        let layout = match &chosen {
+        let mut layout = match &chosen {
             Some(Chosen { chunk, shard, .. }) => {
                 let codecs = target_codecs(job, &path, elements)?;
                 Layout { chunk: chunk.clone(), shard: shard.clone(), codecs }
             }
-            None => target_layout(job, &path, &source, elements, chunk, shard)?,
+            None => {
+                let (chunk, shard) = target_shape(&path, &source, &elements.layout, chunk, shard)?;
+                Layout { chunk, shard, codecs: target_codecs(job, &path, elements)? }
+            }
         };
-        if layout != elements.layout {
+        let encoded_anew = foreign_encoding || layout != elements.layout;
+        if job.codecs == Codecs::Keep && encoded_anew {
+            (layout.codecs, dropped) = keep::in_chunks(elements, &layout.chunk);
+        }
+        if layout != elements.layout || foreign_encoding {
             document = document.with_layout(&layout);
         }
         let objects = ChunkGrid::new(source.shape(), layout.shard.as_ref().unwrap_or(&layout.chunk));
@@ -256,7 +259,7 @@ fn prepare_item(
     if let Some(elements) = sliced {
         source.read_as(elements);
     }
-    Ok(Item { path, source, target, plan: Some(plan), layout: chosen })
+    Ok(Item { path, source, target, plan: Some(plan), layout: chosen, dropped, put_together: false })
 }
 
 /// The cheapest plan, and the elements of the source as it reads them, where not in whole chunks.
@@ -296,15 +299,45 @@ fn target_array(source: &Array, document: Document) -> Result<Array, RechunkErro
     Ok(Array::new(nowhere, document, 3)?)
 }
 
-fn target_layout(
+/// An array of text or bytes: copied as it is stored where nothing else is asked, otherwise decoded and encoded anew.
+fn prepare_variable(
     job: &Job,
-    path: &str,
-    source: &Array,
-    elements: &Elements,
+    path: String,
+    source: Array,
     chunk: Option<&ChunkSpec>,
     shard: Option<&ChunkSpec>,
-) -> Result<Layout, SpecError> {
+) -> Result<Item, RechunkError> {
+    let Some(elements) = source.variable() else { unreachable!("the caller saw its elements") };
     let now = &elements.layout;
+    let mut document = source.document().clone();
+    let v2 = source.zarr_format() == 2;
+    let mut keys = if v2 { KeyEncoding::Default(Separator::Slash) } else { source.keys() };
+    let (chunk, shard) = target_shape(&path, &source, now, chunk, shard)?;
+    let reshaped = (&chunk, &shard) != (&now.chunk, &now.shard);
+    let recoded = reshaped || elements.foreign_encoding || job.recodes(&path);
+    if recoded {
+        let codecs = job.codecs.resolve_variable(now);
+        let layout = Layout { chunk, shard, codecs };
+        let objects = ChunkGrid::new(source.shape(), layout.shard.as_ref().unwrap_or(&layout.chunk));
+        let objects = objects
+            .map_err(|e| RechunkError::Plan { array: source.location().to_owned(), source: e.into() })?;
+        document = document.with_layout(&layout);
+        if v2 || objects != *source.objects() || job.key_separator != KeySeparator::Auto {
+            keys = job.key_separator.resolve(keys, &objects);
+        }
+    }
+    let target = target_array(&source, document.with_key_encoding(keys))?;
+    Ok(Item { path, source, target, plan: None, layout: None, dropped: Vec::new(), put_together: recoded })
+}
+
+/// The chunk and shard shapes asked for, of an array that has `now`.
+fn target_shape(
+    path: &str,
+    source: &Array,
+    now: &Layout,
+    chunk: Option<&ChunkSpec>,
+    shard: Option<&ChunkSpec>,
+) -> Result<(Vec<u64>, Option<Vec<u64>>), SpecError> {
     let names = source.document().dimension_names().unwrap_or_default();
     let resolve = |spec: &ChunkSpec, current: &[u64]| spec.resolve(path, source.shape(), &names, current);
     let new_chunk = chunk.map_or_else(|| Ok(now.chunk.clone()), |spec| resolve(spec, &now.chunk))?;
@@ -327,7 +360,7 @@ fn target_layout(
             admissible,
         });
     }
-    Ok(Layout { chunk: new_chunk, shard: new_shard, codecs: target_codecs(job, path, elements)? })
+    Ok((new_chunk, new_shard))
 }
 
 /// The codecs asked for, for an array.
@@ -357,7 +390,9 @@ pub(crate) fn problem(
         item_bytes: from.item_bytes() as u64,
         source: format(from),
         target: format(to),
-        same_encoding: from.layout.codecs == to.layout.codecs,
+        same_encoding: from.layout.codecs == to.layout.codecs
+            && !from.foreign_encoding
+            && !to.foreign_encoding,
         memory_bytes_max,
         threads,
         purpose,
@@ -422,6 +457,9 @@ impl fmt::Display for Prepared {
             }
             match &item.plan {
                 Some(plan) => plan.fmt(f)?,
+                None if item.put_together => {
+                    f.write_str("strategy   direct (elements without a fixed size, chunk by chunk)")?;
+                }
                 None => f.write_str("strategy   copy (the stored bytes, unchanged)")?,
             }
         }
@@ -459,7 +497,7 @@ pub fn run(prepared: Prepared, progress: &dyn Progress) -> Result<Report, Rechun
     let root = staging.store()?;
     let backend = root.backend();
     progress.begin("rechunk", prepared.work_bytes());
-    let Prepared { job, items, groups, consolidated } = prepared;
+    let Prepared { job, items, groups, consolidated, beside } = prepared;
     let (mut reports, mut targets, mut peak) = (Vec::new(), Vec::new(), 0);
     for item in items {
         let target = item.target.with_store(root.below(&item.path)?);
@@ -476,6 +514,12 @@ pub fn run(prepared: Prepared, progress: &dyn Progress) -> Result<Report, Rechun
             Some(plan) if plan.strategy != Strategy::Copy => {
                 run_stages(&job, plan, ends, &staging, (&budget, &counters, progress))?;
             }
+            None if item.put_together => {
+                if let (Some(from), Some(to)) = (item.source.variable(), target.variable()) {
+                    let sides = ((&item.source, from), (&target, to));
+                    variable::run(sides, job.threads, &budget, &counters, progress)?;
+                }
+            }
             _ => copy::run(ends, job.threads, &budget, &counters, progress)?,
         }
         let peak_of_item = budget.take_peak();
@@ -487,6 +531,10 @@ pub fn run(prepared: Prepared, progress: &dyn Progress) -> Result<Report, Rechun
             reports.push(ArrayReport { layout: item.layout, ..report });
         }
         targets.push((item.path, item.source, target));
+    }
+    if job.foreign == Foreign::Copy && beside.count > 0 {
+        let source = job.io.open(&job.source)?;
+        LeftOut::of(&job).during(|without| beside::copy((&source, &root), without, &budget))?;
     }
     verify_targets(&job, &targets, &budget, progress)?;
     let verify_peak = budget.take_peak();
@@ -574,10 +622,11 @@ fn verify_targets(
     for (path, source, target) in targets {
         match source.contents() {
             Contents::Elements(_) => {
-                compare_arrays((path, source, target), job.threads, tiles_max, budget, progress)?;
+                compare_arrays(((path, false), source, target), job.threads, tiles_max, budget, progress)?;
             }
+            Contents::Variable(_) => compare_variable(path, (source, target), job.threads, budget, progress)?,
             // Values that cannot be read were copied as they are stored.
-            Contents::Variable(_) | Contents::Unknown(_) => compare_stored(path, source, target, budget)?,
+            Contents::Unknown(_) => compare_stored(path, source, target, budget)?,
         }
     }
     Ok(())

@@ -12,6 +12,7 @@
 //! Rejected: a task graph. Tiles are visited in a fixed order and each has two phases, so two cursors and a lock for each
 //! batch of chunks do what a scheduler of millions of tasks would.
 
+mod beside;
 mod budget;
 mod copy;
 mod drain;
@@ -19,7 +20,10 @@ mod error;
 mod fill;
 mod gate;
 mod job;
+mod keep;
+mod members;
 mod mix;
+mod notes;
 mod plan_file;
 mod progress;
 mod regroup;
@@ -30,16 +34,18 @@ mod spec;
 mod spill;
 mod stage;
 mod text;
+mod variable;
 mod verify;
 mod walk;
 
 pub use budget::{Budget, Buffer};
 pub use error::{PlanFileError, RechunkError, SpecError};
-pub use job::{Durability, Item, Job, Prepared, Verify, prepare, run};
+pub use job::{Durability, Foreign, Item, Job, Prepared, Verify, prepare, run};
+pub use members::{Refusal, Refusals};
 pub use mix::{MixRequest, NamedMix};
 pub use plan_file::{PlanFile, PlannedArray, PlannedGroup, PlannedOptions};
 pub use progress::{NoProgress, Progress};
 pub use report::{ArrayReport, Cost, Report};
 pub use spec::{ChunkSpec, Codecs, KeySeparator, Named};
 pub use text::{parse_bytes, parse_profile};
-pub use verify::{Difference, verify};
+pub use verify::{Comparison, Difference, verify};

@@ -89,8 +89,9 @@ fn layout(
     weights: Vec<(usize, f64)>,
     limits: &Limits,
 ) -> Result<Chosen, RechunkError> {
-    if let Contents::Variable(reason) = array.contents() {
-        return Err(SpecError::Opaque { array: path.to_owned(), reason: reason.clone() }.into());
+    if let Contents::Variable(_) = array.contents() {
+        let reason = "its elements have no fixed size, so that nobody knows how large a chunk is".to_owned();
+        return Err(SpecError::Opaque { array: path.to_owned(), reason }.into());
     }
     let item_bytes = array.elements()?.item_bytes() as u64;
     let chosen = Mix::new(weights).and_then(|mix| layout_for(array.shape(), item_bytes, &mix, limits));

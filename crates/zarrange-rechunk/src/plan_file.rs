@@ -9,6 +9,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use twox_hash::XxHash3_128;
+use zarrange_array::Members;
 use zarrange_io::Location;
 use zarrange_plan::Plan;
 
@@ -102,7 +103,7 @@ impl Prepared {
         };
         let groups = self.groups.iter();
         let groups = groups
-            .map(|(path, group)| PlannedGroup { path: path.clone(), metadata: group.members().clone() });
+            .map(|(path, group)| PlannedGroup { path: path.clone(), metadata: members(group.members()) });
         Ok(PlanFile {
             version: PlanFile::VERSION,
             source: text(source)?,
@@ -115,12 +116,17 @@ impl Prepared {
     }
 }
 
+/// A document as strict JSON: what only Python's has is text there.
+fn members(document: &Members) -> Map<String, Value> {
+    document.iter().map(|(name, value)| (name.clone(), value.to_value())).collect()
+}
+
 impl PlannedArray {
     fn of(item: &Item) -> Self {
         Self {
             path: item.path.clone(),
-            source: item.source.document().members().clone(),
-            target: item.target.document().members().clone(),
+            source: members(item.source.document().members()),
+            target: members(item.target.document().members()),
             plan: item.plan.clone(),
         }
     }

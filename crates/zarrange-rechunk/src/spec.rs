@@ -291,6 +291,17 @@ impl Codecs {
     }
 }
 
+impl Codecs {
+    /// As [`Self::resolve`], for elements without a fixed size, which `current` makes bytes of.
+    pub(crate) fn resolve_variable(&self, current: &Layout) -> Vec<CodecMetadata> {
+        let serializer = current.codecs.iter().find(|codec| codec.name().starts_with("vlen"));
+        let resolved = self.resolve(current, 1).into_iter();
+        resolved
+            .map(|codec| serializer.filter(|_| codec.name() == "bytes").cloned().unwrap_or(codec))
+            .collect()
+    }
+}
+
 impl TryFrom<Value> for Codecs {
     type Error = SpecError;
 

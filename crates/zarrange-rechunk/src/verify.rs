@@ -1,10 +1,10 @@
 //! Comparing two hierarchies: shapes, types, attributes and every value.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use serde_json::Value;
-use zarrange_array::{Array, Contents, Node, open, walk};
+use zarrange_array::{Array, Contents, Json, Members, Node, Survey, Without, survey};
 use zarrange_grid::index;
 use zarrange_io::{Access, IoError, Location, Object, Opener};
 use zarrange_plan::{Purpose, plan};
@@ -14,9 +14,11 @@ use crate::budget::Budget;
 use crate::drain::Drain;
 use crate::fill::Fill;
 use crate::job::{elements, problem};
+use crate::members::{Refusal, Refusals, left_behind};
 use crate::progress::Progress;
 use crate::report::Counters;
 use crate::stage::{self, Pass};
+use crate::variable;
 
 /// Stored bytes are compared in pieces of at most this size.
 const PIECE_BYTES_MAX: u64 = 1 << 20;
@@ -87,22 +89,35 @@ impl fmt::Display for Difference {
     }
 }
 
-/// Compares two hierarchies within `memory_bytes_max`; the first difference, or `None` if they are equal: same arrays and
-/// groups, shapes, data types, fill values, attributes and values, where NaN equals NaN.
+/// What comparing two hierarchies found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Comparison {
+    /// The first difference; `None` if they are equal.
+    pub difference: Option<Difference>,
+    /// What was not compared, one line each.
+    pub not_compared: Vec<String>,
+}
+
+/// Compares two hierarchies within `memory_bytes_max`: members, shapes, data types, fill values, dimension names, attributes and
+/// values, where NaN equals NaN unless `payloads` count. Of v2, what its conventions mean in v3 is compared.
 ///
 /// # Errors
 /// [`RechunkError`] if one of them cannot be read, or the memory does not suffice.
 pub fn verify(
     (a, b): (&Location, &Location),
     io: &Opener,
-    memory_bytes_max: u64,
-    threads: u64,
+    (memory_bytes_max, threads): (u64, u64),
+    payloads: bool,
     progress: &dyn Progress,
-) -> Result<Option<Difference>, RechunkError> {
-    let (a, b) = (nodes(a, io)?, nodes(b, io)?);
+) -> Result<Comparison, RechunkError> {
+    let (a, b) = (whole(a, io)?, whole(b, io)?);
+    let lines = [("first", &a.beside), ("second", &b.beside)];
+    let lines = lines.map(|(which, beside)| left_behind(beside, &format!("not compared, in the {which}")));
+    let mut not_compared: Vec<String> = lines.into_iter().flatten().collect();
+    let (a, b) = (a.nodes, b.nodes);
     let budget = Budget::new(memory_bytes_max);
     if let Some(difference) = compare_structure(&a, &b) {
-        return Ok(Some(difference));
+        return Ok(Comparison { difference: Some(difference), not_compared });
     }
     let arrays = a.iter().zip(&b).filter_map(|((path, a), (_, b))| match (a, b) {
         (Node::Array(a), Node::Array(b)) => Some((path.as_str(), &**a, &**b)),
@@ -112,42 +127,48 @@ pub fn verify(
     progress.begin("verify", arrays.iter().map(|(_, a, _)| compare_work(a)).fold(0, u64::saturating_add));
     for (path, a, b) in arrays {
         let compared = match a.contents() {
-            Contents::Elements(_) => compare_arrays((path, a, b), threads, u64::MAX, &budget, progress),
-            Contents::Variable(_) | Contents::Unknown(_) => compare_stored(path, a, b, &budget),
+            Contents::Elements(_) => {
+                compare_arrays(((path, payloads), a, b), threads, u64::MAX, &budget, progress)
+            }
+            Contents::Variable(_) => compare_variable(path, (a, b), threads, &budget, progress),
+            Contents::Unknown(_) => {
+                not_compared.push(format!("{path:?}: only its stored bytes, for its values cannot be read"));
+                compare_stored(path, a, b, &budget)
+            }
         };
         match compared {
-            Err(RechunkError::Differs(difference)) => return Ok(Some(*difference)),
+            Err(RechunkError::Differs(difference)) => {
+                return Ok(Comparison { difference: Some(*difference), not_compared });
+            }
             other => other?,
         }
     }
-    Ok(None)
+    Ok(Comparison { difference: None, not_compared })
 }
 
-fn nodes(location: &Location, io: &Opener) -> Result<Vec<(String, Node)>, RechunkError> {
-    let mut out = Vec::new();
-    walk(open(&io.open(location)?)?, "", &mut |path: &str, node| -> Result<(), RechunkError> {
-        out.push((path.to_owned(), node));
-        Ok(())
-    })?;
-    Ok(out)
+/// Everything at a place; what cannot be opened is an error.
+fn whole(location: &Location, io: &Opener) -> Result<Survey, RechunkError> {
+    let mut found = survey(&io.open(location)?, Without::NOTHING)?;
+    let failed = std::mem::take(&mut found.failed).into_iter();
+    let failed = failed.map(|(path, error)| Refusal { path, error: error.into() });
+    Refusals(failed.collect()).into_result()?;
+    Ok(found)
 }
 
 fn compare_structure(a: &[(String, Node)], b: &[(String, Node)]) -> Option<Difference> {
-    let kind = |nodes: &[(String, Node)], path: &str| match nodes.iter().find(|(p, _)| p == path) {
-        None => "nothing",
-        Some((_, Node::Array(_))) => "an array",
-        Some((_, Node::Group(_))) => "a group",
+    let kinds = |nodes: &[(String, Node)]| -> BTreeMap<String, &'static str> {
+        let kind = |node: &Node| if matches!(node, Node::Array(_)) { "an array" } else { "a group" };
+        nodes.iter().map(|(path, node)| (path.clone(), kind(node))).collect()
     };
+    let (in_a, in_b) = (kinds(a), kinds(b));
     for (path, _) in a.iter().chain(b) {
-        let (a, b) = (kind(a, path), kind(b, path));
-        if a != b {
-            return Some(Difference::Missing { path: path.clone(), a, b });
+        let kind = |kinds: &BTreeMap<String, &'static str>| kinds.get(path).copied().unwrap_or("nothing");
+        if kind(&in_a) != kind(&in_b) {
+            return Some(Difference::Missing { path: path.clone(), a: kind(&in_a), b: kind(&in_b) });
         }
     }
     a.iter().zip(b).find_map(|((path, a), (_, b))| match (a, b) {
-        (Node::Group(a), Node::Group(b)) => {
-            compare_attributes(path, &Value::Object(a.attributes()), &Value::Object(b.attributes()))
-        }
+        (Node::Group(a), Node::Group(b)) => compare_attributes(path, &a.attributes(), &b.attributes()),
         (Node::Array(a), Node::Array(b)) => compare_metadata(path, a, b),
         _ => None,
     })
@@ -160,22 +181,28 @@ fn compare_metadata(path: &str, a: &Array, b: &Array) -> Option<Difference> {
     let member = |array: &Array, name: &str| array.document().get(name).to_string();
     let fill = |array: &Array| match array.contents() {
         Contents::Elements(e) => e.element.format(&e.fill),
-        Contents::Variable(_) | Contents::Unknown(_) => member(array, "fill_value"),
+        Contents::Variable(e) => format!("{:?}", String::from_utf8_lossy(&e.fill)),
+        Contents::Unknown(_) => member(array, "fill_value"),
+    };
+    let same_type = match (a.elements(), b.elements()) {
+        (Ok(a), Ok(b)) => a.element == b.element,
+        _ => a.document().get("data_type") == b.document().get("data_type"),
+    };
+    let data_type = || {
+        let (a, b) = (member(a, "data_type"), member(b, "data_type"));
+        if same_type { None } else { property("data type", a, b) }
     };
     property("shape", format!("{:?}", a.shape()), format!("{:?}", b.shape()))
-        .or_else(|| property("data type", member(a, "data_type"), member(b, "data_type")))
+        .or_else(data_type)
         .or_else(|| property("fill value", fill(a), fill(b)))
-        .or_else(|| {
-            let attributes = |array: &Array| Value::Object(array.document().attributes());
-            compare_attributes(path, &attributes(a), &attributes(b))
-        })
+        .or_else(|| property("dimension names", member(a, "dimension_names"), member(b, "dimension_names")))
+        .or_else(|| compare_attributes(path, &a.document().attributes(), &b.document().attributes()))
 }
 
-fn compare_attributes(path: &str, a: &Value, b: &Value) -> Option<Difference> {
-    let names = |v: &Value| v.as_object().map(|m| m.keys().cloned().collect::<Vec<_>>()).unwrap_or_default();
-    let name = names(a).into_iter().chain(names(b)).find(|name| a.get(name) != b.get(name))?;
-    let text = |v: Option<&Value>| v.map_or_else(|| "missing".to_owned(), Value::to_string);
-    let (a, b) = (text(a.get(&name)), text(b.get(&name)));
+fn compare_attributes(path: &str, a: &Members, b: &Members) -> Option<Difference> {
+    let name = a.keys().chain(b.keys()).find(|name| a.get(*name) != b.get(*name))?;
+    let text = |v: Option<&Json>| v.map_or_else(|| "missing".to_owned(), Json::to_string);
+    let (a, b) = (text(a.get(name)), text(b.get(name)));
     Some(Difference::Property { path: path.to_owned(), property: format!("attribute {name:?}"), a, b })
 }
 
@@ -185,9 +212,10 @@ pub(crate) fn compare_work(array: &Array) -> u64 {
     elements(array).saturating_mul(2 * item_bytes)
 }
 
-/// Compares the values of two arrays of one shape and type, at most `tiles_max` tiles of them.
+/// Compares the values of two arrays of one shape and type, at most `tiles_max` tiles of them; a path for messages, and whether
+/// payloads of NaN count, come with them.
 pub(crate) fn compare_arrays(
-    (path, a, b): (&str, &Array, &Array),
+    (compared, a, b): ((&str, bool), &Array, &Array),
     threads: u64,
     tiles_max: u64,
     budget: &Arc<Budget>,
@@ -204,7 +232,7 @@ pub(crate) fn compare_arrays(
             shape: &problem.shape,
             item_bytes: problem.item_bytes,
             fill: Fill::Array(a, a.elements()?),
-            drain: &Drain::Compare(b, b.elements()?, path),
+            drain: &Drain::Compare(b, b.elements()?, compared),
             budget,
             counters: &counters,
             progress,
@@ -212,6 +240,22 @@ pub(crate) fn compare_arrays(
         })?;
     }
     Ok(())
+}
+
+/// Compares the values of two arrays of text or bytes; where those of one cannot be read, the stored bytes.
+pub(crate) fn compare_variable(
+    path: &str,
+    (a, b): (&Array, &Array),
+    threads: u64,
+    budget: &Arc<Budget>,
+    progress: &dyn Progress,
+) -> Result<(), RechunkError> {
+    match (a.variable(), b.variable()) {
+        (Some(ours), Some(theirs)) => {
+            variable::compare(path, ((a, ours), (b, theirs)), threads, budget, progress)
+        }
+        _ => compare_stored(path, a, b, budget),
+    }
 }
 
 /// Compares the stored objects of two arrays whose elements cannot be read, piece by piece.

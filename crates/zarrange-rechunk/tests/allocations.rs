@@ -11,7 +11,7 @@ use zarrange_grid::Region;
 use zarrange_io::{Location, Opener};
 use zarrange_plan::Costs;
 use zarrange_rechunk::{
-    ChunkSpec, Codecs, Durability, Job, KeySeparator, Named, NoProgress, Verify, prepare, run,
+    ChunkSpec, Codecs, Durability, Foreign, Job, KeySeparator, Named, NoProgress, Verify, prepare, run,
 };
 
 /// Allocations of rechunking `rows` x 64 elements from rows to columns of 64 rows, and the chunks read and written.
@@ -49,6 +49,8 @@ fn allocations(rows: u64, io: &Opener) -> (u64, u64) {
         verify: Verify::None,
         durability: Durability::None,
         overwrite: false,
+        skip: Vec::new(),
+        foreign: Foreign::Skip,
         io: io.clone(),
         costs: Costs::default(),
         way: None,

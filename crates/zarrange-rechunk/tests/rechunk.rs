@@ -15,8 +15,8 @@ use zarrange_io::wrappers::faults::{Fault, Faults, faulty};
 use zarrange_io::{Change, Location, Opener, Store};
 use zarrange_plan::{Costs, Way};
 use zarrange_rechunk::{
-    ChunkSpec, Codecs, Difference, Durability, Job, KeySeparator, Named, NoProgress, RechunkError, Report,
-    SpecError, Verify, prepare, run, verify,
+    ChunkSpec, Codecs, Difference, Durability, Foreign, Job, KeySeparator, Named, NoProgress, RechunkError,
+    Report, SpecError, Verify, prepare, run, verify,
 };
 
 /// A place of its own in memory.
@@ -83,6 +83,8 @@ fn job(
         verify: Verify::None,
         durability: Durability::None,
         overwrite: false,
+        skip: Vec::new(),
+        foreign: Foreign::Skip,
         io: Opener::default(),
         costs: Costs::default(),
         way: None,
@@ -153,7 +155,8 @@ fn check(case: &Case, seen: &Mutex<BTreeMap<&'static str, usize>>) -> Result<(),
     let (data, _) = written.read_region(&Region::whole(shape)).unwrap();
     prop_assert!(data == values(shape), "{} differs", report.cost.strategy);
     prop_assert_eq!(written.document().attributes(), array(&from).document().attributes());
-    let differs = verify((&from, &to), &Opener::default(), 1 << 20, *threads, &NoProgress).unwrap();
+    let differs =
+        verify((&from, &to), &Opener::default(), (1 << 20, *threads), false, &NoProgress).unwrap().difference;
     prop_assert_eq!(differs, None);
 
     let again = place();
@@ -301,7 +304,8 @@ fn verification_finds_one_changed_element() {
     data[4 * (2 * 6 + 3)] ^= 1;
     let mut scratch = Scratch::new(changed.elements().unwrap().chain());
     changed.write_region(&region, &data, &mut scratch).unwrap();
-    let difference = verify((&a, &b), &Opener::default(), 1 << 20, 2, &NoProgress).unwrap();
+    let difference =
+        verify((&a, &b), &Opener::default(), (1 << 20, 2), false, &NoProgress).unwrap().difference;
     assert!(
         matches!(&difference, Some(Difference::Value { index, .. }) if *index == [10, 9]),
         "{difference:?}"
@@ -429,7 +433,9 @@ fn the_same_bytes_whichever_backend_ran() {
             assert!(written.len() > 3, "{written:?}");
             assert!(expected.get_or_insert_with(|| written.clone()) == &written, "{way:?} {name}");
             let threads = 2;
-            let differs = verify((&place(source), &target), &io, 1 << 20, threads, &NoProgress).unwrap();
+            let differs = verify((&place(source), &target), &io, (1 << 20, threads), false, &NoProgress)
+                .unwrap()
+                .difference;
             assert_eq!(differs, None, "{way:?} {name}");
         }
     };
@@ -467,7 +473,9 @@ fn every_call_on_local_files_may_fail() {
             }
             assert!(failed > 10, "{name}, {fault:?}: only {failed} calls failed");
             let io = &backend;
-            let differs = verify((&place("source"), &place("target")), io, 1 << 20, 1, &NoProgress).unwrap();
+            let differs = verify((&place("source"), &place("target")), io, (1 << 20, 1), false, &NoProgress)
+                .unwrap()
+                .difference;
             assert_eq!(differs, None, "{name}");
         }
     }
@@ -500,7 +508,9 @@ fn every_call_may_fail() {
             match outcome {
                 // A fault of the cleaning up, or of a wait for durability.
                 Ok(_) => assert_eq!(
-                    verify((&from, &to), &Opener::default(), 1 << 20, 1, &NoProgress).unwrap(),
+                    verify((&from, &to), &Opener::default(), (1 << 20, 1), false, &NoProgress)
+                        .unwrap()
+                        .difference,
                     None
                 ),
                 Err(error) => {
@@ -537,9 +547,9 @@ fn a_flipped_bit_does_not_get_through() {
         if faults.calls() <= at {
             break;
         }
-        let differs = outcome
-            .is_ok()
-            .then(|| verify((&from, &to), &Opener::default(), 1 << 20, 1, &NoProgress).unwrap());
+        let differs = outcome.is_ok().then(|| {
+            verify((&from, &to), &Opener::default(), (1 << 20, 1), false, &NoProgress).unwrap().difference
+        });
         assert!(matches!(differs, None | Some(None)), "call {at}: {differs:?}");
     }
 }

@@ -174,6 +174,12 @@ pub(crate) struct JobArgs {
     /// Leave out arrays that no SPEC names and no MIX is for
     #[arg(long)]
     pub(crate) only_named: bool,
+    /// Leave out these arrays and groups, with everything below them, without opening them
+    #[arg(long, value_name = "NAME", num_args = 1..)]
+    pub(crate) skip: Vec<String>,
+    /// What becomes of files that are not Zarr (which is said): left behind, copied along, or an error
+    #[arg(long, value_enum, default_value_t = ForeignArg::Skip)]
+    pub(crate) foreign: ForeignArg,
 }
 
 #[derive(Debug, clap::Args)]
@@ -192,6 +198,9 @@ pub(crate) struct VerifyArgs {
     /// Threads [default: one for each processor]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=4096))]
     pub(crate) threads: Option<u64>,
+    /// Let NaN differ from NaN where their bits do
+    #[arg(long)]
+    pub(crate) nan_payloads: bool,
     /// A progress bar on stderr
     #[arg(long, value_enum, default_value_t = ProgressArg::Auto)]
     pub(crate) progress: ProgressArg,
@@ -267,6 +276,16 @@ pub(crate) enum VerifyArg {
     Sample,
     /// Everything
     Full,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ForeignArg {
+    /// Leave them behind
+    Skip,
+    /// Copy them
+    Copy,
+    /// Do nothing if there are any
+    Fail,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -1,9 +1,9 @@
 //! From the options that `rechunk` and `plan` share to a job.
 
 use zarrange_plan::{Costs, Limits, StoreProfile};
-use zarrange_rechunk::{Durability, Job, MixRequest, Verify};
+use zarrange_rechunk::{Durability, Foreign, Job, MixRequest, Verify};
 
-use crate::args::{DurabilityArg, JobArgs, Place, ProfileArg, VerifyArg};
+use crate::args::{DurabilityArg, ForeignArg, JobArgs, Place, ProfileArg, VerifyArg};
 use crate::backend::opener;
 use crate::memory;
 
@@ -35,6 +35,12 @@ impl JobArgs {
                 DurabilityArg::Commit => Durability::Commit,
             },
             overwrite: self.overwrite,
+            skip: self.skip.iter().map(|name| name.trim_matches('/').to_owned()).collect(),
+            foreign: match self.foreign {
+                ForeignArg::Skip => Foreign::Skip,
+                ForeignArg::Copy => Foreign::Copy,
+                ForeignArg::Fail => Foreign::Fail,
+            },
             io: opener(self.io)?,
             costs,
             way: self.way,

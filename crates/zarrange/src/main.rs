@@ -8,6 +8,7 @@ mod backend;
 mod commands;
 mod job;
 mod memory;
+mod out;
 mod progress;
 mod table;
 
@@ -16,6 +17,7 @@ use std::process::ExitCode;
 use zarrange_rechunk::{RechunkError, SpecError};
 
 use crate::args::{Command, LightcurveCommand};
+use crate::out::note;
 
 fn main() -> ExitCode {
     let args = args::Args::of_process();
@@ -34,7 +36,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("zarrange: {}", message(&error));
+            note!("{}", message(&error));
             ExitCode::from(if is_usage(&error) { 2 } else { 1 })
         }
     }
@@ -55,10 +57,17 @@ fn message(error: &anyhow::Error) -> String {
             text = format!("{text}: {cause}");
         }
     }
-    text.replace('\n', " ")
+    // Several members that cannot be carried over have a line each.
+    let listed = matches!(error.downcast_ref(), Some(RechunkError::Members(_)));
+    if listed { text } else { text.replace('\n', " ") }
 }
 
 /// Whether the command was used wrongly, rather than failed.
 fn is_usage(error: &anyhow::Error) -> bool {
-    error.is::<SpecError>() || matches!(error.downcast_ref(), Some(RechunkError::Spec(_)))
+    error.is::<SpecError>()
+        || match error.downcast_ref() {
+            Some(RechunkError::Spec(_)) => true,
+            Some(RechunkError::Members(refusals)) => refusals.are_usage(),
+            _ => false,
+        }
 }

@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use crate::CodecError;
 use crate::bytes::{blosclz, too_long};
+use crate::steps::config::Config;
 
 /// Configuration of the `blosc` codec.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
@@ -45,10 +46,44 @@ enum Shuffle {
     Bits = 2,
 }
 
+/// No buffer is larger.
+const MAX_BYTES: usize = blosc_src::BLOSC_MAX_BUFFERSIZE as usize;
+
 /// Bytes of the header: versions, flags, type size, then sizes of the content, a block and the whole.
 const HEADER_BYTES: usize = blosc_src::BLOSC_MIN_HEADER_LENGTH as usize;
 
 impl Blosc {
+    /// The codec of Zarr v3, or that of numcodecs, which numbers the ways to shuffle.
+    pub(crate) fn parse(config: &mut Config<'_>, element_bytes: usize) -> Result<Self, CodecError> {
+        const NAMES: [&str; 6] = ["blosclz", "lz4", "lz4hc", "snappy", "zlib", "zstd"];
+        let cname = match config.choice("cname", &NAMES)? {
+            Some(0) => Compressor::Blosclz,
+            Some(2) => Compressor::Lz4hc,
+            Some(3) => Compressor::Snappy,
+            Some(4) => Compressor::Zlib,
+            Some(5) => Compressor::Zstd,
+            _ => Compressor::Lz4,
+        };
+        let clevel = u8::try_from(config.int("clevel", 0..=9, 5)?).unwrap_or_default();
+        let blocksize = config.size("blocksize", MAX_BYTES)?.unwrap_or(0);
+        let typesize = config.size("typesize", MAX_BYTES)?.filter(|bytes| *bytes > 0);
+        let typesize = typesize.unwrap_or_else(|| element_bytes.max(1));
+        let ways = [Shuffle::None, Shuffle::Bytes, Shuffle::Bits];
+        let shuffle = if config.codec() == "blosc" {
+            config
+                .choice("shuffle", &["noshuffle", "shuffle", "bitshuffle"])?
+                .map_or(Shuffle::None, |k| ways[k])
+        } else {
+            match config.int("shuffle", -1..=2, 1)? {
+                0 => Shuffle::None,
+                2 => Shuffle::Bits,
+                -1 if typesize == 1 => Shuffle::Bits,
+                _ => Shuffle::Bytes,
+            }
+        };
+        Ok(Self { cname, clevel, shuffle, typesize: Some(typesize), blocksize })
+    }
+
     /// Whether speed goes before size.
     pub(crate) const fn is_fast(&self) -> bool {
         matches!(self.cname, Compressor::Blosclz | Compressor::Lz4 | Compressor::Snappy) || self.clevel == 0
@@ -172,7 +207,7 @@ pub(crate) fn encode(config: &Blosc, src: &[u8], dst: &mut [u8]) -> Result<usize
         bytes: src.len() as u64,
         detail: detail.to_owned(),
     };
-    if src.len() > blosc_src::BLOSC_MAX_BUFFERSIZE as usize {
+    if src.len() > MAX_BYTES {
         return Err(failed("blosc holds less than 2 GiB: choose smaller chunks or another codec"));
     }
     // SAFETY: the library reads `src.len()` bytes of `src` and writes at most `dst.len()` bytes of `dst`; the name is a

@@ -19,6 +19,10 @@ fn level<'de, D: serde::Deserializer<'de>>(d: D) -> Result<u32, D::Error> {
 }
 
 impl Gzip {
+    pub(crate) const fn new(level: u32) -> Self {
+        Self { level }
+    }
+
     pub(crate) const fn level(self) -> u32 {
         self.level
     }
@@ -50,7 +54,11 @@ pub(crate) fn decode(src: &[u8], dst: &mut [u8], context: &mut Context) -> Resul
     while read < src.len() {
         // `reset` would forget the gzip framing, which is fixed when the stream is made.
         *stream = Decompress::new_gzip(WINDOW_BITS);
-        stream_member(stream, src, dst, &mut read, &mut written)?;
+        let room = &mut dst[written..];
+        let (member, bytes) = decode_stream("gzip", stream, &src[read..], room)?;
+        (read, written) = (read + member, written + bytes);
+        // Members may be padded with zeros.
+        read += src[read..].iter().take_while(|byte| **byte == 0).count();
     }
     if src.is_empty() {
         return Err(CodecError::corrupt("gzip", "empty"));
@@ -58,32 +66,33 @@ pub(crate) fn decode(src: &[u8], dst: &mut [u8], context: &mut Context) -> Resul
     Ok(written)
 }
 
-fn stream_member(
+/// Decodes the stream at the start of `src` into the start of `dst`; how many bytes were read and written.
+pub(super) fn decode_stream(
+    codec: &'static str,
     stream: &mut Decompress,
     src: &[u8],
     dst: &mut [u8],
-    read: &mut usize,
-    written: &mut usize,
-) -> Result<(), CodecError> {
+) -> Result<(usize, usize), CodecError> {
     let mut overflow = [0u8; 1];
+    let (mut read, mut written) = (0, 0);
     loop {
         let (in0, out0) = (stream.total_in(), stream.total_out());
-        let full = *written == dst.len();
+        let full = written == dst.len();
         // A chunk that is full gets one byte more, to tell its end from an excess.
-        let room = if full { &mut overflow[..] } else { &mut dst[*written..] };
+        let room = if full { &mut overflow[..] } else { &mut dst[written..] };
         let status = stream
-            .decompress(&src[*read..], room, FlushDecompress::Finish)
-            .map_err(|e| CodecError::corrupt("gzip", e.to_string()))?;
-        *read += zarrange_grid::index(stream.total_in() - in0);
+            .decompress(&src[read..], room, FlushDecompress::Finish)
+            .map_err(|e| CodecError::corrupt(codec, e.to_string()))?;
+        read += zarrange_grid::index(stream.total_in() - in0);
         let out = zarrange_grid::index(stream.total_out() - out0);
         if full && out > 0 {
-            return Err(too_long("gzip"));
+            return Err(too_long(codec));
         }
-        *written += out;
+        written += out;
         match status {
-            Status::StreamEnd => return Ok(()),
+            Status::StreamEnd => return Ok((read, written)),
             _ if stream.total_in() == in0 && out == 0 => {
-                return Err(CodecError::corrupt("gzip", "truncated"));
+                return Err(CodecError::corrupt(codec, "truncated"));
             }
             _ => {}
         }
@@ -96,18 +105,7 @@ pub(crate) fn encode(
     dst: &mut [u8],
     context: &mut Context,
 ) -> Result<usize, CodecError> {
-    let failed = |detail: &str| CodecError::Encode {
-        codec: "gzip",
-        bytes: src.len() as u64,
-        detail: detail.to_owned(),
-    };
-    let fresh = || (Compress::new(Compression::new(config.level), false), config.level);
-    let (stream, current) = context.encode.get_or_insert_with(fresh);
-    if *current == config.level {
-        stream.reset();
-    } else {
-        (*stream, *current) = fresh();
-    }
+    let stream = fresh(&mut context.encode, config.level, false);
     let effort = match config.level {
         9.. => 2,
         ..=1 => 4,
@@ -115,16 +113,13 @@ pub(crate) fn encode(
     };
     // RFC 1952: no time, no name, unknown system, so that the same chunk always gives the same bytes.
     dst[..HEADER_BYTES].copy_from_slice(&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, effort, 255]);
-    // Input first, then its end: what a streaming writer does, so that the bytes are those of zarrs.
-    let begun = stream.compress(src, &mut dst[HEADER_BYTES..], FlushCompress::None);
-    begun.map_err(|e| failed(&e.to_string()))?;
-    let rest = &src[zarrange_grid::index(stream.total_in())..];
-    let written = zarrange_grid::index(stream.total_out());
-    let status = stream.compress(rest, &mut dst[HEADER_BYTES + written..], FlushCompress::Finish);
-    let status = status.map_err(|e| failed(&e.to_string()))?;
-    let end = HEADER_BYTES + zarrange_grid::index(stream.total_out());
-    if status != Status::StreamEnd || dst.len() < end + TRAILER_BYTES {
-        return Err(failed("the result is larger than deflate's bound"));
+    let end = HEADER_BYTES + encode_stream("gzip", stream, src, &mut dst[HEADER_BYTES..])?;
+    if dst.len() < end + TRAILER_BYTES {
+        return Err(CodecError::Encode {
+            codec: "gzip",
+            bytes: src.len() as u64,
+            detail: TOO_LARGE.to_owned(),
+        });
     }
     let mut crc = Crc::new();
     crc.update(src);
@@ -132,4 +127,39 @@ pub(crate) fn encode(
     // The size modulo 2^32, as the format wants it.
     dst[end + 4..end + 8].copy_from_slice(&(src.len() as u64).to_le_bytes()[..4]);
     Ok(end + TRAILER_BYTES)
+}
+
+/// A stream that begins anew at `level`: the one that is there, if it has that level.
+pub(super) fn fresh(kept: &mut Option<(Compress, u32)>, level: u32, zlib: bool) -> &mut Compress {
+    let make = || (Compress::new(Compression::new(level), zlib), level);
+    let (stream, current) = kept.get_or_insert_with(make);
+    if *current == level {
+        stream.reset();
+    } else {
+        (*stream, *current) = make();
+    }
+    stream
+}
+
+const TOO_LARGE: &str = "the result is larger than deflate's bound";
+
+/// Encodes all of `src` into the start of `dst`; the number of bytes written.
+pub(super) fn encode_stream(
+    codec: &'static str,
+    stream: &mut Compress,
+    src: &[u8],
+    dst: &mut [u8],
+) -> Result<usize, CodecError> {
+    let failed =
+        |detail: &str| CodecError::Encode { codec, bytes: src.len() as u64, detail: detail.to_owned() };
+    // Input first, then its end: what a streaming writer does, so that the bytes are those of zarrs.
+    let begun = stream.compress(src, dst, FlushCompress::None);
+    begun.map_err(|e| failed(&e.to_string()))?;
+    let rest = &src[zarrange_grid::index(stream.total_in())..];
+    let written = zarrange_grid::index(stream.total_out());
+    let status = stream.compress(rest, &mut dst[written..], FlushCompress::Finish);
+    match status.map_err(|e| failed(&e.to_string()))? {
+        Status::StreamEnd => Ok(zarrange_grid::index(stream.total_out())),
+        _ => Err(failed(TOO_LARGE)),
+    }
 }

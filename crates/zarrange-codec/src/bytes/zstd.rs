@@ -4,6 +4,7 @@ use zstd_safe::{CCtx, CParameter, DCtx};
 
 use crate::CodecError;
 use crate::bytes::too_long;
+use crate::steps::config::Config;
 
 /// Configuration of the `zstd` codec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
@@ -22,6 +23,13 @@ pub(crate) struct Context {
 }
 
 impl Zstd {
+    /// Levels are cut to those of the library, as it does itself.
+    pub(crate) fn parse(config: &mut Config<'_>) -> Result<Self, CodecError> {
+        let level = config.int("level", i32::MIN.into()..=i32::MAX.into(), 0)?;
+        let level = i32::try_from(level).unwrap_or_default();
+        Ok(Self { level, checksum: config.bool("checksum", false)? })
+    }
+
     pub(crate) const fn level(self) -> i32 {
         self.level
     }

@@ -14,7 +14,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags};
 
 use super::direct::Alignment;
 use super::mmap::Mapping;
-use crate::backend::{Access, Change, Entry, Extent, Namespace, Object};
+use crate::backend::{Access, Change, Extent, Namespace, Object, Seen, Visit};
 use crate::{IoError, advice, key};
 
 pub(super) const FILE_MODE: Mode = Mode::from_raw_mode(0o666);
@@ -86,6 +86,34 @@ impl Directory {
         let root = rustix::fs::open(path, flags, Mode::empty())
             .map_err(|e| IoError::os("open directory", path.display().to_string(), e))?;
         Ok(Self { root, path: path.to_owned(), direct })
+    }
+
+    /// What an entry is; a link counts as what it leads to, as when its bytes are read.
+    fn look(&self, entry: &std::fs::DirEntry, sizes: bool) -> Seen {
+        let kind = entry.file_type();
+        if let Ok(kind) = &kind
+            && !kind.is_symlink()
+            && (!sizes || kind.is_dir())
+        {
+            return if kind.is_dir() {
+                Seen::Directory
+            } else if kind.is_file() {
+                Seen::Object(None)
+            } else {
+                Seen::Other
+            };
+        }
+        match std::fs::metadata(entry.path()) {
+            Ok(meta) if meta.is_dir() => Seen::Directory,
+            Ok(meta) if meta.is_file() => Seen::Object(Some(meta.len())),
+            Ok(_) => Seen::Other,
+            Err(source) => {
+                let location = entry.path().display().to_string();
+                let link = kind.is_ok_and(|kind| kind.is_symlink());
+                let operation = if link { "follow the link" } else { "look at" };
+                Seen::Unseen(IoError::Os { operation, location, source })
+            }
+        }
     }
 
     pub(super) fn fd(&self) -> BorrowedFd<'_> {
@@ -324,22 +352,30 @@ impl Namespace for Directory {
         }
     }
 
-    fn list(&self, prefix: &str) -> Result<Vec<Entry>, IoError> {
+    fn list(&self, prefix: &str, sizes: bool, visit: &mut Visit<'_>) -> Result<(), IoError> {
         key::check(prefix)?;
-        let entries = match std::fs::read_dir(self.path.join(prefix)) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        let directory = self.path.join(prefix);
+        let entries = match std::fs::read_dir(&directory) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
             other => other.map_err(|e| self.error("list", prefix, e))?,
         };
-        let mut out = Vec::new();
         for entry in entries {
             let entry = entry.map_err(|e| self.error("list", prefix, e))?;
-            // A symlink counts as what it points to, as when its bytes are read; a dangling one is skipped.
-            let Ok(meta) = std::fs::metadata(entry.path()) else { continue };
-            let Ok(name) = entry.file_name().into_string() else { continue };
-            out.push(Entry { name, bytes: (!meta.is_dir()).then_some(meta.len()) });
+            let name = entry.file_name();
+            let goes_on = match name.to_str() {
+                Some(name) => visit(name, self.look(&entry, sizes)),
+                None => {
+                    let source = io::Error::new(io::ErrorKind::InvalidData, "the name is not UTF-8");
+                    let location = directory.join(&name).display().to_string();
+                    let operation = "look at";
+                    visit(&name.to_string_lossy(), Seen::Unseen(IoError::Os { operation, location, source }))
+                }
+            };
+            if !goes_on {
+                break;
+            }
         }
-        out.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(out)
+        Ok(())
     }
 
     fn change(&self, change: Change<'_>) -> Result<(), IoError> {

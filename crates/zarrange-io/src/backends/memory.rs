@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::backend::{
-    Access, Backend, Change, Entry, Extent, Namespace, Object, ReadRequest, Source, WriteRequest,
+    Access, Backend, Change, Extent, Namespace, Object, ReadRequest, Seen, Source, Visit, WriteRequest,
 };
 use crate::{IoError, key};
 
@@ -130,20 +130,25 @@ impl Namespace for Memory {
         }
     }
 
-    fn list(&self, prefix: &str) -> Result<Vec<Entry>, IoError> {
+    fn list(&self, prefix: &str, _sizes: bool, visit: &mut Visit<'_>) -> Result<(), IoError> {
         key::check(prefix)?;
-        let objects = lock(&self.objects);
-        let mut entries: BTreeMap<String, Entry> = BTreeMap::new();
-        for (key, object) in objects.iter() {
+        let mut entries: BTreeMap<String, Option<u64>> = BTreeMap::new();
+        for (key, object) in lock(&self.objects).iter() {
             let rest = if prefix.is_empty() { Some(&key[..]) } else { strip_dir(key, prefix) };
             let Some(rest) = rest else { continue };
             let (name, bytes) = match rest.split_once('/') {
                 Some((dir, _)) => (dir, None),
                 None => (rest, Some(object.bytes())),
             };
-            entries.insert(name.to_owned(), Entry { name: name.to_owned(), bytes });
+            entries.insert(name.to_owned(), bytes);
         }
-        Ok(entries.into_values().collect())
+        // The lock is free again: who visits may list as well.
+        for (name, bytes) in entries {
+            if !visit(&name, bytes.map_or(Seen::Directory, |bytes| Seen::Object(Some(bytes)))) {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn change(&self, change: Change<'_>) -> Result<(), IoError> {

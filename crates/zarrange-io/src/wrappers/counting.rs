@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::backend::{Access, Backend, Change, Entry, Namespace, Object, ReadRequest, Source, WriteRequest};
+use crate::backend::{Access, Backend, Change, Namespace, Object, ReadRequest, Source, Visit, WriteRequest};
 use crate::{IoError, Store};
 
 /// What passed so far.
@@ -115,10 +115,10 @@ impl Namespace for Counting {
         self.names.open(key, access)
     }
 
-    fn list(&self, prefix: &str) -> Result<Vec<Entry>, IoError> {
+    fn list(&self, prefix: &str, sizes: bool, visit: &mut Visit<'_>) -> Result<(), IoError> {
         add(&self.counters.lists, 1);
         add(&self.counters.hops, 1);
-        self.names.list(prefix)
+        self.names.list(prefix, sizes, visit)
     }
 
     fn change(&self, change: Change<'_>) -> Result<(), IoError> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::backend::{Access, Backend, Change, Entry, Namespace, Object, ReadRequest, WriteRequest};
+use crate::backend::{Access, Backend, Change, Namespace, Object, ReadRequest, Visit, WriteRequest};
 use crate::{IoError, Store};
 
 /// What happens to the call.
@@ -115,9 +115,9 @@ impl Namespace for Faulty {
         self.names.open(key, access)
     }
 
-    fn list(&self, prefix: &str) -> Result<Vec<Entry>, IoError> {
+    fn list(&self, prefix: &str, sizes: bool, visit: &mut Visit<'_>) -> Result<(), IoError> {
         self.faults.fail("list", prefix)?;
-        self.names.list(prefix)
+        self.names.list(prefix, sizes, visit)
     }
 
     fn change(&self, change: Change<'_>) -> Result<(), IoError> {

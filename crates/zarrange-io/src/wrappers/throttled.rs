@@ -8,7 +8,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::backend::{Access, Backend, Change, Entry, Namespace, Object, ReadRequest, WriteRequest};
+use crate::backend::{Access, Backend, Change, Namespace, Object, ReadRequest, Visit, WriteRequest};
 use crate::{IoError, Store};
 
 /// What a backend is as slow as.
@@ -137,8 +137,8 @@ impl Namespace for Throttled {
         self.answer(|| self.names.open(key, access))
     }
 
-    fn list(&self, prefix: &str) -> Result<Vec<Entry>, IoError> {
-        self.answer(|| self.names.list(prefix))
+    fn list(&self, prefix: &str, sizes: bool, visit: &mut Visit<'_>) -> Result<(), IoError> {
+        self.answer(|| self.names.list(prefix, sizes, visit))
     }
 
     fn change(&self, change: Change<'_>) -> Result<(), IoError> {

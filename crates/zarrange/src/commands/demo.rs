@@ -11,11 +11,13 @@ use zarrange_io::{Location, Opener};
 use zarrange_lightcurve::{Survey, write_survey};
 use zarrange_plan::{Costs, bytes_text};
 use zarrange_rechunk::{
-    ChunkSpec, Codecs, Durability, Job, KeySeparator, Named, Progress, Verify, prepare, run as run_job,
+    ChunkSpec, Codecs, Durability, Foreign, Job, KeySeparator, Named, Progress, Verify, prepare,
+    run as run_job,
 };
 
 use crate::args::{DemoArgs, ProgressArg};
 use crate::backend::opener;
+use crate::out::say;
 use crate::progress::Bar;
 use crate::{memory, table};
 
@@ -34,7 +36,7 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     let (objects, epochs) = (survey.objects, survey.epochs);
     let io = opener(args.io)?;
     let place = |name: &str| Location::Path(args.dir.join(name));
-    println!(
+    say!(
         "Photometry of {} objects at {} epochs, magnitude and error: {} of float32.\n",
         table::count(objects),
         table::count(epochs),
@@ -55,7 +57,7 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
         rechunk(&source, &sharded, &by_object, Some(&shard), &io)
     })?;
 
-    println!("\nWhat it costs to read (measured on the stored arrays):\n");
+    say!("\nWhat it costs to read (measured on the stored arrays):\n");
     let mut out = table::new(&[
         "layout",
         "files",
@@ -72,9 +74,9 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     {
         out.add_row(costs(name, location, &survey, &io)?);
     }
-    println!("{out}");
+    say!("{out}");
     let useful = objects * VALUES * 4;
-    println!(
+    say!(
         "\nUseful are {} of an epoch and {} of an object, before compression.\nThe arrays are in {}; look at one with: \
          zarrange info {}",
         bytes_text(useful),
@@ -89,7 +91,7 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
 fn step(what: &str, work: impl FnOnce() -> anyhow::Result<String>) -> anyhow::Result<()> {
     let begin = Instant::now();
     let done = work()?;
-    println!("{what}: {done}, {:.2} s", begin.elapsed().as_secs_f64());
+    say!("{what}: {done}, {:.2} s", begin.elapsed().as_secs_f64());
     Ok(())
 }
 
@@ -128,6 +130,8 @@ fn rechunk(
         verify: Verify::Full,
         durability: Durability::None,
         overwrite: true,
+        skip: Vec::new(),
+        foreign: Foreign::Skip,
         io: io.clone(),
         costs: Costs::default(),
         way: None,

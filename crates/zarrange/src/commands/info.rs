@@ -3,11 +3,13 @@
 use std::process::ExitCode;
 
 use serde::Serialize;
-use zarrange_array::{Array, ArrayError, Contents, Node, open, walk};
+use serde_json::json;
+use zarrange_array::{Array, ArrayError, Contents, Json, Node, Stored, Survey, Without, survey};
 use zarrange_plan::bytes_text;
 
 use crate::args::InfoArgs;
 use crate::backend::opener;
+use crate::out::say;
 use crate::table;
 
 /// What `--json` prints for an array or group.
@@ -24,7 +26,7 @@ struct NodeInfo {
 struct ArrayInfo {
     shape: Vec<u64>,
     data_type: String,
-    fill_value: serde_json::Value,
+    fill_value: Json,
     dimension_names: Option<Vec<Option<String>>>,
     /// Chunk shape; that of inner chunks, where there are shards.
     chunks: Vec<u64>,
@@ -40,34 +42,43 @@ struct ArrayInfo {
 
 pub(crate) fn run(args: &InfoArgs) -> anyhow::Result<ExitCode> {
     let store = opener(args.io)?.open(&args.location)?;
-    let root = open(&store)?;
+    let Survey { nodes: found, failed, beside } = survey(&store, Without::NOTHING)?;
     let mut nodes = Vec::new();
-    walk(root, "", &mut |path: &str, node| -> Result<(), ArrayError> {
+    for (path, node) in found {
         let (node_type, zarr_format, array) = match &node {
             Node::Group(group) => ("group", group.zarr_format(), None),
             Node::Array(array) => ("array", array.zarr_format(), Some(array_info(array)?)),
         };
-        nodes.push(NodeInfo { path: path.to_owned(), node_type, zarr_format, array });
-        Ok(())
-    })?;
+        nodes.push(NodeInfo { path, node_type, zarr_format, array });
+    }
+    let failed: Vec<_> = failed.into_iter().map(|(path, error)| (path, error.to_string())).collect();
     if args.json {
-        println!(
-            "{}",
-            serde_json::to_string(&serde_json::json!({ "nodes": nodes, "backend": store.backend() }))?
-        );
+        let failed: Vec<_> =
+            failed.iter().map(|(path, error)| json!({"path": path, "error": error})).collect();
+        let beside = json!({"files": beside.count, "examples": beside.examples});
+        let backend = store.backend();
+        say!("{}", json!({"nodes": nodes, "unreadable": failed, "not_zarr": beside, "backend": backend}));
     } else {
         print(&nodes);
+        for (path, error) in &failed {
+            say!("unreadable: {path}: {error}");
+        }
+        if beside.count > 0 {
+            let more = if beside.count > beside.examples.len() as u64 { ", ..." } else { "" };
+            say!("not Zarr: {} files, e.g. {}{more}", beside.count, beside.examples.join(", "));
+        }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn array_info(array: &Array) -> Result<ArrayInfo, ArrayError> {
     let (mut stored, mut stored_bytes) = (0, 0);
-    array.store().walk("", &mut |key, bytes| {
-        if !matches!(key, "zarr.json" | ".zarray" | ".zattrs") {
+    array.scan(true, &mut |found| {
+        if let Stored::Chunk(_, bytes) = found {
             stored += 1;
             stored_bytes += bytes;
         }
+        true
     })?;
     let objects = array.objects().count();
     let document = array.document();
@@ -77,10 +88,14 @@ fn array_info(array: &Array) -> Result<ArrayInfo, ArrayError> {
             let codecs = layout.codecs.iter().map(|c| c.name().to_owned()).collect();
             (layout.chunk.clone(), layout.shard.clone(), codecs, None)
         }
-        Contents::Variable(reason) | Contents::Unknown(reason) => {
+        Contents::Variable(elements) => {
+            let layout = &elements.layout;
+            let codecs = layout.codecs.iter().map(|c| c.name().to_owned()).collect();
+            (layout.chunk.clone(), layout.shard.clone(), codecs, None)
+        }
+        Contents::Unknown(reason) => {
             let names = document.get("codecs").as_array().into_iter().flatten();
-            let name = |c: &serde_json::Value| c.as_str().or(c.get("name")?.as_str()).map(str::to_owned);
-            let codecs = names.filter_map(name).collect();
+            let codecs = names.filter_map(|c| c.get("name")?.as_str().map(str::to_owned)).collect();
             (array.objects().chunk_shape().to_vec(), None, codecs, Some(reason.clone()))
         }
     };
@@ -125,7 +140,7 @@ fn print(nodes: &[NodeInfo]) {
             bytes_text(array.stored_bytes),
         ]);
     }
-    println!("{out}");
+    say!("{out}");
 }
 
 /// `object=100 epoch=5`, or plain numbers where dimensions have no names.

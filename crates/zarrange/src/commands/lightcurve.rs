@@ -10,6 +10,7 @@ use zarrange_rechunk::{Codecs, SpecError};
 
 use crate::args::IngestArgs;
 use crate::backend::opener;
+use crate::out::say;
 use crate::{memory, table};
 
 /// The arrays that a SPEC can be given for.
@@ -27,7 +28,7 @@ pub(crate) fn ingest(args: &IngestArgs) -> anyhow::Result<ExitCode> {
     };
     let Ingested { objects, sequence, measurements } = ingest_curves(&curves, &args.out, &options)?;
     if args.json {
-        println!(
+        say!(
             "{}",
             json!({
                 "objects": objects, "sequence": sequence, "measurements": measurements, "bands": curves.bands,
@@ -35,7 +36,7 @@ pub(crate) fn ingest(args: &IngestArgs) -> anyhow::Result<ExitCode> {
             })
         );
     } else {
-        println!(
+        say!(
             "{}: {} measurements of {} objects in bands {}, at most {} for one object",
             args.out,
             table::count(measurements),

@@ -8,6 +8,7 @@ use zarrange_io::{Location, Opener};
 use zarrange_rechunk::prepare;
 
 use crate::args::PlanArgs;
+use crate::out::{self, note, say};
 
 pub(crate) fn run(args: PlanArgs) -> anyhow::Result<ExitCode> {
     let PlanArgs { out, overwrite_plan, job } = args;
@@ -21,11 +22,14 @@ pub(crate) fn run(args: PlanArgs) -> anyhow::Result<ExitCode> {
     }
     let io = job.io.clone();
     let prepared = prepare(job)?;
+    for note in prepared.notes() {
+        note!("{note}");
+    }
     let file = prepared.to_plan_file()?;
     let json = file.to_json();
-    eprintln!("{prepared}\n\nfingerprint {}", file.fingerprint());
+    out::to_stderr(format_args!("{prepared}\n\nfingerprint {}", file.fingerprint()));
     if to_stdout {
-        print!("{json}");
+        say!("{}", json.trim_end());
     } else {
         write(&out, &json, &io).with_context(|| out.display().to_string())?;
     }

@@ -6,6 +6,7 @@ use zarrange_plan::{bytes_text, seconds_text};
 use zarrange_rechunk::{Cost, Report, prepare, run as run_job};
 
 use crate::args::RechunkArgs;
+use crate::out::{note, say};
 use crate::progress::Bar;
 use crate::{memory, table};
 
@@ -13,11 +14,14 @@ pub(crate) fn run(args: RechunkArgs) -> anyhow::Result<ExitCode> {
     let job = args.job.into_job()?;
     let target = job.target.to_string();
     let prepared = prepare(job)?;
+    for note in prepared.notes() {
+        note!("{note}");
+    }
     if args.dry_run {
         if args.json {
-            println!("{}", serde_json::to_string(&prepared.predicted())?);
+            say!("{}", serde_json::to_string(&prepared.predicted())?);
         } else {
-            println!("{prepared}");
+            say!("{prepared}");
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -26,9 +30,9 @@ pub(crate) fn run(args: RechunkArgs) -> anyhow::Result<ExitCode> {
     if args.json {
         let mut json = serde_json::to_value(&report)?;
         json["peak_resident_bytes"] = memory::peak_resident_bytes().into();
-        println!("{json}");
+        say!("{json}");
     } else {
-        println!("{}", summary(&target, &planned, &report));
+        say!("{}", summary(&target, &planned, &report));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -3,10 +3,12 @@
 use std::process::ExitCode;
 
 use serde_json::json;
+use zarrange_rechunk::Comparison;
 
 use crate::args::VerifyArgs;
 use crate::backend::opener;
 use crate::memory;
+use crate::out::{note, say};
 use crate::progress::Bar;
 
 pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
@@ -14,16 +16,29 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     let threads = args.threads.unwrap_or_else(memory::threads);
     let bar = Bar::new(args.progress);
     let io = opener(args.io)?;
-    let difference = zarrange_rechunk::verify((&args.a, &args.b), &io, max_mem, threads, &bar)?;
+    let places = (&args.a, &args.b);
+    let Comparison { difference, not_compared } =
+        zarrange_rechunk::verify(places, &io, (max_mem, threads), args.nan_payloads, &bar)?;
     drop(bar);
+    for line in &not_compared {
+        note!("{line}");
+    }
     if args.json {
         let text = difference.as_ref().map(ToString::to_string);
         let backend = io.open(&args.a)?.backend();
-        println!("{}", json!({"equal": difference.is_none(), "difference": text, "backend": backend}));
+        say!(
+            "{}",
+            json!({
+                "equal": difference.is_none(),
+                "difference": text,
+                "not_compared": not_compared,
+                "backend": backend,
+            })
+        );
     } else if let Some(difference) = &difference {
-        println!("different: {difference}");
+        say!("different: {difference}");
     } else {
-        println!("equal: {} and {}", args.a, args.b);
+        say!("equal: {} and {}", args.a, args.b);
     }
     Ok(if difference.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

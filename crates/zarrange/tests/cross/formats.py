@@ -245,7 +245,7 @@ FILTERS = [
         None,
         "iuf",
         values="small",
-        # zarr-python 3.1 writes it in one order of bytes and reads it in the other.
+        # As a codec of v3 it is one that zarr-python itself misreads: the order of bytes is the array's there.
         v3=False,
     ),
     Codec("shuffle", (SHUFFLE,), ZLIB, FIXED),

@@ -1,0 +1,153 @@
+//! What is stored at the place of an array: its chunks, and whatever else lies there.
+
+use zarrange_grid::Dims;
+use zarrange_io::{IoError, Seen, Store};
+
+use crate::ArrayError;
+use crate::array::Array;
+use crate::keys::{KeyEncoding, Separator};
+
+/// The documents of either version.
+pub(crate) const DOCUMENTS: [&str; 5] = ["zarr.json", ".zarray", ".zgroup", ".zattrs", ".zmetadata"];
+
+/// Something at the place of an array, apart from documents.
+#[derive(Debug)]
+pub enum Stored<'a> {
+    /// A chunk (or shard) of the grid, by its index, with its bytes where they were asked for.
+    Chunk(&'a [u64], u64),
+    /// A file that no key of the grid names, by its key.
+    Beside(&'a str),
+    /// A directory that no key of the grid leads through; what is in it is not listed.
+    Directory(&'a str),
+}
+
+impl Array {
+    /// Calls `visit` with everything that is stored at the array's place, as long as it returns true. Names are not kept: an array
+    /// may have millions.
+    ///
+    /// # Errors
+    /// If a directory cannot be listed, or what may be a chunk cannot be looked at: it is not a missing one.
+    pub fn scan(&self, sizes: bool, visit: &mut dyn FnMut(Stored<'_>) -> bool) -> Result<(), ArrayError> {
+        let index = Dims::from_elem(0, self.shape().len());
+        let mut scan = Scan { array: self, store: self.store().clone(), sizes, visit, index, done: false };
+        scan.directory("", None)
+    }
+}
+
+struct Scan<'a> {
+    array: &'a Array,
+    store: Store,
+    sizes: bool,
+    visit: &'a mut dyn FnMut(Stored<'_>) -> bool,
+    /// Of the chunk whose key is being followed.
+    index: Dims,
+    done: bool,
+}
+
+/// What a name in a directory of an array may be.
+enum Name {
+    /// The key of a chunk, whose index is known.
+    Chunk,
+    /// A directory that keys lead through, which has this level.
+    Level(usize),
+    /// Neither.
+    Beside,
+}
+
+impl Scan<'_> {
+    /// Visits the directory at `key`: the array's own, or one of `level` numbers.
+    fn directory(&mut self, key: &str, level: Option<usize>) -> Result<(), ArrayError> {
+        let (store, mut failed) = (self.store.clone(), None);
+        let mut below = String::with_capacity(key.len() + 24);
+        store.visit(key, self.sizes, &mut |name, seen| {
+            below.clear();
+            below.push_str(key);
+            if !key.is_empty() {
+                below.push('/');
+            }
+            below.push_str(name);
+            failed = self.entry(&below, name, seen, level).err();
+            failed.is_none() && !self.done
+        })?;
+        failed.map_or(Ok(()), Err)
+    }
+
+    fn entry(&mut self, key: &str, name: &str, seen: Seen, level: Option<usize>) -> Result<(), ArrayError> {
+        if level.is_none() && DOCUMENTS.contains(&name) {
+            return Ok(());
+        }
+        let named = match level {
+            None => self.first(name),
+            Some(level) => self.number(name, level),
+        };
+        match (named, seen) {
+            (Name::Chunk, Seen::Object(bytes)) => {
+                self.done |= !(self.visit)(Stored::Chunk(&self.index, bytes.unwrap_or(0)));
+            }
+            (Name::Level(level), Seen::Directory) => return self.directory(key, Some(level)),
+            (Name::Chunk | Name::Level(_), Seen::Unseen(source)) => return Err(self.unseen(key, source)),
+            (_, Seen::Directory) => self.tell(Stored::Directory(key)),
+            _ => self.tell(Stored::Beside(key)),
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self, stored: Stored<'_>) {
+        self.done |= !(self.visit)(stored);
+    }
+
+    fn unseen(&self, key: &str, source: IoError) -> ArrayError {
+        ArrayError::ChunkIo { array: self.array.location().to_owned(), key: key.to_owned(), source }
+    }
+
+    /// A name in the array's own directory.
+    fn first(&mut self, name: &str) -> Name {
+        let (rest, separator) = match self.array.keys() {
+            KeyEncoding::Default(separator) => match name.strip_prefix('c') {
+                Some(rest) => (rest, separator),
+                None => return Name::Beside,
+            },
+            KeyEncoding::V2(separator) => (name, separator),
+        };
+        let default = matches!(self.array.keys(), KeyEncoding::Default(_));
+        match (self.index.len(), separator) {
+            (0, _) if rest == if default { "" } else { "0" } => Name::Chunk,
+            (0, _) => Name::Beside,
+            (_, Separator::Slash) if default => {
+                if rest.is_empty() {
+                    Name::Level(0)
+                } else {
+                    Name::Beside
+                }
+            }
+            (_, Separator::Slash) => self.number(name, 0),
+            (_, Separator::Dot) => {
+                let numbers = if default { rest.strip_prefix('.') } else { Some(rest) };
+                if numbers.is_some_and(|numbers| self.numbers(numbers)) { Name::Chunk } else { Name::Beside }
+            }
+        }
+    }
+
+    /// A name that is one number: that of dimension `level`.
+    fn number(&mut self, name: &str, level: usize) -> Name {
+        if !self.set(level, name) {
+            return Name::Beside;
+        }
+        if level + 1 == self.index.len() { Name::Chunk } else { Name::Level(level + 1) }
+    }
+
+    /// All numbers of an index, with points between them.
+    fn numbers(&mut self, text: &str) -> bool {
+        let mut parts = text.split('.');
+        (0..self.index.len()).all(|d| parts.next().is_some_and(|part| self.set(d, part)))
+            && parts.next().is_none()
+    }
+
+    /// Notes a number of the index, written as keys write it and within the grid.
+    fn set(&mut self, dimension: usize, text: &str) -> bool {
+        let digits = text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+        let number = text.parse().ok().filter(|n| digits && *n < self.array.objects().counts()[dimension]);
+        self.index[dimension] = number.unwrap_or(0);
+        number.is_some()
+    }
+}

@@ -1,0 +1,282 @@
+//! Arrays of text and bytes: chunks whose elements have no fixed size.
+
+use zarrange_codec::{CodecError, Scratch, ShardIndex, ShardLayout, Variable, VariableChain, VariableCodec};
+use zarrange_grid::{ChunkGrid, Dims, Region, index};
+use zarrange_io::{Access, IoError, Object};
+
+use crate::ArrayError;
+use crate::array::{Array, Contents};
+use crate::document::Layout;
+
+/// How elements without a fixed size are stored.
+#[derive(Debug)]
+pub struct VariableElements {
+    /// The fill value.
+    pub fill: Vec<u8>,
+    /// The compiled codecs.
+    pub codec: VariableCodec,
+    /// What is encoded at once: chunks, or inner chunks of shards, over the whole array.
+    pub units: ChunkGrid,
+    /// The chunk layout, as it would be written.
+    pub layout: Layout,
+    /// The stored chunks are not encoded by the codecs of `layout`.
+    pub foreign_encoding: bool,
+}
+
+impl VariableElements {
+    /// The chain of a chunk or inner chunk.
+    pub const fn chain(&self) -> &VariableChain {
+        self.codec.unit()
+    }
+}
+
+impl Array {
+    /// The elements, if they have no fixed size.
+    pub fn variable(&self) -> Option<&VariableElements> {
+        if let Contents::Variable(elements) = self.contents() { Some(elements) } else { None }
+    }
+
+    /// Number of inner chunk `unit` within its shard, and the shard; the chunk itself where there are no shards.
+    fn place_of(&self, unit: &Dims, units: &ChunkGrid) -> (Dims, u64) {
+        let (inner, outer) = (units.chunk_shape(), self.objects().chunk_shape());
+        let per: Dims = outer.iter().zip(inner).map(|(outer, inner)| outer / inner).collect();
+        let object: Dims = unit.iter().zip(&per).map(|(k, per)| k / per).collect();
+        let number = unit.iter().zip(&per).fold(0, |number, (k, per)| number * per + k % per);
+        (object, number)
+    }
+}
+
+/// Reads chunks of text or bytes, one at a time; the shard read last stays open.
+#[derive(Debug)]
+pub struct VariableReader<'a> {
+    array: &'a Array,
+    elements: &'a VariableElements,
+    scratch: Scratch,
+    encoded: Vec<u8>,
+    shard: Option<(Dims, Option<(Object, ShardIndex)>)>,
+}
+
+impl<'a> VariableReader<'a> {
+    /// A reader of `array`, whose elements are `elements`.
+    pub fn new(array: &'a Array, elements: &'a VariableElements) -> Self {
+        Self { array, elements, scratch: Scratch::default(), encoded: Vec::new(), shard: None }
+    }
+
+    /// Reads chunk `unit` (an inner chunk, where there are shards) to `chunk`, within `bytes_max` of memory for it and as much again
+    /// for its stored bytes; whether it is stored. The most bytes are read that can belong to a chunk of that size.
+    ///
+    /// # Errors
+    /// [`ArrayError::Chunk`] if it is damaged or needs more memory, [`ArrayError::ChunkIo`] if it cannot be read.
+    pub fn read(&mut self, unit: &Dims, bytes_max: usize, chunk: &mut Variable) -> Result<bool, ArrayError> {
+        let chain = self.elements.chain();
+        let room = chain.encoded_bytes_max(bytes_max);
+        let key = match &self.elements.codec {
+            VariableCodec::Chunks(_) => {
+                let key = self.array.key(unit);
+                if !self.fetch_object(&key, room)? {
+                    return Ok(false);
+                }
+                key
+            }
+            VariableCodec::Shards { layout, .. } => {
+                let (shard, number) = self.array.place_of(unit, &self.elements.units);
+                let key = format!("{} inner chunk {number}", self.array.key(&shard));
+                if !self.fetch_inner((&shard, number), layout, (&key, room))? {
+                    return Ok(false);
+                }
+                key
+            }
+        };
+        let decoded = chain.decode(&self.encoded, bytes_max, chunk, &mut self.scratch);
+        decoded.map_err(|source| self.wrong(&key, source)).map(|()| true)
+    }
+
+    fn fetch_object(&mut self, key: &str, room: usize) -> Result<bool, ArrayError> {
+        let failed = |source| self.failed(key, source);
+        let Some(object) = self.array.store().open(key, Access::Read).map_err(failed)? else {
+            return Ok(false);
+        };
+        let bytes = size(&object, key).map_err(failed)?;
+        self.encoded = self.room_for(bytes, (key, room))?;
+        let read = self.array.store().read_at(&object, key, 0, &mut self.encoded);
+        read.map_err(|source| self.failed(key, source)).map(|()| true)
+    }
+
+    fn fetch_inner(
+        &mut self,
+        (shard, number): (&Dims, u64),
+        layout: &ShardLayout,
+        (name, room): (&str, usize),
+    ) -> Result<bool, ArrayError> {
+        let key = self.array.key(shard);
+        if self.shard.as_ref().is_none_or(|(open, _)| open != shard) {
+            self.shard = Some((shard.clone(), self.open_shard(&key, layout)?));
+        }
+        let place = match &self.shard {
+            Some((_, Some((_, entries)))) => entries.get(index(number)),
+            _ => None,
+        };
+        let Some((offset, bytes)) = place else { return Ok(false) };
+        let mut encoded = self.room_for(bytes, (name, room))?;
+        let Some((_, Some((object, _)))) = &self.shard else { return Ok(false) };
+        let read = self.array.store().read_at(object, &key, offset, &mut encoded);
+        read.map_err(|source| self.failed(name, source))?;
+        self.encoded = encoded;
+        Ok(true)
+    }
+
+    fn open_shard(
+        &self,
+        key: &str,
+        layout: &ShardLayout,
+    ) -> Result<Option<(Object, ShardIndex)>, ArrayError> {
+        let failed = |source| self.failed(key, source);
+        let store = self.array.store();
+        let Some(object) = store.open(key, Access::Read).map_err(failed)? else { return Ok(None) };
+        let bytes = size(&object, key).map_err(failed)?;
+        let damaged = |source| self.wrong(key, source);
+        let mut encoded = vec![0; layout.index_bytes()];
+        let offset = layout.index_offset(bytes).map_err(damaged)?;
+        store.read_at(&object, key, offset, &mut encoded).map_err(failed)?;
+        Ok(Some((object, layout.decode_index(&encoded, bytes).map_err(damaged)?)))
+    }
+
+    /// A buffer for stored bytes, which keeps the memory of the last.
+    fn room_for(&mut self, bytes: u64, (key, room): (&str, usize)) -> Result<Vec<u8>, ArrayError> {
+        let fits = usize::try_from(bytes).ok().filter(|bytes| *bytes <= room);
+        let source = CodecError::Memory { bytes, bytes_max: room as u64 };
+        let bytes = fits.ok_or_else(|| self.wrong(key, source))?;
+        let mut encoded = std::mem::take(&mut self.encoded);
+        encoded.resize(bytes, 0);
+        Ok(encoded)
+    }
+
+    fn wrong(&self, key: &str, source: CodecError) -> ArrayError {
+        ArrayError::Chunk { array: self.array.location().to_owned(), key: key.to_owned(), source }
+    }
+
+    fn failed(&self, key: &str, source: IoError) -> ArrayError {
+        ArrayError::ChunkIo { array: self.array.location().to_owned(), key: key.to_owned(), source }
+    }
+}
+
+fn size(object: &Object, key: &str) -> Result<u64, IoError> {
+    let failed = |source| IoError::Os { operation: "read size", location: key.to_owned(), source };
+    object.bytes().map_err(failed)
+}
+
+/// Writes one stored object (a chunk, or a shard of inner chunks) of text or bytes.
+#[derive(Debug)]
+pub struct VariableWriter<'a> {
+    array: &'a Array,
+    elements: &'a VariableElements,
+    scratch: Scratch,
+    encoded: Vec<u8>,
+    /// The shard that is being written: its object, index and end.
+    shard: Option<(Object, ShardIndex, u64)>,
+}
+
+impl<'a> VariableWriter<'a> {
+    /// A writer of `array`, whose elements are `elements`.
+    pub fn new(array: &'a Array, elements: &'a VariableElements) -> Self {
+        Self { array, elements, scratch: Scratch::default(), encoded: Vec::new(), shard: None }
+    }
+
+    /// Writes chunk `unit`, unless it is nothing but the fill value; the bytes written. Inner chunks of a shard come one after the
+    /// other, in C order, before [`Self::finish`].
+    ///
+    /// # Errors
+    /// If it cannot be encoded or written.
+    pub fn write(&mut self, unit: &Dims, chunk: &Variable) -> Result<u64, ArrayError> {
+        if chunk.iter().all(|element| element == self.elements.fill) {
+            return Ok(0);
+        }
+        let (object, number) = self.array.place_of(unit, &self.elements.units);
+        let key = self.array.key(&object);
+        let (array, store) = (self.array.location().to_owned(), self.array.store());
+        let encoded = self.elements.chain().encode(chunk, &mut self.encoded, &mut self.scratch);
+        encoded.map_err(|source| ArrayError::Chunk { array: array.clone(), key: key.clone(), source })?;
+        let bytes = self.encoded.len() as u64;
+        let failed = |source| ArrayError::ChunkIo { array: array.clone(), key: key.clone(), source };
+        let VariableCodec::Shards { layout, .. } = &self.elements.codec else {
+            store.write_whole(&key, &self.encoded, &mut String::new()).map_err(failed)?;
+            return Ok(bytes);
+        };
+        let (file, entries, end) = match &mut self.shard {
+            Some(shard) => shard,
+            none => {
+                let missing = || IoError::NotFound { location: key.clone() };
+                let file = store.open(&key, Access::Create).and_then(|file| file.ok_or_else(missing));
+                let entries = ShardIndex::empty(index(layout.grid().count()));
+                none.insert((file.map_err(&failed)?, entries, layout.data_offset()))
+            }
+        };
+        store.write_at(file, &key, *end, &self.encoded).map_err(failed)?;
+        entries.set(index(number), *end, bytes);
+        *end += bytes;
+        Ok(bytes)
+    }
+
+    /// Completes the stored object `object`: a shard gets its index. The bytes written.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn finish(&mut self, object: &Dims) -> Result<u64, ArrayError> {
+        let (Some((file, entries, end)), VariableCodec::Shards { layout, .. }) =
+            (self.shard.take(), &self.elements.codec)
+        else {
+            return Ok(0);
+        };
+        let key = self.array.key(object);
+        self.encoded.clear();
+        self.encoded.resize(layout.index_bytes(), 0);
+        layout.encode_index(&entries, &mut self.encoded);
+        let offset = if layout.data_offset() == 0 { end } else { 0 };
+        let written = self.array.store().write_at(&file, &key, offset, &self.encoded);
+        written.map_err(|source| {
+            let array = self.array.location().to_owned();
+            ArrayError::ChunkIo { array, key, source }
+        })?;
+        Ok(self.encoded.len() as u64)
+    }
+}
+
+/// The elements of `cell` in C order, put together from the chunks of `grid` that `chunks` holds, by their index; what lies beyond
+/// the array or in a chunk that is not there is `fill`.
+///
+/// # Panics
+/// If a chunk that overlaps `cell` is not in `chunks`.
+pub fn put_together<'c>(
+    cell: &Region,
+    grid: &ChunkGrid,
+    chunk: impl Fn(&Dims) -> Option<&'c Variable>,
+    fill: &[u8],
+    out: &mut Variable,
+) {
+    out.clear();
+    let rank = cell.shape().len();
+    let (extent, length) = (grid.array_shape(), grid.chunk_shape());
+    let mut at: Dims = cell.start().into();
+    let mut run: Option<(Dims, Option<&Variable>)> = None;
+    for _ in 0..cell.elements() {
+        let inside = at.iter().zip(extent).all(|(at, n)| at < n);
+        if inside {
+            let unit: Dims = at.iter().zip(length).map(|(at, length)| at / length).collect();
+            if run.as_ref().is_none_or(|(of, _)| *of != unit) {
+                run = Some((unit.clone(), chunk(&unit)));
+            }
+            let offset = at.iter().zip(length).fold(0, |k, (at, length)| k * length + at % length);
+            let stored = run.as_ref().and_then(|(_, chunk)| *chunk);
+            out.push(stored.map_or(fill, |chunk| chunk.get(index(offset))));
+        } else {
+            out.push(fill);
+        }
+        for d in (0..rank).rev() {
+            at[d] += 1;
+            if at[d] < cell.end(d) {
+                break;
+            }
+            at[d] = cell.start()[d];
+        }
+    }
+}

@@ -1,0 +1,335 @@
+//! From a codec list to steps.
+
+use serde_json::Value;
+use zarrs::metadata::v3::MetadataV3;
+
+use crate::bytes::Compressor;
+use crate::numpy::Order;
+use crate::steps::bits::fraction_bits;
+use crate::steps::config::Config;
+use crate::steps::records::{Labels, SwapFields};
+use crate::steps::step::{Size, Step, Transpose};
+use crate::steps::sums::Sum;
+use crate::steps::typed::Typed;
+use crate::steps::{Stage, Steps};
+use crate::{CodecError, ElementType, Kind, NumpyType, SWAP_FIELDS};
+
+/// Codecs from arrays to arrays, by the names that numcodecs has for them.
+const FILTERS: [&str; 7] =
+    ["transpose", "delta", "fixedscaleoffset", "quantize", "bitround", "packbits", "astype"];
+
+/// Codecs from bytes to bytes.
+const PACKERS: [&str; 14] = [
+    "zstd",
+    "blosc",
+    "gzip",
+    "zlib",
+    "bz2",
+    "lz4",
+    "lzma",
+    "shuffle",
+    "crc32",
+    "crc32c",
+    "adler32",
+    "fletcher32",
+    "jenkins_lookup3",
+    "base64",
+];
+
+/// Those that Zarr v3 knows without numcodecs.
+const PLAIN: [&str; 7] = ["transpose", "bytes", "bitround", "zstd", "blosc", "gzip", "crc32c"];
+
+/// The largest element that can be shuffled.
+const SHUFFLED_BYTES_MAX: usize = 1 << 20;
+
+/// Where a codec that is known here stands in a list: 0 array to array, 1 array to bytes, 2 bytes to bytes.
+pub(crate) fn stage(codec: &MetadataV3) -> Option<u8> {
+    if crate::variable::is_serializer(codec.name()) {
+        return Some(1);
+    }
+    let name = known(codec.name())?;
+    Some(if FILTERS.contains(&name) {
+        0
+    } else if name == "bytes" {
+        1
+    } else {
+        2
+    })
+}
+
+/// The name in numcodecs of a codec that is known here.
+fn known(name: &str) -> Option<&str> {
+    let prefixes =
+        ["numcodecs.", "https://codec.zarrs.dev/bytes_to_bytes/", "https://codec.zarrs.dev/array_to_bytes/"];
+    if name == SWAP_FIELDS {
+        return Some(SWAP_FIELDS);
+    }
+    match prefixes.iter().find_map(|prefix| name.strip_prefix(prefix)) {
+        // Those of Zarr v3 only, whatever comes before.
+        Some("bytes" | "transpose") => None,
+        Some("categorize") => Some("categorize"),
+        Some(own) => (FILTERS.contains(&own) || PACKERS.contains(&own)).then_some(own),
+        None => PLAIN.contains(&name).then_some(name),
+    }
+}
+
+/// A list that is being compiled.
+pub(crate) struct Compiler {
+    stages: Vec<Stage>,
+    size: Size,
+    /// The array that goes into the next step; after the codec to bytes, what these are the elements of.
+    shape: Vec<u64>,
+    elements: NumpyType,
+    /// Bytes that swap with the byte order.
+    unit: usize,
+    is_array: bool,
+    /// Where the elements are records: offset and bytes of their scalars.
+    fields: Option<Vec<(usize, usize)>>,
+    /// Whether it is known how large a chunk is.
+    bounded: bool,
+}
+
+impl Compiler {
+    /// For an array in memory; `None` if it is not known how its elements are stored.
+    pub(crate) fn of_elements(element: &ElementType, shape: &[u64], bytes: usize) -> Option<Self> {
+        let is_record = matches!(element.kind(), Kind::Struct(_));
+        let fields = is_record.then(|| element.units().collect());
+        Some(Self {
+            stages: Vec::new(),
+            size: Size::exactly(bytes),
+            shape: shape.to_vec(),
+            elements: NumpyType::of(element),
+            unit: if fields.is_some() { 1 } else { element.swap()? },
+            is_array: true,
+            fields,
+            bounded: true,
+        })
+    }
+
+    /// For at most so many bytes, the elements of which matter to codecs that would ask an array for them.
+    pub(crate) fn of_bytes(elements: NumpyType, bytes_max: usize) -> Self {
+        Self {
+            stages: Vec::new(),
+            size: Size { max: bytes_max, exact: false },
+            shape: Vec::new(),
+            elements,
+            unit: 1,
+            is_array: false,
+            fields: None,
+            bounded: bytes_max < usize::MAX,
+        }
+    }
+
+    /// The steps of `codecs`, or `None` if not all are known here.
+    pub(crate) fn compile(mut self, codecs: &[MetadataV3]) -> Result<Option<Steps>, CodecError> {
+        if !codecs.iter().all(|codec| known(codec.name()).is_some()) {
+            return Ok(None);
+        }
+        let names = || codecs.iter().map(MetadataV3::name).collect::<Vec<_>>().join(", ");
+        let unsupported =
+            |detail: &str| CodecError::Unsupported { codecs: names(), detail: detail.to_owned() };
+        for codec in codecs {
+            let name = known(codec.name()).unwrap_or_default();
+            let fits = match name {
+                "transpose" | "bytes" | "categorize" => self.is_array,
+                name => !self.is_array || FILTERS.contains(&name),
+            };
+            if !fits {
+                return Err(unsupported(
+                    "they are not in order: array to array, one array to bytes, bytes to bytes",
+                ));
+            }
+            if name == "bitround" && self.is_array && self.elements.kind != b'f' {
+                // Numbers that numpy does not round, but others may.
+                return Ok(None);
+            }
+            self.add(name, Config::new(codec))?;
+        }
+        if self.is_array {
+            return Err(unsupported(
+                "the codec from array to bytes is missing: `bytes` after those on the array",
+            ));
+        }
+        let mut sizes = self.stages.iter().map(|stage| stage.unencoded).chain([self.size]);
+        if self.bounded && sizes.any(|size| isize::try_from(size.max).is_err()) {
+            return Err(unsupported("the size of an encoded chunk overflows"));
+        }
+        Ok(Some(Steps { stages: self.stages, encoded: self.size }))
+    }
+
+    fn add(&mut self, name: &str, config: Config<'_>) -> Result<(), CodecError> {
+        let codec = config.codec();
+        match name {
+            "transpose" => self.transpose(config),
+            "bytes" => self.bytes(config),
+            "categorize" => self.labels(config),
+            SWAP_FIELDS => match SwapFields::parse(config)? {
+                Some(fields) => self.push("bytes", Step::SwapFields(fields), self.elements.clone()),
+                None => Ok(()),
+            },
+            "bitround" => self.bit_round(config),
+            "packbits" => self.pack_bits(config),
+            "shuffle" => self.shuffle(config),
+            "base64" => {
+                config.finish()?;
+                self.push(codec, Step::Base64, byte())
+            }
+            _ => {
+                let again = || Config::new(config.metadata());
+                if let Some(typed) = Typed::parse(name, again(), &self.elements, self.is_array) {
+                    return self.typed(&config, typed?);
+                }
+                if let Some(sum) = Sum::parse(name, again()) {
+                    return self.push(codec, Step::Sum(sum?), byte());
+                }
+                let unsupported = config.unsupported("not known".to_owned());
+                let compressor =
+                    Compressor::configured(name, config, self.elements.bytes).ok_or(unsupported)?;
+                self.push(codec, Step::Compress(compressor?), byte())
+            }
+        }
+    }
+
+    /// Adds a step that makes `elements`.
+    fn push(&mut self, codec: &str, step: Step, elements: NumpyType) -> Result<(), CodecError> {
+        let unencoded = self.size;
+        self.size = step
+            .encoded_size(unencoded)
+            .map_err(|detail| CodecError::Unsupported { codecs: codec.to_owned(), detail })?;
+        self.stages.push(Stage { step, unencoded });
+        self.unit = elements.unit_bytes();
+        self.elements = elements;
+        Ok(())
+    }
+
+    /// Adds an order of axes, to the one before if there is one.
+    fn transpose(&mut self, mut config: Config<'_>) -> Result<(), CodecError> {
+        let (value, rank) = (config.get("order").unwrap_or(&Value::Null), self.shape.len() as u64);
+        let order: Option<Vec<u64>> =
+            value.as_array().and_then(|list| list.iter().map(Value::as_u64).collect());
+        let sorted = order.clone().map(|mut order| {
+            order.sort_unstable();
+            order
+        });
+        let (Some(order), true) = (order, sorted.is_some_and(|sorted| sorted.into_iter().eq(0..rank))) else {
+            return Err(config.wrong("order", value, &format!("each of the {rank} dimensions once")));
+        };
+        config.finish()?;
+        let before = self.stages.pop_if(|stage| matches!(stage.step, Step::Transpose(_)));
+        let (shape, first) = match before.map(|stage| stage.step) {
+            Some(Step::Transpose(Transpose { shape, order, .. })) => (shape, order),
+            _ => (self.shape.clone(), (0..rank).collect()),
+        };
+        let at = |axis: &u64| zarrange_grid::index(*axis);
+        let order: Vec<u64> = order.iter().map(|axis| first[at(axis)]).collect();
+        self.shape = order.iter().map(|axis| shape[at(axis)]).collect();
+        if order.is_sorted() {
+            return Ok(());
+        }
+        let step = Step::Transpose(Transpose { shape, order, item_bytes: self.elements.bytes });
+        let (elements, unit) = (self.elements.clone(), self.unit);
+        self.push("transpose", step, elements)?;
+        self.unit = unit;
+        Ok(())
+    }
+
+    /// The byte order, and the end of the array.
+    fn bytes(&mut self, mut config: Config<'_>) -> Result<(), CodecError> {
+        let order = match config.choice("endian", &["little", "big"])? {
+            Some(0) => Order::Little,
+            Some(_) => Order::Big,
+            None if self.unit == 1 => Order::NATIVE,
+            None => return Err(config.wrong("endian", &Value::Null, "little or big")),
+        };
+        config.finish()?;
+        self.is_array = false;
+        let elements = self.elements.clone().ordered(order);
+        // Records whose order is not said are in that of zarr-python 3.1: little endian.
+        if let Some(fields) = self.fields.take()
+            && (order == Order::Big) != cfg!(target_endian = "big")
+            && let Some(fields) = SwapFields::new(elements.bytes, fields.into_iter())
+        {
+            return self.push("bytes", Step::SwapFields(fields), elements);
+        }
+        if self.unit > 1 && order != Order::NATIVE {
+            self.push("bytes", Step::Swap(self.unit), elements)?;
+        } else {
+            self.elements = elements;
+        }
+        Ok(())
+    }
+
+    /// Text as numbers, which is the codec from array to bytes.
+    fn labels(&mut self, config: Config<'_>) -> Result<(), CodecError> {
+        if self.elements.kind != b'U' {
+            return Err(config.unsupported(format!("takes text, not {}", self.elements)));
+        }
+        let labels = Labels::parse(config, &self.elements)?;
+        self.is_array = false;
+        let numbers = labels.numbers.clone();
+        self.push("categorize", Step::Labels(labels), numbers)
+    }
+
+    fn bit_round(&mut self, mut config: Config<'_>) -> Result<(), CodecError> {
+        let bytes = self.elements.bytes;
+        let Some(bits) = fraction_bits(bytes).filter(|_| self.elements.kind == b'f') else {
+            return Err(
+                config.unsupported(format!("rounds floats of 2, 4 or 8 bytes, not {}", self.elements))
+            );
+        };
+        let Some(_) = config.get("keepbits") else {
+            return Err(config.wrong("keepbits", &Value::Null, &format!("a whole number from 0 to {bits}")));
+        };
+        let (codec, keep) = (config.codec(), config.int("keepbits", 0..=bits, bits)?);
+        config.finish()?;
+        if keep == bits {
+            return Ok(());
+        }
+        let (swapped, order) = (self.elements.is_swapped(), self.elements.order);
+        // numcodecs goes on with integers.
+        let elements = if self.is_array { self.elements.clone() } else { NumpyType::new(b'i', bytes, order) };
+        self.push(codec, Step::BitRound { bytes, keep, swapped }, elements)
+    }
+
+    fn pack_bits(&mut self, config: Config<'_>) -> Result<(), CodecError> {
+        if self.is_array && self.elements.bytes != 1 {
+            return Err(config.unsupported(format!("packs elements of one byte, not {}", self.elements)));
+        }
+        let codec = config.codec();
+        config.finish()?;
+        let bools = self.elements.kind == b'b';
+        self.push(codec, Step::PackBits { bools }, byte())?;
+        self.shape = vec![self.size.max as u64];
+        Ok(())
+    }
+
+    /// Elements are those of the array where the configuration does not say.
+    fn shuffle(&mut self, mut config: Config<'_>) -> Result<(), CodecError> {
+        let codec = config.codec();
+        let bytes = config.size("elementsize", SHUFFLED_BYTES_MAX)?.unwrap_or(self.elements.bytes);
+        config.finish()?;
+        if bytes > 1 {
+            self.push(codec, Step::Shuffle(bytes), byte())?;
+        }
+        self.elements = byte();
+        Ok(())
+    }
+
+    /// On an array, elements stay as many as they are.
+    fn typed(&mut self, config: &Config<'_>, typed: Typed) -> Result<(), CodecError> {
+        let (decoded, elements) = (&typed.decoded.kind, typed.encoded.kind.clone());
+        if self.is_array && decoded.bytes != self.elements.bytes {
+            let detail = format!(
+                "takes elements of type {decoded}, those of the array have type {}: a type of {} bytes is expected",
+                self.elements, self.elements.bytes
+            );
+            return Err(config.unsupported(detail));
+        }
+        self.push(config.codec(), Step::Typed(Box::new(typed)), elements)
+    }
+}
+
+/// The elements of bytes.
+pub(crate) fn byte() -> NumpyType {
+    NumpyType::new(b'u', 1, Order::None)
+}
