@@ -1,6 +1,7 @@
 """What the tests share: data that shows a misplaced element, exact comparison, and both readers."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import formats
@@ -57,6 +58,13 @@ def metadata(path: Path) -> dict:
 def plain(codecs: list[dict]) -> list[dict]:
     """The codecs of a document without what each may leave out: an empty configuration."""
     return [{name: value for name, value in codec.items() if value != {}} for codec in codecs]
+
+
+def flat(codecs: list[dict]) -> Iterator[dict]:
+    """The codecs and those inside of shards."""
+    for one in codecs:
+        yield one
+        yield from flat(one.get("configuration", {}).get("codecs", []))
 
 
 def v3_dtype(one: formats.Type):

@@ -17,7 +17,7 @@ import numcodecs
 import numpy as np
 import pytest
 import zarr
-from support import assert_same, metadata, plain, spec
+from support import assert_same, flat, metadata, plain, spec
 
 # Zarr version and number of dimensions.
 GROUPS = [(3, 0), (2, 0), *itertools.product([3, 3, 2], [1, 2, 3, 4])]
@@ -395,13 +395,6 @@ def test_every_parameter_is_drawn():
     assert {(np.dtype(c.dtype).byteorder == ">", c.order) for version, c in cases if version == 2} == {
         *itertools.product([False, True], "CF")
     }
-
-
-def flat(codecs: list[dict]) -> Iterator[dict]:
-    """The codecs and those inside of shards."""
-    for one in codecs:
-        yield one
-        yield from flat(one.get("configuration", {}).get("codecs", []))
 
 
 def drawn(codecs: list[dict], name: str, *parameters: str) -> set[tuple]:
