@@ -85,8 +85,13 @@ fn columns(curves: &LightCurves) -> Vec<Column<'_>> {
         Column { name, data_type: "float64", fill_value: json!("NaN"), attributes, bytes, item_bytes: 8 }
     };
     let codes: Vec<usize> = (0..curves.bands.len()).collect();
-    // The CF conventions' way to name the values of a code.
-    let flags = json!({"flag_values": codes, "flag_meanings": curves.bands.join(" "), "bands": curves.bands});
+    // The CF conventions' way to name the values of a code: a word each, between blanks.
+    let word = |band: &String| match band.split_whitespace().collect::<Vec<_>>().join("_") {
+        empty if empty.is_empty() => "_".to_owned(),
+        word => word,
+    };
+    let meanings = curves.bands.iter().map(word).collect::<Vec<_>>().join(" ");
+    let flags = json!({"flag_values": codes, "flag_meanings": meanings, "bands": curves.bands});
     let band = Column {
         name: "band",
         data_type: "uint8",

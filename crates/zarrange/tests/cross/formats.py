@@ -357,6 +357,7 @@ class Fill:
         return one.kind in self.kinds and (not self.only or one.name in self.only)
 
 
+TIMES_WITH_UNIT = [one.name for one in TIMES if not one.name.endswith("generic")]
 FILLS = [
     Fill("null", "null", EVERY),
     Fill("zero", "0", "biufMm"),
@@ -372,7 +373,8 @@ FILLS = [
     Fill("one", "1", "b"),
     Fill("quoted-zero-is-true", '"0"', "b"),
     # Integers.
-    Fill("lowest", str(-(2**63)), "imM", ("int64", "int64-big", *(one.name for one in TIMES))),
+    # Of times it is none; those without a unit have it as "NaT" only, for zarr-python.
+    Fill("lowest", str(-(2**63)), "imM", ("int64", "int64-big", *TIMES_WITH_UNIT)),
     Fill("lowest-point", "-9.223372036854776e+18", "i", ("int64", "int64-big")),
     Fill("highest", str(2**64 - 1), "u", ("uint64", "uint64-big")),
     Fill("minus-one-for-unsigned", "-1", "u", ("uint32", "uint64-big"), value=-1),
@@ -436,7 +438,7 @@ FILL = {one.name: one for one in FILLS}
 # zarr-python 3.1 reads each of these types and each of these fill values, but not the two together: of the first
 # it cannot make the zero, the others are points of time without a unit.
 NULL_OF_RAW = ("record-raw", "null")
-TIMES_WITHOUT_UNIT = {("datetime64-generic", fill) for fill in ["zero", "seven", "negative", "lowest"]}
+TIMES_WITHOUT_UNIT = {("datetime64-generic", fill) for fill in ["zero", "seven", "negative"]}
 
 
 # The table
