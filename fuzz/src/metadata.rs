@@ -250,7 +250,7 @@ fn visit(store: &Store, stored: &[u8]) {
         for (_, node) in found.nodes {
             match node {
                 Node::Group(group) => drop((group.attributes(), group.to_json(None))),
-                Node::Array(array) => check(&array),
+                Node::Array(array) => check(&array, stored),
             }
         }
     });
