@@ -299,9 +299,6 @@ fn cheapest_plan(
 fn without_spills(staged: Plan, source: &Array, from: &Elements) -> Plan {
     let budget = Budget::new(staged.problem.memory_bytes_max);
     let look = Look { sparse: Sparse::default(), budget: &budget, needed_bytes: 0 };
-    if source.objects().count() < look.sparse.objects_min {
-        return staged;
-    }
     let mut best = (staged.predicted.seconds, None);
     for way in [Way::Tiles, Way::Sweep] {
         let problem = Problem { source: format(from), way: Some(way), ..staged.problem.clone() };
