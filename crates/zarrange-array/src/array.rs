@@ -3,10 +3,11 @@
 use zarrange_codec::{
     ArrayCodec, Chain, CodecError, CodecMetadata, ElementType, Kind, SliceCodec, VariableCodec, VariableKind,
 };
-use zarrange_grid::{ChunkGrid, checked_bytes};
+use zarrange_grid::{ChunkGrid, checked_bytes, index};
 use zarrange_io::Store;
 
 use crate::ArrayError;
+use crate::chunk_grid::{self, GridFault, dims};
 use crate::document::{Document, Layout, codec_metadata};
 use crate::fill;
 use crate::json::Json;
@@ -42,11 +43,13 @@ pub struct Elements {
     pub element: ElementType,
     /// Bytes of the fill value.
     pub fill: Vec<u8>,
-    /// The compiled codecs.
+    /// The compiled codecs, for the largest objects where the chunk grid is rectilinear.
     pub codec: ArrayCodec,
+    /// The codecs of the stored objects.
+    pub(crate) codecs: Vec<CodecMetadata>,
     /// What is encoded or read at once: chunks, inner chunks of shards, or slices of chunks, over the whole array.
     pub units: ChunkGrid,
-    /// The chunk layout, as it would be written.
+    /// The chunk layout, as it would be written; that of the largest chunks where the chunk grid is rectilinear.
     pub layout: Layout,
     /// The stored chunks are not encoded by the codecs of `layout`: only decoded and encoded anew are they what it says.
     pub foreign_encoding: bool,
@@ -62,21 +65,31 @@ impl Elements {
     pub const fn item_bytes(&self) -> usize {
         self.element.bytes()
     }
+
+    /// Bytes of `unit` when it is decoded, a chunk or inner chunk.
+    pub fn unit_bytes(&self, unit: &[u64]) -> usize {
+        if self.units.is_regular() {
+            return self.chain().chunk_bytes();
+        }
+        index(self.units.cell(unit).elements()) * self.item_bytes()
+    }
 }
 
 impl Array {
     /// The array that `document` describes, in `store` (whose root is the array's own directory).
     ///
     /// # Errors
-    /// [`ArrayError::Metadata`] or [`ArrayError::Shape`] if the document is not that of a regular Zarr array.
+    /// [`ArrayError::Metadata`] or [`ArrayError::Shape`] if the document is not that of a Zarr array.
     pub fn new(store: Store, document: Document, zarr_format: u8) -> Result<Self, ArrayError> {
         let location =
             format!("{}/{}", store.label(), if zarr_format == 2 { ".zarray" } else { "zarr.json" });
         let wrong = |detail: String| ArrayError::Metadata { location: location.clone(), detail };
         let shape = dims(document.get("shape"), "shape").map_err(wrong)?;
-        let chunk = chunk_shape(document.get("chunk_grid")).map_err(wrong)?;
         let shape_error = |source| ArrayError::Shape { location: location.clone(), source };
-        let grid = ChunkGrid::new(&shape, &chunk).map_err(shape_error)?;
+        let grid = chunk_grid::parse(document.get("chunk_grid"), &shape).map_err(|fault| match fault {
+            GridFault::Metadata(detail) => wrong(detail),
+            GridFault::Shape(source) => shape_error(source),
+        })?;
         let keys = document.key_encoding().ok_or_else(|| {
             wrong(format!(
                 "chunk_key_encoding {} is not supported: use default or v2",
@@ -110,16 +123,17 @@ impl Array {
         let location = self.metadata_location();
         let Contents::Elements(elements) = &self.contents else { return Ok(None) };
         let Elements { layout, element, fill, foreign_encoding, .. } = &**elements;
-        if layout.shard.is_some() || *foreign_encoding {
+        if layout.shard.is_some() || *foreign_encoding || !self.grid.is_regular() {
             return Ok(None);
         }
         let units = ChunkGrid::new(self.grid.array_shape(), slice)
             .map_err(|source| ArrayError::Shape { location: location.clone(), source })?;
         let codec = SliceCodec::new(&layout.codecs, element, (self.grid.chunk_shape(), slice), fill)
             .map_err(|e| ArrayError::Metadata { location, detail: e.to_string() })?;
+        let Some(codec) = codec.map(ArrayCodec::Slices) else { return Ok(None) };
         let (element, fill, layout) = (element.clone(), fill.clone(), layout.clone());
-        let codec = codec.map(ArrayCodec::Slices);
-        Ok(codec.map(|codec| Elements { element, fill, codec, units, layout, foreign_encoding: false }))
+        let codecs = layout.codecs.clone();
+        Ok(Some(Elements { element, fill, codec, codecs, units, layout, foreign_encoding: false }))
     }
 
     /// Reads its elements like this from now on.
@@ -251,17 +265,24 @@ fn variable(
         VariableKind::Text => fill::text(fill_value)?.into_bytes(),
         VariableKind::Bytes => fill::bytes(fill_value)?,
     };
-    let stored = document.stored().unwrap_or(&codecs);
-    let codec = match VariableCodec::new(stored, kind, grid.chunk_shape(), &fill) {
+    let stored = document.stored().unwrap_or(&codecs).to_vec();
+    let codec = match VariableCodec::new(&stored, kind, grid.chunk_shape(), &fill) {
         Ok(codec) => codec,
         Err(reason) if document.stored().is_some() => return Err(reason.to_string()),
         Err(reason) => return Ok(Contents::Unknown(reason.to_string())),
     };
     let foreign_encoding = document.stored().is_some();
     let inner = matches!(codec, VariableCodec::Shards { .. }).then(|| codec.unit().shape().to_vec());
-    let layout = layout(inner, grid, codecs)?;
-    let units = ChunkGrid::new(grid.array_shape(), &layout.chunk).map_err(|e| e.to_string())?;
-    Ok(Contents::Variable(Box::new(VariableElements { fill, codec, units, layout, foreign_encoding })))
+    let units = units(inner.as_deref(), grid)?;
+    let (layout, codecs) = (layout(inner, grid, codecs)?, stored);
+    Ok(Contents::Variable(Box::new(VariableElements {
+        fill,
+        codec,
+        codecs,
+        units,
+        layout,
+        foreign_encoding,
+    })))
 }
 
 /// The codecs and data type.
@@ -285,8 +306,8 @@ fn contents(document: &Document, grid: &ChunkGrid) -> Result<Contents, String> {
         return Err(format!("fill_value is missing: a value of {} would be right", element.name()));
     }
     let fill = fill::parse(&element, fill_value)?;
-    let stored = document.stored().unwrap_or(&codecs);
-    let codec = match ArrayCodec::new(stored, &element, grid.chunk_shape(), &fill) {
+    let stored = document.stored().unwrap_or(&codecs).to_vec();
+    let codec = match ArrayCodec::new(&stored, &element, grid.chunk_shape(), &fill) {
         Ok(codec) => codec,
         Err(reason) if stored.iter().all(zarrange_codec::is_known) => return Err(reason.to_string()),
         Err(reason) => return Ok(Contents::Unknown(reason.to_string())),
@@ -296,9 +317,31 @@ fn contents(document: &Document, grid: &ChunkGrid) -> Result<Contents, String> {
         ArrayCodec::Chunks(_) | ArrayCodec::Slices(_) => None,
         ArrayCodec::Shards(shards) => Some(shards.inner().shape().to_vec()),
     };
-    let layout = layout(inner, grid, codecs)?;
-    let units = ChunkGrid::new(grid.array_shape(), &layout.chunk).map_err(|e| e.to_string())?;
-    Ok(Contents::Elements(Box::new(Elements { element, fill, codec, units, layout, foreign_encoding })))
+    let units = units(inner.as_deref(), grid)?;
+    let (layout, codecs) = (layout(inner, grid, codecs)?, stored);
+    Ok(Contents::Elements(Box::new(Elements {
+        element,
+        fill,
+        codec,
+        codecs,
+        units,
+        layout,
+        foreign_encoding,
+    })))
+}
+
+/// The grid of what is encoded at once: of `inner` chunks where there are shards, otherwise of chunks.
+fn units(inner: Option<&[u64]>, objects: &ChunkGrid) -> Result<ChunkGrid, String> {
+    let Some(inner) = inner else { return Ok(objects.clone()) };
+    let edges = objects.edges().unwrap_or_default().iter().zip(inner).enumerate();
+    for (d, (edges, inner)) in edges {
+        if let Some((length, _)) = edges.runs().find(|(length, _)| length % inner != 0) {
+            return Err(format!(
+                "a shard of {length} elements in dimension {d} does not consist of inner chunks of {inner}"
+            ));
+        }
+    }
+    ChunkGrid::new(objects.array_shape(), inner).map_err(|e| e.to_string())
 }
 
 /// The layout of chunks, or of `inner` chunks in shards.
@@ -309,17 +352,4 @@ fn layout(inner: Option<Vec<u64>>, grid: &ChunkGrid, codecs: Vec<CodecMetadata>)
     let inner = Json::from(inner);
     let codecs = inner.as_array().unwrap_or_default().iter().map(codec_metadata);
     Ok(Layout { chunk, shard: Some(object), codecs: codecs.collect::<Result<_, _>>()? })
-}
-
-fn chunk_shape(grid: &Json) -> Result<Vec<u64>, String> {
-    let name = grid.get("name").and_then(Json::as_str).unwrap_or("(none)");
-    if name != "regular" {
-        return Err(format!("chunk grid {name:?} is not supported: only regular grids are"));
-    }
-    dims(grid.get("configuration").and_then(|c| c.get("chunk_shape")).unwrap_or(&Json::Null), "chunk_shape")
-}
-
-fn dims(value: &Json, name: &str) -> Result<Vec<u64>, String> {
-    let numbers = value.as_array().and_then(|a| a.iter().map(Json::as_u64).collect::<Option<_>>());
-    numbers.ok_or_else(|| format!("{name} {value} is not a list of non-negative integers"))
 }

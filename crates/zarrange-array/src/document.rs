@@ -5,6 +5,7 @@ use zarrange_codec::CodecMetadata;
 use zarrange_io::Store;
 
 use crate::ArrayError;
+use crate::chunk_grid;
 use crate::json::{self, Json, JsonError, Members};
 use crate::keys::KeyEncoding;
 use crate::v2;
@@ -72,6 +73,9 @@ impl Document {
         }
         if let Some(data_type) = members.get_mut("data_type") {
             normalise_type(data_type);
+        }
+        if let Some(grid) = members.get_mut("chunk_grid") {
+            chunk_grid::normalise(grid);
         }
         if let Some(fill) = members.get_mut("fill_value") {
             name_tokens(fill);

@@ -9,6 +9,7 @@
 //! Owned here: hierarchy, metadata, chunk keys, reading and writing regions. Not known here: plans and budgets.
 
 mod array;
+mod chunk_grid;
 mod document;
 mod error;
 mod fill;

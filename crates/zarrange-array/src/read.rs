@@ -2,8 +2,8 @@
 
 use std::ops::{Range, RangeInclusive};
 
-use zarrange_codec::{ArrayCodec, CodecError, Scratch, ShardIndex};
-use zarrange_grid::{Dims, index};
+use zarrange_codec::{ArrayCodec, Chain, CodecError, Scratch, ShardIndex};
+use zarrange_grid::{ChunkGrid, Dims, index};
 use zarrange_io::{Access, Extent, IoError, Object, ReadRequest, Source};
 
 use crate::ArrayError;
@@ -20,10 +20,60 @@ pub type Fetched = Vec<Option<Range<usize>>>;
 pub struct ChunkReader<'a> {
     array: &'a Array,
     elements: &'a Elements,
+    codecs: Codecs,
     scratch: Scratch,
     key: String,
     batch: ReadBatch,
     cost: ReadCost,
+}
+
+/// The codecs of objects that are smaller than the largest, in a rectilinear grid: those that were needed last.
+#[derive(Debug, Default)]
+struct Codecs(Vec<(Dims, ArrayCodec)>);
+
+/// Shapes of objects whose codecs a thread keeps: months have four lengths, in each dimension.
+const SHAPES_KEPT: usize = 32;
+
+impl Codecs {
+    /// The codecs of object `object`.
+    fn of<'c>(
+        &'c mut self,
+        array: &Array,
+        elements: &'c Elements,
+        object: &[u64],
+    ) -> Result<&'c ArrayCodec, CodecError> {
+        let grid = array.objects();
+        if grid.is_regular() {
+            return Ok(&elements.codec);
+        }
+        let cell = grid.cell(object);
+        if cell.shape() == grid.chunk_shape() {
+            return Ok(&elements.codec);
+        }
+        if let Some(at) = self.0.iter().position(|(shape, _)| shape[..] == *cell.shape()) {
+            return Ok(&self.0[at].1);
+        }
+        let codec = ArrayCodec::new(&elements.codecs, &elements.element, cell.shape(), &elements.fill)?;
+        if self.0.len() == SHAPES_KEPT {
+            self.0.remove(0);
+        }
+        self.0.push((cell.shape().into(), codec));
+        Ok(&self.0[self.0.len() - 1].1)
+    }
+
+    /// The chain of `unit`, a chunk or inner chunk.
+    fn chain<'c>(
+        &'c mut self,
+        array: &Array,
+        elements: &'c Elements,
+        unit: &[u64],
+    ) -> Result<&'c Chain, CodecError> {
+        // Inner chunks are the same in shards of every shape.
+        if elements.units.is_regular() {
+            return Ok(elements.chain());
+        }
+        self.of(array, elements, unit).map(ArrayCodec::unit)
+    }
 }
 
 /// What a batch needs besides its buffer; its memory is used again by the next.
@@ -45,8 +95,10 @@ impl<'a> ChunkReader<'a> {
     /// [`ArrayError::Opaque`] if its elements cannot be read.
     pub fn new(array: &'a Array) -> Result<Self, ArrayError> {
         let elements = array.elements()?;
+        // What suffices for the largest chunk does for all.
         let (scratch, batch) = (Scratch::new(elements.chain()), ReadBatch::default());
-        Ok(Self { array, elements, scratch, key: String::new(), batch, cost: ReadCost::default() })
+        let (codecs, key, cost) = (Codecs::default(), String::new(), ReadCost::default());
+        Ok(Self { array, elements, codecs, scratch, key, batch, cost })
     }
 
     /// What it has read so far.
@@ -109,7 +161,7 @@ impl<'a> ChunkReader<'a> {
         self.cost.chunks += found.iter().filter(|found| **found).count() as u64;
         let Some((k, bytes)) = wrong else { return Ok(()) };
         let source = CodecError::Size { codec: "bytes", bytes: bytes as u64, expected: expected as u64 };
-        Err(self.codec_error(&self.array.unit_key(self.elements, &chunks[k]), source))
+        Err(codec_error(self.array, &self.array.unit_key(self.elements, &chunks[k]), source))
     }
 
     /// Reads the stored bytes of each of `chunks` into the buffer beside it, in one batch; `found` is told how many there
@@ -168,25 +220,26 @@ impl<'a> ChunkReader<'a> {
     /// # Errors
     /// [`ArrayError::Chunk`] if its index is damaged, [`ArrayError::ChunkIo`] if it cannot be read.
     pub fn open_shard(&mut self, shard: &[u64]) -> Result<Option<ShardReader>, ArrayError> {
-        let ArrayCodec::Shards(codec) = &self.elements.codec else { return Ok(None) };
-        self.array.keys().write(shard, &mut self.key);
-        let store = self.array.store();
-        let Some(object) = store.open(&self.key, Access::Read).map_err(|e| self.io_error(e))? else {
+        let Self { array, elements, codecs, key, cost, .. } = self;
+        array.keys().write(shard, key);
+        let damaged = |source| codec_error(array, key, source);
+        let failed = |source| io_error(array, key, source);
+        let ArrayCodec::Shards(codec) = codecs.of(array, elements, shard).map_err(damaged)? else {
             return Ok(None);
         };
-        let bytes = object.bytes().map_err(|source| {
-            self.io_error(IoError::Os { operation: "read size", location: self.key.clone(), source })
-        })?;
-        let damaged = |source| self.codec_error(&self.key, source);
+        let store = array.store();
+        let Some(object) = store.open(key, Access::Read).map_err(failed)? else { return Ok(None) };
+        let size = |source| failed(IoError::Os { operation: "read size", location: key.clone(), source });
+        let bytes = object.bytes().map_err(size)?;
         let offset = codec.index_offset(bytes).map_err(damaged)?;
         let mut encoded = vec![0; codec.index_bytes()];
-        store.read_at(&object, &self.key, offset, &mut encoded).map_err(|e| self.io_error(e))?;
+        store.read_at(&object, key, offset, &mut encoded).map_err(failed)?;
         let index = codec.decode_index(&encoded, bytes).map_err(damaged)?;
-        self.cost.requests += 1;
-        self.cost.bytes += encoded.len() as u64;
-        self.cost.stored_bytes += encoded.len() as u64;
-        let full = store.full_key(&self.key, &mut String::new()).to_owned();
-        Ok(Some(ShardReader { object, key: self.key.clone(), full, index }))
+        cost.requests += 1;
+        cost.bytes += encoded.len() as u64;
+        cost.stored_bytes += encoded.len() as u64;
+        let full = store.full_key(key, &mut String::new()).to_owned();
+        Ok(Some(ShardReader { object, key: key.clone(), full, index }))
     }
 
     /// Reads the stored bytes of the first of the inner chunks `inner` (numbers in C order within the shard), as many as fit
@@ -207,7 +260,7 @@ impl<'a> ChunkReader<'a> {
         let least = if parts.is_empty() { 0 } else { chain.chunk_bytes() };
         let valid = least..=chain.encoded_bytes_max();
         let wanted = select(shard, inner, (valid, encoded.len()), fetched);
-        wanted.map_err(|(key, source)| self.codec_error(&key, source))?;
+        wanted.map_err(|(key, source)| codec_error(self.array, &key, source))?;
         let ReadBatch { ranges, chunks, requests, .. } = &mut self.batch;
         chunks.clear();
         chunks.extend((0..fetched.len()).filter(|k| fetched[*k].is_some()));
@@ -252,19 +305,21 @@ impl<'a> ChunkReader<'a> {
         failed.map_or(Ok(()), Err)
     }
 
-    /// Decodes a chunk into `chunk`, whose size is that of a chunk. `key` names it in an error.
+    /// Decodes chunk `unit` into `chunk`, which has its size ([`Elements::unit_bytes`]). `key` names it in an error.
     ///
     /// # Errors
     /// [`ArrayError::Chunk`].
     pub fn decode(
         &mut self,
+        unit: &[u64],
         encoded: &[u8],
         chunk: &mut [u8],
         key: impl FnOnce() -> String,
     ) -> Result<(), ArrayError> {
         self.cost.chunks += 1;
-        let decoded = self.elements.chain().decode(encoded, chunk, &mut self.scratch);
-        decoded.map_err(|source| self.codec_error(&key(), source))
+        let chain = self.codecs.chain(self.array, self.elements, unit);
+        let decoded = chain.and_then(|chain| chain.decode(encoded, chunk, &mut self.scratch));
+        decoded.map_err(|source| codec_error(self.array, &key(), source))
     }
 
     /// Decodes at least `part`, bytes of the decoded chunk, to its place in `chunk`. `encoded` is what was fetched for it. As
@@ -274,23 +329,33 @@ impl<'a> ChunkReader<'a> {
     /// [`ArrayError::Chunk`].
     pub fn decode_part(
         &mut self,
+        unit: &[u64],
         encoded: &[u8],
         part: Range<usize>,
         chunk: &mut [u8],
         key: impl FnOnce() -> String,
     ) -> Result<(), ArrayError> {
         self.cost.chunks += 1;
-        let decoded = self.elements.chain().decode_part(encoded, part, chunk, &mut self.scratch);
-        decoded.map_err(|source| self.codec_error(&key(), source))
+        let parts_fetched = self.elements.chain().stores_c_order();
+        let chain = self.codecs.chain(self.array, self.elements, unit);
+        // Where axes of the largest chunk are stored in another order, a smaller one may lie in C order, and was fetched whole.
+        let decoded = chain.and_then(|chain| {
+            if chain.stores_c_order() == parts_fetched {
+                chain.decode_part(encoded, part, chunk, &mut self.scratch)
+            } else {
+                chain.decode(encoded, chunk, &mut self.scratch)
+            }
+        });
+        decoded.map_err(|source| codec_error(self.array, &key(), source))
     }
+}
 
-    fn io_error(&self, source: IoError) -> ArrayError {
-        ArrayError::ChunkIo { array: self.array.location().to_owned(), key: self.key.clone(), source }
-    }
+fn io_error(array: &Array, key: &str, source: IoError) -> ArrayError {
+    ArrayError::ChunkIo { array: array.location().to_owned(), key: key.to_owned(), source }
+}
 
-    fn codec_error(&self, key: &str, source: CodecError) -> ArrayError {
-        ArrayError::Chunk { array: self.array.location().to_owned(), key: key.to_owned(), source }
-    }
+fn codec_error(array: &Array, key: &str, source: CodecError) -> ArrayError {
+    ArrayError::Chunk { array: array.location().to_owned(), key: key.to_owned(), source }
 }
 
 /// Chooses the first of the inner chunks `inner` of which each has a valid number of bytes and all fit `room`: an entry in
@@ -369,29 +434,31 @@ impl Array {
         let first = part.map_or(0, |part| part.start as u64);
         let ArrayCodec::Slices(slices) = &elements.codec else {
             self.keys().append(unit, keys);
-            let of = elements.chain().chunk_bytes() as u64;
+            let of = elements.unit_bytes(unit) as u64;
             return part.map_or(Extent::Whole, |_| Extent::Part { offset: first, of });
         };
-        let object = self.object_of(elements, unit);
+        let object = self.object_of(&elements.units, unit);
         self.keys().append(&object, keys);
-        let number = self.inner_number(elements, &object, unit);
+        let number = self.inner_number(&elements.units, &object, unit);
         Extent::Part { offset: slices.offset(number) + first, of: slices.chunk_bytes() }
     }
 
-    /// The object that holds `unit`.
-    fn object_of(&self, elements: &Elements, unit: &[u64]) -> Dims {
-        let (object, inner) = (self.objects().chunk_shape(), elements.units.chunk_shape());
-        unit.iter().zip(object.iter().zip(inner)).map(|(u, (o, i))| u / (o / i)).collect()
+    /// The object that holds `unit`, of `units`.
+    pub(crate) fn object_of(&self, units: &ChunkGrid, unit: &[u64]) -> Dims {
+        let first = |d: usize| units.span(d, unit[d]).0;
+        (0..unit.len()).map(|d| self.objects().chunk_at(d, first(d)).0).collect()
     }
 
     /// Key of the object that holds `unit`, a chunk or slice, for messages.
     pub fn unit_key(&self, elements: &Elements, unit: &[u64]) -> String {
-        self.key(&self.object_of(elements, unit))
+        self.key(&self.object_of(&elements.units, unit))
     }
 
-    /// Position of inner chunk `unit` (an index over the array) within its shard, in C order.
-    pub fn inner_number(&self, elements: &Elements, shard: &[u64], unit: &[u64]) -> u64 {
-        let per_shard = |d: usize| self.objects().chunk_shape()[d] / elements.units.chunk_shape()[d];
-        (0..unit.len()).fold(0, |n, d| n * per_shard(d) + (unit[d] - shard[d] * per_shard(d)))
+    /// Position of inner chunk `unit` (an index over the array, of `units`) within its shard, in C order.
+    pub fn inner_number(&self, units: &ChunkGrid, shard: &[u64], unit: &[u64]) -> u64 {
+        (0..unit.len()).fold(0, |n, d| {
+            let ((start, length), inner) = (self.objects().span(d, shard[d]), units.chunk_shape()[d]);
+            n * (length / inner) + (unit[d] - start / inner)
+        })
     }
 }

@@ -166,7 +166,9 @@ impl<'a> RegionReader<'a> {
             }
             From::Shard(object, Some(shard)) => {
                 inner.clear();
-                inner.extend(units.iter().map(|unit| self.array.inner_number(self.elements, object, unit)));
+                inner.extend(
+                    units.iter().map(|unit| self.array.inner_number(&self.elements.units, object, unit)),
+                );
                 self.reader.fetch_inner(shard, inner, parts, &mut self.encoded, fetched)
             }
         }
@@ -190,16 +192,19 @@ impl<'a> RegionReader<'a> {
             return Ok(());
         };
         let key = || match from {
-            From::Shard(object, Some(shard)) => shard.inner_key(array.inner_number(elements, object, unit)),
+            From::Shard(object, Some(shard)) => {
+                shard.inner_key(array.inner_number(&elements.units, object, unit))
+            }
             _ => array.unit_key(elements, unit),
         };
         let (encoded, cell) = (&self.encoded[stored], elements.units.cell(unit));
         let in_place = layout.contiguous(wanted, item as u64).filter(|_| *wanted == cell);
         if let Some(range) = in_place {
-            return self.reader.decode(encoded, &mut out[range], key);
+            return self.reader.decode(unit, encoded, &mut out[range], key);
         }
-        self.reader.decode_part(encoded, parts[k].clone(), &mut self.plain, key)?;
-        copy_region(wanted, (&self.plain, &Layout::c_order(cell, item as u64)), (out, layout), item);
+        let plain = &mut self.plain[..elements.unit_bytes(unit)];
+        self.reader.decode_part(unit, encoded, parts[k].clone(), plain, key)?;
+        copy_region(wanted, (plain, &Layout::c_order(cell, item as u64)), (out, layout), item);
         Ok(())
     }
 }

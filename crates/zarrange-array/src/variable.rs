@@ -1,6 +1,8 @@
 //! Arrays of text and bytes: chunks whose elements have no fixed size.
 
-use zarrange_codec::{CodecError, Scratch, ShardIndex, ShardLayout, Variable, VariableChain, VariableCodec};
+use zarrange_codec::{
+    CodecError, CodecMetadata, Scratch, ShardIndex, ShardLayout, Variable, VariableChain, VariableCodec,
+};
 use zarrange_grid::{ChunkGrid, Dims, Region, index};
 use zarrange_io::{Access, IoError, Object};
 
@@ -13,8 +15,10 @@ use crate::document::Layout;
 pub struct VariableElements {
     /// The fill value.
     pub fill: Vec<u8>,
-    /// The compiled codecs.
+    /// The compiled codecs, for the largest objects where the chunk grid is rectilinear.
     pub codec: VariableCodec,
+    /// The codecs of the stored objects.
+    pub(crate) codecs: Vec<CodecMetadata>,
     /// What is encoded at once: chunks, or inner chunks of shards, over the whole array.
     pub units: ChunkGrid,
     /// The chunk layout, as it would be written.
@@ -36,13 +40,20 @@ impl Array {
         if let Contents::Variable(elements) = self.contents() { Some(elements) } else { None }
     }
 
-    /// Number of inner chunk `unit` within its shard, and the shard; the chunk itself where there are no shards.
-    fn place_of(&self, unit: &Dims, units: &ChunkGrid) -> (Dims, u64) {
-        let (inner, outer) = (units.chunk_shape(), self.objects().chunk_shape());
-        let per: Dims = outer.iter().zip(inner).map(|(outer, inner)| outer / inner).collect();
-        let object: Dims = unit.iter().zip(&per).map(|(k, per)| k / per).collect();
-        let number = unit.iter().zip(&per).fold(0, |number, (k, per)| number * per + k % per);
-        (object, number)
+    /// The codecs of the object that holds `unit`, where they are not those of `elements`: its shape is not that of the largest.
+    /// They are compiled for each chunk, which takes less than reading its elements.
+    fn codec_of(
+        &self,
+        elements: &VariableElements,
+        unit: &[u64],
+    ) -> Result<Option<VariableCodec>, CodecError> {
+        let objects = self.objects();
+        if objects.is_regular() {
+            return Ok(None);
+        }
+        let object = objects.cell(&self.object_of(&elements.units, unit));
+        let kind = elements.chain().kind();
+        VariableCodec::new(&elements.codecs, kind, object.shape(), &elements.fill).map(Some)
     }
 }
 
@@ -68,9 +79,12 @@ impl<'a> VariableReader<'a> {
     /// # Errors
     /// [`ArrayError::Chunk`] if it is damaged or needs more memory, [`ArrayError::ChunkIo`] if it cannot be read.
     pub fn read(&mut self, unit: &Dims, bytes_max: usize, chunk: &mut Variable) -> Result<bool, ArrayError> {
-        let chain = self.elements.chain();
+        let other = self.array.codec_of(self.elements, unit);
+        let other = other.map_err(|source| self.wrong(&self.array.key(unit), source))?;
+        let codec = other.as_ref().unwrap_or(&self.elements.codec);
+        let chain = codec.unit();
         let room = chain.encoded_bytes_max(bytes_max);
-        let key = match &self.elements.codec {
+        let key = match codec {
             VariableCodec::Chunks(_) => {
                 let key = self.array.key(unit);
                 if !self.fetch_object(&key, room)? {
@@ -79,7 +93,8 @@ impl<'a> VariableReader<'a> {
                 key
             }
             VariableCodec::Shards { layout, .. } => {
-                let (shard, number) = self.array.place_of(unit, &self.elements.units);
+                let shard = self.array.object_of(&self.elements.units, unit);
+                let number = self.array.inner_number(&self.elements.units, &shard, unit);
                 let key = format!("{} inner chunk {number}", self.array.key(&shard));
                 if !self.fetch_inner((&shard, number), layout, (&key, room))? {
                     return Ok(false);
@@ -191,7 +206,8 @@ impl<'a> VariableWriter<'a> {
         if chunk.iter().all(|element| element == self.elements.fill) {
             return Ok(0);
         }
-        let (object, number) = self.array.place_of(unit, &self.elements.units);
+        let object = self.array.object_of(&self.elements.units, unit);
+        let number = self.array.inner_number(&self.elements.units, &object, unit);
         let key = self.array.key(&object);
         let (array, store) = (self.array.location().to_owned(), self.array.store());
         let encoded = self.elements.chain().encode(chunk, &mut self.encoded, &mut self.scratch);
@@ -255,17 +271,21 @@ pub fn put_together<'c>(
 ) {
     out.clear();
     let rank = cell.shape().len();
-    let (extent, length) = (grid.array_shape(), grid.chunk_shape());
+    let extent = grid.array_shape();
     let mut at: Dims = cell.start().into();
     let mut run: Option<(Dims, Option<&Variable>)> = None;
     for _ in 0..cell.elements() {
         let inside = at.iter().zip(extent).all(|(at, n)| at < n);
         if inside {
-            let unit: Dims = at.iter().zip(length).map(|(at, length)| at / length).collect();
+            let (mut unit, mut offset) = (Dims::new(), 0);
+            for d in 0..rank {
+                let (index, start, length) = grid.chunk_at(d, at[d]);
+                unit.push(index);
+                offset = offset * length + (at[d] - start);
+            }
             if run.as_ref().is_none_or(|(of, _)| *of != unit) {
                 run = Some((unit.clone(), chunk(&unit)));
             }
-            let offset = at.iter().zip(length).fold(0, |k, (at, length)| k * length + at % length);
             let stored = run.as_ref().and_then(|(_, chunk)| *chunk);
             out.push(stored.map_or(fill, |chunk| chunk.get(index(offset))));
         } else {

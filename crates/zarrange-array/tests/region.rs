@@ -86,7 +86,7 @@ fn array_in(
                 continue;
             }
             let bytes = elements.chain().encode(&plain, &mut encoded, &mut scratch).unwrap();
-            let offset = writer.reserve(array.inner_number(elements, &object, &unit), bytes as u64);
+            let offset = writer.reserve(array.inner_number(&elements.units, &object, &unit), bytes as u64);
             writer.file().write(offset, &encoded[..bytes]).unwrap();
         }
         writer.finish(&array).unwrap();

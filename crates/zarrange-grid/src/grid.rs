@@ -1,5 +1,8 @@
-//! A regular grid of chunks over an array.
+//! A grid of chunks over an array.
 
+use std::sync::Arc;
+
+use crate::Edges;
 use crate::region::{Dims, Region};
 
 /// The highest rank accepted; a limit on untrusted metadata, far above any use.
@@ -23,17 +26,39 @@ pub enum GridError {
     /// A chunk of no elements.
     #[error("chunk shape {0:?} has a zero: every dimension needs at least 1")]
     ZeroChunk(Vec<u64>),
+    /// A chunk of no elements in a list of lengths, or none of them.
+    #[error("{count} chunks of {length} elements: at least 1 of each would be right")]
+    ZeroEdge {
+        /// Elements of a chunk.
+        length: u64,
+        /// How many such chunks follow each other.
+        count: u64,
+    },
+    /// The chunks of a dimension do not cover it.
+    #[error(
+        "the chunks end at {end}, and the dimension has {extent} elements: their lengths must add up to as many or more"
+    )]
+    ShortEdges {
+        /// Elements of the dimension.
+        extent: u64,
+        /// Where the last chunk ends.
+        end: u64,
+    },
     /// The number of elements or bytes does not fit 64 bits.
     #[error("shape {0:?} overflows: the number of its elements does not fit 63 bits")]
     Overflow(Vec<u64>),
 }
 
-/// Cuts an array of `array_shape` into chunks of `chunk_shape`; the last chunk of a dimension may reach beyond the array.
+/// Cuts an array of `array_shape` into chunks, all of `chunk_shape` unless the grid is rectilinear; the last chunk of a dimension may
+/// reach beyond the array.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChunkGrid {
     array: Dims,
+    /// Of the largest chunk.
     chunk: Dims,
     counts: Dims,
+    /// Where chunks differ: those of each dimension.
+    edges: Option<Arc<[Edges]>>,
 }
 
 impl ChunkGrid {
@@ -61,7 +86,23 @@ impl ChunkGrid {
             .map(|(n, c)| n.checked_mul(*c).ok_or_else(|| GridError::Overflow(chunk.to_vec())))
             .collect::<Result<_, _>>()?;
         checked_bytes(&cells, 1)?;
-        Ok(Self { array: array.into(), chunk: chunk.into(), counts })
+        Ok(Self { array: array.into(), chunk: chunk.into(), counts, edges: None })
+    }
+
+    /// A grid over `array` (elements) of chunks of different lengths, given for each dimension of the array.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn rectilinear(array: &[u64], edges: Vec<Edges>) -> Result<Self, GridError> {
+        let chunk: Dims = edges.iter().map(Edges::largest).collect();
+        if array.len() != edges.len() || array.len() > RANK_MAX || edges.iter().all(Edges::is_uniform) {
+            return Self::new(array, &chunk);
+        }
+        checked_bytes(array, 1)?;
+        checked_bytes(&chunk, 1)?;
+        checked_bytes(&edges.iter().map(Edges::end).collect::<Dims>(), 1)?;
+        let counts = edges.iter().map(Edges::count).collect();
+        Ok(Self { array: array.into(), chunk, counts, edges: Some(edges.into()) })
     }
 
     /// Elements of the array in each dimension.
@@ -69,9 +110,27 @@ impl ChunkGrid {
         &self.array
     }
 
-    /// Elements of a whole chunk in each dimension.
+    /// Elements of a whole chunk in each dimension; of the largest one, where they differ.
     pub fn chunk_shape(&self) -> &[u64] {
         &self.chunk
+    }
+
+    /// The chunks of each dimension, where not all chunks have one shape.
+    pub fn edges(&self) -> Option<&[Edges]> {
+        self.edges.as_deref()
+    }
+
+    /// Whether all chunks have one shape.
+    pub const fn is_regular(&self) -> bool {
+        self.edges.is_none()
+    }
+
+    /// First element and elements of the chunks with index `index` in dimension `d`, also those beyond the array's edge.
+    pub fn span(&self, d: usize, index: u64) -> (u64, u64) {
+        match &self.edges {
+            None => (index * self.chunk[d], self.chunk[d]),
+            Some(edges) => edges[d].span(index),
+        }
     }
 
     /// Chunks in each dimension.
@@ -96,14 +155,47 @@ impl ChunkGrid {
 
     /// The elements of chunk `index` that are inside the array.
     pub fn region(&self, index: &[u64]) -> Region {
-        let start: Dims = index.iter().zip(&self.chunk).map(|(i, c)| i * c).collect();
-        let shape: Dims = (0..self.rank()).map(|d| self.chunk[d].min(self.array[d] - start[d])).collect();
+        let (start, mut shape) = self.spans(index);
+        for d in 0..self.rank() {
+            shape[d] = shape[d].min(self.array[d] - start[d]);
+        }
         Region::new(start, shape)
     }
 
     /// The elements of chunk `index`, also those beyond the array's edge.
     pub fn cell(&self, index: &[u64]) -> Region {
-        Region::new(index.iter().zip(&self.chunk).map(|(i, c)| i * c).collect::<Dims>(), self.chunk.clone())
+        let (start, shape) = self.spans(index);
+        Region::new(start, shape)
+    }
+
+    /// Elements of the whole chunks whose indices are in `chunks`, a region of the grid; saturates.
+    pub fn whole_elements(&self, chunks: &Region) -> u64 {
+        if chunks.is_empty() {
+            return 0;
+        }
+        let lengths = (0..self.rank()).map(|d| {
+            let (start, _) = self.span(d, chunks.start()[d]);
+            let (last, length) = self.span(d, chunks.end(d) - 1);
+            last + length - start
+        });
+        lengths.fold(1, u64::saturating_mul)
+    }
+
+    /// The index of the chunk that holds element `at` in dimension `d`, its first element and its elements.
+    pub fn chunk_at(&self, d: usize, at: u64) -> (u64, u64, u64) {
+        let index = match &self.edges {
+            None => at / self.chunk[d],
+            Some(edges) => edges[d].chunk_of(at),
+        };
+        let (start, length) = self.span(d, index);
+        (index, start, length)
+    }
+
+    fn spans(&self, index: &[u64]) -> (Dims, Dims) {
+        match &self.edges {
+            None => (index.iter().zip(&self.chunk).map(|(i, c)| i * c).collect(), self.chunk.clone()),
+            Some(edges) => index.iter().zip(edges.iter()).map(|(i, edges)| edges.span(*i)).unzip(),
+        }
     }
 
     /// The indices of the chunks that hold elements of `region`, as a region of the grid.
@@ -111,10 +203,14 @@ impl ChunkGrid {
         let mut start = Dims::new();
         let mut shape = Dims::new();
         for d in 0..self.rank() {
-            let first = region.start()[d] / self.chunk[d];
-            let past = region.end(d).div_ceil(self.chunk[d]);
+            let (from, to) = (region.start()[d], region.end(d));
+            let (first, past) = match &self.edges {
+                _ if from == to => (0, 0),
+                None => (from / self.chunk[d], to.div_ceil(self.chunk[d])),
+                Some(edges) => (edges[d].chunk_of(from), edges[d].chunk_of(to - 1) + 1),
+            };
             start.push(first);
-            shape.push(if region.shape()[d] == 0 { 0 } else { past - first });
+            shape.push(past - first);
         }
         Region::new(start, shape)
     }

@@ -12,6 +12,7 @@
 
 mod cast;
 mod copy;
+mod edges;
 mod fill;
 mod grid;
 mod kernel;
@@ -21,6 +22,7 @@ mod tile;
 
 pub use cast::index;
 pub use copy::{copy_region, copy_strided, copy_swapped};
+pub use edges::Edges;
 pub use fill::{fill_with, is_filled};
 pub use grid::{ChunkGrid, GridError, RANK_MAX, checked_bytes};
 pub use layout::Layout;

@@ -2,7 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use proptest::prelude::*;
-use zarrange_grid::{ChunkGrid, Dims, GridError, Layout, Region, Tile, checked_bytes, copy_region, index};
+use zarrange_grid::{
+    ChunkGrid, Dims, Edges, GridError, Layout, Region, Tile, checked_bytes, copy_region, index,
+};
 
 /// Every element of `region` holds its own C-order position in an array of `shape`, in `item` bytes.
 fn index_valued(shape: &[u64], layout: &Layout, item: usize) -> Vec<u8> {
@@ -35,26 +37,49 @@ fn order(rank: usize) -> impl Strategy<Value = Dims> {
     Just((0..rank as u64).collect::<Vec<_>>()).prop_shuffle().prop_map(Dims::from_vec)
 }
 
+/// A grid over `array` of chunks with the lengths given for each dimension, of which the last follows as often as it takes.
+fn rectilinear(array: &[u64], lengths: &[Vec<u64>]) -> ChunkGrid {
+    let edges = array.iter().zip(lengths).map(|(n, lengths)| {
+        let last = *lengths.last().unwrap();
+        Edges::new(*n, lengths.iter().map(|length| (*length, 1)).chain([(last, 9)])).unwrap()
+    });
+    ChunkGrid::rectilinear(array, edges.collect()).unwrap()
+}
+
 proptest! {
     /// The chunks of a grid hold every element exactly once, and `covering` finds those that overlap a region.
     #[test]
-    fn chunks_partition_the_array((array, chunk, other) in problem()) {
-        let grid = ChunkGrid::new(&array, &chunk).unwrap();
+    fn chunks_partition_the_array(
+        (array, chunk, other) in problem(),
+        lengths in prop::collection::vec(prop::collection::vec(1u64..7, 1..5), 5),
+    ) {
         let whole = Region::whole(&array);
-        let mut owners = vec![0; index(whole.elements())];
-        for_each(&grid.all(), |c| for_each(&grid.region(c), |at| owners[index(whole.linear(at))] += 1));
-        prop_assert!(owners.iter().all(|n| *n == 1));
-
-        let regions = ChunkGrid::new(&array, &other).unwrap();
-        for_each(&regions.all(), |r| {
-            let region = regions.region(r);
-            let covering = grid.covering(&region);
+        for grid in [ChunkGrid::new(&array, &chunk).unwrap(), rectilinear(&array, &lengths[..array.len()])] {
+            let mut owners = vec![0; index(whole.elements())];
+            for_each(&grid.all(), |c| for_each(&grid.region(c), |at| owners[index(whole.linear(at))] += 1));
+            prop_assert!(owners.iter().all(|n| *n == 1));
             for_each(&grid.all(), |c| {
-                let overlaps = grid.region(c).intersect(&region).is_some();
-                let covered = covering.intersect(&Region::new(c, grid.all().shape().iter().map(|_| 1).collect::<Dims>()));
-                assert_eq!(overlaps, covered.is_some(), "chunk {c:?} of {covering} and {region}");
+                assert!(grid.cell(c).contains(&grid.region(c)));
+                for d in 0..grid.rank() {
+                    assert_eq!(grid.span(d, c[d]), (grid.cell(c).start()[d], grid.cell(c).shape()[d]));
+                }
             });
-        });
+
+            let regions = ChunkGrid::new(&array, &other).unwrap();
+            for_each(&regions.all(), |r| {
+                let region = regions.region(r);
+                let covering = grid.covering(&region);
+                let mut elements = 0;
+                for_each(&covering, |c| elements += grid.cell(c).elements());
+                assert_eq!(grid.whole_elements(&covering), elements);
+                for_each(&grid.all(), |c| {
+                    let overlaps = grid.region(c).intersect(&region).is_some();
+                    let one: Dims = grid.all().shape().iter().map(|_| 1).collect();
+                    let covered = covering.intersect(&Region::new(c, one));
+                    assert_eq!(overlaps, covered.is_some(), "chunk {c:?} of {covering} and {region}");
+                });
+            });
+        }
     }
 
     #[test]

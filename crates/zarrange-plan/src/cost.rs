@@ -28,13 +28,15 @@ pub(crate) struct Model<'p> {
     problem: &'p Problem,
     /// Bytes of the array.
     bytes: f64,
+    /// Objects of the source.
+    source_objects: u64,
 }
 
 #[expect(clippy::cast_precision_loss, reason = "costs are estimates")]
 impl<'p> Model<'p> {
     pub(crate) fn new(problem: &'p Problem) -> Self {
         let bytes = problem.shape.iter().fold(problem.item_bytes as f64, |n, s| n * *s as f64);
-        Self { problem, bytes }
+        Self { problem, bytes, source_objects: problem.source.objects(&problem.shape) }
     }
 
     /// Reading and decoding source chunks `visits` times, and copying them to tiles; `units` of them to a tile.
@@ -46,7 +48,7 @@ impl<'p> Model<'p> {
         let stays_open = source.shard.is_some() && !source.slices;
         let requests = self.requests(source, visits, place.in_flight)
             * (place.read_request_ns + if stays_open { 0.0 } else { place.open_ns });
-        let shards = if stays_open { count(&self.problem.shape, source.object()) } else { 0 };
+        let shards = if stays_open { self.source_objects } else { 0 };
         Load {
             cpu: read * source.decode_ns_per_byte
                 + stored * costs.kernel_ns_per_byte
@@ -109,7 +111,7 @@ impl<'p> Model<'p> {
         let (from, to) = (&costs.source, &costs.target);
         let requests = self.requests(source, units, from.in_flight) * from.read_request_ns
             + self.requests(source, units, to.in_flight) * to.write_request_ns;
-        let objects = count(&self.problem.shape, self.problem.target.object()) as f64;
+        let objects = self.problem.target.objects(&self.problem.shape) as f64;
         let bytes = stored * (from.read_ns_per_byte + to.write_ns_per_byte + 2.0 * costs.kernel_ns_per_byte);
         (bytes + requests + objects * to.create_ns) / 1e9
     }

@@ -3,15 +3,15 @@
 use std::fmt;
 
 use crate::plan::{Plan, Predicted, Stage, Strategy};
-use crate::problem::Way;
+use crate::problem::{Format, Way};
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let problem = &self.problem;
         writeln!(f, "strategy   {} ({})", self.strategy.name(), why(self))?;
         writeln!(f, "array      {:?} of {} bytes each", problem.shape, problem.item_bytes)?;
-        writeln!(f, "source     {}", format(&problem.source.chunk, problem.source.shard.as_deref()))?;
-        writeln!(f, "target     {}", format(&problem.target.chunk, problem.target.shard.as_deref()))?;
+        writeln!(f, "source     {}", format(&problem.source))?;
+        writeln!(f, "target     {}", format(&problem.target))?;
         for (k, stage) in self.stages.iter().enumerate() {
             writeln!(f, "stage {}    {}", k + 1, stage_line(stage))?;
         }
@@ -104,10 +104,11 @@ fn why(plan: &Plan) -> &'static str {
     }
 }
 
-fn format(chunk: &[u64], shard: Option<&[u64]>) -> String {
+fn format(Format { chunk, shard, edges, .. }: &Format) -> String {
+    let up_to = if edges.is_some() { "of up to " } else { "" };
     match shard {
-        Some(shard) => format!("chunks {chunk:?} in shards {shard:?}"),
-        None => format!("chunks {chunk:?}"),
+        Some(shard) => format!("chunks {chunk:?} in shards {up_to}{shard:?}"),
+        None => format!("chunks {up_to}{chunk:?}"),
     }
 }
 

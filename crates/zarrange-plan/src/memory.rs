@@ -176,7 +176,8 @@ fn needs(problem: &Problem, end: End<'_>, tile: &[u64], order: &[u64], draining:
     };
     let chunk_bytes = format.chunk.iter().fold(problem.item_bytes, |n, c| n.saturating_mul(*c));
     let comparing = draining && problem.purpose == Purpose::Compare;
-    let plain = match (comparing, in_place(problem, &format.chunk, tile, order)) {
+    let in_place = format.is_regular() && in_place(problem, &format.chunk, tile, order);
+    let plain = match (comparing, in_place) {
         // One side is gathered from the tile, the other decoded.
         (true, _) => chunk_bytes.saturating_mul(2),
         (false, true) => 0,

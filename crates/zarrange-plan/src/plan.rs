@@ -56,7 +56,7 @@ pub struct Plan {
 
 impl Plan {
     /// The version of this format that is made here.
-    pub const VERSION: u32 = 2;
+    pub const VERSION: u32 = 3;
 }
 
 /// A way that was not taken.

@@ -1,8 +1,10 @@
 //! What goes in: a problem.
 
 use serde::{Deserialize, Serialize};
+use zarrange_grid::{Dims, Edges, GridError};
 
 use crate::profile::Costs;
+use crate::tiles::{count, overlaps};
 
 /// What is to be done, on metadata alone. Shapes in elements, sizes in bytes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,10 +44,13 @@ pub enum Purpose {
 /// How an array is stored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Format {
-    /// Shape of what is encoded at once: the chunk, or the inner chunk of a shard.
+    /// Shape of what is encoded at once: the chunk, or the inner chunk of a shard; of the largest chunk, where they differ.
     pub chunk: Vec<u64>,
-    /// Shape of a shard, if chunks are stored in shards.
+    /// Shape of a shard, if chunks are stored in shards; of the largest one, where they differ.
     pub shard: Option<Vec<u64>>,
+    /// In a rectilinear grid, the lengths of the objects in each dimension: elements, and how many objects of so many follow each
+    /// other.
+    pub edges: Option<Vec<Vec<(u64, u64)>>>,
     /// Chunks of an object are read one by one, and the object is opened for each: they are slices of a chunk without
     /// compression.
     pub slices: bool,
@@ -69,6 +74,53 @@ impl Format {
     /// Shape of what is stored as one object.
     pub fn object(&self) -> &[u64] {
         self.shard.as_deref().unwrap_or(&self.chunk)
+    }
+
+    /// Whether what is encoded at once has one shape. Inner chunks have, also where shards differ.
+    pub(crate) const fn is_regular(&self) -> bool {
+        self.edges.is_none() || self.shard.is_some()
+    }
+
+    /// The objects along each dimension of an array of `shape`, where they differ.
+    pub(crate) fn object_edges(&self, shape: &[u64]) -> Result<Option<Vec<Edges>>, GridError> {
+        let Some(edges) = &self.edges else { return Ok(None) };
+        if edges.len() != shape.len() {
+            return Err(GridError::Rank { array: shape.to_vec(), chunk: self.object().to_vec() });
+        }
+        edges
+            .iter()
+            .zip(shape)
+            .map(|(runs, n)| Edges::new(*n, runs.iter().copied()))
+            .collect::<Result<_, _>>()
+            .map(Some)
+    }
+
+    /// Objects of an array of `shape`.
+    pub(crate) fn objects(&self, shape: &[u64]) -> u64 {
+        match self.object_edges(shape) {
+            Ok(Some(edges)) => edges.iter().map(Edges::count).fold(1, u64::saturating_mul),
+            _ => count(shape, self.object()),
+        }
+    }
+
+    /// Pairs of a tile and a chunk (or inner chunk) of an array of `shape` that overlap, and the elements of the whole chunks of all
+    /// pairs.
+    pub(crate) fn overlaps(&self, shape: &[u64], tile: &[u64]) -> (u64, u64) {
+        let all = |pairs: &mut dyn Iterator<Item = (u64, u64)>| {
+            pairs.fold((1u64, 1u64), |(p, e), (pairs, elements)| {
+                (p.saturating_mul(pairs), e.saturating_mul(elements))
+            })
+        };
+        if let (true, Ok(Some(edges))) = (self.shard.is_none(), self.object_edges(shape)) {
+            return all(&mut edges.iter().zip(tile).map(|(edges, tile)| edges.overlaps(*tile)));
+        }
+        let pairs = |d: usize| overlaps(shape[d], tile[d], self.chunk[d]);
+        all(&mut (0..shape.len()).map(|d| (pairs(d), pairs(d).saturating_mul(self.chunk[d]))))
+    }
+
+    /// Chunks (or inner chunks) of an array of `shape`, and their elements.
+    pub(crate) fn chunks(&self, shape: &[u64]) -> (u64, u64) {
+        self.overlaps(shape, &shape.iter().map(|n| (*n).max(1)).collect::<Dims>())
     }
 }
 

@@ -62,6 +62,7 @@ fn check(problem: &Problem) -> Result<(), PlanError> {
         ChunkGrid::new(&problem.shape, &format.chunk)?;
         let object = format.object();
         ChunkGrid::new(&problem.shape, object)?;
+        format.object_edges(&problem.shape)?;
         checked_bytes(&format.chunk, problem.item_bytes)?;
         if object.iter().zip(&format.chunk).any(|(s, c)| s % c != 0) {
             let admissible = object.iter().zip(&format.chunk).map(|(s, c)| s.div_ceil(*c) * c).collect();
@@ -215,7 +216,7 @@ impl<'p> Search<'p> {
 
     fn copy(&self) -> Plan {
         let Problem { shape, source, threads, memory_bytes_max, .. } = self.problem;
-        let objects = count(shape, source.object());
+        let objects = source.objects(shape);
         let mut plan = self.finish(Way::Copy, Vec::new(), Vec::new(), 0, self.model.move_stored(objects));
         let (threads, buffer_bytes) = copying(objects, *threads, *memory_bytes_max);
         plan.predicted.peak_budget_bytes = threads.saturating_mul(buffer_bytes);
@@ -241,8 +242,16 @@ impl<'p> Search<'p> {
         seconds: f64,
     ) -> Plan {
         let Problem { shape, item_bytes, source, target, .. } = self.problem;
-        let whole = |chunk: &[u64]| chunk.iter().fold(*item_bytes, |n, c| n.saturating_mul(*c));
-        let (source_chunks, target_chunks) = (count(shape, &source.chunk), count(shape, &target.chunk));
+        let ((source_chunks, elements_once), (target_chunks, written)) =
+            (source.chunks(shape), target.chunks(shape));
+        // Ways are weighed as if all chunks were as large as the largest; what is counted is counted exactly.
+        let (decodes, read) = match stages.first() {
+            Some(stage) if way >= Way::Tiles && !source.is_regular() => source.overlaps(shape, &stage.tile),
+            _ if decodes > source_chunks => {
+                (decodes, source.chunk.iter().fold(decodes, |n, c| n.saturating_mul(*c)))
+            }
+            _ => (decodes, elements_once),
+        };
         let strategy = match way {
             Way::Copy => Strategy::Copy,
             Way::Regroup => Strategy::Regroup,
@@ -251,7 +260,7 @@ impl<'p> Search<'p> {
             Way::Staged | Way::Staged2 | Way::Staged3 => Strategy::Staged,
         };
         let (reads, writes) = match way {
-            Way::Copy => (count(shape, source.object()), count(shape, target.object())),
+            Way::Copy => (source.objects(shape), target.objects(shape)),
             Way::Regroup => (source_chunks, target_chunks),
             _ => (decodes, target_chunks),
         };
@@ -263,8 +272,8 @@ impl<'p> Search<'p> {
             stage.memory_bytes.saturating_add(before).saturating_add(held(k))
         });
         let predicted = Predicted {
-            bytes_read: decodes.max(source_chunks).saturating_mul(whole(&source.chunk)),
-            bytes_written: target_chunks.saturating_mul(whole(&target.chunk)),
+            bytes_read: read.saturating_mul(*item_bytes),
+            bytes_written: written.saturating_mul(*item_bytes),
             spill_bytes: total(|spill| spill.bytes),
             source_chunks,
             source_chunk_decodes: decodes,

@@ -34,7 +34,8 @@ impl Search<'_> {
     /// Every stage with this tile that fits.
     pub(crate) fn weigh_tile(&self, tile: &Dims, group: &Dims, sweeping: bool, mut offer: impl FnMut(One)) {
         let Problem { shape, source, target, .. } = self.problem;
-        let axes: Vec<usize> = (0..shape.len()).filter(|axis| self.sweeps(tile, group, *axis)).collect();
+        let sweeps = |axis: &usize| source.is_regular() && self.sweeps(tile, group, *axis);
+        let axes: Vec<usize> = (0..shape.len()).filter(sweeps).collect();
         if sweeping && axes.is_empty() {
             return;
         }

@@ -143,7 +143,7 @@ impl Drainer<'_> {
                 for unit in batch.indices() {
                     let room = &mut segment.buffer[segment.bytes..];
                     let Some(bytes) = target.encode(tile, &unit, plain, room, counters)? else { continue };
-                    let inner = target.array.inner_number(target.elements, &batch.object, &unit);
+                    let inner = target.array.inner_number(&target.elements.units, &batch.object, &unit);
                     segment.entries.push((inner, bytes as u64));
                     segment.bytes += bytes;
                 }
@@ -236,7 +236,7 @@ fn compare(
     (object, unit): (&Dims, &Dims),
     plain: &mut [u8],
 ) -> Result<(), RechunkError> {
-    let (item, bytes) = (elements.item_bytes(), elements.chain().chunk_bytes());
+    let (item, bytes) = (elements.item_bytes(), elements.unit_bytes(unit));
     let (theirs, ours) = plain[..2 * bytes].split_at_mut(bytes);
     match stored {
         Some(stored) => source.decode(object, unit, stored, theirs)?,
@@ -244,9 +244,12 @@ fn compare(
     }
     // What lies beyond the array's edge is nobody's value: it starts out equal.
     ours.copy_from_slice(theirs);
-    let (cell, region) = (elements.units.cell(unit), elements.units.region(unit));
-    let layout = Layout::c_order(cell.clone(), item as u64);
-    copy_region(&region, (tile.data, tile.layout), (ours, &layout), item);
+    let cell = elements.units.cell(unit);
+    // Chunks of different shapes reach into several tiles.
+    if let Some(region) = elements.units.region(unit).intersect(tile.layout.region()) {
+        let layout = Layout::c_order(cell.clone(), item as u64);
+        copy_region(&region, (tile.data, tile.layout), (ours, &layout), item);
+    }
     let Some(at) = same_values(ours, theirs, &elements.element, payloads) else { return Ok(()) };
     let element = at / item;
     let value = |data: &[u8]| elements.element.format(&data[element * item..(element + 1) * item]);

@@ -98,6 +98,18 @@ pub enum SpecError {
         /// The numbers given.
         spec: Vec<i64>,
     },
+    /// Chunks of different shapes that would have to be written.
+    #[error(
+        "array {array:?} has a rectilinear chunk grid, which is copied as it is or made regular: give {option} SPEC, such as {largest:?}, the largest it has"
+    )]
+    Rectilinear {
+        /// Path of the array.
+        array: String,
+        /// The option that makes it regular.
+        option: &'static str,
+        /// Shape of its largest chunk or shard.
+        largest: Vec<u64>,
+    },
     /// A chunk length that is neither positive nor -1.
     #[error(
         "array {array:?}: chunk length {length} is not possible: use a positive number, or -1 for the whole dimension"

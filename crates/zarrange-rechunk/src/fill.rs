@@ -10,7 +10,7 @@ use zarrange_plan::BATCH_BYTES;
 use crate::RechunkError;
 use crate::budget::{Budget, Lease};
 use crate::gate::Permit;
-use crate::report::{Counters, add};
+use crate::report::Counters;
 use crate::spill::SpillFile;
 use crate::walk::{Batch, Cursor, Pace};
 
@@ -167,14 +167,18 @@ impl Source<'_> {
             return Ok(());
         };
         self.inner.clear();
-        self.inner.extend(units.iter().map(|unit| self.array.inner_number(self.elements, object, unit)));
+        self.inner
+            .extend(units.iter().map(|unit| self.array.inner_number(&self.elements.units, object, unit)));
         Ok(self.reader.fetch_inner(shard, &self.inner, &[], encoded, fetched)?)
     }
 
     /// Whether the stored bytes of every chunk of `batch` are those of its part of the tile.
     fn reads_in_place(&self, tile: &Tile, batch: &Batch) -> bool {
         let Elements { codec, units, .. } = self.elements;
-        if matches!(codec, ArrayCodec::Shards(_)) || !self.elements.chain().is_identity() {
+        if matches!(codec, ArrayCodec::Shards(_))
+            || !self.elements.chain().is_identity()
+            || !units.is_regular()
+        {
             return false;
         }
         let item_bytes = self.elements.item_bytes() as u64;
@@ -205,7 +209,7 @@ impl Source<'_> {
                 counters.decoded(bytes, bytes);
             } else {
                 part.fill(&self.elements.fill);
-                add(&counters.missing, 1);
+                counters.missing(1, self.elements.chain().chunk_bytes() as u64);
             }
         }
         self.found = found;
@@ -224,10 +228,11 @@ impl Source<'_> {
         let (part, beyond) = (tile.claim(unit), next.map(|next| next.claim(unit)));
         let Some(stored) = stored else {
             std::iter::once(part).chain(beyond).for_each(|part| part.fill(&self.elements.fill));
-            add(&counters.missing, 1);
+            counters.missing(1, self.elements.unit_bytes(unit) as u64);
             return Ok(());
         };
-        counters.decoded(stored.len() as u64, self.elements.chain().chunk_bytes() as u64);
+        let bytes = self.elements.unit_bytes(unit);
+        counters.decoded(stored.len() as u64, bytes as u64);
         let cell = self.elements.units.cell(unit);
         let part = if *part.region() == cell {
             part.write_in_place(|chunk| self.decode(object, unit, stored, chunk))?
@@ -235,7 +240,7 @@ impl Source<'_> {
             Some(part)
         };
         if let Some(part) = part {
-            let chunk = &mut plain[..self.elements.chain().chunk_bytes()];
+            let chunk = &mut plain[..bytes];
             self.decode(object, unit, stored, chunk)?;
             let layout = Layout::c_order(cell, self.elements.item_bytes() as u64);
             std::iter::once(part).chain(beyond).for_each(|part| part.copy_from(chunk, &layout));
@@ -253,9 +258,9 @@ impl Source<'_> {
     ) -> Result<(), RechunkError> {
         let (array, elements, shard) = (self.array, self.elements, &self.shard);
         let name = || match shard {
-            Some((_, Some(shard))) => shard.inner_key(array.inner_number(elements, object, unit)),
+            Some((_, Some(shard))) => shard.inner_key(array.inner_number(&elements.units, object, unit)),
             _ => array.unit_key(elements, unit),
         };
-        Ok(self.reader.decode(encoded, chunk, name)?)
+        Ok(self.reader.decode(unit, encoded, chunk, name)?)
     }
 }

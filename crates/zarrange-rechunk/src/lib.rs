@@ -20,6 +20,7 @@ mod drain;
 mod error;
 mod fill;
 mod gate;
+mod item;
 mod job;
 mod keep;
 mod members;

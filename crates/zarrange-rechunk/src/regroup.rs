@@ -192,7 +192,7 @@ impl Mover<'_> {
             match sink {
                 Sink::Chunks(writer) => writer.push(unit, stored.len()),
                 Sink::Shards(_) => {
-                    let inner = target.inner_number(to, &task.object, unit);
+                    let inner = target.inner_number(&to.units, &task.object, unit);
                     segment.entries.push((inner, stored.len() as u64));
                 }
             }

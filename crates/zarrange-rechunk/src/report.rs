@@ -15,6 +15,8 @@ pub(crate) struct Counters {
     pub(crate) decoded_bytes: AtomicU64,
     /// Source chunks that were looked for and do not exist.
     pub(crate) missing: AtomicU64,
+    /// Bytes that they would have been decoded to.
+    pub(crate) missing_bytes: AtomicU64,
     pub(crate) chunks_written: AtomicU64,
     pub(crate) encoded_bytes: AtomicU64,
     /// Target chunks that were not written, as they hold nothing but the fill value.
@@ -29,6 +31,12 @@ impl Counters {
         add(&self.decodes, 1);
         add(&self.bytes_read, stored);
         add(&self.decoded_bytes, bytes);
+    }
+
+    /// Notes chunks that were to be decoded and are not stored, of `bytes` together.
+    pub(crate) fn missing(&self, chunks: u64, bytes: u64) {
+        add(&self.missing, chunks);
+        add(&self.missing_bytes, bytes);
     }
 
     /// Notes a chunk of `bytes` that was encoded and written.
@@ -78,6 +86,8 @@ pub struct Cost {
     pub decoded_bytes: u64,
     /// Source chunks that were looked for and did not exist, counted like decodes; not known to a plan.
     pub missing_chunks: u64,
+    /// Bytes of array data that they would have been decoded to.
+    pub missing_bytes: u64,
     /// Chunks of the target (inner chunks of shards): those written by a run, all of them for a plan.
     pub target_chunks: u64,
     /// Bytes of array data that were encoded, whole chunks.
@@ -143,6 +153,7 @@ impl Cost {
             source_chunk_decodes: predicted.source_chunk_decodes,
             decoded_bytes: predicted.bytes_read,
             missing_chunks: 0,
+            missing_bytes: 0,
             target_chunks: predicted.target_chunks,
             encoded_bytes: predicted.bytes_written,
             fill_chunks: 0,
@@ -167,6 +178,7 @@ impl Cost {
             source_chunk_decodes: count(&counters.decodes),
             decoded_bytes: count(&counters.decoded_bytes),
             missing_chunks: count(&counters.missing),
+            missing_bytes: count(&counters.missing_bytes),
             target_chunks: count(&counters.chunks_written),
             encoded_bytes: count(&counters.encoded_bytes),
             fill_chunks: count(&counters.all_fill),
@@ -198,7 +210,6 @@ impl Cost {
     fn deviations(&self, planned: &Self, plan: &Plan) -> Vec<(&'static str, u64, u64)> {
         let problem = &plan.problem;
         let whole = |chunk: &[u64]| chunk.iter().fold(problem.item_bytes, |n, c| n.saturating_mul(*c));
-        let missing_bytes = self.missing_chunks.saturating_mul(whole(&problem.source.chunk));
         let fill_bytes = self.fill_chunks.saturating_mul(whole(&problem.target.chunk));
         let requests = ("requests", planned.requests, self.requests + self.fill_chunks);
         let counters = match plan.strategy {
@@ -217,7 +228,11 @@ impl Cost {
                     planned.source_chunk_decodes,
                     self.source_chunk_decodes + self.missing_chunks,
                 ),
-                ("decoded_bytes", planned.decoded_bytes, self.decoded_bytes.saturating_add(missing_bytes)),
+                (
+                    "decoded_bytes",
+                    planned.decoded_bytes,
+                    self.decoded_bytes.saturating_add(self.missing_bytes),
+                ),
                 ("encoded_bytes", planned.encoded_bytes, self.encoded_bytes.saturating_add(fill_bytes)),
                 ("spill_bytes", planned.spill_bytes, self.spill_bytes),
             ],
@@ -244,6 +259,7 @@ impl Report {
             source_chunk_decodes: sum(|c| c.source_chunk_decodes),
             decoded_bytes: sum(|c| c.decoded_bytes),
             missing_chunks: sum(|c| c.missing_chunks),
+            missing_bytes: sum(|c| c.missing_bytes),
             target_chunks: sum(|c| c.target_chunks),
             encoded_bytes: sum(|c| c.encoded_bytes),
             fill_chunks: sum(|c| c.fill_chunks),

@@ -68,12 +68,20 @@ pub(crate) fn run(pass: &Pass<'_>) -> Result<(), RechunkError> {
 /// Counts the chunks of tiles that were not visited: nothing of the source is stored there, so nothing was written.
 fn count_unvisited(pass: &Pass<'_>, opened: &Opened) {
     let Pass { stage, shape, item_bytes, fill, drain, counters, progress, .. } = pass;
+    let units = fill.units();
     let fills = (0..shape.len()).map(|d| {
         let tile = if stage.sweep.map(index) == Some(d) { shape[d] } else { stage.tile[d] };
-        overlaps(shape[d], tile.max(1), fill.units().chunk_shape()[d])
+        if let Some(edges) = units.edges() {
+            return edges[d].overlaps(tile.max(1));
+        }
+        let chunk = units.chunk_shape()[d];
+        let fills = overlaps(shape[d], tile.max(1), chunk);
+        (fills, fills.saturating_mul(chunk))
     });
-    let fills = fills.fold(1, u64::saturating_mul);
-    add(&counters.missing, fills.saturating_sub(opened.fills));
+    let (fills, filling) = fills.fold((1u64, *item_bytes), |(n, bytes), (fills, elements)| {
+        (n.saturating_mul(fills), bytes.saturating_mul(elements))
+    });
+    counters.missing(fills.saturating_sub(opened.fills), filling.saturating_sub(opened.fill_bytes));
     add(&counters.all_fill, drain.units().count().saturating_sub(opened.drains));
     let elements = shape.iter().fold(1, |n: u64, s| n.saturating_mul(*s));
     progress.advance(elements.saturating_sub(opened.elements).saturating_mul(2 * item_bytes));
@@ -128,6 +136,8 @@ struct State {
 #[derive(Default)]
 struct Opened {
     fills: u64,
+    /// Of whole chunks.
+    fill_bytes: u64,
     drains: u64,
     elements: u64,
 }
@@ -257,8 +267,11 @@ impl<'a> Shared<'a> {
         };
         let cursor = |part: Region| fill.cursor(&part, item_bytes, stage.threads);
         let (fill, across) = (within.map(cursor), across.map(cursor));
-        let Opened { fills, drains: all_drains, elements: all_elements } = &mut state.opened;
-        *fills += [&fill, &across].into_iter().flatten().map(Cursor::total).sum::<u64>();
+        let Opened { fills, fill_bytes, drains: all_drains, elements: all_elements } = &mut state.opened;
+        for cursor in [&fill, &across].into_iter().flatten() {
+            *fills += cursor.total();
+            *fill_bytes += cursor.whole_elements() * item_bytes;
+        }
         *all_drains += drains;
         *all_elements += elements;
         state.active.push_back(Active { work, fill, across, drain, drained: false });

@@ -13,7 +13,8 @@ use crate::RechunkError;
 use crate::budget::Budget;
 use crate::drain::Drain;
 use crate::fill::Fill;
-use crate::job::{elements, problem};
+use crate::item::problem;
+use crate::job::elements;
 use crate::members::{Refusal, Refusals, left_behind};
 use crate::presence::{Look, Sparse};
 use crate::progress::Progress;
@@ -223,8 +224,7 @@ pub(crate) fn compare_arrays(
     budget: &Arc<Budget>,
     progress: &dyn Progress,
 ) -> Result<(), RechunkError> {
-    let ends = (a.shape(), a.elements()?, b.elements()?);
-    let problem = problem(ends, budget.max(), threads, Purpose::Compare);
+    let problem = problem((a, a.elements()?), (b, b.elements()?), budget.max(), threads, Purpose::Compare);
     let plan =
         plan(&problem).map_err(|source| RechunkError::Plan { array: a.location().to_owned(), source })?;
     let counters = Counters::default();

@@ -200,6 +200,11 @@ impl Cursor {
         self.units.covering(&self.tile).elements()
     }
 
+    /// Elements of these chunks, whole.
+    pub(crate) fn whole_elements(&self) -> u64 {
+        self.units.whole_elements(&self.units.covering(&self.tile))
+    }
+
     fn enter(&mut self) {
         self.next = 0;
         if let Some((grid, covering)) = &self.shards

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 use zarrange_array::{Array, ArraySpec, Document, Layout, Node, open};
 use zarrange_codec::{CodecMetadata, Scratch};
 use zarrange_grid::{Dims, Region};
@@ -41,18 +41,74 @@ fn create(location: &Location, shape: &[u64], chunk: &[u64]) {
 }
 
 fn create_with(location: &Location, shape: &[u64], chunk: &[u64], codecs: Vec<CodecMetadata>) {
-    let document = Document::new(&ArraySpec {
+    let layout = Layout { chunk: chunk.to_vec(), shard: None, codecs };
+    create_of(location, shape, layout, &values(shape));
+}
+
+fn document(shape: &[u64], layout: Layout) -> Document {
+    Document::new(&ArraySpec {
         shape: shape.to_vec(),
         data_type: "uint32",
         fill_value: json!(u32::MAX),
-        layout: Layout { chunk: chunk.to_vec(), shard: None, codecs },
+        layout,
         dimension_names: ["a", "b", "c", "d"][..shape.len()].to_vec(),
         attributes: Map::from_iter([("units".to_owned(), json!("mag"))]),
-    });
-    let array = Array::new(location.open().unwrap(), document, 3).unwrap();
+    })
+}
+
+fn create_of(location: &Location, shape: &[u64], layout: Layout, data: &[u8]) {
+    let array = Array::new(location.open().unwrap(), document(shape, layout), 3).unwrap();
     let mut scratch = Scratch::new(array.elements().unwrap().chain());
-    array.write_region(&Region::whole(shape), &values(shape), &mut scratch).unwrap();
+    array.write_region(&Region::whole(shape), data, &mut scratch).unwrap();
     array.write_metadata().unwrap();
+}
+
+/// An array whose objects have these lengths in each dimension, the last of them again and again: shards of `inner` chunks, or chunks.
+/// Each object is the only one of an array of its shape.
+fn create_rectilinear(location: &Location, shape: &[u64], lengths: &[Vec<u64>], inner: Option<&[u64]>) {
+    let largest: Vec<u64> = lengths.iter().map(|axis| *axis.iter().max().unwrap()).collect();
+    let layout = |object: &[u64]| Layout {
+        chunk: inner.unwrap_or(object).to_vec(),
+        shard: inner.map(|_| object.to_vec()),
+        codecs: zstd(),
+    };
+    let mut json: Value = serde_json::from_slice(&document(shape, layout(&largest)).to_json()).unwrap();
+    let axes: Vec<Value> = lengths
+        .iter()
+        .zip(shape)
+        .map(|(axis, n)| {
+            let last = *axis.last().unwrap();
+            axis.iter().map(|length| json!(length)).chain([json!([last, n.div_ceil(last).max(1)])]).collect()
+        })
+        .collect();
+    json["chunk_grid"] =
+        json!({"name": "rectilinear", "configuration": {"kind": "inline", "chunk_shapes": axes}});
+    let store = location.open().unwrap();
+    store.put("zarr.json", json.to_string().as_bytes()).unwrap();
+    let (array, all) = (array(location), values(shape));
+    let whole = Region::whole(shape);
+    for object in (0..array.objects().count()).map(|k| array.objects().all().unravel(k)) {
+        let cell = array.objects().cell(&object);
+        let element = |k: u64| match cell.unravel(k) {
+            at if at.iter().zip(shape).all(|(at, n)| at < n) => {
+                let at = zarrange_grid::index(whole.linear(&at)) * 4;
+                [all[at], all[at + 1], all[at + 2], all[at + 3]]
+            }
+            _ => u32::MAX.to_ne_bytes(),
+        };
+        let data: Vec<u8> = (0..cell.elements()).flat_map(element).collect();
+        let (plain, mut one) = (place(), place());
+        create_of(&plain, cell.shape(), Layout { shard: None, ..layout(cell.shape()) }, &data);
+        if let Some(inner) = inner {
+            rechunk(job(&plain, &one, inner, Some(cell.shape()), 1 << 24, 1)).unwrap();
+        } else {
+            one = plain;
+        }
+        let key = array.key(&cell.start().iter().map(|_| 0).collect::<Dims>());
+        if let Some(bytes) = one.open().unwrap().get(&key, u64::MAX).unwrap() {
+            store.put(&array.key(&object), &bytes).unwrap();
+        }
+    }
 }
 
 fn job(
@@ -114,6 +170,8 @@ fn objects(store: &Store) -> BTreeMap<String, Vec<u8>> {
 struct Case {
     shape: Vec<u64>,
     source: Vec<u64>,
+    /// Of the objects of a rectilinear source, and whether these are shards of chunks `source`.
+    lengths: Option<(Vec<Vec<u64>>, bool)>,
     target: Vec<u64>,
     shard: Option<Vec<u64>>,
     threads: u64,
@@ -124,19 +182,48 @@ fn case() -> impl Strategy<Value = Case> {
     (0usize..4)
         .prop_flat_map(|rank| {
             let of = |range: std::ops::Range<u64>| prop::collection::vec(range, rank);
-            (of(0..50), of(1..14), of(1..14), prop::option::of(of(1..5)), 1u64..5, 0u32..9)
+            let lengths = prop::collection::vec(prop::collection::vec(1u64..14, 1..5), rank);
+            let lengths = prop::option::weighted(0.3, (lengths, any::<bool>()));
+            (of(0..50), (of(1..14), lengths), of(1..14), prop::option::of(of(1..5)), 1u64..5, 0u32..9)
         })
-        .prop_map(|(shape, source, target, shards, threads, memory)| {
+        .prop_map(|(shape, (source, lengths), target, shards, threads, memory)| {
             let shard = shards.map(|s| s.iter().zip(&target).map(|(k, c)| k * c).collect());
-            Case { shape, source, target, shard, threads, memory: 8000 << memory }
+            let lengths = lengths.map(|(mut lengths, sharded)| {
+                let objects = |lengths: &[Vec<u64>]| -> u64 {
+                    let least = |axis: &Vec<u64>| *axis.iter().min().unwrap();
+                    shape.iter().zip(lengths).map(|(n, axis)| n.div_ceil(least(axis)).max(1)).product()
+                };
+                for (axis, chunk) in lengths.iter_mut().zip(&source).filter(|_| sharded) {
+                    for length in axis {
+                        *length = (*length % 3 + 1) * chunk;
+                    }
+                }
+                // Each is an array of its own before.
+                while objects(&lengths) > 100 {
+                    lengths.iter_mut().flatten().for_each(|length| *length *= 2);
+                }
+                (lengths, sharded)
+            });
+            Case { shape, source, lengths, target, shard, threads, memory: 8000 << memory }
         })
+}
+
+impl Case {
+    fn create(&self, location: &Location) {
+        match &self.lengths {
+            None => create(location, &self.shape, &self.source),
+            Some((lengths, sharded)) => {
+                create_rectilinear(location, &self.shape, lengths, sharded.then_some(&self.source));
+            }
+        }
+    }
 }
 
 /// Counters and the target's values are right, the memory holds, and the same job gives the same bytes.
 fn check(case: &Case, seen: &Mutex<BTreeMap<&'static str, usize>>) -> Result<(), TestCaseError> {
-    let Case { shape, source, target, shard, threads, memory } = case;
+    let Case { shape, target, shard, threads, memory, .. } = case;
     let (from, to) = (place(), place());
-    create(&from, shape, source);
+    case.create(&from);
     let this = job(&from, &to, target, shard.as_deref(), *memory, *threads);
     let report = match prepare(this.clone()) {
         Err(RechunkError::Plan { .. }) => return Ok(()),
@@ -220,7 +307,7 @@ fn check_regrouped(
 fn every_element_arrives_once() {
     let seen = Mutex::default();
     let mut runner =
-        TestRunner::new(ProptestConfig { failure_persistence: None, cases: 400, ..Default::default() });
+        TestRunner::new(ProptestConfig { failure_persistence: None, cases: 250, ..Default::default() });
     runner.run(&case(), |case| check(&case, &seen)).unwrap();
     let seen = seen.into_inner().unwrap();
     for way in ["direct", "reread"].into_iter().chain(Way::ALL.map(Way::name)) {
@@ -280,14 +367,14 @@ fn sparse_case() -> impl Strategy<Value = SparseCase> {
             let inside = |point: Vec<u64>| point.iter().zip(&shape).map(|(p, n)| p % n).collect();
             let points = points.into_iter().map(inside).collect();
             let (source_shard, shard) = (multiple(&source, shards.0), multiple(&target, shards.1));
-            let case = Case { shape, source, target, shard, threads, memory: 8000 << memory };
+            let case = Case { shape, source, lengths: None, target, shard, threads, memory: 8000 << memory };
             SparseCase { case, source_shard, points, compressed }
         })
 }
 
 /// Whether only what is stored is visited, or everything, the target is the same, byte for byte, and so are all counters.
 fn check_sparse(case: &SparseCase, seen: &Mutex<BTreeMap<&'static str, usize>>) -> Result<(), TestCaseError> {
-    let SparseCase { case: Case { shape, source, target, shard, threads, memory }, .. } = case;
+    let SparseCase { case: Case { shape, source, target, shard, threads, memory, .. }, .. } = case;
     let codecs = if case.compressed {
         zstd()
     } else {
@@ -339,7 +426,7 @@ fn check_sparse(case: &SparseCase, seen: &Mutex<BTreeMap<&'static str, usize>>) 
 fn visiting_what_is_stored_is_visiting_everything() {
     let seen = Mutex::default();
     let mut runner =
-        TestRunner::new(ProptestConfig { failure_persistence: None, cases: 60, ..Default::default() });
+        TestRunner::new(ProptestConfig { failure_persistence: None, cases: 30, ..Default::default() });
     runner.run(&sparse_case(), |case| check_sparse(&case, &seen)).unwrap();
     let seen = seen.into_inner().unwrap();
     for way in Way::ALL {

@@ -16,6 +16,7 @@ pub(crate) fn format(chunk: Vec<u64>, shard: Option<Vec<u64>>, item_bytes: u64) 
         decode_ns_per_byte: 1.6,
         encode_ns_per_byte: 8.0,
         stored_ratio: 1.0,
+        edges: None,
         slices: false,
         chunk,
         shard,

@@ -31,6 +31,9 @@ struct ArrayInfo {
     /// Chunk shape; that of inner chunks, where there are shards.
     chunks: Vec<u64>,
     shards: Option<Vec<u64>>,
+    /// In a rectilinear grid, for each dimension: elements of an object, and how many such objects follow each other. `chunks` and
+    /// `shards` are then those of the largest.
+    lengths: Option<Vec<Vec<(u64, u64)>>>,
     codecs: Vec<String>,
     /// Objects (chunks or shards) of the grid, and those not stored.
     objects: u64,
@@ -109,6 +112,7 @@ fn array_info(array: &Array) -> Result<ArrayInfo, ArrayError> {
         dimension_names: document.dimension_names(),
         chunks,
         shards,
+        lengths: array.objects().edges().map(|edges| edges.iter().map(|e| e.runs().collect()).collect()),
         codecs,
         objects,
         missing: objects.saturating_sub(stored),
@@ -132,8 +136,12 @@ fn print(nodes: &[NodeInfo]) {
             shape(&array.shape, array.dimension_names.as_deref()),
             array.data_type.clone(),
             array.fill_value.to_string(),
-            format!("{:?}", array.chunks),
-            array.shards.as_ref().map_or_else(|| "-".to_owned(), |s| format!("{s:?}")),
+            if array.shards.is_none() {
+                objects(&array.chunks, array)
+            } else {
+                format!("{:?}", array.chunks)
+            },
+            array.shards.as_ref().map_or_else(|| "-".to_owned(), |shards| objects(shards, array)),
             array.codecs.join(" "),
             table::count(array.objects),
             table::count(array.missing),
@@ -141,6 +149,21 @@ fn print(nodes: &[NodeInfo]) {
         ]);
     }
     say!("{out}");
+}
+
+/// The shape of objects, where they differ the lengths of the first few in each dimension.
+fn objects(largest: &[u64], array: &ArrayInfo) -> String {
+    const SHOWN: usize = 4;
+    let Some(lengths) = &array.lengths else { return format!("{largest:?}") };
+    let axis = |(runs, largest): (&Vec<(u64, u64)>, &u64)| {
+        if runs.len() <= 1 {
+            return largest.to_string();
+        }
+        let mut each = runs.iter().flat_map(|(length, count)| (0..*count).map(move |_| length.to_string()));
+        let first: Vec<String> = each.by_ref().take(SHOWN).collect();
+        first.join("+") + if each.next().is_some() { "+..." } else { "" }
+    };
+    format!("[{}]", lengths.iter().zip(largest).map(axis).collect::<Vec<_>>().join(", "))
 }
 
 /// `object=100 epoch=5`, or plain numbers where dimensions have no names.
