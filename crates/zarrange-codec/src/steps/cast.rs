@@ -189,8 +189,12 @@ impl Way {
                 self.out_of_range == Some(OutOfRange::Wrap)
                     || all(block.lanes_mut().0, |n| least <= n && n <= most)
             }
-            (Number::Int { .. }, Number::Float { bytes }) => match self.int_limit(bytes) {
-                Some(limit) => all(block.lanes_mut().0, |n| -limit <= n && n <= limit),
+            (Number::Int { signed, .. }, Number::Float { bytes }) => match self.int_limit(bytes) {
+                // Lanes are signed: what is negative there may be large.
+                Some(limit) => {
+                    let least = if signed { -limit } else { 0 };
+                    all(block.lanes_mut().0, |n| least <= n && n <= limit)
+                }
                 None => true,
             },
             (Number::Float { bytes: from }, Number::Float { bytes }) => {

@@ -81,7 +81,7 @@ impl Map {
                 let expected = format!("numbers in {direction} that {kind} holds");
                 Exact::parse(value, kind).ok_or_else(|| wrong(value, &expected))
             };
-            let (whole, from, to) = (number(a, wide)?, number(a, from)?, number(b, to)?);
+            let (from, whole, to) = (number(a, from)?, number(a, wide)?, number(b, to)?);
             let at = *places.entry(key(whole)).or_insert(entries.len());
             match entries.get_mut(at) {
                 Some(entry) => entry.to = to,
