@@ -3,9 +3,12 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
+use proptest::prelude::*;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use zarrange_codec::{ArrayCodec, Chain, CodecError, CodecMetadata, ElementType, Scratch, ShardCodec};
+use zarrange_codec::{
+    ArrayCodec, Chain, CodecError, CodecMetadata, ElementType, Scratch, ShardCodec, same_values,
+};
 
 const ROUNDINGS: [&str; 5] =
     ["nearest-even", "towards-zero", "towards-positive", "towards-negative", "nearest-away"];
@@ -258,8 +261,10 @@ fn chunks_are_those_of_zarr_python() {
         assert_eq!(decode(&chain, &theirs).unwrap(), expected, "{codecs}");
         let ours = encode(&chain, &data).unwrap();
         let text = codecs.to_string();
-        // Inner chunks of nothing but the fill value are left out here, and where they stand does not matter.
-        if !text.contains("zstd") && !text.contains("sharding") {
+        // What zstd makes depends on its version, and inner chunks stand in another order: as many are left out.
+        if text.contains("sharding") && !text.contains("zstd") {
+            assert_eq!(ours.len(), theirs.len(), "{codecs}");
+        } else if !text.contains("zstd") {
             assert_eq!(ours, theirs, "{codecs}");
         }
         assert_eq!(decode(&chain, &ours).unwrap(), expected, "{codecs}");
@@ -318,6 +323,67 @@ fn what_loses_values_is_known() {
     check("int8", "cast_value", json!({"data_type": "int16", "scalar_map": {}}), false);
     check("float32", "scale_offset", json!({}), true);
     check("int32", "scale_offset", json!({"scale": 7}), false);
+}
+
+const TYPES: [&str; 11] = [
+    "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64",
+];
+
+fn scalar() -> impl Strategy<Value = Value> {
+    let some =
+        [json!(0), json!(1), json!(-7), json!(200), json!(0.5), json!("NaN"), json!(1u64 << 63), json!(-0.0)];
+    prop::sample::select(some.to_vec())
+}
+
+/// A codec, which may not fit the numbers that it gets.
+fn any_codec() -> impl Strategy<Value = Value> {
+    let scale = (scalar(), scalar()).prop_map(|(offset, scale)| {
+        json!({"name": "scale_offset", "configuration": {"offset": offset, "scale": scale}})
+    });
+    let pairs = || prop::collection::vec((scalar(), scalar()), 0..12);
+    let settings = (prop::sample::select(ROUNDINGS.to_vec()), prop::sample::select(OUT_OF_RANGE.to_vec()));
+    let maps = prop_oneof![2 => Just(Value::Null), 1 => (pairs(), pairs()).prop_map(|(a, b)| json!({"encode": a, "decode": b}))];
+    let cast =
+        (prop::sample::select(TYPES.to_vec()), settings, maps).prop_map(|(kind, (rounding, range), map)| {
+            json!({"name": "cast_value", "configuration": {
+            "data_type": kind, "rounding": rounding, "out_of_range": range, "scalar_map": map}})
+        });
+    prop_oneof![1 => scale, 3 => cast]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(3000))]
+
+    /// Any bytes are a chunk or an error, alone and before shards; and numbers that were decoded come back if that is said.
+    #[test]
+    fn any_bytes_are_a_chunk_or_an_error(
+        codecs in prop::collection::vec(any_codec(), 1..4),
+        kind in prop::sample::select(TYPES.to_vec()),
+        sharded in any::<bool>(),
+        part in prop::collection::vec(any::<u8>(), 1..80),
+        small in any::<bool>(),
+    ) {
+        let bytes = json!({"name": "bytes", "configuration": {"endian": "little"}});
+        let shards = json!({"name": "sharding_indexed", "configuration": {
+            "chunk_shape": [13], "codecs": [bytes], "index_codecs": [bytes]}});
+        let list = json!([codecs, vec![if sharded { shards } else { bytes }]].concat());
+        let Ok(chain) = chain(&list, kind, &[1040]) else { return Ok(()) };
+        // Small integers have zeros in their upper bytes.
+        let byte = |(k, x): (usize, &u8)| if small && k % 8 > 0 { 0 } else { *x };
+        let data = |n: usize| part.iter().cycle().take(n).enumerate().map(byte).collect::<Vec<u8>>();
+        let mut chunks = vec![data(chain.chunk_bytes())];
+        chunks.extend([1, 2, 4, 8].into_iter().find_map(|k| decode(&chain, &data(1040 * k)).ok()));
+        for chunk in chunks {
+            let Ok(encoded) = encode(&chain, &chunk) else { continue };
+            match decode(&chain, &encoded) {
+                Ok(again) if !chain.loses() => {
+                    prop_assert_eq!(same_values(&again, &chunk, &element(kind), false), None, "{}", list);
+                }
+                Ok(_) => {}
+                Err(error) => prop_assert!(chain.loses(), "{}: {}", list, error),
+            }
+        }
+    }
 }
 
 /// What an inner chunk, or a whole one, cannot be made of says which number it was.

@@ -12,7 +12,7 @@ use crate::steps::cast::map::{Map, Marks};
 use crate::steps::config::Config;
 use crate::steps::exact::{Exact, Rounding, largest, nearest, range, to_whole};
 use crate::steps::lanes::{BLOCK, Block};
-use crate::steps::number::Number;
+use crate::steps::number::{Number, int_to_double};
 
 /// The codec between two types.
 #[derive(Debug)]
@@ -181,14 +181,20 @@ impl Way {
 
     /// Converts a block in which each number is easy; `false`, and nothing is changed, if one is not.
     fn convert_all(&self, block: &mut Block) -> bool {
+        let wraps = self.out_of_range == Some(OutOfRange::Wrap);
         let easy = match (self.from, self.to) {
-            (from, to) if to.holds(from) => true,
-            (Number::Int { signed: from, .. }, Number::Int { bytes, signed }) => {
+            (Number::Int { signed: from, .. }, Number::Int { bytes, signed }) if !wraps => {
                 let within = Whole::new(bytes, signed);
                 let (least, most) = (if from { within.least } else { within.least.max(0) }, within.most);
-                self.out_of_range == Some(OutOfRange::Wrap)
-                    || all(block.lanes_mut().0, |n| least <= n && n <= most)
+                let fits = self.to.holds(self.from) || all(block.lanes_mut().0, |n| least <= n && n <= most);
+                // Lanes hold them as they are.
+                if fits {
+                    block.take_as(self.to);
+                }
+                return fits;
             }
+            (Number::Int { .. }, Number::Int { .. }) => true,
+            (from, to) if to.holds(from) => true,
             (Number::Int { signed, .. }, Number::Float { bytes }) => match self.int_limit(bytes) {
                 // Lanes are signed: what is negative there may be large.
                 Some(limit) => {
@@ -287,9 +293,9 @@ fn round_each(
     (Whole { least, most }, clamps): (Whole, bool),
     whole: impl Fn(f64) -> f64,
 ) -> bool {
-    /// What is not less has no fraction that [`SHIFT`] could round away.
+    /// Up to this size [`SHIFT`] gives the right integer.
     const LIMIT: i64 = 1 << 50;
-    let float = |n: i64| crate::steps::number::int_to_double(n.clamp(-LIMIT, LIMIT), true);
+    let float = |n: i64| int_to_double(n.clamp(-LIMIT, LIMIT), true);
     let (least, most) = (float(least), float(most));
     // Of types that end beyond the limit, this is not the end.
     let clamps = clamps && most < float(LIMIT);

@@ -136,17 +136,16 @@ impl Scale {
         let wide = self.number == Number::Int { bytes: 8, signed: false };
         for (src, dst) in src.chunks(bytes).zip(dst.chunks_mut(bytes)) {
             block.load(src, self.number, false);
-            for k in 0..src.len() / self.number.bytes() {
-                let lane = &mut block.lanes_mut().0[k];
-                // Lanes are signed.
-                match narrow(*lane).filter(|_| !wide || *lane >= 0) {
-                    Some(y) => *lane = y,
-                    None => {
-                        if let Exact::Int(x) = block.get(k) {
-                            block.set(k, self.number, Exact::Int(exact(x)?));
-                        }
+            for lane in block.lanes_mut().0 {
+                // Lanes are signed: what is negative there may be large.
+                *lane = match narrow(*lane).filter(|_| !wide || *lane >= 0) {
+                    Some(y) => y,
+                    None if wide => {
+                        let y = exact(lane.cast_unsigned().into())?;
+                        u64::try_from(y).map_or(0, u64::cast_signed)
                     }
-                }
+                    None => i64::try_from(exact((*lane).into())?).unwrap_or(0),
+                };
             }
             block.store(dst, false);
         }
