@@ -205,6 +205,11 @@ impl Way {
             },
             (Number::Float { bytes: from }, Number::Float { bytes }) => {
                 let (_, singles, doubles) = block.lanes_mut();
+                if (from, bytes) == (8, 2) {
+                    for x in doubles.iter_mut() {
+                        *x = quiet(*x);
+                    }
+                }
                 // The first that rounds to infinity.
                 let limit = if bytes == 2 { 65520.0 } else { f64::from(f32::MAX) + 2f64.powi(103) };
                 let fits = |x: f64| x.abs() < limit || !x.is_finite();
@@ -247,6 +252,12 @@ impl Way {
 /// Whether it holds for all; without leaving early, which takes longer.
 fn all<T: Copy>(lanes: &[T], holds: impl Fn(T) -> bool) -> bool {
     lanes.iter().fold(true, |all, lane| all & holds(*lane))
+}
+
+/// NaN as arithmetic leaves it.
+const fn quiet(value: f64) -> f64 {
+    const QUIET: u64 = 1 << 51;
+    if value.is_nan() { f64::from_bits(value.to_bits() | QUIET) } else { value }
 }
 
 /// The integers of a type, those of 8 unsigned bytes as far as lanes hold them.

@@ -71,16 +71,10 @@ fn float(value: &Value) -> Option<f64> {
 /// The nearest float of so many bytes, half to even; infinity where that is too large.
 pub(crate) fn nearest(value: f64, bytes: usize) -> f64 {
     match bytes {
-        2 => half_to_single(half_bits(quiet(value))).into(),
+        2 => half_to_single(half_bits(value)).into(),
         4 => to_single(value).into(),
         _ => value,
     }
-}
-
-/// NaN as arithmetic leaves it.
-const fn quiet(value: f64) -> f64 {
-    const QUIET: u64 = 1 << 51;
-    if value.is_nan() { f64::from_bits(value.to_bits() | QUIET) } else { value }
 }
 
 /// The integers of a type.

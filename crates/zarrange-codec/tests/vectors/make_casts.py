@@ -63,9 +63,11 @@ def edges(source, target):
     if (source, target) == ("float64", "float16"):
         once = numbers.astype("float16")
         numbers = numbers[(once == numbers.astype("float32").astype("float16")) | np.isnan(once)]
-    bits = numbers.view(f"u{kind.itemsize}")
+    # NaN that signals, and NaN with a payload.
+    bits = np.concatenate([numbers, np.array([np.inf, np.nan, -np.inf], source)]).view(f"u{kind.itemsize}")
+    bits[-3:] += np.array([1, 3, 1], bits.dtype)
     _, first = np.unique(bits, return_index=True)
-    return numbers[np.sort(first)]
+    return bits[np.sort(first)].view(source)
 
 
 def each(work, numbers, target):
@@ -115,6 +117,7 @@ for source, target, pairs in [
     ("uint8", "uint8", [[0, 255], [255, 0]]),
     ("float32", "float32", [["NaN", -9999.5], [-9999.5, "NaN"]]),
     ("int32", "int32", [[n, n + 1000] for n in range(40, -40, -7)]),
+    ("float32", "int16", [[0.1 + n * 1e-12, n] for n in range(12)]),
     ("float64", "float32", [[n / 2, -n] for n in range(-12, 12)] + [["NaN", 0]]),
 ]:  # fmt: skip
     keys = [int(k) if source in INTS else float(k) for k, _ in pairs]
