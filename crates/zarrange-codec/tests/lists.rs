@@ -192,7 +192,7 @@ fn casts_are_followed_by_codecs_of_others() {
             if fallback { 2 * chain.encoded_bytes_max() + 2 * 8 * chunk.len() } else { 8 * chunk.len() };
         assert!(chain.scratch_bytes() >= filtered, "{list}");
     };
-    check(false, &[bytes.clone()]);
+    check(false, std::slice::from_ref(&bytes));
     check(false, &[bytes.clone(), packed.clone()]);
     check(true, &[codec("numcodecs.pcodec", json!({"level": 8, "equal_pages_up_to": 100}))]);
     check(true, std::slice::from_ref(&shards));
@@ -206,7 +206,7 @@ fn casts_are_followed_by_codecs_of_others() {
     let chain = chain(&list, "uint8", &[4096]).unwrap();
     assert!(chain.is_fallback() && !chain.loses());
     let encoded = encode(&chain, &[5; 4096], &mut Scratch::new(&chain)).unwrap();
-    assert_eq!(encoded, [4u64.to_be_bytes(); 4096].concat());
+    assert_eq!(encoded, 4u64.to_be_bytes().repeat(4096));
     assert_eq!(decode(&chain, &encoded, &mut Scratch::new(&chain)).unwrap(), [4; 4096]);
 }
 
