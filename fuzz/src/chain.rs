@@ -70,9 +70,10 @@ impl Promises {
     fn of(chain: &Chain, list: &str) -> Self {
         // Bits that are rounded away, bytes that are no bools, payloads of NaN.
         let settles = !chain.loses() && !list.contains("bitround") && !list.contains("astype");
-        let keeps = settles && !list.contains("packbits");
-        // Operands may not fit, nor what was compressed be whole elements; one format of LZMA is to read only.
-        let may_refuse = ["fixedscaleoffset", "numcodecs.shuffle", "\"format\":0"];
+        let keeps = settles && !list.contains("packbits") && !list.contains("cast_value");
+        // Operands may not fit, nor numbers, nor what was compressed be whole elements; one format of LZMA is to read only.
+        let may_refuse =
+            ["fixedscaleoffset", "cast_value", "scale_offset", "numcodecs.shuffle", "\"format\":0"];
         let refuses = chain.is_fallback() || may_refuse.iter().any(|text| list.contains(text));
         Self { encodes: !refuses, keeps, settles }
     }
@@ -109,6 +110,10 @@ fn list(u: &mut Unstructured<'_>, mut shape: Vec<u64>, depth: usize) -> Result<V
     }
     if u.ratio(1, 6)? {
         list.push(filter(u)?);
+    }
+    // Several together, as they are meant.
+    for _ in 6..u.int_in_range(0..=8)? {
+        list.push(values(u)?);
     }
     list.push(serializer(u, &shape, depth)?);
     // Behind `bytes` too, as in pipelines of Zarr v2.
@@ -177,6 +182,40 @@ fn filter(u: &mut Unstructured<'_>) -> Result<Value> {
         keys.remove("decode_dtype");
     }
     Ok(json!({"name": format!("numcodecs.{name}"), "configuration": configuration}))
+}
+
+/// A codec of Zarr v3 on numbers.
+fn values(u: &mut Unstructured<'_>) -> Result<Value> {
+    let scalars = [
+        json!(0),
+        json!(1),
+        json!(-7),
+        json!(255),
+        json!(0.5),
+        json!("NaN"),
+        json!("-Infinity"),
+        json!("0x3c00"),
+    ];
+    let scalar = |u: &mut Unstructured<'_>| Ok(u.choose(&scalars)?.clone());
+    if u.arbitrary()? {
+        return Ok(
+            json!({"name": "scale_offset", "configuration": {"offset": scalar(u)?, "scale": scalar(u)?}}),
+        );
+    }
+    let types =
+        ["int8", "int16", "int64", "uint8", "uint32", "uint64", "float16", "float32", "float64", "bool"];
+    let roundings = ["nearest-even", "towards-zero", "towards-positive", "towards-negative", "nearest-away"];
+    let mut configuration = json!({"data_type": u.choose(&types)?, "rounding": u.choose(&roundings)?,
+        "out_of_range": u.choose(&[None, Some("clamp"), Some("wrap")])?});
+    for direction in ["encode", "decode"] {
+        if u.ratio(1, 4)? {
+            let pairs = (0..u.int_in_range(1..=12)?)
+                .map(|k| Ok(json!([scalar(u)?, k])))
+                .collect::<Result<Vec<_>>>()?;
+            configuration["scalar_map"][direction] = json!(pairs);
+        }
+    }
+    Ok(json!({"name": "cast_value", "configuration": configuration}))
 }
 
 pub(crate) fn compressor(u: &mut Unstructured<'_>) -> Result<Option<Value>> {

@@ -81,6 +81,9 @@ fn templates() -> Vec<(&'static str, Value)> {
     let gzip = json!([bytes, {"name": "gzip", "configuration": {"level": 5}}]);
     let zlib = json!([bytes, {"name": "numcodecs.zlib", "configuration": {"level": 5}}]);
     let bitround = json!([{"name": "bitround", "configuration": {"keepbits": 3}}, bytes]);
+    let cast = json!([{"name": "scale_offset", "configuration": {"offset": -10.5, "scale": 4}},
+        {"name": "cast_value", "configuration": {"data_type": "int16", "rounding": "nearest-away", "out_of_range": "wrap",
+            "scalar_map": {"encode": [["NaN", -32768]], "decode": [[-32768, "NaN"]]}}}, bytes]);
     let pcodec = json!([{"name": "numcodecs.pcodec", "configuration": {"level": 8, "mode_spec": "auto",
         "delta_spec": "auto", "paging_spec": "equal_pages_up_to", "delta_encoding_order": null,
         "equal_pages_up_to": 262_144}}]);
@@ -92,6 +95,7 @@ fn templates() -> Vec<(&'static str, Value)> {
         ("zarr.json", v3(utf32, json!("é"), json!([7, 7]), gzip)),
         ("zarr.json", v3(time, json!("NaT"), json!([7, 7]), zlib)),
         ("zarr.json", v3(json!("float64"), json!("0x7ff8000000000000"), json!([7, 7]), bitround)),
+        ("zarr.json", v3(json!("float32"), json!("NaN"), json!([7, 7]), cast)),
         ("zarr.json", v3(json!("uint32"), json!(7), json!([7, 7]), pcodec)),
         ("zarr.json", v3(json!("string"), json!(""), json!([7, 7]), vlen)),
         (
@@ -182,7 +186,7 @@ fn value(u: &mut Unstructured<'_>, depth: u8) -> Result<Value> {
 
 /// A word of the specification, one with a number in it, or any text.
 fn word(u: &mut Unstructured<'_>) -> Result<String> {
-    const WORDS: [&str; 40] = [
+    const WORDS: [&str; 44] = [
         "bytes",
         "transpose",
         "blosc",
@@ -197,6 +201,10 @@ fn word(u: &mut Unstructured<'_>) -> Result<String> {
         "vlen-utf8",
         "vlen-bytes",
         "bitround",
+        "cast_value",
+        "scale_offset",
+        "towards-zero",
+        "clamp",
         "adler32",
         "fletcher32",
         "uint8",

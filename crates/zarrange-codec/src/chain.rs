@@ -129,7 +129,7 @@ impl Chain {
             Kind::Zarrs(fallback) => {
                 let shards = fallback.shards().map_or(0, ShardCodec::working_bytes);
                 let made = self.encoded_bytes_max.saturating_mul(2).saturating_add(shards);
-                made.saturating_add(buffers)
+                made.saturating_add(fallback.filtered_bytes()).saturating_add(buffers)
             }
             Kind::Own(_) | Kind::Steps(_) => buffers,
         }

@@ -1,4 +1,4 @@
-//! Codec lists that are not ours: through `zarrs`, within bounds.
+//! Codec lists that are not all ours: through `zarrs`, within bounds, apart from codecs that it does not know.
 
 use std::borrow::Cow;
 use std::num::NonZeroU64;
@@ -11,7 +11,10 @@ use zarrs::array::{ArrayToArrayCodecTraits, ArrayToBytesCodecTraits};
 use zarrs::metadata::v3::MetadataV3;
 use zarrs::plugin::ExtensionName as _;
 
-use crate::steps::{self, Steps};
+use crate::numpy::NumpyType;
+use crate::steps::config::Config;
+use crate::steps::number::Number;
+use crate::steps::{self, Steps, Values};
 use crate::{CodecError, ElementType, Scratch, ShardCodec, pcodec};
 
 /// Elements that pcodec compresses together where the metadata does not say.
@@ -76,9 +79,16 @@ struct Array {
 /// A codec from arrays to arrays.
 #[derive(Debug)]
 struct Filter {
-    codec: Arc<dyn ArrayToArrayCodecTraits>,
+    codec: FilterCodec,
     /// What goes into it when a chunk is encoded.
     unfiltered: Array,
+}
+
+#[derive(Debug)]
+enum FilterCodec {
+    Zarrs(Arc<dyn ArrayToArrayCodecTraits>),
+    /// One that is run here.
+    Values(Values),
 }
 
 /// The codec from an array to bytes.
@@ -125,10 +135,10 @@ impl Fallback {
         let data_type =
             data_type.ok_or_else(|| unsupported(format!("not for data type {}", element.name())))?;
         let chunk = Array { shape, data_type, fill: FillValue::from(fill) };
-        let (filters, stored) = filters(before, chunk)?;
+        let (filters, stored) = filters(before, chunk, element)?;
         let serializer = Serializer::new(metadata, &stored, element, depth)?;
         let bytes = serializer.encoded_representation(&stored).map_err(unsupported)?;
-        let bytes_max = serializer.encoded_bytes_max(&stored, chunk_bytes);
+        let bytes_max = serializer.encoded_bytes_max(&stored, chunk_bytes.max(stored.bytes()?));
         // Another writer may take a little more than `zarrs` would.
         let bound =
             bytes.size().and_then(|n| usize::try_from(n).ok()).map(|n| n.saturating_add(n / 8 + 4096));
@@ -161,9 +171,20 @@ impl Fallback {
         if self.packers.is_empty() { 0 } else { self.unpacked_bytes_max }
     }
 
-    /// Whether values may not come back: what `zarrs` is asked for keeps them, inner chunks may not.
+    /// Bytes of the arrays between filters, of which there are two at a time.
+    pub(crate) fn filtered_bytes(&self) -> usize {
+        let arrays = self.filters.iter().map(|filter| &filter.unfiltered).chain([&self.stored]);
+        let largest = arrays.map(|array| array.bytes().unwrap_or(usize::MAX)).max().unwrap_or(0);
+        if self.filters.is_empty() { 0 } else { largest.saturating_mul(2) }
+    }
+
+    /// Whether values may not come back: what `zarrs` is asked for keeps them, filters of ours and inner chunks may not.
     pub(crate) fn loses(&self) -> bool {
-        self.shards().is_some_and(|shards| shards.inner().loses()) || self.packers.loses()
+        self.filters
+            .iter()
+            .any(|filter| matches!(&filter.codec, FilterCodec::Values(values) if values.loses()))
+            || self.shards().is_some_and(|shards| shards.inner().loses())
+            || self.packers.loses()
     }
 
     pub(crate) fn decode(
@@ -185,10 +206,8 @@ impl Fallback {
         let mut stored = vec![0; self.stored.bytes()?];
         self.serializer.decode(bytes, &self.stored, &mut stored)?;
         let mut array = ArrayBytes::new_flen(stored);
-        for Filter { codec, unfiltered: Array { shape, data_type, fill } } in self.filters.iter().rev() {
-            array = codec
-                .decode(array, shape, data_type, fill, &CodecOptions::default())
-                .map_err(|e| CodecError::corrupt("zarrs", e.to_string()))?;
+        for filter in self.filters.iter().rev() {
+            array = filter.decode(array)?;
         }
         copy(array, dst)
     }
@@ -203,9 +222,8 @@ impl Fallback {
         let failed = |detail: String| CodecError::Encode { codec: "zarrs", bytes: src.len() as u64, detail };
         let options = CodecOptions::default();
         let mut array = ArrayBytes::new_flen(Cow::Borrowed(src));
-        for Filter { codec, unfiltered: Array { shape, data_type, fill } } in &self.filters {
-            let encoded = codec.encode(array, shape, data_type, fill, &options);
-            array = encoded.map_err(|e| failed(e.to_string()))?;
+        for filter in &self.filters {
+            array = filter.encode(array)?;
         }
         let Array { shape, data_type, fill } = &self.stored;
         let bytes = match &self.serializer {
@@ -233,6 +251,41 @@ impl Fallback {
         let room = dst.get_mut(..bytes.len()).ok_or_else(|| failed(format!("more than {room} bytes")))?;
         room.copy_from_slice(&bytes);
         Ok(bytes.len())
+    }
+}
+
+impl Filter {
+    fn decode<'a>(&self, array: ArrayBytes<'a>) -> Result<ArrayBytes<'a>, CodecError> {
+        let Array { shape, data_type, fill } = &self.unfiltered;
+        let corrupt = |detail: String| CodecError::corrupt("zarrs", detail);
+        match &self.codec {
+            FilterCodec::Zarrs(codec) => codec
+                .decode(array, shape, data_type, fill, &CodecOptions::default())
+                .map_err(|e| corrupt(e.to_string())),
+            FilterCodec::Values(values) => {
+                let array = array.into_fixed().map_err(|e| corrupt(e.to_string()))?;
+                let mut decoded = vec![0; self.unfiltered.bytes()?];
+                values.decode(&array, &mut decoded)?;
+                Ok(ArrayBytes::new_flen(decoded))
+            }
+        }
+    }
+
+    fn encode<'a>(&self, array: ArrayBytes<'a>) -> Result<ArrayBytes<'a>, CodecError> {
+        let Array { shape, data_type, fill } = &self.unfiltered;
+        let bytes = self.unfiltered.bytes()?;
+        let failed = |detail: String| CodecError::Encode { codec: "zarrs", bytes: bytes as u64, detail };
+        match &self.codec {
+            FilterCodec::Zarrs(codec) => codec
+                .encode(array, shape, data_type, fill, &CodecOptions::default())
+                .map_err(|e| failed(e.to_string())),
+            FilterCodec::Values(values) => {
+                let array = array.into_fixed().map_err(|e| failed(e.to_string()))?;
+                let mut encoded = vec![0; bytes / values.decoded().bytes() * values.encoded().bytes()];
+                values.encode(&array, &mut encoded)?;
+                Ok(ArrayBytes::new_flen(encoded))
+            }
+        }
     }
 }
 
@@ -333,24 +386,59 @@ impl Serializer {
     }
 }
 
-/// The `codecs` from arrays to arrays, the first of which gets `array`; and what the last makes of it.
-fn filters(codecs: &[MetadataV3], mut array: Array) -> Result<(Vec<Filter>, Array), CodecError> {
+/// The `codecs` from arrays to arrays, the first of which gets `array`, a chunk of `element`; and what the last makes of it.
+fn filters(
+    codecs: &[MetadataV3],
+    mut array: Array,
+    element: &ElementType,
+) -> Result<(Vec<Filter>, Array), CodecError> {
     let mut filters = Vec::new();
     for metadata in codecs {
-        let unsupported =
-            |detail: String| CodecError::Unsupported { codecs: metadata.name().to_owned(), detail };
-        let Codec::ArrayToArray(codec) = from_zarrs(metadata)? else {
-            return Err(unsupported("not a codec from array to array".to_owned()));
+        let (codec, encoded) = match values(metadata, &array, element)? {
+            Some((values, encoded)) => (FilterCodec::Values(values), encoded),
+            None => zarrs_filter(metadata, &array)?,
         };
-        if keeps_no_bits(metadata, &array.data_type) {
-            return Err(unsupported("keepbits is 0, expected at least 1 for integers".to_owned()));
-        }
-        let encoded = codec.encoded_representation(&array.shape, &array.data_type, &array.fill);
-        let (shape, data_type, fill) = encoded.map_err(|e| unsupported(e.to_string()))?;
         filters.push(Filter { codec, unfiltered: array });
-        array = Array { shape, data_type, fill };
+        array = encoded;
     }
     Ok((filters, array))
+}
+
+/// A codec of `zarrs`, and what it makes of an array.
+fn zarrs_filter(metadata: &MetadataV3, array: &Array) -> Result<(FilterCodec, Array), CodecError> {
+    let unsupported = |detail: String| CodecError::Unsupported { codecs: metadata.name().to_owned(), detail };
+    let Codec::ArrayToArray(codec) = from_zarrs(metadata)? else {
+        return Err(unsupported("not a codec from array to array".to_owned()));
+    };
+    if keeps_no_bits(metadata, &array.data_type) {
+        return Err(unsupported("keepbits is 0, expected at least 1 for integers".to_owned()));
+    }
+    let encoded = codec.encoded_representation(&array.shape, &array.data_type, &array.fill);
+    let (shape, data_type, fill) = encoded.map_err(|e| unsupported(e.to_string()))?;
+    Ok((FilterCodec::Zarrs(codec), Array { shape, data_type, fill }))
+}
+
+/// A codec that is run here, and what it makes of an array: its fill value is encoded as numbers are. `None` for other codecs.
+fn values(
+    metadata: &MetadataV3,
+    array: &Array,
+    chunk: &ElementType,
+) -> Result<Option<(Values, Array)>, CodecError> {
+    let name = metadata.name();
+    if !Values::NAMES.contains(&name) {
+        return Ok(None);
+    }
+    let element = array.element(chunk)?;
+    let number = Number::of(&NumpyType::of(&element));
+    let values = Values::parse(Config::new(metadata), number, element.name())?;
+    let unsupported = |detail: String| CodecError::Unsupported { codecs: name.to_owned(), detail };
+    let mut fill = vec![0; values.encoded().bytes()];
+    let encoded = values.encode(array.fill.as_ne_bytes(), &mut fill);
+    encoded.map_err(|e| unsupported(format!("the fill value of what follows: {e}")))?;
+    let element = ElementType::new(&MetadataV3::new(values.encoded().to_string()))?;
+    let data_type =
+        element.zarrs.ok_or_else(|| unsupported(format!("not for data type {}", values.encoded())))?;
+    Ok(Some((values, Array { shape: array.shape.clone(), data_type, fill: FillValue::from(fill) })))
 }
 
 /// Whether a codec rounds integers to no bits at all, for which `zarrs` would shift by more than they have.

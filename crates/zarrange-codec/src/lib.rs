@@ -12,9 +12,9 @@
 //! fetches them) and plans.
 //!
 //! The common lists (bytes, transpose, zstd, blosc, gzip, crc32c, `sharding_indexed`) call their C or Rust libraries
-//! directly with warm contexts and write into the caller's buffers. Lists of any length, with the codecs of numcodecs, are run as
-//! steps from bytes to bytes, between two buffers of the thread. A list with anything else goes through `zarrs`, except for
-//! what can decode to more bytes than a chunk has. Rejected: `zarrs` for all of it, which allocates whatever stored bytes ask
+//! directly with warm contexts and write into the caller's buffers. Lists of any length, with the codecs of numcodecs and
+//! `scale_offset` and `cast_value`, are run as steps from bytes to bytes, between two buffers of the thread. A list with anything else
+//! goes through `zarrs`, except for what it does not know and what can decode to more bytes than a chunk has. Rejected: `zarrs` for all of it, which allocates whatever stored bytes ask
 //! for, copies, and makes fresh contexts for each chunk.
 
 mod array;

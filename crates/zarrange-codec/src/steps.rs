@@ -1,22 +1,26 @@
 //! Codec lists in general: any number of steps from bytes to bytes.
 //!
-//! The elements of a chunk, in C order and native byte order, go through the steps one after the other. The codecs of numcodecs that
+//! The elements of a chunk, in C order and native byte order, go through the steps one after the other. The codecs on numbers that
 //! stand before `bytes` in a list work on the flat array, so that they are steps too, with the type of their numbers written into
 //! them. How many bytes go into each step is known beforehand, exactly or at most, so that nothing a chunk says sizes a buffer: two
 //! buffers of a thread hold what is between two steps.
 
 mod arithmetic;
 mod bits;
+mod cast;
 mod compile;
 pub(crate) mod config;
+mod exact;
 mod growing;
 mod lanes;
-mod number;
+pub(crate) mod number;
 mod records;
 mod run;
+mod scale;
 mod step;
 mod sums;
 mod typed;
+mod values;
 
 use zarrs::metadata::v3::MetadataV3;
 
@@ -26,6 +30,7 @@ use crate::steps::compile::Compiler;
 pub(crate) use crate::steps::compile::{byte, stage};
 use crate::steps::run::Run;
 use crate::steps::step::{Flow, Size, Step};
+pub(crate) use crate::steps::values::Values;
 use crate::{CodecError, ElementType, NumpyType, Rates};
 
 /// A codec list as steps, in the order in which a chunk is encoded.

@@ -52,6 +52,7 @@ fn filters(kind: &'static str, rank: usize) -> impl Strategy<Value = Vec<Value>>
         "bool" => codec("numcodecs.packbits", json!({})),
         "int32" => codec("numcodecs.delta", json!({"astype": "i4"})),
         "int8" => codec("numcodecs.astype", json!({"encode_dtype": "f4"})),
+        "uint16" => codec("cast_value", json!({"data_type": "float32", "rounding": "towards-zero"})),
         "uint64" => codec("numcodecs.delta", json!({"dtype": ">u8"})),
         "float16" => codec("numcodecs.astype", json!({"encode_dtype": "<u2", "decode_dtype": "<u2"})),
         "float32" | "complex64" => codec("numcodecs.bitround", json!({"keepbits": 23})),
@@ -164,6 +165,49 @@ fn serializers_of_others_are_followed_by_ours() {
     let error = chain(&json!([pcodec, codec("numcodecs.delta", json!({"dtype": "f3"}))]), "int32", &[4]);
     let error = error.unwrap_err().to_string();
     assert!(error.contains("not in order"), "{error}");
+}
+
+/// Numbers that were cast are in the type that they then have for whatever follows: a codec of numcodecs, one of `zarrs`, or shards,
+/// which may be much larger than their chunk.
+#[test]
+fn casts_are_followed_by_codecs_of_others() {
+    let (bytes, packed) = (codec("bytes", json!({"endian": "big"})), codec("numcodecs.lz4", json!({})));
+    let shards = codec(
+        "sharding_indexed",
+        json!({"chunk_shape": [3, 8], "index_codecs": [bytes], "codecs": [bytes, packed]}),
+    );
+    let check = |fallback: bool, codecs: &[Value]| {
+        let order = || codec("transpose", json!({"order": [1, 0]}));
+        let to = |kind: &str| codec("cast_value", json!({"data_type": kind}));
+        let scale = codec("scale_offset", json!({"offset": -128}));
+        let list = json!([&[to("int16"), scale, order(), to("float64")], codecs].concat());
+        let chain = chain(&list, "int8", &[8, 12]).unwrap();
+        assert_eq!((chain.is_fallback(), chain.loses()), (fallback, false), "{list}");
+        let (scratch, chunk) = (&mut Scratch::new(&chain), data("int8", chain.chunk_bytes()));
+        let encoded = encode(&chain, &chunk, scratch).unwrap();
+        assert_eq!(decode(&chain, &encoded, scratch).unwrap(), chunk, "{list}");
+        assert!(decode(&chain, &encoded[..encoded.len() / 2], scratch).is_err(), "{list}");
+        // Filters of `zarrs` have arrays of their own: one before and one behind, of 8 bytes for each number.
+        let filtered =
+            if fallback { 2 * chain.encoded_bytes_max() + 2 * 8 * chunk.len() } else { 8 * chunk.len() };
+        assert!(chain.scratch_bytes() >= filtered, "{list}");
+    };
+    check(false, std::slice::from_ref(&bytes));
+    check(false, &[bytes.clone(), packed.clone()]);
+    check(true, &[codec("numcodecs.pcodec", json!({"level": 8, "equal_pages_up_to": 100}))]);
+    check(true, std::slice::from_ref(&shards));
+    check(true, &[shards, packed.clone()]);
+    // Integers are rounded by `zarrs`.
+    let list = json!([
+        codec("cast_value", json!({"data_type": "uint64"})),
+        codec("bitround", json!({"keepbits": 1})),
+        bytes
+    ]);
+    let chain = chain(&list, "uint8", &[4096]).unwrap();
+    assert!(chain.is_fallback() && !chain.loses());
+    let encoded = encode(&chain, &[5; 4096], &mut Scratch::new(&chain)).unwrap();
+    assert_eq!(encoded, 4u64.to_be_bytes().repeat(4096));
+    assert_eq!(decode(&chain, &encoded, &mut Scratch::new(&chain)).unwrap(), [4; 4096]);
 }
 
 /// Integers are rounded by `zarrs`, which knows how; not to nothing, which it does not.

@@ -7,16 +7,27 @@ use crate::bytes::Compressor;
 use crate::numpy::Order;
 use crate::steps::bits::fraction_bits;
 use crate::steps::config::Config;
+use crate::steps::number::Number;
 use crate::steps::records::{Labels, SwapFields};
 use crate::steps::step::{Size, Step, Transpose};
 use crate::steps::sums::Sum;
 use crate::steps::typed::Typed;
+use crate::steps::values::Values;
 use crate::steps::{Stage, Steps};
 use crate::{CodecError, ElementType, Kind, NumpyType, SWAP_FIELDS};
 
-/// Codecs from arrays to arrays, by the names that numcodecs has for them.
-const FILTERS: [&str; 7] =
-    ["transpose", "delta", "fixedscaleoffset", "quantize", "bitround", "packbits", "astype"];
+/// Codecs from arrays to arrays, by the names that numcodecs has for them, if it has them.
+const FILTERS: [&str; 9] = [
+    "transpose",
+    "cast_value",
+    "scale_offset",
+    "delta",
+    "fixedscaleoffset",
+    "quantize",
+    "bitround",
+    "packbits",
+    "astype",
+];
 
 /// Codecs from bytes to bytes.
 const PACKERS: [&str; 14] = [
@@ -37,7 +48,8 @@ const PACKERS: [&str; 14] = [
 ];
 
 /// Those that Zarr v3 knows without numcodecs.
-const PLAIN: [&str; 7] = ["transpose", "bytes", "bitround", "zstd", "blosc", "gzip", "crc32c"];
+const PLAIN: [&str; 9] =
+    ["transpose", "cast_value", "scale_offset", "bytes", "bitround", "zstd", "blosc", "gzip", "crc32c"];
 
 /// The largest element that can be shuffled.
 const SHUFFLED_BYTES_MAX: usize = 1 << 20;
@@ -66,7 +78,7 @@ fn known(name: &str) -> Option<&str> {
     }
     match prefixes.iter().find_map(|prefix| name.strip_prefix(prefix)) {
         // Those of Zarr v3 only, whatever comes before.
-        Some("bytes" | "transpose") => None,
+        Some("bytes" | "transpose" | "cast_value" | "scale_offset") => None,
         Some("categorize") => Some("categorize"),
         Some(own) => (FILTERS.contains(&own) || PACKERS.contains(&own)).then_some(own),
         None => PLAIN.contains(&name).then_some(name),
@@ -80,6 +92,8 @@ pub(crate) struct Compiler {
     /// The array that goes into the next step; after the codec to bytes, what these are the elements of.
     shape: Vec<u64>,
     elements: NumpyType,
+    /// What the type of the array is called, if numpy has none like it.
+    type_name: String,
     /// Bytes that swap with the byte order.
     unit: usize,
     is_array: bool,
@@ -99,6 +113,7 @@ impl Compiler {
             size: Size::exactly(bytes),
             shape: shape.to_vec(),
             elements: NumpyType::of(element),
+            type_name: element.name().to_owned(),
             unit: if fields.is_some() { 1 } else { element.swap()? },
             is_array: true,
             fields,
@@ -113,6 +128,7 @@ impl Compiler {
             size: Size { max: bytes_max, exact: false },
             shape: Vec::new(),
             elements,
+            type_name: String::new(),
             unit: 1,
             is_array: false,
             fields: None,
@@ -131,7 +147,7 @@ impl Compiler {
         for codec in codecs {
             let name = known(codec.name()).unwrap_or_default();
             let fits = match name {
-                "transpose" | "bytes" | "categorize" => self.is_array,
+                "transpose" | "cast_value" | "scale_offset" | "bytes" | "categorize" => self.is_array,
                 name => !self.is_array || FILTERS.contains(&name),
             };
             if !fits {
@@ -167,6 +183,11 @@ impl Compiler {
                 Some(fields) => self.push("bytes", Step::SwapFields(fields), self.elements.clone()),
                 None => Ok(()),
             },
+            "cast_value" | "scale_offset" => {
+                let values = Values::parse(config, Number::of(&self.elements), &self.type_name)?;
+                let elements = values.encoded().elements();
+                self.push(codec, Step::Values(Box::new(values)), elements)
+            }
             "bitround" => self.bit_round(config),
             "packbits" => self.pack_bits(config),
             "shuffle" => self.shuffle(config),

@@ -4,6 +4,7 @@
 //! stored as bytes of any type: a few loops for all pairs of types.
 
 use crate::steps::arithmetic::{Op, apply_to_bools, apply_to_ints, apply_to_reals};
+use crate::steps::exact::Exact;
 use crate::steps::number::{
     Number, half_bits, half_to_single, int_to_double, int_to_single, to_single, truncated, wrapped,
 };
@@ -129,6 +130,71 @@ impl Block {
         }
     }
 
+    /// The lanes in use of every width: integers, floats of up to 4 and of 8 bytes.
+    pub(crate) fn lanes_mut(&mut self) -> (&mut [i64], &mut [f32], &mut [f64]) {
+        let n = self.count;
+        (&mut self.ints[..n], &mut self.singles[..n], &mut self.doubles[..n])
+    }
+
+    /// Reals in use.
+    pub(crate) const fn count(&self) -> usize {
+        self.count
+    }
+
+    /// A real number as it is.
+    pub(crate) fn get(&self, k: usize) -> Exact {
+        match lanes(self.number) {
+            Lanes::Ints if self.number == (Number::Int { bytes: 8, signed: false }) => {
+                Exact::Int(self.ints[k].cast_unsigned().into())
+            }
+            Lanes::Ints => Exact::Int(self.ints[k].into()),
+            Lanes::Singles => Exact::Float(self.singles[k].into()),
+            Lanes::Doubles => Exact::Float(self.doubles[k]),
+        }
+    }
+
+    /// Makes a real number one of type `number`, which holds it. When all are, [`Self::take_as`] says so.
+    pub(crate) fn set(&mut self, k: usize, number: Number, value: Exact) {
+        match (lanes(number), value) {
+            (Lanes::Ints, Exact::Int(n)) => self.ints[k] = lane(n),
+            (Lanes::Singles, Exact::Float(x)) => self.singles[k] = to_single(x),
+            (Lanes::Doubles, Exact::Float(x)) => self.doubles[k] = x,
+            // Integers are of integer types, and floats of those of floats.
+            _ => {}
+        }
+    }
+
+    pub(crate) fn set_zero(&mut self, k: usize) {
+        match lanes(self.number) {
+            Lanes::Ints => self.ints[k] = 0,
+            Lanes::Singles => self.singles[k] = 0.0,
+            Lanes::Doubles => self.doubles[k] = 0.0,
+        }
+    }
+
+    /// Makes zeros of the reals that are `value`, or any NaN if it is one, and sets their `marks` to `mark`; whether there are any.
+    #[expect(clippy::float_cmp, reason = "the same number is meant")]
+    pub(crate) fn zero(&mut self, value: Exact, marks: &mut [u32], mark: u32) -> bool {
+        let kind = lanes(self.number);
+        let (ints, singles, doubles) = self.lanes_mut();
+        match (kind, value) {
+            (Lanes::Ints, Exact::Int(n)) => {
+                let n = lane(n);
+                zero(ints, (marks, mark), 0, |x| x == n)
+            }
+            (Lanes::Singles, Exact::Float(y)) if y.is_nan() => zero(singles, (marks, mark), 0.0, f32::is_nan),
+            (Lanes::Singles, Exact::Float(y)) => zero(singles, (marks, mark), 0.0, |x| f64::from(x) == y),
+            (Lanes::Doubles, Exact::Float(y)) if y.is_nan() => zero(doubles, (marks, mark), 0.0, f64::is_nan),
+            (Lanes::Doubles, Exact::Float(y)) => zero(doubles, (marks, mark), 0.0, |x| x == y),
+            _ => false,
+        }
+    }
+
+    /// Takes what the lanes of its width hold as numbers of type `number`.
+    pub(crate) const fn take_as(&mut self, number: Number) {
+        self.number = number;
+    }
+
     /// Makes numbers of another type of them, as `numpy.ndarray.astype` does.
     pub(crate) fn convert(&mut self, to: Number) {
         let from = self.number;
@@ -238,6 +304,23 @@ impl Block {
             _ => apply_to_reals(&mut self.doubles[..n], op, parts, &mut before.doubles, |x| x),
         }
     }
+}
+
+/// An integer of up to 8 bytes as it lies in a lane.
+fn lane(value: i128) -> i64 {
+    let large = || u64::try_from(value).map_or(0, u64::cast_signed);
+    i64::try_from(value).unwrap_or_else(|_| large())
+}
+
+fn zero<T: Copy>(lanes: &mut [T], (marks, mark): (&mut [u32], u32), zero: T, is: impl Fn(T) -> bool) -> bool {
+    let mut any = false;
+    for (lane, to) in lanes.iter_mut().zip(marks) {
+        let hit = is(*lane);
+        any |= hit;
+        *to = if hit { mark } else { *to };
+        *lane = if hit { zero } else { *lane };
+    }
+    any
 }
 
 /// The nearest number of two bytes.

@@ -1,6 +1,9 @@
 //! The numbers that numpy computes with: promotion and rounding.
 
+use std::fmt;
+
 use crate::NumpyType;
+use crate::numpy::Order;
 
 /// A type of numbers, whatever the order of its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +40,18 @@ impl Number {
         }
     }
 
+    /// As elements of an array in memory.
+    pub(crate) fn elements(self) -> NumpyType {
+        let kind = match self {
+            Self::Bool => b'b',
+            Self::Int { signed: true, .. } => b'i',
+            Self::Int { .. } => b'u',
+            Self::Float { .. } => b'f',
+            Self::Complex { .. } => b'c',
+        };
+        NumpyType::new(kind, self.bytes(), Order::NATIVE)
+    }
+
     pub(crate) const fn bytes(self) -> usize {
         match self {
             Self::Bool => 1,
@@ -59,6 +74,11 @@ impl Number {
 
     pub(crate) const fn is_integer(self) -> bool {
         matches!(self, Self::Bool | Self::Int { .. })
+    }
+
+    /// Whether it holds every value of `other`. Floats of eight bytes do not hold all integers of eight.
+    pub(crate) fn holds(self, other: Self) -> bool {
+        other.promoted(self) == self && (other.bytes() < 8 || !other.is_integer() || self.is_integer())
     }
 
     /// The type that holds the values of both (`numpy.result_type`).
@@ -86,6 +106,20 @@ impl Number {
                 let part = Self::Float { bytes: bytes / 2 }.promoted(real);
                 Self::Complex { bytes: 2 * part.bytes() }
             }
+        }
+    }
+}
+
+/// The name in Zarr v3.
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bits = 8 * self.bytes();
+        match self {
+            Self::Bool => f.write_str("bool"),
+            Self::Int { signed: true, .. } => write!(f, "int{bits}"),
+            Self::Int { .. } => write!(f, "uint{bits}"),
+            Self::Float { .. } => write!(f, "float{bits}"),
+            Self::Complex { .. } => write!(f, "complex{bits}"),
         }
     }
 }

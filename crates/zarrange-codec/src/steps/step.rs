@@ -13,6 +13,7 @@ use crate::steps::bits::{
 use crate::steps::records::{Labels, SwapFields};
 use crate::steps::sums::{SUM_BYTES, Sum};
 use crate::steps::typed::Typed;
+use crate::steps::values::Values;
 use crate::{CodecError, Rates};
 
 #[derive(Debug)]
@@ -23,6 +24,7 @@ pub(crate) enum Step {
     SwapFields(SwapFields),
     Labels(Labels),
     Typed(Box<Typed>),
+    Values(Box<Values>),
     BitRound {
         bytes: usize,
         keep: i64,
@@ -93,6 +95,7 @@ impl Step {
             Self::Swap(_) | Self::SwapFields(_) => "bytes",
             Self::Labels(_) => "categorize",
             Self::Typed(typed) => typed.name,
+            Self::Values(values) => values.name(),
             Self::BitRound { .. } => "bitround",
             Self::PackBits { .. } => "packbits",
             Self::Shuffle(_) => "shuffle",
@@ -124,6 +127,7 @@ impl Step {
         match self {
             Self::Swap(bytes) | Self::Shuffle(bytes) | Self::BitRound { bytes, .. } => (*bytes, *bytes),
             Self::Typed(typed) => (typed.decoded.kind.bytes, typed.encoded.kind.bytes),
+            Self::Values(values) => (values.decoded().bytes(), values.encoded().bytes()),
             Self::SwapFields(SwapFields { record_bytes, .. }) => (*record_bytes, *record_bytes),
             Self::Labels(labels) => (labels.element_bytes, labels.numbers.bytes),
             _ => (1, 1),
@@ -137,7 +141,7 @@ impl Step {
             return Err(format!("{max} bytes are not whole elements of {unit} bytes"));
         }
         let max = match self {
-            Self::Typed(_) | Self::Labels(_) => (max / unit).saturating_mul(encoded_unit),
+            Self::Typed(_) | Self::Values(_) | Self::Labels(_) => (max / unit).saturating_mul(encoded_unit),
             Self::PackBits { .. } => packed_bytes(max),
             Self::Sum(_) => max.saturating_add(SUM_BYTES),
             Self::Base64 => base64_bytes(max).unwrap_or(usize::MAX),
@@ -189,6 +193,7 @@ impl Step {
         match self {
             Self::Transpose(transpose) => transpose.copy_in(src, room(dst)?)?,
             Self::Typed(typed) => typed.decode(src, room(dst)?),
+            Self::Values(values) => values.decode(src, room(dst)?)?,
             Self::Labels(labels) => labels.decode(src, room(dst)?),
             Self::Shuffle(bytes) => unshuffle(src, room(dst)?, *bytes),
             Self::PackBits { .. } => return unpack_bits(src, dst),
@@ -218,6 +223,7 @@ impl Step {
         match self {
             Self::Transpose(transpose) => transpose.copy_out(src, room(dst)?)?,
             Self::Typed(typed) => typed.encode(src, room(dst)?)?,
+            Self::Values(values) => values.encode(src, room(dst)?)?,
             Self::Shuffle(bytes) => shuffle(src, room(dst)?, *bytes),
             Self::PackBits { .. } => return Ok(pack_bits(src, dst)),
             Self::Base64 => return encode_base64(src, dst),
@@ -246,7 +252,7 @@ impl Step {
         let both = |ns| Rates { decode_ns_per_byte: ns, encode_ns_per_byte: ns };
         match self {
             Self::Compress(compressor) => compressor.rates(),
-            Self::Typed(_) | Self::Labels(_) | Self::SwapFields(_) => both(0.7),
+            Self::Typed(_) | Self::Values(_) | Self::Labels(_) | Self::SwapFields(_) => both(0.7),
             Self::PackBits { .. } | Self::Transpose(_) | Self::Shuffle(_) | Self::Base64 => both(0.5),
             Self::Sum(_) => both(0.3),
             Self::Swap(_) | Self::BitRound { .. } => both(0.1),
@@ -256,6 +262,7 @@ impl Step {
     pub(crate) fn loses(&self) -> bool {
         match self {
             Self::Typed(typed) => typed.loses,
+            Self::Values(values) => values.loses(),
             Self::PackBits { bools } => !bools,
             _ => false,
         }

@@ -217,9 +217,7 @@ fn as_type(config: &mut Config<'_>, types: &Types<'_>) -> Result<Typed, CodecErr
 }
 
 fn converted(decoded: Elements, encoded: Elements) -> Typed {
-    let (from, to) = (decoded.number, encoded.number);
-    // Floats of eight bytes do not hold all integers of eight.
-    let holds = from.promoted(to) == to && (from.bytes() < 8 || !from.is_integer() || to.is_integer());
+    let holds = encoded.number.holds(decoded.number);
     Typed { name: "astype", encode: Ok(Vec::new()), decode: Vec::new(), loses: !holds, decoded, encoded }
 }
 
