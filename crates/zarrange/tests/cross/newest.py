@@ -302,6 +302,11 @@ STRUCTS = [
     ),
 ]
 
+
+def grid(*chunk_shapes, kind="inline") -> dict:
+    return {"chunk_grid": named("rectilinear", kind=kind, chunk_shapes=chunk_shapes)}
+
+
 GRIDS = [
     Row("grid-1d", "int32", shape=(12,), chunks=([2, 5, 1, 4],), fill=-7),
     Row("grid-runs", "float64", shape=(20,), chunks=([3, 3, 3, 2, 2, 1, 6],), fill="NaN"),
@@ -314,6 +319,8 @@ GRIDS = [
     Row("grid-cut-short", "int32", shape=(12,), chunks=([4, 3, 5],), resized=(3,)),
     Row("grid-grown", "int32", shape=(7,), chunks=([4, 3],), resized=(12,), fill=8),
     Row("grid-emptied", "int32", shape=(7,), chunks=([4, 3],), resized=(0,), fill=8),
+    # Of the name, but regular.
+    Row("grid-of-equals", "int32", shape=(12,), chunks=(4,), document=grid([4, 4, 4])),
     Row("grid-nothing-stored", "int32", [], [4], shape=(7, 4), chunks=([4, 3], 2), fill=4),
     Row("grid-v2-keys", "int32", shape=(7, 9), chunks=([1, 4, 2], [5, 4]), more=V2_KEYS),
     Row("grid-big-gzip", "float64", shape=(7, 9), chunks=([1, 4, 2], [5, 4]), more=BIG | GZIP),
@@ -369,10 +376,6 @@ def codecs(*first: dict) -> dict:
     return {"codecs": [*first, named("bytes", endian="little")]}
 
 
-def grid(*chunk_shapes, kind="inline") -> dict:
-    return {"chunk_grid": named("rectilinear", kind=kind, chunk_shapes=chunk_shapes)}
-
-
 REFUSED = [
     *(
         Refused(ROW["cast-same"], name, codecs(*filters), word)
@@ -411,6 +414,14 @@ REFUSED = [
             ("grid-of-text", grid("12"), "12"),
         ]
     ),
+]
+
+
+# A rectilinear grid is copied as it is, or made a regular one that the options name; what the message asks for.
+REFUSED_OPTIONS = [
+    ("grid-2d", ["--codecs", "gzip:1"], "--chunks"),
+    ("grid-2d", ["--shards", "8,8"], "--chunks"),
+    ("grid-of-shards", ["--codecs", "gzip:1"], "--shards"),
 ]
 
 

@@ -7,7 +7,7 @@ import newest
 import pytest
 import zarr
 from compare import differences
-from newest import HIERARCHIES, REFUSED, ROWS, Refused, Row
+from newest import HIERARCHIES, REFUSED, REFUSED_OPTIONS, ROWS, Refused, Row
 from support import flat, metadata, plain, spec
 
 pytestmark = pytest.mark.filterwarnings("ignore::zarr.errors.UnstableSpecificationWarning")
@@ -26,7 +26,8 @@ def sources(tmp_path_factory, newest_zarr) -> Path:
 
 
 def check(run, newest_zarr, src: Path, dst: Path, options) -> None:
-    run("rechunk", src, dst, *options)
+    done = run("rechunk", src, dst, *options)
+    assert "not as planned" not in done.stderr, done.stderr
     found = newest_zarr("differences", src, dst)
     if all(map(is_for_zarr_3_1, dst.rglob("zarr.json"))):
         reference = dst.with_suffix(".plain.zarr")
@@ -110,6 +111,14 @@ def test_refused(run, newest_zarr, sources, tmp_path, one: Refused):
     done = run("rechunk", src, dst, "--chunks", spec(TO[one.row.rank]), check=False)
     assert done.returncode == 1 and not dst.exists()
     assert all(word in done.stderr.replace(str(src), "SRC") for word in ["SRC", one.word]), done.stderr
+
+
+@pytest.mark.parametrize(("name", "options", "word"), REFUSED_OPTIONS)
+def test_refused_options(run, sources, tmp_path, name: str, options: list[str], word: str):
+    dst = tmp_path / "dst.zarr"
+    done = run("rechunk", sources / f"{name}.zarr", dst, *options, check=False)
+    assert done.returncode == 2 and not dst.exists()
+    assert all(each in done.stderr for each in ["rectilinear", word]), done.stderr
 
 
 # The table itself
