@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,36 @@ def datasets(tmp_path_factory, old_python) -> dict[int, Path]:
     for version, python in {2: old_python, 3: sys.executable}.items():
         subprocess.run([python, "-W", "ignore", HERE / "datasets.py", folders[version]], check=True)
     return folders
+
+
+@pytest.fixture(scope="session")
+def newest_zarr() -> Iterator[Callable]:
+    """`newest_zarr(NAME, *args)`: what that function of `newest.py` returns, with the newest zarr.
+
+    It runs in the Python that the environment variable NEWEST_PYTHON names; not every machine can have one.
+    """
+    named = os.environ.get("NEWEST_PYTHON")
+    if named is None:
+        pytest.skip("zarr 3.4 is not tested: NEWEST_PYTHON names no Python (scripts/newest-python makes one)")
+    if not Path(named).is_file():
+        pytest.exit(
+            f"set NEWEST_PYTHON to a Python that has {HERE / 'requirements-newest.txt'}: {named!r}",
+            returncode=2,
+        )
+    with subprocess.Popen(
+        [named, "-W", "ignore", HERE / "newest.py"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+
+        def call(name: str, *args):
+            print(json.dumps({"call": name, "args": [*map(str, args)]}), file=process.stdin, flush=True)
+            answer = process.stdout.readline()
+            assert answer, f"{named} ended"
+            answer = json.loads(answer)
+            assert "error" not in answer, f"{name}{args} with the newest zarr:\n{answer['error']}"
+            return answer["result"]
+
+        yield call
+        process.stdin.close()
 
 
 @pytest.fixture

@@ -56,8 +56,20 @@ def metadata(path: Path) -> dict:
 
 
 def plain(codecs: list[dict]) -> list[dict]:
-    """The codecs of a document without what each may leave out: an empty configuration."""
-    return [{name: value for name, value in codec.items() if value != {}} for codec in codecs]
+    """The codecs of a document, and those inside of shards, without what each may leave out: an empty configuration."""
+    return [
+        {
+            name: plain_configuration(value) if name == "configuration" else value
+            for name, value in codec.items()
+            if value != {}
+        }
+        for codec in codecs
+    ]
+
+
+def plain_configuration(configuration: dict) -> dict:
+    inner = {"codecs", "index_codecs"}
+    return {name: plain(value) if name in inner else value for name, value in configuration.items()}
 
 
 def flat(codecs: list[dict]) -> Iterator[dict]:
