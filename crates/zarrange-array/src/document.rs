@@ -134,13 +134,20 @@ impl Document {
                 "index_location": "end",
             }}]),
         };
-        let grid = json!({"name": "regular", "configuration": {"chunk_shape": grid}});
-        members.insert("chunk_grid".to_owned(), grid.into());
         members.insert("codecs".to_owned(), codecs.into());
-        Self { members, stored: None }
+        Self { members, stored: None }.with_regular_grid(grid)
     }
 
-    /// The same array with chunk keys of v3's default encoding: what a v2 array becomes.
+    /// The same array, its grid described as a regular one of chunks (or shards) of `object`.
+    #[must_use]
+    pub fn with_regular_grid(&self, object: &[u64]) -> Self {
+        let mut document = self.clone();
+        let grid = json!({"name": "regular", "configuration": {"chunk_shape": object}});
+        document.members.insert("chunk_grid".to_owned(), grid.into());
+        document
+    }
+
+    /// The same array with other chunk keys.
     #[must_use]
     pub fn with_key_encoding(&self, encoding: KeyEncoding) -> Self {
         let mut document = self.clone();
@@ -173,7 +180,7 @@ fn codec_list(codecs: &[CodecMetadata]) -> serde_json::Value {
 ///
 /// # Errors
 /// What would be right.
-pub(crate) fn codec_metadata(json: &Json) -> Result<CodecMetadata, String> {
+pub fn codec_metadata(json: &Json) -> Result<CodecMetadata, String> {
     let wrong = || format!("codec {json} is no name, and no object of a name and a configuration");
     let name = json.as_str().or_else(|| json.get("name")?.as_str()).ok_or_else(wrong)?;
     match json.get("configuration") {

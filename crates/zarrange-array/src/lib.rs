@@ -27,7 +27,7 @@ mod variable;
 mod write;
 
 pub use array::{Array, Contents, Elements};
-pub use document::{ArraySpec, Document, Layout};
+pub use document::{ArraySpec, Document, Layout, codec_metadata};
 pub use error::ArrayError;
 pub use hierarchy::{Group, Node, open};
 pub use json::{Json, JsonError, Members, Number, read as read_json};

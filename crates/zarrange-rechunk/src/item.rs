@@ -61,10 +61,13 @@ pub(crate) fn prepare_item(
         let mut layout = Layout { chunk, shard, codecs: target_codecs(job, &path, elements)? };
         let encoded_anew = foreign_encoding || layout != elements.layout || !source.objects().is_regular();
         if job.codecs == Codecs::Keep && encoded_anew {
-            (layout.codecs, dropped) = keep::in_chunks(elements, &layout.chunk);
+            (layout.codecs, dropped) = keep::in_chunks(elements, &layout);
         }
         if encoded_anew || layout != elements.layout {
             document = document.with_layout(&layout);
+        } else if asked {
+            // A list of equal chunks is a regular grid, and is what was asked for.
+            document = document.with_regular_grid(source.objects().chunk_shape());
         }
         let objects = ChunkGrid::new(source.shape(), layout.shard.as_ref().unwrap_or(&layout.chunk));
         let objects = objects
@@ -176,6 +179,9 @@ fn prepare_variable(
         if v2 || objects != *source.objects() || job.key_separator != KeySeparator::Auto {
             keys = job.key_separator.resolve(keys, &objects);
         }
+    }
+    if !recoded && (chunk_spec.is_some() || shard_spec.is_some()) {
+        document = document.with_regular_grid(source.objects().chunk_shape());
     }
     let target = target_array(&source, document.with_key_encoding(keys))?;
     Ok(Item { path, source, target, plan: None, layout: None, dropped: Vec::new(), put_together: recoded })

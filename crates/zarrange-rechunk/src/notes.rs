@@ -40,7 +40,7 @@ impl Item {
         if !self.dropped.is_empty() {
             let codecs = self.dropped.join(", ");
             return Some(format!(
-                "{path}: without {codecs}, which would change values that are encoded again"
+                "{path}: without {codecs}, which would change values that are encoded again, or do not fit these chunks"
             ));
         }
         match self.source.contents() {
