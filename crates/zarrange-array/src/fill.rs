@@ -53,12 +53,14 @@ pub(crate) fn parse(element: &ElementType, json: &Json) -> Result<Vec<u8>, Strin
             let units = text.chars().flat_map(|c| u32::from(c).to_ne_bytes());
             Ok(padded(units.collect(), element.bytes()))
         }
-        (Kind::NullTerminated | Kind::Raw | Kind::Struct(_), Json::String(text)) => {
-            match STANDARD.decode(text) {
-                Ok(bytes) => Ok(padded(bytes, element.bytes())),
-                Err(_) => wrong("its bytes in base64 would be right"),
-            }
-        }
+        (Kind::Struct(_), Json::String(text)) => match STANDARD.decode(text) {
+            Ok(bytes) if bytes.len() == element.bytes() => Ok(bytes),
+            _ => wrong(&format!("its {} bytes in base64 would be right", element.bytes())),
+        },
+        (Kind::NullTerminated | Kind::Raw, Json::String(text)) => match STANDARD.decode(text) {
+            Ok(bytes) => Ok(padded(bytes, element.bytes())),
+            Err(_) => wrong("its bytes in base64 would be right"),
+        },
         (Kind::Raw | Kind::NullTerminated, Json::Array(bytes)) => {
             let bytes: Option<Vec<u8>> = bytes.iter().map(|b| b.as_number()?.as_integer()).collect();
             match bytes.filter(|bytes| bytes.len() == element.bytes()) {

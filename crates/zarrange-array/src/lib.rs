@@ -36,6 +36,6 @@ pub use listing::Stored;
 pub use read::{ChunkReader, Fetched, ReadCost, ShardReader};
 pub use region::{RegionReader, SHARDS_MAX};
 pub use staging::{Staging, check_apart, check_target};
-pub use survey::{Beside, Survey, Without, each_beside, survey};
+pub use survey::{Beside, Counted, Survey, Without, each_beside, survey};
 pub use variable::{VariableElements, VariableReader, VariableWriter, put_together};
 pub use write::{ChunkWriter, ShardFile, ShardWriter, publish_metadata};

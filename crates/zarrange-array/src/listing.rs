@@ -10,6 +10,11 @@ use crate::keys::{KeyEncoding, Separator};
 /// The documents of either version.
 pub(crate) const DOCUMENTS: [&str; 5] = ["zarr.json", ".zarray", ".zgroup", ".zattrs", ".zmetadata"];
 
+/// Those that an array is read from.
+pub(crate) const fn read_of_array(zarr_format: u8) -> &'static [&'static str] {
+    if zarr_format == 2 { &[".zarray", ".zattrs"] } else { &["zarr.json"] }
+}
+
 /// Something at the place of an array, apart from documents.
 #[derive(Debug)]
 pub enum Stored<'a> {
@@ -17,6 +22,10 @@ pub enum Stored<'a> {
     Chunk(&'a [u64], u64),
     /// A file that no key of the grid names, by its key.
     Beside(&'a str),
+    /// Metadata that the array is not read from, by its key.
+    Metadata(&'a str),
+    /// Neither a file nor a directory, or nothing that can be looked at, by its key; no chunk has it.
+    Special(&'a str),
     /// A directory that no key of the grid leads through; what is in it is not listed.
     Directory(&'a str),
 }
@@ -37,17 +46,32 @@ impl Array {
 impl Array {
     /// Whether a file of this name, relative to the array, is a chunk of its grid.
     pub fn names_chunk(&self, key: &str) -> bool {
+        matches!(self.name(key), Name::Chunk)
+    }
+
+    /// Whether keys of chunks lead through a directory of this name, relative to the array.
+    pub fn leads_to_chunks(&self, key: &str) -> bool {
+        matches!(self.name(key), Name::Level(_))
+    }
+
+    fn name(&self, key: &str) -> Name {
         let index = Dims::from_elem(0, self.shape().len());
         let (store, visit) = (self.store().clone(), &mut |_: Stored<'_>| true);
         let mut scan = Scan { array: self, store, sizes: false, visit, index, done: false };
         let mut parts = key.split('/');
         let mut named = scan.first(parts.next().unwrap_or_default());
         for part in parts {
-            let Name::Level(level) = named else { return false };
+            let Name::Level(level) = named else { return Name::Beside };
             named = scan.number(part, level);
         }
-        matches!(named, Name::Chunk)
+        named
     }
+}
+
+/// What stands in the place of a chunk is none.
+fn not_a_file(key: &str) -> IoError {
+    let source = std::io::Error::new(std::io::ErrorKind::InvalidInput, "neither a file nor a directory");
+    IoError::Os { operation: "look at", location: key.to_owned(), source }
 }
 
 struct Scan<'a> {
@@ -90,6 +114,9 @@ impl Scan<'_> {
 
     fn entry(&mut self, key: &str, name: &str, seen: Seen, level: Option<usize>) -> Result<(), ArrayError> {
         if level.is_none() && DOCUMENTS.contains(&name) {
+            if !read_of_array(self.array.zarr_format()).contains(&name) {
+                self.tell(Stored::Metadata(key));
+            }
             return Ok(());
         }
         let named = match level {
@@ -103,7 +130,9 @@ impl Scan<'_> {
             (Name::Level(level), Seen::Directory) => return self.directory(key, Some(level)),
             (Name::Chunk | Name::Level(_), Seen::Unseen(source)) => return Err(self.unseen(key, source)),
             (_, Seen::Directory) => self.tell(Stored::Directory(key)),
-            _ => self.tell(Stored::Beside(key)),
+            (_, Seen::Object(_)) => self.tell(Stored::Beside(key)),
+            (Name::Chunk, Seen::Other) => return Err(self.unseen(key, not_a_file(key))),
+            _ => self.tell(Stored::Special(key)),
         }
         Ok(())
     }

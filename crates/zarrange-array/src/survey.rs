@@ -20,14 +20,25 @@ pub struct Survey {
     pub nodes: Vec<(String, Node)>,
     /// Members that cannot be opened, by path.
     pub failed: Vec<(String, ArrayError)>,
-    /// Files that are neither metadata nor chunks.
+    /// What else there is.
     pub beside: Beside,
 }
 
-/// Files that are neither metadata nor chunks of an array's grid.
+/// What lies beside the nodes of a hierarchy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Beside {
-    /// How many.
+    /// Files that are neither metadata nor chunks of an array's grid.
+    pub files: Counted,
+    /// Metadata that no node is read from: attributes without a group, documents of v2 beside those of v3.
+    pub metadata: Counted,
+    /// Neither files nor directories, or nothing that can be looked at.
+    pub special: Counted,
+}
+
+/// How many there are of something.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// Their number.
     pub count: u64,
     /// The first of them, by path.
     pub examples: Vec<String>,
@@ -47,7 +58,7 @@ impl Without<'_> {
     pub const NOTHING: Without<'static> = Without { skip: &|_| false, unwanted: &|_| false };
 }
 
-impl Beside {
+impl Counted {
     fn add(&mut self, path: &str) {
         self.count += 1;
         if self.examples.len() < EXAMPLES {
@@ -79,7 +90,7 @@ pub fn each_beside(
     let mut surveyor = Surveyor { without, found, beside };
     let root = match open(store) {
         Ok(Node::Group(group)) => {
-            surveyor.directory(store, "", 0)?;
+            surveyor.directory(store, "", read_of_group(&group), 0)?;
             Node::Group(group)
         }
         Ok(Node::Array(array)) => {
@@ -87,7 +98,7 @@ pub fn each_beside(
             Node::Array(array)
         }
         Err(error @ ArrayError::NotZarr { .. }) => {
-            surveyor.directory(store, "", 0)?;
+            surveyor.directory(store, "", &[], 0)?;
             if surveyor.found.nodes.is_empty() {
                 return Err(error);
             }
@@ -99,6 +110,11 @@ pub fn each_beside(
     Ok(())
 }
 
+/// The documents that a group is read from.
+const fn read_of_group(group: &Group) -> &'static [&'static str] {
+    if group.zarr_format() == 2 { &[".zgroup", ".zattrs", ".zmetadata"] } else { &["zarr.json"] }
+}
+
 struct Surveyor<'a> {
     without: Without<'a>,
     found: &'a mut Survey,
@@ -106,8 +122,14 @@ struct Surveyor<'a> {
 }
 
 impl Surveyor<'_> {
-    /// Looks at what is directly in a directory that is no array.
-    fn directory(&mut self, store: &Store, path: &str, depth: usize) -> Result<(), ArrayError> {
+    /// Looks at what is directly in a directory that is no array, and of whose documents those were `read`.
+    fn directory(
+        &mut self,
+        store: &Store,
+        path: &str,
+        read: &[&str],
+        depth: usize,
+    ) -> Result<(), ArrayError> {
         if depth > DEPTH_MAX {
             let detail =
                 format!("directories lie in each other more than {DEPTH_MAX} deep: a circle of links?");
@@ -121,8 +143,10 @@ impl Surveyor<'_> {
                     self.found.failed.push((join(path, name), error.into()));
                 }
                 Seen::Unseen(_) => {}
-                _ if DOCUMENTS.contains(&name) => {}
-                _ => self.file(&join(path, name)),
+                _ if read.contains(&name) => {}
+                _ if DOCUMENTS.contains(&name) => self.found.beside.metadata.add(&join(path, name)),
+                Seen::Object(_) => self.file(&join(path, name)),
+                _ => self.found.beside.special.add(&join(path, name)),
             }
             true
         })?;
@@ -146,7 +170,7 @@ impl Surveyor<'_> {
     }
 
     fn file(&mut self, path: &str) {
-        self.found.beside.add(path);
+        self.found.beside.files.add(path);
         (self.beside)(path);
     }
 
@@ -158,8 +182,9 @@ impl Surveyor<'_> {
         match documents(store) {
             Ok(Documents::None) => self.undocumented(store, path, depth),
             Ok(Documents::Group(group)) => {
+                let read = read_of_group(&group);
                 self.found.nodes.push((path.to_owned(), Node::Group(group)));
-                self.directory(store, path, depth)
+                self.directory(store, path, read, depth)
             }
             Err(_) | Ok(Documents::Array(_)) if (self.without.unwanted)(path) => Ok(()),
             Ok(Documents::Array(array)) => {
@@ -175,7 +200,7 @@ impl Surveyor<'_> {
     /// A directory without documents is a group if there are nodes below it.
     fn undocumented(&mut self, store: &Store, path: &str, depth: usize) -> Result<(), ArrayError> {
         let (nodes, failed) = (self.found.nodes.len(), self.found.failed.len());
-        self.directory(store, path, depth)?;
+        self.directory(store, path, &[], depth)?;
         if (self.found.nodes.len(), self.found.failed.len()) > (nodes, failed) {
             let group = Group::implicit(store.clone());
             self.found.nodes.insert(nodes, (path.to_owned(), Node::Group(group)));
@@ -190,6 +215,8 @@ impl Surveyor<'_> {
             match stored {
                 Stored::Chunk(..) => {}
                 Stored::Beside(key) => self.file(&join(path, key)),
+                Stored::Metadata(key) => self.found.beside.metadata.add(&join(path, key)),
+                Stored::Special(key) => self.found.beside.special.add(&join(path, key)),
                 Stored::Directory(key) => directories.push(key.to_owned()),
             }
             true

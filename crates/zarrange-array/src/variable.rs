@@ -9,6 +9,7 @@ use zarrange_io::{Access, IoError, Object};
 use crate::ArrayError;
 use crate::array::{Array, Contents};
 use crate::document::Layout;
+use crate::read::ReadCost;
 
 /// How elements without a fixed size are stored.
 #[derive(Debug)]
@@ -65,12 +66,24 @@ pub struct VariableReader<'a> {
     scratch: Scratch,
     encoded: Vec<u8>,
     shard: Option<(Dims, Option<(Object, ShardIndex)>)>,
+    cost: ReadCost,
 }
 
 impl<'a> VariableReader<'a> {
     /// A reader of `array`, whose elements are `elements`.
     pub fn new(array: &'a Array, elements: &'a VariableElements) -> Self {
-        Self { array, elements, scratch: Scratch::default(), encoded: Vec::new(), shard: None }
+        let (scratch, encoded, cost) = (Scratch::default(), Vec::new(), ReadCost::default());
+        Self { array, elements, scratch, encoded, shard: None, cost }
+    }
+
+    /// What it has read so far; of `chunk_bytes`, what the elements take.
+    pub const fn cost(&self) -> ReadCost {
+        self.cost
+    }
+
+    /// Memory of its buffers.
+    pub fn memory_bytes(&self) -> usize {
+        self.scratch.memory_bytes().saturating_add(self.encoded.capacity())
     }
 
     /// Reads chunk `unit` (an inner chunk, where there are shards) to `chunk`, within `bytes_max` of memory for it and as much again
@@ -103,7 +116,14 @@ impl<'a> VariableReader<'a> {
             }
         };
         let decoded = chain.decode(&self.encoded, bytes_max, chunk, &mut self.scratch);
-        decoded.map_err(|source| self.wrong(&key, source)).map(|()| true)
+        decoded.map_err(|source| self.wrong(&key, source))?;
+        let stored = self.encoded.len() as u64;
+        self.cost.chunks += 1;
+        self.cost.requests += 1;
+        self.cost.bytes += stored;
+        self.cost.stored_bytes += stored;
+        self.cost.chunk_bytes += chunk.data_bytes() as u64;
+        Ok(true)
     }
 
     fn fetch_object(&mut self, key: &str, room: usize) -> Result<bool, ArrayError> {
@@ -195,6 +215,11 @@ impl<'a> VariableWriter<'a> {
     /// A writer of `array`, whose elements are `elements`.
     pub fn new(array: &'a Array, elements: &'a VariableElements) -> Self {
         Self { array, elements, scratch: Scratch::default(), encoded: Vec::new(), shard: None }
+    }
+
+    /// Memory of its buffers.
+    pub fn memory_bytes(&self) -> usize {
+        self.scratch.memory_bytes().saturating_add(self.encoded.capacity())
     }
 
     /// Writes chunk `unit`, unless it is nothing but the fill value; the bytes written. Inner chunks of a shard come one after the

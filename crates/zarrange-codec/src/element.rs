@@ -265,7 +265,12 @@ fn fields(metadata: &MetadataV3, depth: usize) -> Result<Vec<(String, ElementTyp
             ElementType::nested(&data_type, depth + 1).map_err(|e| format!("field {name:?}: {e}"))?;
         Ok((name.to_owned(), element))
     };
-    list.iter().map(one).collect()
+    let fields: Vec<(String, ElementType)> = list.iter().map(one).collect::<Result<_, String>>()?;
+    let mut names = std::collections::HashSet::new();
+    match fields.iter().find(|(name, _)| !names.insert(name)) {
+        Some((name, _)) => Err(format!("field {name:?} is there twice")),
+        None => Ok(fields),
+    }
 }
 
 /// Reverses the bytes of each unit of `unit` bytes in place.

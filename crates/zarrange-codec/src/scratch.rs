@@ -25,4 +25,10 @@ impl Scratch {
         let [near, far, unpacked] = chain.buffer_bytes().map(|bytes| vec![0; bytes]);
         Self { work: Work { contexts: Contexts::default(), buffers: [near, far] }, unpacked }
     }
+
+    /// Memory of its buffers as they are now, without what the codecs' libraries hold.
+    pub fn memory_bytes(&self) -> usize {
+        let [near, far] = &self.work.buffers;
+        near.capacity().saturating_add(far.capacity()).saturating_add(self.unpacked.capacity())
+    }
 }

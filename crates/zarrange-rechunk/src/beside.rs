@@ -12,44 +12,57 @@ use crate::budget::Budget;
 /// Files are copied in pieces of at most this size.
 const PIECE_BYTES_MAX: u64 = 1 << 20;
 
-/// Copies every file of `source` that is neither metadata nor a chunk to its place in `target`, where it must not be taken for a chunk
-/// of one of `arrays`, by path.
-pub(crate) fn copy(
-    (source, target): (&Store, &Store),
-    arrays: &[(String, Array, Array)],
+/// Calls `each` with every file of `source` that is neither metadata nor a chunk, until one is an error.
+fn each_file(
+    source: &Store,
     without: Without<'_>,
-    budget: &Arc<Budget>,
+    each: &mut dyn FnMut(&str) -> Result<(), RechunkError>,
 ) -> Result<(), RechunkError> {
-    let mut buffer = budget.take((budget.max() / 2).clamp(1, PIECE_BYTES_MAX))?;
     let mut found = Survey { nodes: Vec::new(), failed: Vec::new(), beside: Beside::default() };
     let mut failed = None;
     each_beside(source, without, &mut found, &mut |key| {
         if failed.is_none() {
-            let copied = check((source, key), arrays)
-                .and_then(|()| Ok(copy_file((source, target), key, &mut buffer.data)?));
-            failed = copied.err();
+            failed = each(key).err();
         }
     })?;
     failed.map_or(Ok(()), Err)
 }
 
-/// Refuses what would become a chunk where it is copied to: the grid may be another there.
-fn check((source, key): (&Store, &str), arrays: &[(String, Array, Array)]) -> Result<(), RechunkError> {
-    let inside = |path: &str| match path {
-        "" => Some(key.to_owned()),
-        path => key.strip_prefix(path)?.strip_prefix('/').map(str::to_owned),
-    };
-    let chunk = |(path, _, target): &&(String, Array, Array)| {
-        inside(path).is_some_and(|key| target.names_chunk(&key))
-    };
-    match arrays.iter().find(chunk) {
-        None => Ok(()),
-        Some((path, ..)) => {
-            let location = source.label().to_owned();
-            let what = format!("{key} is not Zarr, and would be taken for a chunk of {path:?} in the target");
-            Err(RechunkError::Foreign { location, what })
+/// Refuses files of `source` that would be taken for a chunk where they are copied to, or stand where chunks shall be: the grids of
+/// `targets`, by path, may be others.
+pub(crate) fn check(
+    source: &Store,
+    targets: &[(&str, &Array)],
+    without: Without<'_>,
+) -> Result<(), RechunkError> {
+    each_file(source, without, &mut |key| {
+        let inside = |path: &str| match path {
+            "" => Some(key),
+            path => key.strip_prefix(path)?.strip_prefix('/'),
+        };
+        let in_the_way = |(path, target): &&(&str, &Array)| {
+            inside(path).is_some_and(|key| target.names_chunk(key) || target.leads_to_chunks(key))
+        };
+        match targets.iter().find(in_the_way) {
+            None => Ok(()),
+            Some((path, _)) => {
+                let location = source.label().to_owned();
+                let what =
+                    format!("{key} is not Zarr, and has a name that chunks of {path:?} have in the target");
+                Err(RechunkError::Foreign { location, what })
+            }
         }
-    }
+    })
+}
+
+/// Copies every file of `source` that is neither metadata nor a chunk to its place in `target`.
+pub(crate) fn copy(
+    (source, target): (&Store, &Store),
+    without: Without<'_>,
+    budget: &Arc<Budget>,
+) -> Result<(), RechunkError> {
+    let mut buffer = budget.take((budget.max() / 2).clamp(1, PIECE_BYTES_MAX))?;
+    each_file(source, without, &mut |key| Ok(copy_file((source, target), key, &mut buffer.data)?))
 }
 
 fn copy_file((source, target): (&Store, &Store), key: &str, buffer: &mut [u8]) -> Result<(), IoError> {

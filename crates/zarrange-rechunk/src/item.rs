@@ -28,17 +28,12 @@ pub(crate) fn prepare_item(
     let foreign_encoding = source.elements().is_ok_and(|elements| elements.foreign_encoding);
     let recoded = asked || job.recodes(&path) || foreign_encoding;
     let mut document = source.document().clone();
-    let v2 = source.zarr_format() == 2;
-    let keys = if v2 { KeyEncoding::Default(Separator::Slash) } else { source.keys() };
-    if v2 {
-        document = document.with_key_encoding(keys);
-    }
     let elements = match source.contents() {
         Contents::Elements(elements) => elements,
         Contents::Variable(_) => return prepare_variable(job, path, source, chunk, shard),
         Contents::Unknown(_) if asked => source.elements()?,
         Contents::Unknown(_) => {
-            let target = target_array(&source, document)?;
+            let target = target_array(&source, with_keys(job, &source, source.objects(), document))?;
             return Ok(Item {
                 path,
                 source,
@@ -50,7 +45,7 @@ pub(crate) fn prepare_item(
             });
         }
     };
-    let mut dropped = Vec::new();
+    let (mut dropped, mut objects) = (Vec::new(), source.objects().clone());
     if recoded {
         let (chunk, shard) = if let Some(Chosen { chunk, shard, .. }) = &chosen {
             (chunk.clone(), shard.clone())
@@ -69,14 +64,9 @@ pub(crate) fn prepare_item(
             // A list of equal chunks is a regular grid, and is what was asked for.
             document = document.with_regular_grid(source.objects().chunk_shape());
         }
-        let objects = ChunkGrid::new(source.shape(), layout.shard.as_ref().unwrap_or(&layout.chunk));
-        let objects = objects
-            .map_err(|e| RechunkError::Plan { array: source.location().to_owned(), source: e.into() })?;
-        if v2 || objects != *source.objects() || job.key_separator != KeySeparator::Auto {
-            document = document.with_key_encoding(job.key_separator.resolve(keys, &objects));
-        }
+        objects = objects_of(&source, &layout)?;
     }
-    let target = target_array(&source, document)?;
+    let target = target_array(&source, with_keys(job, &source, &objects, document))?;
     let (plan, sliced) = cheapest_plan(job, &source, &target)?;
     if let Some(elements) = sliced {
         source.read_as(elements);
@@ -143,6 +133,22 @@ fn without_spills(staged: Plan, source: &Array, from: &Elements) -> Plan {
     Plan { rejected, problem, ..one }
 }
 
+/// The stored objects of an array like `source` in another layout.
+fn objects_of(source: &Array, layout: &Layout) -> Result<ChunkGrid, RechunkError> {
+    let objects = ChunkGrid::new(source.shape(), layout.shard.as_ref().unwrap_or(&layout.chunk));
+    objects.map_err(|e| RechunkError::Plan { array: source.location().to_owned(), source: e.into() })
+}
+
+/// The document with the keys that the target's `objects` get: those of the source where nothing else is asked and they are the same.
+fn with_keys(job: &Job, source: &Array, objects: &ChunkGrid, document: Document) -> Document {
+    let v2 = source.zarr_format() == 2;
+    if !v2 && objects == source.objects() && job.key_separator == KeySeparator::Auto {
+        return document;
+    }
+    let now = if v2 { KeyEncoding::Default(Separator::Slash) } else { source.keys() };
+    document.with_key_encoding(job.key_separator.resolve(now, objects))
+}
+
 /// The array that `document` describes, not stored anywhere yet.
 fn target_array(source: &Array, document: Document) -> Result<Array, RechunkError> {
     let label = format!("{} rechunked", source.location());
@@ -162,8 +168,7 @@ fn prepare_variable(
     let Some(elements) = source.variable() else { unreachable!("the caller saw its elements") };
     let now = &elements.layout;
     let mut document = source.document().clone();
-    let v2 = source.zarr_format() == 2;
-    let mut keys = if v2 { KeyEncoding::Default(Separator::Slash) } else { source.keys() };
+    let mut objects = source.objects().clone();
     let (chunk, shard) = target_shape(&path, &source, now, chunk_spec, shard_spec)?;
     let made_regular = !source.objects().is_regular() && (chunk_spec.is_some() || shard_spec.is_some());
     let reshaped = made_regular || (&chunk, &shard) != (&now.chunk, &now.shard);
@@ -172,18 +177,13 @@ fn prepare_variable(
         check_regular(&path, &source, now, chunk_spec, shard_spec)?;
         let codecs = job.codecs.resolve_variable(now);
         let layout = Layout { chunk, shard, codecs };
-        let objects = ChunkGrid::new(source.shape(), layout.shard.as_ref().unwrap_or(&layout.chunk));
-        let objects = objects
-            .map_err(|e| RechunkError::Plan { array: source.location().to_owned(), source: e.into() })?;
+        objects = objects_of(&source, &layout)?;
         document = document.with_layout(&layout);
-        if v2 || objects != *source.objects() || job.key_separator != KeySeparator::Auto {
-            keys = job.key_separator.resolve(keys, &objects);
-        }
     }
     if !recoded && (chunk_spec.is_some() || shard_spec.is_some()) {
         document = document.with_regular_grid(source.objects().chunk_shape());
     }
-    let target = target_array(&source, document.with_key_encoding(keys))?;
+    let target = target_array(&source, with_keys(job, &source, &objects, document))?;
     Ok(Item { path, source, target, plan: None, layout: None, dropped: Vec::new(), put_together: recoded })
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
@@ -116,7 +117,7 @@ pub struct Prepared {
     pub items: Vec<Item>,
     pub(crate) groups: Vec<(String, Group)>,
     pub(crate) consolidated: bool,
-    /// Files of the source that are not Zarr.
+    /// What of the source is not part of the hierarchy.
     pub beside: Beside,
     /// From when on chunks that are not stored are not looked for.
     pub sparse: Sparse,
@@ -148,10 +149,9 @@ pub fn prepare(job: Job) -> Result<Prepared, RechunkError> {
     check_apart(&job.source, &job.target)?;
     check_target(&job.target, job.overwrite, &job.io)?;
     let found = members::look(&job, &job.io.open(&job.source)?)?;
-    if job.foreign == Foreign::Fail
-        && let Some(what) = left_behind(&found.beside, "would be left behind")
-    {
-        return Err(RechunkError::Foreign { location: job.source.to_string(), what });
+    let foreign = left_behind(&found.beside, "would be left behind", "would be left behind");
+    if job.foreign == Foreign::Fail && !foreign.is_empty() {
+        return Err(RechunkError::Foreign { location: job.source.to_string(), what: foreign.join("; ") });
     }
     let mut consolidated = false;
     let (mut arrays, mut groups) = (Vec::new(), Vec::new());
@@ -182,6 +182,11 @@ pub fn prepare(job: Job) -> Result<Prepared, RechunkError> {
         }
     }
     Refusals(refused).into_result()?;
+    if job.foreign == Foreign::Copy && found.beside.files.count > 0 {
+        let targets: Vec<_> = items.iter().map(|item| (item.path.as_str(), &item.target)).collect();
+        let source = job.io.open(&job.source)?;
+        LeftOut::of(&job).during(|without| beside::check(&source, &targets, without))?;
+    }
     Ok(Prepared { job, items, groups, consolidated, beside: found.beside, sparse: Sparse::default() })
 }
 
@@ -285,24 +290,35 @@ pub fn run(prepared: Prepared, progress: &dyn Progress) -> Result<Report, Rechun
             None if item.put_together => {
                 if let (Some(from), Some(to)) = (item.source.variable(), target.variable()) {
                     let sides = ((&item.source, from), (&target, to));
-                    variable::run(sides, job.threads, &budget, &counters, progress)?;
+                    variable::run(sides, (job.threads, sparse), &budget, &counters, progress)?;
                 }
             }
             _ => copy::run(ends, (job.threads, sparse), &budget, &counters, progress)?,
         }
-        let peak_of_item = budget.take_peak();
+        let (taken, elapsed) = (budget.take_peak(), started.elapsed().as_secs_f64());
+        // Text takes all of the memory beforehand, for nobody knows how long it is.
+        let peak_of_item =
+            if item.put_together { counters.held.load(Ordering::Relaxed).min(taken) } else { taken };
         peak = peak.max(peak_of_item);
-        if let Some(plan) = &item.plan {
-            let elapsed = started.elapsed().as_secs_f64();
+        let path = item.path.clone();
+        reports.push(if let Some(plan) = &item.plan {
             let cost = Cost::measured(plan, &counters, peak_of_item, elapsed);
-            let report = ArrayReport::measured(item.path.clone(), plan, cost);
-            reports.push(ArrayReport { layout: item.layout, ..report });
-        }
+            ArrayReport { layout: item.layout, ..ArrayReport::measured(path, plan, cost) }
+        } else {
+            let (strategy, chunks) = match item.source.variable() {
+                Some(from) if item.put_together => ("direct", from.units.count()),
+                _ => ("copy", item.source.objects().count()),
+            };
+            ArrayReport::unplanned(
+                path,
+                Cost::unplanned(strategy, chunks, &counters, (peak_of_item, elapsed)),
+            )
+        });
         targets.push((item.path, item.source, target));
     }
-    if job.foreign == Foreign::Copy && beside.count > 0 {
+    if job.foreign == Foreign::Copy && beside.files.count > 0 {
         let source = job.io.open(&job.source)?;
-        LeftOut::of(&job).during(|without| beside::copy((&source, &root), &targets, without, &budget))?;
+        LeftOut::of(&job).during(|without| beside::copy((&source, &root), without, &budget))?;
     }
     verify_targets((&job, sparse), &targets, &budget, progress)?;
     let verify_peak = budget.take_peak();
@@ -393,7 +409,9 @@ fn verify_targets(
                 let asked = (job.threads, tiles_max, sparse);
                 compare_arrays(((path, false), source, target), asked, budget, progress)?;
             }
-            Contents::Variable(_) => compare_variable(path, (source, target), job.threads, budget, progress)?,
+            Contents::Variable(_) => {
+                compare_variable(path, (source, target), (job.threads, sparse), budget, progress)?;
+            }
             // Values that cannot be read were copied as they are stored.
             Contents::Unknown(_) => compare_stored(path, source, target, sparse, budget)?,
         }

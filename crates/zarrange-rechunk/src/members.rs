@@ -1,10 +1,11 @@
 //! Which members of the source a job is about, and what is told of those that it cannot carry over or leaves behind.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use zarrange_array::{Array, Beside, Survey, Without, survey};
+use zarrange_array::{Array, Beside, Counted, Survey, Without, survey};
 use zarrange_io::Store;
 
 use crate::job::Job;
@@ -47,16 +48,29 @@ impl Refusals {
 impl fmt::Display for Refusals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let [Refusal { path, error }] = self.0.as_slice() {
-            return write!(f, "{error}; to leave it out: --skip {path}");
+            return write!(f, "{error}; to leave it out: --skip {}", word(path));
         }
-        writeln!(f, "{} members cannot be carried over:", self.0.len())?;
+        write!(f, "{} members cannot be carried over:", self.0.len())?;
         for Refusal { path, error } in &self.0 {
-            writeln!(f, "  {path}: {error}")?;
+            write!(f, "\n  {path}: {error}")?;
+        }
+        // Whoever asks for what is not possible wants something else instead, not less.
+        if self.are_usage() {
+            return Ok(());
         }
         let paths: BTreeSet<&str> = self.0.iter().map(|refusal| refusal.path.as_str()).collect();
-        let paths: Vec<&str> = paths.into_iter().filter(|path| !path.is_empty()).collect();
-        write!(f, "to leave them out: --skip {}", paths.join(" "))
+        let paths: Vec<_> = paths.into_iter().filter(|path| !path.is_empty()).map(word).collect();
+        write!(f, "\nto leave them out: --skip {}", paths.join(" "))
     }
+}
+
+/// A path as a shell takes it for one word.
+fn word(path: &str) -> Cow<'_, str> {
+    let plain = |c: char| c.is_alphanumeric() || "_-./+,:@%".contains(c);
+    if !path.is_empty() && path.chars().all(plain) && !path.starts_with('-') {
+        return Cow::Borrowed(path);
+    }
+    Cow::Owned(format!("'{}'", path.replace('\'', "'\\''")))
 }
 
 /// Which members are left out: those to be skipped, and arrays that are not named where only those are wanted.
@@ -95,7 +109,11 @@ pub(crate) fn look(job: &Job, store: &Store) -> Result<Survey, RechunkError> {
     let left_out = LeftOut::of(job);
     let found = left_out.during(|without| survey(store, without))?;
     let met = left_out.met.into_inner();
-    match job.skip.iter().find(|name| !met.contains(*name)) {
+    // What lies below a member that is left out is never met.
+    let left_out = |name: &str| {
+        met.iter().any(|m| name.strip_prefix(m).is_some_and(|r| r.is_empty() || r.starts_with('/')))
+    };
+    match job.skip.iter().find(|name| !left_out(name)) {
         None => Ok(found),
         Some(name) => {
             let arrays = found.nodes.into_iter().map(|(path, _)| path).filter(|path| !path.is_empty());
@@ -181,11 +199,27 @@ fn has_dimensions(array: &Array, spec: &ChunkSpec) -> bool {
     }
 }
 
-/// One line for files that are not Zarr.
-pub(crate) fn left_behind(beside: &Beside, verb: &str) -> Option<String> {
-    let Beside { count, examples } = beside;
-    let more = if *count > examples.len() as u64 { ", ..." } else { "" };
-    let (files, are) = if *count == 1 { ("file", "is") } else { ("files", "are") };
-    let what = format!("{verb}: {count} {files} that {are} not Zarr, e.g. {}{more}", examples.join(", "));
-    (*count > 0).then_some(what)
+/// What lies beside the hierarchy and is not carried over, one line each; what becomes of files is the word before them.
+pub(crate) fn left_behind(beside: &Beside, files: &str, others: &str) -> Vec<String> {
+    let line = |verb: &str, Counted { count, examples }: &Counted, one: &str, several: &str| {
+        let more = if *count > examples.len() as u64 { ", ..." } else { "" };
+        let what = if *count == 1 { one } else { several };
+        (*count > 0).then(|| format!("{verb}: {count} {what}, e.g. {}{more}", examples.join(", ")))
+    };
+    let lines = [
+        line(files, &beside.files, "file that is not Zarr", "files that are not Zarr"),
+        line(
+            others,
+            &beside.metadata,
+            "file of metadata that no group or array is read from",
+            "files of metadata that no group or array is read from",
+        ),
+        line(
+            others,
+            &beside.special,
+            "entry that is neither a file nor a directory, or cannot be looked at",
+            "entries that are neither files nor directories, or cannot be looked at",
+        ),
+    ];
+    lines.into_iter().flatten().collect()
 }

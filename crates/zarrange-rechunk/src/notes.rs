@@ -17,8 +17,8 @@ impl Prepared {
             fitting.map(|(path, _)| if path.is_empty() { "/" } else { *path }).collect()
         };
         let foreign = match self.job.foreign {
-            Foreign::Copy => left_behind(&self.beside, "copied along"),
-            Foreign::Skip | Foreign::Fail => left_behind(&self.beside, "left behind"),
+            Foreign::Copy => left_behind(&self.beside, "copied along", "left behind"),
+            Foreign::Skip | Foreign::Fail => left_behind(&self.beside, "left behind", "left behind"),
         };
         let tokens = named(
             &holding(&|json| !json.is_strict()),
@@ -28,7 +28,7 @@ impl Prepared {
             &holding(&is_ome_04),
             "hold OME-Zarr 0.4 metadata, which is kept as it is; Zarr v3 wants 0.5, to which its own tools convert",
         );
-        let notes = [foreign, tokens, ome].into_iter().flatten();
+        let notes = foreign.into_iter().chain([tokens, ome].into_iter().flatten());
         notes.chain(self.items.iter().filter_map(Item::note)).collect()
     }
 }

@@ -23,6 +23,8 @@ pub(crate) struct Counters {
     pub(crate) all_fill: AtomicU64,
     /// Pieces written to intermediates, and read from them.
     pub(crate) pieces: AtomicU64,
+    /// Memory that was really used of what was taken as a whole.
+    pub(crate) held: AtomicU64,
 }
 
 impl Counters {
@@ -51,6 +53,40 @@ impl Counters {
             add(&self.chunks_written, 1);
         } else {
             self.not_moved(1);
+        }
+    }
+
+    /// Adds what another one counted.
+    pub(crate) fn absorb(&self, other: Self) {
+        let Self {
+            bytes_read,
+            bytes_written,
+            spill_bytes,
+            decodes,
+            decoded_bytes,
+            missing,
+            missing_bytes,
+            chunks_written,
+            encoded_bytes,
+            all_fill,
+            pieces,
+            held,
+        } = other;
+        for (counter, counted) in [
+            (&self.bytes_read, bytes_read),
+            (&self.bytes_written, bytes_written),
+            (&self.spill_bytes, spill_bytes),
+            (&self.decodes, decodes),
+            (&self.decoded_bytes, decoded_bytes),
+            (&self.missing, missing),
+            (&self.missing_bytes, missing_bytes),
+            (&self.chunks_written, chunks_written),
+            (&self.encoded_bytes, encoded_bytes),
+            (&self.all_fill, all_fill),
+            (&self.pieces, pieces),
+            (&self.held, held),
+        ] {
+            add(counter, counted.into_inner());
         }
     }
 
@@ -190,7 +226,44 @@ impl Cost {
     }
 }
 
+impl Cost {
+    /// What an array without a plan cost, with so many source chunks.
+    pub(crate) fn unplanned(
+        strategy: &'static str,
+        source_chunks: u64,
+        counters: &Counters,
+        (peak, elapsed_s): (u64, f64),
+    ) -> Self {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let (decodes, written) = (count(&counters.decodes), count(&counters.chunks_written));
+        let missing = count(&counters.missing);
+        Self {
+            strategy,
+            stages: 1,
+            bytes_read: count(&counters.bytes_read),
+            bytes_written: count(&counters.bytes_written),
+            spill_bytes: 0,
+            source_chunks,
+            source_chunk_decodes: decodes,
+            decoded_bytes: count(&counters.decoded_bytes),
+            missing_chunks: missing,
+            missing_bytes: 0,
+            target_chunks: written,
+            encoded_bytes: count(&counters.encoded_bytes),
+            fill_chunks: count(&counters.all_fill),
+            requests: missing + written + if decodes > 0 { decodes } else { written },
+            peak_budget_bytes: peak,
+            elapsed_s,
+        }
+    }
+}
+
 impl ArrayReport {
+    /// What was done to an array without a plan.
+    pub(crate) const fn unplanned(array: String, cost: Cost) -> Self {
+        Self { array, cost, planned: None, deviations: Vec::new(), layout: None }
+    }
+
     /// What `plan` predicts for an array.
     pub(crate) fn predicted(array: String, plan: &Plan) -> Self {
         Self { array, cost: Cost::predicted(plan), planned: None, deviations: Vec::new(), layout: None }
@@ -268,6 +341,7 @@ impl Report {
             elapsed_s: costs().map(|c| c.elapsed_s).sum(),
         };
         let ran = arrays.iter().any(|a| a.planned.is_some());
+        // Arrays without a plan have nothing to keep to.
         let as_planned = ran.then(|| arrays.iter().all(|a| a.deviations.is_empty()));
         Self { cost, verified, verify_peak_budget_bytes: 0, backend, as_planned, arrays }
     }

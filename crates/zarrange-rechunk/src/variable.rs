@@ -7,12 +7,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use zarrange_array::{Array, ArrayError, VariableElements, VariableReader, VariableWriter, put_together};
+use zarrange_array::{
+    Array, ArrayError, ReadCost, VariableElements, VariableReader, VariableWriter, put_together,
+};
 use zarrange_codec::{CodecError, Variable};
 use zarrange_grid::{Dims, Region, index};
 
 use crate::RechunkError;
 use crate::budget::Budget;
+use crate::job::elements;
+use crate::presence::{List, Look, Sparse};
 use crate::progress::Progress;
 use crate::report::{Counters, add};
 use crate::verify::Difference;
@@ -24,43 +28,64 @@ pub(crate) type Side<'a> = (&'a Array, &'a VariableElements);
 /// together, and is encoded through four more.
 const PARTS: u64 = 12;
 
-/// Writes every element of `source` to its place in `target`.
+/// Writes every element of `source` to its place in `target`; where few chunks are stored, only objects that hold some of them are
+/// looked at.
 pub(crate) fn run(
     (source, target): (Side<'_>, Side<'_>),
-    threads: u64,
+    (threads, sparse): (u64, Sparse),
     budget: &Arc<Budget>,
     counters: &Counters,
     progress: &dyn Progress,
 ) -> Result<(), RechunkError> {
-    let work = |share: u64, objects: &mut dyn Iterator<Item = u64>| -> Result<(), RechunkError> {
+    let objects = Objects::of(&[source.0], target.0, sparse, budget);
+    let work = |share: u64, objects: &mut dyn Iterator<Item = u64>, counters: &Counters| {
         let mut assembler = Assembler::new(source, share);
         let mut writer = VariableWriter::new(target.0, target.1);
-        let mut chunk = Variable::new();
+        let (mut chunk, mut held) = (Variable::new(), 0);
         for object in objects {
             let object = target.0.objects().all().unravel(object);
             for unit in units_of(target, &object) {
                 assembler.assemble(&target.1.units.cell(&unit), &mut chunk)?;
                 let bytes = writer.write(&unit, &chunk)?;
-                add(if bytes > 0 { &counters.chunks_written } else { &counters.all_fill }, 1);
+                if bytes > 0 {
+                    counters.encoded(chunk.data_bytes() as u64);
+                } else {
+                    add(&counters.all_fill, 1);
+                }
                 add(&counters.bytes_written, bytes);
+                let chunk = Variable::memory_bytes(chunk.len(), chunk.data_bytes());
+                held = held.max(assembler.memory_bytes() + (chunk + writer.memory_bytes()) as u64);
             }
             add(&counters.bytes_written, writer.finish(&object)?);
             progress.advance(target.0.objects().region(&object).elements());
         }
+        assembler.count(counters);
+        add(&counters.held, held);
         Ok(())
     };
-    over_objects(target.0.objects().count(), threads, budget, &work)
+    let counted = over_objects(&objects, threads, budget, &work)?;
+    let looked_at = [&counted.chunks_written, &counted.all_fill].map(|n| n.load(Ordering::Relaxed));
+    add(&counted.all_fill, target.1.units.count().saturating_sub(looked_at.iter().sum()));
+    counters.absorb(counted);
+    progress.advance(objects.unvisited_elements(target.0));
+    Ok(())
 }
 
 /// Compares every element of two arrays of one shape; `path` names them in the difference.
 pub(crate) fn compare(
     path: &str,
     (a, b): (Side<'_>, Side<'_>),
-    threads: u64,
+    (threads, sparse): (u64, Sparse),
     budget: &Arc<Budget>,
     progress: &dyn Progress,
 ) -> Result<(), RechunkError> {
-    let work = |share: u64, objects: &mut dyn Iterator<Item = u64>| -> Result<(), RechunkError> {
+    // What is stored in neither is the fill value in both, which is the same.
+    let objects = if a.1.fill == b.1.fill {
+        Objects::of(&[a.0, b.0], b.0, sparse, budget)
+    } else {
+        Objects::All(b.0.objects().count())
+    };
+    let work = |share: u64, objects: &mut dyn Iterator<Item = u64>, _: &Counters| {
         let (mut ours, mut theirs) = (Assembler::new(a, share / 2), Assembler::new(b, share / 2));
         let (mut one, mut other) = (Variable::new(), Variable::new());
         for object in objects {
@@ -81,38 +106,90 @@ pub(crate) fn compare(
         }
         Ok(())
     };
-    over_objects(b.0.objects().count(), threads, budget, &work)
+    over_objects(&objects, threads, budget, &work)?;
+    progress.advance(2 * objects.unvisited_elements(b.0));
+    Ok(())
+}
+
+/// The objects that are worked on, by their numbers.
+enum Objects {
+    /// All that there are.
+    All(u64),
+    /// Those that hold something stored.
+    Listed(List<u64>),
+}
+
+impl Objects {
+    /// The objects of `target` that hold what is stored of `arrays`, where that is little and known; otherwise all.
+    fn of(arrays: &[&Array], target: &Array, sparse: Sparse, budget: &Arc<Budget>) -> Self {
+        let listed = Look { sparse, budget, needed_bytes: 0 }.objects(arrays, target.objects());
+        listed.map_or_else(|| Self::All(target.objects().count()), Self::Listed)
+    }
+
+    fn count(&self) -> u64 {
+        match self {
+            Self::All(count) => *count,
+            Self::Listed(list) => list.items().len() as u64,
+        }
+    }
+
+    /// The number of the `k`-th.
+    fn number(&self, k: u64) -> u64 {
+        match self {
+            Self::All(_) => k,
+            Self::Listed(list) => list.items()[index(k)],
+        }
+    }
+
+    /// Elements of `array` that are in none of them.
+    fn unvisited_elements(&self, array: &Array) -> u64 {
+        let Self::Listed(list) = self else { return 0 };
+        let (objects, all) = (array.objects(), array.objects().all());
+        let visited = list.items().iter().map(|number| objects.region(&all.unravel(*number)).elements());
+        elements(array).saturating_sub(visited.fold(0, u64::saturating_add))
+    }
 }
 
 /// Work on some of the objects, within a share of the memory.
-type Work<'a> = dyn Fn(u64, &mut dyn Iterator<Item = u64>) -> Result<(), RechunkError> + Sync + 'a;
+type Work<'a> = dyn Fn(u64, &mut dyn Iterator<Item = u64>, &Counters) -> Result<(), RechunkError> + Sync + 'a;
 
-/// Does `work` on `count` objects by several threads; by one, with all of the memory, where a share is too small.
-fn over_objects(count: u64, threads: u64, budget: &Arc<Budget>, work: &Work<'_>) -> Result<(), RechunkError> {
-    let threads = threads.min(count).max(1);
-    match shared(count, threads, budget, work) {
-        Err(error) if threads > 1 && is_memory(&error) => shared(count, 1, budget, work),
+/// Does `work` on objects by several threads; by one, with all of the memory, where a share is too small. What was counted.
+fn over_objects(
+    objects: &Objects,
+    threads: u64,
+    budget: &Arc<Budget>,
+    work: &Work<'_>,
+) -> Result<Counters, RechunkError> {
+    let threads = threads.min(objects.count()).max(1);
+    match shared(objects, threads, budget, work) {
+        Err(error) if threads > 1 && is_memory(&error) => shared(objects, 1, budget, work),
         other => other,
     }
 }
 
-fn shared(count: u64, threads: u64, budget: &Arc<Budget>, work: &Work<'_>) -> Result<(), RechunkError> {
-    let share = budget.max() / threads;
+fn shared(
+    objects: &Objects,
+    threads: u64,
+    budget: &Arc<Budget>,
+    work: &Work<'_>,
+) -> Result<Counters, RechunkError> {
+    let share = budget.free() / threads;
     let _lease = budget.lease(share * threads)?;
-    let (next, failed) = (AtomicU64::new(0), AtomicBool::new(false));
+    let (next, failed, counters) = (AtomicU64::new(0), AtomicBool::new(false), Counters::default());
     let worker = || {
         let mut objects = std::iter::from_fn(|| {
-            let object = next.fetch_add(1, Ordering::Relaxed);
-            (object < count && !failed.load(Ordering::Relaxed)).then_some(object)
+            let k = next.fetch_add(1, Ordering::Relaxed);
+            (k < objects.count() && !failed.load(Ordering::Relaxed)).then(|| objects.number(k))
         });
-        work(share, &mut objects).inspect_err(|_| failed.store(true, Ordering::Relaxed))
+        work(share, &mut objects, &counters).inspect_err(|_| failed.store(true, Ordering::Relaxed))
     };
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads).map(|_| scope.spawn(worker)).collect();
         let outcomes: Vec<_> =
             workers.into_iter().map(|w| w.join().unwrap_or(Err(RechunkError::Panicked))).collect();
-        outcomes.into_iter().collect()
-    })
+        outcomes.into_iter().collect::<Result<(), _>>()
+    })?;
+    Ok(counters)
 }
 
 fn is_memory(error: &RechunkError) -> bool {
@@ -137,6 +214,8 @@ struct Assembler<'a> {
     room: u64,
     /// Number of the call.
     call: u64,
+    /// Chunks that were looked for and are not stored.
+    missing: u64,
 }
 
 /// A chunk in memory.
@@ -154,7 +233,7 @@ const KEPT_BYTES: u64 = 200;
 impl<'a> Assembler<'a> {
     fn new(source: Side<'a>, share: u64) -> Self {
         let reader = VariableReader::new(source.0, source.1);
-        Self { source, reader, kept: HashMap::new(), kept_bytes: 0, room: share / PARTS, call: 0 }
+        Self { source, reader, kept: HashMap::new(), kept_bytes: 0, room: share / PARTS, call: 0, missing: 0 }
     }
 
     /// The elements of `cell`, of which those beyond the array are the fill value, in C order.
@@ -176,6 +255,20 @@ impl<'a> Assembler<'a> {
         Ok(())
     }
 
+    /// Memory of the chunks that are kept, and of what reads them.
+    fn memory_bytes(&self) -> u64 {
+        self.kept_bytes + self.reader.memory_bytes() as u64
+    }
+
+    /// Counts what it has read.
+    fn count(&self, counters: &Counters) {
+        let ReadCost { chunks, bytes, chunk_bytes, .. } = self.reader.cost();
+        add(&counters.decodes, chunks);
+        add(&counters.bytes_read, bytes);
+        add(&counters.decoded_bytes, chunk_bytes);
+        add(&counters.missing, self.missing);
+    }
+
     /// Makes sure that a chunk is in memory; its bytes.
     fn fetch(&mut self, unit: Dims) -> Result<u64, RechunkError> {
         if let Some(kept) = self.kept.get_mut(&unit) {
@@ -187,6 +280,7 @@ impl<'a> Assembler<'a> {
         }
         let mut chunk = Variable::new();
         let stored = self.reader.read(&unit, index(self.room), &mut chunk)?;
+        self.missing += u64::from(!stored);
         let chunk = stored.then_some(chunk);
         let memory = |chunk: &Variable| Variable::memory_bytes(chunk.len(), chunk.data_bytes()) as u64;
         let bytes = KEPT_BYTES + chunk.as_ref().map_or(0, memory);
@@ -212,7 +306,7 @@ impl<'a> Assembler<'a> {
 
     fn too_much(&self, cell: &Region, bytes: u64) -> RechunkError {
         let source = CodecError::Memory { bytes, bytes_max: self.room };
-        let key = format!("with elements {:?} to {:?}", cell.start(), cell.shape());
+        let key = format!("with elements {cell}");
         ArrayError::Chunk { array: self.source.0.location().to_owned(), key, source }.into()
     }
 }

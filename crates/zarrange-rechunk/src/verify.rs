@@ -114,7 +114,10 @@ pub fn verify(
 ) -> Result<Comparison, RechunkError> {
     let (a, b) = (whole(a, io)?, whole(b, io)?);
     let lines = [("first", &a.beside), ("second", &b.beside)];
-    let lines = lines.map(|(which, beside)| left_behind(beside, &format!("not compared, in the {which}")));
+    let lines = lines.map(|(which, beside)| {
+        let verb = format!("not compared, in the {which}");
+        left_behind(beside, &verb, &verb)
+    });
     let mut not_compared: Vec<String> = lines.into_iter().flatten().collect();
     let (a, b) = (a.nodes, b.nodes);
     let (budget, sparse) = (Budget::new(memory_bytes_max), Sparse::default());
@@ -133,7 +136,7 @@ pub fn verify(
                 let asked = (threads, u64::MAX, sparse);
                 compare_arrays(((path, payloads), a, b), asked, &budget, progress)
             }
-            Contents::Variable(_) => compare_variable(path, (a, b), threads, &budget, progress),
+            Contents::Variable(_) => compare_variable(path, (a, b), (threads, sparse), &budget, progress),
             Contents::Unknown(_) => {
                 not_compared.push(format!("{path:?}: only its stored bytes, for its values cannot be read"));
                 compare_stored(path, a, b, sparse, &budget)
@@ -249,15 +252,15 @@ pub(crate) fn compare_arrays(
 pub(crate) fn compare_variable(
     path: &str,
     (a, b): (&Array, &Array),
-    threads: u64,
+    (threads, sparse): (u64, Sparse),
     budget: &Arc<Budget>,
     progress: &dyn Progress,
 ) -> Result<(), RechunkError> {
     match (a.variable(), b.variable()) {
         (Some(ours), Some(theirs)) => {
-            variable::compare(path, ((a, ours), (b, theirs)), threads, budget, progress)
+            variable::compare(path, ((a, ours), (b, theirs)), (threads, sparse), budget, progress)
         }
-        _ => compare_stored(path, a, b, Sparse::default(), budget),
+        _ => compare_stored(path, a, b, sparse, budget),
     }
 }
 

@@ -34,7 +34,8 @@ fn main() -> ExitCode {
         }
     };
     match outcome {
-        Ok(code) => code,
+        Ok(code) if out::is_complete() => code,
+        Ok(_) => ExitCode::FAILURE,
         Err(error) => {
             note!("{}", message(&error));
             ExitCode::from(if is_usage(&error) { 2 } else { 1 })

@@ -2,6 +2,15 @@
 
 use std::fmt::Arguments;
 use std::io::{ErrorKind, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Something could not be printed, and nobody chose not to read it.
+static FAILED: AtomicBool = AtomicBool::new(false);
+
+/// Whether all of stdout was written, as far as somebody read it.
+pub(crate) fn is_complete() -> bool {
+    !FAILED.load(Ordering::Relaxed)
+}
 
 /// Prints a line to stdout.
 macro_rules! say {
@@ -18,7 +27,10 @@ pub(crate) use {note, say};
 /// As [`say`].
 pub(crate) fn to_stdout(line: Arguments<'_>) {
     match writeln!(std::io::stdout().lock(), "{line}") {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => note!("stdout cannot be written: {error}"),
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            FAILED.store(true, Ordering::Relaxed);
+            note!("stdout cannot be written: {error}");
+        }
         _ => {}
     }
 }

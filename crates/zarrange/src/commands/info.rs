@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 use serde_json::json;
-use zarrange_array::{Array, ArrayError, Contents, Json, Node, Stored, Survey, Without, survey};
+use zarrange_array::{Array, ArrayError, Contents, Counted, Json, Node, Stored, Survey, Without, survey};
 use zarrange_plan::bytes_text;
 
 use crate::args::InfoArgs;
@@ -58,17 +58,31 @@ pub(crate) fn run(args: &InfoArgs) -> anyhow::Result<ExitCode> {
     if args.json {
         let failed: Vec<_> =
             failed.iter().map(|(path, error)| json!({"path": path, "error": error})).collect();
-        let beside = json!({"files": beside.count, "examples": beside.examples});
-        let backend = store.backend();
-        say!("{}", json!({"nodes": nodes, "unreadable": failed, "not_zarr": beside, "backend": backend}));
+        let counted = |Counted { count, examples }: &Counted| json!({"files": count, "examples": examples});
+        say!(
+            "{}",
+            json!({
+                "nodes": nodes,
+                "unreadable": failed,
+                "not_zarr": counted(&beside.files),
+                "unread_metadata": counted(&beside.metadata),
+                "neither_file_nor_directory": counted(&beside.special),
+                "backend": store.backend(),
+            })
+        );
     } else {
         print(&nodes);
         for (path, error) in &failed {
             say!("unreadable: {path}: {error}");
         }
-        if beside.count > 0 {
-            let more = if beside.count > beside.examples.len() as u64 { ", ..." } else { "" };
-            say!("not Zarr: {} files, e.g. {}{more}", beside.count, beside.examples.join(", "));
+        let kinds = [
+            ("not Zarr", &beside.files),
+            ("metadata that no group or array is read from", &beside.metadata),
+            ("neither a file nor a directory, or not to be looked at", &beside.special),
+        ];
+        for (what, Counted { count, examples }) in kinds.into_iter().filter(|(_, found)| found.count > 0) {
+            let more = if *count > examples.len() as u64 { ", ..." } else { "" };
+            say!("{what}: {count}, e.g. {}{more}", examples.join(", "));
         }
     }
     Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

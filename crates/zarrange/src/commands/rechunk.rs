@@ -48,14 +48,22 @@ fn summary(target: &str, planned: &Report, report: &Report) -> String {
         format!("\nnot as planned: {name} of {array:?}: {planned} planned, {counted} counted")
     });
     let deviations = deviations.collect::<Vec<_>>().concat();
+    // Of text nothing is known beforehand.
+    let (memory, time) = if planned.arrays.is_empty() {
+        (String::new(), String::new())
+    } else {
+        let Cost { peak_budget_bytes, elapsed_s, .. } = planned.cost;
+        (
+            format!(" ({} planned)", bytes_text(peak_budget_bytes)),
+            format!(" ({} estimated)", seconds_text(elapsed_s)),
+        )
+    };
     format!(
-        "{target}: {strategy}, {} read, {} written in {} chunks, {} of buffers ({} planned), {backend}, \
-         {elapsed_s:.2} s ({} estimated){verified}{deviations}",
+        "{target}: {strategy}, {} read, {} written in {} chunks, {} of buffers{memory}, {backend}, \
+         {elapsed_s:.2} s{time}{verified}{deviations}",
         bytes_text(*bytes_read),
         bytes_text(*bytes_written),
         table::count(*target_chunks),
         bytes_text(*peak_budget_bytes),
-        bytes_text(planned.cost.peak_budget_bytes),
-        seconds_text(planned.cost.elapsed_s),
     )
 }

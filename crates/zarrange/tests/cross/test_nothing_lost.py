@@ -2,7 +2,9 @@
 
 import json
 import os
+import shlex
 import shutil
+import subprocess
 import time
 
 import numpy as np
@@ -283,6 +285,47 @@ def test_the_source_as_the_only_array(run, paths):
     assert "notes.txt" in told(run("verify", src, dst))
 
 
+# What is no file at all, and metadata that nobody reads
+
+
+@pytest.mark.parametrize("options", [[], ["--foreign", "copy"]], ids=["skip", "copy"])
+@pytest.mark.parametrize("zarr_format", FORMATS)
+def test_what_is_no_file_is_named_and_not_opened(run, paths, zarr_format, options):
+    src, dst = write(paths[0], zarr_format), paths[1]
+    for name in ["pipe", "x/pipe"]:
+        os.mkfifo(src / name)
+    (src / "x/link").symlink_to("nowhere")
+    told = run("rechunk", src, dst, *options).stderr
+    assert "left behind: 3 entries" in told and "x/pipe" in told
+    assert not (dst / "pipe").exists() and not (dst / "x/pipe").exists()
+    check(dst, ["x", "group/y"])
+    assert "3" in run("info", src).stdout and "pipe" in run("verify", src, dst).stderr
+
+
+@pytest.mark.parametrize("options", [[], ["--foreign", "copy"]], ids=["skip", "copy"])
+def test_metadata_that_nobody_reads_is_named(run, paths, options):
+    src, dst = write(paths[0], 3), paths[1]
+    (src / "alone").mkdir()
+    stale = ["alone/.zattrs", "x/.zarray", "x/.zattrs", "group/.zgroup"]
+    for name in stale:
+        (src / name).write_text("{}")
+    (line,) = run("rechunk", src, dst, *options).stderr.splitlines()
+    assert line.startswith(f"zarrange: left behind: {len(stale)} files of metadata") and "alone/.zattrs" in line
+    assert not [name for name in stale if (dst / name).exists()]
+    assert run("info", src, "--json").json["unread_metadata"]["files"] == len(stale)
+    assert "alone/.zattrs" in fails(run, (src, dst.with_name("other")), "--foreign", "fail")
+
+
+def test_a_file_in_the_way_of_chunks_is_found_before_anything_is_written(run, paths):
+    src, dst = write(paths[0], 2), paths[1]
+    (src / "x/c").write_text("not a directory of chunks, as the target has")
+    told = fails(run, paths, "--foreign", "copy")
+    assert "x/c" in told and not [*dst.parent.glob(".*partial*")]
+    run("rechunk", src, dst, "--foreign", "copy", "--key-separator", ".")
+    assert (dst / "x/c").is_file()
+    check(dst, ["x", "group/y"])
+
+
 # Chunk files that no key of the grid names
 
 BESIDE = {
@@ -371,6 +414,75 @@ def test_a_huge_grid_with_little_in_it(run, paths, mode):
     copy = zarr.open_array(dst, mode="r")
     for k in places:
         assert (copy[k : k + 32, k : k + 32, k : k + 32] == 7).all()
+
+
+@pytest.mark.parametrize("mode", [[], ["--chunks", "100"]], ids=["copied", "rechunked"])
+def test_a_huge_grid_with_little_text_in_it(run, paths, mode):
+    src, dst = paths
+    array = zarr.create_array(src, shape=(10**10,), chunks=(1,), dtype="str")
+    array[5], array[10**10 - 1] = "a", "b"
+    start = time.monotonic()
+    done = run("rechunk", src, dst, *mode, "--json").json
+    run("verify", src, dst)
+    assert time.monotonic() - start < 10
+    copy = zarr.open_array(dst, mode="r")
+    assert (copy[5], copy[6], copy[10**10 - 1]) == ("a", "", "b")
+    (array,) = done["arrays"]
+    assert (array["target_chunks"], array["fill_chunks"]) == (2, 10 ** (8 if mode else 10) - 2)
+
+
+# Small promises
+
+
+def test_text_is_in_the_report(run, paths):
+    src, dst = paths
+    zarr.create_array(src, shape=(3,), chunks=(2,), dtype="str")[...] = ["some", "text", "here"]
+    report = run("rechunk", src, dst, "--chunks", "1", "--json").json
+    (array,) = report["arrays"]
+    assert (array["strategy"], array["target_chunks"], array["source_chunk_decodes"]) == ("direct", 3, 2)
+    assert 0 < report["peak_budget_bytes"] < 100e6 and report["bytes_read"] > 0 and report["bytes_written"] > 0
+    assert "estimated" not in run("rechunk", src, dst, "--chunks", "3", "--overwrite").stdout
+
+
+@pytest.mark.parametrize(("separator", "key"), [("auto", "c/0/0"), ("/", "c/0/0"), (".", "c.0.0")])
+@pytest.mark.parametrize("zarr_format", FORMATS)
+def test_keys_of_copies(run, paths, zarr_format, separator, key):
+    src, dst = write(paths[0], zarr_format), paths[1]
+    run("rechunk", src, dst, "--key-separator", separator)
+    assert (dst / "x" / key).is_file()
+    check(dst, ["x", "group/y"])
+
+
+def test_copies_of_many_chunks_of_v2_need_few_directories(run, paths):
+    src, dst = paths
+    data = np.arange(2000, dtype="<i4").reshape(1000, 2)
+    zarr.create_array(src, data=data, chunks=(1, 2), zarr_format=2)
+    run("rechunk", src, dst)
+    assert len([path for path in dst.rglob("*") if path.is_dir()]) < 2
+    assert not differences(src, dst)
+
+
+def test_advice_to_skip_can_be_pasted(run, paths):
+    src, dst = write(paths[0], 3), paths[1]
+    for name in ["odd one", "it's"]:
+        (src / name).mkdir()
+        (src / name / "zarr.json").write_text("{")
+    told = fails(run, paths)
+    advice = told.rsplit("--skip ", 1)[1]
+    run("rechunk", src, dst, "--skip", *shlex.split(advice))
+    check(dst, ["x", "group/y"])
+    # What lies below a member that is left out is left out too.
+    run("rechunk", src, dst, "--overwrite", "--skip", *shlex.split(advice), "group", "group/y")
+    # Whoever asks for what is not possible wants something else, not less.
+    wrong = ["--overwrite", "--skip", *shlex.split(advice), "--chunks", "x:0,1", "group/y:0,1"]
+    assert "--skip" not in fails(run, paths, *wrong, code=2)
+
+
+def test_what_cannot_be_printed_is_an_error(binary, paths):
+    write(paths[0], 3)
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([binary, "info", paths[0]], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1 and "stdout cannot be written" in done.stderr
 
 
 # Nothing of a store by hand that `write_group` makes is taken for foreign.
