@@ -217,9 +217,11 @@ fn encode_seconds(array: &Array) -> anyhow::Result<f64> {
     context.set_parameter(zstd_safe::CParameter::CompressionLevel(ZSTD_LEVEL)).map_err(zstd_error)?;
     let chain = array.elements()?.chain();
     let (mut chunk, mut out) = (vec![0; chain.chunk_bytes()], vec![0; chain.encoded_bytes_max()]);
+    // One is like the other.
+    let first = vec![0; chain.shape().len()];
     let mut time = Duration::ZERO;
     each_chunk(array, |reader, encoded| {
-        reader.decode(encoded, &mut chunk, String::new)?;
+        reader.decode(&first, encoded, &mut chunk, String::new)?;
         let begin = Instant::now();
         let bytes = context.compress2(&mut out[..], &chunk).map_err(zstd_error)?;
         time += begin.elapsed();

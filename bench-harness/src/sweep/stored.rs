@@ -131,7 +131,7 @@ impl Sizes<'_> {
         let object: Dims = start.start().iter().zip(objects.chunk_shape()).map(|(s, c)| s / c).collect();
         let number = objects.all().linear(&object);
         let inner = match &elements.codec {
-            ArrayCodec::Shards(_) => self.array.inner_number(elements, &object, unit),
+            ArrayCodec::Shards(_) => self.array.inner_number(&elements.units, &object, unit),
             ArrayCodec::Chunks(_) | ArrayCodec::Slices(_) => 0,
         };
         if !self.known.contains_key(&number) {

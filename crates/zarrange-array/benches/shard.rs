@@ -91,7 +91,7 @@ impl Shard {
             reader.fetch_inner(&shard, rest, &[], &mut self.encoded, &mut self.fetched).unwrap();
             for (number, stored) in rest.iter().zip(&self.fetched) {
                 let stored = &self.encoded[stored.clone().unwrap()];
-                reader.decode(stored, &mut self.plain, || shard.inner_key(*number)).unwrap();
+                reader.decode(&[*number], stored, &mut self.plain, || shard.inner_key(*number)).unwrap();
                 visit(*number, black_box(&self.plain));
             }
             rest = &rest[self.fetched.len()..];

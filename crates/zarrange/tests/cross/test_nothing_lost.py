@@ -439,7 +439,8 @@ def test_text_is_in_the_report(run, paths):
     zarr.create_array(src, shape=(3,), chunks=(2,), dtype="str")[...] = ["some", "text", "here"]
     report = run("rechunk", src, dst, "--chunks", "1", "--json").json
     (array,) = report["arrays"]
-    assert (array["strategy"], array["target_chunks"], array["source_chunk_decodes"]) == ("direct", 3, 2)
+    # Threads share no chunks.
+    assert (array["strategy"], array["target_chunks"]) == ("direct", 3) and array["source_chunk_decodes"] in [2, 3]
     assert 0 < report["peak_budget_bytes"] < 100e6 and report["bytes_read"] > 0 and report["bytes_written"] > 0
     assert "estimated" not in run("rechunk", src, dst, "--chunks", "3", "--overwrite").stdout
 
