@@ -284,7 +284,7 @@ UNKNOWN_V3 = {
     "octets": ('"name": "bytes"', '"name": "octets"'),
     "numcodecs.sieve": ('"name": "bytes"', '"name": "numcodecs.sieve"'),
 }
-# Known, in the specification, and in no version of zarr-python.
+# In the specification, and not read by zarr-python 3.1.
 RAW_BITS = ('"int32", "fill_value": 0', '"r24", "fill_value": [7, 8, 9]')
 # A nesting of 500 is the one thing here that zarr-python would read.
 TEXT = {
