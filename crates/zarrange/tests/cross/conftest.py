@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from newest_process import newest_process
 
 pytest.register_assert_rewrite("support", "compare")
 
@@ -50,7 +51,7 @@ def datasets(tmp_path_factory, old_python) -> dict[int, Path]:
 
 @pytest.fixture(scope="session")
 def newest_zarr() -> Iterator[Callable]:
-    """`newest_zarr(NAME, *args)`: what that function of `newest.py` returns, with the newest zarr.
+    """`newest_zarr(NAME, *args)`: what that function of `newest_serve.py` returns, with the newest zarr.
 
     It runs in the Python that the environment variable NEWEST_PYTHON names; not every machine can have one.
     """
@@ -62,20 +63,8 @@ def newest_zarr() -> Iterator[Callable]:
             f"set NEWEST_PYTHON to a Python that has {HERE / 'requirements-newest.txt'}: {named!r}",
             returncode=2,
         )
-    with subprocess.Popen(
-        [named, "-W", "ignore", HERE / "newest.py"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-
-        def call(name: str, *args):
-            print(json.dumps({"call": name, "args": [*map(str, args)]}), file=process.stdin, flush=True)
-            answer = process.stdout.readline()
-            assert answer, f"{named} ended"
-            answer = json.loads(answer)
-            assert "error" not in answer, f"{name}{args} with the newest zarr:\n{answer['error']}"
-            return answer["result"]
-
+    with newest_process(named) as call:
         yield call
-        process.stdin.close()
 
 
 @pytest.fixture

@@ -522,8 +522,11 @@ NATIVE = [
         },
     ),
     Codec("v3-crc32c", compressor={"name": "crc32c"}),
+    Codec("v3-transpose", ({"name": "transpose", "configuration": {"order": [1, 0]}},)),
+    # Other types have no order of bytes, or have it in their fields.
+    Codec("v3-big", ({"name": "bytes", "configuration": {"endian": "big"}},), kinds=NUMBERS + "MmU"),
 ]
-ARRAY_TO_ARRAY = {"delta", "fixedscaleoffset", "quantize", "bitround", "packbits", "astype"}
+ARRAY_TO_ARRAY = {"transpose", "delta", "fixedscaleoffset", "quantize", "bitround", "packbits", "astype"}
 
 
 # Of these zarr-python 3.1 writes documents or shards that it cannot read again.
@@ -544,4 +547,4 @@ def v3_types() -> list[Type]:
 
 def v3_codecs_of(one: Type) -> list[Codec]:
     there = [c for c in codecs_of(one) if c.v3 and (one.name, c.name) not in NOT_BY_NUMCODECS_IN_V3]
-    return [*NATIVE, *there]
+    return [*(c for c in NATIVE if c.takes(one)), *there]

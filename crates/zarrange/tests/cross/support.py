@@ -95,7 +95,28 @@ def v3_codecs(codec: formats.Codec, one: formats.Type) -> dict:
     codecs = [*filters, codec.compressor] if codec.compressor else filters
     codecs = [c if "name" in c else named(**c) for c in codecs]
     first = [c for c in codecs if c["name"].removeprefix("numcodecs.") in formats.ARRAY_TO_ARRAY]
-    return {"filters": first, "compressors": codecs[len(first) :] or None}
+    serializer = [c for c in codecs if c["name"] == "bytes"]
+    return {
+        "filters": first,
+        "serializer": serializer[0] if serializer else "auto",
+        "compressors": codecs[len(first) + len(serializer) :] or None,
+    }
+
+
+def write_v3(path: Path, one: formats.Type, codec: formats.Codec, *, sharded: bool = False) -> None:
+    """Writes an array of Zarr v3 with a type and a codec of the table, without one of its chunks or shards."""
+    data = stores.values(one, stores.SHAPE, codec.values)
+    array = zarr.create_array(
+        path,
+        shape=stores.SHAPE,
+        chunks=stores.CHUNKS,
+        shards=(6, 6) if sharded else None,
+        dtype=v3_dtype(one),
+        fill_value=data[0, 1].tobytes() if one.kind in "V" + formats.RECORD else data[0, 1],
+        attributes={"codec": codec.name},
+        **v3_codecs(codec, one),
+    )
+    array[:3], array[3:6, 3:] = data[:3], data[3:6, 3:]
 
 
 def open_tensorstore(path: Path, **options):

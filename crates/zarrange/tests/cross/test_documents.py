@@ -284,6 +284,8 @@ UNKNOWN_V3 = {
     "octets": ('"name": "bytes"', '"name": "octets"'),
     "numcodecs.sieve": ('"name": "bytes"', '"name": "numcodecs.sieve"'),
 }
+# In the specification, and not read by zarr-python 3.1.
+RAW_BITS = ('"int32", "fill_value": 0', '"r24", "fill_value": [7, 8, 9]')
 # A nesting of 500 is the one thing here that zarr-python would read.
 TEXT = {
     "empty": lambda text: "",
@@ -354,3 +356,16 @@ def test_what_is_not_known_is_copied_and_named(run, tmp_path, name, change):
     done = run("rechunk", src, other, "--chunks", "3", check=False)
     assert done.returncode == 1 and not other.exists()
     assert str(src) in done.stderr and not PARSER_WORDS.search(done.stderr), done.stderr
+
+
+def test_raw_bits(run, tmp_path):
+    src, dst = tmp_path / "src.zarr", tmp_path / "dst.zarr"
+    (src / "c").mkdir(parents=True)
+    (src / "zarr.json").write_text(ARRAY_V3.replace(*RAW_BITS))
+    (src / "c/1").write_bytes(b"abcdef")
+    run("rechunk", src, dst, "--chunks", "3")
+    assert (metadata(dst)["data_type"], metadata(dst)["fill_value"]) == ("r24", [7, 8, 9])
+    assert (dst / "c/0").read_bytes() == b"\7\x08\x09" * 2 + b"abc"
+    # Beyond the edge lies the fill value.
+    assert (dst / "c/1").read_bytes() == b"def" + b"\7\x08\x09" * 2
+    run("verify", src, dst)

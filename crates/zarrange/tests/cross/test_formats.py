@@ -9,8 +9,8 @@ import pytest
 import zarr
 from compare import attributes, content_differences, contents, difference, differences, fill_value, native
 from formats import REFUSED, TYPES, Row, v2_rows, v3_codecs_of, v3_types
-from stores import CHUNKS, MISSING, SHAPE, box, values, write_group, write_row
-from support import flat, metadata, open_tensorstore, v3_codecs, v3_dtype
+from stores import CHUNKS, MISSING, box, write_group, write_row
+from support import flat, metadata, open_tensorstore, write_v3
 
 pytestmark = pytest.mark.filterwarnings("ignore::zarr.errors.UnstableSpecificationWarning")
 
@@ -176,23 +176,12 @@ def test_the_table_says_what_zarr_python_cannot_read(tmp_path):
 def v3_source(request, tmp_path_factory) -> tuple[Path, list[str]]:
     """A group with an array for each codec that a type can have in Zarr v3, every third in shards; their names."""
     one, path = request.param, tmp_path_factory.mktemp(request.param.name) / "src.zarr"
-    group, names = zarr.create_group(path), []
+    zarr.create_group(path)
+    names = []
     for k, codec in enumerate(v3_codecs_of(one)):
-        shards = (6, 6) if k % 3 == 0 and one.name not in formats.NOT_IN_SHARDS else None
-        names.append(f"{codec.name}.{'shards' if shards else 'chunks'}")
-        data = values(one, SHAPE, codec.values)
-        array = group.create_array(
-            names[-1],
-            shape=SHAPE,
-            chunks=CHUNKS,
-            shards=shards,
-            dtype=v3_dtype(one),
-            fill_value=data[0, 1].tobytes() if one.kind in "V" + formats.RECORD else data[0, 1],
-            attributes={"codec": codec.name},
-            **v3_codecs(codec, one),
-        )
-        # One chunk is missing, and one shard.
-        array[:3], array[3:6, 3:] = data[:3], data[3:6, 3:]
+        sharded = k % 3 == 0 and one.name not in formats.NOT_IN_SHARDS
+        names.append(f"{codec.name}.{'shards' if sharded else 'chunks'}")
+        write_v3(path / names[-1], one, codec, sharded=sharded)
     return path, names
 
 
