@@ -10,6 +10,15 @@
 //! Rejected: ratios of criterion's estimates. It measures one function to its end before the next, so whatever the machine
 //! does meanwhile becomes a difference between them. Criterion's groups stand beside, for `critcmp` over commits.
 
+/// Prints a line to stdout. Who reads it may stop: a closed pipe is no error of a measurement.
+#[macro_export]
+macro_rules! say {
+    ($($line:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout().lock(), $($line)*);
+    }};
+}
+
 pub mod advise;
 pub mod backend;
 pub mod cases;

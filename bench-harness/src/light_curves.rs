@@ -74,7 +74,7 @@ pub fn measure(case: &Case, target: &Path, turns: usize, report: &mut Report) ->
             to_zarrs.push(zarrs / ours);
         }
         if turn == turns {
-            println!(
+            say!(
                 "L: median of {READS} objects: ours {:.0} us, pread and zstd {:.0} us, zarrs {:.0} us (plain {:.0} us)",
                 ours * 1e6,
                 bare * 1e6,

@@ -19,7 +19,7 @@ use bench_harness::sweep::cell::{Inject, measure as measure_cell};
 use bench_harness::sweep::dataset::Size;
 use bench_harness::sweep::record::{self, CacheState, Outcome};
 use bench_harness::sweep::{Answer, COMMIT, Done, Options as SweepOptions, Runner, sweep};
-use bench_harness::{light_curves, page, pairs, place};
+use bench_harness::{light_curves, page, pairs, place, say};
 use clap::{Parser, Subcommand};
 use zarrange_io::{Location, Opener};
 
@@ -242,11 +242,11 @@ fn run_gate(args: &GateArgs) -> anyhow::Result<()> {
     let now = Baseline::of(&record::read(&args.raw)?, instructions);
     if args.update {
         now.write(&args.baseline)?;
-        println!("a new baseline: {}", args.baseline.display());
+        say!("a new baseline: {}", args.baseline.display());
         return Ok(());
     }
     let verdict = Baseline::read(&args.baseline)?.compare(&now);
-    println!("{verdict}");
+    say!("{verdict}");
     if verdict.passes() { Ok(()) } else { std::process::exit(1) }
 }
 
@@ -258,7 +258,7 @@ fn run_compare(args: &CompareArgs) -> anyhow::Result<()> {
     let (before, now) = pairs::commits(&a, &b);
     let slower = interval.is_above(args.margin);
     let verdict = if slower { "slower" } else { "not slower beyond doubt" };
-    println!(
+    say!(
         "{now} takes {mean:.3} times as long as {before} (99 % within {low:.3} to {high:.3}, {} turns): {verdict}",
         ratios.len()
     );
@@ -304,7 +304,7 @@ fn sweep_with(args: SweepArgs, runners: &[Runner], turns: u64) -> anyhow::Result
         eprintln!();
     }
     let Done { measured, known, unmeasured } = done;
-    println!(
+    say!(
         "{measured} cells measured, {known} were known, {unmeasured} could not be measured: {}",
         args.out.display()
     );
@@ -316,7 +316,7 @@ fn run_probe(args: &ProbeArgs) -> anyhow::Result<()> {
         Location::Path(path) => Machine::here(path),
         other => Machine { device: other.to_string(), ..Machine::here(Path::new(".")) },
     };
-    println!("{machine}\n");
+    say!("{machine}\n");
     let mapped = args.backend.as_deref() == Some("mmap");
     ensure!(
         !(mapped && args.direct),
@@ -326,10 +326,10 @@ fn run_probe(args: &ProbeArgs) -> anyhow::Result<()> {
     let settings = Settings { time: Duration::from_secs(args.seconds), ..Settings::default() };
     let measured = probe(&args.location, &opener, &settings)
         .with_context(|| format!("{} cannot be probed", args.location))?;
-    println!("{measured}");
+    say!("{measured}");
     let name = args.name.clone().unwrap_or_else(|| args.location.to_string());
     let profile = serde_json::to_string_pretty(&measured.profile(&name)?)?;
-    println!("{profile}");
+    say!("{profile}");
     if let Some(out) = &args.out {
         std::fs::write(out, profile + "\n")
             .with_context(|| format!("{} cannot be written", out.display()))?;
@@ -341,7 +341,7 @@ fn report(args: ReportArgs) -> anyhow::Result<()> {
     let ReportArgs { raw, out, svg, png, markdown } = args;
     let options = page::Options { raw, out, svg, png, markdown };
     let (cells, charts) = page::write(&options)?;
-    println!("{cells} cells in {charts} charts: {}", options.out.display());
+    say!("{cells} cells in {charts} charts: {}", options.out.display());
     Ok(())
 }
 
@@ -355,7 +355,7 @@ fn run_advise(args: AdviseArgs) -> anyhow::Result<()> {
         other => other?,
     };
     let said = if json { serde_json::to_string_pretty(&advice)? } else { text::text(&advice) };
-    println!("{said}");
+    say!("{said}");
     Ok(())
 }
 
@@ -365,7 +365,7 @@ fn run_cell() -> anyhow::Result<()> {
         Ok(measures) => Outcome::Measured(Box::new(measures)),
         Err(error) => Outcome::Unmeasured(format!("{error:#}")),
     };
-    println!("{}", serde_json::to_string(&Answer { commit: COMMIT.to_owned(), outcome })?);
+    say!("{}", serde_json::to_string(&Answer { commit: COMMIT.to_owned(), outcome })?);
     Ok(())
 }
 
@@ -390,9 +390,9 @@ fn roofline(args: RooflineArgs) -> anyhow::Result<()> {
     if let Some(case) = Case::named("W").filter(|_| wanted("L")) {
         light_curves::measure(&case, &target(&case, &dir)?, usize::try_from(args.turns)?, &mut report)?;
     }
-    println!();
+    say!("");
     report.end();
-    println!("raw numbers: {}", out.display());
+    say!("raw numbers: {}", out.display());
     Ok(())
 }
 

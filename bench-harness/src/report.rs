@@ -50,7 +50,7 @@ impl Report {
     /// # Errors
     /// If `raw` cannot be made.
     pub fn new(raw: &Path, machine: &(impl Serialize + Display)) -> io::Result<Self> {
-        println!("{machine}\n");
+        say!("{machine}\n");
         let mut report = Self { raw: File::create(raw)?, summary: Vec::new() };
         report.line(machine)?;
         Ok(report)
@@ -69,7 +69,7 @@ impl Report {
     /// # Errors
     /// If they cannot be written.
     pub fn times(&mut self, times: &Times) -> io::Result<()> {
-        println!("{times}");
+        say!("{times}");
         self.line(times)
     }
 
@@ -118,6 +118,6 @@ impl Report {
 
     /// Prints what was asked for and whether it was reached.
     pub fn end(self) {
-        println!("{}\n", self.summary.join("\n"));
+        say!("{}\n", self.summary.join("\n"));
     }
 }

@@ -344,7 +344,7 @@ fn seconds(bytes: u64) -> f64 {
 fn print(case: &Case, options: Options<'_>, turns: &[Turn]) {
     let median = |of: &dyn Fn(&Turn) -> f64| Ratio::of(turns.iter().map(of)).map_or(f64::NAN, |r| r.median);
     let threads = seconds(options.threads);
-    println!(
+    say!(
         "{} on {} threads: engine {:.3} s; decode {:.3} s, encode {:.3} s, copy {:.3} s on one thread; device {:.3} s; roof {:.3} s; \
          new memory {:.3} s, with it the roof is {:.2} of the engine",
         case.name,
@@ -418,7 +418,7 @@ pub fn small_memory(case: &Case, options: Options<'_>, report: &mut Report) -> a
         }
     }
     let ratio = Ratio::of(ratios).context("there were turns")?;
-    println!("M on {} threads: {ratio} times as long within 128 MB", options.threads);
+    say!("M on {} threads: {ratio} times as long within 128 MB", options.threads);
     report.bound(&format!("M, {} threads: time / unbounded", options.threads), Bound::AtMost(2.5), ratio)?;
     Ok(())
 }

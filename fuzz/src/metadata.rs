@@ -88,7 +88,16 @@ fn templates() -> Vec<(&'static str, Value)> {
         "delta_spec": "auto", "paging_spec": "equal_pages_up_to", "delta_encoding_order": null,
         "equal_pages_up_to": 262_144}}]);
     let vlen = json!([{"name": "vlen-utf8"}]);
+    let rectilinear = |codecs: Value| {
+        let mut document = v3(json!("uint32"), json!(7), json!(null), codecs);
+        document["chunk_grid"] = json!({"name": "rectilinear", "configuration": {"kind": "inline",
+            "chunk_shapes": [[2, [4, 3], 6], [[6, 1], 3, [9, 4]]]}});
+        document
+    };
     vec![
+        ("zarr.json", rectilinear(gzip.clone())),
+        ("zarr.json", rectilinear(json!([bytes]))),
+        ("zarr.json", rectilinear(shards.clone())),
         ("zarr.json", v3(json!("float32"), json!("NaN"), json!([4, 6]), shards)),
         ("zarr.json", v3(json!("complex64"), json!([0.5, "Infinity"]), json!([4, 6]), zstd)),
         ("zarr.json", v3(json!("r24"), json!([1, 2, 3]), json!([20, 30]), gzip.clone())),
@@ -186,7 +195,7 @@ fn value(u: &mut Unstructured<'_>, depth: u8) -> Result<Value> {
 
 /// A word of the specification, one with a number in it, or any text.
 fn word(u: &mut Unstructured<'_>) -> Result<String> {
-    const WORDS: [&str; 44] = [
+    const WORDS: [&str; 46] = [
         "bytes",
         "transpose",
         "blosc",
@@ -221,6 +230,8 @@ fn word(u: &mut Unstructured<'_>) -> Result<String> {
         "squeeze",
         "reshape",
         "default",
+        "rectilinear",
+        "chunk_shapes",
         "v2",
         "start",
         "end",
@@ -277,13 +288,23 @@ fn check(array: &Array, stored: &[u8]) {
     check_copy(array, &elements.layout.chunk);
     let _ = elements.element.format(&elements.fill);
     let corner: Vec<u64> = shape.iter().map(|n| *n.min(&3)).collect();
-    let corner = Region::whole(&corner);
-    let chain = elements.chain();
+    let last: Vec<u64> = shape.iter().zip(&corner).map(|(n, c)| n - c).collect();
+    for corner in [Region::whole(&corner), Region::new(last, corner)] {
+        check_read(array, &corner, stored);
+    }
+}
+
+fn check_read(array: &Array, corner: &Region, stored: &[u8]) {
+    let Ok(elements) = array.elements() else { return };
+    let (chain, item_bytes) = (elements.chain(), elements.item_bytes() as u64);
     let small =
         corner.elements().saturating_mul(item_bytes).max(chain.chunk_bytes() as u64) <= READ_BYTES_MAX;
     if small && chain.context_bytes() as u64 <= READ_BYTES_MAX * 64 {
-        put(array.store(), &array.key(&vec![0; shape.len()]), stored);
-        match array.read_region(&corner) {
+        let objects = array.objects().covering(corner);
+        if !objects.is_empty() {
+            put(array.store(), &array.key(objects.start()), stored);
+        }
+        match array.read_region(corner) {
             Ok((data, _)) => assert_eq!(data.len() as u64, corner.elements() * item_bytes),
             Err(error) => assert!(!error.to_string().is_empty()),
         }

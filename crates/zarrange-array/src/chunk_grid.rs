@@ -90,7 +90,10 @@ pub(crate) fn normalise(metadata: &mut Json) {
 /// A list of sizes.
 pub(crate) fn dims(value: &Json, name: &str) -> Result<Vec<u64>, String> {
     let numbers = value.as_array().and_then(|a| a.iter().map(Json::as_u64).collect::<Option<_>>());
-    numbers.ok_or_else(|| format!("{name} {value} is not a list of non-negative integers"))
+    numbers.ok_or_else(|| {
+        let value = if value.is_null() { "missing".to_owned() } else { value.to_string() };
+        format!("{name} is {value}, a list of non-negative integers would be right")
+    })
 }
 
 #[cfg(test)]
@@ -132,11 +135,11 @@ mod tests {
         );
         wrong(
             json!([0, 6]),
-            "chunk_shapes of dimension 0: 6 chunks of 0 elements: at least 1 of each would be right",
+            "chunk_shapes of dimension 0: 0 elements, 6 times: at least 1 of each would be right",
         );
         wrong(
             json!([[[3, 0], 6], 6]),
-            "chunk_shapes of dimension 0: 0 chunks of 3 elements: at least 1 of each would be right",
+            "chunk_shapes of dimension 0: 3 elements, 0 times: at least 1 of each would be right",
         );
         wrong(
             json!([[[3, 1, 1]], 6]),

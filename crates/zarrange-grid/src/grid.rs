@@ -27,7 +27,7 @@ pub enum GridError {
     #[error("chunk shape {0:?} has a zero: every dimension needs at least 1")]
     ZeroChunk(Vec<u64>),
     /// A chunk of no elements in a list of lengths, or none of them.
-    #[error("{count} chunks of {length} elements: at least 1 of each would be right")]
+    #[error("{length} elements, {count} times: at least 1 of each would be right")]
     ZeroEdge {
         /// Elements of a chunk.
         length: u64,

@@ -20,6 +20,9 @@ pub(crate) fn in_chunks(elements: &Elements, layout: &Layout) -> (Vec<CodecMetad
     unshuffled.retain(|codec| codec.name() != "numcodecs.shuffle");
     let keeps = |codecs: &&Vec<CodecMetadata>| keeps_values(codecs, elements, layout);
     let kept = [stored, &all, &plain].into_iter().find(keeps).unwrap_or(&unshuffled);
+    if kept == stored {
+        return (kept.clone(), Vec::new());
+    }
     let is_kept = |codec: &CodecMetadata| kept.iter().any(|other| other.name() == codec.name());
     let dropped =
         stored.iter().chain(&all).filter(|codec| !is_kept(codec)).map(|codec| codec.name().to_owned());
