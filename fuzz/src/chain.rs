@@ -365,7 +365,7 @@ fn check_part(
     let decoded = chain.decode_part(encoded, part.clone(), &mut chunk, scratch);
     if let Some(whole) = whole {
         decoded.expect("a part of a chunk that decodes decodes");
-        assert!(chunk[part.clone()] == whole[part], "a part has the bytes of the whole");
+        assert!(chunk[part.clone()] == whole[part.clone()], "{part:?} has the bytes of the whole: {chain:?}");
     }
 }
 

@@ -73,6 +73,9 @@ fn format(u: &mut Unstructured<'_>, rank: usize, item_bytes: u64, real: bool) ->
             Some(chunk.iter().zip(times).map(|(c, k)| c.saturating_mul(k)).collect())
         }
     };
+    // Whatever lengths a document lists, of which many do not cover the array.
+    let edges =
+        if u.ratio(1, 4)? { Some((0..rank).map(|_| lengths(u)).collect::<Result<_>>()?) } else { None };
     let product = |shape: &[u64], one: u64| shape.iter().fold(one, |n, s| n.saturating_mul(*s));
     let bytes = product(&chunk, item_bytes);
     let inner = shard.as_ref().map_or(0, |s: &Vec<u64>| product(s, 1) / product(&chunk, 1).max(1));
@@ -88,6 +91,7 @@ fn format(u: &mut Unstructured<'_>, rank: usize, item_bytes: u64, real: bool) ->
             slices: shard.is_some() && u.arbitrary()?,
             chunk,
             shard,
+            edges,
         }
     } else {
         Format {
@@ -101,8 +105,13 @@ fn format(u: &mut Unstructured<'_>, rank: usize, item_bytes: u64, real: bool) ->
             slices: shard.is_some() && u.arbitrary()?,
             chunk,
             shard,
+            edges,
         }
     })
+}
+
+fn lengths(u: &mut Unstructured<'_>) -> Result<Vec<(u64, u64)>> {
+    (0..u.int_in_range(0..=4)?).map(|_| Ok((size(u)?, size(u)?))).collect()
 }
 
 fn check(problem: &Problem, real: bool) {

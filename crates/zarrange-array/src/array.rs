@@ -45,7 +45,7 @@ pub struct Elements {
     pub fill: Vec<u8>,
     /// The compiled codecs, for the largest objects where the chunk grid is rectilinear.
     pub codec: ArrayCodec,
-    /// The codecs of the stored objects.
+    /// The codecs of the stored objects, where their shapes differ.
     pub(crate) codecs: Vec<CodecMetadata>,
     /// What is encoded or read at once: chunks, inner chunks of shards, or slices of chunks, over the whole array.
     pub units: ChunkGrid,
@@ -132,7 +132,7 @@ impl Array {
             .map_err(|e| ArrayError::Metadata { location, detail: e.to_string() })?;
         let Some(codec) = codec.map(ArrayCodec::Slices) else { return Ok(None) };
         let (element, fill, layout) = (element.clone(), fill.clone(), layout.clone());
-        let codecs = layout.codecs.clone();
+        let codecs = Vec::new();
         Ok(Some(Elements { element, fill, codec, codecs, units, layout, foreign_encoding: false }))
     }
 
@@ -265,16 +265,15 @@ fn variable(
         VariableKind::Text => fill::text(fill_value)?.into_bytes(),
         VariableKind::Bytes => fill::bytes(fill_value)?,
     };
-    let stored = document.stored().unwrap_or(&codecs).to_vec();
-    let codec = match VariableCodec::new(&stored, kind, grid.chunk_shape(), &fill) {
+    let stored = document.stored().unwrap_or(&codecs);
+    let codec = match VariableCodec::new(stored, kind, grid.chunk_shape(), &fill) {
         Ok(codec) => codec,
         Err(reason) if document.stored().is_some() => return Err(reason.to_string()),
         Err(reason) => return Ok(Contents::Unknown(reason.to_string())),
     };
     let foreign_encoding = document.stored().is_some();
     let inner = matches!(codec, VariableCodec::Shards { .. }).then(|| codec.unit().shape().to_vec());
-    let units = units(inner.as_deref(), grid)?;
-    let (layout, codecs) = (layout(inner, grid, codecs)?, stored);
+    let (units, layout, codecs) = arrange(inner, grid, document, codecs)?;
     Ok(Contents::Variable(Box::new(VariableElements {
         fill,
         codec,
@@ -306,8 +305,8 @@ fn contents(document: &Document, grid: &ChunkGrid) -> Result<Contents, String> {
         return Err(format!("fill_value is missing: a value of {} would be right", element.name()));
     }
     let fill = fill::parse(&element, fill_value)?;
-    let stored = document.stored().unwrap_or(&codecs).to_vec();
-    let codec = match ArrayCodec::new(&stored, &element, grid.chunk_shape(), &fill) {
+    let stored = document.stored().unwrap_or(&codecs);
+    let codec = match ArrayCodec::new(stored, &element, grid.chunk_shape(), &fill) {
         Ok(codec) => codec,
         Err(reason) if stored.iter().all(zarrange_codec::is_known) => return Err(reason.to_string()),
         Err(reason) => return Ok(Contents::Unknown(reason.to_string())),
@@ -317,8 +316,7 @@ fn contents(document: &Document, grid: &ChunkGrid) -> Result<Contents, String> {
         ArrayCodec::Chunks(_) | ArrayCodec::Slices(_) => None,
         ArrayCodec::Shards(shards) => Some(shards.inner().shape().to_vec()),
     };
-    let units = units(inner.as_deref(), grid)?;
-    let (layout, codecs) = (layout(inner, grid, codecs)?, stored);
+    let (units, layout, codecs) = arrange(inner, grid, document, codecs)?;
     Ok(Contents::Elements(Box::new(Elements {
         element,
         fill,
@@ -328,6 +326,18 @@ fn contents(document: &Document, grid: &ChunkGrid) -> Result<Contents, String> {
         layout,
         foreign_encoding,
     })))
+}
+
+/// What is encoded at once (chunks, or `inner` chunks of shards), the layout, and the codecs of objects where their shapes differ.
+fn arrange(
+    inner: Option<Vec<u64>>,
+    grid: &ChunkGrid,
+    document: &Document,
+    codecs: Vec<CodecMetadata>,
+) -> Result<(ChunkGrid, Layout, Vec<CodecMetadata>), String> {
+    let stored = document.stored().unwrap_or(&codecs);
+    let of_objects = if grid.is_regular() { Vec::new() } else { stored.to_vec() };
+    Ok((units(inner.as_deref(), grid)?, layout(inner, grid, codecs)?, of_objects))
 }
 
 /// The grid of what is encoded at once: of `inner` chunks where there are shards, otherwise of chunks.

@@ -18,7 +18,7 @@ pub struct VariableElements {
     pub fill: Vec<u8>,
     /// The compiled codecs, for the largest objects where the chunk grid is rectilinear.
     pub codec: VariableCodec,
-    /// The codecs of the stored objects.
+    /// The codecs of the stored objects, where their shapes differ.
     pub(crate) codecs: Vec<CodecMetadata>,
     /// What is encoded at once: chunks, or inner chunks of shards, over the whole array.
     pub units: ChunkGrid,

@@ -122,6 +122,10 @@ impl Steps {
         dst: &mut [u8],
         Work { contexts, buffers }: &mut Work,
     ) -> Result<usize, CodecError> {
+        if self.is_empty() {
+            // No step looks at the size.
+            self.encoded.check("bytes", src.len())?;
+        }
         let mut run = Run::new(src, dst, buffers);
         for (k, Stage { step, unencoded }) in self.stages.iter().enumerate().rev() {
             let before = self.stages[..k].iter();

@@ -296,3 +296,29 @@ fn streams_end_as_in_python() {
     check(&bz2, &[b"BZh9"], Err("truncated"));
     check(&lzma, &[b"\xFD7zXZ\0"], Err("truncated"));
 }
+
+/// Also where no codec of the list does anything.
+#[test]
+fn chunks_of_another_size_are_refused() {
+    let record = json!({"name": "struct", "configuration": {"fields": [
+        {"name": "a", "data_type": "int32"}, {"name": "b", "data_type": "uint8"}]}});
+    let check = |data_type: Value, codecs: Value| {
+        let element = ElementType::new(&serde_json::from_value(data_type.clone()).unwrap()).unwrap();
+        let list: Vec<CodecMetadata> = serde_json::from_value(codecs.clone()).unwrap();
+        let chain = Chain::new(&list, &element, &[3, 2], &vec![0; element.bytes()]).unwrap();
+        let chunk: Vec<u8> = (0..6 * element.bytes()).map(|k| k.to_le_bytes()[0]).collect();
+        let mut scratch = Scratch::new(&chain);
+        assert_eq!(decode(&chain, &chunk, &mut scratch).unwrap(), chunk, "{data_type} {codecs}");
+        for bytes in [0, 1, chunk.len() - 1, chunk.len() + 1, 2 * chunk.len()] {
+            let other = chunk.iter().cycle().take(bytes).copied().collect::<Vec<u8>>();
+            let decoded = decode(&chain, &other, &mut scratch);
+            assert!(decoded.is_err(), "{bytes} bytes of {data_type} {codecs}");
+        }
+    };
+    let little = json!({"name": "bytes", "configuration": {"endian": "little"}});
+    check(record, json!([little]));
+    check(json!("complex128"), json!([little]));
+    check(json!("float32"), json!([{"name": "bitround", "configuration": {"keepbits": 23}}, little]));
+    check(json!("int16"), json!([{"name": "transpose", "configuration": {"order": [0, 1]}}, little]));
+    check(json!("uint8"), json!([{"name": "bytes"}, codec("numcodecs.shuffle", json!({"elementsize": 1}))]));
+}

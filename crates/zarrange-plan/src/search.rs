@@ -109,7 +109,7 @@ impl<'p> Search<'p> {
     fn take(&self, way: Way) -> Option<Plan> {
         let writing = self.problem.purpose == Purpose::Write;
         match way {
-            Way::Copy => self.copies().then(|| self.copy()),
+            Way::Copy => self.copies().then(|| self.copy()).filter(|plan| self.fits(plan)),
             Way::Regroup if self.as_stored() && !self.problem.shape.contains(&0) => self.regroup(),
             Way::Regroup => None,
             _ if self.problem.shape.contains(&0) => None,
@@ -120,6 +120,10 @@ impl<'p> Search<'p> {
             Way::Staged3 if writing => self.staged(3),
             Way::Staged | Way::Staged2 | Way::Staged3 => None,
         }
+    }
+
+    fn fits(&self, plan: &Plan) -> bool {
+        plan.predicted.peak_budget_bytes <= self.problem.memory_bytes_max
     }
 
     /// Whether a way that is less simple than `best` may cost less.

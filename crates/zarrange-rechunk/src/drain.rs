@@ -10,6 +10,7 @@ use crate::RechunkError;
 use crate::budget::{Budget, Lease};
 use crate::fill::{Fill, Filler, Source, batch_size, sharded};
 use crate::gate::Permit;
+use crate::presence::Known;
 use crate::report::{Counters, add};
 use crate::shards::{Segment, Sequencer};
 use crate::spill::SpillFile;
@@ -58,11 +59,12 @@ impl<'a> Drain<'a> {
         }
     }
 
-    /// What one thread needs to drain.
+    /// What one thread needs to drain; of an array that is compared it may be `known` what is stored.
     pub(crate) fn worker(
         &'a self,
         budget: &Arc<Budget>,
         encoded: Vec<u8>,
+        known: Option<Arc<Known>>,
     ) -> Result<Drainer<'a>, RechunkError> {
         let scratch = |elements: &Elements| -> Result<(Scratch, Lease), RechunkError> {
             let lease = budget.lease(elements.chain().scratch_bytes() as u64)?;
@@ -76,10 +78,12 @@ impl<'a> Drain<'a> {
             Drain::Shards(array, elements, sequencer) => {
                 Kind::Shards(Target { array, elements, scratch: scratch(elements)? }, sequencer)
             }
-            Drain::Compare(array, elements, compared) => match Fill::Array(array, elements).worker(budget)? {
-                Filler::Array(source) => Kind::Compare { source, elements, compared: *compared },
-                Filler::Spill(spill) => Kind::Spill(spill),
-            },
+            Drain::Compare(array, elements, compared) => {
+                match Fill::Array(array, elements).worker(budget, known)? {
+                    Filler::Array(source) => Kind::Compare { source, elements, compared: *compared },
+                    Filler::Spill(spill) => Kind::Spill(spill),
+                }
+            }
         };
         Ok(Drainer { kind, segment: Segment { buffer: encoded, ..Segment::default() } })
     }

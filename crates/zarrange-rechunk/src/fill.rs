@@ -10,6 +10,7 @@ use zarrange_plan::BATCH_BYTES;
 use crate::RechunkError;
 use crate::budget::{Budget, Lease};
 use crate::gate::Permit;
+use crate::presence::Known;
 use crate::report::Counters;
 use crate::spill::SpillFile;
 use crate::walk::{Batch, Cursor, Pace};
@@ -42,8 +43,12 @@ impl<'a> Fill<'a> {
         Cursor::new(tile, self.units(), shards, Pace { most: batch_size(self.units(), item_bytes), threads })
     }
 
-    /// What one thread needs to fill.
-    pub(crate) fn worker(&self, budget: &Arc<Budget>) -> Result<Filler<'a>, RechunkError> {
+    /// What one thread needs to fill, from an array of which it is `known` what is stored.
+    pub(crate) fn worker(
+        &self,
+        budget: &Arc<Budget>,
+        known: Option<Arc<Known>>,
+    ) -> Result<Filler<'a>, RechunkError> {
         match self {
             Fill::Spill(spill) => Ok(Filler::Spill(spill)),
             Fill::Array(array, elements) => {
@@ -53,6 +58,7 @@ impl<'a> Fill<'a> {
                     array,
                     elements,
                     reader,
+                    known,
                     shard: None,
                     units: Vec::new(),
                     fetched: Fetched::new(),
@@ -111,6 +117,7 @@ pub(crate) struct Source<'a> {
     array: &'a Array,
     elements: &'a Elements,
     reader: ChunkReader<'a>,
+    known: Option<Arc<Known>>,
     shard: Option<(Dims, Option<ShardReader>)>,
     /// The chunks of a batch, where their bytes are, and their numbers within the shard.
     units: Vec<Dims>,
@@ -134,6 +141,13 @@ impl Source<'_> {
         let (mut units, mut fetched) = (std::mem::take(&mut self.units), std::mem::take(&mut self.fetched));
         units.clear();
         units.extend(batch.indices());
+        let mut missing = Ok(());
+        self.drop_missing(&batch.object, &mut units, |source, unit| {
+            if missing.is_ok() {
+                missing = work(source, unit, None);
+            }
+        });
+        missing?;
         let mut rest = &units[..];
         while !rest.is_empty() {
             permit.waiting(|| self.fetch(&batch.object, rest, encoded, &mut fetched))?;
@@ -144,6 +158,23 @@ impl Source<'_> {
         }
         (self.units, self.fetched) = (units, fetched);
         Ok(())
+    }
+
+    /// Takes those out of `units`, all of shard `object` where there are shards, that are known not to be stored, and calls `each`
+    /// with them.
+    fn drop_missing(&mut self, object: &Dims, units: &mut Vec<Dims>, mut each: impl FnMut(&mut Self, &Dims)) {
+        let Some(known) = self.known.clone() else { return };
+        let sharded = matches!(self.elements.codec, ArrayCodec::Shards(_));
+        if sharded && known.holds(object) {
+            return;
+        }
+        units.retain(|unit| {
+            let stored = !sharded && known.holds(unit);
+            if !stored {
+                each(self, unit);
+            }
+            stored
+        });
     }
 
     /// Reads the stored bytes of the first of `units`, all of one object where there are shards.
@@ -196,12 +227,16 @@ impl Source<'_> {
         permit: &mut Permit<'_>,
         counters: &Counters,
     ) -> Result<(), RechunkError> {
-        self.units.clear();
-        self.units.extend(batch.indices());
-        let mut parts: Vec<Part<'_>> = self.units.iter().map(|unit| tile.claim(unit)).collect();
-        let mut found = std::mem::take(&mut self.found);
+        let (mut units, mut found) = (std::mem::take(&mut self.units), std::mem::take(&mut self.found));
+        units.clear();
+        units.extend(batch.indices());
+        self.drop_missing(&batch.object, &mut units, |source, unit| {
+            tile.claim(unit).fill(&source.elements.fill);
+            counters.missing(1, source.elements.chain().chunk_bytes() as u64);
+        });
+        let mut parts: Vec<Part<'_>> = units.iter().map(|unit| tile.claim(unit)).collect();
         let buffers = parts.iter_mut().filter_map(Part::bytes_mut);
-        permit.waiting(|| self.reader.fetch_in_place(&self.units, buffers, &mut found))?;
+        permit.waiting(|| self.reader.fetch_in_place(&units, buffers, &mut found))?;
         for (part, found) in parts.into_iter().zip(&found) {
             if *found {
                 part.done();
@@ -212,7 +247,7 @@ impl Source<'_> {
                 counters.missing(1, self.elements.chain().chunk_bytes() as u64);
             }
         }
-        self.found = found;
+        (self.units, self.found) = (units, found);
         Ok(())
     }
 

@@ -14,8 +14,8 @@ use zarrange_grid::{ChunkGrid, Dims, Region};
 
 use crate::budget::{Budget, Lease};
 
-/// Bytes of a list that live in the allowance beside the budget.
-const ALLOWANCE_BYTES: u64 = 8 << 20;
+/// Bytes of a list that live in the allowance beside the budget. A pass has up to three.
+const ALLOWANCE_BYTES: u64 = 3 << 20;
 
 /// From when on an array counts as sparse.
 #[derive(Clone, Copy, Debug)]
@@ -60,12 +60,23 @@ impl Look<'_> {
         Some(list)
     }
 
-    /// Groups of tiles that what is stored of `arrays` touches; `None` if all are to be visited.
-    pub(crate) fn groups(&self, arrays: &[&Array], order: GroupOrder, cells: ChunkGrid) -> Option<Touched> {
+    /// Which objects of `array` are stored; `None` if all are to be looked for.
+    pub(crate) fn known(&self, array: &Array) -> Option<Arc<Known>> {
+        let list = self.objects(&[array], array.objects())?;
+        Some(Arc::new(Known { list, all: array.objects().all() }))
+    }
+
+    /// Groups of tiles that what is stored of `arrays` touches, where it is `known` without a listing; `None` if all are to be visited.
+    pub(crate) fn groups(
+        &self,
+        arrays: &[(&Array, Option<&Known>)],
+        order: GroupOrder,
+        cells: ChunkGrid,
+    ) -> Option<Touched> {
         let mut list = self.list();
         let compact = |groups: &mut Vec<Group>| merge(groups, &cells);
-        for array in arrays {
-            self.stored(array, &mut |object| {
+        for (array, known) in arrays {
+            let mut note = |object: &[u64]| {
                 let region = array.objects().region(object);
                 let touched = order.groups.covering(&region);
                 (0..touched.elements()).all(|k| {
@@ -76,7 +87,13 @@ impl Look<'_> {
                     let high = cells.all().linear(&covering.unravel(covering.elements() - 1));
                     list.push(Group { number: order.number(&index), low, high }, compact)
                 })
-            })?;
+            };
+            match known {
+                Some(known) => {
+                    known.list.items.iter().all(|number| note(&known.all.unravel(*number))).then_some(())?;
+                }
+                None => self.stored(array, &mut note)?,
+            }
         }
         compact(&mut list.items);
         Some(Touched { list, order, cells })
@@ -107,6 +124,21 @@ impl Look<'_> {
         let bytes = ALLOWANCE_BYTES.saturating_add(free);
         let room = zarrange_grid::index(bytes / (size_of::<T>() as u64).max(1));
         List { items: Vec::new(), room, budget: self.budget.clone(), leases: Vec::new() }
+    }
+}
+
+/// The stored objects of an array, all of them: what is not among them need not be looked for.
+#[derive(Debug)]
+pub(crate) struct Known {
+    list: List<u64>,
+    /// The indices of all objects, by whose order they are numbered.
+    all: Region,
+}
+
+impl Known {
+    /// Whether the object at `index` is stored.
+    pub(crate) fn holds(&self, index: &[u64]) -> bool {
+        self.list.items.binary_search(&self.all.linear(index)).is_ok()
     }
 }
 

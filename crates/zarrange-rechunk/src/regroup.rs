@@ -44,11 +44,14 @@ pub(crate) fn run(
     let look = Look { sparse, budget, needed_bytes: stage.memory_bytes };
     let touched = look.objects(&[source], target.objects());
     let is_sparse = touched.is_some();
+    let known = if is_sparse { look.known(source) } else { None };
     let work = Mutex::new(Work::new((source, from), target, stage, touched));
     let (gate, visited, visited_elements) = (Gate::new(stage.threads), AtomicU64::new(0), AtomicU64::new(0));
     let worker = || -> Result<(), RechunkError> {
         let (read, write) = (budget.take(stage.encoded_bytes)?, budget.take(stage.encoded_bytes)?);
-        let Filler::Array(chunks) = Fill::Array(source, from).worker(budget)? else { return Ok(()) };
+        let Filler::Array(chunks) = Fill::Array(source, from).worker(budget, known.clone())? else {
+            return Ok(());
+        };
         let sink = match &sequencer {
             Some(sequencer) => Sink::Shards(sequencer),
             None => Sink::Chunks(ChunkWriter::new(target)),

@@ -21,7 +21,7 @@ use crate::budget::{Budget, Buffer, Lease};
 use crate::drain::{Drain, Filled};
 use crate::fill::Fill;
 use crate::gate::Gate;
-use crate::presence::{GroupOrder, Look, Sparse, Touched};
+use crate::presence::{GroupOrder, Known, Look, Sparse, Touched};
 use crate::progress::Progress;
 use crate::report::{Counters, add};
 use crate::walk::{Batch, Cursor, TileWalk, Visit};
@@ -146,6 +146,8 @@ struct Shared<'a> {
     pass: Pass<'a>,
     order: Dims,
     gate: Gate,
+    /// What is stored where tiles are filled from, and of what they are compared with.
+    known: [Option<Arc<Known>>; 2],
     /// The memory of the tiles.
     pages: Vec<HugePages>,
     state: Mutex<State>,
@@ -161,7 +163,7 @@ impl<'a> Shared<'a> {
                 .map_err(|e| RechunkError::Plan { array: String::new(), source: e.into() })
         };
         let order = GroupOrder { groups: grid(&stage.group)?, sweep: stage.sweep.map(index) };
-        let touched = touched(pass, &order);
+        let (touched, known) = touched(pass, &order);
         let is_sparse = touched.is_some();
         let walk = TileWalk::new(grid(&stage.tile)?, order, touched, pass.tiles_max);
         let tile_bytes = shape.iter().zip(&stage.tile).fold(item_bytes, |n, (s, w)| n * s.min(w));
@@ -177,6 +179,7 @@ impl<'a> Shared<'a> {
                 pass: *pass,
                 order,
                 gate: Gate::new(stage.threads),
+                known,
                 pages,
                 state: Mutex::new(state),
                 changed: Condvar::new(),
@@ -202,8 +205,9 @@ impl<'a> Shared<'a> {
         let Pass { stage, fill, drain, budget, counters, progress, item_bytes, .. } = self.pass;
         let mut plain = budget.take(stage.plain_bytes)?;
         let Buffer { data: encoded, lease: _lease, .. } = budget.take(stage.encoded_bytes)?;
-        let mut filler = fill.worker(budget)?;
-        let mut drainer = drain.worker(budget, encoded)?;
+        let [source, other] = self.known.clone();
+        let mut filler = fill.worker(budget, source)?;
+        let mut drainer = drain.worker(budget, encoded, other)?;
         while let Some(task) = self.next() {
             let Task { work, next, batch, phase } = &task;
             let permit = &mut self.gate.enter();
@@ -368,28 +372,32 @@ fn split(visit: &Visit, units: &ChunkGrid, axis: usize) -> (Option<Region>, Opti
     (part(inner_start, inner_end), part(inner_end, end))
 }
 
-/// The groups of tiles with something stored, where they are few and known. Stages of a staged plan visit everything: pieces of
+/// The groups of tiles with something stored, where they are few and known; and what is stored of both ends, as far as there is room
+/// to know it. Stages of a staged plan visit everything: pieces of
 /// tiles that were left out would read as zeros; `job` takes a plan of one stage where that costs less.
-fn touched(pass: &Pass<'_>, order: &GroupOrder) -> Option<Touched> {
+fn touched(pass: &Pass<'_>, order: &GroupOrder) -> (Option<Touched>, [Option<Arc<Known>>; 2]) {
     let Pass { stage, shape, fill, drain, budget, sparse, .. } = *pass;
-    let Fill::Array(source, from) = fill else { return None };
-    let mut arrays = vec![source];
-    let objects = match drain {
-        Drain::Spill(_) => return None,
-        Drain::Chunks(target, _) | Drain::Shards(target, ..) => target.objects(),
-        Drain::Compare(other, elements, _) => {
-            if elements.fill != from.fill {
-                return None;
-            }
-            arrays.push(other);
-            other.objects()
-        }
+    let everything = (None, [None, None]);
+    let Fill::Array(source, from) = fill else { return everything };
+    let (objects, other) = match drain {
+        Drain::Spill(_) => return everything,
+        Drain::Chunks(target, _) | Drain::Shards(target, ..) => (target.objects(), None),
+        Drain::Compare(_, elements, _) if elements.fill != from.fill => return everything,
+        Drain::Compare(other, ..) => (other.objects(), Some(*other)),
     };
     // What is stored stays whole in a tile that is cut to such cells, where it was: it needs no other buffer than in the whole one.
     let cell: Dims =
         objects.chunk_shape().iter().zip(&stage.tile).map(|(o, w)| (*o).min(*w).max(1)).collect();
-    let cells = ChunkGrid::new(shape, &cell).ok()?;
-    Look { sparse, budget, needed_bytes: stage.memory_bytes }.groups(&arrays, order.clone(), cells)
+    let Ok(cells) = ChunkGrid::new(shape, &cell) else { return everything };
+    let look = Look { sparse, budget, needed_bytes: stage.memory_bytes };
+    let known = [look.known(source), other.and_then(|other| look.known(other))];
+    let arrays: Vec<_> =
+        std::iter::once(source).chain(other).zip(known.iter().map(Option::as_deref)).collect();
+    match look.groups(&arrays, order.clone(), cells) {
+        // Where everything is visited, most of it is stored.
+        None => everything,
+        touched => (touched, known),
+    }
 }
 
 /// The share of a stage's groups that it visits, where few chunks of `source` are stored and known.
@@ -397,7 +405,7 @@ fn touched(pass: &Pass<'_>, order: &GroupOrder) -> Option<Touched> {
 pub(crate) fn share(stage: &Stage, source: &Array, look: &Look<'_>) -> Option<f64> {
     let groups = ChunkGrid::new(source.shape(), &stage.group).ok()?;
     let order = GroupOrder { groups: groups.clone(), sweep: None };
-    let touched = look.groups(&[source], order, groups.clone())?;
+    let touched = look.groups(&[(source, None)], order, groups.clone())?;
     Some(touched.len() as f64 / groups.count().max(1) as f64)
 }
 
