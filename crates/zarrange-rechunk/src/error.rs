@@ -35,6 +35,25 @@ pub enum RechunkError {
         /// The bound.
         max: u64,
     },
+    /// Text of which a chunk takes more memory than its share.
+    #[error(
+        "array {array}, {key}: its elements take at least {bytes} bytes, and of max-mem ({have}) there is one part in {parts} for them: \
+         raise it to {needed} or more"
+    )]
+    TextMemory {
+        /// The array.
+        array: String,
+        /// Which chunk.
+        key: String,
+        /// What is known of their bytes.
+        bytes: u64,
+        /// The memory given.
+        have: u64,
+        /// Chunks are read, put together and written within one part in so many.
+        parts: u64,
+        /// Memory that may do.
+        needed: u64,
+    },
     /// Members that cannot be carried over.
     #[error("{0}")]
     Members(crate::Refusals),

@@ -63,7 +63,7 @@ pub(crate) fn run(
         add(&counters.held, held);
         Ok(())
     };
-    let counted = over_objects(&objects, threads, budget, &work)?;
+    let counted = over_objects(&objects, threads, budget, &work).map_err(|e| told(e, budget, PARTS))?;
     let looked_at = [&counted.chunks_written, &counted.all_fill].map(|n| n.load(Ordering::Relaxed));
     add(&counted.all_fill, target.1.units.count().saturating_sub(looked_at.iter().sum()));
     counters.absorb(counted);
@@ -106,7 +106,7 @@ pub(crate) fn compare(
         }
         Ok(())
     };
-    over_objects(&objects, threads, budget, &work)?;
+    over_objects(&objects, threads, budget, &work).map_err(|e| told(e, budget, 2 * PARTS))?;
     progress.advance(2 * objects.unvisited_elements(b.0));
     Ok(())
 }
@@ -196,6 +196,24 @@ fn is_memory(error: &RechunkError) -> bool {
     let chunk =
         |error: &ArrayError| matches!(error, ArrayError::Chunk { source: CodecError::Memory { .. }, .. });
     matches!(error, RechunkError::Array(error) if chunk(error))
+}
+
+/// The error, with the memory that would do: a chunk gets one part in so many.
+fn told(error: RechunkError, budget: &Arc<Budget>, parts: u64) -> RechunkError {
+    let have = budget.max();
+    match error {
+        RechunkError::Array(ArrayError::Chunk {
+            array,
+            key,
+            source: CodecError::Memory { bytes, bytes_max },
+        }) => {
+            // What was cut short says no more than that it was too much.
+            let needed =
+                if bytes == bytes_max + 1 { have.saturating_mul(2) } else { bytes.saturating_mul(parts) };
+            RechunkError::TextMemory { array, key, bytes, have, parts, needed }
+        }
+        other => other,
+    }
 }
 
 /// The chunks of a stored object, in C order.

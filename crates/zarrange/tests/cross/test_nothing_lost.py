@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -443,6 +444,19 @@ def test_text_is_in_the_report(run, paths):
     assert (array["strategy"], array["target_chunks"]) == ("direct", 3) and array["source_chunk_decodes"] in [2, 3]
     assert 0 < report["peak_budget_bytes"] < 100e6 and report["bytes_read"] > 0 and report["bytes_written"] > 0
     assert "estimated" not in run("rechunk", src, dst, "--chunks", "3", "--overwrite").stdout
+
+
+def test_text_that_needs_more_memory_says_how_much(run, paths):
+    src, dst = paths
+    zarr.create_array(src, shape=(300_000,), chunks=(300_000,), dtype="str")[...] = "a name of so many characters"
+    memory = 8_000_000
+    for _ in range(5):
+        done = run("rechunk", src, dst, "--chunks", "100000", "--max-mem", memory, check=False)
+        if done.returncode == 0:
+            break
+        assert str(src) in done.stderr and "max-mem" in done.stderr
+        memory = int(re.search(r"raise it to (\d+) or more", done.stderr)[1])
+    assert not differences(src, dst)
 
 
 @pytest.mark.parametrize(("separator", "key"), [("auto", "c/0/0"), ("/", "c/0/0"), (".", "c.0.0")])
