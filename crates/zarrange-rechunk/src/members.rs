@@ -48,11 +48,11 @@ impl Refusals {
 impl fmt::Display for Refusals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let [Refusal { path, error }] = self.0.as_slice() {
-            return write!(f, "{error}; to leave it out: --skip {}", word(path));
+            return write!(f, "{}; to leave it out: --skip {}", in_a_line(error), word(path));
         }
         write!(f, "{} members cannot be carried over:", self.0.len())?;
         for Refusal { path, error } in &self.0 {
-            write!(f, "\n  {path}: {error}")?;
+            write!(f, "\n  {}: {}", in_a_line(path), in_a_line(error))?;
         }
         // Whoever asks for what is not possible wants something else instead, not less.
         if self.are_usage() {
@@ -64,8 +64,21 @@ impl fmt::Display for Refusals {
     }
 }
 
-/// A path as a shell takes it for one word.
+/// Text of which no name makes two lines.
+fn in_a_line(text: impl fmt::Display) -> String {
+    text.to_string().replace('\n', "\\n")
+}
+
+/// A path as a shell takes it for one word, without characters that a terminal obeys.
 fn word(path: &str) -> Cow<'_, str> {
+    if path.chars().any(char::is_control) {
+        let escaped = path.chars().map(|c| match c {
+            '\'' | '\\' => format!("\\{c}"),
+            c if c.is_control() => format!("\\u{:04x}", u32::from(c)),
+            c => c.to_string(),
+        });
+        return Cow::Owned(format!("$'{}'", escaped.collect::<String>()));
+    }
     let plain = |c: char| c.is_alphanumeric() || "_-./+,:@%".contains(c);
     if !path.is_empty() && path.chars().all(plain) && !path.starts_with('-') {
         return Cow::Borrowed(path);

@@ -9,7 +9,7 @@ use zarrange_plan::bytes_text;
 
 use crate::args::InfoArgs;
 use crate::backend::opener;
-use crate::out::say;
+use crate::out::{one_line, say};
 use crate::table;
 
 /// What `--json` prints for an array or group.
@@ -73,7 +73,7 @@ pub(crate) fn run(args: &InfoArgs) -> anyhow::Result<ExitCode> {
     } else {
         print(&nodes);
         for (path, error) in &failed {
-            say!("unreadable: {path}: {error}");
+            say!("unreadable: {}", one_line(&format!("{path}: {error}")));
         }
         let kinds = [
             ("not Zarr", &beside.files),
@@ -82,7 +82,7 @@ pub(crate) fn run(args: &InfoArgs) -> anyhow::Result<ExitCode> {
         ];
         for (what, Counted { count, examples }) in kinds.into_iter().filter(|(_, found)| found.count > 0) {
             let more = if *count > examples.len() as u64 { ", ..." } else { "" };
-            say!("{what}: {count}, e.g. {}{more}", examples.join(", "));
+            say!("{what}: {count}, e.g. {}{more}", one_line(&examples.join(", ")));
         }
     }
     Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -140,23 +140,23 @@ fn print(nodes: &[NodeInfo]) {
         "path", "shape", "type", "fill", "chunks", "shards", "codecs", "objects", "missing", "stored",
     ]);
     for node in nodes {
-        let path = if node.path.is_empty() { "/".to_owned() } else { node.path.clone() };
+        let path = if node.path.is_empty() { "/".to_owned() } else { one_line(&node.path).into_owned() };
         let Some(array) = &node.array else {
             out.add_row([path, format!("group, Zarr v{}", node.zarr_format)]);
             continue;
         };
         out.add_row([
             path,
-            shape(&array.shape, array.dimension_names.as_deref()),
-            array.data_type.clone(),
-            array.fill_value.to_string(),
+            one_line(&shape(&array.shape, array.dimension_names.as_deref())).into_owned(),
+            one_line(&array.data_type).into_owned(),
+            one_line(&array.fill_value.to_string()).into_owned(),
             if array.shards.is_none() {
                 objects(&array.chunks, array)
             } else {
                 format!("{:?}", array.chunks)
             },
             array.shards.as_ref().map_or_else(|| "-".to_owned(), |shards| objects(shards, array)),
-            array.codecs.join(" "),
+            one_line(&array.codecs.join(" ")).into_owned(),
             table::count(array.objects),
             table::count(array.missing),
             bytes_text(array.stored_bytes),

@@ -8,7 +8,7 @@ use zarrange_io::{Location, Opener};
 use zarrange_rechunk::prepare;
 
 use crate::args::PlanArgs;
-use crate::out::{self, note, say};
+use crate::out::{self, note, one_line, say};
 
 pub(crate) fn run(args: PlanArgs) -> anyhow::Result<ExitCode> {
     let PlanArgs { out, overwrite_plan, job } = args;
@@ -23,7 +23,7 @@ pub(crate) fn run(args: PlanArgs) -> anyhow::Result<ExitCode> {
     let io = job.io.clone();
     let prepared = prepare(job)?;
     for note in prepared.notes() {
-        note!("{note}");
+        note!("{}", one_line(&note));
     }
     let file = prepared.to_plan_file()?;
     let json = file.to_json();

@@ -6,7 +6,7 @@ use zarrange_plan::{bytes_text, seconds_text};
 use zarrange_rechunk::{Cost, Report, prepare, run as run_job};
 
 use crate::args::RechunkArgs;
-use crate::out::{note, say};
+use crate::out::{note, one_line, say};
 use crate::progress::Bar;
 use crate::{memory, table};
 
@@ -15,7 +15,7 @@ pub(crate) fn run(args: RechunkArgs) -> anyhow::Result<ExitCode> {
     let target = job.target.to_string();
     let prepared = prepare(job)?;
     for note in prepared.notes() {
-        note!("{note}");
+        note!("{}", one_line(&note));
     }
     if args.dry_run {
         if args.json {

@@ -8,7 +8,7 @@ use zarrange_rechunk::Comparison;
 use crate::args::VerifyArgs;
 use crate::backend::opener;
 use crate::memory;
-use crate::out::{note, say};
+use crate::out::{note, one_line, say};
 use crate::progress::Bar;
 
 pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
@@ -21,7 +21,7 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
         zarrange_rechunk::verify(places, &io, (max_mem, threads), args.nan_payloads, &bar)?;
     drop(bar);
     for line in &not_compared {
-        note!("{line}");
+        note!("{}", one_line(line));
     }
     if args.json {
         let text = difference.as_ref().map(ToString::to_string);
@@ -36,9 +36,9 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
             })
         );
     } else if let Some(difference) = &difference {
-        say!("different: {difference}");
+        say!("different: {}", one_line(&difference.to_string()));
     } else {
-        say!("equal: {} and {}", args.a, args.b);
+        say!("equal: {}", one_line(&format!("{} and {}", args.a, args.b)));
     }
     Ok(if difference.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
