@@ -46,7 +46,7 @@ pub struct Elements {
     /// The compiled codecs, for the largest objects where the chunk grid is rectilinear.
     pub codec: ArrayCodec,
     /// The codecs of the stored objects, where their shapes differ.
-    pub(crate) codecs: Vec<CodecMetadata>,
+    pub(crate) object_codecs: Vec<CodecMetadata>,
     /// What is encoded or read at once: chunks, inner chunks of shards, or slices of chunks, over the whole array.
     pub units: ChunkGrid,
     /// The chunk layout, as it would be written; that of the largest chunks where the chunk grid is rectilinear.
@@ -132,8 +132,8 @@ impl Array {
             .map_err(|e| ArrayError::Metadata { location, detail: e.to_string() })?;
         let Some(codec) = codec.map(ArrayCodec::Slices) else { return Ok(None) };
         let (element, fill, layout) = (element.clone(), fill.clone(), layout.clone());
-        let codecs = Vec::new();
-        Ok(Some(Elements { element, fill, codec, codecs, units, layout, foreign_encoding: false }))
+        let object_codecs = Vec::new();
+        Ok(Some(Elements { element, fill, codec, object_codecs, units, layout, foreign_encoding: false }))
     }
 
     /// Reads its elements like this from now on.
@@ -273,11 +273,11 @@ fn variable(
     };
     let foreign_encoding = document.stored().is_some();
     let inner = matches!(codec, VariableCodec::Shards { .. }).then(|| codec.unit().shape().to_vec());
-    let (units, layout, codecs) = arrange(inner, grid, document, codecs)?;
+    let (units, layout, object_codecs) = arrange(inner, grid, document, codecs)?;
     Ok(Contents::Variable(Box::new(VariableElements {
         fill,
         codec,
-        codecs,
+        object_codecs,
         units,
         layout,
         foreign_encoding,
@@ -316,12 +316,12 @@ fn contents(document: &Document, grid: &ChunkGrid) -> Result<Contents, String> {
         ArrayCodec::Chunks(_) | ArrayCodec::Slices(_) => None,
         ArrayCodec::Shards(shards) => Some(shards.inner().shape().to_vec()),
     };
-    let (units, layout, codecs) = arrange(inner, grid, document, codecs)?;
+    let (units, layout, object_codecs) = arrange(inner, grid, document, codecs)?;
     Ok(Contents::Elements(Box::new(Elements {
         element,
         fill,
         codec,
-        codecs,
+        object_codecs,
         units,
         layout,
         foreign_encoding,

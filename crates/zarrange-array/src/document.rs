@@ -140,19 +140,17 @@ impl Document {
 
     /// The same array, its grid described as a regular one of chunks (or shards) of `object`.
     #[must_use]
-    pub fn with_regular_grid(&self, object: &[u64]) -> Self {
-        let mut document = self.clone();
+    pub fn with_regular_grid(mut self, object: &[u64]) -> Self {
         let grid = json!({"name": "regular", "configuration": {"chunk_shape": object}});
-        document.members.insert("chunk_grid".to_owned(), grid.into());
-        document
+        self.members.insert("chunk_grid".to_owned(), grid.into());
+        self
     }
 
     /// The same array with other chunk keys.
     #[must_use]
-    pub fn with_key_encoding(&self, encoding: KeyEncoding) -> Self {
-        let mut document = self.clone();
-        document.members.insert("chunk_key_encoding".to_owned(), encoding.metadata());
-        document
+    pub fn with_key_encoding(mut self, encoding: KeyEncoding) -> Self {
+        self.members.insert("chunk_key_encoding".to_owned(), encoding.metadata());
+        self
     }
 
     /// The bytes of `zarr.json`.

@@ -53,7 +53,8 @@ impl Codecs {
         if let Some(at) = self.0.iter().position(|(shape, _)| shape[..] == *cell.shape()) {
             return Ok(&self.0[at].1);
         }
-        let codec = ArrayCodec::new(&elements.codecs, &elements.element, cell.shape(), &elements.fill)?;
+        let codec =
+            ArrayCodec::new(&elements.object_codecs, &elements.element, cell.shape(), &elements.fill)?;
         if self.0.len() == SHAPES_KEPT {
             self.0.remove(0);
         }

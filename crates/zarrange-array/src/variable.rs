@@ -19,7 +19,7 @@ pub struct VariableElements {
     /// The compiled codecs, for the largest objects where the chunk grid is rectilinear.
     pub codec: VariableCodec,
     /// The codecs of the stored objects, where their shapes differ.
-    pub(crate) codecs: Vec<CodecMetadata>,
+    pub(crate) object_codecs: Vec<CodecMetadata>,
     /// What is encoded at once: chunks, or inner chunks of shards, over the whole array.
     pub units: ChunkGrid,
     /// The chunk layout, as it would be written.
@@ -54,7 +54,7 @@ impl Array {
         }
         let object = objects.cell(&self.object_of(&elements.units, unit));
         let kind = elements.chain().kind();
-        VariableCodec::new(&elements.codecs, kind, object.shape(), &elements.fill).map(Some)
+        VariableCodec::new(&elements.object_codecs, kind, object.shape(), &elements.fill).map(Some)
     }
 }
 

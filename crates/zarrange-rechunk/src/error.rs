@@ -73,6 +73,11 @@ pub enum RechunkError {
     Panicked,
 }
 
+/// An array by its path, which at the root says nothing.
+pub(crate) fn called(path: &str) -> String {
+    if path.is_empty() { "the array".to_owned() } else { format!("array {path:?}") }
+}
+
 /// A request that does not fit the source: wrong usage.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -108,7 +113,7 @@ pub enum SpecError {
         given: String,
     },
     /// A SPEC of another rank than the array.
-    #[error("array {array:?} has shape {shape:?}: SPEC {spec:?} has {} numbers, {} are needed", spec.len(), shape.len())]
+    #[error("{} has shape {shape:?}: SPEC {spec:?} has {} numbers, {} are needed", called(array), spec.len(), shape.len())]
     Rank {
         /// Path of the array.
         array: String,
@@ -119,7 +124,8 @@ pub enum SpecError {
     },
     /// Chunks of different shapes that would have to be written.
     #[error(
-        "array {array:?} has a rectilinear chunk grid, which is copied as it is or made regular: give {option} SPEC, such as {largest:?}, the largest it has"
+        "{} has a rectilinear chunk grid, which is copied as it is or made regular: give {option} SPEC, such as {largest:?}, the largest it has",
+        called(array)
     )]
     Rectilinear {
         /// Path of the array.
@@ -131,7 +137,8 @@ pub enum SpecError {
     },
     /// A chunk length that is neither positive nor -1.
     #[error(
-        "array {array:?}: chunk length {length} is not possible: use a positive number, or -1 for the whole dimension"
+        "{}: chunk length {length} is not possible: use a positive number, or -1 for the whole dimension",
+        called(array)
     )]
     Length {
         /// Path of the array.
@@ -140,7 +147,7 @@ pub enum SpecError {
         length: i64,
     },
     /// A dimension name that the array does not have.
-    #[error("array {array:?} has no dimension {name:?}: its dimensions are {dimensions:?}")]
+    #[error("{} has no dimension {name:?}: its dimensions are {dimensions:?}", called(array))]
     Dimension {
         /// Path of the array.
         array: String,
@@ -158,7 +165,7 @@ pub enum SpecError {
         arrays: Vec<String>,
     },
     /// Two SPECs for one array.
-    #[error("array {array:?} is given two SPECs for its {what}: give one")]
+    #[error("{} is given two SPECs for its {what}: give one", called(array))]
     Conflict {
         /// Path of the array.
         array: String,
@@ -167,7 +174,8 @@ pub enum SpecError {
     },
     /// A shard that is not made of whole inner chunks.
     #[error(
-        "array {array:?}: shard {shard:?} is not a multiple of its inner chunk {chunk:?}: {admissible:?} would be"
+        "{}: shard {shard:?} is not a multiple of its inner chunk {chunk:?}: {admissible:?} would be",
+        called(array)
     )]
     Shard {
         /// Path of the array.
@@ -181,7 +189,8 @@ pub enum SpecError {
     },
     /// An array whose elements cannot be accessed cannot be rechunked.
     #[error(
-        "array {array:?} cannot be rechunked: {reason}; leave it without a SPEC, or name the others with --array, to copy it unchanged"
+        "{} cannot be rechunked: {reason}; leave it without a SPEC, or name the others with --array, to copy it unchanged",
+        called(array)
     )]
     Opaque {
         /// Path of the array.
@@ -228,7 +237,7 @@ pub enum SpecError {
         arrays: Vec<String>,
     },
     /// A mix that has no layout for an array.
-    #[error("array {array:?}: {source}")]
+    #[error("{}: {source}", called(array))]
     MixFor {
         /// Path of the array.
         array: String,

@@ -9,6 +9,7 @@ use zarrange_io::{Coalescing, Store};
 use zarrange_plan::{Alternative, Chosen, Costs, Format, Plan, Problem, Purpose, Way, plan};
 
 use crate::budget::Budget;
+use crate::error::called;
 use crate::job::{Item, Job};
 use crate::presence::{Look, Sparse};
 use crate::spec::{ChunkSpec, Codecs, KeySeparator};
@@ -248,7 +249,7 @@ fn target_codecs(job: &Job, path: &str, elements: &Elements) -> Result<Vec<Codec
         && order.len() != elements.layout.chunk.len()
     {
         let (given, rank) = (job.codecs.to_string(), elements.layout.chunk.len());
-        let array = if path.is_empty() { "the array".to_owned() } else { format!("array {path:?}") };
+        let array = called(path);
         let example: Vec<String> = (0..rank).rev().map(|d| d.to_string()).collect();
         let (named, example) = (order.len(), example.join(","));
         let reason = format!("ORDER names {named} dimensions, {array} has {rank}: such as {example}");

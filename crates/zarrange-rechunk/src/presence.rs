@@ -60,10 +60,21 @@ impl Look<'_> {
         Some(list)
     }
 
-    /// Which objects of `array` are stored; `None` if all are to be looked for.
-    pub(crate) fn known(&self, array: &Array) -> Option<Arc<Known>> {
-        let list = self.objects(&[array], array.objects())?;
-        Some(Arc::new(Known { list, all: array.objects().all() }))
+    /// Which objects of `array` are stored.
+    pub(crate) fn listing(&self, array: &Array) -> Listing {
+        let (mut list, all, mut full) = (self.list(), array.objects().all(), false);
+        let listed = self.stored(array, &mut |object| {
+            full |= !list.push(all.linear(object), |_| ());
+            !full
+        });
+        match listed {
+            Some(()) => {
+                list.items.sort_unstable();
+                Listing::Known(Arc::new(Known { list, all }))
+            }
+            None if full => Listing::TooLong,
+            None => Listing::Useless,
+        }
     }
 
     /// Groups of tiles that what is stored of `arrays` touches, where it is `known` without a listing; `None` if all are to be visited.
@@ -124,6 +135,22 @@ impl Look<'_> {
         let bytes = ALLOWANCE_BYTES.saturating_add(free);
         let room = zarrange_grid::index(bytes / (size_of::<T>() as u64).max(1));
         List { items: Vec::new(), room, budget: self.budget.clone(), leases: Vec::new() }
+    }
+}
+
+/// What came of listing an array.
+#[derive(Debug)]
+pub(crate) enum Listing {
+    Known(Arc<Known>),
+    /// Few objects are stored, but there is no room to note each of them.
+    TooLong,
+    /// Many are stored, or the grid is small, or it cannot be listed.
+    Useless,
+}
+
+impl Listing {
+    pub(crate) fn known(self) -> Option<Arc<Known>> {
+        if let Self::Known(known) = self { Some(known) } else { None }
     }
 }
 

@@ -44,7 +44,7 @@ pub(crate) fn run(
     let look = Look { sparse, budget, needed_bytes: stage.memory_bytes };
     let touched = look.objects(&[source], target.objects());
     let is_sparse = touched.is_some();
-    let known = if is_sparse { look.known(source) } else { None };
+    let known = if is_sparse { look.listing(source).known() } else { None };
     let work = Mutex::new(Work::new((source, from), target, stage, touched));
     let (gate, visited, visited_elements) = (Gate::new(stage.threads), AtomicU64::new(0), AtomicU64::new(0));
     let worker = || -> Result<(), RechunkError> {

@@ -21,7 +21,7 @@ use crate::budget::{Budget, Buffer, Lease};
 use crate::drain::{Drain, Filled};
 use crate::fill::Fill;
 use crate::gate::Gate;
-use crate::presence::{GroupOrder, Known, Look, Sparse, Touched};
+use crate::presence::{GroupOrder, Known, Listing, Look, Sparse, Touched};
 use crate::progress::Progress;
 use crate::report::{Counters, add};
 use crate::walk::{Batch, Cursor, TileWalk, Visit};
@@ -390,11 +390,16 @@ fn touched(pass: &Pass<'_>, order: &GroupOrder) -> (Option<Touched>, [Option<Arc
         objects.chunk_shape().iter().zip(&stage.tile).map(|(o, w)| (*o).min(*w).max(1)).collect();
     let Ok(cells) = ChunkGrid::new(shape, &cell) else { return everything };
     let look = Look { sparse, budget, needed_bytes: stage.memory_bytes };
-    let known = [look.known(source), other.and_then(|other| look.known(other))];
-    let arrays: Vec<_> =
-        std::iter::once(source).chain(other).zip(known.iter().map(Option::as_deref)).collect();
+    let (mut known, mut arrays) = ([None, None], Vec::new());
+    for (known, array) in known.iter_mut().zip(std::iter::once(source).chain(other)) {
+        match look.listing(array) {
+            Listing::Useless => return everything,
+            listing => *known = listing.known(),
+        }
+        arrays.push(array);
+    }
+    let arrays: Vec<_> = arrays.into_iter().zip(known.iter().map(Option::as_deref)).collect();
     match look.groups(&arrays, order.clone(), cells) {
-        // Where everything is visited, most of it is stored.
         None => everything,
         touched => (touched, known),
     }
