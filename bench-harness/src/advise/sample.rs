@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use serde_json::{Map, Value};
-use zarrange_array::{Array, ArraySpec, Document, Layout, Staging};
+use zarrange_array::{Array, ArraySpec, Document, Layout, Staging, Target};
 use zarrange_codec::{Chain, CodecMetadata, ElementType, Scratch};
 use zarrange_grid::{Layout as Strides, Region, copy_region, index};
-use zarrange_io::{Location, Opener};
+use zarrange_io::{Location, Opener, token};
 use zarrange_lightcurve::Survey;
 use zarrange_rechunk::Codecs;
 
@@ -167,12 +167,15 @@ impl Sample {
             dimension_names: (0..shape.len()).map(name).collect(),
             attributes: Map::new(),
         });
-        let staging = Staging::begin(&Location::Path(path.to_owned()), true, &Opener::auto()?)?;
+        let io = Opener::auto()?;
+        let target = Target::check(&Location::Path(path.to_owned()), true, &io)?;
+        let staging = Staging::begin(target, &token(), None, &io)?;
         let array = Array::new(staging.store()?, document, 3)?;
         let mut scratch = Scratch::new(array.elements()?.chain());
         array.write_region(&Region::whole(shape), &self.data, &mut scratch)?;
         array.write_metadata()?;
-        Ok(staging.publish(false)?)
+        staging.publish(false)?;
+        Ok(())
     }
 }
 

@@ -69,6 +69,78 @@ pub enum ArrayError {
         "target {0} exists and is not Zarr: --overwrite replaces only a Zarr array or group, or an empty directory"
     )]
     TargetNotZarr(String),
+    /// The target is a link.
+    #[error(
+        "target {target} is a link to {leads_to}: name that place to replace what is there, or remove the link to have the target \
+         in its place"
+    )]
+    TargetLink {
+        /// The target.
+        target: String,
+        /// What the link says.
+        leads_to: String,
+    },
+    /// What would be replaced cannot or must not be.
+    #[error("target {target} {what}: {source}")]
+    TargetKept {
+        /// The target.
+        target: String,
+        /// That it cannot, or must not.
+        what: &'static str,
+        /// The first thing in it that stands against it.
+        source: IoError,
+    },
+    /// The target is not what it was when it was looked at.
+    #[error(
+        "target {0} was changed or made by somebody else meanwhile: nothing was replaced; look at it, and run again"
+    )]
+    TargetChanged(String),
+    /// Another run works on the target.
+    #[error(
+        "target {target} is being written by {owner}: wait for it, or choose another name (its work is in {folder})"
+    )]
+    TargetBusy {
+        /// The target.
+        target: String,
+        /// The run folder.
+        folder: String,
+        /// Who.
+        owner: String,
+    },
+    /// Another run worked on the target, and nobody can tell from here whether it has ended.
+    #[error(
+        "target {target} may still be written by {owner}: if that has ended, remove {folder} and run again"
+    )]
+    Leftover {
+        /// The target.
+        target: String,
+        /// The run folder.
+        folder: String,
+        /// Who.
+        owner: String,
+    },
+    /// Something failed, and then also putting the old target back.
+    #[error(
+        "the old target {target} could not be put back ({source}): it is complete, as {at}; move it back"
+    )]
+    Stranded {
+        /// The target.
+        target: String,
+        /// Where the old one is.
+        at: String,
+        /// Why it could not be moved.
+        source: IoError,
+    },
+    /// Intermediates would lie in the source or the target.
+    #[error("--temp {temp} is inside the {what} {other}: choose a place outside of both")]
+    TempInside {
+        /// The place for intermediates.
+        temp: String,
+        /// Source or target.
+        what: &'static str,
+        /// That.
+        other: String,
+    },
     /// The target would overwrite or change the source.
     #[error("target {dst} is {relation} source {src}: choose a target outside the source")]
     Overlap {

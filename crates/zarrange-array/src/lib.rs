@@ -35,7 +35,7 @@ pub use keys::{KeyEncoding, Separator};
 pub use listing::Stored;
 pub use read::{ChunkReader, Fetched, ReadCost, ShardReader};
 pub use region::{RegionReader, SHARDS_MAX};
-pub use staging::{Staging, check_apart, check_target};
+pub use staging::{Staging, Target, check_apart, check_temp, recover};
 pub use survey::{Beside, Counted, Survey, Without, each_beside, survey};
 pub use variable::{VariableElements, VariableReader, VariableWriter, put_together};
 pub use write::{ChunkWriter, ShardFile, ShardWriter, publish_metadata};

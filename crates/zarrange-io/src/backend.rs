@@ -64,6 +64,8 @@ pub enum Access {
     Read,
     /// For reading and writing; created empty (parent directories too), an existing one emptied.
     Create,
+    /// As [`Self::Create`], but nothing may be there, not even a link.
+    New,
 }
 
 /// An open object.
@@ -112,6 +114,17 @@ impl Object {
         }
     }
 
+    /// Locks it for whoever opened it, without waiting; the lock ends with this process at the latest.
+    ///
+    /// # Errors
+    /// If the operating system fails.
+    pub fn lock(&self) -> std::io::Result<Lock> {
+        match self {
+            Self::File(file) => file.lock(),
+            Self::Memory(_) => Ok(Lock::Unknown),
+        }
+    }
+
     /// Gives the room that a range takes back to the store, where that can be; its bytes are not needed any more.
     pub fn release(&self, offset: u64, bytes: u64) {
         match self {
@@ -119,6 +132,20 @@ impl Object {
             Self::Memory(_) => {}
         }
     }
+}
+
+/// What locking an object told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lock {
+    /// It is locked now.
+    Taken {
+        /// No other machine can have it, for it lies on this one.
+        local: bool,
+    },
+    /// Somebody else has it.
+    Busy,
+    /// There are no locks here, or none that tell anything.
+    Unknown,
 }
 
 /// One name in a listing.
@@ -142,6 +169,17 @@ pub enum Change<'a> {
         /// The new name.
         to: &'a str,
     },
+    /// As [`Self::Rename`], but nothing may have the new name.
+    Move {
+        /// The name now.
+        from: &'a str,
+        /// The new name.
+        to: &'a str,
+    },
+    /// Makes a directory that must be new (those around it too, where they are missing).
+    MakeDirectory(&'a str),
+    /// Removes a directory that is empty.
+    RemoveEmpty(&'a str),
     /// Swaps what is at two names in one step, where the system can.
     Exchange {
         /// One name.

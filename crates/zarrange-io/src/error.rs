@@ -124,6 +124,36 @@ impl IoError {
         }
     }
 
+    /// A link that leads nowhere, or in a circle: something is there, and cannot be looked at.
+    pub(crate) fn link(path: &std::path::Path, source: io::Error) -> Self {
+        Self::Os { operation: "follow the link", location: path.display().to_string(), source }
+    }
+
+    /// Whether the name that something was to get is taken.
+    pub fn is_taken(&self) -> bool {
+        self.kind() == Some(io::ErrorKind::AlreadyExists)
+    }
+
+    /// Whether a directory that is not empty has the name that something was to get.
+    pub fn is_occupied(&self) -> bool {
+        self.is_taken() || self.kind() == Some(io::ErrorKind::DirectoryNotEmpty)
+    }
+
+    /// Whether the file system cannot do it at all, rather than here and now.
+    pub fn is_unsupported(&self) -> bool {
+        // Which of them a system answers is not agreed upon (renameat2(2), and what servers say).
+        let codes = [libc::EINVAL, libc::ENOSYS, libc::EOPNOTSUPP, libc::ENOTTY];
+        matches!(self, Self::Os { source, .. } if source.raw_os_error().is_some_and(|code| codes.contains(&code)))
+    }
+
+    /// What the operating system called it.
+    fn kind(&self) -> Option<io::ErrorKind> {
+        match self {
+            Self::Os { source, .. } | Self::Transfer { source, .. } => Some(source.kind()),
+            _ => None,
+        }
+    }
+
     /// Whether the object does not exist.
     pub const fn is_not_found(&self) -> bool {
         matches!(self, Self::NotFound { .. })

@@ -26,17 +26,24 @@ pub mod device;
 mod error;
 mod key;
 mod location;
+mod machine;
 mod opener;
+mod place;
 mod store;
+mod tree;
 pub mod wrappers;
 pub mod zarrs;
 
 pub use advice::HugePages;
 pub use backend::{
-    Access, Backend, Change, Entry, Extent, Namespace, Object, ReadRequest, Seen, Source, Visit, WriteRequest,
+    Access, Backend, Change, Entry, Extent, Lock, Namespace, Object, ReadRequest, Seen, Source, Visit,
+    WriteRequest,
 };
 pub use coalesce::{Coalescing, Run};
 pub use error::IoError;
 pub use location::Location;
+pub use machine::{Machine, token};
 pub use opener::{Opener, STD_THREADS};
+pub use place::Room;
 pub use store::{METADATA_BYTES_MAX, Store};
+pub use tree::{Kept, Tree};

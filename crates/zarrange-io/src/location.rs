@@ -6,7 +6,8 @@ use std::sync::{Arc, OnceLock};
 
 use crate::backend::Namespace as _;
 use crate::backends::memory::Memory;
-use crate::{IoError, Opener, Store};
+use crate::tree::{Kept, Tree};
+use crate::{IoError, Opener, Room, Store, place};
 
 /// A place: a local path, or a name in the process's memory (`memory://name`).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +65,85 @@ impl Location {
         }
     }
 
+    /// Everything that would be lost if this place, where something is, were replaced.
+    ///
+    /// # Errors
+    /// [`Kept`]: why it must not or cannot be.
+    pub fn tree(&self) -> Result<Tree, Kept> {
+        match self {
+            Self::Path(path) => Tree::of(path),
+            Self::Memory(name) => Ok(Tree::of_memory(name)),
+        }
+    }
+
+    /// Where it leads to, if it is a link.
+    pub fn link(&self) -> Option<String> {
+        let Self::Path(path) = self else { return None };
+        Some(path.read_link().ok()?.display().to_string())
+    }
+
+    /// Whether its file system is made of layers, of which some can be read only.
+    pub fn is_layered(&self) -> bool {
+        matches!(self, Self::Path(path) if place::is_layered(path))
+    }
+
+    /// The place called `name` below this one.
+    #[must_use]
+    pub fn below(&self, name: &str) -> Self {
+        match self {
+            Self::Path(path) => Self::Path(path.join(name)),
+            Self::Memory(place) if place.is_empty() => Self::Memory(name.to_owned()),
+            Self::Memory(place) => Self::Memory(format!("{place}/{name}")),
+        }
+    }
+
+    /// The same place, whatever the working directory.
+    #[must_use]
+    pub fn absolute(&self) -> Self {
+        match self {
+            Self::Path(path) => Self::Path(std::path::absolute(path).unwrap_or_else(|_| path.clone())),
+            Self::Memory(_) => self.clone(),
+        }
+    }
+
+    /// Whether the root of `tree` is still at this place.
+    pub fn holds(&self, tree: &Tree) -> bool {
+        match self {
+            Self::Path(path) => tree.is_at(path),
+            Self::Memory(_) => true,
+        }
+    }
+
+    /// Whether something new can be made at this place, as far as that is known without trying.
+    ///
+    /// # Errors
+    /// If the nearest directory that exists cannot be written to, or is none.
+    pub fn check_writable(&self) -> Result<(), IoError> {
+        let Self::Path(path) = self else { return Ok(()) };
+        let around = place::nearest(path);
+        let location = || around.display().to_string();
+        match around.metadata() {
+            Ok(meta) if meta.is_dir() => {}
+            Ok(_) => {
+                return Err(IoError::os(
+                    "make a directory in",
+                    location(),
+                    std::io::ErrorKind::NotADirectory,
+                ));
+            }
+            Err(source) => return Err(IoError::link(&around, source)),
+        }
+        crate::tree::check_writable(&around).map_err(|source| IoError::os("write to", location(), source))
+    }
+
+    /// The room at this place; `None` where nobody tells.
+    pub fn room(&self) -> Option<Room> {
+        match self {
+            Self::Path(path) => place::room(path),
+            Self::Memory(_) => None,
+        }
+    }
+
     /// The directory that holds this place, and the name of the place within it.
     ///
     /// # Errors
@@ -116,10 +196,10 @@ impl Location {
         }
     }
 
-    /// Whether this place is `other` or lies inside it, symlinks resolved as far as the paths exist.
+    /// Whether this place is `other` or lies inside it, links and mounts resolved as far as the paths exist.
     pub fn is_within(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Path(a), Self::Path(b)) => resolve(a).starts_with(resolve(b)),
+            (Self::Path(a), Self::Path(b)) => place::is_within(a, b),
             (Self::Memory(a), Self::Memory(b)) => a == b || a.starts_with(&format!("{b}/")),
             _ => false,
         }
@@ -133,20 +213,6 @@ impl fmt::Display for Location {
             Self::Memory(name) => write!(f, "memory://{name}"),
         }
     }
-}
-
-/// The real path, where the last segments may not exist yet.
-fn resolve(path: &Path) -> PathBuf {
-    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    for ancestor in absolute.ancestors() {
-        if let Ok(real) = ancestor.canonicalize() {
-            return match absolute.strip_prefix(ancestor) {
-                Ok(rest) if !rest.as_os_str().is_empty() => real.join(rest),
-                _ => real,
-            };
-        }
-    }
-    absolute
 }
 
 /// The one memory store of the process.

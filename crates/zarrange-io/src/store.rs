@@ -245,6 +245,11 @@ impl Store {
             Change::Rename { from, to } => {
                 Change::Rename { from: self.full_key(from, &mut one), to: self.full_key(to, &mut two) }
             }
+            Change::Move { from, to } => {
+                Change::Move { from: self.full_key(from, &mut one), to: self.full_key(to, &mut two) }
+            }
+            Change::RemoveEmpty(key) => Change::RemoveEmpty(self.full_key(key, &mut one)),
+            Change::MakeDirectory(key) => Change::MakeDirectory(self.full_key(key, &mut one)),
             Change::Exchange { a, b } => {
                 Change::Exchange { a: self.full_key(a, &mut one), b: self.full_key(b, &mut two) }
             }

@@ -8,7 +8,7 @@ use zarrange_io::wrappers::counting::{IoCounters, IoCounts, counting};
 use zarrange_io::wrappers::faults::{Fault, Faults, faulty};
 use zarrange_io::wrappers::throttled::{Profile, throttled};
 use zarrange_io::{
-    Access, Change, Entry, Extent, IoError, Location, Opener, ReadRequest, Source, Store, WriteRequest,
+    Access, Change, Entry, Extent, IoError, Location, Lock, Opener, ReadRequest, Source, Store, WriteRequest,
 };
 
 /// A directory on a disk: what is tested here includes what a file system in memory cannot do.
@@ -285,6 +285,59 @@ fn names() {
         store.change(Change::SyncNames).unwrap();
         assert!(store.change(Change::Rename { from: "old", to: "x" }).is_err());
     });
+}
+
+#[test]
+fn names_that_must_be_new() {
+    over_every_store(|store| {
+        let taken = |result: Result<(), IoError>| assert!(result.unwrap_err().is_taken());
+        let make = |key| store.change(Change::MakeDirectory(key));
+        let new = |key| store.open(key, Access::New).map(|object| drop(object.unwrap()));
+        make("run/deep").unwrap();
+        new("run/deep/lock").unwrap();
+        taken(new("run/deep/lock"));
+        taken(make("run/deep"));
+        store.write_whole("other/1", b"1", &mut String::new()).unwrap();
+        taken(store.change(Change::Move { from: "run/deep", to: "other" }));
+        store.change(Change::Move { from: "other", to: "run/other" }).unwrap();
+        assert_eq!(read(store, "run/other/1", 9).unwrap().unwrap(), b"1");
+        store.change(Change::Remove("run/other")).unwrap();
+        store.change(Change::Remove("run/deep/lock")).unwrap();
+        store.change(Change::RemoveEmpty("run/deep")).unwrap();
+        make("run/deep").unwrap();
+    });
+}
+
+#[test]
+fn a_lock_has_one_owner() {
+    let dir = scratch_dir();
+    for (name, opener) in openers() {
+        let store = opener.open(&Location::Path(dir.path().to_owned())).unwrap();
+        let owner = store.open(name, Access::New).unwrap().unwrap();
+        let taken = owner.lock().unwrap();
+        assert!(matches!(taken, Lock::Taken { .. }), "{name}: {taken:?}");
+        let other = store.open(name, Access::Read).unwrap().unwrap();
+        assert_eq!(other.lock().unwrap(), Lock::Busy, "{name}");
+        drop(owner);
+        assert_eq!(other.lock().unwrap(), taken, "{name}");
+    }
+}
+
+#[test]
+fn nothing_new_is_made_through_a_link() {
+    for (name, opener) in openers() {
+        let dir = scratch_dir();
+        std::fs::create_dir(dir.path().join("real")).unwrap();
+        std::os::unix::fs::symlink("real", dir.path().join("link")).unwrap();
+        std::os::unix::fs::symlink("nowhere", dir.path().join("dangling")).unwrap();
+        let store = opener.open(&Location::Path(dir.path().to_owned())).unwrap();
+        for key in ["link", "dangling"] {
+            assert!(store.change(Change::MakeDirectory(key)).unwrap_err().is_taken(), "{name}");
+            assert!(store.open(key, Access::New).unwrap_err().is_taken(), "{name}");
+        }
+        assert!(store.change(Change::RemoveEmpty("link")).is_err(), "{name}");
+        assert!(!dir.path().join("nowhere").exists());
+    }
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! A survey as a telescope writes it: an array to which each night adds one epoch of all objects.
 
 use serde_json::{Map, json};
-use zarrange_array::{Array, ArrayError, ArraySpec, Document, Layout, Staging};
+use zarrange_array::{Array, ArrayError, ArraySpec, Document, Layout, Staging, Target};
 use zarrange_codec::{CodecMetadata, Scratch};
 use zarrange_grid::Region;
-use zarrange_io::{Location, Opener};
+use zarrange_io::{Location, Opener, token};
 
 use crate::Survey;
 
@@ -30,7 +30,7 @@ pub fn write_survey(
         dimension_names: vec!["object", "epoch", "value"],
         attributes: Map::from_iter([("seed".to_owned(), json!(survey.seed))]),
     });
-    let staging = Staging::begin(location, true, io)?;
+    let staging = Staging::begin(Target::check(location, true, io)?, &token(), None, io)?;
     let array = Array::new(staging.store()?, document, 3)?;
     let mut scratch = Scratch::new(array.elements()?.chain());
     for epoch in 0..survey.epochs {
@@ -40,7 +40,8 @@ pub fn write_survey(
         written(1);
     }
     array.write_metadata()?;
-    staging.publish(false)
+    staging.publish(false)?;
+    Ok(())
 }
 
 /// Little-endian bytes, zstd level 3.

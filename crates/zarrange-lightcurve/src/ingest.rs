@@ -1,10 +1,10 @@
 //! A table of measurements as arrays over (object, sequence).
 
 use serde_json::{Map, Value, json};
-use zarrange_array::{Array, ArraySpec, Document, Group, Layout, Staging, publish_metadata};
+use zarrange_array::{Array, ArraySpec, Document, Group, Layout, Staging, Target, publish_metadata};
 use zarrange_codec::{CodecMetadata, Scratch};
 use zarrange_grid::index;
-use zarrange_io::{Location, Opener, Store};
+use zarrange_io::{Location, Opener, Store, token};
 
 use crate::LightCurveError;
 use crate::table::LightCurves;
@@ -26,7 +26,7 @@ pub struct IngestOptions {
 }
 
 /// What was stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ingested {
     /// Number of objects.
     pub objects: u64,
@@ -34,6 +34,8 @@ pub struct Ingested {
     pub sequence: u64,
     /// Measurements in all.
     pub measurements: u64,
+    /// What could not be tidied afterwards, one line each.
+    pub warnings: Vec<String>,
 }
 
 /// One array of the group.
@@ -57,7 +59,8 @@ pub fn ingest(
     target: &Location,
     options: &IngestOptions,
 ) -> Result<Ingested, LightCurveError> {
-    let staging = Staging::begin(target, options.overwrite, &options.io)?;
+    let staging =
+        Staging::begin(Target::check(target, options.overwrite, &options.io)?, &token(), None, &options.io)?;
     let root = staging.store()?;
     let shape = [curves.objects.len() as u64, curves.longest() as u64];
     let mut arrays = vec![("object_id".to_owned(), write_names(curves, &root, options)?)];
@@ -74,8 +77,8 @@ pub fn ingest(
     attributes.insert("title".to_owned(), json!("light curves by object and sequence"));
     let group = Group::new(root.clone(), attributes);
     publish_metadata(&root, &arrays, &[(String::new(), group)], false)?;
-    staging.publish(true)?;
-    Ok(Ingested { objects: shape[0], sequence: shape[1], measurements: curves.time.len() as u64 })
+    let warnings = staging.publish(true)?;
+    Ok(Ingested { objects: shape[0], sequence: shape[1], measurements: curves.time.len() as u64, warnings })
 }
 
 fn columns(curves: &LightCurves) -> Vec<Column<'_>> {

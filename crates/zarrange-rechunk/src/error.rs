@@ -68,9 +68,48 @@ pub enum RechunkError {
     /// The written target differs from the source.
     #[error("verification failed: {0}")]
     Differs(Box<crate::Difference>),
+    /// Something failed, and what was written until then could not be removed.
+    #[error("{error}; {left}")]
+    Untidy {
+        /// What failed.
+        error: Box<RechunkError>,
+        /// What is left over, and why.
+        left: String,
+    },
+    /// Comparing does not fit the memory, though writing does.
+    #[error(
+        "array {array}: what was written could not be compared (--verify none leaves that out): {source}"
+    )]
+    Comparing {
+        /// Location of the array.
+        array: String,
+        /// Why not.
+        source: PlanError,
+    },
+    /// What must be written does not fit.
+    #[error(
+        "{place}: {what} takes at least {needed} bytes, {free} are free: make room, or choose another place"
+    )]
+    Room {
+        /// Where.
+        place: String,
+        /// What.
+        what: &'static str,
+        /// Bytes that it takes.
+        needed: u64,
+        /// Bytes that there are.
+        free: u64,
+    },
     /// A worker thread died.
     #[error("internal error: a worker thread panicked; the target was not published")]
     Panicked,
+}
+
+impl RechunkError {
+    /// The error, with what could not be removed after it.
+    pub(crate) fn untidy(error: Self, left: Vec<String>) -> Self {
+        if left.is_empty() { error } else { Self::Untidy { error: Box::new(error), left: left.join("; ") } }
+    }
 }
 
 /// An array by its path, which at the root says nothing.

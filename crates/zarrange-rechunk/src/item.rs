@@ -14,7 +14,7 @@ use crate::job::{Item, Job};
 use crate::presence::{Look, Sparse};
 use crate::spec::{ChunkSpec, Codecs, KeySeparator};
 use crate::stage;
-use crate::{RechunkError, SpecError, keep, slices};
+use crate::{RechunkError, SpecError, beforehand, keep, slices};
 
 /// An array of a job, planned.
 pub(crate) fn prepare_item(
@@ -68,6 +68,7 @@ pub(crate) fn prepare_item(
         objects = objects_of(&source, &layout)?;
     }
     let target = target_array(&source, with_keys(job, &source, &objects, document))?;
+    beforehand::memory_of_comparing(job, &source, &target)?;
     let (plan, sliced) = cheapest_plan(job, &source, &target)?;
     if let Some(elements) = sliced {
         source.read_as(elements);

@@ -6,7 +6,8 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
-use zarrange_array::{Array, Beside, Contents, Group, Node, Staging, check_apart, check_target};
+use twox_hash::XxHash3_128;
+use zarrange_array::{Array, Beside, Contents, Group, Node, Staging, Target};
 use zarrange_codec::{ArrayCodec, ShardIndex};
 use zarrange_io::{Location, Opener};
 use zarrange_plan::{Chosen, Costs, Plan, Problem, Spill, Strategy, Way};
@@ -25,7 +26,7 @@ use crate::spec::{Codecs, KeySeparator, Named};
 use crate::spill::SpillFile;
 use crate::stage::{self, Pass};
 use crate::verify::{compare_arrays, compare_stored, compare_variable, compare_work};
-use crate::{RechunkError, beside, copy, regroup, variable};
+use crate::{RechunkError, beforehand, beside, copy, regroup, variable};
 
 /// A request to rechunk.
 #[derive(Clone, Debug)]
@@ -113,6 +114,8 @@ const SAMPLE_TILES: u64 = 4;
 #[derive(Debug)]
 pub struct Prepared {
     pub(crate) job: Job,
+    /// The place of the target, as it was found.
+    target: Target,
     /// The arrays of the target, by path.
     pub items: Vec<Item>,
     pub(crate) groups: Vec<(String, Group)>,
@@ -121,6 +124,8 @@ pub struct Prepared {
     pub beside: Beside,
     /// From when on chunks that are not stored are not looked for.
     pub sparse: Sparse,
+    /// What may go wrong, and is not known.
+    pub(crate) warnings: Vec<String>,
 }
 
 /// One array of a job.
@@ -146,8 +151,7 @@ pub struct Item {
 /// [`RechunkError`] if the source cannot be opened, a request does not fit it, or the target may not be written; of several members
 /// that cannot be carried over, all are named ([`RechunkError::Members`]).
 pub fn prepare(job: Job) -> Result<Prepared, RechunkError> {
-    check_apart(&job.source, &job.target)?;
-    check_target(&job.target, job.overwrite, &job.io)?;
+    let target = beforehand::places(&job)?;
     let found = members::look(&job, &job.io.open(&job.source)?)?;
     let foreign = left_behind(&found.beside, "would be left behind", "would be left behind");
     if job.foreign == Foreign::Fail && !foreign.is_empty() {
@@ -187,7 +191,11 @@ pub fn prepare(job: Job) -> Result<Prepared, RechunkError> {
         let source = job.io.open(&job.source)?;
         LeftOut::of(&job).during(|without| beside::check(&source, &targets, without))?;
     }
-    Ok(Prepared { job, items, groups, consolidated, beside: found.beside, sparse: Sparse::default() })
+    let (beside, sparse) = (found.beside, Sparse::default());
+    let mut prepared =
+        Prepared { job, target, items, groups, consolidated, beside, sparse, warnings: Vec::new() };
+    prepared.warnings = beforehand::room(&prepared)?;
+    Ok(prepared)
 }
 
 impl Job {
@@ -200,6 +208,32 @@ impl Job {
 }
 
 impl Prepared {
+    /// A name for the job: a hash of what is read, made and asked for.
+    fn fingerprint(&self) -> String {
+        let mut hasher = XxHash3_128::new();
+        let Job { source, target, arrays, codecs, memory_bytes_max, threads, verify, durability, .. } =
+            &self.job;
+        let options = format!("{arrays:?} {codecs} {memory_bytes_max} {threads} {verify:?} {durability:?}");
+        for text in [source.absolute().to_string(), target.absolute().to_string(), options] {
+            hasher.write(text.as_bytes());
+        }
+        for Item { path, source, target, .. } in &self.items {
+            hasher.write(path.as_bytes());
+            hasher.write(&source.document().to_json());
+            hasher.write(&target.document().to_json());
+        }
+        for (path, group) in &self.groups {
+            hasher.write(path.as_bytes());
+            hasher.write(&group.to_json(None));
+        }
+        format!("{:032x}", hasher.finish_128())
+    }
+
+    /// Whether anything goes through an intermediate.
+    pub(crate) fn spills(&self) -> bool {
+        self.items.iter().any(|item| item.plan.as_ref().is_some_and(|plan| !plan.spills.is_empty()))
+    }
+
     /// What the job will cost.
     pub fn predicted(&self) -> Report {
         let arrays = self.items.iter().filter_map(|item| {
@@ -265,12 +299,26 @@ pub(crate) fn elements(array: &Array) -> u64 {
 /// [`RechunkError`]; the target is then as it was before, and what was written is removed.
 pub fn run(prepared: Prepared, progress: &dyn Progress) -> Result<Report, RechunkError> {
     let begin = Instant::now();
+    let fingerprint = prepared.fingerprint();
+    let temp = prepared.job.temp.as_ref().filter(|_| prepared.spills());
+    let staging = Staging::begin(prepared.target.clone(), &fingerprint, temp, &prepared.job.io)?;
+    let durable = prepared.job.durability == Durability::Commit;
+    let mut report = match write(prepared, &staging, progress) {
+        Ok(report) => report,
+        Err(error) => return Err(RechunkError::untidy(error, staging.discard())),
+    };
+    report.warnings = staging.publish(durable)?;
+    report.cost.elapsed_s = begin.elapsed().as_secs_f64();
+    Ok(report)
+}
+
+/// Writes and compares everything, metadata last.
+fn write(prepared: Prepared, staging: &Staging, progress: &dyn Progress) -> Result<Report, RechunkError> {
     let budget = Budget::new(prepared.job.memory_bytes_max);
-    let staging = Staging::begin(&prepared.job.target, prepared.job.overwrite, &prepared.job.io)?;
     let root = staging.store()?;
     let backend = root.backend();
     progress.begin("rechunk", prepared.work_bytes());
-    let Prepared { job, items, groups, consolidated, beside, sparse } = prepared;
+    let Prepared { job, items, groups, consolidated, beside, sparse, .. } = prepared;
     let (mut reports, mut targets, mut peak) = (Vec::new(), Vec::new(), 0);
     for item in items {
         let target = item.target.with_store(root.below(&item.path)?);
@@ -285,7 +333,7 @@ pub fn run(prepared: Prepared, progress: &dyn Progress) -> Result<Report, Rechun
                 }
             }
             Some(plan) if plan.strategy != Strategy::Copy => {
-                run_stages((&job, plan, sparse), ends, &staging, (&budget, &counters, progress))?;
+                run_stages((&job, plan, sparse), ends, staging, (&budget, &counters, progress))?;
             }
             None if item.put_together => {
                 if let (Some(from), Some(to)) = (item.source.variable(), target.variable()) {
@@ -324,12 +372,10 @@ pub fn run(prepared: Prepared, progress: &dyn Progress) -> Result<Report, Rechun
     let verify_peak = budget.take_peak();
     let arrays: Vec<_> = targets.iter().map(|(path, _, target)| (path.clone(), target)).collect();
     zarrange_array::publish_metadata(&root, &arrays, &groups, consolidated)?;
-    staging.publish(job.durability == Durability::Commit)?;
     let mut report = Report::sum(reports, job.verify == Verify::Full, backend);
     // Arrays that have no plan take memory too; comparing is in no plan, so what it takes stands apart.
     report.cost.peak_budget_bytes = peak;
     report.verify_peak_budget_bytes = verify_peak;
-    report.cost.elapsed_s = begin.elapsed().as_secs_f64();
     Ok(report)
 }
 
@@ -345,8 +391,7 @@ fn run_stages(
     let (from, to) = (source.elements()?, target.elements()?);
     let Problem { shape, item_bytes, .. } = &plan.problem;
     let create = |k: usize, spill: &Spill| {
-        let (store, key) = staging.spill(k);
-        let store = job.temp.as_ref().map_or(Ok(store), |place| job.io.open(place))?;
+        let (store, key) = staging.intermediate(k)?;
         SpillFile::create((store, &key), spill, shape, *item_bytes, budget)
     };
     // The intermediate that the stage before filled; it is removed when this one has drained it.

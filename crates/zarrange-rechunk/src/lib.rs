@@ -13,6 +13,7 @@
 //! Rejected: a task graph. Tiles are visited in a fixed order and each has two phases, so two cursors and a lock for each
 //! batch of chunks do what a scheduler of millions of tasks would.
 
+mod beforehand;
 mod beside;
 mod budget;
 mod copy;

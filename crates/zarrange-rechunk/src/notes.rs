@@ -28,7 +28,7 @@ impl Prepared {
             &holding(&is_ome_04),
             "hold OME-Zarr 0.4 metadata, which is kept as it is; Zarr v3 wants 0.5, to which its own tools convert",
         );
-        let notes = foreign.into_iter().chain([tokens, ome].into_iter().flatten());
+        let notes = self.warnings.iter().cloned().chain(foreign).chain([tokens, ome].into_iter().flatten());
         notes.chain(self.items.iter().filter_map(Item::note)).collect()
     }
 }

@@ -155,6 +155,8 @@ pub struct Report {
     pub as_planned: Option<bool>,
     /// Each array.
     pub arrays: Vec<ArrayReport>,
+    /// What could not be tidied after a run, one line each.
+    pub warnings: Vec<String>,
 }
 
 /// What one array cost, or will cost.
@@ -343,6 +345,14 @@ impl Report {
         let ran = arrays.iter().any(|a| a.planned.is_some());
         // Arrays without a plan have nothing to keep to.
         let as_planned = ran.then(|| arrays.iter().all(|a| a.deviations.is_empty()));
-        Self { cost, verified, verify_peak_budget_bytes: 0, backend, as_planned, arrays }
+        Self {
+            cost,
+            verified,
+            verify_peak_budget_bytes: 0,
+            backend,
+            as_planned,
+            arrays,
+            warnings: Vec::new(),
+        }
     }
 }

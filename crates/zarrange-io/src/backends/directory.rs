@@ -10,12 +10,13 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags};
+use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, RenameFlags};
+use rustix::io::Errno;
 
 use super::direct::Alignment;
 use super::mmap::Mapping;
-use crate::backend::{Access, Change, Extent, Namespace, Object, Seen, Visit};
-use crate::{IoError, advice, key};
+use crate::backend::{Access, Change, Extent, Lock, Namespace, Object, Seen, Visit};
+use crate::{IoError, advice, key, token};
 
 pub(super) const FILE_MODE: Mode = Mode::from_raw_mode(0o666);
 const DIR_MODE: Mode = Mode::from_raw_mode(0o777);
@@ -62,6 +63,16 @@ impl LocalFile {
     pub(crate) fn trim(&self) {
         // Only room on the disk depends on it.
         let _ = self.bytes().and_then(|bytes| self.file.set_len(bytes));
+    }
+
+    /// Locks it without waiting.
+    pub(crate) fn lock(&self) -> io::Result<Lock> {
+        match rustix::fs::flock(&self.file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Lock::Taken { local: is_local(&self.file) }),
+            Err(Errno::WOULDBLOCK) => Ok(Lock::Busy),
+            Err(Errno::NOLCK | Errno::NOSYS | Errno::OPNOTSUPP | Errno::INVAL) => Ok(Lock::Unknown),
+            Err(e) => Err(e.into()),
+        }
     }
 
     /// Gives the room of a range back; it then reads as zeros.
@@ -195,15 +206,7 @@ impl Directory {
 
     /// Whether this machine makes names in it, rather than a server.
     pub(super) fn is_local(&self) -> bool {
-        const LOCAL: [libc::c_long; 6] = [
-            libc::EXT4_SUPER_MAGIC,
-            libc::XFS_SUPER_MAGIC,
-            libc::BTRFS_SUPER_MAGIC,
-            libc::F2FS_SUPER_MAGIC,
-            libc::TMPFS_MAGIC,
-            libc::OVERLAYFS_SUPER_MAGIC,
-        ];
-        rustix::fs::fstatfs(&self.root).is_ok_and(|fs| LOCAL.contains(&fs.f_type))
+        is_local(&self.root)
     }
 
     /// An existing file to read.
@@ -211,17 +214,21 @@ impl Directory {
         let open = || rustix::fs::openat(&self.root, key, self.read_flags(), Mode::empty());
         match patiently(open) {
             Ok(fd) => self.opened(fd, key),
-            Err(rustix::io::Errno::INVAL) if self.direct => Err(self.no_direct(key)),
+            Err(Errno::INVAL) if self.direct => Err(self.no_direct(key)),
             Err(e) => Err(self.error("open", key, e)),
         }
     }
 
-    /// A new, empty file to write; missing directories on the way are made.
+    /// An empty file to write; missing directories on the way are made.
     pub(super) fn create(&self, key: &str) -> Result<LocalFile, IoError> {
-        let create = || rustix::fs::openat(&self.root, key, Self::create_flags(), FILE_MODE);
+        self.create_as(key, Self::create_flags())
+    }
+
+    fn create_as(&self, key: &str, flags: OFlags) -> Result<LocalFile, IoError> {
+        let create = || rustix::fs::openat(&self.root, key, flags, FILE_MODE);
         let open = || patiently(create);
         let fd = match open() {
-            Err(rustix::io::Errno::NOENT) => {
+            Err(Errno::NOENT) => {
                 self.make_parents(key)?;
                 open()
             }
@@ -268,12 +275,17 @@ impl Directory {
 
     /// Makes a directory, those around it only where they are missing: each call costs a journal entry. Whether it is new.
     fn make_directory(&self, key: &str) -> Result<bool, IoError> {
-        let make = || match rustix::fs::mkdirat(&self.root, key, DIR_MODE) {
-            Err(rustix::io::Errno::EXIST) => Ok(false),
+        match self.make_new_directory(key) {
+            Err(e) if e.is_taken() => Ok(false),
             other => other.map(|()| true),
-        };
+        }
+    }
+
+    /// Makes a directory that must be new.
+    fn make_new_directory(&self, key: &str) -> Result<(), IoError> {
+        let make = || rustix::fs::mkdirat(&self.root, key, DIR_MODE);
         let outcome = match (make(), key.rsplit_once('/')) {
-            (Err(rustix::io::Errno::NOENT), Some((parent, _))) => {
+            (Err(Errno::NOENT), Some((parent, _))) => {
                 self.make_directory(parent)?;
                 make()
             }
@@ -284,7 +296,7 @@ impl Directory {
 
     fn remove(&self, key: &str) -> Result<(), IoError> {
         let is_dir = match rustix::fs::statat(&self.root, key, AtFlags::SYMLINK_NOFOLLOW) {
-            Err(rustix::io::Errno::NOENT) => return Ok(()),
+            Err(Errno::NOENT) => return Ok(()),
             Err(e) => return Err(self.error("remove", key, e)),
             Ok(stat) => FileType::from_raw_mode(stat.st_mode) == FileType::Directory,
         };
@@ -298,10 +310,29 @@ impl Directory {
         let _ = rustix::fs::unlinkat(&self.root, temp, AtFlags::empty());
     }
 
+    /// Gives what is at `from` the name `to`, which must be free.
+    fn rename_new(&self, from: &str, to: &str) -> Result<(), IoError> {
+        match self.rename(from, to, RenameFlags::NOREPLACE) {
+            // Where it cannot be had in one step: between the two, somebody may take the name, and lose an empty directory.
+            Err(e) if e.is_unsupported() => {
+                match rustix::fs::statat(&self.root, to, AtFlags::SYMLINK_NOFOLLOW) {
+                    Err(Errno::NOENT) => self.rename(from, to, RenameFlags::empty()),
+                    Ok(_) => Err(self.error("rename to", to, Errno::EXIST)),
+                    Err(e) => Err(self.error("rename to", to, e)),
+                }
+            }
+            other => other,
+        }
+    }
+
     pub(super) fn rename(&self, from: &str, to: &str, flags: RenameFlags) -> Result<(), IoError> {
-        let rename = || rustix::fs::renameat_with(&self.root, from, &self.root, to, flags);
+        let rename = || match flags.is_empty() {
+            // The old call: there are systems that know no other.
+            true => rustix::fs::renameat(&self.root, from, &self.root, to),
+            false => rustix::fs::renameat_with(&self.root, from, &self.root, to, flags),
+        };
         let outcome = match rename() {
-            Err(rustix::io::Errno::NOENT) => {
+            Err(Errno::NOENT) => {
                 self.make_parents(to)?;
                 rename()
             }
@@ -309,6 +340,19 @@ impl Directory {
         };
         outcome.map_err(|e| self.error("rename to", to, e))
     }
+}
+
+/// Whether a file or directory lies on a file system that this machine alone has.
+fn is_local(file: impl AsFd) -> bool {
+    const LOCAL: [libc::c_long; 6] = [
+        libc::EXT4_SUPER_MAGIC,
+        libc::XFS_SUPER_MAGIC,
+        libc::BTRFS_SUPER_MAGIC,
+        libc::F2FS_SUPER_MAGIC,
+        libc::TMPFS_MAGIC,
+        libc::OVERLAYFS_SUPER_MAGIC,
+    ];
+    rustix::fs::fstatfs(file).is_ok_and(|fs| LOCAL.contains(&fs.f_type))
 }
 
 /// Whether the end of a range is one that the operating system does not take for a negative number.
@@ -321,9 +365,7 @@ fn patiently(open: impl Fn() -> Result<OwnedFd, rustix::io::Errno>) -> Result<Ow
     let begin = Instant::now();
     loop {
         match open() {
-            Err(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE)
-                if begin.elapsed() < DESCRIPTOR_PATIENCE =>
-            {
+            Err(Errno::MFILE | Errno::NFILE) if begin.elapsed() < DESCRIPTOR_PATIENCE => {
                 std::thread::sleep(DESCRIPTOR_PAUSE);
             }
             other => return other,
@@ -335,12 +377,15 @@ fn patiently(open: impl Fn() -> Result<OwnedFd, rustix::io::Errno>) -> Result<Ow
 pub(super) fn temporary(key: &str, temp: &mut String) {
     use std::fmt::Write as _;
     static COUNT: AtomicU64 = AtomicU64::new(0);
+    // Not the number of the process: those of two containers are the same.
+    static TOKEN: OnceLock<String> = OnceLock::new();
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    let token = TOKEN.get_or_init(token);
     let (parent, name) = key.rsplit_once('/').map_or(("", key), |(parent, name)| (parent, name));
     let slash = if parent.is_empty() { "" } else { "/" };
     temp.clear();
     // Writing to a String does not fail.
-    let _ = write!(temp, "{parent}{slash}.{name}.partial-{}-{number}", std::process::id());
+    let _ = write!(temp, "{parent}{slash}.{name}.partial-{token}-{number}");
 }
 
 impl Namespace for Directory {
@@ -349,6 +394,7 @@ impl Namespace for Directory {
         match access {
             Access::Read => self.file(key).map(Object::File),
             Access::Create => self.create(key).map(Object::File),
+            Access::New => self.create_as(key, Self::create_flags() | OFlags::EXCL).map(Object::File),
         }
     }
 
@@ -384,6 +430,16 @@ impl Namespace for Directory {
                 key::check(from).and_then(|()| key::check(to))?;
                 self.rename(from, to, RenameFlags::empty())
             }
+            Change::Move { from, to } => {
+                key::check(from).and_then(|()| key::check(to))?;
+                self.rename_new(from, to)
+            }
+            Change::RemoveEmpty(key) => {
+                key::check(key)?;
+                let removed = rustix::fs::unlinkat(&self.root, key, AtFlags::REMOVEDIR);
+                removed.map_err(|e| self.error("remove", key, e))
+            }
+            Change::MakeDirectory(key) => key::check(key).and_then(|()| self.make_new_directory(key)),
             Change::Exchange { a, b } => {
                 key::check(a).and_then(|()| key::check(b))?;
                 self.rename(a, b, RenameFlags::EXCHANGE)

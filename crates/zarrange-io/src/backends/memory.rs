@@ -69,6 +69,12 @@ impl Memory {
         lock(&self.objects).get(key).cloned().ok_or_else(|| IoError::NotFound { location: locate(key) })
     }
 
+    /// Whether anything is at `key` or below it.
+    fn exists(&self, key: &str) -> bool {
+        let objects = lock(&self.objects);
+        objects.contains_key(key) || objects.keys().any(|k| strip_dir(k, key).is_some())
+    }
+
     fn create(&self, key: &str) -> MemoryObject {
         let object = MemoryObject::default();
         lock(&self.objects).insert(key.to_owned(), object.clone());
@@ -127,6 +133,8 @@ impl Namespace for Memory {
         match access {
             Access::Read => self.find(key).map(Object::Memory),
             Access::Create => Ok(Object::Memory(self.create(key))),
+            Access::New if self.exists(key) => Err(taken(key)),
+            Access::New => Ok(Object::Memory(self.create(key))),
         }
     }
 
@@ -154,7 +162,13 @@ impl Namespace for Memory {
     fn change(&self, change: Change<'_>) -> Result<(), IoError> {
         match change {
             Change::Remove(key) => drop(self.take(key)),
-            Change::Rename { from, to } => {
+            Change::MakeDirectory(key) | Change::Move { to: key, .. } if self.exists(key) => {
+                return Err(taken(key));
+            }
+            // There are no directories, only keys.
+            Change::RemoveEmpty(_) => {}
+            Change::MakeDirectory(key) => key::check(key)?,
+            Change::Rename { from, to } | Change::Move { from, to } => {
                 key::check(to)?;
                 let taken = self.take(from);
                 if taken.is_empty() {
@@ -175,6 +189,10 @@ impl Namespace for Memory {
 
 fn strip_dir<'k>(key: &'k str, prefix: &str) -> Option<&'k str> {
     key.strip_prefix(prefix)?.strip_prefix('/')
+}
+
+fn taken(key: &str) -> IoError {
+    IoError::os("create", locate(key), std::io::ErrorKind::AlreadyExists)
 }
 
 fn locate(key: &str) -> String {

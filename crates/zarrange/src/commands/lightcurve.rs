@@ -10,7 +10,7 @@ use zarrange_rechunk::{Codecs, SpecError};
 
 use crate::args::IngestArgs;
 use crate::backend::opener;
-use crate::out::say;
+use crate::out::{note, one_line, say};
 use crate::{memory, table};
 
 /// The arrays that a SPEC can be given for.
@@ -26,7 +26,10 @@ pub(crate) fn ingest(args: &IngestArgs) -> anyhow::Result<ExitCode> {
         overwrite: args.overwrite,
         io: opener(args.io)?,
     };
-    let Ingested { objects, sequence, measurements } = ingest_curves(&curves, &args.out, &options)?;
+    let Ingested { objects, sequence, measurements, warnings } = ingest_curves(&curves, &args.out, &options)?;
+    for warning in &warnings {
+        note!("{}", one_line(warning));
+    }
     if args.json {
         say!(
             "{}",

@@ -27,6 +27,9 @@ pub(crate) fn run(args: RechunkArgs) -> anyhow::Result<ExitCode> {
     }
     let planned = prepared.predicted();
     let report = run_job(prepared, &Bar::new(args.progress))?;
+    for warning in &report.warnings {
+        note!("{}", one_line(warning));
+    }
     if args.json {
         let mut json = serde_json::to_value(&report)?;
         json["peak_resident_bytes"] = memory::peak_resident_bytes().into();

@@ -1,0 +1,266 @@
+//! A folder that one run has for itself: made by whoever finds none, and held by a lock that dies with its owner.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use zarrange_io::{Access, Change, IoError, Location, Lock, Machine, Object, Store, token};
+
+use crate::ArrayError;
+
+/// The file that is locked, and says whose the folder is.
+pub(super) const LOCK: &str = "lock";
+
+/// A record is a few hundred bytes, and paths.
+const RECORD_BYTES_MAX: u64 = 64 << 10;
+
+/// Bytes of a target's name that the name of its folder repeats: file systems allow 255 in all.
+const NAME_BYTES_MAX: usize = 170;
+
+/// Who works in a folder, and on what.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Record {
+    /// Nobody else has this name.
+    pub(super) run: String,
+    pub(super) host: String,
+    /// Of the machine, since it was started.
+    pub(super) boot: String,
+    /// Number of the process, for people: in containers it says little.
+    pub(super) process: u32,
+    pub(super) target: String,
+    /// The folder of the same run that holds intermediates.
+    pub(super) temp: Option<String>,
+}
+
+impl Record {
+    pub(super) fn new(run: &str, target: &Location, temp: Option<Location>) -> Self {
+        let Machine { host, boot } = Machine::this();
+        let (target, temp) = (target.absolute().to_string(), temp.map(|place| place.absolute().to_string()));
+        Self { run: run.to_owned(), host, boot, process: std::process::id(), target, temp }
+    }
+
+    /// Whether its owner can be nowhere any more, given that its lock is free.
+    pub(super) fn is_gone(&self, local: bool) -> bool {
+        let Machine { host, boot } = Machine::this();
+        // The lock of a process of this very kernel ends with it; what a machine did before it was started anew is over, too, but only on
+        // its own file systems is that machine known to be this one.
+        (!boot.is_empty() && self.boot == boot) || (local && self.host == host)
+    }
+
+    pub(super) fn owner(&self) -> String {
+        format!("process {} on {}", self.process, self.host)
+    }
+}
+
+/// What is known of a run folder's owner.
+pub(super) enum State {
+    /// There is no such folder (any more).
+    Absent,
+    /// Its owner is at work.
+    Live(String),
+    /// Its owner is gone for certain.
+    Gone(Past),
+    /// Nobody can tell.
+    Unknown(String),
+}
+
+/// A run that is over: what it wrote down, and its lock, which nobody else gets meanwhile.
+pub(super) struct Past {
+    pub(super) record: Option<Record>,
+    _lock: Object,
+}
+
+/// A run folder of this process. Dropped, it is removed.
+#[derive(Debug)]
+pub(super) struct RunFolder {
+    parent: Store,
+    name: String,
+    /// Locked as long as it is open.
+    _lock: Object,
+    done: AtomicBool,
+}
+
+/// The name of the folder of a run: hidden, beside the target of that name.
+pub(super) fn name(target: &str, fingerprint: &str) -> String {
+    format!("{}{fingerprint}", prefix(target))
+}
+
+/// How the names of all run folders of a target begin.
+pub(super) fn prefix(target: &str) -> String {
+    let end = (0..=NAME_BYTES_MAX.min(target.len())).rev().find(|end| target.is_char_boundary(*end));
+    format!(".{}.partial-", &target[..end.unwrap_or(0)])
+}
+
+/// Whether `name` is that of a run folder beside a target.
+pub(super) fn is_run_folder(name: &str, prefix: &str) -> bool {
+    let fingerprint = name.strip_prefix(prefix);
+    fingerprint.is_some_and(|text| text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
+/// Waits a moment, never as long as somebody else does.
+pub(super) fn pause() {
+    let random = u64::from_str_radix(&token()[..4], 16).unwrap_or(0);
+    std::thread::sleep(Duration::from_micros(10_000 + random));
+}
+
+impl RunFolder {
+    /// Makes the folder `name` in `parent`, which must be new.
+    pub(super) fn make(parent: &Store, name: &str, record: &Record) -> Result<Self, ArrayError> {
+        parent.change(Change::MakeDirectory(name))?;
+        let lock = format!("{name}/{LOCK}");
+        let undo = |error: ArrayError| {
+            // Whoever took it for a leftover in this moment has it now.
+            let _ = parent.change(Change::RemoveEmpty(name));
+            error
+        };
+        let object = parent.open(&lock, Access::New).map_err(|e| undo(e.into()))?;
+        let object = object.ok_or_else(|| undo(taken(parent, name).into()))?;
+        let folder = Self {
+            parent: parent.clone(),
+            name: name.to_owned(),
+            _lock: object,
+            done: AtomicBool::new(false),
+        };
+        let locked = folder._lock.lock().map_err(|source| IoError::Os {
+            operation: "lock",
+            location: format!("{}/{lock}", parent.label()),
+            source,
+        })?;
+        if locked == Lock::Busy {
+            folder.keep();
+            return Err(taken(parent, name).into());
+        }
+        parent.write_at(&folder._lock, &lock, 0, record_json(record).as_bytes())?;
+        Ok(folder)
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn place(&self) -> String {
+        format!("{}/{}", self.parent.label(), self.name)
+    }
+
+    pub(super) fn store(&self) -> Result<Store, ArrayError> {
+        Ok(self.parent.below(&self.name)?)
+    }
+
+    /// Where `what` in the folder of `target` is.
+    pub(super) fn location(&self, target: &Location, what: &str) -> Result<Location, ArrayError> {
+        Ok(target.parent()?.0.below(&self.name).below(what))
+    }
+
+    /// Lets it stay.
+    pub(super) fn keep(&self) {
+        self.done.store(true, Ordering::Relaxed);
+    }
+
+    /// Removes it, once.
+    pub(super) fn remove(&mut self) -> Result<(), IoError> {
+        if self.done.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
+        remove(&self.parent, &self.name)
+    }
+}
+
+impl Drop for RunFolder {
+    fn drop(&mut self) {
+        // Whoever wants to know has called `remove`.
+        let _ = self.remove();
+    }
+}
+
+fn taken(parent: &Store, name: &str) -> IoError {
+    let source = std::io::ErrorKind::AlreadyExists.into();
+    IoError::Os { operation: "create directory", location: format!("{}/{name}", parent.label()), source }
+}
+
+fn record_json(record: &Record) -> String {
+    serde_json::to_string_pretty(record).unwrap_or_default()
+}
+
+/// Removes a run folder whose lock is held: the lock last, so that whoever comes by meanwhile, or after an interruption, still knows
+/// whose it was.
+pub(super) fn remove(parent: &Store, name: &str) -> Result<(), IoError> {
+    let mut inside = Vec::new();
+    parent.visit(name, false, &mut |entry, _| {
+        if entry != LOCK {
+            inside.push(format!("{name}/{entry}"));
+        }
+        true
+    })?;
+    for key in &inside {
+        // Again where it fails: a server may hide a file that is open yet in the directory.
+        parent.change(Change::Remove(key)).or_else(|_| parent.change(Change::Remove(key)))?;
+    }
+    parent.change(Change::Remove(name)).or_else(|_| parent.change(Change::Remove(name)))
+}
+
+/// Looks whose the run folder `name` is. A lock that is free is taken.
+pub(super) fn look(at: &Location, parent: &Store, name: &str) -> Result<State, ArrayError> {
+    if let Some(leads_to) = at.below(name).link() {
+        return Ok(State::Unknown(format!("whoever made a link to {leads_to} of it")));
+    }
+    let key = format!("{name}/{LOCK}");
+    let Some(object) = parent.open(&key, Access::Read)? else {
+        return without_lock(parent, name);
+    };
+    let local = match object.lock() {
+        Ok(Lock::Taken { local }) => local,
+        Ok(Lock::Busy) => return Ok(State::Live(read(parent, &key).map_or_else(unnamed, |r| r.owner()))),
+        Ok(Lock::Unknown) | Err(_) => {
+            let owner = read(parent, &key).map_or_else(unnamed, |record| record.owner());
+            return Ok(State::Unknown(format!("{owner}, and the file system has no locks that would tell")));
+        }
+    };
+    let record = read(parent, &key);
+    Ok(match record {
+        Some(record) if !record.is_gone(local) => State::Unknown(record.owner()),
+        Some(record) => State::Gone(Past { record: Some(record), _lock: object }),
+        // Its owner ended before it wrote its name, and no other can get the lock now.
+        None if local && is_alone(parent, name)? => State::Gone(Past { record: None, _lock: object }),
+        // It was removed meanwhile, or its owner cannot be read.
+        None if parent.open(&key, Access::Read)?.is_none() => State::Absent,
+        None => State::Unknown(unnamed()),
+    })
+}
+
+/// A folder whose owner has not made its lock yet, or has removed it already. One that is empty nobody loses.
+fn without_lock(parent: &Store, name: &str) -> Result<State, ArrayError> {
+    match parent.change(Change::RemoveEmpty(name)) {
+        Ok(()) => Ok(State::Absent),
+        Err(_) if is_empty(parent, name)? => Ok(State::Absent),
+        Err(_) => Ok(State::Unknown(unnamed())),
+    }
+}
+
+fn unnamed() -> String {
+    "an owner that is not known".to_owned()
+}
+
+/// Whether there is nothing but the lock in a folder.
+fn is_alone(parent: &Store, name: &str) -> Result<bool, ArrayError> {
+    let mut alone = true;
+    parent.visit(name, false, &mut |entry, _| {
+        alone &= entry == LOCK;
+        alone
+    })?;
+    Ok(alone)
+}
+
+fn is_empty(parent: &Store, name: &str) -> Result<bool, ArrayError> {
+    let mut empty = true;
+    parent.visit(name, false, &mut |_, _| {
+        empty = false;
+        false
+    })?;
+    Ok(empty)
+}
+
+/// The record at `key`, if there is one that can be read.
+fn read(parent: &Store, key: &str) -> Option<Record> {
+    let bytes = parent.get(key, RECORD_BYTES_MAX).ok().flatten()?;
+    serde_json::from_slice(&bytes).ok()
+}

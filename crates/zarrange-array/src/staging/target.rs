@@ -1,0 +1,127 @@
+//! A place where something shall be made: what is there now, and whether it can be had.
+
+use zarrange_io::{Change, IoError, Kept, Location, Opener, Tree, token};
+
+use super::leftovers;
+use crate::ArrayError;
+use crate::hierarchy::open;
+
+/// A place that was looked at, and can be had.
+#[derive(Clone, Debug)]
+pub struct Target {
+    location: Location,
+    found: Option<Tree>,
+}
+
+impl Target {
+    /// Looks whether something can be made at `location`, or with `overwrite` take the place of what is there. Nothing is changed,
+    /// except that an old target is put back that a run which ended between two renames had taken away.
+    ///
+    /// # Errors
+    /// What is in the way, and what to do about it.
+    pub fn check(location: &Location, overwrite: bool, io: &Opener) -> Result<Self, ArrayError> {
+        leftovers::recover(location, io)?;
+        leftovers::check(location, io)?;
+        let location = location.clone();
+        if !location.exists()? {
+            location.parent()?.0.check_writable()?;
+            return Ok(Self { location, found: None });
+        }
+        if !overwrite {
+            return Err(ArrayError::TargetExists(location.to_string()));
+        }
+        if let Some(leads_to) = location.link() {
+            return Err(ArrayError::TargetLink { target: location.to_string(), leads_to });
+        }
+        check_zarr(&location, io)?;
+        let kept = |source: IoError, what: &'static str| ArrayError::TargetKept {
+            target: location.to_string(),
+            what,
+            source,
+        };
+        let found = location.tree().map_err(|reason| match reason {
+            Kept::Cannot(source) => kept(source, "cannot be replaced"),
+            Kept::Unknown(source) => kept(source, "is not replaced, for nobody knows what would be lost"),
+        })?;
+        try_to_move(&location, io).map_err(|source| kept(source, "cannot be replaced"))?;
+        Ok(Self { location, found: Some(found) })
+    }
+
+    /// The place.
+    pub const fn location(&self) -> &Location {
+        &self.location
+    }
+
+    /// Whether something is replaced.
+    pub const fn replaces(&self) -> bool {
+        self.found.is_some()
+    }
+
+    pub(super) const fn found(&self) -> Option<&Tree> {
+        self.found.as_ref()
+    }
+
+    /// Whether what is there is what was found.
+    pub(super) fn is_as_found(&self) -> bool {
+        self.location.tree().is_ok_and(|tree| Some(&tree) == self.found.as_ref())
+    }
+
+    pub(super) fn changed(&self) -> ArrayError {
+        ArrayError::TargetChanged(self.location.to_string())
+    }
+}
+
+/// Refuses to replace what is not Zarr.
+fn check_zarr(location: &Location, io: &Opener) -> Result<(), ArrayError> {
+    let not_zarr = || ArrayError::TargetNotZarr(location.to_string());
+    let store = io.open(location).map_err(|_| not_zarr())?;
+    match open(&store) {
+        Err(ArrayError::NotZarr { .. }) if !store.list("")?.is_empty() => Err(not_zarr()),
+        // Damaged metadata is still Zarr: replacing it is what the user wants.
+        _ => Ok(()),
+    }
+}
+
+/// Whether a directory can be given another name, where only trying tells: overlay file systems do not move what an image brought.
+/// A directory that is not empty can never be replaced by a rename, so nothing moves.
+fn try_to_move(location: &Location, io: &Opener) -> Result<(), IoError> {
+    if !location.is_layered() {
+        return Ok(());
+    }
+    let (at, name) = location.parent()?;
+    let (parent, probe) = (io.open(&at)?, format!(".{}.zarrange-probe", token()));
+    parent.change(Change::MakeDirectory(&format!("{probe}/inside")))?;
+    let moved = parent.change(Change::Rename { from: &name, to: &probe });
+    parent.change(Change::Remove(&probe))?;
+    match moved {
+        Err(e) if !e.is_occupied() => Err(e),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a target that would overwrite the source, or be overwritten by it.
+///
+/// # Errors
+/// [`ArrayError::Overlap`].
+pub fn check_apart(source: &Location, target: &Location) -> Result<(), ArrayError> {
+    let relation = match (target.is_within(source), source.is_within(target)) {
+        (true, true) => "the same as",
+        (true, false) => "inside",
+        (false, true) => "around",
+        (false, false) => return Ok(()),
+    };
+    Err(ArrayError::Overlap { dst: target.to_string(), src: source.to_string(), relation })
+}
+
+/// Refuses a place for intermediates that belongs to the source or the target, or cannot be written.
+///
+/// # Errors
+/// [`ArrayError::TempInside`], or what keeps it from being written.
+pub fn check_temp(temp: &Location, source: &Location, target: &Location) -> Result<(), ArrayError> {
+    for (other, what) in [(source, "source"), (target, "target")] {
+        if temp.is_within(other) {
+            return Err(ArrayError::TempInside { temp: temp.to_string(), what, other: other.to_string() });
+        }
+    }
+    Ok(temp.check_writable()?)
+}
