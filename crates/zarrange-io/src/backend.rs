@@ -33,11 +33,27 @@ pub trait Namespace: Send + Sync + fmt::Debug {
     /// If the listing fails.
     fn list(&self, prefix: &str, sizes: bool, visit: &mut Visit<'_>) -> Result<(), IoError>;
 
+    /// What is at `key`, whichever name or link leads there; `None`, without a look, in a store where
+    /// nothing has two names.
+    ///
+    /// # Errors
+    /// [`IoError::NotFound`] if there is nothing, another one if it cannot be looked at.
+    fn identity(&self, key: &str) -> Result<Option<FileId>, IoError>;
+
     /// Changes names or makes what was written durable.
     ///
     /// # Errors
     /// If the change fails.
     fn change(&self, change: Change<'_>) -> Result<(), IoError>;
+}
+
+/// What tells whether two names lead to the same file or directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FileId {
+    /// The file system that it lies on.
+    pub device: u64,
+    /// Its number there.
+    pub inode: u64,
 }
 
 /// Gets a name of a listing and what it is; returns whether the listing goes on.

@@ -33,7 +33,8 @@ pub mod zarrs;
 
 pub use advice::HugePages;
 pub use backend::{
-    Access, Backend, Change, Entry, Extent, Namespace, Object, ReadRequest, Seen, Source, Visit, WriteRequest,
+    Access, Backend, Change, Entry, Extent, FileId, Namespace, Object, ReadRequest, Seen, Source, Visit,
+    WriteRequest,
 };
 pub use coalesce::{Coalescing, Run};
 pub use error::IoError;

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::backend::{
-    Access, Backend, Change, Entry, Extent, Namespace, Object, ReadRequest, Seen, Source, Visit, WriteRequest,
+    Access, Backend, Change, Entry, Extent, FileId, Namespace, Object, ReadRequest, Seen, Source, Visit,
+    WriteRequest,
 };
 use crate::{Coalescing, IoError, key};
 
@@ -232,6 +233,15 @@ impl Store {
             }
         }
         Ok(())
+    }
+
+    /// What is at `key`, whichever name or link leads there; `None`, without a look, in a store where
+    /// nothing has two names.
+    ///
+    /// # Errors
+    /// [`IoError::NotFound`] if there is nothing, another one if it cannot be looked at.
+    pub fn identity(&self, key: &str) -> Result<Option<FileId>, IoError> {
+        self.names.identity(self.full_key(key, &mut String::new()))
     }
 
     /// Changes names, keys relative to this store.

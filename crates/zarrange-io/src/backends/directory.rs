@@ -14,7 +14,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags};
 
 use super::direct::Alignment;
 use super::mmap::Mapping;
-use crate::backend::{Access, Change, Extent, Namespace, Object, Seen, Visit};
+use crate::backend::{Access, Change, Extent, FileId, Namespace, Object, Seen, Visit};
 use crate::{IoError, advice, key};
 
 pub(super) const FILE_MODE: Mode = Mode::from_raw_mode(0o666);
@@ -375,6 +375,14 @@ impl Namespace for Directory {
             }
         }
         Ok(())
+    }
+
+    fn identity(&self, key: &str) -> Result<Option<FileId>, IoError> {
+        key::check(key)?;
+        let path = if key.is_empty() { "." } else { key };
+        let stat = rustix::fs::statat(&self.root, path, AtFlags::empty());
+        let stat = stat.map_err(|e| self.error("look at", key, e))?;
+        Ok(Some(FileId { device: stat.st_dev, inode: stat.st_ino }))
     }
 
     fn change(&self, change: Change<'_>) -> Result<(), IoError> {

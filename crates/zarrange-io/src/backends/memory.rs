@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::backend::{
-    Access, Backend, Change, Extent, Namespace, Object, ReadRequest, Seen, Source, Visit, WriteRequest,
+    Access, Backend, Change, Extent, FileId, Namespace, Object, ReadRequest, Seen, Source, Visit,
+    WriteRequest,
 };
 use crate::{IoError, key};
 
@@ -149,6 +150,10 @@ impl Namespace for Memory {
             }
         }
         Ok(())
+    }
+
+    fn identity(&self, key: &str) -> Result<Option<FileId>, IoError> {
+        key::check(key).map(|()| None)
     }
 
     fn change(&self, change: Change<'_>) -> Result<(), IoError> {

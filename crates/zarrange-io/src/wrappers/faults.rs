@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::backend::{Access, Backend, Change, Namespace, Object, ReadRequest, Visit, WriteRequest};
+use crate::backend::{Access, Backend, Change, FileId, Namespace, Object, ReadRequest, Visit, WriteRequest};
 use crate::{IoError, Store};
 
 /// What happens to the call.
@@ -118,6 +118,11 @@ impl Namespace for Faulty {
     fn list(&self, prefix: &str, sizes: bool, visit: &mut Visit<'_>) -> Result<(), IoError> {
         self.faults.fail("list", prefix)?;
         self.names.list(prefix, sizes, visit)
+    }
+
+    fn identity(&self, key: &str) -> Result<Option<FileId>, IoError> {
+        self.faults.fail("look at", key)?;
+        self.names.identity(key)
     }
 
     fn change(&self, change: Change<'_>) -> Result<(), IoError> {
