@@ -66,7 +66,10 @@ pub enum Seen {
     /// An object, with its bytes if they were asked for.
     Object(Option<u64>),
     /// A prefix of keys: a directory.
-    Directory,
+    Directory {
+        /// A link leads there.
+        link: bool,
+    },
     /// Neither: a pipe, a socket, a device.
     Other,
     /// Something that cannot be looked at, or not by its name: a link that leads nowhere, a name that is not UTF-8.

@@ -28,6 +28,7 @@ mod key;
 mod location;
 mod opener;
 mod store;
+mod walk;
 pub mod wrappers;
 pub mod zarrs;
 
@@ -41,3 +42,4 @@ pub use error::IoError;
 pub use location::Location;
 pub use opener::{Opener, STD_THREADS};
 pub use store::{METADATA_BYTES_MAX, Store};
+pub use walk::Walk;

@@ -145,7 +145,8 @@ impl Namespace for Memory {
         }
         // The lock is free again: who visits may list as well.
         for (name, bytes) in entries {
-            if !visit(&name, bytes.map_or(Seen::Directory, |bytes| Seen::Object(Some(bytes)))) {
+            if !visit(&name, bytes.map_or(Seen::Directory { link: false }, |bytes| Seen::Object(Some(bytes))))
+            {
                 break;
             }
         }

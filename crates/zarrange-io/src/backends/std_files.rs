@@ -69,16 +69,16 @@ impl Backend for StdFiles {
 fn read_one(directory: &Directory, request: &mut ReadRequest<'_>) -> Result<usize, IoError> {
     let ReadRequest { source, extent, buffer, .. } = request;
     let opened;
-    let (file, key) = match *source {
+    let (file, key, new) = match *source {
         Source::Key(key) => {
             key::check(key)?;
             opened = directory.file(key)?;
-            (&opened, key)
+            (&opened, key, true)
         }
-        Source::Open(Object::File(file), key) => (file, key),
+        Source::Open(Object::File(file), key) => (file, key, false),
         Source::Open(Object::Memory(object), key) => return object.read(key, *extent, buffer),
     };
-    let (offset, wanted) = directory.wanted(&file.file, key, *extent, buffer.len())?;
+    let (offset, wanted) = directory.wanted((&file.file, new), key, *extent, buffer.len())?;
     read_range(directory, file, key, offset, &mut buffer[..wanted])
 }
 
