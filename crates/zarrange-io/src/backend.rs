@@ -26,6 +26,13 @@ pub trait Namespace: Send + Sync + fmt::Debug {
     /// [`IoError::NotFound`] if it is missing and `access` does not create it.
     fn open(&self, key: &str, access: Access) -> Result<Object, IoError>;
 
+    /// Closes an object that was written. Some file systems (NFS, FUSE, those with quotas) tell only then that something of it was
+    /// not.
+    ///
+    /// # Errors
+    /// If what was written may be lost.
+    fn close(&self, object: Object, key: &str) -> Result<(), IoError>;
+
     /// Calls `visit` with the name of everything directly below `prefix`, in any order, as long as it returns true; with nothing if
     /// `prefix` does not exist. Sizes are looked up where `sizes` asks for them: that may take a call for each.
     ///

@@ -189,6 +189,14 @@ impl Store {
         if access == Access::Read { found(opened) } else { opened.map(Some) }
     }
 
+    /// Closes the object at `key` that was written; dropped instead, it would not tell what was lost.
+    ///
+    /// # Errors
+    /// If what was written may be lost.
+    pub fn close(&self, object: Object, key: &str) -> Result<(), IoError> {
+        self.names.close(object, self.full_key(key, &mut String::new()))
+    }
+
     /// Calls `visit` with everything directly below `prefix`, as [`Namespace::list`] does.
     ///
     /// # Errors

@@ -239,6 +239,11 @@ impl Directory {
         Ok(LocalFile { file, direct: None, mapping: None })
     }
 
+    /// Closes a file that was written.
+    pub(super) fn close(&self, file: impl Into<OwnedFd>, key: &str) -> Result<(), IoError> {
+        advice::close(file.into()).map_err(|e| self.error("close", key, e))
+    }
+
     /// Offset and number of the bytes that `extent` of a file means, for a buffer of `room` bytes. One that was opened only for
     /// this is `new`: nobody has seen yet that it is a file.
     pub(super) fn wanted(
@@ -382,6 +387,13 @@ impl Namespace for Directory {
                 Ok(Object::File(file))
             }
             Access::Create => self.create(key).map(Object::File),
+        }
+    }
+
+    fn close(&self, object: Object, key: &str) -> Result<(), IoError> {
+        match object {
+            Object::File(file) => self.close(file.file, key),
+            Object::Memory(_) => Ok(()),
         }
     }
 

@@ -131,6 +131,10 @@ impl Namespace for Memory {
         }
     }
 
+    fn close(&self, _: Object, _: &str) -> Result<(), IoError> {
+        Ok(())
+    }
+
     fn list(&self, prefix: &str, _sizes: bool, visit: &mut Visit<'_>) -> Result<(), IoError> {
         key::check(prefix)?;
         let mut entries: BTreeMap<String, Option<u64>> = BTreeMap::new();

@@ -117,6 +117,10 @@ impl Namespace for Counting {
         self.names.open(key, access)
     }
 
+    fn close(&self, object: Object, key: &str) -> Result<(), IoError> {
+        self.names.close(object, key)
+    }
+
     fn list(&self, prefix: &str, sizes: bool, visit: &mut Visit<'_>) -> Result<(), IoError> {
         add(&self.counters.lists, 1);
         add(&self.counters.hops, 1);

@@ -115,6 +115,11 @@ impl Namespace for Faulty {
         self.names.open(key, access)
     }
 
+    fn close(&self, object: Object, key: &str) -> Result<(), IoError> {
+        self.faults.fail("close", key)?;
+        self.names.close(object, key)
+    }
+
     fn list(&self, prefix: &str, sizes: bool, visit: &mut Visit<'_>) -> Result<(), IoError> {
         self.faults.fail("list", prefix)?;
         self.names.list(prefix, sizes, visit)

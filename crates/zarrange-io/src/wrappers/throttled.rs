@@ -137,6 +137,10 @@ impl Namespace for Throttled {
         self.answer(|| self.names.open(key, access))
     }
 
+    fn close(&self, object: Object, key: &str) -> Result<(), IoError> {
+        self.names.close(object, key)
+    }
+
     fn list(&self, prefix: &str, sizes: bool, visit: &mut Visit<'_>) -> Result<(), IoError> {
         self.answer(|| self.names.list(prefix, sizes, visit))
     }

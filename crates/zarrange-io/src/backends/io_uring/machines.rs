@@ -309,9 +309,17 @@ impl Writes<'_> {
             let operation = Operation::Write { file, from: rest.as_ptr(), bytes: rest.len(), offset };
             return Step::Submit(operation);
         }
+        let key = request.target.key();
+        if let Some(Err(e)) = slot.file.take().map(|file| self.directory.close(file, key)) {
+            if request.atomic {
+                self.directory.discard(&slot.temp);
+            }
+            request.result = Err(e);
+            return Step::Done;
+        }
         match request.target {
             Source::Key(key) if request.atomic => {
-                (slot.stage, slot.file) = (Stage::Rename, None);
+                slot.stage = Stage::Rename;
                 self.rename(key, slot)
             }
             _ => {
