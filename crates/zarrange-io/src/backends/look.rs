@@ -83,7 +83,7 @@ pub(crate) fn obstacle(dir: impl AsFd, base: &Path, path: &Path) -> Option<IoErr
     for at in path.ancestors().filter(|at| !at.as_os_str().is_empty()) {
         let whole = || base.join(at);
         let stat = match statat(&dir, at, AtFlags::SYMLINK_NOFOLLOW) {
-            Err(Errno::NOENT | Errno::NOTDIR) => continue,
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => continue,
             Err(e) => return Some(os("look at", &whole(), e.into())),
             Ok(stat) => stat,
         };
