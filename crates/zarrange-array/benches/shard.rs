@@ -71,6 +71,7 @@ impl Shard {
         if let Some(start) = start {
             file.write(start, &self.encoded[..end]).unwrap();
         }
+        drop(file);
         writer.finish(&self.array).unwrap();
     }
 

@@ -1,7 +1,7 @@
 //! What is stored at the place of an array: its chunks, and whatever else lies there.
 
 use zarrange_grid::Dims;
-use zarrange_io::{IoError, Seen, Store};
+use zarrange_io::{IoError, Seen, Walk};
 
 use crate::ArrayError;
 use crate::array::Array;
@@ -27,7 +27,12 @@ pub enum Stored<'a> {
     /// Neither a file nor a directory, or nothing that can be looked at, by its key; no chunk has it.
     Special(&'a str),
     /// A directory that no key of the grid leads through; what is in it is not listed.
-    Directory(&'a str),
+    Directory {
+        /// Its key.
+        key: &'a str,
+        /// A link leads there.
+        link: bool,
+    },
 }
 
 impl Array {
@@ -38,8 +43,9 @@ impl Array {
     /// If a directory cannot be listed, or what may be a chunk cannot be looked at: it is not a missing one.
     pub fn scan(&self, sizes: bool, visit: &mut dyn FnMut(Stored<'_>) -> bool) -> Result<(), ArrayError> {
         let index = Dims::from_elem(0, self.shape().len());
-        let mut scan = Scan { array: self, store: self.store().clone(), sizes, visit, index, done: false };
-        scan.directory("", None)
+        let walk = Walk::new(self.store().clone());
+        let mut scan = Scan { array: self, walk, sizes, visit, index, done: false };
+        scan.directory("", false, None)
     }
 }
 
@@ -56,8 +62,8 @@ impl Array {
 
     fn name(&self, key: &str) -> Name {
         let index = Dims::from_elem(0, self.shape().len());
-        let (store, visit) = (self.store().clone(), &mut |_: Stored<'_>| true);
-        let mut scan = Scan { array: self, store, sizes: false, visit, index, done: false };
+        let (walk, visit) = (Walk::new(self.store().clone()), &mut |_: Stored<'_>| true);
+        let mut scan = Scan { array: self, walk, sizes: false, visit, index, done: false };
         let mut parts = key.split('/');
         let mut named = scan.first(parts.next().unwrap_or_default());
         for part in parts {
@@ -76,7 +82,7 @@ fn not_a_file(key: &str) -> IoError {
 
 struct Scan<'a> {
     array: &'a Array,
-    store: Store,
+    walk: Walk,
     sizes: bool,
     visit: &'a mut dyn FnMut(Stored<'_>) -> bool,
     /// Of the chunk whose key is being followed.
@@ -95,11 +101,13 @@ enum Name {
 }
 
 impl Scan<'_> {
-    /// Visits the directory at `key`: the array's own, or one of `level` numbers.
-    fn directory(&mut self, key: &str, level: Option<usize>) -> Result<(), ArrayError> {
-        let (store, mut failed) = (self.store.clone(), None);
+    /// Visits the directory at `key`, which a `link` may lead to: the array's own, or one of `level` numbers.
+    fn directory(&mut self, key: &str, link: bool, level: Option<usize>) -> Result<(), ArrayError> {
+        // No array has a directory left out: what an error told ends the scan.
+        self.walk.enter(key, link).map_err(|source| self.unseen(key, source))?;
+        let mut failed = None;
         let mut below = String::with_capacity(key.len() + 24);
-        store.visit(key, self.sizes, &mut |name, seen| {
+        self.array.store().visit(key, self.sizes, &mut |name, seen| {
             below.clear();
             below.push_str(key);
             if !key.is_empty() {
@@ -109,6 +117,7 @@ impl Scan<'_> {
             failed = self.entry(&below, name, seen, level).err();
             failed.is_none() && !self.done
         })?;
+        self.walk.leave();
         failed.map_or(Ok(()), Err)
     }
 
@@ -127,11 +136,11 @@ impl Scan<'_> {
             (Name::Chunk, Seen::Object(bytes)) => {
                 self.done |= !(self.visit)(Stored::Chunk(&self.index, bytes.unwrap_or(0)));
             }
-            (Name::Level(level), Seen::Directory) => return self.directory(key, Some(level)),
+            (Name::Level(level), Seen::Directory { link }) => return self.directory(key, link, Some(level)),
             (Name::Chunk | Name::Level(_), Seen::Unseen(source)) => return Err(self.unseen(key, source)),
-            (_, Seen::Directory) => self.tell(Stored::Directory(key)),
+            (_, Seen::Directory { link }) => self.tell(Stored::Directory { key, link }),
             (_, Seen::Object(_)) => self.tell(Stored::Beside(key)),
-            (Name::Chunk, Seen::Other) => return Err(self.unseen(key, not_a_file(key))),
+            (Name::Chunk | Name::Level(_), Seen::Other) => return Err(self.unseen(key, not_a_file(key))),
             _ => self.tell(Stored::Special(key)),
         }
         Ok(())

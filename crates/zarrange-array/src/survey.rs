@@ -1,13 +1,13 @@
 //! Everything below a place: nodes, what is wrong with some of them, and what is not Zarr.
 
-use zarrange_io::{Seen, Store};
+use zarrange_io::{Seen, Store, Walk};
 
 use crate::ArrayError;
 use crate::array::Array;
 use crate::hierarchy::{Documents, Group, Node, documents, open};
 use crate::listing::{DOCUMENTS, Stored};
 
-/// Groups lie in each other at most this deep: more is a circle of links.
+/// Groups lie in each other at most this deep.
 const DEPTH_MAX: usize = 64;
 
 /// Files that are named as examples.
@@ -87,7 +87,8 @@ pub fn each_beside(
     found: &mut Survey,
     beside: &mut dyn FnMut(&str),
 ) -> Result<(), ArrayError> {
-    let mut surveyor = Surveyor { without, found, beside };
+    let mut surveyor = Surveyor { without, found, beside, walk: Walk::new(store.clone()) };
+    surveyor.walk.enter("", false)?;
     let root = match open(store) {
         Ok(Node::Group(group)) => {
             surveyor.directory(store, "", read_of_group(&group), 0)?;
@@ -119,6 +120,7 @@ struct Surveyor<'a> {
     without: Without<'a>,
     found: &'a mut Survey,
     beside: &'a mut dyn FnMut(&str),
+    walk: Walk,
 }
 
 impl Surveyor<'_> {
@@ -131,14 +133,13 @@ impl Surveyor<'_> {
         depth: usize,
     ) -> Result<(), ArrayError> {
         if depth > DEPTH_MAX {
-            let detail =
-                format!("directories lie in each other more than {DEPTH_MAX} deep: a circle of links?");
+            let detail = format!("directories lie in each other more than {DEPTH_MAX} deep");
             return Err(ArrayError::Metadata { location: store.label().to_owned(), detail });
         }
         let mut directories = Vec::new();
         store.visit("", false, &mut |name, seen| {
             match seen {
-                Seen::Directory => directories.push(name.to_owned()),
+                Seen::Directory { link } => directories.push((name.to_owned(), link)),
                 Seen::Unseen(error) if !self.leaves_out(&join(path, name)) => {
                     self.found.failed.push((join(path, name), error.into()));
                 }
@@ -157,11 +158,11 @@ impl Surveyor<'_> {
         Ok(())
     }
 
-    /// Looks at a member; what is wrong with it is noted.
-    fn below(&mut self, store: &Store, name: &str, path: &str, depth: usize) {
+    /// Looks at a member, which a link may lead to; what is wrong with it is noted.
+    fn below(&mut self, store: &Store, (name, link): &(String, bool), path: &str, depth: usize) {
         let path = join(path, name);
         let looked = store.below(name).map_err(ArrayError::from);
-        let looked = looked.and_then(|below| self.member(&below, &path, depth + 1));
+        let looked = looked.and_then(|below| self.member(&below, (&path, *link), depth + 1));
         self.found.failed.extend(looked.err().map(|error| (path, error)));
     }
 
@@ -175,10 +176,17 @@ impl Surveyor<'_> {
     }
 
     /// Looks at a directory below the root.
-    fn member(&mut self, store: &Store, path: &str, depth: usize) -> Result<(), ArrayError> {
-        if (self.without.skip)(path) {
+    fn member(&mut self, store: &Store, (path, link): (&str, bool), depth: usize) -> Result<(), ArrayError> {
+        if (self.without.skip)(path) || !self.walk.enter(path, link)? {
             return Ok(());
         }
+        let looked = self.node(store, path, depth);
+        self.walk.leave();
+        looked
+    }
+
+    /// Looks at a directory that was entered.
+    fn node(&mut self, store: &Store, path: &str, depth: usize) -> Result<(), ArrayError> {
         match documents(store) {
             Ok(Documents::None) => self.undocumented(store, path, depth),
             Ok(Documents::Group(group)) => {
@@ -217,7 +225,7 @@ impl Surveyor<'_> {
                 Stored::Beside(key) => self.file(&join(path, key)),
                 Stored::Metadata(key) => self.found.beside.metadata.add(&join(path, key)),
                 Stored::Special(key) => self.found.beside.special.add(&join(path, key)),
-                Stored::Directory(key) => directories.push(key.to_owned()),
+                Stored::Directory { key, link } => directories.push((key.to_owned(), link)),
             }
             true
         })?;

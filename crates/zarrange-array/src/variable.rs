@@ -273,8 +273,9 @@ impl<'a> VariableWriter<'a> {
         self.encoded.resize(layout.index_bytes(), 0);
         layout.encode_index(&entries, &mut self.encoded);
         let offset = if layout.data_offset() == 0 { end } else { 0 };
-        let written = self.array.store().write_at(&file, &key, offset, &self.encoded);
-        written.map_err(|source| {
+        let store = self.array.store();
+        let written = store.write_at(&file, &key, offset, &self.encoded);
+        written.and_then(|()| store.close(file, &key)).map_err(|source| {
             let array = self.array.location().to_owned();
             ArrayError::ChunkIo { array, key, source }
         })?;

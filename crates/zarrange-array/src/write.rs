@@ -157,10 +157,11 @@ impl ShardWriter {
         offset
     }
 
-    /// Writes the index; the shard is then complete. Returns the bytes of the index.
+    /// Writes the index and closes the object, which nobody else has any more; the shard is then complete. Returns the bytes of the
+    /// index.
     ///
     /// # Errors
-    /// If it cannot be written.
+    /// If it cannot be written, or if somebody still has the object.
     pub fn finish(self, array: &Array) -> Result<u64, ArrayError> {
         let codec = shard_codec(array)?;
         let mut encoded = vec![0; codec.index_bytes()];
@@ -168,8 +169,18 @@ impl ShardWriter {
         let offset = if codec.data_offset() == 0 { self.end } else { 0 };
         self.file.write(offset, &encoded)?;
         self.file.trim();
+        match Arc::into_inner(self.file) {
+            Some(ShardFile { store, object, key, .. }) => store.close(object, &key)?,
+            None => return Err(in_use(array)),
+        }
         Ok(encoded.len() as u64)
     }
+}
+
+/// A shard cannot be complete while somebody may write to it.
+fn in_use(array: &Array) -> ArrayError {
+    let (location, source) = (array.location().to_owned(), std::io::ErrorKind::ResourceBusy.into());
+    IoError::Os { operation: "close a shard", location, source }.into()
 }
 
 fn shard_codec(array: &Array) -> Result<&ShardCodec, ArrayError> {

@@ -1,8 +1,9 @@
-//! Advice to the kernel: about memory, and about what was written.
-#![expect(unsafe_code, reason = "madvise takes a raw range, sync_file_range a raw descriptor")]
+//! Advice to the kernel: about memory, and about what was written; and its last word on that.
+#![expect(unsafe_code, reason = "madvise takes a raw range, sync_file_range and close raw descriptors")]
 
 use std::fs::File;
-use std::os::fd::AsRawFd as _;
+use std::io;
+use std::os::fd::{AsRawFd as _, IntoRawFd as _, OwnedFd};
 use std::time::Duration;
 
 use rustix::fs::FallocateFlags;
@@ -93,6 +94,19 @@ pub(crate) fn begin_writeback(file: &File, offset: u64, bytes: u64) {
         unsafe { libc::sync_file_range(file.as_raw_fd(), offset, bytes, libc::SYNC_FILE_RANGE_WRITE) };
     // Only speed depends on it: what fails here fails again, and is reported, when the file is made durable.
     let _ = begun;
+}
+
+/// Closes a file; the error is the kernel's last word on what was written to it. The descriptor is free in any case.
+pub(crate) fn close(file: OwnedFd) -> io::Result<()> {
+    // SAFETY: the descriptor was owned, and is given up here.
+    match unsafe { libc::close(file.into_raw_fd()) } {
+        0 => Ok(()),
+        _ => match io::Error::last_os_error() {
+            // A signal came; the file is closed all the same.
+            e if e.kind() == io::ErrorKind::Interrupted => Ok(()),
+            e => Err(e),
+        },
+    }
 }
 
 #[cfg(test)]

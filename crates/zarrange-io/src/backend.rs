@@ -26,6 +26,13 @@ pub trait Namespace: Send + Sync + fmt::Debug {
     /// [`IoError::NotFound`] if it is missing and `access` does not create it.
     fn open(&self, key: &str, access: Access) -> Result<Object, IoError>;
 
+    /// Closes an object that was written. Some file systems (NFS, FUSE, those with quotas) tell only then that something of it was
+    /// not.
+    ///
+    /// # Errors
+    /// If what was written may be lost.
+    fn close(&self, object: Object, key: &str) -> Result<(), IoError>;
+
     /// Calls `visit` with the name of everything directly below `prefix`, in any order, as long as it returns true; with nothing if
     /// `prefix` does not exist. Sizes are looked up where `sizes` asks for them: that may take a call for each.
     ///
@@ -33,11 +40,27 @@ pub trait Namespace: Send + Sync + fmt::Debug {
     /// If the listing fails.
     fn list(&self, prefix: &str, sizes: bool, visit: &mut Visit<'_>) -> Result<(), IoError>;
 
+    /// What is at `key`, whichever name or link leads there; `None`, without a look, in a store where
+    /// nothing has two names.
+    ///
+    /// # Errors
+    /// [`IoError::NotFound`] if there is nothing, another one if it cannot be looked at.
+    fn identity(&self, key: &str) -> Result<Option<FileId>, IoError>;
+
     /// Changes names or makes what was written durable.
     ///
     /// # Errors
     /// If the change fails.
     fn change(&self, change: Change<'_>) -> Result<(), IoError>;
+}
+
+/// What tells whether two names lead to the same file or directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FileId {
+    /// The file system that it lies on.
+    pub device: u64,
+    /// Its number there.
+    pub inode: u64,
 }
 
 /// Gets a name of a listing and what it is; returns whether the listing goes on.
@@ -50,7 +73,10 @@ pub enum Seen {
     /// An object, with its bytes if they were asked for.
     Object(Option<u64>),
     /// A prefix of keys: a directory.
-    Directory,
+    Directory {
+        /// A link leads there.
+        link: bool,
+    },
     /// Neither: a pipe, a socket, a device.
     Other,
     /// Something that cannot be looked at, or not by its name: a link that leads nowhere, a name that is not UTF-8.

@@ -3,6 +3,7 @@
 mod direct;
 pub mod directory;
 pub mod io_uring;
+pub(crate) mod look;
 pub mod memory;
 pub mod mmap;
 pub mod std_files;

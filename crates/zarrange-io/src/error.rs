@@ -94,6 +94,26 @@ pub enum IoError {
         /// Bytes there.
         available: u64,
     },
+    /// A link that leads back.
+    #[error("{location}: a circle of links: it leads to {to}, which it lies in")]
+    Circle {
+        /// The link, or a directory that is reached through one.
+        location: String,
+        /// Where it leads.
+        to: String,
+    },
+    /// Links that lead to the same directory in ever more ways.
+    #[error(
+        "{location}: a link in {around}, which links lead to in more than {ways_max} ways: further ones are not followed"
+    )]
+    Ways {
+        /// The link that is not followed.
+        location: String,
+        /// The directory that it lies in.
+        around: String,
+        /// Ways that are followed.
+        ways_max: u32,
+    },
     /// A key that could lead out of its store.
     #[error("key {0:?} is not valid: a key is a relative path without empty, `.` or `..` segments")]
     BadKey(String),

@@ -31,13 +31,14 @@ mod opener;
 mod place;
 mod store;
 mod tree;
+mod walk;
 pub mod wrappers;
 pub mod zarrs;
 
 pub use advice::HugePages;
 pub use backend::{
-    Access, Backend, Change, Entry, Extent, Lock, Namespace, Object, ReadRequest, Seen, Source, Visit,
-    WriteRequest,
+    Access, Backend, Change, Entry, Extent, FileId, Lock, Namespace, Object, ReadRequest, Seen, Source,
+    Visit, WriteRequest,
 };
 pub use coalesce::{Coalescing, Run};
 pub use error::IoError;
@@ -47,3 +48,4 @@ pub use opener::{Opener, STD_THREADS};
 pub use place::Room;
 pub use store::{METADATA_BYTES_MAX, Store};
 pub use tree::{Kept, Tree};
+pub use walk::Walk;

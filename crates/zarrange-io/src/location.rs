@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use crate::backend::Namespace as _;
+use crate::backends::look::not_found;
 use crate::backends::memory::Memory;
 use crate::tree::{Kept, Tree};
 use crate::{IoError, Opener, Room, Store, place};
@@ -46,13 +47,15 @@ impl Location {
     /// Whether something is at this place.
     ///
     /// # Errors
-    /// If the place cannot be looked at.
+    /// If the place cannot be looked at: below a link that leads nowhere, say.
     pub fn exists(&self) -> Result<bool, IoError> {
         match self {
             Self::Path(path) => match std::fs::symlink_metadata(path) {
                 Ok(_) => Ok(true),
-                Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(false),
-                Err(e) => Err(IoError::os("look up", self.to_string(), e)),
+                Err(e) => match not_found(path, "look up", e) {
+                    error if error.is_not_found() => Ok(false),
+                    error => Err(error),
+                },
             },
             Self::Memory(name) => {
                 let mut exists = false;
@@ -172,8 +175,16 @@ impl Location {
     /// If a directory cannot be made; those made before are then removed.
     pub fn make_directories(&self) -> Result<Vec<Self>, IoError> {
         let Self::Path(path) = self else { return Ok(Vec::new()) };
-        let mut missing: Vec<&Path> =
-            path.ancestors().take_while(|p| !p.as_os_str().is_empty() && !p.exists()).collect();
+        let mut missing: Vec<&Path> = Vec::new();
+        for dir in path.ancestors().filter(|dir| !dir.as_os_str().is_empty()) {
+            match std::fs::metadata(dir) {
+                Ok(_) => break,
+                Err(e) => match not_found(dir, "look up", e) {
+                    error if error.is_not_found() => missing.push(dir),
+                    error => return Err(error),
+                },
+            }
+        }
         missing.reverse();
         let mut made = Vec::new();
         for dir in missing {

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use crate::backend::{
-    Access, Backend, Change, Entry, Extent, Namespace, Object, ReadRequest, Seen, Source, Visit, WriteRequest,
+    Access, Backend, Change, Entry, Extent, FileId, Namespace, Object, ReadRequest, Seen, Source, Visit,
+    WriteRequest,
 };
+use crate::walk::Walk;
 use crate::{Coalescing, IoError, key};
 
 /// The largest metadata document that is read; real ones are a few kilobytes.
@@ -187,6 +189,14 @@ impl Store {
         if access == Access::Read { found(opened) } else { opened.map(Some) }
     }
 
+    /// Closes the object at `key` that was written; dropped instead, it would not tell what was lost.
+    ///
+    /// # Errors
+    /// If what was written may be lost.
+    pub fn close(&self, object: Object, key: &str) -> Result<(), IoError> {
+        self.names.close(object, self.full_key(key, &mut String::new()))
+    }
+
     /// Calls `visit` with everything directly below `prefix`, as [`Namespace::list`] does.
     ///
     /// # Errors
@@ -200,38 +210,67 @@ impl Store {
     /// # Errors
     /// If the listing fails, or something cannot be looked at.
     pub fn list(&self, prefix: &str) -> Result<Vec<Entry>, IoError> {
+        let entries = self.entries(prefix)?.into_iter();
+        Ok(entries.map(|(name, seen)| Entry { name, bytes: seen.ok() }).collect())
+    }
+
+    /// The names directly below `prefix`, sorted, each with its bytes; for a directory, with whether a link leads there.
+    fn entries(&self, prefix: &str) -> Result<Vec<(String, Result<u64, bool>)>, IoError> {
         let (mut entries, mut unseen) = (Vec::new(), None);
         self.visit(prefix, true, &mut |name, seen| {
-            let bytes = match seen {
-                Seen::Object(bytes) => bytes.or(Some(0)),
-                Seen::Other => Some(0),
-                Seen::Directory => None,
+            let seen = match seen {
+                Seen::Object(bytes) => Ok(bytes.unwrap_or(0)),
+                Seen::Other => Ok(0),
+                Seen::Directory { link } => Err(link),
                 Seen::Unseen(error) => {
                     unseen = Some(error);
                     return false;
                 }
             };
-            entries.push(Entry { name: name.to_owned(), bytes });
+            entries.push((name.to_owned(), seen));
             true
         })?;
-        entries.sort_by(|a: &Entry, b| a.name.cmp(&b.name));
+        entries.sort_by(|(a, _), (b, _)| a.cmp(b));
         unseen.map_or(Ok(entries), Err)
     }
 
     /// Calls `visit` with the key and size of every object below `prefix`.
     ///
     /// # Errors
-    /// If a listing fails.
+    /// If a listing fails, or links lead in a circle.
     pub fn walk(&self, prefix: &str, visit: &mut dyn FnMut(&str, u64)) -> Result<(), IoError> {
-        for entry in self.list(prefix)? {
+        self.walk_on(prefix, &mut Walk::new(self.clone()), false, visit)
+    }
+
+    fn walk_on(
+        &self,
+        prefix: &str,
+        walk: &mut Walk,
+        link: bool,
+        visit: &mut dyn FnMut(&str, u64),
+    ) -> Result<(), IoError> {
+        if !walk.enter(prefix, link)? {
+            return Ok(());
+        }
+        for (name, seen) in self.entries(prefix)? {
             let slash = if prefix.is_empty() { "" } else { "/" };
-            let key = format!("{prefix}{slash}{}", entry.name);
-            match entry.bytes {
-                Some(bytes) => visit(&key, bytes),
-                None => self.walk(&key, visit)?,
+            let key = format!("{prefix}{slash}{name}");
+            match seen {
+                Ok(bytes) => visit(&key, bytes),
+                Err(link) => self.walk_on(&key, walk, link, visit)?,
             }
         }
+        walk.leave();
         Ok(())
+    }
+
+    /// What is at `key`, whichever name or link leads there; `None`, without a look, in a store where
+    /// nothing has two names.
+    ///
+    /// # Errors
+    /// [`IoError::NotFound`] if there is nothing, another one if it cannot be looked at.
+    pub fn identity(&self, key: &str) -> Result<Option<FileId>, IoError> {
+        self.names.identity(self.full_key(key, &mut String::new()))
     }
 
     /// Changes names, keys relative to this store.

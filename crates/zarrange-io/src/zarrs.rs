@@ -34,8 +34,8 @@ impl ZarrsStore {
     /// The object at `key` and its size in bytes.
     fn object(&self, key: &str) -> Result<Option<(Object, u64)>, IoError> {
         let Some(object) = leads_there(self.store.open(key, Access::Read))? else { return Ok(None) };
-        let bytes = bytes_of_value(&object).map_err(|e| IoError::os("read size", self.locate(key), e))?;
-        Ok(bytes.map(|bytes| (object, bytes)))
+        let bytes = object.bytes().map_err(|e| IoError::os("read size", self.locate(key), e))?;
+        Ok(Some((object, bytes)))
     }
 
     fn entries(&self, prefix: &str) -> Result<Vec<Entry>, IoError> {
@@ -199,19 +199,14 @@ fn directory(prefix: &StorePrefix) -> &str {
     prefix.as_str().trim_end_matches('/')
 }
 
-/// Where a key leads through an object, there is nothing.
+/// Where a key leads through an object, or is a directory, there is no object.
 fn leads_there<T: Default>(result: Result<T, IoError>) -> Result<T, IoError> {
+    use io::ErrorKind::{IsADirectory, NotADirectory};
     match result {
-        Err(IoError::Os { source, .. }) if source.kind() == io::ErrorKind::NotADirectory => Ok(T::default()),
+        Err(IoError::Os { source, .. }) if matches!(source.kind(), IsADirectory | NotADirectory) => {
+            Ok(T::default())
+        }
         other => other,
-    }
-}
-
-/// The size of an object in bytes; a directory, which can be opened as well, has no value.
-fn bytes_of_value(object: &Object) -> io::Result<Option<u64>> {
-    match object {
-        Object::File(file) => file.value_bytes(),
-        Object::Memory(object) => Ok(Some(object.bytes())),
     }
 }
 

@@ -80,5 +80,5 @@ fn copy_file((source, target): (&Store, &Store), key: &str, buffer: &mut [u8]) -
         source.read_at(&from, key, offset, piece)?;
         target.write_at(&to, key, offset, piece)?;
     }
-    Ok(())
+    target.close(to, key)
 }

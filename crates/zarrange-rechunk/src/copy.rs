@@ -137,5 +137,6 @@ fn copy_object(
         read.read_at(&object, from, offset, piece).map_err(|e| failed(source, from, e))?;
         write.write_at(&copy, to, offset, piece).map_err(|e| failed(target, to, e))?;
     }
+    write.close(copy, to).map_err(|e| failed(target, to, e))?;
     Ok(bytes)
 }

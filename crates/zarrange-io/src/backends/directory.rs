@@ -2,20 +2,24 @@
 //!
 //! Names are resolved relative to an open directory, without building a path for each chunk.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, RenameFlags};
+use rustix::fs::{AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 
 use super::direct::Alignment;
+use super::look;
 use super::mmap::Mapping;
-use crate::backend::{Access, Change, Extent, Lock, Namespace, Object, Seen, Visit};
+use crate::backend::{Access, Change, Extent, FileId, Lock, Namespace, Object, Visit};
 use crate::{IoError, advice, key, token};
 
 pub(super) const FILE_MODE: Mode = Mode::from_raw_mode(0o666);
@@ -31,6 +35,8 @@ pub struct Directory {
     root: OwnedFd,
     path: PathBuf,
     direct: bool,
+    /// A ring was told that reads of files, opened as they are here, would block.
+    reads_block: AtomicBool,
 }
 
 /// An open local file.
@@ -46,7 +52,7 @@ pub struct LocalFile {
 impl LocalFile {
     /// Its size in bytes.
     pub(crate) fn bytes(&self) -> io::Result<u64> {
-        Ok(self.file.metadata()?.len())
+        sized(&self.file, self.file.metadata()?.len())
     }
 
     /// Begins to write a range to the device without waiting for it.
@@ -79,12 +85,6 @@ impl LocalFile {
     pub(crate) fn release(&self, offset: u64, bytes: u64) {
         advice::release(&self.file, offset, bytes);
     }
-
-    /// Its size in bytes; `None` for a directory, which can be opened to read as well.
-    pub(crate) fn value_bytes(&self) -> io::Result<Option<u64>> {
-        let meta = self.file.metadata()?;
-        Ok((!meta.is_dir()).then_some(meta.len()))
-    }
 }
 
 impl Directory {
@@ -95,36 +95,8 @@ impl Directory {
     pub fn open(path: &Path, direct: bool) -> Result<Self, IoError> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = rustix::fs::open(path, flags, Mode::empty())
-            .map_err(|e| IoError::os("open directory", path.display().to_string(), e))?;
-        Ok(Self { root, path: path.to_owned(), direct })
-    }
-
-    /// What an entry is; a link counts as what it leads to, as when its bytes are read.
-    fn look(entry: &std::fs::DirEntry, sizes: bool) -> Seen {
-        let kind = entry.file_type();
-        if let Ok(kind) = &kind
-            && !kind.is_symlink()
-            && (!sizes || kind.is_dir())
-        {
-            return if kind.is_dir() {
-                Seen::Directory
-            } else if kind.is_file() {
-                Seen::Object(None)
-            } else {
-                Seen::Other
-            };
-        }
-        match std::fs::metadata(entry.path()) {
-            Ok(meta) if meta.is_dir() => Seen::Directory,
-            Ok(meta) if meta.is_file() => Seen::Object(Some(meta.len())),
-            Ok(_) => Seen::Other,
-            Err(source) => {
-                let location = entry.path().display().to_string();
-                let link = kind.is_ok_and(|kind| kind.is_symlink());
-                let operation = if link { "follow the link" } else { "look at" };
-                Seen::Unseen(IoError::Os { operation, location, source })
-            }
-        }
+            .map_err(|e| look::not_found(path, "open directory", e.into()))?;
+        Ok(Self { root, path: path.to_owned(), direct, reads_block: AtomicBool::new(false) })
     }
 
     pub(super) fn fd(&self) -> BorrowedFd<'_> {
@@ -139,8 +111,10 @@ impl Directory {
         self.path.join(key).display().to_string()
     }
 
+    /// Why something failed; [`IoError::NotFound`] only where there is nothing.
     pub(super) fn error(&self, operation: &'static str, key: &str, source: impl Into<io::Error>) -> IoError {
-        IoError::os(operation, self.locate(key), source)
+        let obstacle = look::obstacle(&self.root, &self.path, Path::new(key));
+        obstacle.unwrap_or_else(|| IoError::os(operation, self.locate(key), source))
     }
 
     /// The error of a request that did not move its bytes.
@@ -172,9 +146,9 @@ impl Directory {
         if is_possible(range) { Ok(()) } else { Err(error()) }
     }
 
-    /// Flags to open a file for reading.
+    /// Flags to open a file for reading. What is no file is neither waited for nor becomes a terminal of this process.
     pub(super) fn read_flags(&self) -> OFlags {
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
         if self.direct { flags | OFlags::DIRECT } else { flags }
     }
 
@@ -196,11 +170,18 @@ impl Directory {
 
     /// Why `key` cannot be read past the page cache.
     pub(super) fn no_direct(&self, key: &str) -> IoError {
-        match rustix::fs::statat(&self.root, key, AtFlags::empty()) {
-            Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Directory => {
-                self.error("read", key, io::Error::from(io::ErrorKind::IsADirectory))
-            }
-            _ => IoError::NoDirect { location: self.locate(key) },
+        match rustix::fs::statat(&self.root, key, AtFlags::empty()).map(|stat| kind(&stat)) {
+            Ok(FileType::RegularFile) | Err(_) => IoError::NoDirect { location: self.locate(key) },
+            Ok(kind) => look::not_a_file(&self.path.join(key), kind),
+        }
+    }
+
+    /// What an open file is known by; an error if it is none.
+    fn stat(&self, file: &impl AsFd, key: &str) -> Result<Stat, IoError> {
+        let stat = rustix::fs::fstat(file).map_err(|e| self.error("read size", key, e))?;
+        match kind(&stat) {
+            FileType::RegularFile => Ok(stat),
+            kind => Err(look::not_a_file(&self.path.join(key), kind)),
         }
     }
 
@@ -209,13 +190,40 @@ impl Directory {
         is_local(&self.root)
     }
 
+    /// Whether files have to be told that their reads may block.
+    pub(super) fn reads_block(&self) -> bool {
+        self.reads_block.load(Ordering::Relaxed)
+    }
+
+    /// Lets reads of a file block. Where a file system cannot do without (FUSE, NFS, stacked ones), a ring would otherwise give up
+    /// instead of handing them to its threads.
+    pub(super) fn let_block(&self, file: &impl AsFd) {
+        self.reads_block.store(true, Ordering::Relaxed);
+        // Otherwise the read itself tells what is wrong.
+        let _ = rustix::fs::fcntl_setfl(file, self.read_flags().intersection(OFlags::DIRECT));
+    }
+
     /// An existing file to read.
     pub(super) fn file(&self, key: &str) -> Result<LocalFile, IoError> {
         let open = || rustix::fs::openat(&self.root, key, self.read_flags(), Mode::empty());
         match patiently(open) {
             Ok(fd) => self.opened(fd, key),
             Err(Errno::INVAL) if self.direct => Err(self.no_direct(key)),
+            Err(Errno::AGAIN) => self.leased(key),
             Err(e) => Err(self.error("open", key, e)),
+        }
+    }
+
+    /// A file on which somebody has a lease (a file server): it is waited for, until they give it up or the kernel takes it.
+    pub(super) fn leased(&self, key: &str) -> Result<LocalFile, IoError> {
+        let stat = rustix::fs::statat(&self.root, key, AtFlags::empty());
+        match stat.map(|stat| kind(&stat)).map_err(|e| self.error("look at", key, e))? {
+            FileType::RegularFile => {
+                let flags = self.read_flags().difference(OFlags::NONBLOCK);
+                let open = || rustix::fs::openat(&self.root, key, flags, Mode::empty());
+                self.opened(patiently(open).map_err(|e| self.error("open", key, e))?, key)
+            }
+            kind => Err(look::not_a_file(&self.path.join(key), kind)),
         }
     }
 
@@ -238,34 +246,40 @@ impl Directory {
         Ok(LocalFile { file, direct: None, mapping: None })
     }
 
-    /// Offset and number of the bytes that `extent` of a file means, for a buffer of `room` bytes.
+    /// Closes a file that was written.
+    pub(super) fn close(&self, file: impl Into<OwnedFd>, key: &str) -> Result<(), IoError> {
+        advice::close(file.into()).map_err(|e| self.error("close", key, e))
+    }
+
+    /// Offset and number of the bytes that `extent` of a file means, for a buffer of `room` bytes. One that was opened only for
+    /// this is `new`: nobody has seen yet that it is a file.
     pub(super) fn wanted(
         &self,
-        file: &File,
+        (file, new): (&File, bool),
         key: &str,
         extent: Extent,
         room: usize,
     ) -> Result<(u64, usize), IoError> {
-        if let Extent::From(offset) = extent {
+        if let (Extent::From(offset), false) = (extent, new) {
             return Ok((offset, room));
         }
-        let meta = file.metadata().map_err(|e| self.error("read size", key, e))?;
-        if meta.is_dir() {
-            return Err(self.error("read", key, io::Error::from(io::ErrorKind::IsADirectory)));
+        let stat = self.stat(file, key)?;
+        let bytes = u64::try_from(stat.st_size).unwrap_or(0);
+        match extent {
+            Extent::From(offset) => Ok((offset, room)),
+            Extent::Part { offset, of } if bytes == of => Ok((offset, room)),
+            Extent::Part { of, .. } => Err(IoError::Size { location: self.locate(key), bytes, expected: of }),
+            Extent::Whole => match usize::try_from(bytes) {
+                Ok(0) => self.empty(file, key).map(|()| (0, 0)),
+                Ok(bytes) if bytes <= room => Ok((0, bytes)),
+                _ => Err(IoError::TooLarge { location: self.locate(key), bytes, bytes_max: room as u64 }),
+            },
         }
-        if let Extent::Part { offset, of } = extent {
-            return match meta.len() {
-                bytes if bytes == of => Ok((offset, room)),
-                bytes => Err(IoError::Size { location: self.locate(key), bytes, expected: of }),
-            };
-        }
-        match usize::try_from(meta.len()) {
-            Ok(bytes) if bytes <= room => Ok((0, bytes)),
-            _ => {
-                let (bytes, bytes_max) = (meta.len(), room as u64);
-                Err(IoError::TooLarge { location: self.locate(key), bytes, bytes_max })
-            }
-        }
+    }
+
+    /// Refuses a file of no size that has bytes, as those of `/proc`.
+    fn empty(&self, file: &File, key: &str) -> Result<(), IoError> {
+        sized(file, 0).map(|_| ()).map_err(|e| self.error("read size", key, e))
     }
 
     /// Makes the directories around `key`; whether any was missing.
@@ -296,9 +310,11 @@ impl Directory {
 
     fn remove(&self, key: &str) -> Result<(), IoError> {
         let is_dir = match rustix::fs::statat(&self.root, key, AtFlags::SYMLINK_NOFOLLOW) {
-            Err(Errno::NOENT) => return Ok(()),
-            Err(e) => return Err(self.error("remove", key, e)),
-            Ok(stat) => FileType::from_raw_mode(stat.st_mode) == FileType::Directory,
+            Err(e) => {
+                let error = self.error("remove", key, e);
+                return if error.is_not_found() { Ok(()) } else { Err(error) };
+            }
+            Ok(stat) => kind(&stat) == FileType::Directory,
         };
         let path = self.path.join(key);
         let removed = if is_dir { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
@@ -355,6 +371,24 @@ fn is_local(file: impl AsFd) -> bool {
     rustix::fs::fstatfs(file).is_ok_and(|fs| LOCAL.contains(&fs.f_type))
 }
 
+/// What a file is, or something that is none.
+fn kind(stat: &Stat) -> FileType {
+    FileType::from_raw_mode(stat.st_mode)
+}
+
+/// The size of a file that the system says has `bytes`: where it is none, there may be some all the same (`/proc`).
+fn sized(file: &File, bytes: u64) -> io::Result<u64> {
+    if bytes == 0 && file.read_at(&mut [0], 0).is_ok_and(|read| read > 0) {
+        return Err(io::Error::new(io::ErrorKind::Unsupported, "the system does not tell it"));
+    }
+    Ok(bytes)
+}
+
+/// A key as a path: that of the directory itself is empty.
+fn or_itself(key: &str) -> &str {
+    if key.is_empty() { "." } else { key }
+}
+
 /// Whether the end of a range is one that the operating system does not take for a negative number.
 fn is_possible((offset, bytes): (u64, usize)) -> bool {
     offset.checked_add(bytes as u64).is_some_and(|end| i64::try_from(end).is_ok())
@@ -392,35 +426,61 @@ impl Namespace for Directory {
     fn open(&self, key: &str, access: Access) -> Result<Object, IoError> {
         key::check(key)?;
         match access {
-            Access::Read => self.file(key).map(Object::File),
+            Access::Read => {
+                let file = self.file(key)?;
+                self.stat(&file.file, key)?;
+                Ok(Object::File(file))
+            }
             Access::Create => self.create(key).map(Object::File),
             Access::New => self.create_as(key, Self::create_flags() | OFlags::EXCL).map(Object::File),
         }
     }
 
+    fn close(&self, object: Object, key: &str) -> Result<(), IoError> {
+        match object {
+            Object::File(file) => self.close(file.file, key),
+            Object::Memory(_) => Ok(()),
+        }
+    }
+
     fn list(&self, prefix: &str, sizes: bool, visit: &mut Visit<'_>) -> Result<(), IoError> {
         key::check(prefix)?;
-        let directory = self.path.join(prefix);
-        let entries = match std::fs::read_dir(&directory) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
-            other => other.map_err(|e| self.error("list", prefix, e))?,
+        let failed = |e: Errno| self.error("list", prefix, e);
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let open = || rustix::fs::openat(&self.root, or_itself(prefix), flags, Mode::empty());
+        let mut entries = match patiently(open).and_then(Dir::new).map_err(failed) {
+            Err(e) if e.is_not_found() => return Ok(()),
+            other => other?,
         };
-        for entry in entries {
-            let entry = entry.map_err(|e| self.error("list", prefix, e))?;
+        while let Some(entry) = entries.read() {
+            let entry = entry.map_err(failed)?;
             let name = entry.file_name();
-            let goes_on = if let Some(name) = name.to_str() {
-                visit(name, Self::look(&entry, sizes))
-            } else {
-                let source = io::Error::new(io::ErrorKind::InvalidData, "the name is not UTF-8");
-                let location = directory.join(&name).display().to_string();
-                let unseen = IoError::Os { operation: "look at", location, source };
-                visit(&name.to_string_lossy(), Seen::Unseen(unseen))
+            if matches!(name.to_bytes(), b"." | b"..") {
+                continue;
+            }
+            let path = || self.path.join(prefix).join(OsStr::from_bytes(name.to_bytes()));
+            let goes_on = match name.to_str() {
+                Ok(text) => {
+                    let directory = entries.fd().map_err(failed)?;
+                    visit(text, look::seen(directory, name, entry.file_type(), sizes, &path))
+                }
+                Err(_) => visit(&name.to_string_lossy(), look::not_utf8(&path())),
             };
             if !goes_on {
-                break;
+                return Ok(());
             }
         }
-        Ok(())
+        match entries.stat().map_err(failed)?.st_nlink {
+            0 => Err(look::removed(&self.path.join(prefix))),
+            _ => Ok(()),
+        }
+    }
+
+    fn identity(&self, key: &str) -> Result<Option<FileId>, IoError> {
+        key::check(key)?;
+        let stat = rustix::fs::statat(&self.root, or_itself(key), AtFlags::empty());
+        let stat = stat.map_err(|e| self.error("look at", key, e))?;
+        Ok(Some(FileId { device: stat.st_dev, inode: stat.st_ino }))
     }
 
     fn change(&self, change: Change<'_>) -> Result<(), IoError> {

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::backend::{
-    Access, Backend, Change, Extent, Namespace, Object, ReadRequest, Seen, Source, Visit, WriteRequest,
+    Access, Backend, Change, Extent, FileId, Namespace, Object, ReadRequest, Seen, Source, Visit,
+    WriteRequest,
 };
 use crate::{IoError, key};
 
@@ -138,6 +139,10 @@ impl Namespace for Memory {
         }
     }
 
+    fn close(&self, _: Object, _: &str) -> Result<(), IoError> {
+        Ok(())
+    }
+
     fn list(&self, prefix: &str, _sizes: bool, visit: &mut Visit<'_>) -> Result<(), IoError> {
         key::check(prefix)?;
         let mut entries: BTreeMap<String, Option<u64>> = BTreeMap::new();
@@ -152,11 +157,16 @@ impl Namespace for Memory {
         }
         // The lock is free again: who visits may list as well.
         for (name, bytes) in entries {
-            if !visit(&name, bytes.map_or(Seen::Directory, |bytes| Seen::Object(Some(bytes)))) {
+            if !visit(&name, bytes.map_or(Seen::Directory { link: false }, |bytes| Seen::Object(Some(bytes))))
+            {
                 break;
             }
         }
         Ok(())
+    }
+
+    fn identity(&self, key: &str) -> Result<Option<FileId>, IoError> {
+        key::check(key).map(|()| None)
     }
 
     fn change(&self, change: Change<'_>) -> Result<(), IoError> {

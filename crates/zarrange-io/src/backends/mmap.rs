@@ -72,7 +72,8 @@ impl MappedFiles {
             }
             Source::Open(Object::File(file), key) => {
                 let Some(mapping) = &file.mapping else {
-                    let (offset, wanted) = self.directory.wanted(&file.file, key, *extent, buffer.len())?;
+                    let (offset, wanted) =
+                        self.directory.wanted((&file.file, false), key, *extent, buffer.len())?;
                     let read = read_range(&self.directory, file, key, offset, &mut buffer[..wanted]);
                     request.result = read;
                     return Ok(Prepared::Done);
@@ -82,7 +83,7 @@ impl MappedFiles {
                 if last.replace(mapping).is_none_or(|last| !std::ptr::eq(last, mapping)) {
                     self.check_size(mapping, &file.file, key)?;
                 }
-                let wanted = self.directory.wanted(&file.file, key, *extent, buffer.len())?;
+                let wanted = self.directory.wanted((&file.file, false), key, *extent, buffer.len())?;
                 let range = self.range(mapping, (&file.file, key), wanted)?;
                 Ok(Prepared::Open(mapping, range))
             }
@@ -90,7 +91,7 @@ impl MappedFiles {
                 key::check(key)?;
                 let file = self.directory.file(key)?;
                 // Before it is mapped: a directory or a file that is too large says so.
-                let wanted = self.directory.wanted(&file.file, key, *extent, buffer.len())?;
+                let wanted = self.directory.wanted((&file.file, true), key, *extent, buffer.len())?;
                 let mapping = self.map(&file.file, key)?;
                 let range = self.range(&mapping, (&file.file, key), wanted)?;
                 Ok(Prepared::Own(mapping, range))

@@ -69,16 +69,16 @@ impl Backend for StdFiles {
 fn read_one(directory: &Directory, request: &mut ReadRequest<'_>) -> Result<usize, IoError> {
     let ReadRequest { source, extent, buffer, .. } = request;
     let opened;
-    let (file, key) = match *source {
+    let (file, key, new) = match *source {
         Source::Key(key) => {
             key::check(key)?;
             opened = directory.file(key)?;
-            (&opened, key)
+            (&opened, key, true)
         }
-        Source::Open(Object::File(file), key) => (file, key),
+        Source::Open(Object::File(file), key) => (file, key, false),
         Source::Open(Object::Memory(object), key) => return object.read(key, *extent, buffer),
     };
-    let (offset, wanted) = directory.wanted(&file.file, key, *extent, buffer.len())?;
+    let (offset, wanted) = directory.wanted((&file.file, new), key, *extent, buffer.len())?;
     read_range(directory, file, key, offset, &mut buffer[..wanted])
 }
 
@@ -127,6 +127,10 @@ pub(super) fn write_one(directory: &Directory, request: &WriteRequest<'_>) -> Re
         let written = file.file.write_all_at(request.data, offset);
         written.map_err(|e| directory.transfer_error("write", key, range, e))
     };
+    let whole = |file: LocalFile, key: &str| {
+        write(&file, key, 0)?;
+        directory.close(file.file, key)
+    };
     match request.target {
         Source::Key(key) if request.atomic => {
             key::check(key)?;
@@ -134,13 +138,13 @@ pub(super) fn write_one(directory: &Directory, request: &WriteRequest<'_>) -> Re
             temporary(key, &mut temp);
             let written = directory
                 .create(&temp)
-                .and_then(|file| write(&file, key, 0))
+                .and_then(|file| whole(file, key))
                 .and_then(|()| directory.rename(&temp, key, RenameFlags::empty()));
             written.inspect_err(|_| directory.discard(&temp))
         }
         Source::Key(key) => {
             key::check(key)?;
-            write(&directory.create(key)?, key, 0)
+            whole(directory.create(key)?, key)
         }
         Source::Open(Object::File(file), key) => write(file, key, request.offset),
         Source::Open(Object::Memory(object), key) => object.write(key, request.offset, request.data),

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::backend::{Access, Backend, Change, Namespace, Object, ReadRequest, Source, Visit, WriteRequest};
+use crate::backend::{
+    Access, Backend, Change, FileId, Namespace, Object, ReadRequest, Source, Visit, WriteRequest,
+};
 use crate::{IoError, Store};
 
 /// What passed so far.
@@ -35,7 +37,7 @@ pub struct IoCounts {
     pub opens: u64,
     /// Batches of reads or writes: requests of one batch do not wait for each other.
     pub batches: u64,
-    /// Steps that wait for the one before, over all threads: batches, and opens, listings and changes outside of batches. A
+    /// Steps that wait for the one before, over all threads: batches, and opens, listings, looks and changes outside of batches. A
     /// store far away costs at least its latency for each.
     pub hops: u64,
     /// Listings.
@@ -115,10 +117,19 @@ impl Namespace for Counting {
         self.names.open(key, access)
     }
 
+    fn close(&self, object: Object, key: &str) -> Result<(), IoError> {
+        self.names.close(object, key)
+    }
+
     fn list(&self, prefix: &str, sizes: bool, visit: &mut Visit<'_>) -> Result<(), IoError> {
         add(&self.counters.lists, 1);
         add(&self.counters.hops, 1);
         self.names.list(prefix, sizes, visit)
+    }
+
+    fn identity(&self, key: &str) -> Result<Option<FileId>, IoError> {
+        add(&self.counters.hops, 1);
+        self.names.identity(key)
     }
 
     fn change(&self, change: Change<'_>) -> Result<(), IoError> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::backend::{Access, Backend, Change, Namespace, Object, ReadRequest, Visit, WriteRequest};
+use crate::backend::{Access, Backend, Change, FileId, Namespace, Object, ReadRequest, Visit, WriteRequest};
 use crate::{IoError, Store};
 
 /// What happens to the call.
@@ -115,9 +115,19 @@ impl Namespace for Faulty {
         self.names.open(key, access)
     }
 
+    fn close(&self, object: Object, key: &str) -> Result<(), IoError> {
+        self.faults.fail("close", key)?;
+        self.names.close(object, key)
+    }
+
     fn list(&self, prefix: &str, sizes: bool, visit: &mut Visit<'_>) -> Result<(), IoError> {
         self.faults.fail("list", prefix)?;
         self.names.list(prefix, sizes, visit)
+    }
+
+    fn identity(&self, key: &str) -> Result<Option<FileId>, IoError> {
+        self.faults.fail("look at", key)?;
+        self.names.identity(key)
     }
 
     fn change(&self, change: Change<'_>) -> Result<(), IoError> {

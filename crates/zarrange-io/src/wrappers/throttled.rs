@@ -1,14 +1,14 @@
 //! Makes any backend as slow as a described one: for planning studies, not a measurement of anything.
 //!
 //! The requests of a batch wait `requests_at_once` at a time, each wave for one latency; the bytes of all threads pass
-//! one link, one after the other, from the moment when the first of a batch arrive. Opening, listing and changes wait
+//! one link, one after the other, from the moment when the first of a batch arrive. Opening, listing, looking and changes wait
 //! for one latency. What the inner backend takes counts into that time. Batches of different threads wait for their
 //! latencies side by side: the arm of a disk, which serves one after the other, is described for one thread only.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::backend::{Access, Backend, Change, Namespace, Object, ReadRequest, Visit, WriteRequest};
+use crate::backend::{Access, Backend, Change, FileId, Namespace, Object, ReadRequest, Visit, WriteRequest};
 use crate::{IoError, Store};
 
 /// What a backend is as slow as.
@@ -137,8 +137,16 @@ impl Namespace for Throttled {
         self.answer(|| self.names.open(key, access))
     }
 
+    fn close(&self, object: Object, key: &str) -> Result<(), IoError> {
+        self.names.close(object, key)
+    }
+
     fn list(&self, prefix: &str, sizes: bool, visit: &mut Visit<'_>) -> Result<(), IoError> {
         self.answer(|| self.names.list(prefix, sizes, visit))
+    }
+
+    fn identity(&self, key: &str) -> Result<Option<FileId>, IoError> {
+        self.answer(|| self.names.identity(key))
     }
 
     fn change(&self, change: Change<'_>) -> Result<(), IoError> {

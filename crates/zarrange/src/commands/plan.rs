@@ -13,7 +13,7 @@ use crate::out::{self, note, one_line, say};
 pub(crate) fn run(args: PlanArgs) -> anyhow::Result<ExitCode> {
     let PlanArgs { out, overwrite_plan, job } = args;
     let to_stdout = out == Path::new("-");
-    if !to_stdout && !overwrite_plan && out.symlink_metadata().is_ok() {
+    if !to_stdout && !overwrite_plan && Location::Path(out.clone()).exists()? {
         bail!("{} exists: choose another name, or replace it with --overwrite-plan", out.display());
     }
     let mut job = job.into_job()?;

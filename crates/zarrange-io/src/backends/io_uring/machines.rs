@@ -82,10 +82,15 @@ impl Reads<'_> {
         let (key, room) = (request.source.key(), request.buffer.len());
         (slot.stage, slot.done) = (Stage::Transfer, 0);
         let range = match (request.source, slot.file.take()) {
-            (Source::Open(Object::File(file), _), _) => self.range(&file.file, key, request.extent, room),
+            (Source::Open(Object::File(file), _), _) => {
+                self.range((&file.file, false), key, request.extent, room)
+            }
             (_, Some(fd)) => {
                 let file = self.0.opened(fd, key)?;
-                let range = self.range(&file.file, key, request.extent, room);
+                let range = self.range((&file.file, true), key, request.extent, room);
+                if self.0.reads_block() {
+                    self.0.let_block(&file.file);
+                }
                 slot.direct = file.direct;
                 slot.file = Some(file.file.into());
                 range
@@ -96,9 +101,15 @@ impl Reads<'_> {
         Ok(self.read_on(request, slot))
     }
 
-    fn range(&self, file: &File, key: &str, extent: Extent, room: usize) -> Result<(u64, usize), IoError> {
+    fn range(
+        &self,
+        file: (&File, bool),
+        key: &str,
+        extent: Extent,
+        room: usize,
+    ) -> Result<(u64, usize), IoError> {
         let range = self.0.wanted(file, key, extent, room)?;
-        self.0.check_range(key, file, range).map(|()| range)
+        self.0.check_range(key, file.0, range).map(|()| range)
     }
 
     /// The next read, or the end.
@@ -114,6 +125,21 @@ impl Reads<'_> {
         };
         let buffer = &mut request.buffer[slot.done..slot.wanted];
         Step::Submit(read(slot_offset(slot), slot, file, direct, buffer))
+    }
+
+    /// Nothing came at once: here reads have to be waited for, and the ring does so only for a file that says that it may.
+    fn wait(&self, request: &ReadRequest<'_>, slot: &Slot) {
+        match (&slot.file, request.source) {
+            (Some(file), _) => self.0.let_block(file),
+            (None, Source::Open(Object::File(file), _)) => self.0.let_block(&file.file),
+            (None, _) => {}
+        }
+    }
+
+    /// Somebody has a lease on the file: it is waited for.
+    fn leased(&self, request: &mut ReadRequest<'_>, slot: &mut Slot) -> Result<Step, IoError> {
+        slot.file = Some(self.0.leased(request.source.key())?.file.into());
+        self.begin(request, slot)
     }
 
     /// Takes what was read out of aligned blocks, where it went through them; the bytes won.
@@ -208,24 +234,33 @@ unsafe impl Machine<ReadRequest<'_>> for Reads<'_> {
     }
 
     fn advance(&self, request: &mut ReadRequest<'_>, slot: &mut Slot, result: i32) -> Step {
-        match (slot.stage, outcome(slot, result)) {
-            (_, Outcome::Failed(e)) => self.fail(request, slot, e),
-            (Stage::Open, Outcome::Full) => Step::Wait,
-            (_, Outcome::Full) => self.fail(request, slot, io::Error::from_raw_os_error(libc::EMFILE)),
-            (Stage::Open, Outcome::Repeat) => open(self.0, &slot.path, self.0.read_flags()),
-            (Stage::Open, Outcome::Moved(_)) => self.begin(request, slot).unwrap_or_else(|e| {
-                request.result = Err(e);
-                Step::Done
-            }),
-            (_, Outcome::Repeat) => self.read_on(request, slot),
+        let begun = match (slot.stage, outcome(slot, result)) {
+            (Stage::Open, Outcome::Failed(e)) if e.kind() == io::ErrorKind::WouldBlock => {
+                self.leased(request, slot)
+            }
+            (_, Outcome::Failed(e)) => Ok(self.fail(request, slot, e)),
+            (Stage::Open, Outcome::Full) => Ok(Step::Wait),
+            (_, Outcome::Full) => Ok(self.fail(request, slot, io::Error::from_raw_os_error(libc::EMFILE))),
+            (Stage::Open, Outcome::Repeat) => Ok(open(self.0, &slot.path, self.0.read_flags())),
+            (Stage::Open, Outcome::Moved(_)) => self.begin(request, slot),
+            (_, Outcome::Repeat) => {
+                if result == -libc::EAGAIN {
+                    self.wait(request, slot);
+                }
+                Ok(self.read_on(request, slot))
+            }
             (_, Outcome::Moved(moved)) => match Self::arrived(request, slot, moved) {
-                0 => self.ended(request, slot),
+                0 => Ok(self.ended(request, slot)),
                 moved => {
                     (slot.done, slot.repeats) = (slot.done + moved, 0);
-                    self.read_on(request, slot)
+                    Ok(self.read_on(request, slot))
                 }
             },
-        }
+        };
+        begun.unwrap_or_else(|e| {
+            request.result = Err(e);
+            Step::Done
+        })
     }
 
     fn lost(&self, request: &mut ReadRequest<'_>, _: Option<&Slot>, reason: &io::Error) {
@@ -274,9 +309,17 @@ impl Writes<'_> {
             let operation = Operation::Write { file, from: rest.as_ptr(), bytes: rest.len(), offset };
             return Step::Submit(operation);
         }
+        let key = request.target.key();
+        if let Some(Err(e)) = slot.file.take().map(|file| self.directory.close(file, key)) {
+            if request.atomic {
+                self.directory.discard(&slot.temp);
+            }
+            request.result = Err(e);
+            return Step::Done;
+        }
         match request.target {
             Source::Key(key) if request.atomic => {
-                (slot.stage, slot.file) = (Stage::Rename, None);
+                slot.stage = Stage::Rename;
                 self.rename(key, slot)
             }
             _ => {
