@@ -167,7 +167,7 @@ impl Sample {
             dimension_names: (0..shape.len()).map(name).collect(),
             attributes: Map::new(),
         });
-        let staging = Staging::begin(&Location::Path(path.to_owned()), true, &Opener::auto()?)?;
+        let staging = Staging::begin(&Location::Path(path.to_owned()), true, &Opener::auto())?;
         let array = Array::new(staging.store()?, document, 3)?;
         let mut scratch = Scratch::new(array.elements()?.chain());
         array.write_region(&Region::whole(shape), &self.data, &mut scratch)?;

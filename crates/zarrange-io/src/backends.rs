@@ -5,4 +5,5 @@ pub mod directory;
 pub mod io_uring;
 pub mod memory;
 pub mod mmap;
+mod patience;
 pub mod std_files;

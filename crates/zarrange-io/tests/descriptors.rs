@@ -12,7 +12,7 @@ fn sixty_four_descriptors_suffice() {
     let mmap = unsafe { Opener::mmap() };
     let openers = [
         ("std", Opener::default()),
-        ("std with a pool", Opener::std_pool(4).unwrap()),
+        ("std with a pool", Opener::std_pool(4)),
         ("mmap", mmap),
         ("io_uring", Opener::io_uring().unwrap()),
     ];

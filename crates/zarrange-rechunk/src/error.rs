@@ -35,6 +35,19 @@ pub enum RechunkError {
         /// The bound.
         max: u64,
     },
+    /// The system does not give the memory that the budget allows.
+    #[error(
+        "the system refuses {wanted} bytes of memory, besides {used} that are in use: give less than {max} with --max-mem, or let the \
+         process have more (ulimit -v)"
+    )]
+    Memory {
+        /// Bytes wanted.
+        wanted: u64,
+        /// Bytes of the budget in use.
+        used: u64,
+        /// The bound of the budget.
+        max: u64,
+    },
     /// Text of which a chunk takes more memory than its share.
     #[error(
         "array {array}, {key}: its elements take at least {bytes} bytes, and of max-mem ({have}) there is one part in {parts} for them: \
@@ -68,6 +81,14 @@ pub enum RechunkError {
     /// The written target differs from the source.
     #[error("verification failed: {0}")]
     Differs(Box<crate::Difference>),
+    /// It was asked to stop.
+    #[error("stopped: {target} is as it was before")]
+    Stopped {
+        /// The target.
+        target: String,
+        /// That is why.
+        source: zarrange_io::Stopped,
+    },
     /// A worker thread died.
     #[error("internal error: a worker thread panicked; the target was not published")]
     Panicked,

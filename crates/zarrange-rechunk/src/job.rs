@@ -8,7 +8,7 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 use zarrange_array::{Array, Beside, Contents, Group, Node, Staging, check_apart, check_target};
 use zarrange_codec::{ArrayCodec, ShardIndex};
-use zarrange_io::{Location, Opener};
+use zarrange_io::{Location, Opener, Stopped};
 use zarrange_plan::{Chosen, Costs, Plan, Problem, Spill, Strategy, Way};
 
 use crate::budget::Budget;
@@ -262,8 +262,17 @@ pub(crate) fn elements(array: &Array) -> u64 {
 /// Carries out a prepared job: writes, verifies, publishes.
 ///
 /// # Errors
-/// [`RechunkError`]; the target is then as it was before, and what was written is removed.
+/// [`RechunkError`]; the target is then as it was before, and what was written is removed. [`RechunkError::Stopped`] if the job's
+/// opener was asked to stop.
 pub fn run(prepared: Prepared, progress: &dyn Progress) -> Result<Report, RechunkError> {
+    let target = prepared.job.target.to_string();
+    carry_out(prepared, progress).map_err(|error| {
+        let stopped = Stopped::is_cause_of(&error);
+        if stopped { RechunkError::Stopped { target, source: Stopped } } else { error }
+    })
+}
+
+fn carry_out(prepared: Prepared, progress: &dyn Progress) -> Result<Report, RechunkError> {
     let begin = Instant::now();
     let budget = Budget::new(prepared.job.memory_bytes_max);
     let staging = Staging::begin(&prepared.job.target, prepared.job.overwrite, &prepared.job.io)?;

@@ -8,21 +8,18 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags};
 
 use super::direct::Alignment;
 use super::mmap::Mapping;
+use super::patience;
 use crate::backend::{Access, Change, Extent, Namespace, Object, Seen, Visit};
+use crate::error::is_full;
 use crate::{IoError, advice, key};
 
 pub(super) const FILE_MODE: Mode = Mode::from_raw_mode(0o666);
 const DIR_MODE: Mode = Mode::from_raw_mode(0o777);
-
-/// How long an opening waits for a free descriptor: others give theirs back with every chunk that they finish.
-pub(super) const DESCRIPTOR_PATIENCE: Duration = Duration::from_secs(10);
-pub(super) const DESCRIPTOR_PAUSE: Duration = Duration::from_millis(1);
 
 /// A directory of local files.
 #[derive(Debug)]
@@ -141,6 +138,9 @@ impl Directory {
         source: impl Into<io::Error>,
     ) -> IoError {
         let (location, bytes, source) = (self.locate(key), bytes as u64, source.into());
+        if is_full(&source) {
+            return IoError::no_descriptor(operation, location, &source);
+        }
         IoError::Transfer { operation, location, offset, bytes, source }
     }
 
@@ -318,15 +318,14 @@ fn is_possible((offset, bytes): (u64, usize)) -> bool {
 
 /// Opens something; where no descriptor is free, waits for one.
 fn patiently(open: impl Fn() -> Result<OwnedFd, rustix::io::Errno>) -> Result<OwnedFd, rustix::io::Errno> {
-    let begin = Instant::now();
     loop {
         match open() {
-            Err(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE)
-                if begin.elapsed() < DESCRIPTOR_PATIENCE =>
-            {
-                std::thread::sleep(DESCRIPTOR_PAUSE);
+            Err(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE) if patience::wait() => {}
+            Err(full @ (rustix::io::Errno::MFILE | rustix::io::Errno::NFILE)) => return Err(full),
+            other => {
+                patience::found();
+                return other;
             }
-            other => return other,
         }
     }
 }
