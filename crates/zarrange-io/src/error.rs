@@ -28,7 +28,7 @@ pub enum IoError {
     },
     /// No descriptor was free, and none became free.
     #[error(
-        "{location}: cannot {operation}: {}: raise the limit (ulimit -n), or use fewer --threads",
+        "{location}: cannot {operation}: {}: raise the limit (ulimit -n) to 16 and 6 more for each of --threads, or use fewer",
         in_use(*limit)
     )]
     Descriptors {
