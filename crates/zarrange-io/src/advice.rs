@@ -24,8 +24,9 @@ pub fn zeroed(bytes: usize) -> Option<Vec<u8>> {
     if start.is_null() {
         return None;
     }
+    let whole = std::ptr::slice_from_raw_parts_mut(start, bytes);
     // SAFETY: the global allocator has just given this memory with the layout of so many bytes, and all of them are set.
-    Some(unsafe { Vec::from_raw_parts(start, bytes, bytes) })
+    Some(unsafe { Box::from_raw(whole) }.into_vec())
 }
 
 /// Lets all threads allocate from one place. The C library takes 64 MiB of addresses for each thread otherwise, which is much where

@@ -53,8 +53,8 @@ impl Opener {
     /// Positioned reads and writes, the requests of a batch spread over `threads`; over fewer where the system refuses so many, and
     /// without any by the caller alone.
     pub fn std_pool(threads: usize) -> Self {
-        let halves = std::iter::successors(Some(threads), |n| Some(n / 2)).take_while(|n| *n > 1);
-        let pool = halves.filter_map(|n| pool(n).ok()).next();
+        let mut halves = std::iter::successors(Some(threads), |n| Some(n / 2)).take_while(|n| *n > 1);
+        let pool = halves.find_map(|n| pool(n).ok());
         Self { local: pool.map_or(Local::Std, Local::Pool), ..Self::default() }
     }
 
@@ -137,6 +137,7 @@ impl fmt::Debug for Opener {
             .field("local", &local)
             .field("direct", &self.direct)
             .field("wrapped", &self.wrap.is_some())
+            .field("stop", &self.stop)
             .finish()
     }
 }

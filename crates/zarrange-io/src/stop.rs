@@ -40,6 +40,7 @@ pub struct Stopped;
 impl Stopped {
     /// Whether it is what `error` comes from.
     pub fn is_cause_of(error: &(dyn std::error::Error + 'static)) -> bool {
-        std::iter::successors(Some(error), |error| error.source()).any(|error| error.is::<Self>())
+        let mut causes = std::iter::successors(Some(error), |error| error.source());
+        causes.any(<dyn std::error::Error>::is::<Self>)
     }
 }
