@@ -59,9 +59,9 @@ fn without_any(name: &str, store: &Store, keys: &[String]) {
         assert!(matches!(read, Err(IoError::Descriptors { limit: Some(64), .. })), "{name}: {read:?}");
     }
     assert!(
-        begin.elapsed() < Duration::from_secs(120),
+        begin.elapsed() < Duration::from_mins(2),
         "{name}: one by one they would take more than half an hour"
     );
     drop(held);
-    store.read_whole(&keys[0], &mut [0; 16], &mut String::new()).unwrap();
+    assert!(store.read_whole(&keys[0], &mut [0; 16], &mut String::new()).is_ok(), "{name}");
 }

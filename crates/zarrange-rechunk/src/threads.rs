@@ -1,7 +1,7 @@
 //! Threads, as many as the system gives.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::thread::Builder;
+use std::thread::{Builder, ScopedJoinHandle};
 
 use crate::RechunkError;
 use crate::progress::Progress;
@@ -22,7 +22,7 @@ pub(crate) fn together(
             progress.fewer_threads(started, count);
         }
         let own = catch_unwind(AssertUnwindSafe(|| work(true)));
-        let outcomes = std::iter::once(own).chain(others.into_iter().map(|other| other.join()));
+        let outcomes = std::iter::once(own).chain(others.into_iter().map(ScopedJoinHandle::join));
         let outcomes: Vec<_> = outcomes.map(|o| o.unwrap_or(Err(RechunkError::Panicked))).collect();
         outcomes.into_iter().collect()
     })

@@ -82,7 +82,8 @@ fn create(location: &Location, shape: &[u64], chunk: &[u64]) {
     });
     let array = Array::new(location.open().unwrap(), document, 3).unwrap();
     let mut scratch = Scratch::new(array.elements().unwrap().chain());
-    let data: Vec<u8> = (1..=shape.iter().product::<u64>()).flat_map(|k| (k as u32).to_ne_bytes()).collect();
+    let data: Vec<u8> =
+        (1..=shape.iter().product::<u64>()).flat_map(|k| u32::try_from(k).unwrap().to_ne_bytes()).collect();
     array.write_region(&Region::whole(shape), &data, &mut scratch).unwrap();
     zarrange_array::publish_metadata(&location.open().unwrap(), &[(String::new(), &array)], &[], false)
         .unwrap();
