@@ -136,7 +136,9 @@ def test_what_is_refused_is_an_error(binary, sources, out, way, limit):
 @pytest.mark.parametrize("args", [["info", "plain"], ["verify", "sharded", "sharded", "--threads", "16"]])
 @pytest.mark.parametrize("limit", LIMITS)
 def test_reading_within_limits(binary, sources, limit, args):
-    done = limited(binary, limit, [str(sources / arg) if arg in ["plain", "sharded"] else arg for arg in args])
+    done = limited(
+        binary, limit, [str(sources / arg) if arg in ["plain", "sharded"] else arg for arg in args]
+    )
     assert "panicked" not in done.stderr
     assert done.returncode == 0 or (done.returncode == 1 and "ulimit" in done.stderr), done.stderr
 
@@ -152,7 +154,9 @@ def test_so_many_descriptors_suffice(binary, sources, out, way, backend):
     check(done, way, out, sources)
 
 
-@pytest.mark.skipif(os.getuid() != 0 or not shutil.which("setpriv"), reason="needs another user's limits: run as root")
+@pytest.mark.skipif(
+    os.getuid() != 0 or not shutil.which("setpriv"), reason="needs another user's limits: run as root"
+)
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_fewer_threads_do(binary, sources, out, way, threads):
@@ -193,7 +197,11 @@ def test_closed_streams(binary, sources, out, tmp_path, way, closed):
 def test_published_is_success_although_nobody_can_be_told(binary, sources, out, way):
     with open("/dev/full", "w") as full:
         done = subprocess.run(
-            [binary, *arguments(way, sources, out)], stdout=full, stderr=subprocess.PIPE, text=True, timeout=PATIENCE
+            [binary, *arguments(way, sources, out)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=PATIENCE,
         )
     assert "stdout cannot be written" in done.stderr
     assert done.returncode == 0
@@ -377,7 +385,7 @@ def test_a_closing_terminal_may_say_so_twice(binary, sources, out):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_what_was_ignored_stays_ignored(binary, sources, out, number):
-    ignore = lambda: signal.signal(number, signal.SIG_IGN)  # noqa: E731
+    ignore = lambda: signal.signal(number, signal.SIG_IGN)
     process, send = start(binary, arguments("tiles", sources, out), preexec_fn=ignore)
     if wait_for(lambda: hidden(out), process):
         send(number)
