@@ -40,7 +40,7 @@ fn openers() -> anyhow::Result<Vec<(&'static str, Opener)>> {
     let mmap = unsafe { Opener::mmap() };
     Ok(vec![
         ("std", Opener::default()),
-        ("std pool", Opener::std_pool(STD_THREADS)?),
+        ("std pool", Opener::std_pool(STD_THREADS)),
         ("mmap", mmap),
         ("io_uring", Opener::io_uring()?),
     ])

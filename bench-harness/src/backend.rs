@@ -12,7 +12,7 @@ pub const BACKENDS: [&str; 3] = ["std", "mmap", "io_uring"];
 /// If there is no such backend, or it does not work here.
 pub fn opener(name: &str) -> anyhow::Result<Opener> {
     match name {
-        "std" => Ok(Opener::std_pool(STD_THREADS)?),
+        "std" => Ok(Opener::std_pool(STD_THREADS)),
         "io_uring" => Ok(Opener::io_uring()?),
         // SAFETY: only layouts and datasets that are complete are opened by name, and the directory of a probe; nobody changes
         // what is read there meanwhile.

@@ -33,7 +33,7 @@ const READS: usize = 2000;
 /// # Errors
 /// If it cannot be read, or the readers disagree.
 pub fn measure(case: &Case, target: &Path, turns: usize, report: &mut Report) -> anyhow::Result<()> {
-    let node = zarrange_array::open(&Opener::auto()?.open(&Location::Path(target.to_owned()))?)?;
+    let node = zarrange_array::open(&Opener::auto().open(&Location::Path(target.to_owned()))?)?;
     let zarrange_array::Node::Array(array) = node else { anyhow::bail!("not an array") };
     let mut ours = RegionReader::new(&array)?;
     let mut bare = Bare::new(&array, target)?;

@@ -322,7 +322,7 @@ fn run_probe(args: &ProbeArgs) -> anyhow::Result<()> {
         !(mapped && args.direct),
         "mmap reads through the page cache: leave out --direct, or use another --backend"
     );
-    let opener = args.backend.as_deref().map_or_else(|| Ok(Opener::auto()?), opener)?.direct(args.direct);
+    let opener = args.backend.as_deref().map_or_else(|| Ok(Opener::auto()), opener)?.direct(args.direct);
     let settings = Settings { time: Duration::from_secs(args.seconds), ..Settings::default() };
     let measured = probe(&args.location, &opener, &settings)
         .with_context(|| format!("{} cannot be probed", args.location))?;

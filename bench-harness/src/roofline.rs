@@ -151,7 +151,7 @@ fn rechunk(
         overwrite: false,
         skip: Vec::new(),
         foreign: Foreign::Skip,
-        io: Opener::auto()?,
+        io: Opener::auto(),
         costs: Costs::default(),
         way: None,
     };

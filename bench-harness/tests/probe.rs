@@ -40,7 +40,7 @@ fn every_backend_gives_a_sound_profile() {
     let mmap = unsafe { Opener::mmap() };
     let openers = [
         ("std", Opener::default()),
-        ("std", Opener::std_pool(STD_THREADS).unwrap()),
+        ("std", Opener::std_pool(STD_THREADS)),
         ("mmap", mmap),
         ("io_uring", Opener::io_uring().unwrap()),
     ];

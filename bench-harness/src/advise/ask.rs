@@ -174,7 +174,7 @@ impl AdviseArgs {
 
 fn open(name: &str) -> anyhow::Result<Array> {
     let found = || -> anyhow::Result<Node> {
-        Ok(zarrange_array::open(&Opener::auto()?.open(&Location::parse(name)?)?)?)
+        Ok(zarrange_array::open(&Opener::auto().open(&Location::parse(name)?)?)?)
     };
     match found().map_err(|error| usage(format!("--sample {name}: {error:#}")))? {
         Node::Array(array) => Ok(*array),

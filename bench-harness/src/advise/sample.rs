@@ -167,9 +167,9 @@ impl Sample {
             dimension_names: (0..shape.len()).map(name).collect(),
             attributes: Map::new(),
         });
-        let io = Opener::auto()?;
+        let io = Opener::auto();
         let target = Target::check(&Location::Path(path.to_owned()), true, &io)?;
-        let staging = Staging::begin(target, &token(), None, &io)?;
+        let mut staging = Staging::begin(target, &token(), None, &io)?;
         let array = Array::new(staging.store()?, document, 3)?;
         let mut scratch = Scratch::new(array.elements()?.chain());
         array.write_region(&Region::whole(shape), &self.data, &mut scratch)?;

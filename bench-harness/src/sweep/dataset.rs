@@ -81,7 +81,7 @@ fn make(name: &str, survey: &Survey, dir: &Path) -> anyhow::Result<Dataset> {
     // Another recipe of the same name and size makes other values.
     let (recipe, note) = (format!("{survey:?}"), dir.join(format!("{stem}.recipe")));
     if !path.exists() || std::fs::read_to_string(&note).ok().as_ref() != Some(&recipe) {
-        write_survey(survey, &location, &Opener::auto()?, &mut |_| {})?;
+        write_survey(survey, &location, &Opener::auto(), &mut |_| {})?;
         std::fs::write(&note, &recipe)?;
     }
     open(&stem, location)

@@ -107,7 +107,7 @@ fn rechunk(dataset: &Dataset, layout: &LayoutFacts, path: &Path) -> anyhow::Resu
         overwrite: true,
         skip: Vec::new(),
         foreign: Foreign::Skip,
-        io: Opener::auto()?,
+        io: Opener::auto(),
         costs: Costs::default(),
         way: None,
     };

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput};
 use serde_json::{Map, Value, json};
-use zarrange_array::{Array, ArraySpec, ChunkReader, Document, Fetched, Layout, ShardWriter};
+use zarrange_array::{Array, ArraySpec, ChunkReader, Document, Fetched, Layout, ShardFile, ShardWriter};
 use zarrange_codec::{Chain, Scratch};
 use zarrange_grid::{Region, index};
 use zarrange_io::{Change, Location};
@@ -56,8 +56,8 @@ impl Shard {
 
     fn write(&mut self) {
         let chain = chain(&self.array);
-        let mut writer = ShardWriter::create(&self.array, &[0]).unwrap();
-        let file = writer.file();
+        let mut writer = ShardWriter::new(&self.array).unwrap();
+        let file = ShardFile::create(&self.array, &[0]).unwrap();
         let (mut start, mut end) = (None, 0);
         for (inner, chunk) in self.data.chunks_exact(chain.chunk_bytes()).enumerate() {
             let bytes = chain.encode(black_box(chunk), &mut self.encoded[end..], &mut self.scratch).unwrap();
@@ -71,8 +71,7 @@ impl Shard {
         if let Some(start) = start {
             file.write(start, &self.encoded[..end]).unwrap();
         }
-        drop(file);
-        writer.finish(&self.array).unwrap();
+        writer.finish(&self.array, file).unwrap();
     }
 
     /// Writes a new shard: to write over an old file may wait for the disk.

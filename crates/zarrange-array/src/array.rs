@@ -1,7 +1,8 @@
 //! An array: its metadata understood.
 
 use zarrange_codec::{
-    ArrayCodec, Chain, CodecError, CodecMetadata, ElementType, Kind, SliceCodec, VariableCodec, VariableKind,
+    ArrayCodec, Chain, CodecError, CodecMetadata, ElementType, Kind, Scratch, SliceCodec, VariableCodec,
+    VariableKind,
 };
 use zarrange_grid::{ChunkGrid, checked_bytes, index};
 use zarrange_io::Store;
@@ -208,6 +209,17 @@ impl Array {
                 Err(ArrayError::Metadata { location: self.metadata_location(), detail: detail.clone() })
             }
         }
+    }
+
+    /// What a thread needs to decode or encode its chunks.
+    ///
+    /// # Errors
+    /// As [`Self::elements`], and if the system refuses the memory.
+    pub fn scratch(&self) -> Result<Scratch, ArrayError> {
+        Scratch::try_new(self.elements()?.chain()).map_err(|source| {
+            let (array, key) = (self.location().to_owned(), "of the largest size".to_owned());
+            ArrayError::Chunk { array, key, source }
+        })
     }
 }
 

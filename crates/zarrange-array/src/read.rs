@@ -2,7 +2,7 @@
 
 use std::ops::{Range, RangeInclusive};
 
-use zarrange_codec::{ArrayCodec, Chain, CodecError, Scratch, ShardIndex};
+use zarrange_codec::{ArrayCodec, Chain, CodecError, Scratch, ShardIndex, buffer};
 use zarrange_grid::{ChunkGrid, Dims, index};
 use zarrange_io::{Access, Extent, IoError, Object, ReadRequest, Source};
 
@@ -97,7 +97,7 @@ impl<'a> ChunkReader<'a> {
     pub fn new(array: &'a Array) -> Result<Self, ArrayError> {
         let elements = array.elements()?;
         // What suffices for the largest chunk does for all.
-        let (scratch, batch) = (Scratch::new(elements.chain()), ReadBatch::default());
+        let (scratch, batch) = (array.scratch()?, ReadBatch::default());
         let (codecs, key, cost) = (Codecs::default(), String::new(), ReadCost::default());
         Ok(Self { array, elements, codecs, scratch, key, batch, cost })
     }
@@ -233,7 +233,7 @@ impl<'a> ChunkReader<'a> {
         let size = |source| failed(IoError::Os { operation: "read size", location: key.clone(), source });
         let bytes = object.bytes().map_err(size)?;
         let offset = codec.index_offset(bytes).map_err(damaged)?;
-        let mut encoded = vec![0; codec.index_bytes()];
+        let mut encoded = buffer(codec.index_bytes()).map_err(damaged)?;
         store.read_at(&object, key, offset, &mut encoded).map_err(failed)?;
         let index = codec.decode_index(&encoded, bytes).map_err(damaged)?;
         cost.requests += 1;

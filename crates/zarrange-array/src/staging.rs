@@ -30,9 +30,13 @@ const TRIES: u32 = 10;
 #[derive(Debug)]
 pub struct Staging {
     target: Target,
+    io: Opener,
+    /// Its names are changed to the end, even if it was asked to stop.
     place: Place,
     /// Dropped before the directories around it.
     folder: RunFolder,
+    /// What is written to the run folder.
+    data: Store,
     temp: Option<Temp>,
     /// Directories made for the target.
     made: Made,
@@ -44,6 +48,7 @@ pub struct Staging {
 #[derive(Debug)]
 struct Temp {
     folder: RunFolder,
+    data: Store,
     _made: Made,
 }
 
@@ -70,24 +75,26 @@ impl Staging {
         temp: Option<&Location>,
         io: &Opener,
     ) -> Result<Self, ArrayError> {
-        let made = Made(target.location().parent()?.0.make_directories()?);
-        let place = Place::of(target.location(), io)?;
+        io.check_stop()?;
+        let at = target.location().parent()?.0;
+        let made = Made(at.make_directories()?);
+        let tidy = io.unstoppable();
+        let place = Place::of(target.location(), &tidy)?;
         let run = token();
-        let folder_name = run_folder::name(&place.name, fingerprint);
-        let temp = temp.map(|place| (place, format!("{folder_name}-{run}")));
+        let name = run_folder::name(&place.name, fingerprint);
+        let temp = temp.map(|place| (place, format!("{name}-{run}")));
         let record =
             Record::new(&run, target.location(), temp.as_ref().map(|(place, name)| place.below(name)));
         let mut warnings = Vec::new();
-        let folder = take(&place, &folder_name, &record, io, &mut warnings)?;
+        let folder = take(&place, &name, &record, &tidy, &mut warnings)?;
+        let data = io.open(&at)?.below(&name)?;
         let temp = temp.map(|(place, name)| {
-            let made = Made(place.make_directories()?);
+            let _made = Made(place.make_directories()?);
             let record = Record { temp: None, ..record.clone() };
-            Ok::<_, ArrayError>(Temp {
-                folder: RunFolder::make(&io.open(place)?, &name, &record)?,
-                _made: made,
-            })
+            let folder = RunFolder::make(&tidy.open(place)?, &name, &record)?;
+            Ok::<_, ArrayError>(Temp { folder, data: io.open(place)?.below(&name)?, _made })
         });
-        Ok(Self { temp: temp.transpose()?, target, place, folder, made, warnings })
+        Ok(Self { temp: temp.transpose()?, target, io: io.clone(), place, folder, data, made, warnings })
     }
 
     /// The store to write to.
@@ -95,24 +102,21 @@ impl Staging {
     /// # Errors
     /// Never for a name that [`Self::begin`] accepted.
     pub fn store(&self) -> Result<Store, ArrayError> {
-        Ok(self.folder.store()?.below(NEW)?)
+        Ok(self.data.below(NEW)?)
     }
 
     /// A store and key for intermediate number `k`.
-    ///
-    /// # Errors
-    /// As [`Self::store`].
-    pub fn intermediate(&self, k: usize) -> Result<(Store, String), ArrayError> {
-        let folder = self.temp.as_ref().map_or(&self.folder, |temp| &temp.folder);
-        Ok((folder.store()?, format!("intermediate-{k}")))
+    pub fn intermediate(&self, k: usize) -> (Store, String) {
+        let data = self.temp.as_ref().map_or(&self.data, |temp| &temp.data);
+        (data.clone(), format!("intermediate-{k}"))
     }
 
     /// Gives the staged hierarchy the target's name; with `durable`, that survives a crash of the machine too. What is told could
     /// not be tidied afterwards.
     ///
     /// # Errors
-    /// If the name cannot be given; the target is then as it was before.
-    pub fn publish(mut self, durable: bool) -> Result<Vec<String>, ArrayError> {
+    /// If the name cannot be given, or it was asked to stop; the target is then as it was before.
+    pub fn publish(&mut self, durable: bool) -> Result<Vec<String>, ArrayError> {
         if durable {
             self.place.parent.change(Change::Sync)?;
         }
@@ -148,6 +152,7 @@ impl Staging {
 
     /// Moves the new target to its name.
     fn give_name(&self) -> Result<Way, ArrayError> {
+        self.io.check_stop()?;
         let (new, name) = (self.in_folder(NEW), self.place.name.as_str());
         let Some(found) = self.target.found() else {
             return match self.place.parent.change(Change::Move { from: &new, to: name }) {
@@ -158,6 +163,7 @@ impl Staging {
         if !self.target.is_as_found() {
             return Err(self.target.changed());
         }
+        self.io.check_stop()?;
         let (way, old) = match self.place.parent.change(Change::Exchange { a: &new, b: name }) {
             Ok(()) => (Way::Exchanged, NEW),
             Err(e) if e.is_unsupported() => (self.rename_twice(&new)?, OLD),

@@ -2,6 +2,7 @@
 
 use zarrange_codec::{
     CodecError, CodecMetadata, Scratch, ShardIndex, ShardLayout, Variable, VariableChain, VariableCodec,
+    buffer, grow,
 };
 use zarrange_grid::{ChunkGrid, Dims, Region, index};
 use zarrange_io::{Access, IoError, Object};
@@ -170,7 +171,7 @@ impl<'a> VariableReader<'a> {
         let Some(object) = store.open(key, Access::Read).map_err(failed)? else { return Ok(None) };
         let bytes = size(&object, key).map_err(failed)?;
         let damaged = |source| self.wrong(key, source);
-        let mut encoded = vec![0; layout.index_bytes()];
+        let mut encoded = buffer(layout.index_bytes()).map_err(damaged)?;
         let offset = layout.index_offset(bytes).map_err(damaged)?;
         store.read_at(&object, key, offset, &mut encoded).map_err(failed)?;
         Ok(Some((object, layout.decode_index(&encoded, bytes).map_err(damaged)?)))
@@ -182,7 +183,8 @@ impl<'a> VariableReader<'a> {
         let source = CodecError::Memory { bytes, bytes_max: room as u64 };
         let bytes = fits.ok_or_else(|| self.wrong(key, source))?;
         let mut encoded = std::mem::take(&mut self.encoded);
-        encoded.resize(bytes, 0);
+        encoded.truncate(bytes);
+        grow(&mut encoded, bytes).map_err(|source| self.wrong(key, source))?;
         Ok(encoded)
     }
 

@@ -71,10 +71,9 @@ impl<'a> ChunkWriter<'a> {
     }
 }
 
-/// A shard being written: inner chunks in any order, then the index.
+/// What a shard will hold: inner chunks in any order, then the index. The bytes go to its [`ShardFile`].
 #[derive(Debug)]
 pub struct ShardWriter {
-    file: Arc<ShardFile>,
     index: ShardIndex,
     end: u64,
 }
@@ -90,6 +89,20 @@ pub struct ShardFile {
 }
 
 impl ShardFile {
+    /// Creates the object of shard `shard` of `array`.
+    ///
+    /// # Errors
+    /// If it cannot be created.
+    pub fn create(array: &Array, shard: &[u64]) -> Result<Arc<Self>, ArrayError> {
+        let mut key = String::new();
+        array.keys().write(shard, &mut key);
+        let store = array.store().clone();
+        let object = store.open(&key, Access::Create)?;
+        let object =
+            object.ok_or_else(|| IoError::NotFound { location: format!("{}/{key}", store.label()) })?;
+        Ok(Arc::new(Self { store, object, key, reserved: AtomicU64::new(0) }))
+    }
+
     /// Writes `data` at an offset that [`ShardWriter::reserve`] gave.
     ///
     /// # Errors
@@ -124,29 +137,13 @@ impl ShardFile {
 }
 
 impl ShardWriter {
-    /// Creates shard `shard` of `array`.
+    /// A shard of `array`, of which nothing is stored yet.
     ///
     /// # Errors
-    /// If it cannot be created or the array has no shards.
-    pub fn create(array: &Array, shard: &[u64]) -> Result<Self, ArrayError> {
+    /// If the array has no shards.
+    pub fn new(array: &Array) -> Result<Self, ArrayError> {
         let codec = shard_codec(array)?;
-        let mut key = String::new();
-        array.keys().write(shard, &mut key);
-        let store = array.store().clone();
-        let object = store.open(&key, Access::Create)?;
-        let object =
-            object.ok_or_else(|| IoError::NotFound { location: format!("{}/{key}", store.label()) })?;
-        let index = ShardIndex::empty(index(codec.grid().count()));
-        Ok(Self {
-            file: Arc::new(ShardFile { store, object, key, reserved: AtomicU64::new(0) }),
-            index,
-            end: codec.data_offset(),
-        })
-    }
-
-    /// The open object, to write to.
-    pub fn file(&self) -> Arc<ShardFile> {
-        self.file.clone()
+        Ok(Self { index: ShardIndex::empty(index(codec.grid().count())), end: codec.data_offset() })
     }
 
     /// Takes room for inner chunk `inner` of `bytes`; its offset.
@@ -157,19 +154,18 @@ impl ShardWriter {
         offset
     }
 
-    /// Writes the index and closes the object, which nobody else has any more; the shard is then complete. Returns the bytes of the
-    /// index.
+    /// Writes the index to the shard's `file`, and closes that; the shard is then complete. Returns the bytes of the index.
     ///
     /// # Errors
-    /// If it cannot be written, or if somebody still has the object.
-    pub fn finish(self, array: &Array) -> Result<u64, ArrayError> {
+    /// If it cannot be written, or if somebody still has the file.
+    pub fn finish(self, array: &Array, file: Arc<ShardFile>) -> Result<u64, ArrayError> {
         let codec = shard_codec(array)?;
         let mut encoded = vec![0; codec.index_bytes()];
         codec.encode_index(&self.index, &mut encoded);
         let offset = if codec.data_offset() == 0 { self.end } else { 0 };
-        self.file.write(offset, &encoded)?;
-        self.file.trim();
-        match Arc::into_inner(self.file) {
+        file.write(offset, &encoded)?;
+        file.trim();
+        match Arc::into_inner(file) {
             Some(ShardFile { store, object, key, .. }) => store.close(object, &key)?,
             None => return Err(in_use(array)),
         }

@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
-use zarrange_array::{Array, ArraySpec, Document, Layout, RegionReader, ShardWriter};
+use zarrange_array::{Array, ArraySpec, Document, Layout, RegionReader, ShardFile, ShardWriter};
 use zarrange_codec::{CodecMetadata, Scratch};
 use zarrange_grid::{Dims, Region, copy_region};
 use zarrange_io::Location;
@@ -74,7 +74,8 @@ fn array_in(
     }
     let layout = |region: &Region| zarrange_grid::Layout::c_order(region.clone(), ITEM as u64);
     for object in (0..array.objects().count()).map(|k| array.objects().all().unravel(k)) {
-        let mut writer = ShardWriter::create(&array, &object).unwrap();
+        let mut writer = ShardWriter::new(&array).unwrap();
+        let file = ShardFile::create(&array, &object).unwrap();
         let inside = elements.units.covering(&array.objects().region(&object));
         // Every third inner chunk is missing where it is all fill; the others are written backwards.
         for unit in (0..inside.elements()).rev().map(|k| inside.unravel(k)) {
@@ -87,9 +88,9 @@ fn array_in(
             }
             let bytes = elements.chain().encode(&plain, &mut encoded, &mut scratch).unwrap();
             let offset = writer.reserve(array.inner_number(&elements.units, &object, &unit), bytes as u64);
-            writer.file().write(offset, &encoded[..bytes]).unwrap();
+            file.write(offset, &encoded[..bytes]).unwrap();
         }
-        writer.finish(&array).unwrap();
+        writer.finish(&array, &file).unwrap();
     }
     array
 }

@@ -36,6 +36,14 @@ pub enum CodecError {
         /// Bytes that are allowed.
         bytes_max: u64,
     },
+    /// The system does not give the memory that the chunk needs.
+    #[error(
+        "the system refuses {bytes} bytes of memory: give less with --max-mem or --threads, or let the process have more (ulimit -v)"
+    )]
+    Refused {
+        /// Bytes asked for.
+        bytes: u64,
+    },
     /// The chunk cannot be encoded.
     #[error("{codec}: cannot encode {bytes} bytes: {detail}")]
     Encode {

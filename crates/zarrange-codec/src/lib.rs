@@ -23,6 +23,7 @@ mod chain;
 mod element;
 mod error;
 mod fallback;
+mod memory;
 mod numpy;
 mod pcodec;
 mod rates;
@@ -37,6 +38,7 @@ pub use chain::Chain;
 pub use element::{ELEMENT_BYTES_MAX, ElementType, Field, Kind, same_values};
 pub use error::CodecError;
 pub use fallback::{codec_stage, is_known};
+pub use memory::{buffer, grow};
 /// The name of a step of our own that reverses bytes within records (`units`: offset and bytes of each; `record_bytes`): no document has it.
 pub const SWAP_FIELDS: &str = "zarrange.swap_fields";
 pub use numpy::{NumpyType, Order};

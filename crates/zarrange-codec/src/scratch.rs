@@ -1,7 +1,9 @@
 //! What a thread keeps between chunks: warm codec contexts and buffers.
 
+use crate::CodecError;
 use crate::bytes::Contexts;
 use crate::chain::Chain;
+use crate::memory::buffer;
 
 /// Working memory of one thread for one chain.
 #[derive(Debug, Default)]
@@ -24,6 +26,15 @@ impl Scratch {
     pub fn new(chain: &Chain) -> Self {
         let [near, far, unpacked] = chain.buffer_bytes().map(|bytes| vec![0; bytes]);
         Self { work: Work { contexts: Contexts::default(), buffers: [near, far] }, unpacked }
+    }
+
+    /// As [`Self::new`], with an error where the system refuses the memory.
+    ///
+    /// # Errors
+    /// [`CodecError::Refused`].
+    pub fn try_new(chain: &Chain) -> Result<Self, CodecError> {
+        let [near, far, unpacked] = chain.buffer_bytes().map(buffer);
+        Ok(Self { work: Work { contexts: Contexts::default(), buffers: [near?, far?] }, unpacked: unpacked? })
     }
 
     /// Memory of its buffers as they are now, without what the codecs' libraries hold.

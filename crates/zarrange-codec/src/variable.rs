@@ -5,6 +5,7 @@ mod codec;
 mod order;
 
 use crate::CodecError;
+use crate::memory::{grow, reserve};
 pub use crate::variable::chain::VariableChain;
 pub(crate) use crate::variable::chain::{is_serializer, number_of};
 pub use crate::variable::codec::VariableCodec;
@@ -79,9 +80,14 @@ impl Variable {
     }
 
     /// Makes it `elements` of which `sizes` gives, by position, how large they are, in any order. Their bytes are then anything.
-    fn lay_out(&mut self, elements: usize, data_bytes: usize, sizes: impl Iterator<Item = (usize, usize)>) {
+    fn lay_out(
+        &mut self,
+        elements: usize,
+        data_bytes: usize,
+        sizes: impl Iterator<Item = (usize, usize)>,
+    ) -> Result<(), CodecError> {
         self.clear();
-        self.ends.reserve_exact(elements);
+        reserve(&mut self.ends, elements)?;
         self.ends.resize(elements, 0);
         sizes.for_each(|(at, bytes)| self.ends[at] = bytes);
         let mut end = 0;
@@ -89,8 +95,7 @@ impl Variable {
             end += *place;
             *place = end;
         }
-        self.data.reserve_exact(data_bytes);
-        self.data.resize(data_bytes, 0);
+        grow(&mut self.data, data_bytes)
     }
 
     fn get_mut(&mut self, k: usize) -> &mut [u8] {

@@ -1,6 +1,10 @@
-//! Advice to the kernel: about memory, and about what was written; and its last word on that.
-#![expect(unsafe_code, reason = "madvise takes a raw range, sync_file_range and close raw descriptors")]
+//! Memory that may be refused, and advice to the kernel: about memory, and about what was written; and its last word on that.
+#![expect(
+    unsafe_code,
+    reason = "madvise takes a raw range, sync_file_range and close raw descriptors; only the allocator itself gives zeroed memory or says no"
+)]
 
+use std::alloc::{Layout, alloc_zeroed};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd as _, IntoRawFd as _, OwnedFd};
@@ -8,6 +12,31 @@ use std::time::Duration;
 
 use rustix::fs::FallocateFlags;
 use rustix::mm::{Advice, madvise};
+
+/// Zeroed memory, which becomes resident only as it is written (`resize` would write all of it); `None` where the system refuses it
+/// (`vec![0; n]` would abort).
+pub fn zeroed(bytes: usize) -> Option<Vec<u8>> {
+    if bytes == 0 {
+        return Some(Vec::new());
+    }
+    let layout = Layout::array::<u8>(bytes).ok()?;
+    // SAFETY: the layout is not of size zero.
+    let start = unsafe { alloc_zeroed(layout) };
+    if start.is_null() {
+        return None;
+    }
+    let whole = std::ptr::slice_from_raw_parts_mut(start, bytes);
+    // SAFETY: the global allocator has just given this memory with the layout of so many bytes, and all of them are set.
+    Some(unsafe { Box::from_raw(whole) }.into_vec())
+}
+
+/// Lets all threads allocate from one place. The C library takes 64 MiB of addresses for each thread otherwise, which is much where
+/// addresses are limited.
+pub fn one_arena() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: the call takes integers; it may be made at any time.
+    let _ = unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) };
+}
 
 /// Bytes of a huge page, on most processors.
 const HUGE_BYTES: usize = 2 << 20;
@@ -112,6 +141,16 @@ pub(crate) fn close(file: OwnedFd) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn memory_that_cannot_be_had_is_refused() {
+        for bytes in [0, 1, 100_000, 40 << 20] {
+            assert_eq!(zeroed(bytes), Some(vec![0; bytes]));
+        }
+        for bytes in [isize::MAX as usize, usize::MAX] {
+            assert_eq!(zeroed(bytes), None);
+        }
+    }
 
     #[test]
     fn populating_changes_nothing() {

@@ -6,4 +6,5 @@ pub mod io_uring;
 pub(crate) mod look;
 pub mod memory;
 pub mod mmap;
+mod patience;
 pub mod std_files;

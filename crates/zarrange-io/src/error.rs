@@ -2,6 +2,10 @@
 
 use std::io;
 
+use rustix::process::{Resource, getrlimit};
+
+use crate::stop::Stopped;
+
 /// An I/O failure: what was tried, where, and why it failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -22,6 +26,22 @@ pub enum IoError {
         /// The reason.
         source: io::Error,
     },
+    /// No descriptor was free, and none became free.
+    #[error(
+        "{location}: cannot {operation}: {}: raise the limit (ulimit -n) to 16 and 6 more for each of --threads, or use fewer",
+        in_use(*limit)
+    )]
+    Descriptors {
+        /// What was tried.
+        operation: &'static str,
+        /// Path or URL of the object.
+        location: String,
+        /// How many this process may have; `None` if it is the system that has no more.
+        limit: Option<u64>,
+    },
+    /// It was not carried out, for it was asked to stop.
+    #[error("stopped")]
+    Stopped(#[source] Stopped),
     /// Bytes could not be read or written.
     #[error("{location}: cannot {operation} {bytes} bytes at offset {offset}: {source}")]
     Transfer {
@@ -138,6 +158,9 @@ impl IoError {
         source: impl Into<io::Error>,
     ) -> Self {
         let (location, source) = (location.into(), source.into());
+        if is_full(&source) {
+            return Self::no_descriptor(operation, location, &source);
+        }
         match source.kind() {
             io::ErrorKind::NotFound => Self::NotFound { location },
             _ => Self::Os { operation, location, source },
@@ -174,8 +197,27 @@ impl IoError {
         }
     }
 
+    /// The error of an opening that found no free descriptor.
+    pub(crate) fn no_descriptor(operation: &'static str, location: String, source: &io::Error) -> Self {
+        let own = source.raw_os_error() == Some(libc::EMFILE);
+        let limit = if own { getrlimit(Resource::Nofile).current } else { None };
+        Self::Descriptors { operation, location, limit }
+    }
+
     /// Whether the object does not exist.
     pub const fn is_not_found(&self) -> bool {
         matches!(self, Self::NotFound { .. })
+    }
+}
+
+/// Whether an error says that no descriptor is free.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
+}
+
+fn in_use(limit: Option<u64>) -> String {
+    match limit {
+        Some(limit) => format!("all {limit} descriptors of this process are in use"),
+        None => "the system has no descriptor left".to_owned(),
     }
 }

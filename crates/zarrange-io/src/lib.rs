@@ -4,7 +4,8 @@
 //! [`Backend`] in blocking batches (every request submitted, every result reaped before the call returns), listed and
 //! renamed through a [`Namespace`]. Backends of local files: [`backends::std_files`] (positioned reads and writes),
 //! [`backends::mmap`] (memory mappings) and [`backends::io_uring`]; [`backends::memory`] for tests and `memory://`.
-//! [`wrappers`] around any of them count what passes, let a call go wrong, or take the time of a slower store.
+//! [`wrappers`] around any of them count what passes, let a call go wrong, take the time of a slower store, or end
+//! work in an orderly way ([`Stop`]).
 //! [`zarrs::ZarrsStore`] is a store as zarrs wants one; [`cache`] and [`device`] serve measurements.
 //! [`Coalescing`] joins neighbouring ranges before a backend sees them, so that all backends see the same requests.
 //!
@@ -29,13 +30,14 @@ mod location;
 mod machine;
 mod opener;
 mod place;
+mod stop;
 mod store;
 mod tree;
 mod walk;
 pub mod wrappers;
 pub mod zarrs;
 
-pub use advice::HugePages;
+pub use advice::{HugePages, one_arena, zeroed};
 pub use backend::{
     Access, Backend, Change, Entry, Extent, FileId, Lock, Namespace, Object, ReadRequest, Seen, Source,
     Visit, WriteRequest,
@@ -46,6 +48,7 @@ pub use location::Location;
 pub use machine::{Machine, token};
 pub use opener::{Opener, STD_THREADS};
 pub use place::Room;
+pub use stop::{Stop, Stopped};
 pub use store::{METADATA_BYTES_MAX, Store};
 pub use tree::{Kept, Tree};
 pub use walk::Walk;

@@ -12,7 +12,8 @@ use crate::backends::io_uring::{UringFiles, probe};
 use crate::backends::mmap::MappedFiles;
 use crate::backends::std_files::{StdFiles, pool};
 use crate::location::shared_memory;
-use crate::{Coalescing, IoError, Location, Store};
+use crate::wrappers::stopping::stopping;
+use crate::{Coalescing, IoError, Location, Stop, Store};
 
 type Wrap = Arc<dyn Fn(Store) -> Store + Send + Sync>;
 
@@ -25,6 +26,7 @@ pub struct Opener {
     local: Local,
     direct: bool,
     wrap: Option<Wrap>,
+    stop: Stop,
 }
 
 /// The backend of local files.
@@ -44,19 +46,16 @@ struct PromisedImmutable;
 impl Opener {
     /// The best backend of local files that works here: `io_uring` where a test read succeeds, otherwise `std` with
     /// [`STD_THREADS`].
-    ///
-    /// # Errors
-    /// As [`Self::std_pool`].
-    pub fn auto() -> Result<Self, IoError> {
-        Self::io_uring().or_else(|_| Self::std_pool(STD_THREADS))
+    pub fn auto() -> Self {
+        Self::io_uring().unwrap_or_else(|_| Self::std_pool(STD_THREADS))
     }
 
-    /// Positioned reads and writes, the requests of a batch spread over `threads`.
-    ///
-    /// # Errors
-    /// If the threads cannot be started.
-    pub fn std_pool(threads: usize) -> Result<Self, IoError> {
-        Ok(Self { local: Local::Pool(pool(threads)?), ..Self::default() })
+    /// Positioned reads and writes, the requests of a batch spread over `threads`; over fewer where the system refuses so many, and
+    /// without any by the caller alone.
+    pub fn std_pool(threads: usize) -> Self {
+        let mut halves = std::iter::successors(Some(threads), |n| Some(n / 2)).take_while(|n| *n > 1);
+        let pool = halves.find_map(|n| pool(n).ok());
+        Self { local: pool.map_or(Local::Std, Local::Pool), ..Self::default() }
     }
 
     /// `io_uring`.
@@ -88,6 +87,26 @@ impl Opener {
         Self { wrap: Some(Arc::new(wrap)), ..self }
     }
 
+    /// Every store that is opened carries out nothing once `stop` is requested, except what tidies up.
+    #[must_use]
+    pub fn stopped_by(self, stop: Stop) -> Self {
+        Self { stop, ..self }
+    }
+
+    /// The same, for what has to come to its end whatever was asked: changes of names, and tidying up.
+    #[must_use]
+    pub fn unstoppable(&self) -> Self {
+        Self { stop: Stop::default(), ..self.clone() }
+    }
+
+    /// An error once it was asked to stop.
+    ///
+    /// # Errors
+    /// [`IoError::Stopped`].
+    pub fn check_stop(&self) -> Result<(), IoError> {
+        self.stop.check().map_err(IoError::Stopped)
+    }
+
     /// The store of what is at `location`.
     ///
     /// # Errors
@@ -112,10 +131,11 @@ impl Opener {
                 Store::new(memory.clone(), memory, root, Coalescing::MEMORY).below(name)?
             }
         };
-        Ok(match &self.wrap {
+        let store = match &self.wrap {
             Some(wrap) => wrap(store),
             None => store,
-        })
+        };
+        Ok(stopping(store, &self.stop))
     }
 }
 
@@ -131,6 +151,7 @@ impl fmt::Debug for Opener {
             .field("local", &local)
             .field("direct", &self.direct)
             .field("wrapped", &self.wrap.is_some())
+            .field("stop", &self.stop)
             .finish()
     }
 }

@@ -2,4 +2,5 @@
 
 pub mod counting;
 pub mod faults;
+pub mod stopping;
 pub mod throttled;

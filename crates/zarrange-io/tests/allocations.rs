@@ -52,7 +52,7 @@ fn nothing_is_allocated_for_a_request() {
     let mmap = unsafe { Opener::mmap() };
     let openers = [
         ("std", Opener::default()),
-        ("std with a pool", Opener::std_pool(2).unwrap()),
+        ("std with a pool", Opener::std_pool(2)),
         ("mmap", mmap),
         ("io_uring", Opener::io_uring().unwrap()),
     ];

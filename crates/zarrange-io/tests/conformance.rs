@@ -25,10 +25,10 @@ fn mmap() -> Opener {
 fn openers() -> Vec<(&'static str, Opener)> {
     let mut all = vec![
         ("std", Opener::default()),
-        ("std with a pool", Opener::std_pool(3).unwrap()),
+        ("std with a pool", Opener::std_pool(3)),
         ("mmap", mmap()),
         ("io_uring", Opener::io_uring().unwrap()),
-        ("auto", Opener::auto().unwrap()),
+        ("auto", Opener::auto()),
     ];
     let dir = scratch_dir();
     std::fs::write(dir.path().join("probe"), b"probe").unwrap();

@@ -1,8 +1,10 @@
-//! Few descriptors: a batch of many files waits for those that are free.
+//! Few descriptors: a batch of many files waits for those that are free, and not forever.
 #![expect(unsafe_code, reason = "mmap wants a promise")]
 
+use std::time::{Duration, Instant};
+
 use rustix::process::{Resource, Rlimit, setrlimit};
-use zarrange_io::{Extent, Location, Opener, ReadRequest, Source, WriteRequest};
+use zarrange_io::{Extent, IoError, Location, Opener, ReadRequest, Source, Store, WriteRequest};
 
 /// The only test of its binary, for it limits the whole process.
 #[test]
@@ -12,7 +14,7 @@ fn sixty_four_descriptors_suffice() {
     let mmap = unsafe { Opener::mmap() };
     let openers = [
         ("std", Opener::default()),
-        ("std with a pool", Opener::std_pool(4).unwrap()),
+        ("std with a pool", Opener::std_pool(4)),
         ("mmap", mmap),
         ("io_uring", Opener::io_uring().unwrap()),
     ];
@@ -43,5 +45,23 @@ fn sixty_four_descriptors_suffice() {
             let read = request.result.as_ref().unwrap_or_else(|e| panic!("{name}: {e}"));
             assert_eq!(&request.buffer[..*read], key.as_bytes(), "{name}");
         }
+        without_any(name, &store, &keys);
     }
+}
+
+/// Somebody holds all descriptors, and keeps them: every one of many openings fails, and they have waited together, not one by one.
+fn without_any(name: &str, store: &Store, keys: &[String]) {
+    let begin = Instant::now();
+    let held: Vec<_> = std::iter::from_fn(|| std::fs::File::open("/dev/null").ok()).collect();
+    for key in keys {
+        let mut buffer = [0; 16];
+        let read = store.read_whole(key, &mut buffer, &mut String::new());
+        assert!(matches!(read, Err(IoError::Descriptors { limit: Some(64), .. })), "{name}: {read:?}");
+    }
+    assert!(
+        begin.elapsed() < Duration::from_mins(2),
+        "{name}: one by one they would take more than half an hour"
+    );
+    drop(held);
+    assert!(store.read_whole(&keys[0], &mut [0; 16], &mut String::new()).is_ok(), "{name}");
 }

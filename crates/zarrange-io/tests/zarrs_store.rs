@@ -32,7 +32,7 @@ fn scratch_dir() -> TempDir {
 fn openers() -> [Opener; 4] {
     // SAFETY: the adapter replaces files and never changes one in place.
     let mmap = unsafe { Opener::mmap() };
-    [Opener::default(), Opener::std_pool(3).unwrap(), mmap, Opener::io_uring().unwrap()]
+    [Opener::default(), Opener::std_pool(3), mmap, Opener::io_uring().unwrap()]
 }
 
 /// Runs `check` over every backend and every wrapper, in an empty store each time.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, json};
 use zarrange_array::{Array, ArrayError, ArraySpec, Document, Layout, Staging, Target};
-use zarrange_codec::{CodecMetadata, Scratch};
+use zarrange_codec::CodecMetadata;
 use zarrange_grid::Region;
 use zarrange_io::{Location, Opener, token};
 
@@ -30,9 +30,9 @@ pub fn write_survey(
         dimension_names: vec!["object", "epoch", "value"],
         attributes: Map::from_iter([("seed".to_owned(), json!(survey.seed))]),
     });
-    let staging = Staging::begin(Target::check(location, true, io)?, &token(), None, io)?;
+    let mut staging = Staging::begin(Target::check(location, true, io)?, &token(), None, io)?;
     let array = Array::new(staging.store()?, document, 3)?;
-    let mut scratch = Scratch::new(array.elements()?.chain());
+    let mut scratch = array.scratch()?;
     for epoch in 0..survey.epochs {
         let region = Region::new(&[0, epoch, 0][..], &[survey.objects, 1, VALUES][..]);
         let data: Vec<u8> = survey.epoch(epoch).iter().flat_map(|v| v.to_ne_bytes()).collect();

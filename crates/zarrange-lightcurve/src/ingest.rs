@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 use zarrange_array::{Array, ArraySpec, Document, Group, Layout, Staging, Target, publish_metadata};
-use zarrange_codec::{CodecMetadata, Scratch};
+use zarrange_codec::CodecMetadata;
 use zarrange_grid::index;
 use zarrange_io::{Location, Opener, Store, token};
 
@@ -132,7 +132,7 @@ impl Column<'_> {
 
     fn write(&self, curves: &LightCurves, array: &Array) -> Result<(), LightCurveError> {
         let elements = array.elements()?;
-        let mut scratch = Scratch::new(elements.chain());
+        let mut scratch = array.scratch()?;
         let grid = array.objects();
         for chunk in (0..grid.count()).map(|k| grid.all().unravel(k)) {
             let region = grid.region(&chunk);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use zarrange_io::HugePages;
+use zarrange_io::{HugePages, zeroed};
 
 use crate::RechunkError;
 
@@ -31,21 +31,26 @@ impl Budget {
 
     /// Bytes that nobody uses now.
     pub(crate) fn free(&self) -> u64 {
-        self.max.saturating_sub(self.used.load(Ordering::Relaxed))
+        self.max.saturating_sub(self.used())
+    }
+
+    fn used(&self) -> u64 {
+        self.used.load(Ordering::Relaxed)
     }
 
     /// The most bytes that were in use at once since the last call.
     pub fn take_peak(&self) -> u64 {
-        self.peak.swap(self.used.load(Ordering::Relaxed), Ordering::Relaxed)
+        self.peak.swap(self.used(), Ordering::Relaxed)
     }
 
     /// A zeroed buffer of `bytes`. Its pages are touched, and so resident, only as they are written.
     ///
     /// # Errors
-    /// [`RechunkError::Budget`] if it does not fit.
+    /// [`RechunkError::Budget`] if it does not fit, [`RechunkError::Memory`] if the system does not give it.
     pub fn take(self: &Arc<Self>, bytes: u64) -> Result<Buffer, RechunkError> {
         let lease = self.lease(bytes)?;
-        let mut data = vec![0; zarrange_grid::index(bytes)];
+        let refused = || RechunkError::Memory { wanted: bytes, used: self.used() - bytes, max: self.max };
+        let mut data = zeroed(zarrange_grid::index(bytes)).ok_or_else(refused)?;
         let pages = (bytes >= HUGE_BYTES_MIN).then(|| HugePages::ask(&mut data));
         Ok(Buffer { data, lease, pages })
     }
@@ -100,6 +105,11 @@ mod tests {
         let a = budget.take(60).unwrap();
         assert!(matches!(budget.take(41), Err(RechunkError::Budget { wanted: 41, used: 60, max: 100 })));
         assert!(budget.take(u64::MAX).is_err());
+        // What the budget allows, and no system gives.
+        let (all, none) = (Budget::new(u64::MAX), i64::MAX as u64);
+        assert!(
+            matches!(all.take(none), Err(RechunkError::Memory { wanted, used: 0, .. }) if wanted == none)
+        );
         let b = budget.lease(40).unwrap();
         drop(a);
         assert_eq!(budget.take(60).unwrap().data.len(), 60);

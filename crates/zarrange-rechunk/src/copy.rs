@@ -14,6 +14,7 @@ use crate::job::elements;
 use crate::presence::{Look, Sparse};
 use crate::progress::Progress;
 use crate::report::{Counters, add};
+use crate::threads::together;
 
 /// Copies every object of `source` that exists to its key in `target`; where few do, only those are looked for.
 pub(crate) fn run(
@@ -48,11 +49,8 @@ pub(crate) fn run(
             progress.advance(elements);
         }
     };
-    std::thread::scope(|scope| {
-        let work = || work().inspect_err(|_| failed.store(true, Ordering::Relaxed));
-        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        threads.into_iter().try_for_each(|t| t.join().unwrap_or(Err(RechunkError::Panicked)))
-    })?;
+    let work = |_| work().inspect_err(|_| failed.store(true, Ordering::Relaxed));
+    together(threads, progress, work)?;
     counters.not_moved(objects - count);
     progress.advance(elements(source).saturating_sub(copied_elements.into_inner()));
     Ok(())

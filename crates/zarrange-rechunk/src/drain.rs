@@ -66,17 +66,18 @@ impl<'a> Drain<'a> {
         encoded: Vec<u8>,
         known: Option<Arc<Known>>,
     ) -> Result<Drainer<'a>, RechunkError> {
-        let scratch = |elements: &Elements| -> Result<(Scratch, Lease), RechunkError> {
+        let scratch = |array: &Array, elements: &Elements| -> Result<(Scratch, Lease), RechunkError> {
             let lease = budget.lease(elements.chain().scratch_bytes() as u64)?;
-            Ok((Scratch::new(elements.chain()), lease))
+            Ok((array.scratch()?, lease))
         };
         let kind = match self {
             Drain::Spill(spill) => Kind::Spill(spill),
-            Drain::Chunks(array, elements) => {
-                Kind::Chunks(Target { array, elements, scratch: scratch(elements)? }, ChunkWriter::new(array))
-            }
+            Drain::Chunks(array, elements) => Kind::Chunks(
+                Target { array, elements, scratch: scratch(array, elements)? },
+                ChunkWriter::new(array),
+            ),
             Drain::Shards(array, elements, sequencer) => {
-                Kind::Shards(Target { array, elements, scratch: scratch(elements)? }, sequencer)
+                Kind::Shards(Target { array, elements, scratch: scratch(array, elements)? }, sequencer)
             }
             Drain::Compare(array, elements, compared) => {
                 match Fill::Array(array, elements).worker(budget, known)? {

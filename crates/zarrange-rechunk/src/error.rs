@@ -35,6 +35,19 @@ pub enum RechunkError {
         /// The bound.
         max: u64,
     },
+    /// The system does not give the memory that the budget allows.
+    #[error(
+        "the system refuses {wanted} bytes of memory, besides {used} that are in use: give less than {max} with --max-mem, or let the \
+         process have more (ulimit -v)"
+    )]
+    Memory {
+        /// Bytes wanted.
+        wanted: u64,
+        /// Bytes of the budget in use.
+        used: u64,
+        /// The bound of the budget.
+        max: u64,
+    },
     /// Text of which a chunk takes more memory than its share.
     #[error(
         "array {array}, {key}: its elements take at least {bytes} bytes, and of max-mem ({have}) there is one part in {parts} for them: \
@@ -72,6 +85,7 @@ pub enum RechunkError {
     #[error("{error}; {left}")]
     Untidy {
         /// What failed.
+        #[source]
         error: Box<RechunkError>,
         /// What is left over, and why.
         left: String,
@@ -99,6 +113,16 @@ pub enum RechunkError {
         needed: u64,
         /// Bytes that there are.
         free: u64,
+    },
+    /// It was asked to stop.
+    #[error("stopped: {target} is as it was before{left}")]
+    Stopped {
+        /// The target.
+        target: String,
+        /// What could not be removed, after a semicolon.
+        left: String,
+        /// That is why.
+        source: zarrange_io::Stopped,
     },
     /// A worker thread died.
     #[error("internal error: a worker thread panicked; the target was not published")]

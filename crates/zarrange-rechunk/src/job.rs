@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_128;
 use zarrange_array::{Array, Beside, Contents, Group, Node, Staging, Target};
 use zarrange_codec::{ArrayCodec, ShardIndex};
-use zarrange_io::{Location, Opener};
+use zarrange_io::{Location, Opener, Stopped};
 use zarrange_plan::{Chosen, Costs, Plan, Problem, Spill, Strategy, Way};
 
 use crate::budget::Budget;
@@ -296,18 +296,29 @@ pub(crate) fn elements(array: &Array) -> u64 {
 /// Carries out a prepared job: writes, verifies, publishes.
 ///
 /// # Errors
-/// [`RechunkError`]; the target is then as it was before, and what was written is removed.
+/// [`RechunkError`]; the target is then as it was before, and what was written is removed. [`RechunkError::Stopped`] if the job's
+/// opener was asked to stop.
 pub fn run(prepared: Prepared, progress: &dyn Progress) -> Result<Report, RechunkError> {
+    let target = prepared.job.target.to_string();
+    carry_out(prepared, progress).map_err(|error| {
+        if !Stopped::is_cause_of(&error) {
+            return error;
+        }
+        let left =
+            if let RechunkError::Untidy { left, .. } = error { format!("; {left}") } else { String::new() };
+        RechunkError::Stopped { target, left, source: Stopped }
+    })
+}
+
+fn carry_out(prepared: Prepared, progress: &dyn Progress) -> Result<Report, RechunkError> {
     let begin = Instant::now();
     let fingerprint = prepared.fingerprint();
     let temp = prepared.job.temp.as_ref().filter(|_| prepared.spills());
-    let staging = Staging::begin(prepared.target.clone(), &fingerprint, temp, &prepared.job.io)?;
+    let mut staging = Staging::begin(prepared.target.clone(), &fingerprint, temp, &prepared.job.io)?;
     let durable = prepared.job.durability == Durability::Commit;
-    let mut report = match write(prepared, &staging, progress) {
-        Ok(report) => report,
-        Err(error) => return Err(RechunkError::untidy(error, staging.discard())),
-    };
-    report.warnings = staging.publish(durable)?;
+    let written = write(prepared, &staging, progress)
+        .and_then(|report| Ok(Report { warnings: staging.publish(durable)?, ..report }));
+    let mut report = written.map_err(|error| RechunkError::untidy(error, staging.discard()))?;
     report.cost.elapsed_s = begin.elapsed().as_secs_f64();
     Ok(report)
 }
@@ -391,7 +402,7 @@ fn run_stages(
     let (from, to) = (source.elements()?, target.elements()?);
     let Problem { shape, item_bytes, .. } = &plan.problem;
     let create = |k: usize, spill: &Spill| {
-        let (store, key) = staging.intermediate(k)?;
+        let (store, key) = staging.intermediate(k);
         SpillFile::create((store, &key), spill, shape, *item_bytes, budget)
     };
     // The intermediate that the stage before filled; it is removed when this one has drained it.

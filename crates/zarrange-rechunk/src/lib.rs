@@ -38,6 +38,7 @@ mod spec;
 mod spill;
 mod stage;
 mod text;
+mod threads;
 mod variable;
 mod verify;
 mod walk;

@@ -206,8 +206,7 @@ impl<T> List<T> {
         let bytes = |items: usize| (items as u64).saturating_mul(size_of::<T>() as u64).max(ALLOWANCE_BYTES);
         let Ok(lease) = self.budget.lease(bytes(next) - bytes(now)) else { return false };
         self.leases.push(lease);
-        self.items.reserve_exact(next - self.items.len());
-        true
+        self.items.try_reserve_exact(next - self.items.len()).is_ok()
     }
 }
 

@@ -7,6 +7,11 @@ pub trait Progress: Sync {
 
     /// `bytes` more were moved.
     fn advance(&self, bytes: u64);
+
+    /// The system gives only `started` of the threads that were `wanted`.
+    fn fewer_threads(&self, started: u64, wanted: u64) {
+        let _ = (started, wanted);
+    }
 }
 
 /// Tells nobody.

@@ -17,6 +17,7 @@ use crate::presence::{List, Look, Sparse};
 use crate::progress::Progress;
 use crate::report::{Counters, add};
 use crate::shards::{Segment, Sequencer};
+use crate::threads::together;
 use crate::walk::{Batch, Cursor, Pace};
 
 /// Moves every chunk of `source` that is stored into `target`, whose chunks and codecs are the same. Where few are, only objects of
@@ -74,16 +75,11 @@ pub(crate) fn run(
             sequencer.abort();
         }
     };
-    let worker = || {
+    let worker = |_| {
         let unless_done = OnDrop(stop);
         worker().inspect(|()| std::mem::forget(unless_done))
     };
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..stage.workers).map(|_| scope.spawn(worker)).collect();
-        let outcomes: Vec<_> =
-            workers.into_iter().map(|w| w.join().unwrap_or(Err(RechunkError::Panicked))).collect();
-        outcomes.into_iter().collect::<Result<(), _>>()
-    })?;
+    together(stage.workers, progress, worker)?;
     if is_sparse {
         counters.not_moved(from.units.count() - visited.into_inner());
         progress.advance(elements(source).saturating_sub(visited_elements.into_inner()));

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use zarrange_array::{Array, Elements, ShardWriter};
+use zarrange_array::{Array, Elements, ShardFile, ShardWriter};
 use zarrange_codec::{ShardCodec, ShardIndex};
 use zarrange_grid::Dims;
 use zarrange_plan::Stage;
@@ -61,6 +61,9 @@ struct OpenShard {
     shard: Dims,
     /// Made with the first inner chunk that is not all fill value.
     writer: Option<ShardWriter>,
+    /// Created by the thread that is the first to write. Not while others wait for the lock: where no descriptor is free, they are
+    /// who gives theirs back.
+    file: Option<Arc<ShardFile>>,
     /// Segments that have their place, and the offset of the first.
     placed: VecDeque<(u64, Segment)>,
     /// A thread writes what is placed.
@@ -134,7 +137,8 @@ impl<'a> Sequencer<'a> {
                 let region = self.array.objects().region(&segment.shard);
                 let units_left = self.elements.units.covering(&region).elements();
                 let (shard, placed) = (segment.shard.clone(), VecDeque::new());
-                state.open.push(OpenShard { shard, writer: None, placed, busy: false, units_left });
+                let (writer, file, busy) = (None, None, false);
+                state.open.push(OpenShard { shard, writer, file, placed, busy, units_left });
                 state.open.len() - 1
             });
             let open = &mut state.open[at];
@@ -142,7 +146,7 @@ impl<'a> Sequencer<'a> {
             for (inner, bytes) in &segment.entries {
                 let writer = match &mut open.writer {
                     Some(writer) => writer,
-                    empty => empty.insert(ShardWriter::create(self.array, &segment.shard)?),
+                    empty => empty.insert(ShardWriter::new(self.array)?),
                 };
                 let start = writer.reserve(*inner, *bytes);
                 offset.get_or_insert(start);
@@ -171,10 +175,13 @@ impl<'a> Sequencer<'a> {
                 return Ok(state);
             };
             open.units_left -= segment.units;
-            let file = open.writer.as_ref().map(ShardWriter::file);
+            let (mut file, needed) = (open.file.clone(), open.writer.is_some());
             let complete = if open.units_left == 0 { state.open.swap_remove(at).writer } else { None };
             drop(state);
-            if let Some(file) = file.filter(|_| segment.bytes > 0) {
+            if file.is_none() && needed {
+                file = Some(ShardFile::create(self.array, &shard)?);
+            }
+            if let Some(file) = file.as_ref().filter(|_| segment.bytes > 0) {
                 file.write(offset, &segment.buffer[..segment.bytes])?;
                 if self.durable {
                     // The device works while the threads encode; the job's end then waits for little.
@@ -182,10 +189,15 @@ impl<'a> Sequencer<'a> {
                 }
                 add(&counters.bytes_written, segment.bytes as u64);
             }
-            if let Some(writer) = complete {
-                add(&counters.bytes_written, writer.finish(self.array)?);
+            if let Some(writer) = complete
+                && let Some(file) = file.take()
+            {
+                add(&counters.bytes_written, writer.finish(self.array, file)?);
             }
             state = self.lock();
+            if let Some(open) = state.open.iter_mut().find(|open| open.shard == shard) {
+                open.file = file;
+            }
             state.spare.push(segment);
             self.changed.notify_one();
         }

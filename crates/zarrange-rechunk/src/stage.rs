@@ -24,6 +24,7 @@ use crate::gate::Gate;
 use crate::presence::{GroupOrder, Known, Listing, Look, Sparse, Touched};
 use crate::progress::Progress;
 use crate::report::{Counters, add};
+use crate::threads::together;
 use crate::walk::{Batch, Cursor, TileWalk, Visit};
 
 /// A stage with its two ends.
@@ -46,19 +47,15 @@ pub(crate) struct Pass<'a> {
 /// Runs a stage to its end.
 pub(crate) fn run(pass: &Pass<'_>) -> Result<(), RechunkError> {
     let (shared, _leases) = Shared::new(pass)?;
-    std::thread::scope(|scope| {
-        let first = scope.spawn(|| shared.work(true));
-        let others = (1..pass.stage.workers).map(|_| scope.spawn(|| shared.work(false)));
-        let workers: Vec<_> = std::iter::once(first).chain(others).collect();
-        for worker in workers {
-            // A panic was noted as the job's error by the worker itself.
-            let _ = worker.join();
-        }
+    let outcome = together(pass.stage.workers, pass.progress, |first| {
+        shared.work(first);
+        Ok(())
     });
     let mut state = shared.lock();
     if let Some(error) = state.error.take() {
         return Err(error);
     }
+    outcome?;
     if state.walk.is_sparse() {
         count_unvisited(pass, &state.opened);
     }

@@ -19,6 +19,7 @@ use crate::job::elements;
 use crate::presence::{List, Look, Sparse};
 use crate::progress::Progress;
 use crate::report::{Counters, add};
+use crate::threads::together;
 use crate::verify::Difference;
 
 /// An array and its elements.
@@ -63,7 +64,8 @@ pub(crate) fn run(
         add(&counters.held, held);
         Ok(())
     };
-    let counted = over_objects(&objects, threads, budget, &work).map_err(|e| told(e, budget, PARTS))?;
+    let counted =
+        over_objects(&objects, threads, (budget, progress), &work).map_err(|e| told(e, budget, PARTS))?;
     let looked_at = [&counted.chunks_written, &counted.all_fill].map(|n| n.load(Ordering::Relaxed));
     add(&counted.all_fill, target.1.units.count().saturating_sub(looked_at.iter().sum()));
     counters.absorb(counted);
@@ -106,7 +108,7 @@ pub(crate) fn compare(
         }
         Ok(())
     };
-    over_objects(&objects, threads, budget, &work).map_err(|e| told(e, budget, 2 * PARTS))?;
+    over_objects(&objects, threads, (budget, progress), &work).map_err(|e| told(e, budget, 2 * PARTS))?;
     progress.advance(2 * objects.unvisited_elements(b.0));
     Ok(())
 }
@@ -157,12 +159,12 @@ type Work<'a> = dyn Fn(u64, &mut dyn Iterator<Item = u64>, &Counters) -> Result<
 fn over_objects(
     objects: &Objects,
     threads: u64,
-    budget: &Arc<Budget>,
+    (budget, progress): (&Arc<Budget>, &dyn Progress),
     work: &Work<'_>,
 ) -> Result<Counters, RechunkError> {
     let threads = threads.min(objects.count()).max(1);
-    match shared(objects, threads, budget, work) {
-        Err(error) if threads > 1 && is_memory(&error) => shared(objects, 1, budget, work),
+    match shared(objects, threads, (budget, progress), work) {
+        Err(error) if threads > 1 && is_memory(&error) => shared(objects, 1, (budget, progress), work),
         other => other,
     }
 }
@@ -170,25 +172,20 @@ fn over_objects(
 fn shared(
     objects: &Objects,
     threads: u64,
-    budget: &Arc<Budget>,
+    (budget, progress): (&Arc<Budget>, &dyn Progress),
     work: &Work<'_>,
 ) -> Result<Counters, RechunkError> {
     let share = budget.free() / threads;
     let _lease = budget.lease(share * threads)?;
     let (next, failed, counters) = (AtomicU64::new(0), AtomicBool::new(false), Counters::default());
-    let worker = || {
+    let worker = |_| {
         let mut objects = std::iter::from_fn(|| {
             let k = next.fetch_add(1, Ordering::Relaxed);
             (k < objects.count() && !failed.load(Ordering::Relaxed)).then(|| objects.number(k))
         });
         work(share, &mut objects, &counters).inspect_err(|_| failed.store(true, Ordering::Relaxed))
     };
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(worker)).collect();
-        let outcomes: Vec<_> =
-            workers.into_iter().map(|w| w.join().unwrap_or(Err(RechunkError::Panicked))).collect();
-        outcomes.into_iter().collect::<Result<(), _>>()
-    })?;
+    together(threads, progress, worker)?;
     Ok(counters)
 }
 

@@ -659,7 +659,7 @@ fn backends() -> Vec<(&'static str, Opener)> {
     let mmap = unsafe { Opener::mmap() };
     vec![
         ("std", Opener::default()),
-        ("std with a pool", Opener::std_pool(3).unwrap()),
+        ("std with a pool", Opener::std_pool(3)),
         ("mmap", mmap),
         ("io_uring", Opener::io_uring().unwrap()),
     ]

@@ -7,9 +7,15 @@ use zarrange_io::Location;
 use zarrange_plan::{StoreProfile, Way};
 use zarrange_rechunk::{Codecs, KeySeparator, Named, NamedMix, parse_bytes, parse_profile};
 
+/// What a command's end says.
+const EXIT_CODES: &str = "\
+Exit codes: 0 done (what was to be written is there, whoever could be told); 1 failed, or arrays that differ (what was \
+to be written is as it was before); 2 wrong usage; 129, 130 and 143 stopped by SIGHUP, SIGINT or SIGTERM, which leaves \
+everything as it was before. A second SIGINT or SIGTERM ends at once, and may leave names with .partial- behind.";
+
 /// Rechunk Zarr arrays within a fixed memory, verified.
 #[derive(Debug, Parser)]
-#[command(version, about, max_term_width = 110)]
+#[command(version, about, max_term_width = 110, after_help = EXIT_CODES)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,

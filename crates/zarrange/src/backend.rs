@@ -7,6 +7,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use zarrange_io::{IoError, Opener, STD_THREADS};
 
 use crate::args::{Args, BackendArg, IoArgs};
+use crate::signals;
 
 /// Lets this process have as many descriptors as it may: with many threads on many small files, the usual 1,024 are few. Where
 /// it may not, openings wait for each other.
@@ -18,8 +19,8 @@ pub(crate) fn raise_descriptor_limit() {
 /// The opener for the arguments of a command.
 pub(crate) fn opener(args: IoArgs) -> Result<Opener, IoError> {
     let opener = match args.backend {
-        BackendArg::Auto => Opener::auto()?,
-        BackendArg::Std => Opener::std_pool(STD_THREADS)?,
+        BackendArg::Auto => Opener::auto(),
+        BackendArg::Std => Opener::std_pool(STD_THREADS),
         BackendArg::IoUring => Opener::io_uring()?,
         BackendArg::Mmap if args.direct => {
             let reason =
@@ -30,5 +31,5 @@ pub(crate) fn opener(args: IoArgs) -> Result<Opener, IoError> {
         // engine itself writes is read through mappings only once it is complete.
         BackendArg::Mmap => unsafe { Opener::mmap() },
     };
-    Ok(opener.direct(args.direct))
+    Ok(opener.direct(args.direct).stopped_by(signals::stop()))
 }

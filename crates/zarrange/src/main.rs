@@ -10,18 +10,25 @@ mod job;
 mod memory;
 mod out;
 mod progress;
+mod signals;
 mod table;
 
 use std::process::ExitCode;
 
+use zarrange_io::Stopped;
 use zarrange_rechunk::{RechunkError, SpecError};
 
 use crate::args::{Command, LightcurveCommand};
-use crate::out::note;
+use crate::out::{note, one_line};
 
 fn main() -> ExitCode {
     let args = args::Args::of_process();
     backend::raise_descriptor_limit();
+    signals::watch();
+    if let Err(error) = memory::prepare() {
+        note!("{error}");
+        return ExitCode::FAILURE;
+    }
     keep_zarrs_single();
     let outcome = match args.command {
         Command::Demo(args) => commands::demo::run(&args),
@@ -36,9 +43,24 @@ fn main() -> ExitCode {
     match outcome {
         Ok(code) if out::is_complete() => code,
         Ok(_) => ExitCode::FAILURE,
-        Err(error) => {
-            note!("{}", message(&error));
-            ExitCode::from(if is_usage(&error) { 2 } else { 1 })
+        Err(error) => failed(&error),
+    }
+}
+
+/// Tells why a command failed; its exit code.
+fn failed(error: &anyhow::Error) -> ExitCode {
+    match signals::came() {
+        Some((signal, code)) if Stopped::is_cause_of(error.as_ref()) => {
+            let target = match error.downcast_ref() {
+                Some(RechunkError::Stopped { target, .. }) => target,
+                _ => "what was to be written",
+            };
+            note!("stopped by {signal}: {} is as it was before", one_line(target));
+            ExitCode::from(code)
+        }
+        _ => {
+            note!("{}", message(error));
+            ExitCode::from(if is_usage(error) { 2 } else { 1 })
         }
     }
 }

@@ -1,16 +1,92 @@
 //! How much memory and how many processors this process may use.
+//!
+//! Where the system refuses a small piece of memory nothing can be done but to abort: what limits leave is looked at beforehand, and the
+//! budget made to fit it. (Large pieces that are refused are errors.)
 
 use std::fs;
 use std::path::Path;
 
+use anyhow::ensure;
+use rustix::process::{Resource, getrlimit};
+use zarrange_io::{STD_THREADS, one_arena};
+use zarrange_plan::bytes_text;
+
+use crate::out::note;
+
 /// Where nothing can be found out.
 const FALLBACK_BYTES: u64 = 1 << 30;
+
+/// What a process takes besides its buffers: code, tables, libraries; and what its threads take, each for its stack.
+const BESIDE_BYTES: u64 = 64 << 20;
+const STACK_BYTES: u64 = (2 << 20) + (64 << 10);
+
+/// What the smallest command needs.
+const LEAST_BYTES: u64 = 24 << 20;
+
+/// Prepares for limits on the memory of this process, if there are any.
+///
+/// # Errors
+/// If they leave too little for anything.
+pub(crate) fn prepare() -> anyhow::Result<()> {
+    match limit_left() {
+        Some(left) => {
+            one_arena();
+            ensure!(left >= LEAST_BYTES, "{}", too_little(left, LEAST_BYTES));
+            Ok(())
+        }
+        None => Ok(()),
+    }
+}
+
+/// Of `wanted` bytes for buffers, those that limits on the memory of this process leave besides what it needs with so many threads.
+///
+/// # Errors
+/// If they leave none.
+pub(crate) fn given(wanted: u64, threads: u64) -> anyhow::Result<u64> {
+    let Some(left) = limit_left() else { return Ok(wanted) };
+    // Half as many workers again as threads, and those that the std backend reads with.
+    let threads = threads + threads.div_ceil(2) + STD_THREADS as u64;
+    let beside = BESIDE_BYTES + threads * STACK_BYTES;
+    let given = left.saturating_sub(beside);
+    ensure!(given > 0, "{}", too_little(left, beside));
+    if given < wanted {
+        let (wanted, given) = (bytes_text(wanted), bytes_text(given));
+        note!(
+            "of {wanted} for data, the limits of this process (ulimit -v) leave {given}: going on with those"
+        );
+    }
+    Ok(wanted.min(given))
+}
+
+fn too_little(left: u64, needed: u64) -> String {
+    let (left, needed) = (bytes_text(left), bytes_text(needed));
+    format!(
+        "the limits of this process (ulimit -v) leave {left} of memory, and {needed} are needed besides the data: raise them, or use \
+         fewer --threads"
+    )
+}
+
+/// What limits leave: those of the process on its addresses and on its data, and that of a system that promises no more memory than it
+/// has. `None` where nothing is limited.
+fn limit_left() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let limits = [(Resource::As, "VmSize:"), (Resource::Data, "VmData:")];
+    let own = limits.into_iter().filter_map(|(limit, used)| {
+        Some(getrlimit(limit).current?.saturating_sub(field(&status, used).unwrap_or(0)))
+    });
+    let strict = fs::read_to_string("/proc/sys/vm/overcommit_memory").is_ok_and(|mode| mode.trim() == "2");
+    let promised = || {
+        let meminfo = fs::read_to_string("/proc/meminfo").ok()?;
+        Some(field(&meminfo, "CommitLimit:")?.saturating_sub(field(&meminfo, "Committed_AS:")?))
+    };
+    own.chain(strict.then(promised).flatten()).min()
+}
 
 /// Half of what is available to the process: the machine's free memory, or what its control groups leave.
 pub(crate) fn default_max() -> u64 {
     let meminfo = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    let available = available_kib(&meminfo).map(|kib| kib * 1024);
+    let available = field(&meminfo, "MemAvailable:");
     let left = groups.lines().filter_map(|line| group_left(Path::new("/sys/fs/cgroup"), line)).min();
     available.into_iter().chain(left).min().unwrap_or(FALLBACK_BYTES) / 2
 }
@@ -22,14 +98,13 @@ pub(crate) fn threads() -> u64 {
 
 /// The most memory that was resident so far, as the kernel counts it; `None` where it does not.
 pub(crate) fn peak_resident_bytes() -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|l| l.starts_with("VmHWM:"))?;
-    Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? * 1024)
+    field(&fs::read_to_string("/proc/self/status").ok()?, "VmHWM:")
 }
 
-fn available_kib(meminfo: &str) -> Option<u64> {
-    let line = meminfo.lines().find(|l| l.starts_with("MemAvailable:"))?;
-    line.split_whitespace().nth(1)?.parse().ok()
+/// The bytes of a line of a file that has lines of a name and KiB.
+fn field(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find(|line| line.starts_with(name))?;
+    line.split_whitespace().nth(1)?.parse::<u64>().ok()?.checked_mul(1024)
 }
 
 /// What the group of a line of `/proc/self/cgroup`, and the groups around it, leave.
@@ -75,6 +150,6 @@ mod tests {
         assert_eq!(group_left(dir.path(), "4:cpu,memory:/c"), Some(9_223_372_036_854_771_612));
         assert_eq!(group_left(dir.path(), "3:cpu:/c"), None);
         assert_eq!(group_left(dir.path(), "0::/none"), None);
-        assert_eq!(available_kib("MemTotal: 5 kB\nMemAvailable:   77 kB\n"), Some(77));
+        assert_eq!(field("MemTotal: 5 kB\nMemAvailable:   77 kB\n", "MemAvailable:"), Some(77 << 10));
     }
 }

@@ -1,12 +1,16 @@
-//! Lines for people and programs that may stop reading: a closed pipe ends them quietly, the exit code still tells.
+//! Lines for people and programs that may stop reading: a closed pipe ends them quietly, the exit code still tells. Where lines cannot
+//! be written otherwise, that is an error of a command whose lines are its result ([`say`]); one that has published something has done
+//! what it should ([`tell`]).
 //!
 //! What comes from a store may hold characters that move the cursor, name the window, or turn the direction of writing: none of them
 //! reaches a terminal.
 
 use std::borrow::Cow;
 use std::fmt::{Arguments, Write as _};
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, IsTerminal as _, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// Something could not be printed, and nobody chose not to read it.
 static FAILED: AtomicBool = AtomicBool::new(false);
@@ -26,16 +30,38 @@ macro_rules! note {
     ($($line:tt)*) => { $crate::out::to_stderr(format_args!("zarrange: {}", format_args!($($line)*))) };
 }
 
-pub(crate) use {note, say};
+/// Prints a line to stdout about what is done already, which no failure to print it undoes.
+macro_rules! tell {
+    ($($line:tt)*) => { $crate::out::told(format_args!($($line)*)) };
+}
+
+pub(crate) use {note, say, tell};
 
 /// As [`say`].
 pub(crate) fn to_stdout(line: Arguments<'_>) {
+    FAILED.fetch_or(!told(line), Ordering::Relaxed);
+}
+
+/// As [`tell`]; false if it could not be printed, although somebody may have wanted to read it.
+pub(crate) fn told(line: Arguments<'_>) -> bool {
     match writeln!(std::io::stdout().lock(), "{}", visible(&line.to_string())) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            FAILED.store(true, Ordering::Relaxed);
             note!("stdout cannot be written: {error}");
+            false
         }
-        _ => {}
+        _ => true,
+    }
+}
+
+/// As [`note`], for a process that ends: it waits for nobody, neither for who should read it nor for who is printing.
+pub(crate) fn to_stderr_at_once(line: &str) {
+    let stderr = rustix::stdio::stderr();
+    let mut ready = [PollFd::new(&stderr, PollFlags::OUT)];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    if poll(&mut ready, Some(&now)).is_ok_and(|count| count == 1) {
+        // A progress bar may stand in the last line of a terminal.
+        let above = if std::io::stderr().is_terminal() { "\n" } else { "" };
+        let _ = rustix::io::write(stderr, format!("{above}zarrange: {line}\n").as_bytes());
     }
 }
 

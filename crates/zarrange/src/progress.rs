@@ -6,6 +6,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use zarrange_rechunk::Progress;
 
 use crate::args::ProgressArg;
+use crate::out::note;
 
 /// Shows how far a job is, and how long it may still take.
 #[derive(Debug)]
@@ -40,6 +41,10 @@ impl Progress for Bar {
 
     fn advance(&self, bytes: u64) {
         self.0.inc(bytes);
+    }
+
+    fn fewer_threads(&self, started: u64, wanted: u64) {
+        note!("the system gives {started} of {wanted} threads: going on with those");
     }
 }
 

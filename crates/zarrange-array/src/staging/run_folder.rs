@@ -142,10 +142,6 @@ impl RunFolder {
         format!("{}/{}", self.parent.label(), self.name)
     }
 
-    pub(super) fn store(&self) -> Result<Store, ArrayError> {
-        Ok(self.parent.below(&self.name)?)
-    }
-
     /// Where `what` in the folder of `target` is.
     pub(super) fn location(&self, target: &Location, what: &str) -> Result<Location, ArrayError> {
         Ok(target.parent()?.0.below(&self.name).below(what))

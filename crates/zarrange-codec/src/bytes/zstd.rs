@@ -58,9 +58,18 @@ pub(crate) fn encoded_bytes_max(bytes: usize) -> usize {
 const FRAME_MAGIC: u32 = 0xFD2F_B528;
 const SKIPPABLE_MAGIC: u32 = 0x184D_2A50;
 
+/// `ZSTD_error_memory_allocation` (64), as the library returns errors.
+const NO_MEMORY: usize = 0usize.wrapping_sub(64);
+
+/// Contexts take about this before they are used, and those that decode not much more.
+const CONTEXT_REFUSED: CodecError = CodecError::Refused { bytes: 128 << 10 };
+
 pub(crate) fn decode(src: &[u8], dst: &mut [u8], context: &mut Context) -> Result<usize, CodecError> {
     check_frames(src, dst.len() as u64)?;
-    let decoder = context.decode.get_or_insert_with(DCtx::create);
+    let decoder = match &mut context.decode {
+        Some(decoder) => decoder,
+        none => none.insert(DCtx::try_create().ok_or(CONTEXT_REFUSED)?),
+    };
     decoder.decompress(dst, src).map_err(damaged)
 }
 
@@ -84,6 +93,9 @@ fn check_frames(src: &[u8], room: u64) -> Result<(), CodecError> {
 }
 
 fn damaged(code: usize) -> CodecError {
+    if code == NO_MEMORY {
+        return CONTEXT_REFUSED;
+    }
     CodecError::corrupt("zstd", zstd_safe::get_error_name(code))
 }
 
@@ -93,13 +105,21 @@ pub(crate) fn encode(
     dst: &mut [u8],
     context: &mut Context,
 ) -> Result<usize, CodecError> {
-    let failed = |code| CodecError::Encode {
-        codec: "zstd",
-        bytes: src.len() as u64,
-        detail: zstd_safe::get_error_name(code).to_owned(),
+    let failed = |code| match code {
+        NO_MEMORY => CodecError::Refused { bytes: config.context_bytes(src.len()) as u64 },
+        _ => CodecError::Encode {
+            codec: "zstd",
+            bytes: src.len() as u64,
+            detail: zstd_safe::get_error_name(code).to_owned(),
+        },
     };
-    let (encoder, current) =
-        context.encode.get_or_insert_with(|| (CCtx::create(), Zstd { level: 0, checksum: false }));
+    let (encoder, current) = match &mut context.encode {
+        Some(encode) => encode,
+        none => {
+            let encoder = CCtx::try_create().ok_or(CONTEXT_REFUSED)?;
+            none.insert((encoder, Zstd { level: 0, checksum: false }))
+        }
+    };
     if *current != config {
         encoder.set_parameter(CParameter::CompressionLevel(config.level)).map_err(failed)?;
         encoder.set_parameter(CParameter::ChecksumFlag(config.checksum)).map_err(failed)?;
@@ -111,6 +131,11 @@ pub(crate) fn encode(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_library_means_memory() {
+        assert_eq!(zstd_safe::get_error_name(NO_MEMORY), "Allocation error : not enough memory");
+    }
 
     #[test]
     fn context_bytes_bound_the_librarys_own_count() {

@@ -3,6 +3,7 @@
 use std::mem;
 
 use crate::CodecError;
+use crate::memory::grow;
 use crate::scratch::Work;
 use crate::steps::step::{Flow, Size};
 use crate::steps::{Stage, Steps};
@@ -33,7 +34,7 @@ impl Steps {
                 Flow::None => {}
                 Flow::InPlace => {
                     if outside {
-                        grow(near, range.len());
+                        grow(near, range.len())?;
                         near[..range.len()].copy_from_slice(&src[range.clone()]);
                         (outside, range) = (false, 0..range.len());
                     }
@@ -48,7 +49,7 @@ impl Steps {
                     let bytes = if outside { &src[range.clone()] } else { &near[range.clone()] };
                     let mut room = bytes.len().saturating_mul(FIRST).max(FIRST_MIN).max(far.len()).min(bound);
                     let written = loop {
-                        grow(far, room);
+                        grow(far, room)?;
                         match step.decode(bytes, &mut far[..room], contexts) {
                             Err(CodecError::TooLong { .. }) if room < bound => {
                                 room = room.saturating_mul(MORE).min(bound);
@@ -78,9 +79,9 @@ impl Steps {
             let detail = "what it encodes to overflows".to_owned();
             return Err(CodecError::Encode { codec: "codecs", bytes: src.len() as u64, detail });
         }
-        work.buffers.iter_mut().for_each(|buffer| grow(buffer, largest));
+        work.buffers.iter_mut().try_for_each(|buffer| grow(buffer, largest))?;
         dst.clear();
-        dst.resize(largest, 0);
+        grow(dst, largest)?;
         let end = self.encode_into(src, dst, work, |_| largest)?;
         dst.truncate(end);
         Ok(())
@@ -99,14 +100,5 @@ impl Steps {
     /// The most bytes that so many encode to.
     pub(crate) fn bound(&self, bytes_max: usize) -> usize {
         self.stages.iter().fold(bytes_max, |bound, stage| stage.step.encoded_bytes_max(bound))
-    }
-}
-
-/// Makes `buffer` at least so long.
-fn grow(buffer: &mut Vec<u8>, bytes: usize) {
-    if buffer.len() < bytes {
-        // Not by doubling: memory is counted.
-        buffer.reserve_exact(bytes - buffer.len());
-        buffer.resize(bytes, 0);
     }
 }

@@ -4,6 +4,7 @@ use serde_json::Value;
 use zarrange_grid::{checked_bytes, index};
 use zarrs::metadata::v3::MetadataV3;
 
+use crate::memory::reserve;
 use crate::steps::config::Config;
 use crate::steps::{Steps, byte};
 use crate::variable::order::StoredOrder;
@@ -150,7 +151,7 @@ impl VariableChain {
         elements.clear();
         let bytes = self.fill.len().saturating_mul(self.elements);
         check_memory(self.elements, bytes, bytes_max)?;
-        elements.lay_out(self.elements, bytes, (0..self.elements).map(|k| (k, self.fill.len())));
+        elements.lay_out(self.elements, bytes, (0..self.elements).map(|k| (k, self.fill.len())))?;
         (0..self.elements).for_each(|k| elements.get_mut(k).copy_from_slice(&self.fill));
         Ok(())
     }
@@ -217,7 +218,7 @@ impl VariableChain {
         }
         check_memory(count, data_bytes, bytes_max)?;
         let sizes = self.order.positions().zip(all.lengths());
-        elements.lay_out(count, data_bytes, sizes);
+        elements.lay_out(count, data_bytes, sizes)?;
         let mut items = all;
         for position in self.order.positions() {
             elements.get_mut(position).copy_from_slice(items.next()?);
@@ -240,7 +241,7 @@ impl VariableChain {
         let chosen = || src.chunks_exact(numbers.bytes).map(label);
         let data_bytes = chosen().map(<[u8]>::len).fold(0, usize::saturating_add);
         check_memory(self.elements, data_bytes, bytes_max)?;
-        elements.lay_out(self.elements, data_bytes, self.order.positions().zip(chosen().map(<[u8]>::len)));
+        elements.lay_out(self.elements, data_bytes, self.order.positions().zip(chosen().map(<[u8]>::len)))?;
         self.order.positions().zip(chosen()).for_each(|(k, text)| elements.get_mut(k).copy_from_slice(text));
         Ok(())
     }
@@ -254,7 +255,7 @@ impl VariableChain {
         let failed = |detail: &str| failed(codec, elements.data_bytes(), detail);
         dst.clear();
         let bytes = elements.len().saturating_add(1).saturating_mul(WORD_BYTES);
-        dst.reserve_exact(bytes.saturating_add(elements.data_bytes()));
+        reserve(dst, bytes.saturating_add(elements.data_bytes()))?;
         let word = |n: usize| u32::try_from(n).map(u32::to_le_bytes);
         dst.extend(word(elements.len()).map_err(|_| failed("it holds less than 2^32 elements"))?);
         for k in self.order.positions() {

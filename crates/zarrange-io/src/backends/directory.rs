@@ -11,7 +11,6 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
 
 use rustix::fs::{AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
@@ -19,15 +18,13 @@ use rustix::io::Errno;
 use super::direct::Alignment;
 use super::look;
 use super::mmap::Mapping;
+use super::patience;
 use crate::backend::{Access, Change, Extent, FileId, Lock, Namespace, Object, Visit};
+use crate::error::is_full;
 use crate::{IoError, advice, key, token};
 
 pub(super) const FILE_MODE: Mode = Mode::from_raw_mode(0o666);
 const DIR_MODE: Mode = Mode::from_raw_mode(0o777);
-
-/// How long an opening waits for a free descriptor: others give theirs back with every chunk that they finish.
-pub(super) const DESCRIPTOR_PATIENCE: Duration = Duration::from_secs(10);
-pub(super) const DESCRIPTOR_PAUSE: Duration = Duration::from_millis(1);
 
 /// A directory of local files.
 #[derive(Debug)]
@@ -126,6 +123,9 @@ impl Directory {
         source: impl Into<io::Error>,
     ) -> IoError {
         let (location, bytes, source) = (self.locate(key), bytes as u64, source.into());
+        if is_full(&source) {
+            return IoError::no_descriptor(operation, location, &source);
+        }
         IoError::Transfer { operation, location, offset, bytes, source }
     }
 
@@ -396,13 +396,14 @@ fn is_possible((offset, bytes): (u64, usize)) -> bool {
 
 /// Opens something; where no descriptor is free, waits for one.
 fn patiently(open: impl Fn() -> Result<OwnedFd, rustix::io::Errno>) -> Result<OwnedFd, rustix::io::Errno> {
-    let begin = Instant::now();
     loop {
         match open() {
-            Err(Errno::MFILE | Errno::NFILE) if begin.elapsed() < DESCRIPTOR_PATIENCE => {
-                std::thread::sleep(DESCRIPTOR_PAUSE);
+            Err(Errno::MFILE | Errno::NFILE) if patience::wait() => {}
+            Err(full @ (Errno::MFILE | Errno::NFILE)) => return Err(full),
+            other => {
+                patience::found();
+                return other;
             }
-            other => return other,
         }
     }
 }

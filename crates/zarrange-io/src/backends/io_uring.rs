@@ -13,14 +13,13 @@ use std::cell::RefCell;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
-use std::time::Instant;
 
 use rustix::fs::MemfdFlags;
 
 use self::machines::{Reads, Writes};
 use self::ring::{Local, Machine};
-use super::directory::{DESCRIPTOR_PATIENCE, DESCRIPTOR_PAUSE, Directory};
-use super::std_files::write_one;
+use super::directory::Directory;
+use super::std_files::{read_one, write_one};
 use crate::IoError;
 use crate::backend::{Backend, Extent, ReadRequest, Source, WriteRequest};
 
@@ -50,7 +49,7 @@ impl UringFiles {
 /// [`IoError::Backend`] with the reason.
 pub fn probe() -> Result<(), IoError> {
     let refused = |source: io::Error| IoError::Backend { backend: "io_uring", source, instead: "std" };
-    drop(new_ring().map_err(refused)?);
+    drop(Local::new(DEPTH).map_err(refused)?);
     let (root, text) = (std::path::Path::new("/proc/self/fd"), b"probe");
     let file =
         rustix::fs::memfd_create("zarrange-probe", MemfdFlags::CLOEXEC).map_err(|e| refused(e.into()))?;
@@ -73,12 +72,12 @@ thread_local! {
     static LOCAL: RefCell<Option<Local>> = const { RefCell::new(None) };
 }
 
-/// Carries out a batch on this thread's ring.
-fn drive<T>(batch: &mut [T], machine: &impl Machine<T>) {
+/// Carries out a batch on this thread's ring; `one` by one where the system refuses the memory or the descriptor for a ring.
+fn drive<T>(batch: &mut [T], machine: &impl Machine<T>, one: impl Fn(&mut T)) {
     LOCAL.with_borrow_mut(|local| {
         let ready = match local.take() {
             Some(ready) => Ok(ready),
-            None => new_ring(),
+            None => Local::new(DEPTH),
         };
         match ready {
             Ok(mut ready) => {
@@ -87,25 +86,9 @@ fn drive<T>(batch: &mut [T], machine: &impl Machine<T>) {
                     *local = Some(ready);
                 }
             }
-            Err(e) => batch.iter_mut().for_each(|request| machine.lost(request, None, &e)),
+            Err(_) => batch.iter_mut().for_each(one),
         }
     });
-}
-
-/// A ring; where no descriptor is free for it, waits for one.
-fn new_ring() -> io::Result<Local> {
-    let begin = Instant::now();
-    loop {
-        match Local::new(DEPTH) {
-            Err(e)
-                if matches!(e.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
-                    && begin.elapsed() < DESCRIPTOR_PATIENCE =>
-            {
-                std::thread::sleep(DESCRIPTOR_PAUSE);
-            }
-            other => return other,
-        }
-    }
 }
 
 impl Backend for UringFiles {
@@ -114,15 +97,15 @@ impl Backend for UringFiles {
     }
 
     fn read(&self, batch: &mut [ReadRequest<'_>]) {
-        drive(batch, &Reads(&self.directory));
+        let one = |request: &mut ReadRequest<'_>| request.result = read_one(&self.directory, request);
+        drive(batch, &Reads(&self.directory), one);
     }
 
     fn write(&self, batch: &mut [WriteRequest<'_>]) {
+        let one = |request: &mut WriteRequest<'_>| request.result = write_one(&self.directory, request);
         if self.creates {
-            return drive(batch, &Writes::new(&self.directory));
+            return drive(batch, &Writes::new(&self.directory), one);
         }
-        for request in batch {
-            request.result = write_one(&self.directory, request);
-        }
+        batch.iter_mut().for_each(one);
     }
 }

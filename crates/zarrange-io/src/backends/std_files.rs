@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use rayon::prelude::*;
-use rayon::{ThreadPool, ThreadPoolBuilder};
+use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 use rustix::fs::RenameFlags;
 
 use super::direct::{Bounce, take};
@@ -35,11 +35,9 @@ impl StdFiles {
 ///
 /// # Errors
 /// If the threads cannot be started.
-pub fn pool(threads: usize) -> Result<Arc<ThreadPool>, IoError> {
+pub fn pool(threads: usize) -> Result<Arc<ThreadPool>, ThreadPoolBuildError> {
     let name = |k| format!("io-{k}");
-    ThreadPoolBuilder::new().num_threads(threads).thread_name(name).build().map(Arc::new).map_err(|e| {
-        IoError::Backend { backend: "std", source: io::Error::other(e), instead: "std with one thread" }
-    })
+    ThreadPoolBuilder::new().num_threads(threads).thread_name(name).build().map(Arc::new)
 }
 
 impl Backend for StdFiles {
@@ -66,7 +64,8 @@ impl Backend for StdFiles {
     }
 }
 
-fn read_one(directory: &Directory, request: &mut ReadRequest<'_>) -> Result<usize, IoError> {
+/// Carries out one read.
+pub(super) fn read_one(directory: &Directory, request: &mut ReadRequest<'_>) -> Result<usize, IoError> {
     let ReadRequest { source, extent, buffer, .. } = request;
     let opened;
     let (file, key, new) = match *source {

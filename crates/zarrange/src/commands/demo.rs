@@ -19,7 +19,7 @@ use crate::args::{DemoArgs, ProgressArg};
 use crate::backend::opener;
 use crate::out::say;
 use crate::progress::Bar;
-use crate::{memory, table};
+use crate::{memory, signals, table};
 
 const RECIPE: &str = include_str!("../../../../datasets/photometry.toml");
 
@@ -42,6 +42,7 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
         table::count(epochs),
         bytes_text(objects * epochs * VALUES * 4)
     );
+    signals::writing();
     std::fs::create_dir_all(&args.dir).with_context(|| args.dir.display().to_string())?;
 
     let source = place("by-epoch.zarr");
@@ -124,7 +125,7 @@ fn rechunk(
         only_named: false,
         codecs: Codecs::Keep,
         key_separator: KeySeparator::Auto,
-        memory_bytes_max: memory::default_max(),
+        memory_bytes_max: memory::given(memory::default_max(), memory::threads())?,
         threads: memory::threads(),
         temp: None,
         verify: Verify::Full,

@@ -10,14 +10,17 @@ use zarrange_rechunk::{Codecs, SpecError};
 
 use crate::args::IngestArgs;
 use crate::backend::opener;
-use crate::out::{note, one_line, say};
-use crate::{memory, table};
+use crate::out::{note, one_line, tell};
+use crate::{memory, signals, table};
 
 /// The arrays that a SPEC can be given for.
 const ARRAYS: [&str; 4] = ["time", "band", "mag", "magerr"];
 
 pub(crate) fn ingest(args: &IngestArgs) -> anyhow::Result<ExitCode> {
-    let (max_mem, io) = (args.max_mem.unwrap_or_else(memory::default_max), opener(args.io)?);
+    let max_mem = args.max_mem.unwrap_or_else(memory::default_max);
+    // Rows grow by doubling and become columns, which are copied: all that takes about four times what is counted.
+    let max_mem = memory::given(max_mem.saturating_mul(4), 1)? / 4;
+    let io = opener(args.io)?;
     let curves = LightCurves::read_csv(&args.csv, max_mem)?;
     let shape = [curves.objects.len() as u64, curves.longest() as u64];
     let options = IngestOptions {
@@ -26,12 +29,14 @@ pub(crate) fn ingest(args: &IngestArgs) -> anyhow::Result<ExitCode> {
         overwrite: args.overwrite,
         io: opener(args.io)?,
     };
+    signals::writing();
     let Ingested { objects, sequence, measurements, warnings } = ingest_curves(&curves, &args.out, &options)?;
+    signals::published();
     for warning in &warnings {
         note!("{}", one_line(warning));
     }
     if args.json {
-        say!(
+        tell!(
             "{}",
             json!({
                 "objects": objects, "sequence": sequence, "measurements": measurements, "bands": curves.bands,
@@ -39,7 +44,7 @@ pub(crate) fn ingest(args: &IngestArgs) -> anyhow::Result<ExitCode> {
             })
         );
     } else {
-        say!(
+        tell!(
             "{}: {} measurements of {} objects in bands {}, at most {} for one object",
             args.out,
             table::count(measurements),

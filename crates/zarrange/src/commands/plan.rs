@@ -9,6 +9,7 @@ use zarrange_rechunk::prepare;
 
 use crate::args::PlanArgs;
 use crate::out::{self, note, one_line, say};
+use crate::signals;
 
 pub(crate) fn run(args: PlanArgs) -> anyhow::Result<ExitCode> {
     let PlanArgs { out, overwrite_plan, job } = args;
@@ -31,6 +32,7 @@ pub(crate) fn run(args: PlanArgs) -> anyhow::Result<ExitCode> {
     if to_stdout {
         say!("{}", json.trim_end());
     } else {
+        signals::writing();
         write(&out, &json, &io).with_context(|| out.display().to_string())?;
     }
     Ok(ExitCode::SUCCESS)

@@ -6,12 +6,13 @@ use zarrange_plan::{bytes_text, seconds_text};
 use zarrange_rechunk::{Cost, Report, prepare, run as run_job};
 
 use crate::args::RechunkArgs;
-use crate::out::{note, one_line, say};
+use crate::out::{note, one_line, say, tell};
 use crate::progress::Bar;
-use crate::{memory, table};
+use crate::{memory, signals, table};
 
 pub(crate) fn run(args: RechunkArgs) -> anyhow::Result<ExitCode> {
-    let job = args.job.into_job()?;
+    let mut job = args.job.into_job()?;
+    job.memory_bytes_max = memory::given(job.memory_bytes_max, job.threads)?;
     let target = job.target.to_string();
     let prepared = prepare(job)?;
     for note in prepared.notes() {
@@ -26,16 +27,18 @@ pub(crate) fn run(args: RechunkArgs) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let planned = prepared.predicted();
+    signals::writing();
     let report = run_job(prepared, &Bar::new(args.progress))?;
+    signals::published();
     for warning in &report.warnings {
         note!("{}", one_line(warning));
     }
     if args.json {
         let mut json = serde_json::to_value(&report)?;
         json["peak_resident_bytes"] = memory::peak_resident_bytes().into();
-        say!("{json}");
+        tell!("{json}");
     } else {
-        say!("{}", summary(&target, &planned, &report));
+        tell!("{}", summary(&target, &planned, &report));
     }
     Ok(ExitCode::SUCCESS)
 }

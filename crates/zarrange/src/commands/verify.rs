@@ -12,8 +12,8 @@ use crate::out::{note, one_line, say};
 use crate::progress::Bar;
 
 pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
-    let max_mem = args.max_mem.unwrap_or_else(memory::default_max);
     let threads = args.threads.unwrap_or_else(memory::threads);
+    let max_mem = memory::given(args.max_mem.unwrap_or_else(memory::default_max), threads)?;
     let bar = Bar::new(args.progress);
     let io = opener(args.io)?;
     let places = (&args.a, &args.b);

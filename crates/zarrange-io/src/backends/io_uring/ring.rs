@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use io_uring::{IoUring, opcode, squeue, types};
 
 use crate::backends::direct::{Alignment, Bounce};
-use crate::backends::directory::{DESCRIPTOR_PATIENCE, DESCRIPTOR_PAUSE};
+use crate::backends::patience;
 
 /// No single operation moves more: the kernel counts in 31 bits.
 const OPERATION_BYTES_MAX: usize = 1 << 30;
@@ -126,7 +126,7 @@ impl Local {
     pub(super) fn drive<T>(&mut self, batch: &mut [T], machine: &impl Machine<T>) -> io::Result<()> {
         let Self { ring, slots, free, waiting } = self;
         let spare = slots.len() - machine.depth_max().min(slots.len());
-        let mut flight = Flight { ring, slots, free, waiting, batch, machine, hungry: None };
+        let mut flight = Flight { ring, slots, free, waiting, batch, machine };
         let mut next = 0;
         let outcome = loop {
             while next < flight.batch.len()
@@ -167,8 +167,6 @@ struct Flight<'f, T, M: Machine<T>> {
     waiting: &'f mut Vec<usize>,
     batch: &'f mut [T],
     machine: &'f M,
-    /// Since when no request at all found a descriptor.
-    hungry: Option<Instant>,
 }
 
 impl<T, M: Machine<T>> Flight<'_, T, M> {
@@ -205,14 +203,10 @@ impl<T, M: Machine<T>> Flight<'_, T, M> {
         }
         if self.ring.flying == 0 && !self.waiting.is_empty() {
             // Others hold all descriptors: another thread, or the job's own shards.
-            let begin = *self.hungry.get_or_insert_with(Instant::now);
-            if begin.elapsed() > DESCRIPTOR_PATIENCE {
+            if !patience::wait() {
                 return Err(io::Error::from_raw_os_error(libc::EMFILE));
             }
-            std::thread::sleep(DESCRIPTOR_PAUSE);
             self.start_waiting();
-        } else {
-            self.hungry = None;
         }
         Ok(())
     }
@@ -248,6 +242,7 @@ fn advance<T>(machine: &impl Machine<T>, batch: &mut [T], slot: &mut Slot, resul
     let Some(request) = slot.request else { return Step::Done };
     if let Some(file) = adopt(slot, result) {
         slot.file = Some(file);
+        patience::found();
     }
     machine.advance(&mut batch[request], slot, result)
 }
