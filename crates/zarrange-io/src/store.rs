@@ -210,27 +210,26 @@ impl Store {
     /// # Errors
     /// If the listing fails, or something cannot be looked at.
     pub fn list(&self, prefix: &str) -> Result<Vec<Entry>, IoError> {
-        let entries = self.entries(prefix)?.into_iter();
-        Ok(entries.map(|(name, seen)| Entry { name, bytes: seen.ok() }).collect())
+        Ok(self.entries(prefix)?.into_iter().map(|(entry, _)| entry).collect())
     }
 
-    /// The names directly below `prefix`, sorted, each with its bytes; for a directory, with whether a link leads there.
-    fn entries(&self, prefix: &str) -> Result<Vec<(String, Result<u64, bool>)>, IoError> {
+    /// The same, each with whether it is a directory that a link leads to.
+    fn entries(&self, prefix: &str) -> Result<Vec<(Entry, bool)>, IoError> {
         let (mut entries, mut unseen) = (Vec::new(), None);
         self.visit(prefix, true, &mut |name, seen| {
-            let seen = match seen {
-                Seen::Object(bytes) => Ok(bytes.unwrap_or(0)),
-                Seen::Other => Ok(0),
-                Seen::Directory { link } => Err(link),
+            let (bytes, linked) = match seen {
+                Seen::Object(bytes) => (bytes.or(Some(0)), false),
+                Seen::Other => (Some(0), false),
+                Seen::Directory { link } => (None, link),
                 Seen::Unseen(error) => {
                     unseen = Some(error);
                     return false;
                 }
             };
-            entries.push((name.to_owned(), seen));
+            entries.push((Entry { name: name.to_owned(), bytes }, linked));
             true
         })?;
-        entries.sort_by(|(a, _), (b, _)| a.cmp(b));
+        entries.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
         unseen.map_or(Ok(entries), Err)
     }
 
@@ -252,12 +251,12 @@ impl Store {
         if !walk.enter(prefix, link)? {
             return Ok(());
         }
-        for (name, seen) in self.entries(prefix)? {
+        for (entry, linked) in self.entries(prefix)? {
             let slash = if prefix.is_empty() { "" } else { "/" };
-            let key = format!("{prefix}{slash}{name}");
-            match seen {
-                Ok(bytes) => visit(&key, bytes),
-                Err(link) => self.walk_on(&key, walk, link, visit)?,
+            let key = format!("{prefix}{slash}{}", entry.name);
+            match entry.bytes {
+                Some(bytes) => visit(&key, bytes),
+                None => self.walk_on(&key, walk, linked, visit)?,
             }
         }
         walk.leave();

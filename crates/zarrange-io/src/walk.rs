@@ -10,7 +10,7 @@ use crate::backend::FileId;
 use crate::{IoError, Store};
 
 /// A directory that was reached through links, and has links in it, is walked through at most so often.
-const WAYS_MAX: u32 = 1000;
+const WAYS_MAX: u32 = 256;
 
 /// The directories that a walk is in, from its root to the one that is looked at.
 #[derive(Debug)]

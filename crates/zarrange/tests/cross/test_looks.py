@@ -1,4 +1,4 @@
-"""Not seen is not absent: what cannot be looked at, or is no file, is an error or is named, in every backend and within seconds."""
+"""Not seen is not absent: what cannot be looked at, or is no file, is an error or named, in every backend."""
 
 import json
 import os
@@ -114,8 +114,27 @@ KINDS = {f.__name__: f for f in [dangling, circular, fifo, linked_fifo, bound, d
 
 # Where it stands, below a group; of both versions.
 PLACES = {
-    3: ["kept/c/1/0", "kept/c/1", "kept/c", "kept/zarr.json", "group/x/zarr.json", "group/zarr.json", "zarr.json", "group/x"],
-    2: ["kept/1/0", "kept/1", "kept/.zarray", "kept/.zattrs", "group/.zgroup", ".zgroup", ".zattrs", ".zmetadata", "group/x"],
+    3: [
+        "kept/c/1/0",
+        "kept/c/1",
+        "kept/c",
+        "kept/zarr.json",
+        "group/x/zarr.json",
+        "group/zarr.json",
+        "zarr.json",
+        "group/x",
+    ],
+    2: [
+        "kept/1/0",
+        "kept/1",
+        "kept/.zarray",
+        "kept/.zattrs",
+        "group/.zgroup",
+        ".zgroup",
+        ".zattrs",
+        ".zmetadata",
+        "group/x",
+    ],
 }
 
 
@@ -141,7 +160,7 @@ def commands(src: Path, good: Path, dst: Path):
 
 
 def check_told(binary, src: Path, place: str, good: Path, backend: str, *options, user: bool = False) -> None:
-    """Whatever is asked of a store, an error or an omission names what is wrong with it, and no target is made of what is left."""
+    """Whatever is asked of a store, an error or an omission names what is wrong with it."""
     dst = src.parent / "dst.zarr"
     for args in commands(src, good, dst):
         done = ask(binary, *args, "--backend", backend, *options, user=user)
@@ -284,9 +303,11 @@ def test_circles_of_links(binary, tmp_path):
     for args in commands(src, good, tmp_path / "stores/dst.zarr"):
         done = ask(binary, *args)
         assert done.returncode == 1 and "a circle of links" in done.stdout + done.stderr, done
-    done = ask(binary, "rechunk", src, tmp_path / "dst.zarr", "--skip", "a", "b", "group/up", "--durability", "none")
+    done = ask(
+        binary, "rechunk", src, tmp_path / "dst.zarr", "--skip", "a", "b", "group/up", "--durability", "none"
+    )
     assert done.returncode == 0, done.stderr
-    assert tree(tmp_path / "dst.zarr") .keys() >= {"kept/c/1/0", "group/x/c/1/0"}
+    assert tree(tmp_path / "dst.zarr").keys() >= {"kept/c/1/0", "group/x/c/1/0"}
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -300,7 +321,9 @@ def test_links_that_are_no_circle_are_followed(binary, tmp_path, backend):
     shutil.move(src / "group/x/c/0", tmp_path / "row")
     (src / "group/x/c/0").symlink_to(tmp_path / "row")
     for options in [(), ("--chunks", "kept:4,4")]:
-        done = ask(binary, "rechunk", src, tmp_path / "dst.zarr", *options, "--backend", backend, "--verify", "full")
+        done = ask(
+            binary, "rechunk", src, tmp_path / "dst.zarr", *options, "--backend", backend, "--verify", "full"
+        )
         assert done.returncode == 0, done.stderr
         for name in ["linked/x", "again/x", "group/x"]:
             assert metadata(tmp_path / f"dst.zarr/{name}")["shape"] == [4, 4]
@@ -318,10 +341,10 @@ def test_links_that_double(binary, tmp_path):
         (src / f"{k}/y").symlink_to(f"../{k + 1}")
     write_array(src / "40")
     done = ask(binary, "info", src)
-    assert done.returncode == 1 and "in more than 1000 ways" in done.stdout
+    assert done.returncode == 1 and "in more than 256 ways" in done.stdout
     assert len([line for line in done.stdout.splitlines() if "ways" in line]) <= 40
     done = ask(binary, "rechunk", src, tmp_path / "dst.zarr")
-    assert done.returncode == 1 and "in more than 1000 ways" in done.stderr
+    assert done.returncode == 1 and "in more than 256 ways" in done.stderr
 
 
 @pytest.mark.parametrize("key", ["c/0", "c"])
@@ -338,7 +361,18 @@ def test_circles_among_chunks(binary, tmp_path, key):
 
 
 def traced(binary, log: Path, inject: str, *args) -> subprocess.CompletedProcess:
-    command = ["strace", "-f", "-qq", "-y", "-o", log, "-e", f"trace={inject.split(':')[0]}", "-e", f"inject={inject}"]
+    command = [
+        "strace",
+        "-f",
+        "-qq",
+        "-y",
+        "-o",
+        log,
+        "-e",
+        f"trace={inject.split(':')[0]}",
+        "-e",
+        f"inject={inject}",
+    ]
     return ask("env", *command, binary, *args)
 
 
@@ -398,7 +432,6 @@ def test_errors_when_files_are_closed(binary, tmp_path, backend, options):
     # Closing what was only read loses nothing.
     args += ["--foreign", "copy", "--verify", "none"]
     assert ask(binary, *args).returncode == 0
-    written = {key for key, data in tree(dst).items() if data is not None}
     shutil.rmtree(dst)
     failed = set()
     for at in range(1, 400):
@@ -411,12 +444,14 @@ def test_errors_when_files_are_closed(binary, tmp_path, backend, options):
             shutil.rmtree(dst)
         elif done.returncode != 127:  # so the loader of programs fails
             failed |= names
-            assert done.returncode == 1 and "close" in done.stderr and "Input/output error" in done.stderr, done
+            assert done.returncode == 1 and "close" in done.stderr and "Input/output error" in done.stderr, (
+                done
+            )
             assert os.listdir(src.parent) == ["src.zarr"]
         if not injected:
             break
     else:
         pytest.fail("the calls never end")
-    # Calls are numbered for each thread: the first of one is hidden by the loader, and the second array by the first.
+    # Calls are numbered for each thread: those of the second array are hidden by the first.
     assert "notes.txt" in failed and any("zarr.json" in key for key in failed)
     assert any(re.match(r"group/x/c[./]", key) for key in failed), failed
