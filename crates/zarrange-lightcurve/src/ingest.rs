@@ -59,7 +59,7 @@ pub fn ingest(
     target: &Location,
     options: &IngestOptions,
 ) -> Result<Ingested, LightCurveError> {
-    let staging =
+    let mut staging =
         Staging::begin(Target::check(target, options.overwrite, &options.io)?, &token(), None, &options.io)?;
     let root = staging.store()?;
     let shape = [curves.objects.len() as u64, curves.longest() as u64];
