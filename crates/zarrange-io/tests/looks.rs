@@ -26,7 +26,7 @@ fn openers(dir: &Path) -> Vec<(&'static str, Opener)> {
     let direct = Opener::default().direct(true);
     let mut all = vec![
         ("std", Opener::default()),
-        ("pool", Opener::std_pool(3).unwrap()),
+        ("pool", Opener::std_pool(3)),
         ("mmap", mmap),
         ("uring", uring),
     ];
