@@ -112,8 +112,16 @@ pub fn check_target(target: &Location, overwrite: bool, io: &Opener) -> Result<b
     }
     let not_zarr = || ArrayError::TargetNotZarr(target.to_string());
     let store = io.open(target).map_err(|_| not_zarr())?;
+    let is_empty = || {
+        let mut empty = true;
+        store.visit("", false, &mut |_, _| {
+            empty = false;
+            false
+        })?;
+        Ok::<_, ArrayError>(empty)
+    };
     match open(&store) {
-        Err(ArrayError::NotZarr { .. }) if !store.list("")?.is_empty() => Err(not_zarr()),
+        Err(ArrayError::NotZarr { .. }) if !is_empty()? => Err(not_zarr()),
         // Damaged metadata is still Zarr: replacing it is what the user wants.
         _ => Ok(true),
     }

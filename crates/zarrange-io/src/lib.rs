@@ -39,4 +39,4 @@ pub use coalesce::{Coalescing, Run};
 pub use error::IoError;
 pub use location::Location;
 pub use opener::{Opener, STD_THREADS};
-pub use store::{METADATA_BYTES_MAX, Store};
+pub use store::{METADATA_BYTES_MAX, Replacement, Store};

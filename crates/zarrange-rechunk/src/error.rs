@@ -54,6 +54,25 @@ pub enum RechunkError {
         /// Memory that may do.
         needed: u64,
     },
+    /// More groups and arrays than the memory holds what must be known of.
+    #[error(
+        "{location}: what must be known of its {members} groups and arrays takes {bytes} bytes, {free} of them beside max-mem, and of max-mem \
+         ({have} bytes) at most half is for the others: raise it to {needed} or more"
+    )]
+    Metadata {
+        /// The source.
+        location: String,
+        /// Groups and arrays.
+        members: u64,
+        /// Memory for all of them.
+        bytes: u64,
+        /// What there is beside the memory given.
+        free: u64,
+        /// The memory given.
+        have: u64,
+        /// Memory that would do.
+        needed: u64,
+    },
     /// Members that cannot be carried over.
     #[error("{0}")]
     Members(crate::Refusals),
@@ -276,6 +295,12 @@ pub enum PlanFileError {
     /// Contents that are as they were written, but not those of a plan.
     #[error("the plan cannot be understood: {0}")]
     Contents(serde_json::Error),
+    /// It cannot be written.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// The source is no longer what was planned.
+    #[error(transparent)]
+    Source(#[from] RechunkError),
     /// A place whose name is not text, or would be read as another place.
     #[error("{location} cannot be named in a plan: use a path of plain text without ://")]
     Location {

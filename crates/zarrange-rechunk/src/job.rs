@@ -6,17 +6,20 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
-use zarrange_array::{Array, Beside, Contents, Group, Node, Staging, check_apart, check_target};
+use zarrange_array::{
+    Array, Beside, Contents, Found, Staging, Survey, check_apart, check_target, publish_group,
+};
 use zarrange_codec::{ArrayCodec, ShardIndex};
-use zarrange_io::{Location, Opener};
-use zarrange_plan::{Chosen, Costs, Plan, Problem, Spill, Strategy, Way};
+use zarrange_io::{Location, Opener, Store};
+use zarrange_plan::{Costs, Plan, Problem, Spill, Strategy, Way};
 
 use crate::budget::Budget;
 use crate::drain::Drain;
 use crate::fill::Fill;
-use crate::item::prepare_item;
-use crate::members::{self, LeftOut, Refusal, Refusals, Requests, left_behind};
+use crate::item::{Asked, Item, Opened, Plans, prepare_item};
+use crate::members::{self, LeftOut, METADATA_BYTES_FREE, Refusal, Refusals, Requests, Sources, left_behind};
 use crate::mix::{self, MixRequest};
+use crate::notes::Noted;
 use crate::presence::Sparse;
 use crate::progress::Progress;
 use crate::report::{ArrayReport, Cost, Counters, Report};
@@ -24,7 +27,7 @@ use crate::shards::Sequencer;
 use crate::spec::{Codecs, KeySeparator, Named};
 use crate::spill::SpillFile;
 use crate::stage::{self, Pass};
-use crate::verify::{compare_arrays, compare_stored, compare_variable, compare_work};
+use crate::verify::{compare_arrays, compare_stored, compare_variable};
 use crate::{RechunkError, beside, copy, regroup, variable};
 
 /// A request to rechunk.
@@ -115,29 +118,15 @@ pub struct Prepared {
     pub(crate) job: Job,
     /// The arrays of the target, by path.
     pub items: Vec<Item>,
-    pub(crate) groups: Vec<(String, Group)>,
+    pub(crate) groups: Vec<Found>,
     pub(crate) consolidated: bool,
+    pub(crate) noted: Noted,
+    /// The source's root.
+    pub(crate) root: Store,
     /// What of the source is not part of the hierarchy.
     pub beside: Beside,
     /// From when on chunks that are not stored are not looked for.
     pub sparse: Sparse,
-}
-
-/// One array of a job.
-#[derive(Debug)]
-pub struct Item {
-    /// Path within the hierarchy; empty for the root.
-    pub path: String,
-    pub(crate) source: Array,
-    pub(crate) target: Array,
-    /// How it will be moved; `None` if its stored bytes are copied without being understood.
-    pub plan: Option<Plan>,
-    /// The layout that was chosen for the job's mix.
-    pub layout: Option<Chosen>,
-    /// Codecs of the source that the target does not have, although it was to keep them.
-    pub(crate) dropped: Vec<String>,
-    /// Its elements have no fixed size, and its chunks are put together anew.
-    pub(crate) put_together: bool,
 }
 
 /// Opens the source of `job` and plans every array. Nothing is written.
@@ -148,46 +137,95 @@ pub struct Item {
 pub fn prepare(job: Job) -> Result<Prepared, RechunkError> {
     check_apart(&job.source, &job.target)?;
     check_target(&job.target, job.overwrite, &job.io)?;
-    let found = members::look(&job, &job.io.open(&job.source)?)?;
+    let root = job.io.open(&job.source)?;
+    let found = members::look(&job, &root)?;
     let foreign = left_behind(&found.beside, "would be left behind", "would be left behind");
     if job.foreign == Foreign::Fail && !foreign.is_empty() {
         return Err(RechunkError::Foreign { location: job.source.to_string(), what: foreign.join("; ") });
     }
-    let mut consolidated = false;
-    let (mut arrays, mut groups) = (Vec::new(), Vec::new());
-    for (path, node) in found.nodes {
-        match node {
-            Node::Array(array) => arrays.push((path, *array)),
-            Node::Group(group) => {
-                consolidated |= path.is_empty() && group.is_consolidated();
-                groups.push((path, group));
+    let Survey { nodes, failed, beside } = found;
+    let (arrays, groups): (Vec<_>, Vec<_>) = nodes.into_iter().partition(Found::is_array);
+    let (mut consolidated, mut noted) = (false, Noted::default());
+    for found in &groups {
+        let group = found.group(&root)?;
+        consolidated |= found.path().is_empty() && group.is_consolidated();
+        noted.look(found.path(), &group.attributes());
+    }
+    let memory_bytes_max = job.memory_bytes_max;
+    let mut prepared =
+        Prepared { job, items: Vec::new(), groups, consolidated, noted, root, beside, sparse: Sparse::default() };
+    prepared.plan(&arrays, Refusals::of(failed))?;
+    let excess = prepared.metadata_bytes().saturating_sub(METADATA_BYTES_FREE);
+    if excess > 0 {
+        // What is known of the members lies in the memory of the job, and the plans have to do with the rest.
+        if excess > memory_bytes_max / 2 {
+            return Err(prepared.too_many(excess));
+        }
+        prepared.job.memory_bytes_max = memory_bytes_max - excess;
+        prepared.plan(&arrays, Refusals::default())?;
+    }
+    prepared.check_beside()?;
+    Ok(prepared)
+}
+
+impl Prepared {
+    /// Plans all arrays.
+    fn plan(&mut self, arrays: &[Found], mut refused: Refusals) -> Result<(), RechunkError> {
+        let (job, root) = (&self.job, &self.root);
+        let first = std::mem::take(&mut self.items).is_empty();
+        let sources = Sources { root, arrays, failed: &refused };
+        let chunks = Requests::new("chunks", &job.chunks, &job.arrays, &sources)?;
+        let shards = Requests::new("shards", &job.shards, &job.arrays, &sources)?;
+        let mut layouts = mix::layouts(job.mix.as_ref(), &job.arrays, &sources)?;
+        let (mut items, mut plans) = (Vec::new(), Plans::default());
+        for found in arrays {
+            let path = found.path();
+            let (chunk, shard) = (chunks.of(path).cloned(), shards.of(path).cloned());
+            let asked = Asked { chunk, shard, chosen: layouts.remove(path).map(Box::new) };
+            if job.only_named && asked.is_nothing() {
+                continue;
+            }
+            let source = found.array(root)?;
+            if first {
+                self.noted.look(path, &source.document().attributes());
+            }
+            match prepare_item(job, found.clone(), &source, asked, &mut plans) {
+                Ok(item) => items.push(item),
+                Err(error) => refused.add(Refusal { path: path.to_owned(), error }),
             }
         }
+        items.shrink_to_fit();
+        self.items = items;
+        refused.into_result()
     }
-    let failed: Vec<String> = found.failed.iter().map(|(path, _)| path.clone()).collect();
-    let chunks = Requests::new("chunks", &job.chunks, &job.arrays, (&arrays, &failed))?;
-    let shards = Requests::new("shards", &job.shards, &job.arrays, (&arrays, &failed))?;
-    let layouts = mix::layouts(job.mix.as_ref(), &job.arrays, &arrays)?;
-    let asked = |path: &str| (chunks.of(path), shards.of(path), layouts.get(path).cloned());
-    let asked: Vec<_> = arrays.iter().map(|(path, _)| asked(path)).collect();
-    let refused = found.failed.into_iter().map(|(path, error)| Refusal { path, error: error.into() });
-    let (mut items, mut refused) = (Vec::new(), refused.collect::<Vec<_>>());
-    for ((path, source), (chunk, shard, chosen)) in arrays.into_iter().zip(asked) {
-        if job.only_named && chunk.is_none() && shard.is_none() && chosen.is_none() {
-            continue;
+
+    /// Memory for what is known of the members, while the job runs.
+    fn metadata_bytes(&self) -> u64 {
+        let groups = self.groups.iter().map(Found::bytes);
+        let items = self.items.iter().map(|item| item.bytes() + ArrayReport::bytes(item.path()));
+        groups.chain(items).sum()
+    }
+
+    fn too_many(&self, excess: u64) -> RechunkError {
+        RechunkError::Metadata {
+            location: self.job.source.to_string(),
+            members: (self.groups.len() + self.items.len()) as u64,
+            bytes: excess + METADATA_BYTES_FREE,
+            free: METADATA_BYTES_FREE,
+            have: self.job.memory_bytes_max,
+            needed: excess.saturating_mul(2),
         }
-        match prepare_item(&job, path.clone(), source, chunk, shard, chosen) {
-            Ok(item) => items.push(item),
-            Err(error) => refused.push(Refusal { path, error }),
+    }
+
+    /// Looks whether files that are not Zarr would be in the way of chunks.
+    fn check_beside(&self) -> Result<(), RechunkError> {
+        if self.job.foreign != Foreign::Copy || self.beside.files.count == 0 {
+            return Ok(());
         }
+        let open = |item: &Item| Ok(item.open(&self.job, &self.root)?.target);
+        LeftOut::of(&self.job)
+            .during(|without| beside::check(&self.root, &self.items, &open, without))
     }
-    Refusals(refused).into_result()?;
-    if job.foreign == Foreign::Copy && found.beside.files.count > 0 {
-        let targets: Vec<_> = items.iter().map(|item| (item.path.as_str(), &item.target)).collect();
-        let source = job.io.open(&job.source)?;
-        LeftOut::of(&job).during(|without| beside::check(&source, &targets, without))?;
-    }
-    Ok(Prepared { job, items, groups, consolidated, beside: found.beside, sparse: Sparse::default() })
 }
 
 impl Job {
@@ -203,10 +241,10 @@ impl Prepared {
     /// What the job will cost.
     pub fn predicted(&self) -> Report {
         let arrays = self.items.iter().filter_map(|item| {
-            let report = ArrayReport::predicted(item.path.clone(), item.plan.as_ref()?);
-            Some(ArrayReport { layout: item.layout.clone(), ..report })
+            let report = ArrayReport::predicted(item.path().to_owned(), item.plan.as_ref()?);
+            Some(ArrayReport { layout: item.layout().cloned(), ..report })
         });
-        let backend = self.items.first().map_or("none", |item| item.source.store().backend());
+        let backend = if self.items.is_empty() { "none" } else { self.root.backend() };
         Report::sum(arrays.collect(), false, backend)
     }
 
@@ -222,11 +260,11 @@ impl fmt::Display for Prepared {
             if k > 0 {
                 write!(f, "\n\n")?;
             }
-            if !item.path.is_empty() {
-                writeln!(f, "[{}]", item.path)?;
+            if !item.path().is_empty() {
+                writeln!(f, "[{}]", item.path())?;
             }
-            if let (Some(chosen), Some(plan)) = (&item.layout, &item.plan) {
-                writeln!(f, "{}", mix::explain(chosen, &item.source, plan.problem.item_bytes))?;
+            if let (Some((chosen, names)), Some(plan)) = (item.laid_out(), &item.plan) {
+                writeln!(f, "{}", mix::explain(chosen, names, plan.problem.item_bytes))?;
             }
             match &item.plan {
                 Some(plan) => plan.fmt(f)?,
@@ -242,8 +280,8 @@ impl fmt::Display for Prepared {
 
 impl Item {
     fn work_bytes(&self) -> u64 {
-        let elements = elements(&self.source);
-        match &self.plan {
+        let elements = self.elements;
+        match self.plan.as_deref() {
             Some(Plan { strategy, stages, problem, .. })
                 if !matches!(strategy, Strategy::Copy | Strategy::Regroup) =>
             {
@@ -270,14 +308,15 @@ pub fn run(prepared: Prepared, progress: &dyn Progress) -> Result<Report, Rechun
     let root = staging.store()?;
     let backend = root.backend();
     progress.begin("rechunk", prepared.work_bytes());
-    let Prepared { job, items, groups, consolidated, beside, sparse } = prepared;
-    let (mut reports, mut targets, mut peak) = (Vec::new(), Vec::new(), 0);
-    for item in items {
-        let target = item.target.with_store(root.below(&item.path)?);
+    let Prepared { job, items, groups, consolidated, beside, sparse, root: source_root, .. } = prepared;
+    let (mut reports, mut peak) = (Vec::new(), 0);
+    for item in &items {
+        let Opened { source, target } = item.open(&job, &source_root)?;
+        let target = target.with_store(root.below(item.path())?);
         let counters = Counters::default();
         let started = Instant::now();
-        let ends = (&item.source, &target);
-        match &item.plan {
+        let ends = (&source, &target);
+        match item.plan.as_deref() {
             Some(Plan { strategy: Strategy::Regroup, stages, .. }) => {
                 let durable = job.durability == Durability::Commit;
                 for stage in stages {
@@ -288,8 +327,8 @@ pub fn run(prepared: Prepared, progress: &dyn Progress) -> Result<Report, Rechun
                 run_stages((&job, plan, sparse), ends, &staging, (&budget, &counters, progress))?;
             }
             None if item.put_together => {
-                if let (Some(from), Some(to)) = (item.source.variable(), target.variable()) {
-                    let sides = ((&item.source, from), (&target, to));
+                if let (Some(from), Some(to)) = (source.variable(), target.variable()) {
+                    let sides = ((&source, from), (&target, to));
                     variable::run(sides, (job.threads, sparse), &budget, &counters, progress)?;
                 }
             }
@@ -300,30 +339,28 @@ pub fn run(prepared: Prepared, progress: &dyn Progress) -> Result<Report, Rechun
         let peak_of_item =
             if item.put_together { counters.held.load(Ordering::Relaxed).min(taken) } else { taken };
         peak = peak.max(peak_of_item);
-        let path = item.path.clone();
+        let path = item.path().to_owned();
         reports.push(if let Some(plan) = &item.plan {
             let cost = Cost::measured(plan, &counters, peak_of_item, elapsed);
-            ArrayReport { layout: item.layout, ..ArrayReport::measured(path, plan, cost) }
+            ArrayReport { layout: item.layout().cloned(), ..ArrayReport::measured(path, plan, cost) }
         } else {
-            let (strategy, chunks) = match item.source.variable() {
+            let (strategy, chunks) = match source.variable() {
                 Some(from) if item.put_together => ("direct", from.units.count()),
-                _ => ("copy", item.source.objects().count()),
+                _ => ("copy", source.objects().count()),
             };
             ArrayReport::unplanned(
                 path,
                 Cost::unplanned(strategy, chunks, &counters, (peak_of_item, elapsed)),
             )
         });
-        targets.push((item.path, item.source, target));
     }
     if job.foreign == Foreign::Copy && beside.files.count > 0 {
-        let source = job.io.open(&job.source)?;
-        LeftOut::of(&job).during(|without| beside::copy((&source, &root), without, &budget))?;
+        LeftOut::of(&job).during(|without| beside::copy((&source_root, &root), without, &budget))?;
     }
-    verify_targets((&job, sparse), &targets, &budget, progress)?;
+    let places = (&source_root, &root);
+    verify_targets((&job, sparse), (&items, places), &budget, progress)?;
     let verify_peak = budget.take_peak();
-    let arrays: Vec<_> = targets.iter().map(|(path, _, target)| (path.clone(), target)).collect();
-    zarrange_array::publish_metadata(&root, &arrays, &groups, consolidated)?;
+    publish_metadata(&job, (&items, &groups), places, consolidated)?;
     staging.publish(job.durability == Durability::Commit)?;
     let mut report = Report::sum(reports, job.verify == Verify::Full, backend);
     // Arrays that have no plan take memory too; comparing is in no plan, so what it takes stands apart.
@@ -331,6 +368,27 @@ pub fn run(prepared: Prepared, progress: &dyn Progress) -> Result<Report, Rechun
     report.verify_peak_budget_bytes = verify_peak;
     report.cost.elapsed_s = begin.elapsed().as_secs_f64();
     Ok(report)
+}
+
+/// Writes the documents of all arrays, then those of the groups, children before parents.
+fn publish_metadata(
+    job: &Job,
+    (items, groups): (&[Item], &[Found]),
+    (source, target): (&Store, &Store),
+    consolidated: bool,
+) -> Result<(), RechunkError> {
+    for item in items {
+        let array = item.open(job, source)?.target;
+        array.with_store(target.below(item.path())?).write_metadata()?;
+    }
+    let explicit = || groups.iter().filter(|group| !group.is_implicit());
+    let documented = items.iter().map(Item::path).chain(explicit().map(Found::path)).collect();
+    for found in explicit().rev() {
+        let group = found.group(source)?;
+        let repeats = if found.path().is_empty() { consolidated } else { group.is_consolidated() };
+        publish_group(target, (found.path(), &group), repeats.then_some(&documented))?;
+    }
+    Ok(())
 }
 
 type Context<'a> = (&'a Arc<Budget>, &'a Counters, &'a dyn Progress);
@@ -391,7 +449,7 @@ fn run_stages(
 /// Compares what was written with the source, as far as the job asks.
 fn verify_targets(
     (job, sparse): (&Job, Sparse),
-    targets: &[(String, Array, Array)],
+    (items, (from, to)): (&[Item], (&Store, &Store)),
     budget: &Arc<Budget>,
     progress: &dyn Progress,
 ) -> Result<(), RechunkError> {
@@ -401,9 +459,11 @@ fn verify_targets(
         Verify::Full => u64::MAX,
     };
     // Comparing counts like moving: what fills a tile, then what it is compared with.
-    let work = targets.iter().map(|(_, source, _)| compare_work(source)).fold(0, u64::saturating_add);
-    progress.begin("verify", work);
-    for (path, source, target) in targets {
+    let work = items.iter().map(|item| item.elements.saturating_mul(2 * item.item_bytes));
+    progress.begin("verify", work.fold(0, u64::saturating_add));
+    for item in items {
+        let Opened { source, target } = item.open(job, from)?;
+        let (path, source, target) = (item.path(), &source, &target.with_store(to.below(item.path())?));
         match source.contents() {
             Contents::Elements(_) => {
                 let asked = (job.threads, tiles_max, sparse);

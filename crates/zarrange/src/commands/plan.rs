@@ -25,14 +25,27 @@ pub(crate) fn run(args: PlanArgs) -> anyhow::Result<ExitCode> {
     for note in prepared.notes() {
         note!("{}", one_line(&note));
     }
-    let file = prepared.to_plan_file()?;
-    let json = file.to_json();
-    out::to_stderr(format_args!("{prepared}\n\nfingerprint {}", file.fingerprint()));
+    let mut fingerprint = Ok(String::new());
     if to_stdout {
-        say!("{}", json.trim_end());
+        out::stream(|out| {
+            fingerprint = prepared.write_plan(out);
+            match &fingerprint {
+                Err(PlanFileError::Io(error)) => Err(error.kind().into()),
+                _ => Ok(()),
+            }
+        });
+        if !matches!(fingerprint, Err(PlanFileError::Io(_))) {
+            fingerprint = Ok(fingerprint?);
+        }
     } else {
-        write(&out, &json, &io).with_context(|| out.display().to_string())?;
+        let (dir, name) = Location::Path(out.clone()).parent()?;
+        let mut file = io.open(&dir)?.replacement(&name);
+        fingerprint = prepared.write_plan(&mut file);
+        if fingerprint.is_ok() {
+            file.finish().with_context(|| out.display().to_string())?;
+        }
     }
+    out::to_stderr(format_args!("{prepared}\n\nfingerprint {}", fingerprint?));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -45,10 +58,4 @@ fn make_absolute(place: &mut Location) -> anyhow::Result<()> {
         }
         other => bail!("{other} is in the memory of one process: plan for a place that others can reach"),
     }
-}
-
-/// Writes the file in one step: who reads it meanwhile finds the old or the new one, or none.
-fn write(out: &Path, json: &str, io: &Opener) -> anyhow::Result<()> {
-    let (dir, name) = Location::Path(out.to_owned()).parent()?;
-    Ok(io.open(&dir)?.put(&name, json.as_bytes())?)
 }

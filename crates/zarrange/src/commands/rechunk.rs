@@ -1,12 +1,14 @@
 //! `zarrange rechunk`.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
+use serde::Serialize;
 use zarrange_plan::{bytes_text, seconds_text};
 use zarrange_rechunk::{Cost, Report, prepare, run as run_job};
 
 use crate::args::RechunkArgs;
-use crate::out::{note, one_line, say};
+use crate::out::{self, note, one_line, say};
 use crate::progress::Bar;
 use crate::{memory, table};
 
@@ -19,7 +21,7 @@ pub(crate) fn run(args: RechunkArgs) -> anyhow::Result<ExitCode> {
     }
     if args.dry_run {
         if args.json {
-            say!("{}", serde_json::to_string(&prepared.predicted())?);
+            print_json(&prepared.predicted());
         } else {
             say!("{prepared}");
         }
@@ -28,13 +30,27 @@ pub(crate) fn run(args: RechunkArgs) -> anyhow::Result<ExitCode> {
     let planned = prepared.predicted();
     let report = run_job(prepared, &Bar::new(args.progress))?;
     if args.json {
-        let mut json = serde_json::to_value(&report)?;
-        json["peak_resident_bytes"] = memory::peak_resident_bytes().into();
-        say!("{json}");
+        print_json(&Measured { report: &report, peak_resident_bytes: memory::peak_resident_bytes() });
     } else {
         say!("{}", summary(&target, &planned, &report));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What `--json` prints of a run.
+#[derive(Serialize)]
+struct Measured<'a> {
+    #[serde(flatten)]
+    report: &'a Report,
+    peak_resident_bytes: Option<u64>,
+}
+
+/// Prints a report, which has a part for each array.
+fn print_json(report: &impl Serialize) {
+    out::stream(|out| {
+        serde_json::to_writer(&mut *out, report)?;
+        writeln!(out)
+    });
 }
 
 /// What was done, and whether it was what the plan said.
