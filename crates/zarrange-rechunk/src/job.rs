@@ -173,7 +173,8 @@ impl Prepared {
     fn plan(&mut self, arrays: &[Found], mut refused: Refusals) -> Result<(), RechunkError> {
         let (job, root) = (&self.job, &self.root);
         let first = std::mem::take(&mut self.items).is_empty();
-        let sources = Sources { root, arrays, failed: &refused };
+        let failed: Vec<String> = refused.first.iter().map(|refusal| refusal.path.clone()).collect();
+        let sources = Sources { root, arrays, failed: &failed };
         let chunks = Requests::new("chunks", &job.chunks, &job.arrays, &sources)?;
         let shards = Requests::new("shards", &job.shards, &job.arrays, &sources)?;
         let mut layouts = mix::layouts(job.mix.as_ref(), &job.arrays, &sources)?;

@@ -195,7 +195,7 @@ pub(crate) struct Sources<'a> {
     pub(crate) root: &'a Store,
     pub(crate) arrays: &'a [Found],
     /// Members that cannot be opened.
-    pub(crate) failed: &'a Refusals,
+    pub(crate) failed: &'a [String],
 }
 
 impl<'a> Sources<'a> {
@@ -233,8 +233,7 @@ impl<'a> Requests<'a> {
         sources: &Sources<'a>,
     ) -> Result<Self, RechunkError> {
         let known = |name: &str| {
-            sources.paths().any(|path| path == name)
-                || sources.failed.first.iter().any(|refusal| refusal.path == name)
+            sources.paths().chain(sources.failed.iter().map(String::as_str)).any(|path| path == name)
         };
         let unknown = |name: &str| Err(unknown_array(name, sources.paths()).into());
         if let Some(name) = selected.iter().find(|name| !known(name)) {

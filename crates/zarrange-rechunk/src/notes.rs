@@ -2,7 +2,8 @@
 
 use zarrange_array::{Counted, Text};
 
-use crate::job::{Foreign, Item, Prepared};
+use crate::item::Item;
+use crate::job::{Foreign, Prepared};
 use crate::members::left_behind;
 
 /// Members whose attributes are worth a word.
@@ -48,7 +49,7 @@ impl Prepared {
 impl Item {
     /// What is not done to an array that might be expected.
     fn note(&self) -> Option<String> {
-        let path = if self.path.is_empty() { "/" } else { &self.path };
+        let path = if self.path().is_empty() { "/" } else { self.path() };
         if !self.dropped.is_empty() {
             let codecs = self.dropped.join(", ");
             return Some(format!(

@@ -4,11 +4,11 @@ use std::path::{Path, absolute};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
-use zarrange_io::{Location, Opener};
-use zarrange_rechunk::prepare;
+use zarrange_io::Location;
+use zarrange_rechunk::{PlanFileError, prepare};
 
 use crate::args::PlanArgs;
-use crate::out::{self, note, one_line, say};
+use crate::out::{self, note, one_line};
 
 pub(crate) fn run(args: PlanArgs) -> anyhow::Result<ExitCode> {
     let PlanArgs { out, overwrite_plan, job } = args;
@@ -25,27 +25,28 @@ pub(crate) fn run(args: PlanArgs) -> anyhow::Result<ExitCode> {
     for note in prepared.notes() {
         note!("{}", one_line(&note));
     }
-    let mut fingerprint = Ok(String::new());
-    if to_stdout {
-        out::stream(|out| {
-            fingerprint = prepared.write_plan(out);
-            match &fingerprint {
-                Err(PlanFileError::Io(error)) => Err(error.kind().into()),
-                _ => Ok(()),
+    out::to_stderr(format_args!("{prepared}\n"));
+    let fingerprint = if to_stdout {
+        let mut written = None;
+        out::stream(|out| match prepared.write_plan(out) {
+            // That is told there, or nobody wants to read more.
+            Err(PlanFileError::Io(error)) => Err(error),
+            other => {
+                written = Some(other);
+                Ok(())
             }
         });
-        if !matches!(fingerprint, Err(PlanFileError::Io(_))) {
-            fingerprint = Ok(fingerprint?);
-        }
+        let Some(written) = written else { return Ok(ExitCode::SUCCESS) };
+        written?
     } else {
         let (dir, name) = Location::Path(out.clone()).parent()?;
-        let mut file = io.open(&dir)?.replacement(&name);
-        fingerprint = prepared.write_plan(&mut file);
-        if fingerprint.is_ok() {
-            file.finish().with_context(|| out.display().to_string())?;
-        }
-    }
-    out::to_stderr(format_args!("{prepared}\n\nfingerprint {}", fingerprint?));
+        let place = || out.display().to_string();
+        let mut file = io.open(&dir).with_context(place)?.replacement(&name);
+        let fingerprint = prepared.write_plan(&mut file).with_context(place)?;
+        file.finish().with_context(place)?;
+        fingerprint
+    };
+    out::to_stderr(format_args!("fingerprint {fingerprint}"));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,6 +1,5 @@
 //! `zarrange rechunk`.
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
 use serde::Serialize;
