@@ -211,8 +211,16 @@ pub(crate) fn attributes(members: &Fields) -> Text {
 /// What of `zarr.json` is looked into; the rest is passed on.
 pub(crate) fn keep(name: &str) -> Keep {
     match name {
-        "zarr_format" | "node_type" | "shape" | "data_type" | "chunk_grid" | "chunk_key_encoding"
-        | "fill_value" | "codecs" | "storage_transformers" | "dimension_names" => Keep::Tree,
+        "zarr_format"
+        | "node_type"
+        | "shape"
+        | "data_type"
+        | "chunk_grid"
+        | "chunk_key_encoding"
+        | "fill_value"
+        | "codecs"
+        | "storage_transformers"
+        | "dimension_names" => Keep::Tree,
         CONSOLIDATED => Keep::Presence,
         _ => Keep::Text,
     }
@@ -221,7 +229,14 @@ pub(crate) fn keep(name: &str) -> Keep {
 /// What of `.zarray` is looked into; the rest is left behind.
 pub(crate) fn keep_v2(name: &str) -> Keep {
     match name {
-        "zarr_format" | "shape" | "chunks" | "dtype" | "compressor" | "fill_value" | "order" | "filters"
+        "zarr_format"
+        | "shape"
+        | "chunks"
+        | "dtype"
+        | "compressor"
+        | "fill_value"
+        | "order"
+        | "filters"
         | "dimension_separator" => Keep::Tree,
         _ => Keep::Presence,
     }

@@ -24,7 +24,9 @@ pub enum ArrayError {
         location: String,
     },
     /// More groups and arrays than the memory holds the names of.
-    #[error("{location}: to know its {nodes} or more groups and arrays takes {bytes} bytes, {bytes_max} at most")]
+    #[error(
+        "{location}: to know its {nodes} or more groups and arrays takes {bytes} bytes, {bytes_max} at most"
+    )]
     TooMany {
         /// The root.
         location: String,

@@ -6,6 +6,7 @@
 //!
 //! Rejected: `serde_json` with `arbitrary_precision`, which knows none of the tokens and changes how every type of `zarrs` is read.
 
+mod escapes;
 mod read;
 mod text;
 mod write;
@@ -13,8 +14,8 @@ mod write;
 use indexmap::IndexMap;
 use serde_json::Value;
 
-pub(crate) use read::{Keep, read_fields, read_text};
 pub use read::{Fields, JsonError, Member, read};
+pub(crate) use read::{Keep, read_fields, read_text};
 pub use text::Text;
 pub(crate) use text::shown;
 pub(crate) use write::{write_consolidated, write_fields};

@@ -169,7 +169,8 @@ pub struct Without<'a> {
 
 impl Without<'_> {
     /// Nothing.
-    pub const NOTHING: Without<'static> = Without { skip: &|_| false, unwanted: &|_| false, nodes_bytes_max: u64::MAX };
+    pub const NOTHING: Without<'static> =
+        Without { skip: &|_| false, unwanted: &|_| false, nodes_bytes_max: u64::MAX };
 }
 
 impl Counted {

@@ -11,8 +11,8 @@
 mod codecs;
 mod dtype;
 
-use crate::fill;
 use crate::document::tree;
+use crate::fill;
 use crate::json::{Fields, Json, Member, Members, Text};
 use zarrange_codec::{CodecMetadata, Kind};
 

@@ -297,9 +297,8 @@ pub fn publish_group(
         };
         write_consolidated(entries, each, depth, out)
     };
-    let written = put_document(&store, |out| {
-        write_fields(group.members(), 0, Some((CONSOLIDATED, &mut inline)), out)
-    });
+    let written =
+        put_document(&store, |out| write_fields(group.members(), 0, Some((CONSOLIDATED, &mut inline)), out));
     failed.map_or(written, Err)
 }
 
@@ -313,10 +312,7 @@ fn document_below(store: &Store, path: &str) -> Result<Fields, ArrayError> {
 }
 
 /// Replaces `zarr.json` by what `write` writes.
-fn put_document(
-    store: &Store,
-    write: impl FnOnce(&mut Pieces) -> fmt::Result,
-) -> Result<(), ArrayError> {
+fn put_document(store: &Store, write: impl FnOnce(&mut Pieces) -> fmt::Result) -> Result<(), ArrayError> {
     let mut pieces = Pieces { replacement: store.replacement("zarr.json"), failed: None };
     let written = write(&mut pieces);
     let Pieces { replacement, failed } = pieces;

@@ -4,6 +4,8 @@ use zarrange_array::ArrayError;
 use zarrange_io::IoError;
 use zarrange_plan::{MixError, PlanError};
 
+use crate::members::METADATA_BYTES_FREE;
+
 /// A job that failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -90,6 +92,26 @@ pub enum RechunkError {
     /// A worker thread died.
     #[error("internal error: a worker thread panicked; the target was not published")]
     Panicked,
+}
+
+impl RechunkError {
+    /// A survey that failed, where what is known of a member takes so many `times` the memory of its name, and `have` was given.
+    pub(crate) fn of_survey(error: ArrayError, (times, have): (u64, u64)) -> Self {
+        let ArrayError::TooMany { location, nodes, bytes, bytes_max } = error else { return error.into() };
+        let members = (nodes as u64).saturating_mul(bytes) / bytes_max.max(1);
+        let (bytes, free) = (bytes.saturating_mul(times), METADATA_BYTES_FREE);
+        let needed = bytes.saturating_sub(free).saturating_mul(2);
+        Self::Metadata { location, members, bytes, free, have, needed }
+    }
+
+    /// The same where `memory` was given, of which metadata takes up to `bytes`: what is asked for is more by that.
+    pub(crate) const fn with_metadata(mut self, memory: u64, bytes: u64) -> Self {
+        if let Self::Plan { source: PlanError::Memory { have, needed, .. }, .. } = &mut self {
+            *have = memory;
+            *needed = needed.saturating_add(bytes);
+        }
+        self
+    }
 }
 
 /// An array by its path, which at the root says nothing.

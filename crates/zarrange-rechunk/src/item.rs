@@ -24,8 +24,8 @@ use crate::{RechunkError, SpecError, keep, slices};
 pub struct Item {
     found: Found,
     asked: Asked,
-    /// How it will be moved; `None` if its stored bytes are copied without being understood, or put together.
-    pub plan: Option<Arc<Plan>>,
+    /// How it will be moved, packed: plans of a group are many, and mostly alike.
+    plan: Option<Arc<[u8]>>,
     /// Its source is read in slices of this shape.
     slice: Option<Box<[u64]>>,
     /// Codecs of the source that the target does not have, although it was to keep them.
@@ -90,21 +90,22 @@ impl Item {
         Ok(Opened { source, target })
     }
 
+    /// How it will be moved; `None` if its stored bytes are copied without being understood, or put together.
+    pub fn plan(&self) -> Option<Plan> {
+        let unpacked = postcard::from_bytes(self.plan.as_ref()?);
+        Some(unpacked.unwrap_or_else(|error| unreachable!("a plan was packed here: {error}")))
+    }
+
     /// The memory that it takes, about; items that share a plan share what that takes.
     pub(crate) fn bytes(&self) -> u64 {
-        let edges = |format: &Format| format.edges.iter().flatten().map(Vec::len).sum::<usize>() * 16;
-        let plan = self.plan.as_ref().map_or(0, |plan| {
-            let edges = edges(&plan.problem.source) + edges(&plan.problem.target);
-            let parts = PLAN_PARTS_BYTES * (3 + plan.stages.len() + plan.rejected.len());
-            (size_of::<Plan>() + parts + edges) / Arc::strong_count(plan)
-        });
-        let chosen = self.asked.chosen.as_ref().map_or(0, |_| PLAN_PARTS_BYTES);
+        let plan = self.plan.as_ref().map_or(0, |plan| plan.len() / Arc::strong_count(plan));
+        let chosen = self.asked.chosen.as_ref().map_or(0, |_| CHOSEN_BYTES);
         self.found.bytes() + (size_of::<Self>() + plan + chosen) as u64
     }
 }
 
-/// What a stage of a plan takes, or a way that was not taken, or the shapes of a problem.
-const PLAN_PARTS_BYTES: usize = 256;
+/// What a layout that was chosen for a mix takes, about.
+const CHOSEN_BYTES: usize = 512;
 
 /// What an array shall become.
 struct Aim {
@@ -137,7 +138,7 @@ pub(crate) fn prepare_item(
     let (mut plan, mut slice) = (None, None);
     if how == How::Planned {
         let cheapest = cheapest_plan(job, source, &target, plans)?;
-        (plan, slice) = (Some(cheapest.0), cheapest.1.map(Into::into));
+        (plan, slice) = (Some(plans.packed(&cheapest.0)), cheapest.1.map(Into::into));
     }
     Ok(Item {
         found,
@@ -210,21 +211,34 @@ fn aim(job: &Job, path: &str, source: &Array, asked: &Asked) -> Result<Aim, Rech
 
 /// Plans that were made last: the arrays of a group are mostly alike.
 #[derive(Default)]
-pub(crate) struct Plans(VecDeque<Arc<Plan>>);
+pub(crate) struct Plans {
+    made: VecDeque<Arc<Plan>>,
+    packed: VecDeque<Arc<[u8]>>,
+}
 
 impl Plans {
     const KEPT: usize = 32;
 
     fn of(&mut self, problem: &Problem) -> Result<Arc<Plan>, PlanError> {
-        if let Some(known) = self.0.iter().find(|plan| plan.problem == *problem) {
+        if let Some(known) = self.made.iter().find(|plan| plan.problem == *problem) {
             return Ok(known.clone());
         }
         let plan = Arc::new(plan(problem)?);
-        if self.0.len() == Self::KEPT {
-            self.0.pop_back();
-        }
-        self.0.push_front(plan.clone());
+        self.made.truncate(Self::KEPT - 1);
+        self.made.push_front(plan.clone());
         Ok(plan)
+    }
+
+    fn packed(&mut self, plan: &Plan) -> Arc<[u8]> {
+        let packed = postcard::to_allocvec(plan)
+            .unwrap_or_else(|error| unreachable!("a plan is numbers, names and lists of them: {error}"));
+        if let Some(known) = self.packed.iter().find(|known| ***known == *packed) {
+            return known.clone();
+        }
+        let packed: Arc<[u8]> = packed.into();
+        self.packed.truncate(Self::KEPT - 1);
+        self.packed.push_front(packed.clone());
+        packed
     }
 }
 

@@ -123,11 +123,18 @@ pub struct Prepared {
     pub(crate) noted: Noted,
     /// The source's root.
     pub(crate) root: Store,
+    /// Memory for what is known of the members.
+    metadata_bytes_max: u64,
+    /// What it may take beyond what lies beside the memory of the job.
+    metadata_excess: u64,
     /// What of the source is not part of the hierarchy.
     pub beside: Beside,
     /// From when on chunks that are not stored are not looked for.
     pub sparse: Sparse,
 }
+
+/// What an item and its plan take beside what was found, about.
+const ITEM_BYTES: u64 = 1024;
 
 /// Opens the source of `job` and plans every array. Nothing is written.
 ///
@@ -151,35 +158,55 @@ pub fn prepare(job: Job) -> Result<Prepared, RechunkError> {
         consolidated |= found.path().is_empty() && group.is_consolidated();
         noted.look(found.path(), &group.attributes());
     }
-    let memory_bytes_max = job.memory_bytes_max;
-    let mut prepared =
-        Prepared { job, items: Vec::new(), groups, consolidated, noted, root, beside, sparse: Sparse::default() };
+    let mut prepared = Prepared {
+        job,
+        items: Vec::new(),
+        groups,
+        consolidated,
+        noted,
+        root,
+        beside,
+        sparse: Sparse::default(),
+        metadata_bytes_max: METADATA_BYTES_FREE,
+        metadata_excess: 0,
+    };
+    prepared.make_room(&arrays);
     prepared.plan(&arrays, Refusals::of(failed))?;
-    let excess = prepared.metadata_bytes().saturating_sub(METADATA_BYTES_FREE);
-    if excess > 0 {
-        // What is known of the members lies in the memory of the job, and the plans have to do with the rest.
-        if excess > memory_bytes_max / 2 {
-            return Err(prepared.too_many(excess));
-        }
-        prepared.job.memory_bytes_max = memory_bytes_max - excess;
-        prepared.plan(&arrays, Refusals::default())?;
-    }
     prepared.check_beside()?;
     Ok(prepared)
 }
 
 impl Prepared {
+    /// Takes off the memory of the job what is known of many arrays, beyond what lies beside it.
+    fn make_room(&mut self, arrays: &[Found]) {
+        let each = |found: &Found| found.bytes() + ITEM_BYTES + ArrayReport::bytes(found.path());
+        let bytes = self.groups_bytes() + arrays.iter().map(each).sum::<u64>();
+        self.metadata_excess = bytes.saturating_sub(METADATA_BYTES_FREE);
+        let excess = self.metadata_excess.min(self.job.memory_bytes_max / 2);
+        self.job.memory_bytes_max -= excess;
+        self.metadata_bytes_max += excess;
+    }
+
+    /// The memory that was given, what metadata takes of it included.
+    pub(crate) const fn memory_bytes_max(&self) -> u64 {
+        self.job.memory_bytes_max + self.metadata_bytes_max - METADATA_BYTES_FREE
+    }
+
+    fn groups_bytes(&self) -> u64 {
+        self.groups.iter().map(Found::bytes).sum()
+    }
+
     /// Plans all arrays.
     fn plan(&mut self, arrays: &[Found], mut refused: Refusals) -> Result<(), RechunkError> {
         let (job, root) = (&self.job, &self.root);
-        let first = std::mem::take(&mut self.items).is_empty();
         let failed: Vec<String> = refused.first.iter().map(|refusal| refusal.path.clone()).collect();
         let sources = Sources { root, arrays, failed: &failed };
         let chunks = Requests::new("chunks", &job.chunks, &job.arrays, &sources)?;
         let shards = Requests::new("shards", &job.shards, &job.arrays, &sources)?;
         let mut layouts = mix::layouts(job.mix.as_ref(), &job.arrays, &sources)?;
         let (mut items, mut plans) = (Vec::new(), Plans::default());
-        for found in arrays {
+        let mut bytes = self.groups_bytes();
+        for (k, found) in arrays.iter().enumerate() {
             let path = found.path();
             let (chunk, shard) = (chunks.of(path).cloned(), shards.of(path).cloned());
             let asked = Asked { chunk, shard, chosen: layouts.remove(path).map(Box::new) };
@@ -187,34 +214,35 @@ impl Prepared {
                 continue;
             }
             let source = found.array(root)?;
-            if first {
-                self.noted.look(path, &source.document().attributes());
-            }
+            self.noted.look(path, &source.document().attributes());
             match prepare_item(job, found.clone(), &source, asked, &mut plans) {
-                Ok(item) => items.push(item),
-                Err(error) => refused.add(Refusal { path: path.to_owned(), error }),
+                Ok(item) => {
+                    bytes += item.bytes() + ArrayReport::bytes(path);
+                    items.push(item);
+                }
+                Err(error) => {
+                    let error = error.with_metadata(self.memory_bytes_max(), self.metadata_excess);
+                    refused.add(Refusal { path: path.to_owned(), error });
+                }
+            }
+            if bytes > self.metadata_bytes_max {
+                return Err(self.too_many(bytes, (k + 1, arrays.len())));
             }
         }
-        items.shrink_to_fit();
         self.items = items;
         refused.into_result()
     }
 
-    /// Memory for what is known of the members, while the job runs.
-    fn metadata_bytes(&self) -> u64 {
-        let groups = self.groups.iter().map(Found::bytes);
-        let items = self.items.iter().map(|item| item.bytes() + ArrayReport::bytes(item.path()));
-        groups.chain(items).sum()
-    }
-
-    fn too_many(&self, excess: u64) -> RechunkError {
+    /// The error where the first arrays take `bytes`, and there are more.
+    fn too_many(&self, bytes: u64, (known, arrays): (usize, usize)) -> RechunkError {
+        let bytes = (bytes / known as u64 + 1).saturating_mul(arrays as u64);
         RechunkError::Metadata {
             location: self.job.source.to_string(),
-            members: (self.groups.len() + self.items.len()) as u64,
-            bytes: excess + METADATA_BYTES_FREE,
+            members: (self.groups.len() + arrays) as u64,
+            bytes,
             free: METADATA_BYTES_FREE,
-            have: self.job.memory_bytes_max,
-            needed: excess.saturating_mul(2),
+            have: self.memory_bytes_max(),
+            needed: bytes.saturating_sub(METADATA_BYTES_FREE).saturating_mul(2),
         }
     }
 
@@ -224,8 +252,7 @@ impl Prepared {
             return Ok(());
         }
         let open = |item: &Item| Ok(item.open(&self.job, &self.root)?.target);
-        LeftOut::of(&self.job)
-            .during(|without| beside::check(&self.root, &self.items, &open, without))
+        LeftOut::of(&self.job).during(|without| beside::check(&self.root, &self.items, &open, without))
     }
 }
 
@@ -242,7 +269,7 @@ impl Prepared {
     /// What the job will cost.
     pub fn predicted(&self) -> Report {
         let arrays = self.items.iter().filter_map(|item| {
-            let report = ArrayReport::predicted(item.path().to_owned(), item.plan.as_ref()?);
+            let report = ArrayReport::predicted(item.path().to_owned(), &item.plan()?);
             Some(ArrayReport { layout: item.layout().cloned(), ..report })
         });
         let backend = if self.items.is_empty() { "none" } else { self.root.backend() };
@@ -264,10 +291,11 @@ impl fmt::Display for Prepared {
             if !item.path().is_empty() {
                 writeln!(f, "[{}]", item.path())?;
             }
-            if let (Some((chosen, names)), Some(plan)) = (item.laid_out(), &item.plan) {
+            let plan = item.plan();
+            if let (Some((chosen, names)), Some(plan)) = (item.laid_out(), &plan) {
                 writeln!(f, "{}", mix::explain(chosen, names, plan.problem.item_bytes))?;
             }
-            match &item.plan {
+            match &plan {
                 Some(plan) => plan.fmt(f)?,
                 None if item.put_together => {
                     f.write_str("strategy   direct (elements without a fixed size, chunk by chunk)")?;
@@ -282,7 +310,7 @@ impl fmt::Display for Prepared {
 impl Item {
     fn work_bytes(&self) -> u64 {
         let elements = self.elements;
-        match self.plan.as_deref() {
+        match &self.plan() {
             Some(Plan { strategy, stages, problem, .. })
                 if !matches!(strategy, Strategy::Copy | Strategy::Regroup) =>
             {
@@ -317,7 +345,8 @@ pub fn run(prepared: Prepared, progress: &dyn Progress) -> Result<Report, Rechun
         let counters = Counters::default();
         let started = Instant::now();
         let ends = (&source, &target);
-        match item.plan.as_deref() {
+        let plan = item.plan();
+        match &plan {
             Some(Plan { strategy: Strategy::Regroup, stages, .. }) => {
                 let durable = job.durability == Durability::Commit;
                 for stage in stages {
@@ -341,7 +370,7 @@ pub fn run(prepared: Prepared, progress: &dyn Progress) -> Result<Report, Rechun
             if item.put_together { counters.held.load(Ordering::Relaxed).min(taken) } else { taken };
         peak = peak.max(peak_of_item);
         let path = item.path().to_owned();
-        reports.push(if let Some(plan) = &item.plan {
+        reports.push(if let Some(plan) = &plan {
             let cost = Cost::measured(plan, &counters, peak_of_item, elapsed);
             ArrayReport { layout: item.layout().cloned(), ..ArrayReport::measured(path, plan, cost) }
         } else {

@@ -15,6 +15,9 @@ use crate::{RechunkError, SpecError};
 /// What is known of members lies beside `--max-mem` up to this, in the 64 MiB that a process may take there.
 pub(crate) const METADATA_BYTES_FREE: u64 = 16 << 20;
 
+/// What is known of an array that is planned takes at most so many times the memory of its name alone.
+const TIMES: u64 = 20;
+
 /// A member that cannot be carried over.
 #[derive(Debug)]
 pub struct Refusal {
@@ -151,7 +154,8 @@ impl<'a> LeftOut<'a> {
 /// If the root cannot be opened, or a name that is to be left out is nowhere.
 pub(crate) fn look(job: &Job, store: &Store) -> Result<Survey, RechunkError> {
     let left_out = LeftOut::of(job);
-    let found = left_out.during(|without| survey(store, without))?;
+    let found = left_out.during(|without| survey(store, without));
+    let found = found.map_err(|error| RechunkError::of_survey(error, (TIMES, job.memory_bytes_max)))?;
     let met = left_out.met.into_inner();
     // What lies below a member that is left out is never met.
     let left_out = |name: &str| {

@@ -69,8 +69,6 @@ fn named(Counted { count, examples }: &Counted, what: &str) -> Option<String> {
 
 /// Whether attributes are those of OME-Zarr before 0.5, which put them below `ome`.
 fn is_ome_04(attributes: &Text) -> bool {
-    ["multiscales", "plate", "well", "omero", "bioformats2raw.layout"]
-        .iter()
-        .any(|name| attributes.has(name))
+    ["multiscales", "plate", "well", "omero", "bioformats2raw.layout"].iter().any(|name| attributes.has(name))
         && !attributes.holds("ome")
 }

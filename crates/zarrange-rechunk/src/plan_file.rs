@@ -96,7 +96,8 @@ impl Prepared {
     /// [`PlanFileError::Location`] if a place cannot be written as text, or the source cannot be read, or the file written.
     pub fn write_plan(&self, out: &mut dyn Write) -> Result<String, PlanFileError> {
         let Job { source, target, temp, codecs, key_separator, .. } = &self.job;
-        let Job { memory_bytes_max, threads, verify, durability, overwrite, .. } = self.job;
+        let memory_bytes_max = self.memory_bytes_max();
+        let Job { threads, verify, durability, overwrite, .. } = self.job;
         let options = PlannedOptions {
             memory_bytes_max,
             threads,
@@ -190,7 +191,7 @@ impl Serialize for Arrays<'_> {
                 path: item.path(),
                 source: Strict(source.members()),
                 target: Strict(target.members()),
-                plan: item.plan.as_deref(),
+                plan: item.plan(),
             })?;
         }
         list.end()
@@ -210,13 +211,10 @@ struct ArrayEntry<'a> {
     path: &'a str,
     source: Strict<'a>,
     target: Strict<'a>,
-    plan: Option<&'a Plan>,
+    plan: Option<Plan>,
 }
 
-fn noted<T, E: serde::ser::Error>(
-    opened: Result<T, impl Into<RechunkError>>,
-    fault: &Fault,
-) -> Result<T, E> {
+fn noted<T, E: serde::ser::Error>(opened: Result<T, impl Into<RechunkError>>, fault: &Fault) -> Result<T, E> {
     opened.map_err(|error| {
         *fault.borrow_mut() = Some(error.into());
         E::custom("the source cannot be read")

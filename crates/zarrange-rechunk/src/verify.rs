@@ -112,8 +112,7 @@ pub fn verify(
     payloads: bool,
     progress: &dyn Progress,
 ) -> Result<Comparison, RechunkError> {
-    let nodes_bytes_max = METADATA_BYTES_FREE.saturating_add(memory_bytes_max / 2) / 2;
-    let (a, b) = (Whole::open(a, io, nodes_bytes_max)?, Whole::open(b, io, nodes_bytes_max)?);
+    let (a, b) = (Whole::open(a, io, memory_bytes_max)?, Whole::open(b, io, memory_bytes_max)?);
     let lines = [("first", &a.beside), ("second", &b.beside)];
     let lines = lines.map(|(which, beside)| {
         let verb = format!("not compared, in the {which}");
@@ -121,7 +120,8 @@ pub fn verify(
     });
     let mut not_compared: Vec<String> = lines.into_iter().flatten().collect();
     let taken = [&a, &b].into_iter().flat_map(|whole| &whole.nodes).map(Found::bytes).sum::<u64>();
-    let budget = Budget::new(memory_bytes_max - taken.saturating_sub(METADATA_BYTES_FREE).min(memory_bytes_max));
+    let budget =
+        Budget::new(memory_bytes_max - taken.saturating_sub(METADATA_BYTES_FREE).min(memory_bytes_max));
     let sparse = Sparse::default();
     let work = match compare_structure(&a, &b)? {
         Ok(work) => work,
@@ -160,10 +160,13 @@ struct Whole {
 
 impl Whole {
     /// Looks at a place; what cannot be opened is an error.
-    fn open(location: &Location, io: &Opener, nodes_bytes_max: u64) -> Result<Self, RechunkError> {
+    fn open(location: &Location, io: &Opener, memory_bytes_max: u64) -> Result<Self, RechunkError> {
         let root = io.open(location)?;
+        // The other one takes as much.
+        let nodes_bytes_max = METADATA_BYTES_FREE.saturating_add(memory_bytes_max / 2) / 2;
         let Survey { nodes, failed, beside } =
-            survey(&root, Without { nodes_bytes_max, ..Without::NOTHING })?;
+            survey(&root, Without { nodes_bytes_max, ..Without::NOTHING })
+                .map_err(|error| RechunkError::of_survey(error, (2, memory_bytes_max)))?;
         Refusals::of(failed).into_result()?;
         Ok(Self { root, nodes, beside })
     }

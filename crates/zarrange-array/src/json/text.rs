@@ -1,13 +1,14 @@
 //! JSON that is passed on: kept as text, walked where it is, never made a tree of.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
 
 use serde::ser::{SerializeMap as _, SerializeSeq as _};
 use serde::{Serialize, Serializer};
 
-use super::read::unescape;
+use super::escapes::unescape;
 use super::{Json, Number, number_value, read, write};
 
 /// A value as its text on one line, as short as it gets: as [`Json`] is displayed. Small values by the million take no more room
@@ -417,32 +418,68 @@ fn joined(object: &str) -> String {
 /// As the tree would be.
 impl Serialize for Text {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Value(&self.0).serialize(serializer)
+        Walk { text: &self.0, at: Cell::new(0) }.serialize(serializer)
     }
 }
 
-struct Value<'t>(&'t str);
+/// A walk through text: each value that is serialised is passed.
+struct Walk<'t> {
+    text: &'t str,
+    at: Cell<usize>,
+}
 
-impl Serialize for Value<'_> {
+impl<'t> Walk<'t> {
+    /// Passes a bracket, or a comma between values; whether a value follows.
+    fn more(&self) -> bool {
+        let at = self.at.get();
+        self.at.set(at + 1);
+        match self.text.as_bytes().get(at) {
+            Some(b'[' | b'{') => {
+                let empty = matches!(self.text.as_bytes().get(at + 1), Some(b']' | b'}'));
+                self.at.set(at + 1 + usize::from(empty));
+                !empty
+            }
+            Some(b',') => true,
+            _ => false,
+        }
+    }
+
+    /// Passes what is neither an array nor an object.
+    fn simple(&self) -> &'t str {
+        let from = self.at.get();
+        let to = end_of_value(self.text.as_bytes(), from);
+        self.at.set(to);
+        &self.text[from..to]
+    }
+}
+
+impl Serialize for Walk<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0.as_bytes()[0] {
+        match self.text.as_bytes()[self.at.get()] {
             b'{' => {
                 let mut map = serializer.serialize_map(None)?;
-                for (key, value) in Members::of(self.0) {
-                    map.serialize_entry(&unquoted(key), &Value(value))?;
+                while self.more() {
+                    let from = self.at.get();
+                    let to = end_of_string(self.text.as_bytes(), from);
+                    self.at.set(to + 1);
+                    map.serialize_entry(&unquoted(&self.text[from..to]), self)?;
                 }
                 map.end()
             }
             b'[' => {
                 let mut list = serializer.serialize_seq(None)?;
-                Elements::of(self.0).try_for_each(|element| list.serialize_element(&Value(element)))?;
+                while self.more() {
+                    list.serialize_element(self)?;
+                }
                 list.end()
             }
-            b'"' => serializer.serialize_str(&unquoted(self.0)),
-            b'n' => serializer.serialize_unit(),
-            b't' => serializer.serialize_bool(true),
-            b'f' => serializer.serialize_bool(false),
-            _ => number_value(&Number(self.0.into())).serialize(serializer),
+            b'"' => serializer.serialize_str(&unquoted(self.simple())),
+            b'n' => {
+                self.simple();
+                serializer.serialize_unit()
+            }
+            b't' | b'f' => serializer.serialize_bool(self.simple() == "true"),
+            _ => number_value(&Number(self.simple().into())).serialize(serializer),
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
+use super::Json;
 use super::read::{Fields, Member};
 use super::text::{Text, end_of_string, end_of_value};
-use super::Json;
 
 /// On one line, as short as it gets.
 impl fmt::Display for Json {

@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use serde::ser::{Error as _, SerializeSeq as _};
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
-use zarrange_array::{Array, ArrayError, Contents, Counted, Found, Json, Node, Stored, Survey, Without, survey};
+use zarrange_array::{
+    Array, ArrayError, Contents, Counted, Found, Json, Node, Stored, Survey, Without, survey,
+};
 use zarrange_io::Store;
 use zarrange_plan::bytes_text;
 
@@ -49,7 +51,11 @@ struct ArrayInfo {
 pub(crate) fn run(args: &InfoArgs) -> anyhow::Result<ExitCode> {
     let store = opener(args.io)?.open(&args.location)?;
     let found = survey(&store, Without::NOTHING)?;
-    if args.json { print_json(&store, &found)? } else { print(&store, &found)? }
+    if args.json {
+        print_json(&store, &found)?
+    } else {
+        print(&store, &found)?
+    }
     Ok(if found.failed.count == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -104,7 +110,8 @@ impl Serialize for Nodes<'_> {
 
 fn print_json(root: &Store, Survey { nodes, failed, beside }: &Survey) -> Result<(), ArrayError> {
     let fault = RefCell::new(None);
-    let unreadable = failed.first.iter().map(|(path, error)| json!({"path": path, "error": error.to_string()}));
+    let unreadable =
+        failed.first.iter().map(|(path, error)| json!({"path": path, "error": error.to_string()}));
     let counted = |Counted { count, examples }: &Counted| json!({"files": count, "examples": examples});
     let info = Info {
         nodes: Nodes { root, found: nodes, fault: &fault },
