@@ -266,9 +266,9 @@ fn put(store: &Store, key: &str, data: &[u8]) {
 /// Opens everything below `store`; `stored` are the bytes of each array's first chunk.
 fn visit(store: &Store, stored: &[u8]) {
     let walked = survey(store, Without::NOTHING).map(|found| {
-        for (_, node) in found.nodes {
-            match node {
-                Node::Group(group) => drop((group.attributes(), group.to_json(None))),
+        for found in found.nodes {
+            match found.open(store).expect("it was opened before") {
+                Node::Group(group) => drop(group.attributes()),
                 Node::Array(array) => check(&array, stored),
             }
         }

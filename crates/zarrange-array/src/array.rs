@@ -11,7 +11,7 @@ use crate::ArrayError;
 use crate::chunk_grid::{self, GridFault, dims};
 use crate::document::{Document, Layout, codec_metadata};
 use crate::fill;
-use crate::json::Json;
+use crate::json::{Json, Member};
 use crate::keys::KeyEncoding;
 use crate::variable::VariableElements;
 
@@ -242,8 +242,11 @@ fn check_members(document: &Document, rank: usize) -> Result<(), String> {
         "storage_transformers",
         "dimension_names",
     ];
-    let may_ignore = |value: &Json| value.get("must_understand") == Some(&Json::Bool(false));
-    let unknown = |(name, value): &(&String, &Json)| !KNOWN.contains(&name.as_str()) && !may_ignore(value);
+    let may_ignore = |value: &Member| match value {
+        Member::Text(text) => text.is_object() && text.member("must_understand") == Some("false"),
+        Member::Tree(_) => false,
+    };
+    let unknown = |(name, value): &(&String, &Member)| !KNOWN.contains(&name.as_str()) && !may_ignore(value);
     if let Some((name, _)) = document.members().iter().find(unknown) {
         return Err(format!("member {name:?} is not known, and must be understood"));
     }

@@ -1,19 +1,23 @@
 //! Metadata documents: kept as the JSON that was read, written as Zarr v3.
 
+use std::fmt;
+use std::io::Read;
+
 use serde_json::json;
+use twox_hash::XxHash3_128;
 use zarrange_codec::CodecMetadata;
 use zarrange_io::Store;
 
 use crate::ArrayError;
 use crate::chunk_grid;
-use crate::json::{self, Json, JsonError, Members};
+use crate::json::{self, Fields, Json, JsonError, Keep, Member, Members, Text};
 use crate::keys::KeyEncoding;
 use crate::v2;
 
 /// The metadata of an array, as the members of its v3 `zarr.json`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Document {
-    members: Members,
+    members: Fields,
     /// The codecs of the stored bytes, where those of `members` do not describe them: some arrays of Zarr v2.
     stored: Option<Vec<CodecMetadata>>,
 }
@@ -63,39 +67,43 @@ impl Document {
             "storage_transformers": [],
         });
         let Json::Object(members) = Json::from(members) else { unreachable!("a JSON object was built") };
+        let member = |(name, value): (String, Json)| {
+            let passed_on = keep(&name) == Keep::Text;
+            (name, if passed_on { Member::Text(Text::from(&value)) } else { Member::Tree(value) })
+        };
+        let members = members.into_iter().map(member).collect();
         Self { members, stored: None }.with_layout(&spec.layout)
     }
 
     /// The document of Zarr v3 metadata; names and codecs in the form that zarr-python reads.
-    pub(crate) fn from_v3(mut members: Members) -> Self {
-        if let Some(codecs) = members.get_mut("codecs") {
-            normalise_codecs(codecs);
-        }
-        if let Some(data_type) = members.get_mut("data_type") {
-            normalise_type(data_type);
-        }
-        if let Some(grid) = members.get_mut("chunk_grid") {
-            chunk_grid::normalise(grid);
-        }
-        if let Some(fill) = members.get_mut("fill_value") {
-            name_tokens(fill);
+    pub(crate) fn from_v3(mut members: Fields) -> Self {
+        let normal: [(&str, fn(&mut Json)); 4] = [
+            ("codecs", normalise_codecs),
+            ("data_type", normalise_type),
+            ("chunk_grid", chunk_grid::normalise),
+            ("fill_value", name_tokens),
+        ];
+        for (name, normalise) in normal {
+            if let Some(Member::Tree(json)) = members.get_mut(name) {
+                normalise(json);
+            }
         }
         Self { members, stored: None }
     }
 
     /// The document of a Zarr v2 array: `.zarray` and `.zattrs`, translated.
-    pub(crate) fn from_v2(zarray: &Members, attributes: Members) -> Result<Self, String> {
+    pub(crate) fn from_v2(zarray: &Fields, attributes: Text) -> Result<Self, String> {
         let v2::Translated { members, stored } = v2::translate(zarray, attributes)?;
         Ok(Self { members, stored })
     }
 
-    /// A member of the document; `null` if it has none of this name.
+    /// A member of the document that is looked into; `null` if it has none of this name.
     pub fn get(&self, name: &str) -> &Json {
-        self.members.get(name).unwrap_or(&Json::Null)
+        tree(&self.members, name)
     }
 
     /// All members.
-    pub const fn members(&self) -> &Members {
+    pub const fn members(&self) -> &Fields {
         &self.members
     }
 
@@ -105,8 +113,8 @@ impl Document {
     }
 
     /// The user attributes.
-    pub fn attributes(&self) -> Members {
-        self.get("attributes").as_object().cloned().unwrap_or_default()
+    pub fn attributes(&self) -> Text {
+        attributes(&self.members)
     }
 
     /// The dimension names, where there are any.
@@ -123,7 +131,6 @@ impl Document {
     /// The same array in other chunks.
     #[must_use]
     pub fn with_layout(&self, layout: &Layout) -> Self {
-        let mut members = self.members.clone();
         let grid = layout.shard.as_ref().unwrap_or(&layout.chunk);
         let codecs = match &layout.shard {
             None => codec_list(&layout.codecs),
@@ -134,30 +141,109 @@ impl Document {
                 "index_location": "end",
             }}]),
         };
-        members.insert("codecs".to_owned(), codecs.into());
-        Self { members, stored: None }.with_regular_grid(grid)
+        let mut other = Self { members: self.members.clone(), stored: None };
+        other.put("codecs", codecs.into());
+        other.with_regular_grid(grid)
+    }
+
+    fn put(&mut self, name: &str, value: Json) {
+        self.members.insert(name.to_owned(), Member::Tree(value));
     }
 
     /// The same array, its grid described as a regular one of chunks (or shards) of `object`.
     #[must_use]
     pub fn with_regular_grid(mut self, object: &[u64]) -> Self {
         let grid = json!({"name": "regular", "configuration": {"chunk_shape": object}});
-        self.members.insert("chunk_grid".to_owned(), grid.into());
+        self.put("chunk_grid", grid.into());
         self
     }
 
     /// The same array with other chunk keys.
     #[must_use]
     pub fn with_key_encoding(mut self, encoding: KeyEncoding) -> Self {
-        self.members.insert("chunk_key_encoding".to_owned(), encoding.metadata());
+        self.put("chunk_key_encoding", encoding.metadata());
         self
+    }
+
+    /// The length of `zarr.json`.
+    pub fn bytes(&self) -> u64 {
+        let mut length = Length(0);
+        // Counting does not fail.
+        let _ = json::write_fields(&self.members, 0, None, &mut length);
+        length.0
     }
 
     /// The bytes of `zarr.json`.
     pub fn to_json(&self) -> Vec<u8> {
-        to_json(&self.members)
+        let mut text = String::new();
+        // Writing to a String does not fail.
+        let _ = json::write_fields(&self.members, 0, None, &mut text);
+        text.into_bytes()
     }
 }
+
+/// Counts what is written.
+struct Length(u64);
+
+impl fmt::Write for Length {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0 += text.len() as u64;
+        Ok(())
+    }
+}
+
+/// A member that is looked into; `null` if there is none of this name.
+pub(crate) fn tree<'f>(members: &'f Fields, name: &str) -> &'f Json {
+    match members.get(name) {
+        Some(Member::Tree(json)) => json,
+        _ => &Json::Null,
+    }
+}
+
+/// The user attributes.
+pub(crate) fn attributes(members: &Fields) -> Text {
+    match members.get("attributes") {
+        Some(Member::Text(text)) => text.clone(),
+        _ => Text::empty(),
+    }
+}
+
+/// What of `zarr.json` is looked into; the rest is passed on.
+pub(crate) fn keep(name: &str) -> Keep {
+    match name {
+        "zarr_format"
+        | "node_type"
+        | "shape"
+        | "data_type"
+        | "chunk_grid"
+        | "chunk_key_encoding"
+        | "fill_value"
+        | "codecs"
+        | "storage_transformers"
+        | "dimension_names" => Keep::Tree,
+        CONSOLIDATED => Keep::Presence,
+        _ => Keep::Text,
+    }
+}
+
+/// What of `.zarray` is looked into; the rest is left behind.
+pub(crate) fn keep_v2(name: &str) -> Keep {
+    match name {
+        "zarr_format"
+        | "shape"
+        | "chunks"
+        | "dtype"
+        | "compressor"
+        | "fill_value"
+        | "order"
+        | "filters"
+        | "dimension_separator" => Keep::Tree,
+        _ => Keep::Presence,
+    }
+}
+
+/// What may be of any size, and repeats the documents below.
+pub(crate) const CONSOLIDATED: &str = "consolidated_metadata";
 
 /// The codecs of a shard's index.
 fn index_codecs() -> [CodecMetadata; 2] {
@@ -237,24 +323,71 @@ fn name_tokens(fill: &mut Json) {
     }
 }
 
-/// A JSON object as indented text.
-pub(crate) fn to_json(members: &Members) -> Vec<u8> {
-    Json::Object(members.clone()).to_pretty().into_bytes()
+/// Reads the JSON object at `key`, its members as `keep` says; `None` if there is none.
+pub(crate) fn read_object(
+    store: &Store,
+    key: &str,
+    watch: &mut Watch,
+    keep: impl Fn(&str) -> Keep,
+) -> Result<Option<Fields>, ArrayError> {
+    let Some(source) = store.reader(key)? else { return Ok(None) };
+    match json::read_fields(Watched { source, watch }, keep) {
+        Ok(Some(members)) => Ok(Some(members)),
+        Ok(None) => Err(wrong(store, key, "not a JSON object".to_owned())),
+        Err(error) => Err(failed(store, key, error)),
+    }
 }
 
-/// Reads the JSON object at `key`; `None` if there is none. Of the members that `skip` names only whether they are there.
-pub(crate) fn read_object(store: &Store, key: &str, skip: &[&str]) -> Result<Option<Members>, ArrayError> {
+/// Reads the JSON object at `key` as text; `None` if there is none.
+pub(crate) fn read_text(store: &Store, key: &str, watch: &mut Watch) -> Result<Option<Text>, ArrayError> {
     let Some(source) = store.reader(key)? else { return Ok(None) };
-    let location = || format!("{}/{key}", store.label());
-    let wrong = |detail: String| ArrayError::Metadata { location: location(), detail };
-    match json::read(source, skip) {
-        Ok(Json::Object(members)) => Ok(Some(members)),
-        Ok(_) => Err(wrong("not a JSON object".to_owned())),
-        Err(JsonError::Io(error)) => match error.downcast() {
-            Ok(error) => Err(ArrayError::Io(error)),
-            Err(error) => Err(wrong(error.to_string())),
+    match json::read_text(Watched { source, watch }) {
+        Ok(text) if text.is_object() => Ok(Some(text)),
+        Ok(_) => Err(wrong(store, key, "not a JSON object".to_owned())),
+        Err(error) => Err(failed(store, key, error)),
+    }
+}
+
+fn wrong(store: &Store, key: &str, detail: String) -> ArrayError {
+    ArrayError::Metadata { location: format!("{}/{key}", store.label()), detail }
+}
+
+fn failed(store: &Store, key: &str, error: JsonError) -> ArrayError {
+    match error {
+        JsonError::Io(error) => match error.downcast() {
+            Ok(error) => ArrayError::Io(error),
+            Err(error) => wrong(store, key, error.to_string()),
         },
-        Err(error @ JsonError::TooLarge { .. }) => Err(wrong(error.to_string())),
-        Err(error) => Err(wrong(format!("not valid JSON: {error}"))),
+        error @ JsonError::Syntax { .. } => wrong(store, key, format!("not valid JSON: {error}")),
+        error => wrong(store, key, error.to_string()),
+    }
+}
+
+/// A hash (against accidents) of the documents that were read.
+pub(crate) struct Watch {
+    hash: XxHash3_128,
+}
+
+impl Watch {
+    pub(crate) fn new() -> Self {
+        Self { hash: XxHash3_128::new() }
+    }
+
+    pub(crate) fn hash(&self) -> u128 {
+        self.hash.finish_128()
+    }
+}
+
+/// What is read, noted.
+struct Watched<'a, R> {
+    source: R,
+    watch: &'a mut Watch,
+}
+
+impl<R: Read> Read for Watched<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let bytes = self.source.read(buffer)?;
+        self.watch.hash.write(&buffer[..bytes]);
+        Ok(bytes)
     }
 }

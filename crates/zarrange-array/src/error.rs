@@ -17,6 +17,26 @@ pub enum ArrayError {
         /// Where it was looked for.
         location: String,
     },
+    /// Metadata that is not what it was when it was first read.
+    #[error("{location}: its metadata changed meanwhile: start again when nobody writes to it")]
+    Changed {
+        /// The array or group.
+        location: String,
+    },
+    /// More groups and arrays than the memory holds the names of.
+    #[error(
+        "{location}: to know its {nodes} or more groups and arrays takes {bytes} bytes, {bytes_max} at most"
+    )]
+    TooMany {
+        /// The root.
+        location: String,
+        /// Groups and arrays that the memory holds.
+        nodes: usize,
+        /// Memory that all of them take.
+        bytes: u64,
+        /// The limit.
+        bytes_max: u64,
+    },
     /// Metadata that cannot be understood.
     #[error("{location}: {detail}")]
     Metadata {

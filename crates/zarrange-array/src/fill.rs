@@ -333,7 +333,7 @@ mod tests {
     }
 
     fn json(text: &str) -> Json {
-        crate::json::read(text.as_bytes(), &[]).unwrap()
+        crate::json::read(text.as_bytes()).unwrap()
     }
 
     #[test]

@@ -4,8 +4,10 @@ use zarrange_io::Store;
 
 use crate::ArrayError;
 use crate::array::Array;
-use crate::document::{Document, read_object, to_json};
-use crate::json::{Json, Members};
+use crate::document::{
+    CONSOLIDATED, Document, Watch, attributes, keep, keep_v2, read_object, read_text, tree,
+};
+use crate::json::{Fields, Json, Member, Members, Text, shown};
 
 /// A group or an array.
 #[derive(Debug)]
@@ -20,28 +22,29 @@ pub enum Node {
 #[derive(Debug)]
 pub struct Group {
     store: Store,
-    members: Members,
+    members: Fields,
     consolidated: bool,
     zarr_format: u8,
     implicit: bool,
 }
 
-/// What may be of any size, and repeats the documents below.
-const CONSOLIDATED: &str = "consolidated_metadata";
-
 impl Group {
     /// The document of a new group.
     pub fn new(store: Store, attributes: impl Into<Json>) -> Self {
-        let mut members = Members::new();
-        members.insert("zarr_format".to_owned(), Json::integer(3));
-        members.insert("node_type".to_owned(), "group".into());
-        members.insert("attributes".to_owned(), attributes.into());
+        Self::with_attributes(store, Text::from(&attributes.into()))
+    }
+
+    fn with_attributes(store: Store, attributes: Text) -> Self {
+        let mut members = Fields::new();
+        members.insert("zarr_format".to_owned(), Member::Tree(Json::integer(3)));
+        members.insert("node_type".to_owned(), Member::Tree("group".into()));
+        members.insert("attributes".to_owned(), Member::Text(attributes));
         Self { store, members, consolidated: false, zarr_format: 3, implicit: false }
     }
 
     /// A group that has no document of its own: a directory above others that have.
     pub(crate) fn implicit(store: Store) -> Self {
-        Self { implicit: true, ..Self::new(store, Members::new()) }
+        Self { implicit: true, ..Self::with_attributes(store, Text::empty()) }
     }
 
     /// Whether it has no document of its own: then its copy has none either, and readers see the same of both.
@@ -55,8 +58,8 @@ impl Group {
     }
 
     /// The user attributes.
-    pub fn attributes(&self) -> Members {
-        self.members.get("attributes").and_then(Json::as_object).cloned().unwrap_or_default()
+    pub fn attributes(&self) -> Text {
+        attributes(&self.members)
     }
 
     /// Whether the metadata of everything below is repeated here.
@@ -70,21 +73,8 @@ impl Group {
     }
 
     /// The members of its v3 `zarr.json`, without consolidated metadata.
-    pub const fn members(&self) -> &Members {
+    pub const fn members(&self) -> &Fields {
         &self.members
-    }
-
-    /// The bytes of its `zarr.json`; with `consolidated` it repeats those documents, by path.
-    pub fn to_json(&self, consolidated: Option<&Members>) -> Vec<u8> {
-        let mut members = self.members.clone();
-        if let Some(below) = consolidated {
-            let mut inline = Members::new();
-            inline.insert("kind".to_owned(), "inline".into());
-            inline.insert("must_understand".to_owned(), Json::Bool(false));
-            inline.insert("metadata".to_owned(), Json::Object(below.clone()));
-            members.insert(CONSOLIDATED.to_owned(), Json::Object(inline));
-        }
-        to_json(&members)
     }
 }
 
@@ -93,10 +83,15 @@ impl Group {
 /// # Errors
 /// [`ArrayError::NotZarr`] if there is no metadata, or what is wrong with it.
 pub fn open(store: &Store) -> Result<Node, ArrayError> {
-    match documents(store)? {
+    open_watched(store, &mut Watch::new())
+}
+
+/// As [`open`]; what was read is noted.
+pub(crate) fn open_watched(store: &Store, watch: &mut Watch) -> Result<Node, ArrayError> {
+    match documents(store, watch)? {
         Documents::None => Err(ArrayError::NotZarr { location: store.label().to_owned() }),
         Documents::Group(group) => Ok(Node::Group(group)),
-        Documents::Array(array) => Ok(Node::Array(Box::new(array.open(store)?))),
+        Documents::Array(array) => Ok(Node::Array(Box::new(array.open(store, watch)?))),
     }
 }
 
@@ -109,20 +104,20 @@ pub(crate) enum Documents {
 
 /// The documents of an array.
 pub(crate) enum ArrayDocuments {
-    V2(Members),
-    V3(Members),
+    V2(Fields),
+    V3(Fields),
 }
 
 /// Reads the documents at the root of `store`.
-pub(crate) fn documents(store: &Store) -> Result<Documents, ArrayError> {
-    if let Some(members) = read_object(store, "zarr.json", &[CONSOLIDATED])? {
+pub(crate) fn documents(store: &Store, watch: &mut Watch) -> Result<Documents, ArrayError> {
+    if let Some(members) = read_object(store, "zarr.json", watch, keep)? {
         return documents_v3(store, members);
     }
-    if let Some(zarray) = read_object(store, ".zarray", &[])? {
+    if let Some(zarray) = read_object(store, ".zarray", watch, keep_v2)? {
         return Ok(Documents::Array(ArrayDocuments::V2(zarray)));
     }
-    if read_object(store, ".zgroup", &[])?.is_some() {
-        let mut group = Group::new(store.clone(), attributes_v2(store)?);
+    if read_text(store, ".zgroup", watch)?.is_some() {
+        let mut group = Group::with_attributes(store.clone(), attributes_v2(store, watch)?);
         group.zarr_format = 2;
         // It repeats other documents: whether it is there is all that matters.
         group.consolidated = store.open(".zmetadata", zarrange_io::Access::Read)?.is_some();
@@ -131,27 +126,29 @@ pub(crate) fn documents(store: &Store) -> Result<Documents, ArrayError> {
     Ok(Documents::None)
 }
 
-fn attributes_v2(store: &Store) -> Result<Members, ArrayError> {
-    Ok(read_object(store, ".zattrs", &[])?.unwrap_or_default())
+fn attributes_v2(store: &Store, watch: &mut Watch) -> Result<Text, ArrayError> {
+    Ok(read_text(store, ".zattrs", watch)?.unwrap_or_else(Text::empty))
 }
 
-fn documents_v3(store: &Store, mut members: Members) -> Result<Documents, ArrayError> {
+fn documents_v3(store: &Store, mut members: Fields) -> Result<Documents, ArrayError> {
     let wrong =
         |detail: String| ArrayError::Metadata { location: format!("{}/zarr.json", store.label()), detail };
-    let version = members.get("zarr_format").unwrap_or(&Json::Null);
+    let version = tree(&members, "zarr_format");
     if *version != Json::integer(3) {
         return Err(wrong(format!("zarr_format is {version}, expected 3")));
     }
-    if let Some(attributes) = members.get("attributes")
-        && attributes.as_object().is_none()
+    if let Some(Member::Text(attributes)) = members.get("attributes")
+        && !attributes.is_object()
     {
+        let attributes = shown(attributes.as_str());
         return Err(wrong(format!("attributes is {attributes}, an object would be right")));
     }
-    let node_type = members.get("node_type").unwrap_or(&Json::Null);
+    let node_type = tree(&members, "node_type");
     match node_type.as_str() {
         Some("array") => Ok(Documents::Array(ArrayDocuments::V3(members))),
         Some("group") => {
-            let consolidated = members.shift_remove(CONSOLIDATED).is_some_and(|c| !c.is_null());
+            let null = Member::Tree(Json::Null);
+            let consolidated = members.shift_remove(CONSOLIDATED).is_some_and(|c| c != null);
             Ok(Documents::Group(Group {
                 store: store.clone(),
                 members,
@@ -166,13 +163,13 @@ fn documents_v3(store: &Store, mut members: Members) -> Result<Documents, ArrayE
 
 impl ArrayDocuments {
     /// The array that they describe, at the root of `store`.
-    pub(crate) fn open(self, store: &Store) -> Result<Array, ArrayError> {
+    pub(crate) fn open(self, store: &Store, watch: &mut Watch) -> Result<Array, ArrayError> {
         match self {
             Self::V3(members) => Array::new(store.clone(), Document::from_v3(members), 3),
             Self::V2(zarray) => {
                 let location = format!("{}/.zarray", store.label());
                 let wrong = |detail| ArrayError::Metadata { location, detail };
-                let document = Document::from_v2(&zarray, attributes_v2(store)?).map_err(wrong)?;
+                let document = Document::from_v2(&zarray, attributes_v2(store, watch)?).map_err(wrong)?;
                 Array::new(store.clone(), document, 2)
             }
         }

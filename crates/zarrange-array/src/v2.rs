@@ -11,8 +11,9 @@
 mod codecs;
 mod dtype;
 
+use crate::document::tree;
 use crate::fill;
-use crate::json::{Json, Members};
+use crate::json::{Fields, Json, Member, Members, Text};
 use zarrange_codec::{CodecMetadata, Kind};
 
 use dtype::Elements;
@@ -21,7 +22,7 @@ use dtype::Elements;
 #[derive(Debug)]
 pub(crate) struct Translated {
     /// The members of its `zarr.json`.
-    pub(crate) members: Members,
+    pub(crate) members: Fields,
     /// The codecs of the bytes that are stored, where they are not those of `members`.
     pub(crate) stored: Option<Vec<CodecMetadata>>,
 }
@@ -36,8 +37,9 @@ const MASK: &str = "_FillValue";
 ///
 /// # Errors
 /// What cannot be in v3, or is not valid in v2, and what would be right.
-pub(crate) fn translate(zarray: &Members, attributes: Members) -> Result<Translated, String> {
-    let member = |name: &str| zarray.get(name).ok_or_else(|| format!("{name} is missing"));
+pub(crate) fn translate(zarray: &Fields, attributes: Text) -> Result<Translated, String> {
+    let get = |name: &str| zarray.contains_key(name).then(|| tree(zarray, name));
+    let member = |name: &str| get(name).ok_or_else(|| format!("{name} is missing"));
     let version = member("zarr_format")?;
     if version.as_u64() != Some(2) {
         return Err(format!("zarr_format is {version}, 2 would be right"));
@@ -45,8 +47,8 @@ pub(crate) fn translate(zarray: &Members, attributes: Members) -> Result<Transla
     let shape = member("shape")?;
     let rank = shape.as_array().map_or(0, <[Json]>::len);
     let chunks = chunk_shape(member("chunks")?, shape);
-    let filters = list(zarray.get("filters"), "filters")?;
-    let compressor = zarray.get("compressor").filter(|c| !c.is_null());
+    let filters = list(get("filters"), "filters")?;
+    let compressor = get("compressor").filter(|c| !c.is_null());
     let order = match member("order")?.as_str() {
         Some("C") => false,
         // One dimension, or none, has one order.
@@ -55,9 +57,9 @@ pub(crate) fn translate(zarray: &Members, attributes: Members) -> Result<Transla
     };
     let elements = Elements::parse(member("dtype")?, filters)?;
     let codecs = codecs::translate(&elements, filters, compressor, order.then_some(rank))?;
-    let fill_json = zarray.get("fill_value").unwrap_or(&Json::Null);
+    let fill_json = tree(zarray, "fill_value");
     let fill_value = elements.fill_value(fill_json)?;
-    let separator = match zarray.get("dimension_separator") {
+    let separator = match get("dimension_separator") {
         None | Some(Json::Null) => ".",
         Some(text) => match text.as_str() {
             Some(separator @ ("." | "/")) => separator,
@@ -69,8 +71,8 @@ pub(crate) fn translate(zarray: &Members, attributes: Members) -> Result<Transla
         (Json::Null, None) => None,
         _ => elements.mask(&fill_value),
     });
-    let mut members = Members::new();
-    let mut put = |name: &str, value: Json| drop(members.insert(name.to_owned(), value));
+    let mut members = Fields::new();
+    let mut put = |name: &str, value: Json| drop(members.insert(name.to_owned(), Member::Tree(value)));
     put("zarr_format", Json::integer(3));
     put("node_type", "array".into());
     put("shape", shape.clone());
@@ -79,7 +81,8 @@ pub(crate) fn translate(zarray: &Members, attributes: Members) -> Result<Transla
     put("chunk_key_encoding", named("v2", [("separator", separator.into())]));
     put("fill_value", fill_value);
     put("codecs", Json::Array(codecs.written));
-    put("attributes", Json::Object(conventions.attributes));
+    members.insert("attributes".to_owned(), Member::Text(conventions.attributes));
+    let mut put = |name: &str, value: Json| drop(members.insert(name.to_owned(), Member::Tree(value)));
     if let Some(names) = conventions.dimension_names {
         put("dimension_names", names);
     }
@@ -117,24 +120,26 @@ fn list<'a>(json: Option<&'a Json>, name: &str) -> Result<&'a [Json], String> {
 
 /// What xarray keeps in attributes.
 struct Conventions {
-    attributes: Members,
+    attributes: Text,
     dimension_names: Option<Json>,
 }
 
 impl Conventions {
     /// Moves what `attributes` say of dimensions; with dimensions, the fill value masks, or the attribute if there is none: `mask`, given
     /// the attribute, says how v3 writes that.
-    fn apply(mut attributes: Members, rank: usize, mask: impl FnOnce(Option<&Json>) -> Option<Json>) -> Self {
-        let names = attributes.get(DIMENSIONS).and_then(Json::as_array);
-        let fits = names.is_some_and(|n| n.len() == rank && n.iter().all(|name| name.as_str().is_some()));
-        if !fits {
+    fn apply(mut attributes: Text, rank: usize, mask: impl FnOnce(Option<&Json>) -> Option<Json>) -> Self {
+        let fits = |names: &Json| {
+            let names = names.as_array();
+            names.is_some_and(|n| n.len() == rank && n.iter().all(|name| name.as_str().is_some()))
+        };
+        let Some(names) = attributes.get(DIMENSIONS).filter(fits) else {
             return Self { attributes, dimension_names: None };
+        };
+        attributes.remove(DIMENSIONS);
+        if let Some(mask) = mask(attributes.get(MASK).as_ref()) {
+            attributes.set(MASK, &mask);
         }
-        let dimension_names = attributes.shift_remove(DIMENSIONS);
-        if let Some(mask) = mask(attributes.get(MASK)) {
-            attributes.insert(MASK.to_owned(), mask);
-        }
-        Self { attributes, dimension_names }
+        Self { attributes, dimension_names: Some(names) }
     }
 }
 

@@ -1,17 +1,20 @@
 //! Writing: shards as streams, and metadata last.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use zarrange_codec::{ArrayCodec, Scratch, ShardCodec, ShardIndex};
 use zarrange_grid::{Layout, Region, copy_region, fill_with, index, is_filled};
-use zarrange_io::{Access, Change, IoError, Object, Store, WriteRequest};
+use zarrange_io::{Access, Change, IoError, Object, Replacement, Store, WriteRequest};
 
 use crate::ArrayError;
 use crate::array::Array;
+use crate::document::{CONSOLIDATED, Watch, keep, read_object};
 use crate::hierarchy::Group;
-use crate::json::{Json, Members};
+use crate::json::{Fields, write_consolidated, write_fields};
 use crate::read::BATCH_BYTES;
 
 /// A shard smaller than this takes its room as it is written.
@@ -243,7 +246,7 @@ impl Array {
     /// # Errors
     /// If it cannot be written.
     pub fn write_metadata(&self) -> Result<(), ArrayError> {
-        Ok(self.store().put("zarr.json", &self.document().to_json())?)
+        put_document(self.store(), |out| write_fields(self.document().members(), 0, None, out))
     }
 }
 
@@ -261,27 +264,88 @@ pub fn publish_metadata(
     for (_, array) in arrays {
         array.write_metadata()?;
     }
-    let documents = arrays.iter().map(|(path, array)| (path, array.document().members()));
-    let explicit = groups.iter().filter(|(_, group)| !group.is_implicit());
-    let documents = documents.chain(explicit.map(|(path, group)| (path, group.members())));
-    let documents: BTreeMap<&str, &Members> =
-        documents.map(|(path, members)| (path.as_str(), members)).collect();
+    let explicit = || groups.iter().filter(|(_, group)| !group.is_implicit());
+    let arrays = arrays.iter().map(|(path, _)| path.as_str());
+    let documented: BTreeSet<&str> = arrays.chain(explicit().map(|(path, _)| path.as_str())).collect();
     // Children before parents: the root is last.
-    for (path, group) in groups.iter().rev().filter(|(_, group)| !group.is_implicit()) {
+    for (path, group) in explicit().rev() {
         let repeats = if path.is_empty() { consolidated } else { group.is_consolidated() };
-        let repeated = repeats.then(|| below(path, &documents));
-        root.below(path)?.put("zarr.json", &group.to_json(repeated.as_ref()))?;
+        publish_group(root, (path, group), repeats.then_some(&documented))?;
     }
     Ok(())
 }
 
-/// The documents below `path`, by path from there.
-fn below(path: &str, documents: &BTreeMap<&str, &Members>) -> Members {
-    let relative = |inner: &str| match path {
-        "" => Some(inner.to_owned()),
+/// Writes the `zarr.json` of the group at `path`; those of `repeated` that lie below it are repeated in it as they are stored by now.
+///
+/// # Errors
+/// If a document cannot be read or written.
+pub fn publish_group(
+    root: &Store,
+    (path, group): (&str, &Group),
+    repeated: Option<&BTreeSet<&str>>,
+) -> Result<(), ArrayError> {
+    let store = root.below(path)?;
+    let below = |inner: &str| match path {
+        "" => Some(inner.to_owned()).filter(|inner| !inner.is_empty()),
         path => inner.strip_prefix(path)?.strip_prefix('/').map(str::to_owned),
     };
-    let relative = documents.iter().filter_map(|(inner, members)| Some((relative(inner)?, *members)));
-    let relative = relative.filter(|(inner, _)| !inner.is_empty());
-    relative.map(|(inner, members)| (inner, Json::Object(members.clone()))).collect()
+    let Some(repeated) = repeated else {
+        return put_document(&store, |out| write_fields(group.members(), 0, None, out));
+    };
+    let mut failed = None;
+    let mut inline = |out: &mut Pieces, depth: usize| {
+        let entries = repeated.iter().filter_map(|inner| below(inner));
+        let each = |inner: String, depth: usize, out: &mut Pieces| match document_below(&store, &inner) {
+            Ok(members) => write_fields(&members, depth, None, out),
+            Err(error) => {
+                failed = Some(error);
+                Err(fmt::Error)
+            }
+        };
+        write_consolidated(entries, each, depth, out)
+    };
+    let written =
+        put_document(&store, |out| write_fields(group.members(), 0, Some((CONSOLIDATED, &mut inline)), out));
+    failed.map_or(written, Err)
+}
+
+/// The document of a member, without what it repeats itself.
+fn document_below(store: &Store, path: &str) -> Result<Fields, ArrayError> {
+    let store = store.below(path)?;
+    let members = read_object(&store, "zarr.json", &mut Watch::new(), keep)?;
+    let mut members = members.ok_or_else(|| ArrayError::NotZarr { location: store.label().to_owned() })?;
+    members.shift_remove(CONSOLIDATED);
+    Ok(members)
+}
+
+/// Replaces `zarr.json` by what `write` writes.
+fn put_document(store: &Store, write: impl FnOnce(&mut Pieces) -> fmt::Result) -> Result<(), ArrayError> {
+    let mut pieces = Pieces { replacement: store.replacement("zarr.json"), failed: None };
+    let written = write(&mut pieces);
+    let Pieces { replacement, failed } = pieces;
+    match failed.map(std::io::Error::downcast::<IoError>) {
+        Some(Ok(error)) => Err(error.into()),
+        Some(Err(source)) => {
+            let location = format!("{}/zarr.json", store.label());
+            Err(IoError::Os { operation: "write", location, source }.into())
+        }
+        // Somebody else's error, who tells it.
+        None if written.is_err() => Err(ArrayError::NotZarr { location: store.label().to_owned() }),
+        None => Ok(replacement.finish()?),
+    }
+}
+
+/// Text on its way to a store.
+pub(crate) struct Pieces {
+    replacement: Replacement,
+    failed: Option<std::io::Error>,
+}
+
+impl fmt::Write for Pieces {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.replacement.write_all(text.as_bytes()).map_err(|error| {
+            self.failed = Some(error);
+            fmt::Error
+        })
+    }
 }

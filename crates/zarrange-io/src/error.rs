@@ -182,6 +182,11 @@ impl IoError {
         self.is_taken() || self.kind() == Some(io::ErrorKind::DirectoryNotEmpty)
     }
 
+    /// Whether something stands in the place of a directory.
+    pub fn is_no_directory(&self) -> bool {
+        self.kind() == Some(io::ErrorKind::NotADirectory)
+    }
+
     /// Whether the file system cannot do it at all, rather than here and now.
     pub fn is_unsupported(&self) -> bool {
         // Which of them a system answers is not agreed upon (renameat2(2), and what servers say).

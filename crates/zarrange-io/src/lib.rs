@@ -49,6 +49,6 @@ pub use machine::{Machine, token};
 pub use opener::{Opener, STD_THREADS};
 pub use place::Room;
 pub use stop::{Stop, Stopped};
-pub use store::{METADATA_BYTES_MAX, Store};
+pub use store::{METADATA_BYTES_MAX, Replacement, Store};
 pub use tree::{Kept, Tree};
 pub use walk::Walk;

@@ -6,6 +6,7 @@ use crate::backend::{
     Access, Backend, Change, Entry, Extent, FileId, Namespace, Object, ReadRequest, Seen, Source, Visit,
     WriteRequest,
 };
+use crate::backends::directory::temporary;
 use crate::walk::Walk;
 use crate::{Coalescing, IoError, key};
 
@@ -169,6 +170,12 @@ impl Store {
         self.write_one(WriteRequest::whole(self.full_key(key, &mut String::new()), data, true))
     }
 
+    /// Replaces the object at `key` in one step, as [`Self::put`] does, by what is written piece by piece until
+    /// [`Replacement::finish`].
+    pub fn replacement(&self, key: &str) -> Replacement {
+        Replacement { store: self.clone(), key: key.to_owned(), piece: Vec::new(), made: None }
+    }
+
     /// The object at `key`, to be read from its begin; `None` if it is missing.
     ///
     /// # Errors
@@ -308,6 +315,79 @@ impl Store {
         self.backend.write(&mut batch);
         let [request] = batch;
         request.result
+    }
+}
+
+/// How much of a replacement is written at a time.
+const PIECE_BYTES: usize = 64 << 10;
+
+/// The new content of an object, in the making. Dropped before [`Self::finish`], it leaves the object as it was.
+pub struct Replacement {
+    store: Store,
+    key: String,
+    piece: Vec<u8>,
+    /// A temporary object, its key, and the bytes in it; none as long as all fits a piece.
+    made: Option<(Object, String, u64)>,
+}
+
+impl Replacement {
+    /// Gives the object what was written.
+    ///
+    /// # Errors
+    /// If it cannot be written; the object is then as it was.
+    pub fn finish(mut self) -> Result<(), IoError> {
+        if self.made.is_none() {
+            return self.store.put(&self.key, &self.piece);
+        }
+        self.flush_piece()?;
+        let Some((object, temp, _)) = self.made.take() else { return Ok(()) };
+        drop(object);
+        let renamed = self.store.change(Change::Rename { from: &temp, to: &self.key });
+        if renamed.is_err() {
+            // That error is the one to report.
+            let _ = self.store.change(Change::Remove(&temp));
+        }
+        renamed
+    }
+
+    fn flush_piece(&mut self) -> Result<(), IoError> {
+        if self.made.is_none() {
+            let mut temp = String::new();
+            temporary(&self.key, &mut temp);
+            let missing = || IoError::NotFound { location: format!("{}/{temp}", self.store.label) };
+            let object = self.store.open(&temp, Access::Create)?.ok_or_else(missing)?;
+            self.made = Some((object, temp, 0));
+        }
+        if let Some((object, temp, bytes)) = &mut self.made {
+            self.store.write_at(object, temp, *bytes, &self.piece)?;
+            *bytes += self.piece.len() as u64;
+        }
+        self.piece.clear();
+        Ok(())
+    }
+}
+
+impl Drop for Replacement {
+    fn drop(&mut self) {
+        if let Some((_, temp, _)) = &self.made {
+            // Whoever drops it has failed already.
+            let _ = self.store.change(Change::Remove(temp));
+        }
+    }
+}
+
+impl std::io::Write for Replacement {
+    fn write(&mut self, data: &[u8]) -> std::io::Result<usize> {
+        let bytes = data.len().min(PIECE_BYTES - self.piece.len());
+        self.piece.extend_from_slice(&data[..bytes]);
+        if self.piece.len() == PIECE_BYTES {
+            self.flush_piece().map_err(std::io::Error::other)?;
+        }
+        Ok(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 

@@ -1,6 +1,7 @@
 //! One suite over every backend: the same calls, the same answers.
 #![expect(clippy::unwrap_used, unsafe_code, reason = "a test fails by panicking; mmap wants a promise")]
 
+use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -97,6 +98,27 @@ fn whole_objects() {
         let mut seen = Vec::new();
         store.walk("", &mut |key, bytes| seen.push((key.to_owned(), bytes))).unwrap();
         assert_eq!(seen, [("a/b".to_owned(), 2), ("a/c".to_owned(), 0)]);
+    });
+}
+
+/// An object is replaced when all of it is there, in whatever pieces it came; until then, and where that fails, it is as it was.
+#[test]
+fn objects_replaced_piece_by_piece() {
+    over_every_store(|store| {
+        store.put("d/r", b"before").unwrap();
+        for (bytes, step) in [(0, 1), (10, 3), (65_536, 65_536), (65_537, 1000), (300_000, 299_999)] {
+            let data = pattern(bytes, step);
+            let mut replacement = store.replacement("d/r");
+            data.chunks(step).for_each(|piece| replacement.write_all(piece).unwrap());
+            assert_ne!(store.get("d/r", 1 << 20).unwrap().unwrap(), data);
+            replacement.finish().unwrap();
+            assert_eq!(store.get("d/r", 1 << 20).unwrap().unwrap(), data);
+            let mut dropped = store.replacement("d/r");
+            dropped.write_all(&pattern(100_000, 1)).unwrap();
+            drop(dropped);
+            assert_eq!(store.get("d/r", 1 << 20).unwrap().unwrap(), data);
+            assert_eq!(store.list("d").unwrap().len(), 1, "nothing else is left");
+        }
     });
 }
 

@@ -24,12 +24,8 @@ fn openers(dir: &Path) -> Vec<(&'static str, Opener)> {
     let mmap = unsafe { Opener::mmap() };
     let uring = Opener::io_uring().unwrap();
     let direct = Opener::default().direct(true);
-    let mut all = vec![
-        ("std", Opener::default()),
-        ("pool", Opener::std_pool(3)),
-        ("mmap", mmap),
-        ("uring", uring),
-    ];
+    let mut all =
+        vec![("std", Opener::default()), ("pool", Opener::std_pool(3)), ("mmap", mmap), ("uring", uring)];
     fs::write(dir.join("probe"), b"probe").unwrap();
     match direct.open(&Location::Path(dir.to_owned())).unwrap().open("probe", Access::Read) {
         Err(IoError::NoDirect { .. }) => {

@@ -3,11 +3,11 @@
 
 use zarrange_array::{Array, Contents, Stored, Target, check_apart, check_temp, recover};
 use zarrange_io::{Location, Room};
-use zarrange_plan::{Purpose, Strategy, bytes_text, plan};
+use zarrange_plan::{Purpose, Strategy, bytes_text};
 
 use crate::RechunkError;
-use crate::item::problem;
-use crate::job::{Item, Job, Prepared, Verify};
+use crate::item::{Item, Plans, problem};
+use crate::job::{Job, Prepared, Verify};
 
 /// Looks at the places of a job; the target as it was found.
 pub(crate) fn places(job: &Job) -> Result<Target, RechunkError> {
@@ -21,14 +21,19 @@ pub(crate) fn places(job: &Job) -> Result<Target, RechunkError> {
 }
 
 /// Whether what will be written can be compared within the memory.
-pub(crate) fn memory_of_comparing(job: &Job, source: &Array, target: &Array) -> Result<(), RechunkError> {
+pub(crate) fn memory_of_comparing(
+    job: &Job,
+    source: &Array,
+    target: &Array,
+    plans: &mut Plans,
+) -> Result<(), RechunkError> {
     // How long text is nobody knows; of what cannot be read the stored bytes are compared, piece by piece.
     let (Contents::Elements(from), Ok(to)) = (source.contents(), target.elements()) else { return Ok(()) };
     if job.verify == Verify::None {
         return Ok(());
     }
     let problem = problem((source, from), (target, to), job.memory_bytes_max, job.threads, Purpose::Compare);
-    let planned = plan(&problem).map(|_| ());
+    let planned = plans.of(&problem).map(drop);
     planned.map_err(|source| RechunkError::Comparing { array: target.location().to_owned(), source })
 }
 
@@ -46,7 +51,7 @@ pub(crate) fn room(prepared: &Prepared) -> Result<Vec<String>, RechunkError> {
     let beside = if temp.is_none() { spilled } else { 0 };
     let most = cost.bytes_written.saturating_add(beside);
     if most > free {
-        let least = stored_bytes(&prepared.items, free)?;
+        let least = stored_bytes(prepared, free)?;
         if least > free {
             return Err(too_little(target, "the target", least, free));
         }
@@ -66,19 +71,19 @@ fn too_little(place: &Location, what: &'static str, needed: u64, free: u64) -> R
 
 /// The most that lies in intermediates of an array at one time, at least.
 fn spilled_bytes(item: &Item) -> u64 {
-    let spills = item.plan.iter().flat_map(|plan| &plan.spills);
-    spills.map(|spill| spill.bytes).max().unwrap_or(0)
+    let spills = item.plan().map_or_else(Vec::new, |plan| plan.spills);
+    spills.iter().map(|spill| spill.bytes).max().unwrap_or(0)
 }
 
-/// What the copies among `items` will take, which is known; not further than to beyond `enough`.
-fn stored_bytes(items: &[Item], enough: u64) -> Result<u64, RechunkError> {
-    let is_copy = |item: &&Item| match &item.plan {
+/// What the arrays that are only copied will take, which is known; not further than to beyond `enough`.
+fn stored_bytes(prepared: &Prepared, enough: u64) -> Result<u64, RechunkError> {
+    let is_copy = |item: &&Item| match item.plan() {
         Some(plan) => plan.strategy == Strategy::Copy,
         None => !item.put_together,
     };
     let mut sum: u64 = 0;
-    for item in items.iter().filter(is_copy) {
-        item.source.scan(true, &mut |stored| {
+    for item in prepared.items.iter().filter(is_copy) {
+        item.open(&prepared.job, &prepared.root)?.source.scan(true, &mut |stored| {
             if let Stored::Chunk(_, bytes) = stored {
                 sum = sum.saturating_add(bytes);
             }

@@ -1,13 +1,15 @@
 //! Files that are not Zarr, copied along.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use zarrange_array::{Array, Beside, Survey, Without, each_beside};
+use zarrange_array::{Array, Survey, Without, each_beside};
 use zarrange_grid::index;
 use zarrange_io::{Access, IoError, Store};
 
 use crate::RechunkError;
 use crate::budget::Budget;
+use crate::item::Item;
 
 /// Files are copied in pieces of at most this size.
 const PIECE_BYTES_MAX: u64 = 1 << 20;
@@ -18,7 +20,7 @@ fn each_file(
     without: Without<'_>,
     each: &mut dyn FnMut(&str) -> Result<(), RechunkError>,
 ) -> Result<(), RechunkError> {
-    let mut found = Survey { nodes: Vec::new(), failed: Vec::new(), beside: Beside::default() };
+    let mut found = Survey::default();
     let mut failed = None;
     each_beside(source, without, &mut found, &mut |key| {
         if failed.is_none() {
@@ -28,30 +30,35 @@ fn each_file(
     failed.map_or(Ok(()), Err)
 }
 
-/// Refuses files of `source` that would be taken for a chunk where they are copied to, or stand where chunks shall be: the grids of
-/// `targets`, by path, may be others.
+/// Refuses files of `source` that would be taken for a chunk where they are copied to, or stand where chunks shall be: the grids of the
+/// targets may be others. `open` gives the target of an item.
 pub(crate) fn check(
     source: &Store,
-    targets: &[(&str, &Array)],
+    items: &[Item],
+    open: &dyn Fn(&Item) -> Result<Array, RechunkError>,
     without: Without<'_>,
 ) -> Result<(), RechunkError> {
+    let items: BTreeMap<&str, &Item> = items.iter().map(|item| (item.path(), item)).collect();
+    // Files that follow each other mostly lie in one array.
+    let mut last: Option<(&str, Array)> = None;
     each_file(source, without, &mut |key| {
-        let inside = |path: &str| match path {
-            "" => Some(key),
-            path => key.strip_prefix(path)?.strip_prefix('/'),
-        };
-        let in_the_way = |(path, target): &&(&str, &Array)| {
-            inside(path).is_some_and(|key| target.names_chunk(key) || target.leads_to_chunks(key))
-        };
-        match targets.iter().find(in_the_way) {
-            None => Ok(()),
-            Some((path, _)) => {
+        for end in key.char_indices().filter_map(|(at, c)| (c == '/').then_some(at)).chain([0]) {
+            let Some((path, item)) = items.get_key_value(&key[..end]) else { continue };
+            let target = match last.take() {
+                Some((of, target)) if of == *path => target,
+                _ => open(item)?,
+            };
+            let inside = key[end..].trim_start_matches('/');
+            let in_the_way = target.names_chunk(inside) || target.leads_to_chunks(inside);
+            last = Some((*path, target));
+            if in_the_way {
                 let location = source.label().to_owned();
                 let what =
                     format!("{key} is not Zarr, and has a name that chunks of {path:?} have in the target");
-                Err(RechunkError::Foreign { location, what })
+                return Err(RechunkError::Foreign { location, what });
             }
         }
+        Ok(())
     })
 }
 

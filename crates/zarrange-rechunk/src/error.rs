@@ -4,6 +4,8 @@ use zarrange_array::ArrayError;
 use zarrange_io::IoError;
 use zarrange_plan::{MixError, PlanError};
 
+use crate::members::METADATA_BYTES_FREE;
+
 /// A job that failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -65,6 +67,25 @@ pub enum RechunkError {
         /// Chunks are read, put together and written within one part in so many.
         parts: u64,
         /// Memory that may do.
+        needed: u64,
+    },
+    /// More groups and arrays than the memory holds what must be known of.
+    #[error(
+        "{location}: what must be known of its {members} groups and arrays takes {bytes} bytes, {free} of them beside max-mem, and of max-mem \
+         ({have} bytes) at most half is for the others: raise it to {needed} or more"
+    )]
+    Metadata {
+        /// The source.
+        location: String,
+        /// Groups and arrays.
+        members: u64,
+        /// Memory for all of them.
+        bytes: u64,
+        /// What there is beside the memory given.
+        free: u64,
+        /// The memory given.
+        have: u64,
+        /// Memory that would do.
         needed: u64,
     },
     /// Members that cannot be carried over.
@@ -133,6 +154,26 @@ impl RechunkError {
     /// The error, with what could not be removed after it.
     pub(crate) fn untidy(error: Self, left: Vec<String>) -> Self {
         if left.is_empty() { error } else { Self::Untidy { error: Box::new(error), left: left.join("; ") } }
+    }
+
+    /// A survey that failed, where what is known of a member takes so many `times` the memory of its name, and `have` was given.
+    pub(crate) fn of_survey(error: ArrayError, (times, have): (u64, u64)) -> Self {
+        let ArrayError::TooMany { location, nodes, bytes, bytes_max } = error else { return error.into() };
+        let members = (nodes as u64).saturating_mul(bytes) / bytes_max.max(1);
+        let (bytes, free) = (bytes.saturating_mul(times), METADATA_BYTES_FREE);
+        let needed = bytes.saturating_sub(free).saturating_mul(2);
+        Self::Metadata { location, members, bytes, free, have, needed }
+    }
+
+    /// The same where `memory` was given, of which metadata takes up to `bytes`: what is asked for is more by that.
+    pub(crate) const fn with_metadata(mut self, memory: u64, bytes: u64) -> Self {
+        if let Self::Plan { source: PlanError::Memory { have, needed, .. }, .. }
+        | Self::Comparing { source: PlanError::Memory { have, needed, .. }, .. } = &mut self
+        {
+            *have = memory;
+            *needed = needed.saturating_add(bytes);
+        }
+        self
     }
 }
 
@@ -339,6 +380,12 @@ pub enum PlanFileError {
     /// Contents that are as they were written, but not those of a plan.
     #[error("the plan cannot be understood: {0}")]
     Contents(serde_json::Error),
+    /// It cannot be written.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// The source is no longer what was planned.
+    #[error(transparent)]
+    Source(#[from] RechunkError),
     /// A place whose name is not text, or would be read as another place.
     #[error("{location} cannot be named in a plan: use a path of plain text without ://")]
     Location {

@@ -1,79 +1,246 @@
 //! One array of a job: what of it is asked, and how it will be moved.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use zarrange_array::{Array, Contents, Document, Elements, KeyEncoding, Layout, Separator};
+use zarrange_array::{
+    Array, ArrayError, Contents, Document, Elements, Found, KeyEncoding, Layout, Separator, VariableElements,
+};
 use zarrange_codec::{ArrayCodec, CodecMetadata, Rates, ShardIndex};
 use zarrange_grid::ChunkGrid;
-use zarrange_io::{Coalescing, Store};
-use zarrange_plan::{Alternative, Chosen, Costs, Format, Plan, Problem, Purpose, Way, plan};
+use zarrange_io::{Coalescing, METADATA_BYTES_MAX, Store};
+use zarrange_plan::{Alternative, Chosen, Costs, Format, Plan, PlanError, Problem, Purpose, Way, plan};
 
 use crate::budget::Budget;
 use crate::error::called;
-use crate::job::{Item, Job};
+use crate::job::{Job, elements};
 use crate::presence::{Look, Sparse};
 use crate::spec::{ChunkSpec, Codecs, KeySeparator};
 use crate::stage;
 use crate::{RechunkError, SpecError, beforehand, keep, slices};
 
+/// One array of a job. It is opened when it is its turn: metadata may be large, and arrays many.
+#[derive(Debug)]
+pub struct Item {
+    found: Found,
+    asked: Asked,
+    /// How it will be moved, packed: plans of a group are many, and mostly alike.
+    plan: Option<Arc<[u8]>>,
+    /// Its source is read in slices of this shape.
+    slice: Option<Box<[u64]>>,
+    /// Codecs of the source that the target does not have, although it was to keep them.
+    pub(crate) dropped: Vec<String>,
+    /// Its elements have no fixed size, and its chunks are put together anew.
+    pub(crate) put_together: bool,
+    /// Why its elements cannot be read, where they cannot.
+    pub(crate) opaque: Option<Box<str>>,
+    /// Its elements, and the bytes of one.
+    pub(crate) elements: u64,
+    pub(crate) item_bytes: u64,
+}
+
+/// What is asked for an array.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Asked {
+    pub(crate) chunk: Option<ChunkSpec>,
+    pub(crate) shard: Option<ChunkSpec>,
+    /// The layout that was chosen for the job's mix, and the names of the dimensions.
+    pub(crate) chosen: Option<Box<(Chosen, Vec<Option<String>>)>>,
+}
+
+impl Asked {
+    pub(crate) const fn is_nothing(&self) -> bool {
+        self.chunk.is_none() && self.shard.is_none() && self.chosen.is_none()
+    }
+}
+
+/// An item opened.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) source: Array,
+    /// Not stored anywhere yet.
+    pub(crate) target: Array,
+}
+
+impl Item {
+    /// Its path within the hierarchy; empty for the root.
+    pub fn path(&self) -> &str {
+        self.found.path()
+    }
+
+    /// The layout that was chosen for the job's mix.
+    pub fn layout(&self) -> Option<&Chosen> {
+        self.asked.chosen.as_ref().map(|chosen| &chosen.0)
+    }
+
+    /// That layout, and the names of the dimensions.
+    pub(crate) fn laid_out(&self) -> Option<&(Chosen, Vec<Option<String>>)> {
+        self.asked.chosen.as_deref()
+    }
+
+    /// Opens it below the `root` of the source; what was planned is what there is.
+    pub(crate) fn open(&self, job: &Job, root: &Store) -> Result<Opened, RechunkError> {
+        let mut source = self.found.array(root)?;
+        let target = aim(job, self.path(), &source, &self.asked)?.target;
+        if let Some(slice) = &self.slice
+            && let Some(elements) = source.sliced(slice)?
+        {
+            source.read_as(elements);
+        }
+        Ok(Opened { source, target })
+    }
+
+    /// How it will be moved; `None` if its stored bytes are copied without being understood, or put together.
+    pub fn plan(&self) -> Option<Plan> {
+        let unpacked = postcard::from_bytes(self.plan.as_ref()?);
+        Some(unpacked.unwrap_or_else(|error| unreachable!("a plan was packed here: {error}")))
+    }
+
+    /// The memory that it takes, about; items that share a plan share what that takes.
+    pub(crate) fn bytes(&self) -> u64 {
+        let plan = self.plan.as_ref().map_or(0, |plan| plan.len() / Arc::strong_count(plan));
+        let chosen = self.asked.chosen.as_ref().map_or(0, |_| CHOSEN_BYTES);
+        self.found.bytes() + (size_of::<Self>() + plan + chosen) as u64
+    }
+}
+
+/// What a layout that was chosen for a mix takes, about.
+const CHOSEN_BYTES: usize = 512;
+
+/// What an array shall become.
+struct Aim {
+    target: Array,
+    dropped: Vec<String>,
+    how: How,
+}
+
+/// How an array will be moved.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum How {
+    /// As the cheapest plan says.
+    Planned,
+    /// As it is stored.
+    Copied,
+    /// Chunk by chunk.
+    PutTogether,
+}
+
 /// An array of a job, planned.
 pub(crate) fn prepare_item(
     job: &Job,
-    path: String,
-    mut source: Array,
-    chunk: Option<&ChunkSpec>,
-    shard: Option<&ChunkSpec>,
-    chosen: Option<Chosen>,
+    found: Found,
+    source: &Array,
+    asked: Asked,
+    plans: &mut Plans,
 ) -> Result<Item, RechunkError> {
-    let asked = chunk.is_some() || shard.is_some() || chosen.is_some();
+    let Aim { target, dropped, how } = aim(job, found.path(), source, &asked)?;
+    check_length(&target)?;
+    let (mut plan, mut slice) = (None, None);
+    if how == How::Planned {
+        beforehand::memory_of_comparing(job, source, &target, plans)?;
+        let cheapest = cheapest_plan(job, source, &target, plans)?;
+        (plan, slice) = (Some(plans.packed(&cheapest.0)), cheapest.1.map(Into::into));
+    }
+    Ok(Item {
+        found,
+        asked,
+        plan,
+        slice,
+        dropped,
+        put_together: how == How::PutTogether,
+        opaque: match source.contents() {
+            Contents::Unknown(reason) => Some(reason.as_str().into()),
+            _ => None,
+        },
+        elements: elements(source),
+        item_bytes: source.elements().map_or(1, |e| e.item_bytes() as u64),
+    })
+}
+
+/// Refuses a target whose metadata could not be read again.
+fn check_length(target: &Array) -> Result<(), RechunkError> {
+    let bytes = target.document().bytes();
+    if bytes <= METADATA_BYTES_MAX {
+        return Ok(());
+    }
+    let detail = format!(
+        "its zarr.json would have {bytes} bytes, more than {METADATA_BYTES_MAX} are not read: its attributes must be shorter"
+    );
+    Err(ArrayError::Metadata { location: target.location().to_owned(), detail }.into())
+}
+
+/// What an array shall become, as asked; nothing is planned.
+fn aim(job: &Job, path: &str, source: &Array, asked: &Asked) -> Result<Aim, RechunkError> {
+    let Asked { chunk, shard, chosen } = asked;
+    let (chunk, shard) = (chunk.as_ref(), shard.as_ref());
     let foreign_encoding = source.elements().is_ok_and(|elements| elements.foreign_encoding);
-    let recoded = asked || job.recodes(&path) || foreign_encoding;
+    let recoded = !asked.is_nothing() || job.recodes(path) || foreign_encoding;
     let mut document = source.document().clone();
     let elements = match source.contents() {
         Contents::Elements(elements) => elements,
-        Contents::Variable(_) => return prepare_variable(job, path, source, chunk, shard),
-        Contents::Unknown(_) if asked => source.elements()?,
+        Contents::Variable(elements) => return aim_variable(job, (path, source), elements, (chunk, shard)),
+        Contents::Unknown(_) if !asked.is_nothing() => source.elements()?,
         Contents::Unknown(_) => {
-            let target = target_array(&source, with_keys(job, &source, source.objects(), document))?;
-            return Ok(Item {
-                path,
-                source,
-                target,
-                plan: None,
-                layout: None,
-                dropped: Vec::new(),
-                put_together: false,
-            });
+            let target = target_array(source, with_keys(job, source, source.objects(), document))?;
+            return Ok(Aim { target, dropped: Vec::new(), how: How::Copied });
         }
     };
     let (mut dropped, mut objects) = (Vec::new(), source.objects().clone());
     if recoded {
-        let (chunk, shard) = if let Some(Chosen { chunk, shard, .. }) = &chosen {
+        let (chunk, shard) = if let Some((Chosen { chunk, shard, .. }, _)) = chosen.as_deref() {
             (chunk.clone(), shard.clone())
         } else {
-            check_regular(&path, &source, &elements.layout, chunk, shard)?;
-            target_shape(&path, &source, &elements.layout, chunk, shard)?
+            check_regular(path, source, &elements.layout, chunk, shard)?;
+            target_shape(path, source, &elements.layout, chunk, shard)?
         };
-        let mut layout = Layout { chunk, shard, codecs: target_codecs(job, &path, elements)? };
+        let mut layout = Layout { chunk, shard, codecs: target_codecs(job, path, elements)? };
         let encoded_anew = foreign_encoding || layout != elements.layout || !source.objects().is_regular();
         if job.codecs == Codecs::Keep && encoded_anew {
             (layout.codecs, dropped) = keep::in_chunks(elements, &layout);
         }
         if encoded_anew || layout != elements.layout {
             document = document.with_layout(&layout);
-        } else if asked {
+        } else if !asked.is_nothing() {
             // A list of equal chunks is a regular grid, and is what was asked for.
             document = document.with_regular_grid(source.objects().chunk_shape());
         }
-        objects = objects_of(&source, &layout)?;
+        objects = objects_of(source, &layout)?;
     }
-    let target = target_array(&source, with_keys(job, &source, &objects, document))?;
-    beforehand::memory_of_comparing(job, &source, &target)?;
-    let (plan, sliced) = cheapest_plan(job, &source, &target)?;
-    if let Some(elements) = sliced {
-        source.read_as(elements);
+    let target = target_array(source, with_keys(job, source, &objects, document))?;
+    Ok(Aim { target, dropped, how: How::Planned })
+}
+
+/// Plans that were made last: the arrays of a group are mostly alike.
+#[derive(Default)]
+pub(crate) struct Plans {
+    made: VecDeque<Arc<Plan>>,
+    packed: VecDeque<Arc<[u8]>>,
+}
+
+impl Plans {
+    const KEPT: usize = 32;
+
+    pub(crate) fn of(&mut self, problem: &Problem) -> Result<Arc<Plan>, PlanError> {
+        if let Some(known) = self.made.iter().find(|plan| plan.problem == *problem) {
+            return Ok(known.clone());
+        }
+        let plan = Arc::new(plan(problem)?);
+        self.made.truncate(Self::KEPT - 1);
+        self.made.push_front(plan.clone());
+        Ok(plan)
     }
-    Ok(Item { path, source, target, plan: Some(plan), layout: chosen, dropped, put_together: false })
+
+    fn packed(&mut self, plan: &Plan) -> Arc<[u8]> {
+        let packed = postcard::to_allocvec(plan)
+            .unwrap_or_else(|error| unreachable!("a plan is numbers, names and lists of them: {error}"));
+        if let Some(known) = self.packed.iter().find(|known| ***known == *packed) {
+            return known.clone();
+        }
+        let packed: Arc<[u8]> = packed.into();
+        self.packed.truncate(Self::KEPT - 1);
+        self.packed.push_front(packed.clone());
+        packed
+    }
 }
 
 /// The cheapest plan, and the elements of the source as it reads them, where not in whole chunks.
@@ -81,12 +248,13 @@ fn cheapest_plan(
     job: &Job,
     source: &Array,
     target: &Array,
-) -> Result<(Plan, Option<Elements>), RechunkError> {
+    plans: &mut Plans,
+) -> Result<(Arc<Plan>, Option<Vec<u64>>), RechunkError> {
     let (from, to) = (source.elements()?, target.elements()?);
-    let weigh = |from: &Elements| {
+    let mut weigh = |from: &Elements| {
         let problem =
             problem((source, from), (target, to), job.memory_bytes_max, job.threads, Purpose::Write);
-        plan(&Problem { costs: job.costs.clone(), way: job.way, ..problem })
+        plans.of(&Problem { costs: job.costs.clone(), way: job.way, ..problem })
     };
     let (mut best, mut sliced) = (weigh(from), None);
     for slice in slices::candidates(from, source.objects(), &to.layout) {
@@ -99,20 +267,22 @@ fn cheapest_plan(
             (Err(_), Ok(_)) => false,
         };
         if better {
-            (best, sliced) = (weighed, Some(elements));
+            (best, sliced) = (weighed, Some((slice, elements)));
         }
     }
     let plan = best.map_err(|e| RechunkError::Plan { array: source.location().to_owned(), source: e })?;
     let plan = match job.way {
-        None if !plan.spills.is_empty() => without_spills(plan, source, sliced.as_ref().unwrap_or(from)),
+        None if !plan.spills.is_empty() => {
+            without_spills(plan, source, sliced.as_ref().map_or(from, |(_, elements)| elements))
+        }
         _ => plan,
     };
-    Ok((plan, sliced))
+    Ok((plan, sliced.map(|(slice, _)| slice)))
 }
 
 /// Another plan instead of one with intermediates, where few chunks are stored: those are written and read for everything, while
 /// one stage visits no more than what is stored, however often it reads that.
-fn without_spills(staged: Plan, source: &Array, from: &Elements) -> Plan {
+fn without_spills(staged: Arc<Plan>, source: &Array, from: &Elements) -> Arc<Plan> {
     let budget = Budget::new(staged.problem.memory_bytes_max);
     let look = Look { sparse: Sparse::default(), budget: &budget, needed_bytes: 0 };
     let mut best = (staged.predicted.seconds, None);
@@ -128,11 +298,11 @@ fn without_spills(staged: Plan, source: &Array, from: &Elements) -> Plan {
         }
     }
     let Some(one) = best.1 else { return staged };
-    let Plan { way, stages, predicted, mut rejected, problem, .. } = staged;
+    let Plan { way, stages, predicted, mut rejected, problem, .. } = Arc::unwrap_or_clone(staged);
     rejected.retain(|other| other.way != one.way);
     let tiles = stages.into_iter().map(|stage| stage.tile).collect();
     rejected.insert(0, Alternative { way, tiles, predicted });
-    Plan { rejected, problem, ..one }
+    Arc::new(Plan { rejected, problem, ..one })
 }
 
 /// The stored objects of an array like `source` in another layout.
@@ -160,33 +330,32 @@ fn target_array(source: &Array, document: Document) -> Result<Array, RechunkErro
 }
 
 /// An array of text or bytes: copied as it is stored where nothing else is asked, otherwise decoded and encoded anew.
-fn prepare_variable(
+fn aim_variable(
     job: &Job,
-    path: String,
-    source: Array,
-    chunk_spec: Option<&ChunkSpec>,
-    shard_spec: Option<&ChunkSpec>,
-) -> Result<Item, RechunkError> {
-    let Some(elements) = source.variable() else { unreachable!("the caller saw its elements") };
+    (path, source): (&str, &Array),
+    elements: &VariableElements,
+    (chunk_spec, shard_spec): (Option<&ChunkSpec>, Option<&ChunkSpec>),
+) -> Result<Aim, RechunkError> {
     let now = &elements.layout;
     let mut document = source.document().clone();
     let mut objects = source.objects().clone();
-    let (chunk, shard) = target_shape(&path, &source, now, chunk_spec, shard_spec)?;
+    let (chunk, shard) = target_shape(path, source, now, chunk_spec, shard_spec)?;
     let made_regular = !source.objects().is_regular() && (chunk_spec.is_some() || shard_spec.is_some());
     let reshaped = made_regular || (&chunk, &shard) != (&now.chunk, &now.shard);
-    let recoded = reshaped || elements.foreign_encoding || job.recodes(&path);
+    let recoded = reshaped || elements.foreign_encoding || job.recodes(path);
     if recoded {
-        check_regular(&path, &source, now, chunk_spec, shard_spec)?;
+        check_regular(path, source, now, chunk_spec, shard_spec)?;
         let codecs = job.codecs.resolve_variable(now);
         let layout = Layout { chunk, shard, codecs };
-        objects = objects_of(&source, &layout)?;
+        objects = objects_of(source, &layout)?;
         document = document.with_layout(&layout);
     }
     if !recoded && (chunk_spec.is_some() || shard_spec.is_some()) {
         document = document.with_regular_grid(source.objects().chunk_shape());
     }
-    let target = target_array(&source, with_keys(job, &source, &objects, document))?;
-    Ok(Item { path, source, target, plan: None, layout: None, dropped: Vec::new(), put_together: recoded })
+    let target = target_array(source, with_keys(job, source, &objects, document))?;
+    let how = if recoded { How::PutTogether } else { How::Copied };
+    Ok(Aim { target, dropped: Vec::new(), how })
 }
 
 /// The chunk and shard shapes asked for, of an array that has `now`.

@@ -6,18 +6,18 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
-use twox_hash::XxHash3_128;
-use zarrange_array::{Array, Beside, Contents, Group, Node, Staging, Target};
+use zarrange_array::{Array, Beside, Contents, Found, Staging, Survey, Target, publish_group};
 use zarrange_codec::{ArrayCodec, ShardIndex};
-use zarrange_io::{Location, Opener, Stopped};
-use zarrange_plan::{Chosen, Costs, Plan, Problem, Spill, Strategy, Way};
+use zarrange_io::{Location, Opener, Stopped, Store, token};
+use zarrange_plan::{Costs, Plan, Problem, Spill, Strategy, Way};
 
 use crate::budget::Budget;
 use crate::drain::Drain;
 use crate::fill::Fill;
-use crate::item::prepare_item;
-use crate::members::{self, LeftOut, Refusal, Refusals, Requests, left_behind};
+use crate::item::{Asked, Item, Opened, Plans, prepare_item};
+use crate::members::{self, LeftOut, METADATA_BYTES_FREE, Refusal, Refusals, Requests, Sources, left_behind};
 use crate::mix::{self, MixRequest};
+use crate::notes::Noted;
 use crate::presence::Sparse;
 use crate::progress::Progress;
 use crate::report::{ArrayReport, Cost, Counters, Report};
@@ -25,8 +25,8 @@ use crate::shards::Sequencer;
 use crate::spec::{Codecs, KeySeparator, Named};
 use crate::spill::SpillFile;
 use crate::stage::{self, Pass};
-use crate::verify::{compare_arrays, compare_stored, compare_variable, compare_work};
-use crate::{RechunkError, beforehand, beside, copy, regroup, variable};
+use crate::verify::{compare_arrays, compare_stored, compare_variable};
+use crate::{PlanFileError, RechunkError, beforehand, beside, copy, regroup, variable};
 
 /// A request to rechunk.
 #[derive(Clone, Debug)]
@@ -118,8 +118,15 @@ pub struct Prepared {
     target: Target,
     /// The arrays of the target, by path.
     pub items: Vec<Item>,
-    pub(crate) groups: Vec<(String, Group)>,
+    pub(crate) groups: Vec<Found>,
     pub(crate) consolidated: bool,
+    pub(crate) noted: Noted,
+    /// The source's root.
+    pub(crate) root: Store,
+    /// Memory for what is known of the members.
+    metadata_bytes_max: u64,
+    /// What it may take beyond what lies beside the memory of the job.
+    metadata_excess: u64,
     /// What of the source is not part of the hierarchy.
     pub beside: Beside,
     /// From when on chunks that are not stored are not looked for.
@@ -128,22 +135,8 @@ pub struct Prepared {
     pub(crate) warnings: Vec<String>,
 }
 
-/// One array of a job.
-#[derive(Debug)]
-pub struct Item {
-    /// Path within the hierarchy; empty for the root.
-    pub path: String,
-    pub(crate) source: Array,
-    pub(crate) target: Array,
-    /// How it will be moved; `None` if its stored bytes are copied without being understood.
-    pub plan: Option<Plan>,
-    /// The layout that was chosen for the job's mix.
-    pub layout: Option<Chosen>,
-    /// Codecs of the source that the target does not have, although it was to keep them.
-    pub(crate) dropped: Vec<String>,
-    /// Its elements have no fixed size, and its chunks are put together anew.
-    pub(crate) put_together: bool,
-}
+/// What an item and its plan take beside what was found, about.
+const ITEM_BYTES: u64 = 1024;
 
 /// Opens the source of `job` and plans every array. Nothing is written.
 ///
@@ -152,50 +145,119 @@ pub struct Item {
 /// that cannot be carried over, all are named ([`RechunkError::Members`]).
 pub fn prepare(job: Job) -> Result<Prepared, RechunkError> {
     let target = beforehand::places(&job)?;
-    let found = members::look(&job, &job.io.open(&job.source)?)?;
+    let root = job.io.open(&job.source)?;
+    let found = members::look(&job, &root)?;
     let foreign = left_behind(&found.beside, "would be left behind", "would be left behind");
     if job.foreign == Foreign::Fail && !foreign.is_empty() {
         return Err(RechunkError::Foreign { location: job.source.to_string(), what: foreign.join("; ") });
     }
-    let mut consolidated = false;
-    let (mut arrays, mut groups) = (Vec::new(), Vec::new());
-    for (path, node) in found.nodes {
-        match node {
-            Node::Array(array) => arrays.push((path, *array)),
-            Node::Group(group) => {
-                consolidated |= path.is_empty() && group.is_consolidated();
-                groups.push((path, group));
-            }
-        }
+    let Survey { nodes, failed, beside } = found;
+    let (arrays, groups): (Vec<_>, Vec<_>) = nodes.into_iter().partition(Found::is_array);
+    let (mut consolidated, mut noted) = (false, Noted::default());
+    for found in &groups {
+        let group = found.group(&root)?;
+        consolidated |= found.path().is_empty() && group.is_consolidated();
+        noted.look(found.path(), &group.attributes());
     }
-    let failed: Vec<String> = found.failed.iter().map(|(path, _)| path.clone()).collect();
-    let chunks = Requests::new("chunks", &job.chunks, &job.arrays, (&arrays, &failed))?;
-    let shards = Requests::new("shards", &job.shards, &job.arrays, (&arrays, &failed))?;
-    let layouts = mix::layouts(job.mix.as_ref(), &job.arrays, &arrays)?;
-    let asked = |path: &str| (chunks.of(path), shards.of(path), layouts.get(path).cloned());
-    let asked: Vec<_> = arrays.iter().map(|(path, _)| asked(path)).collect();
-    let refused = found.failed.into_iter().map(|(path, error)| Refusal { path, error: error.into() });
-    let (mut items, mut refused) = (Vec::new(), refused.collect::<Vec<_>>());
-    for ((path, source), (chunk, shard, chosen)) in arrays.into_iter().zip(asked) {
-        if job.only_named && chunk.is_none() && shard.is_none() && chosen.is_none() {
-            continue;
-        }
-        match prepare_item(&job, path.clone(), source, chunk, shard, chosen) {
-            Ok(item) => items.push(item),
-            Err(error) => refused.push(Refusal { path, error }),
-        }
-    }
-    Refusals(refused).into_result()?;
-    if job.foreign == Foreign::Copy && found.beside.files.count > 0 {
-        let targets: Vec<_> = items.iter().map(|item| (item.path.as_str(), &item.target)).collect();
-        let source = job.io.open(&job.source)?;
-        LeftOut::of(&job).during(|without| beside::check(&source, &targets, without))?;
-    }
-    let (beside, sparse) = (found.beside, Sparse::default());
-    let mut prepared =
-        Prepared { job, target, items, groups, consolidated, beside, sparse, warnings: Vec::new() };
+    let mut prepared = Prepared {
+        job,
+        target,
+        items: Vec::new(),
+        groups,
+        consolidated,
+        noted,
+        root,
+        beside,
+        sparse: Sparse::default(),
+        metadata_bytes_max: METADATA_BYTES_FREE,
+        metadata_excess: 0,
+        warnings: Vec::new(),
+    };
+    prepared.make_room(&arrays);
+    prepared.plan(&arrays, Refusals::of(failed))?;
+    prepared.check_beside()?;
     prepared.warnings = beforehand::room(&prepared)?;
     Ok(prepared)
+}
+
+impl Prepared {
+    /// Takes off the memory of the job what is known of many arrays, beyond what lies beside it.
+    fn make_room(&mut self, arrays: &[Found]) {
+        let each = |found: &Found| found.bytes() + ITEM_BYTES + ArrayReport::bytes(found.path());
+        let bytes = self.groups_bytes() + arrays.iter().map(each).sum::<u64>();
+        self.metadata_excess = bytes.saturating_sub(METADATA_BYTES_FREE);
+        let excess = self.metadata_excess.min(self.job.memory_bytes_max / 2);
+        self.job.memory_bytes_max -= excess;
+        self.metadata_bytes_max += excess;
+    }
+
+    /// The memory that was given, what metadata takes of it included.
+    pub(crate) const fn memory_bytes_max(&self) -> u64 {
+        self.job.memory_bytes_max + self.metadata_bytes_max - METADATA_BYTES_FREE
+    }
+
+    fn groups_bytes(&self) -> u64 {
+        self.groups.iter().map(Found::bytes).sum()
+    }
+
+    /// Plans all arrays.
+    fn plan(&mut self, arrays: &[Found], mut refused: Refusals) -> Result<(), RechunkError> {
+        let (job, root) = (&self.job, &self.root);
+        let failed: Vec<String> = refused.first.iter().map(|refusal| refusal.path.clone()).collect();
+        let sources = Sources { root, arrays, failed: &failed };
+        let chunks = Requests::new("chunks", &job.chunks, &job.arrays, &sources)?;
+        let shards = Requests::new("shards", &job.shards, &job.arrays, &sources)?;
+        let mut layouts = mix::layouts(job.mix.as_ref(), &job.arrays, &sources)?;
+        let (mut items, mut plans) = (Vec::new(), Plans::default());
+        let mut bytes = self.groups_bytes();
+        for (k, found) in arrays.iter().enumerate() {
+            let path = found.path();
+            let (chunk, shard) = (chunks.of(path).cloned(), shards.of(path).cloned());
+            let asked = Asked { chunk, shard, chosen: layouts.remove(path).map(Box::new) };
+            if job.only_named && asked.is_nothing() {
+                continue;
+            }
+            let source = found.array(root)?;
+            self.noted.look(path, &source.document().attributes());
+            match prepare_item(job, found.clone(), &source, asked, &mut plans) {
+                Ok(item) => {
+                    bytes += item.bytes() + ArrayReport::bytes(path);
+                    items.push(item);
+                }
+                Err(error) => {
+                    let error = error.with_metadata(self.memory_bytes_max(), self.metadata_excess);
+                    refused.add(Refusal { path: path.to_owned(), error });
+                }
+            }
+            if bytes > self.metadata_bytes_max {
+                return Err(self.too_many(bytes, (k + 1, arrays.len())));
+            }
+        }
+        self.items = items;
+        refused.into_result()
+    }
+
+    /// The error where the first arrays take `bytes`, and there are more.
+    fn too_many(&self, bytes: u64, (known, arrays): (usize, usize)) -> RechunkError {
+        let bytes = (bytes / known as u64 + 1).saturating_mul(arrays as u64);
+        RechunkError::Metadata {
+            location: self.job.source.to_string(),
+            members: (self.groups.len() + arrays) as u64,
+            bytes,
+            free: METADATA_BYTES_FREE,
+            have: self.memory_bytes_max(),
+            needed: bytes.saturating_sub(METADATA_BYTES_FREE).saturating_mul(2),
+        }
+    }
+
+    /// Looks whether files that are not Zarr would be in the way of chunks.
+    fn check_beside(&self) -> Result<(), RechunkError> {
+        if self.job.foreign != Foreign::Copy || self.beside.files.count == 0 {
+            return Ok(());
+        }
+        let open = |item: &Item| Ok(item.open(&self.job, &self.root)?.target);
+        LeftOut::of(&self.job).during(|without| beside::check(&self.root, &self.items, &open, without))
+    }
 }
 
 impl Job {
@@ -208,39 +270,18 @@ impl Job {
 }
 
 impl Prepared {
-    /// A name for the job: a hash of what is read, made and asked for.
-    fn fingerprint(&self) -> String {
-        let mut hasher = XxHash3_128::new();
-        let Job { source, target, arrays, codecs, memory_bytes_max, threads, verify, durability, .. } =
-            &self.job;
-        let options = format!("{arrays:?} {codecs} {memory_bytes_max} {threads} {verify:?} {durability:?}");
-        for text in [source.absolute().to_string(), target.absolute().to_string(), options] {
-            hasher.write(text.as_bytes());
-        }
-        for Item { path, source, target, .. } in &self.items {
-            hasher.write(path.as_bytes());
-            hasher.write(&source.document().to_json());
-            hasher.write(&target.document().to_json());
-        }
-        for (path, group) in &self.groups {
-            hasher.write(path.as_bytes());
-            hasher.write(&group.to_json(None));
-        }
-        format!("{:032x}", hasher.finish_128())
-    }
-
     /// Whether anything goes through an intermediate.
     pub(crate) fn spills(&self) -> bool {
-        self.items.iter().any(|item| item.plan.as_ref().is_some_and(|plan| !plan.spills.is_empty()))
+        self.items.iter().any(|item| item.plan().is_some_and(|plan| !plan.spills.is_empty()))
     }
 
     /// What the job will cost.
     pub fn predicted(&self) -> Report {
         let arrays = self.items.iter().filter_map(|item| {
-            let report = ArrayReport::predicted(item.path.clone(), item.plan.as_ref()?);
-            Some(ArrayReport { layout: item.layout.clone(), ..report })
+            let report = ArrayReport::predicted(item.path().to_owned(), &item.plan()?);
+            Some(ArrayReport { layout: item.layout().cloned(), ..report })
         });
-        let backend = self.items.first().map_or("none", |item| item.source.store().backend());
+        let backend = if self.items.is_empty() { "none" } else { self.root.backend() };
         Report::sum(arrays.collect(), false, backend)
     }
 
@@ -256,13 +297,14 @@ impl fmt::Display for Prepared {
             if k > 0 {
                 write!(f, "\n\n")?;
             }
-            if !item.path.is_empty() {
-                writeln!(f, "[{}]", item.path)?;
+            if !item.path().is_empty() {
+                writeln!(f, "[{}]", item.path())?;
             }
-            if let (Some(chosen), Some(plan)) = (&item.layout, &item.plan) {
-                writeln!(f, "{}", mix::explain(chosen, &item.source, plan.problem.item_bytes))?;
+            let plan = item.plan();
+            if let (Some((chosen, names)), Some(plan)) = (item.laid_out(), &plan) {
+                writeln!(f, "{}", mix::explain(chosen, names, plan.problem.item_bytes))?;
             }
-            match &item.plan {
+            match &plan {
                 Some(plan) => plan.fmt(f)?,
                 None if item.put_together => {
                     f.write_str("strategy   direct (elements without a fixed size, chunk by chunk)")?;
@@ -276,8 +318,8 @@ impl fmt::Display for Prepared {
 
 impl Item {
     fn work_bytes(&self) -> u64 {
-        let elements = elements(&self.source);
-        match &self.plan {
+        let elements = self.elements;
+        match &self.plan() {
             Some(Plan { strategy, stages, problem, .. })
                 if !matches!(strategy, Strategy::Copy | Strategy::Regroup) =>
             {
@@ -312,7 +354,12 @@ pub fn run(prepared: Prepared, progress: &dyn Progress) -> Result<Report, Rechun
 
 fn carry_out(prepared: Prepared, progress: &dyn Progress) -> Result<Report, RechunkError> {
     let begin = Instant::now();
-    let fingerprint = prepared.fingerprint();
+    let fingerprint = match prepared.fingerprint() {
+        Ok(fingerprint) => fingerprint,
+        Err(PlanFileError::Source(error)) => return Err(error),
+        // Without a plan file there is none that could be found again.
+        Err(_) => token(),
+    };
     let temp = prepared.job.temp.as_ref().filter(|_| prepared.spills());
     let mut staging = Staging::begin(prepared.target.clone(), &fingerprint, temp, &prepared.job.io)?;
     let durable = prepared.job.durability == Durability::Commit;
@@ -329,14 +376,16 @@ fn write(prepared: Prepared, staging: &Staging, progress: &dyn Progress) -> Resu
     let root = staging.store()?;
     let backend = root.backend();
     progress.begin("rechunk", prepared.work_bytes());
-    let Prepared { job, items, groups, consolidated, beside, sparse, .. } = prepared;
-    let (mut reports, mut targets, mut peak) = (Vec::new(), Vec::new(), 0);
-    for item in items {
-        let target = item.target.with_store(root.below(&item.path)?);
+    let Prepared { job, items, groups, consolidated, beside, sparse, root: source_root, .. } = prepared;
+    let (mut reports, mut peak) = (Vec::new(), 0);
+    for item in &items {
+        let Opened { source, target } = item.open(&job, &source_root)?;
+        let target = target.with_store(root.below(item.path())?);
         let counters = Counters::default();
         let started = Instant::now();
-        let ends = (&item.source, &target);
-        match &item.plan {
+        let ends = (&source, &target);
+        let plan = item.plan();
+        match &plan {
             Some(Plan { strategy: Strategy::Regroup, stages, .. }) => {
                 let durable = job.durability == Durability::Commit;
                 for stage in stages {
@@ -347,8 +396,8 @@ fn write(prepared: Prepared, staging: &Staging, progress: &dyn Progress) -> Resu
                 run_stages((&job, plan, sparse), ends, staging, (&budget, &counters, progress))?;
             }
             None if item.put_together => {
-                if let (Some(from), Some(to)) = (item.source.variable(), target.variable()) {
-                    let sides = ((&item.source, from), (&target, to));
+                if let (Some(from), Some(to)) = (source.variable(), target.variable()) {
+                    let sides = ((&source, from), (&target, to));
                     variable::run(sides, (job.threads, sparse), &budget, &counters, progress)?;
                 }
             }
@@ -359,35 +408,54 @@ fn write(prepared: Prepared, staging: &Staging, progress: &dyn Progress) -> Resu
         let peak_of_item =
             if item.put_together { counters.held.load(Ordering::Relaxed).min(taken) } else { taken };
         peak = peak.max(peak_of_item);
-        let path = item.path.clone();
-        reports.push(if let Some(plan) = &item.plan {
+        let path = item.path().to_owned();
+        reports.push(if let Some(plan) = &plan {
             let cost = Cost::measured(plan, &counters, peak_of_item, elapsed);
-            ArrayReport { layout: item.layout, ..ArrayReport::measured(path, plan, cost) }
+            ArrayReport { layout: item.layout().cloned(), ..ArrayReport::measured(path, plan, cost) }
         } else {
-            let (strategy, chunks) = match item.source.variable() {
+            let (strategy, chunks) = match source.variable() {
                 Some(from) if item.put_together => ("direct", from.units.count()),
-                _ => ("copy", item.source.objects().count()),
+                _ => ("copy", source.objects().count()),
             };
             ArrayReport::unplanned(
                 path,
                 Cost::unplanned(strategy, chunks, &counters, (peak_of_item, elapsed)),
             )
         });
-        targets.push((item.path, item.source, target));
     }
     if job.foreign == Foreign::Copy && beside.files.count > 0 {
-        let source = job.io.open(&job.source)?;
-        LeftOut::of(&job).during(|without| beside::copy((&source, &root), without, &budget))?;
+        LeftOut::of(&job).during(|without| beside::copy((&source_root, &root), without, &budget))?;
     }
-    verify_targets((&job, sparse), &targets, &budget, progress)?;
+    let places = (&source_root, &root);
+    verify_targets((&job, sparse), (&items, places), &budget, progress)?;
     let verify_peak = budget.take_peak();
-    let arrays: Vec<_> = targets.iter().map(|(path, _, target)| (path.clone(), target)).collect();
-    zarrange_array::publish_metadata(&root, &arrays, &groups, consolidated)?;
+    publish_metadata(&job, (&items, &groups), places, consolidated)?;
     let mut report = Report::sum(reports, job.verify == Verify::Full, backend);
     // Arrays that have no plan take memory too; comparing is in no plan, so what it takes stands apart.
     report.cost.peak_budget_bytes = peak;
     report.verify_peak_budget_bytes = verify_peak;
     Ok(report)
+}
+
+/// Writes the documents of all arrays, then those of the groups, children before parents.
+fn publish_metadata(
+    job: &Job,
+    (items, groups): (&[Item], &[Found]),
+    (source, target): (&Store, &Store),
+    consolidated: bool,
+) -> Result<(), RechunkError> {
+    for item in items {
+        let array = item.open(job, source)?.target;
+        array.with_store(target.below(item.path())?).write_metadata()?;
+    }
+    let explicit = || groups.iter().filter(|group| !group.is_implicit());
+    let documented = items.iter().map(Item::path).chain(explicit().map(Found::path)).collect();
+    for found in explicit().rev() {
+        let group = found.group(source)?;
+        let repeats = if found.path().is_empty() { consolidated } else { group.is_consolidated() };
+        publish_group(target, (found.path(), &group), repeats.then_some(&documented))?;
+    }
+    Ok(())
 }
 
 type Context<'a> = (&'a Arc<Budget>, &'a Counters, &'a dyn Progress);
@@ -447,7 +515,7 @@ fn run_stages(
 /// Compares what was written with the source, as far as the job asks.
 fn verify_targets(
     (job, sparse): (&Job, Sparse),
-    targets: &[(String, Array, Array)],
+    (items, (from, to)): (&[Item], (&Store, &Store)),
     budget: &Arc<Budget>,
     progress: &dyn Progress,
 ) -> Result<(), RechunkError> {
@@ -457,9 +525,11 @@ fn verify_targets(
         Verify::Full => u64::MAX,
     };
     // Comparing counts like moving: what fills a tile, then what it is compared with.
-    let work = targets.iter().map(|(_, source, _)| compare_work(source)).fold(0, u64::saturating_add);
-    progress.begin("verify", work);
-    for (path, source, target) in targets {
+    let work = items.iter().map(|item| item.elements.saturating_mul(2 * item.item_bytes));
+    progress.begin("verify", work.fold(0, u64::saturating_add));
+    for item in items {
+        let Opened { source, target } = item.open(job, from)?;
+        let (path, source, target) = (item.path(), &source, &target.with_store(to.below(item.path())?));
         match source.contents() {
             Contents::Elements(_) => {
                 let asked = (job.threads, tiles_max, sparse);

@@ -45,7 +45,8 @@ mod walk;
 
 pub use budget::{Budget, Buffer};
 pub use error::{PlanFileError, RechunkError, SpecError};
-pub use job::{Durability, Foreign, Item, Job, Prepared, Verify, prepare, run};
+pub use item::Item;
+pub use job::{Durability, Foreign, Job, Prepared, Verify, prepare, run};
 pub use members::{Refusal, Refusals};
 pub use mix::{MixRequest, NamedMix};
 pub use plan_file::{PlanFile, PlannedArray, PlannedGroup, PlannedOptions};

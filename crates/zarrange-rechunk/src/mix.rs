@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use zarrange_array::{Array, Contents};
 use zarrange_plan::{Access, Chosen, Limits, Mix, bytes_text, layout_for};
 
+use crate::members::Sources;
 use crate::{RechunkError, SpecError};
 
 /// Weights of accesses by dimension, in the order given: an access reads one index of that dimension and all of the others.
@@ -64,24 +65,30 @@ impl NamedMix {
 pub(crate) fn layouts(
     request: Option<&MixRequest>,
     selected: &[String],
-    arrays: &[(String, Array)],
-) -> Result<BTreeMap<String, Chosen>, RechunkError> {
+    sources: &Sources<'_>,
+) -> Result<BTreeMap<String, (Chosen, Vec<Option<String>>)>, RechunkError> {
     let mut out = BTreeMap::new();
     let Some(MixRequest { mix, limits }) = request else { return Ok(out) };
-    let is_selected = |path: &String| selected.is_empty() || selected.contains(path);
-    let arrays: Vec<&(String, Array)> = arrays.iter().filter(|(path, _)| is_selected(path)).collect();
-    for (path, array) in &arrays {
-        let names = dimension_names(array);
+    // Of arrays that do not fit: what is told of them where none does.
+    let mut others: Vec<(String, Vec<Option<String>>)> = Vec::new();
+    for opened in sources.open(selected) {
+        let (path, array) = opened?;
+        let names = dimension_names(&array);
         let weights = mix.0.iter().map(|(name, weight)| Some((axis(&names, name)?, *weight)));
         if let Some(weights) = weights.collect::<Option<Vec<_>>>() {
-            out.insert(path.clone(), layout(path, array, weights, limits)?);
+            out.insert(path.to_owned(), (layout(path, &array, weights, limits)?, names));
+        } else if others.len() < NAMED && out.is_empty() {
+            others.push((path.to_owned(), names));
         }
     }
-    if out.is_empty() && !arrays.is_empty() {
-        return Err(mix.fits_none(&arrays).into());
+    if out.is_empty() && !others.is_empty() {
+        return Err(mix.fits_none(&others).into());
     }
     Ok(out)
 }
+
+/// Arrays that are named where none fits: nobody reads more.
+const NAMED: usize = 1000;
 
 fn layout(
     path: &str,
@@ -100,23 +107,22 @@ fn layout(
 
 impl NamedMix {
     /// The error with the dimensions that are nowhere, or else with all, which no array has together.
-    fn fits_none(&self, arrays: &[&(String, Array)]) -> SpecError {
+    fn fits_none(&self, arrays: &[(String, Vec<Option<String>>)]) -> SpecError {
         let given = || self.0.iter().map(|(name, _)| name.clone());
-        let nowhere = |name: &String| arrays.iter().all(|(_, a)| axis(&dimension_names(a), name).is_none());
+        let nowhere = |name: &String| arrays.iter().all(|(_, names)| axis(names, name).is_none());
         let nowhere: Vec<String> = given().filter(nowhere).collect();
         SpecError::MixDimensions {
             dimensions: if nowhere.is_empty() { given().collect() } else { nowhere },
-            arrays: arrays.iter().map(|(path, array)| listed(path, &dimension_names(array))).collect(),
+            arrays: arrays.iter().map(|(path, names)| listed(path, names)).collect(),
         }
     }
 }
 
-/// What was chosen for `array` and why, in two lines.
-pub(crate) fn explain(chosen: &Chosen, array: &Array, item_bytes: u64) -> String {
+/// What was chosen for an array whose dimensions have `names` and why, in two lines.
+pub(crate) fn explain(chosen: &Chosen, names: &[Option<String>], item_bytes: u64) -> String {
     let bytes = |shape: &[u64]| bytes_text(shape.iter().fold(item_bytes, |n, c| n.saturating_mul(*c)));
     let plural = |n: u64| if n == 1 { "" } else { "s" };
     let shards = chosen.shard.as_ref().map(|shard| format!(", in shards of {}", bytes(shard)));
-    let names = dimension_names(array);
     let access = |Access { axis, share, chunks }: &Access| {
         let index = match names.get(*axis) {
             Some(Some(name)) => name.clone(),
@@ -145,7 +151,7 @@ fn rounded(n: f64) -> u64 {
 }
 
 /// The name of each dimension, as far as it has one.
-fn dimension_names(array: &Array) -> Vec<Option<String>> {
+pub(crate) fn dimension_names(array: &Array) -> Vec<Option<String>> {
     let mut names = array.document().dimension_names().unwrap_or_default();
     names.resize(array.shape().len(), None);
     names

@@ -1,31 +1,44 @@
 //! What a job says beside its result: one line for each thing that a user would not expect.
 
-use zarrange_array::{Contents, Json, Members};
+use zarrange_array::{Counted, Text};
 
-use crate::job::{Foreign, Item, Prepared};
+use crate::item::Item;
+use crate::job::{Foreign, Prepared};
 use crate::members::left_behind;
+
+/// Members whose attributes are worth a word.
+#[derive(Debug, Default)]
+pub(crate) struct Noted {
+    tokens: Counted,
+    ome: Counted,
+}
+
+impl Noted {
+    /// Looks at the attributes of a member.
+    pub(crate) fn look(&mut self, path: &str, attributes: &Text) {
+        let path = if path.is_empty() { "/" } else { path };
+        if !attributes.is_strict() {
+            self.tokens.add(path);
+        }
+        if is_ome_04(attributes) {
+            self.ome.add(path);
+        }
+    }
+}
 
 impl Prepared {
     /// What is worth saying before the work, one line each.
     pub fn notes(&self) -> Vec<String> {
-        let groups = self.groups.iter().map(|(path, group)| (path.as_str(), group.members()));
-        let arrays = self.items.iter().map(|item| (item.path.as_str(), item.source.document().members()));
-        let attributes = |(path, members): (_, &Members)| (path, members.get("attributes").cloned());
-        let attributes: Vec<(&str, Option<Json>)> = groups.chain(arrays).map(attributes).collect();
-        let holding = |test: &dyn Fn(&Json) -> bool| -> Vec<&str> {
-            let fitting = attributes.iter().filter(|(_, json)| json.as_ref().is_some_and(test));
-            fitting.map(|(path, _)| if path.is_empty() { "/" } else { *path }).collect()
-        };
         let foreign = match self.job.foreign {
             Foreign::Copy => left_behind(&self.beside, "copied along", "left behind"),
             Foreign::Skip | Foreign::Fail => left_behind(&self.beside, "left behind", "left behind"),
         };
         let tokens = named(
-            &holding(&|json| !json.is_strict()),
+            &self.noted.tokens,
             "hold NaN or Infinity, which JSON does not have; they are kept as Python writes them",
         );
         let ome = named(
-            &holding(&is_ome_04),
+            &self.noted.ome,
             "hold OME-Zarr 0.4 metadata, which is kept as it is; Zarr v3 wants 0.5, to which its own tools convert",
         );
         let notes = self.warnings.iter().cloned().chain(foreign).chain([tokens, ome].into_iter().flatten());
@@ -36,33 +49,26 @@ impl Prepared {
 impl Item {
     /// What is not done to an array that might be expected.
     fn note(&self) -> Option<String> {
-        let path = if self.path.is_empty() { "/" } else { &self.path };
+        let path = if self.path().is_empty() { "/" } else { self.path() };
         if !self.dropped.is_empty() {
             let codecs = self.dropped.join(", ");
             return Some(format!(
                 "{path}: without {codecs}, which would change values that are encoded again, or do not fit these chunks"
             ));
         }
-        match self.source.contents() {
-            Contents::Unknown(reason) => {
-                Some(format!("{path}: its stored bytes are copied without being read: {reason}"))
-            }
-            _ => None,
-        }
+        let reason = self.opaque.as_ref()?;
+        Some(format!("{path}: its stored bytes are copied without being read: {reason}"))
     }
 }
 
 /// One line about the attributes of members.
-fn named(paths: &[&str], what: &str) -> Option<String> {
-    let more = if paths.len() > 3 { ", ..." } else { "" };
-    let first = paths.iter().take(3).copied().collect::<Vec<_>>().join(", ");
-    (!paths.is_empty()).then(|| format!("attributes of {first}{more} {what}"))
+fn named(Counted { count, examples }: &Counted, what: &str) -> Option<String> {
+    let more = if *count > examples.len() as u64 { ", ..." } else { "" };
+    (*count > 0).then(|| format!("attributes of {}{more} {what}", examples.join(", ")))
 }
 
 /// Whether attributes are those of OME-Zarr before 0.5, which put them below `ome`.
-fn is_ome_04(attributes: &Json) -> bool {
-    ["multiscales", "plate", "well", "omero", "bioformats2raw.layout"]
-        .iter()
-        .any(|name| attributes.get(name).is_some_and(|value| !value.is_null()))
-        && attributes.get("ome").is_none()
+fn is_ome_04(attributes: &Text) -> bool {
+    ["multiscales", "plate", "well", "omero", "bioformats2raw.layout"].iter().any(|name| attributes.has(name))
+        && !attributes.holds("ome")
 }

@@ -7,16 +7,20 @@
 //!
 //! Rejected: a hash of the file's bytes. A file that was formatted anew says the same, and is still read.
 
-use serde::{Deserialize, Serialize};
+use std::cell::RefCell;
+use std::io::{self, Write};
+
+use serde::ser::SerializeSeq as _;
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value, json};
 use twox_hash::XxHash3_128;
-use zarrange_array::Members;
+use zarrange_array::Fields;
 use zarrange_io::Location;
 use zarrange_plan::Plan;
 
-use crate::job::{Durability, Item, Prepared, Verify};
+use crate::job::{Durability, Prepared, Verify};
 use crate::spec::{Codecs, KeySeparator};
-use crate::{Job, PlanFileError};
+use crate::{Job, PlanFileError, RechunkError};
 
 /// A job as it was planned. Places are written as [`Location::parse`] reads them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -85,13 +89,24 @@ pub struct PlannedArray {
 }
 
 impl Prepared {
-    /// What [`crate::run`] would carry out, as a file; the same job gives the same file.
+    /// Writes what [`crate::run`] would carry out as a file, as [`PlanFile::to_json`] would; the same job gives the same file. Its
+    /// fingerprint. Arrays are opened one after the other, for all of them may be large.
     ///
     /// # Errors
-    /// [`PlanFileError::Location`] if a place cannot be written as text.
-    pub fn to_plan_file(&self) -> Result<PlanFile, PlanFileError> {
+    /// [`PlanFileError::Location`] if a place cannot be written as text, or the source cannot be read, or the file written.
+    pub fn write_plan(&self, out: &mut dyn Write) -> Result<String, PlanFileError> {
+        self.stream_plan(Some(out))
+    }
+
+    /// The fingerprint of that file.
+    pub(crate) fn fingerprint(&self) -> Result<String, PlanFileError> {
+        self.stream_plan(None)
+    }
+
+    fn stream_plan(&self, out: Option<&mut dyn Write>) -> Result<String, PlanFileError> {
         let Job { source, target, temp, codecs, key_separator, .. } = &self.job;
-        let Job { memory_bytes_max, threads, verify, durability, overwrite, .. } = self.job;
+        let memory_bytes_max = self.memory_bytes_max();
+        let Job { threads, verify, durability, overwrite, .. } = self.job;
         let options = PlannedOptions {
             memory_bytes_max,
             threads,
@@ -102,34 +117,127 @@ impl Prepared {
             durability,
             overwrite,
         };
-        let groups = self.groups.iter();
-        let groups = groups
-            .map(|(path, group)| PlannedGroup { path: path.clone(), metadata: members(group.members()) });
-        Ok(PlanFile {
+        let failed = RefCell::new(None);
+        let mut file = Streamed {
             version: PlanFile::VERSION,
+            fingerprint: None,
             source: text(source)?,
             target: text(target)?,
             options,
             consolidated: self.consolidated,
-            groups: groups.collect(),
-            arrays: self.items.iter().map(PlannedArray::of).collect(),
-        })
+            groups: Groups(self, &failed),
+            arrays: Arrays(self, &failed),
+        };
+        let told = |error: serde_json::Error| match failed.take() {
+            Some(error) => PlanFileError::Source(error),
+            None => PlanFileError::Io(error.into()),
+        };
+        let mut hash = Hashed(XxHash3_128::new());
+        serde_json::to_writer(&mut hash, &file).map_err(told)?;
+        let fingerprint = format!("{:032x}", hash.0.finish_128());
+        if let Some(out) = out {
+            file.fingerprint = Some(&fingerprint);
+            serde_json::to_writer_pretty(&mut *out, &file).map_err(told)?;
+            out.write_all(b"\n")?;
+        }
+        Ok(fingerprint)
     }
 }
 
-/// A document as strict JSON: what only Python's has is text there.
-fn members(document: &Members) -> Map<String, Value> {
-    document.iter().map(|(name, value)| (name.clone(), value.to_value())).collect()
+/// A hash of what is written.
+struct Hashed(XxHash3_128);
+
+impl Write for Hashed {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        self.0.write(data);
+        Ok(data.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
-impl PlannedArray {
-    fn of(item: &Item) -> Self {
-        Self {
-            path: item.path.clone(),
-            source: members(item.source.document().members()),
-            target: members(item.target.document().members()),
-            plan: item.plan.clone(),
+/// A [`PlanFile`] that is not in memory.
+#[derive(Serialize)]
+struct Streamed<'a> {
+    version: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fingerprint: Option<&'a str>,
+    source: String,
+    target: String,
+    options: PlannedOptions,
+    consolidated: bool,
+    groups: Groups<'a>,
+    arrays: Arrays<'a>,
+}
+
+/// What went wrong while the source was read.
+type Fault = RefCell<Option<RechunkError>>;
+
+struct Groups<'a>(&'a Prepared, &'a Fault);
+
+impl Serialize for Groups<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(Prepared { groups, root, .. }, fault) = self;
+        let mut list = serializer.serialize_seq(Some(groups.len()))?;
+        for found in groups {
+            let group = noted(found.group(root), fault)?;
+            list.serialize_element(&GroupEntry { path: found.path(), metadata: Strict(group.members()) })?;
         }
+        list.end()
+    }
+}
+
+struct Arrays<'a>(&'a Prepared, &'a Fault);
+
+impl Serialize for Arrays<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(Prepared { items, job, root, .. }, fault) = self;
+        let mut list = serializer.serialize_seq(Some(items.len()))?;
+        for item in items {
+            let opened = noted(item.open(job, root), fault)?;
+            let (source, target) = (opened.source.document(), opened.target.document());
+            list.serialize_element(&ArrayEntry {
+                path: item.path(),
+                source: Strict(source.members()),
+                target: Strict(target.members()),
+                plan: item.plan(),
+            })?;
+        }
+        list.end()
+    }
+}
+
+/// As [`PlannedGroup`].
+#[derive(Serialize)]
+struct GroupEntry<'a> {
+    path: &'a str,
+    metadata: Strict<'a>,
+}
+
+/// As [`PlannedArray`].
+#[derive(Serialize)]
+struct ArrayEntry<'a> {
+    path: &'a str,
+    source: Strict<'a>,
+    target: Strict<'a>,
+    plan: Option<Plan>,
+}
+
+fn noted<T, E: serde::ser::Error>(opened: Result<T, impl Into<RechunkError>>, fault: &Fault) -> Result<T, E> {
+    opened.map_err(|error| {
+        *fault.borrow_mut() = Some(error.into());
+        E::custom("the source cannot be read")
+    })
+}
+
+/// A document as strict JSON: what only Python's has is text there.
+struct Strict<'a>(&'a Fields);
+
+impl Serialize for Strict<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0)
     }
 }
 

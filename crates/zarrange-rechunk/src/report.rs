@@ -261,6 +261,11 @@ impl Cost {
 }
 
 impl ArrayReport {
+    /// The memory that one takes, about, planned and run.
+    pub(crate) const fn bytes(path: &str) -> u64 {
+        2 * (size_of::<Self>() + path.len()) as u64
+    }
+
     /// What was done to an array without a plan.
     pub(crate) const fn unplanned(array: String, cost: Cost) -> Self {
         Self { array, cost, planned: None, deviations: Vec::new(), layout: None }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use zarrange_array::{Array, Contents, Json, Members, Node, Survey, Without, survey};
+use zarrange_array::{Array, Beside, Contents, Found, Node, Survey, Text, Without, survey};
 use zarrange_grid::index;
-use zarrange_io::{Access, IoError, Location, Object, Opener};
+use zarrange_io::{Access, IoError, Location, Object, Opener, Store};
 use zarrange_plan::{Purpose, plan};
 
 use crate::RechunkError;
@@ -15,7 +15,7 @@ use crate::drain::Drain;
 use crate::fill::Fill;
 use crate::item::problem;
 use crate::job::elements;
-use crate::members::{Refusal, Refusals, left_behind};
+use crate::members::{METADATA_BYTES_FREE, Refusals, left_behind};
 use crate::presence::{Look, Sparse};
 use crate::progress::Progress;
 use crate::report::Counters;
@@ -112,34 +112,33 @@ pub fn verify(
     payloads: bool,
     progress: &dyn Progress,
 ) -> Result<Comparison, RechunkError> {
-    let (a, b) = (whole(a, io)?, whole(b, io)?);
+    let (a, b) = (Whole::open(a, io, memory_bytes_max)?, Whole::open(b, io, memory_bytes_max)?);
     let lines = [("first", &a.beside), ("second", &b.beside)];
     let lines = lines.map(|(which, beside)| {
         let verb = format!("not compared, in the {which}");
         left_behind(beside, &verb, &verb)
     });
     let mut not_compared: Vec<String> = lines.into_iter().flatten().collect();
-    let (a, b) = (a.nodes, b.nodes);
-    let (budget, sparse) = (Budget::new(memory_bytes_max), Sparse::default());
-    if let Some(difference) = compare_structure(&a, &b) {
-        return Ok(Comparison { difference: Some(difference), not_compared });
-    }
-    let arrays = a.iter().zip(&b).filter_map(|((path, a), (_, b))| match (a, b) {
-        (Node::Array(a), Node::Array(b)) => Some((path.as_str(), &**a, &**b)),
-        _ => None,
-    });
-    let arrays: Vec<_> = arrays.collect();
-    progress.begin("verify", arrays.iter().map(|(_, a, _)| compare_work(a)).fold(0, u64::saturating_add));
-    for (path, a, b) in arrays {
+    let taken = [&a, &b].into_iter().flat_map(|whole| &whole.nodes).map(Found::bytes).sum::<u64>();
+    let budget =
+        Budget::new(memory_bytes_max - taken.saturating_sub(METADATA_BYTES_FREE).min(memory_bytes_max));
+    let sparse = Sparse::default();
+    let work = match compare_structure(&a, &b)? {
+        Ok(work) => work,
+        Err(difference) => return Ok(Comparison { difference: Some(difference), not_compared }),
+    };
+    progress.begin("verify", work);
+    for (one, other) in a.nodes.iter().zip(&b.nodes).filter(|(one, _)| one.is_array()) {
+        let (path, a, b) = (one.path(), one.array(&a.root)?, other.array(&b.root)?);
         let compared = match a.contents() {
             Contents::Elements(_) => {
                 let asked = (threads, u64::MAX, sparse);
-                compare_arrays(((path, payloads), a, b), asked, &budget, progress)
+                compare_arrays(((path, payloads), &a, &b), asked, &budget, progress)
             }
-            Contents::Variable(_) => compare_variable(path, (a, b), (threads, sparse), &budget, progress),
+            Contents::Variable(_) => compare_variable(path, (&a, &b), (threads, sparse), &budget, progress),
             Contents::Unknown(_) => {
                 not_compared.push(format!("{path:?}: only its stored bytes, for its values cannot be read"));
-                compare_stored(path, a, b, sparse, &budget)
+                compare_stored(path, &a, &b, sparse, &budget)
             }
         };
         match compared {
@@ -152,32 +151,58 @@ pub fn verify(
     Ok(Comparison { difference: None, not_compared })
 }
 
-/// Everything at a place; what cannot be opened is an error.
-fn whole(location: &Location, io: &Opener) -> Result<Survey, RechunkError> {
-    let mut found = survey(&io.open(location)?, Without::NOTHING)?;
-    let failed = std::mem::take(&mut found.failed).into_iter();
-    let failed = failed.map(|(path, error)| Refusal { path, error: error.into() });
-    Refusals(failed.collect()).into_result()?;
-    Ok(found)
+/// Everything at a place.
+struct Whole {
+    root: Store,
+    nodes: Vec<Found>,
+    beside: Beside,
 }
 
-fn compare_structure(a: &[(String, Node)], b: &[(String, Node)]) -> Option<Difference> {
-    let kinds = |nodes: &[(String, Node)]| -> BTreeMap<String, &'static str> {
-        let kind = |node: &Node| if matches!(node, Node::Array(_)) { "an array" } else { "a group" };
-        nodes.iter().map(|(path, node)| (path.clone(), kind(node))).collect()
-    };
-    let (in_a, in_b) = (kinds(a), kinds(b));
-    for (path, _) in a.iter().chain(b) {
-        let kind = |kinds: &BTreeMap<String, &'static str>| kinds.get(path).copied().unwrap_or("nothing");
+impl Whole {
+    /// Looks at a place; what cannot be opened is an error.
+    fn open(location: &Location, io: &Opener, memory_bytes_max: u64) -> Result<Self, RechunkError> {
+        let root = io.open(location)?;
+        // The other one takes as much.
+        let nodes_bytes_max = METADATA_BYTES_FREE.saturating_add(memory_bytes_max / 2) / 2;
+        let Survey { nodes, failed, beside } = survey(&root, Without { nodes_bytes_max, ..Without::NOTHING })
+            .map_err(|error| RechunkError::of_survey(error, (2, memory_bytes_max)))?;
+        Refusals::of(failed).into_result()?;
+        Ok(Self { root, nodes, beside })
+    }
+
+    /// What is at each path.
+    fn kinds(&self) -> BTreeMap<&str, &'static str> {
+        let kind = |node: &Found| if node.is_array() { "an array" } else { "a group" };
+        self.nodes.iter().map(|node| (node.path(), kind(node))).collect()
+    }
+}
+
+/// The first difference of structure and metadata; without one, what comparing the values counts to.
+fn compare_structure(a: &Whole, b: &Whole) -> Result<Result<u64, Difference>, RechunkError> {
+    let (in_a, in_b) = (a.kinds(), b.kinds());
+    for path in a.nodes.iter().chain(&b.nodes).map(Found::path) {
+        let kind = |kinds: &BTreeMap<&str, &'static str>| kinds.get(path).copied().unwrap_or("nothing");
         if kind(&in_a) != kind(&in_b) {
-            return Some(Difference::Missing { path: path.clone(), a: kind(&in_a), b: kind(&in_b) });
+            let (a, b) = (kind(&in_a), kind(&in_b));
+            return Ok(Err(Difference::Missing { path: path.to_owned(), a, b }));
         }
     }
-    a.iter().zip(b).find_map(|((path, a), (_, b))| match (a, b) {
-        (Node::Group(a), Node::Group(b)) => compare_attributes(path, &a.attributes(), &b.attributes()),
-        (Node::Array(a), Node::Array(b)) => compare_metadata(path, a, b),
-        _ => None,
-    })
+    let mut work = 0u64;
+    for (one, other) in a.nodes.iter().zip(&b.nodes) {
+        let path = one.path();
+        let difference = match (one.open(&a.root)?, other.open(&b.root)?) {
+            (Node::Group(a), Node::Group(b)) => compare_attributes(path, &a.attributes(), &b.attributes()),
+            (Node::Array(a), Node::Array(b)) => {
+                work = work.saturating_add(compare_work(&a));
+                compare_metadata(path, &a, &b)
+            }
+            _ => None,
+        };
+        if let Some(difference) = difference {
+            return Ok(Err(difference));
+        }
+    }
+    Ok(Ok(work))
 }
 
 fn compare_metadata(path: &str, a: &Array, b: &Array) -> Option<Difference> {
@@ -205,15 +230,15 @@ fn compare_metadata(path: &str, a: &Array, b: &Array) -> Option<Difference> {
         .or_else(|| compare_attributes(path, &a.document().attributes(), &b.document().attributes()))
 }
 
-fn compare_attributes(path: &str, a: &Members, b: &Members) -> Option<Difference> {
-    let name = a.keys().chain(b.keys()).find(|name| a.get(*name) != b.get(*name))?;
-    let text = |v: Option<&Json>| v.map_or_else(|| "missing".to_owned(), Json::to_string);
-    let (a, b) = (text(a.get(name)), text(b.get(name)));
-    Some(Difference::Property { path: path.to_owned(), property: format!("attribute {name:?}"), a, b })
+fn compare_attributes(path: &str, a: &Text, b: &Text) -> Option<Difference> {
+    let (name, a, b) = a.first_difference(b)?;
+    let text = |value: Option<String>| value.unwrap_or_else(|| "missing".to_owned());
+    let property = format!("attribute {name:?}");
+    Some(Difference::Property { path: path.to_owned(), property, a: text(a), b: text(b) })
 }
 
 /// Bytes that progress counts to while an array is compared: into tiles, and with the other array.
-pub(crate) fn compare_work(array: &Array) -> u64 {
+fn compare_work(array: &Array) -> u64 {
     let item_bytes = array.elements().map_or(1, |e| e.item_bytes() as u64);
     elements(array).saturating_mul(2 * item_bytes)
 }

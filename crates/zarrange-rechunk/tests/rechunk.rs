@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use serde_json::{Map, Value, json};
-use zarrange_array::{Array, ArraySpec, Document, Layout, Node, open};
+use zarrange_array::{Array, ArrayError, ArraySpec, Document, Layout, Node, open};
 use zarrange_codec::{CodecMetadata, Scratch};
 use zarrange_grid::{Dims, Region};
 use zarrange_io::wrappers::faults::{Fault, Faults, faulty};
@@ -805,4 +805,19 @@ fn a_flipped_bit_does_not_get_through() {
         });
         assert!(matches!(differs, None | Some(None)), "call {at}: {differs:?}");
     }
+}
+
+/// What was planned is what runs: metadata that is another one by then is not guessed at.
+#[test]
+fn metadata_that_changes_after_the_plan_is_noticed() {
+    let (from, to) = (place(), place());
+    create(&from, &[24, 20], &[4, 4]);
+    let prepared = prepare(job(&from, &to, &[6, 5], None, 1 << 20, 1)).unwrap();
+    let store = from.open().unwrap();
+    let mut document = store.get("zarr.json", 1 << 20).unwrap().unwrap();
+    document.push(b' ');
+    store.put("zarr.json", &document).unwrap();
+    let error = run(prepared, &NoProgress).unwrap_err();
+    assert!(matches!(error, RechunkError::Array(ArrayError::Changed { .. })), "{error}");
+    assert!(!to.exists().unwrap());
 }

@@ -9,7 +9,7 @@ use zarrange_array::{Array, ArraySpec, Document, Layout};
 use zarrange_codec::Scratch;
 use zarrange_grid::Region;
 use zarrange_io::{
-    Access, Backend, Change, IoError, Location, Namespace, Object, Opener, ReadRequest, Stop, Visit,
+    Access, Backend, Change, FileId, IoError, Location, Namespace, Object, Opener, ReadRequest, Stop, Visit,
     WriteRequest,
 };
 use zarrange_plan::{Costs, Way};
@@ -66,8 +66,19 @@ impl Namespace for Asking {
         self.1.list(prefix, sizes, visit)
     }
 
+    fn close(&self, object: Object, key: &str) -> Result<(), IoError> {
+        self.2.call();
+        self.1.close(object, key)
+    }
+
+    fn identity(&self, key: &str) -> Result<Option<FileId>, IoError> {
+        self.2.call();
+        self.1.identity(key)
+    }
+
     fn change(&self, change: Change<'_>) -> Result<(), IoError> {
-        if self.2.stop.is_requested() && matches!(change, Change::Rename { .. } | Change::Exchange { .. }) {
+        let renames = matches!(change, Change::Rename { .. } | Change::Move { .. } | Change::Exchange { .. });
+        if self.2.stop.is_requested() && renames {
             self.2.late.fetch_add(1, Ordering::Relaxed);
         }
         self.2.call();

@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 use std::fmt::{Arguments, Write as _};
-use std::io::{ErrorKind, IsTerminal as _, Write};
+use std::io::{BufWriter, ErrorKind, IsTerminal as _, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -39,13 +39,25 @@ pub(crate) use {note, say, tell};
 
 /// As [`say`].
 pub(crate) fn to_stdout(line: Arguments<'_>) {
-    FAILED.fetch_or(!told(line), Ordering::Relaxed);
+    stream(|out| writeln!(out, "{line}"));
 }
 
-/// As [`tell`]; false if it could not be printed, although somebody may have wanted to read it.
-pub(crate) fn told(line: Arguments<'_>) -> bool {
-    match writeln!(std::io::stdout().lock(), "{}", visible(&line.to_string())) {
+/// As [`tell`].
+pub(crate) fn told(line: Arguments<'_>) {
+    streamed(|out| writeln!(out, "{line}"));
+}
+
+/// Writes to stdout what may be long, and is what was asked for.
+pub(crate) fn stream(write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) {
+    FAILED.fetch_or(!streamed(write), Ordering::Relaxed);
+}
+
+/// Writes to stdout what may be long; false if it could not be printed, although somebody may have wanted to read it.
+pub(crate) fn streamed(write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> bool {
+    let mut out = Visible(BufWriter::with_capacity(BUFFER_BYTES, std::io::stdout().lock()));
+    match write(&mut out).and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            drop(out);
             note!("stdout cannot be written: {error}");
             false
         }
@@ -67,8 +79,26 @@ pub(crate) fn to_stderr_at_once(line: &str) {
 
 /// As [`note`], without the name.
 pub(crate) fn to_stderr(line: Arguments<'_>) {
+    let mut out = Visible(BufWriter::with_capacity(BUFFER_BYTES, std::io::stderr().lock()));
     // Where stderr cannot be written either, nobody is left to be told.
-    let _ = writeln!(std::io::stderr().lock(), "{}", visible(&line.to_string()));
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
+const BUFFER_BYTES: usize = 64 << 10;
+
+/// What is written to it reaches a terminal as [`visible`] makes it; each piece is whole characters.
+struct Visible<W>(W);
+
+impl<W: Write> Write for Visible<W> {
+    fn write(&mut self, data: &[u8]) -> std::io::Result<usize> {
+        let text = String::from_utf8_lossy(data);
+        self.0.write_all(visible(&text).as_bytes())?;
+        Ok(data.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// Text with control characters, but for ends of lines, and those that turn the direction as JSON escapes them; what was JSON stays so.

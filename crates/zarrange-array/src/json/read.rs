@@ -1,10 +1,14 @@
 //! Reading JSON, as Python's `json.loads` does.
 
+use std::hash::{DefaultHasher, Hasher as _};
 use std::io::{self, Read};
 
+use indexmap::IndexMap;
 use zarrange_io::METADATA_BYTES_MAX;
 
-use super::{Json, Members, Number};
+use super::escapes::{shorten_escapes, unescape};
+use super::text::join_members;
+use super::{Json, Members, Number, Text};
 
 /// Deepest nesting accepted.
 const DEPTH_MAX: usize = 64;
@@ -14,6 +18,16 @@ const SKIPPED_DEPTH_MAX: usize = 256;
 
 /// How much is read at a time.
 const BUFFER_BYTES: usize = 16 << 10;
+
+/// The most memory that what is looked into takes. Text is held in several forms until it is understood.
+const TREE_BYTES_MAX: usize = 16 << 20;
+const TEXT_FORMS: usize = 4;
+
+/// A member takes so much beside its value.
+const MEMBER_BYTES: usize = 64;
+
+/// Keys of an object among which none is looked for twice before it ends.
+const KEYS_UNSEEN_MAX: usize = 1 << 16;
 
 /// Text that is not JSON, or cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -35,31 +49,80 @@ pub enum JsonError {
         /// The limit.
         bytes_max: u64,
     },
+    /// More small values, where a few are looked into, than anybody has.
+    #[error(
+        "members that describe the array take more than {bytes_max} bytes of memory: attributes may be larger"
+    )]
+    TooMany {
+        /// The limit.
+        bytes_max: usize,
+    },
     /// The source fails.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
 
-/// Reads a whole document. Of members of the outermost object that `skip` names, only whether they are there is read: they may be of
-/// any size and become `true`, or `null` if they are that.
+/// What becomes of a member of a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// It is looked into.
+    Tree,
+    /// It is passed on.
+    Text,
+    /// Whether it is there is all that matters: it may be of any size.
+    Presence,
+}
+
+/// A member of a document.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Member {
+    /// One that is looked into; of one of which only the presence matters `true`, or `null` if it is that.
+    Tree(Json),
+    /// One that is passed on.
+    Text(Text),
+}
+
+/// The members of a document, in the order in which they are written.
+pub type Fields = IndexMap<String, Member>;
+
+/// Reads a whole document as a tree.
 ///
 /// # Errors
 /// [`JsonError`] if it is not JSON, is too large or too deep, or the source fails.
-pub fn read(source: impl Read, skip: &[&str]) -> Result<Json, JsonError> {
-    let buffer = vec![0; BUFFER_BYTES];
-    let mut reader = Reader { source, buffer, at: 0, end: 0, line: 1, column: 1, kept: 0, skipping: false };
-    if reader.peek()? == Some(0xEF) {
-        // Bytes of no other meaning: whatever stands here instead of a byte order mark is no value either.
-        for _ in 0..3 {
-            reader.next()?;
-        }
-        reader.column = 1;
-    }
-    let value = reader.value(0, skip)?;
-    match reader.token()? {
-        None => Ok(value),
-        Some(found) => Err(reader.wrong(format!("found {found:?} after the end of the value"))),
-    }
+pub fn read(source: impl Read) -> Result<Json, JsonError> {
+    let mut reader = Reader::new(source)?;
+    let value = reader.value(0)?;
+    reader.end().map(|()| value)
+}
+
+/// Reads a whole document as text.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn read_text(source: impl Read) -> Result<Text, JsonError> {
+    let mut reader = Reader::new(source)?;
+    let mut out = Out::default();
+    reader.pass(0, &mut out)?;
+    reader.end()?;
+    reader.text(out)
+}
+
+/// Reads a whole document by its members, each as `keep` says; `None` if it is no object.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn read_fields(
+    source: impl Read,
+    keep: impl Fn(&str) -> Keep,
+) -> Result<Option<Fields>, JsonError> {
+    let mut reader = Reader::new(source)?;
+    let fields = if reader.visible()? == Some(b'{') {
+        Some(reader.fields(keep)?)
+    } else {
+        reader.pass(0, &mut Out::default())?;
+        None
+    };
+    reader.end().map(|()| fields)
 }
 
 struct Reader<R> {
@@ -75,9 +138,51 @@ struct Reader<R> {
     kept: u64,
     /// Within a member that is passed over.
     skipping: bool,
+    /// Memory of what is looked into.
+    tree_bytes: usize,
+}
+
+/// Text in the making.
+#[derive(Default)]
+struct Out {
+    text: Vec<u8>,
+    /// Of the keys of objects that have no end yet.
+    hashes: Vec<u64>,
+}
+
+/// What there is of escapes in a string.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Escapes {
+    None,
+    Some,
+    /// Half of a surrogate pair, which has no meaning: it is kept as it is written.
+    Odd,
 }
 
 impl<R: Read> Reader<R> {
+    fn new(source: R) -> Result<Self, JsonError> {
+        let buffer = vec![0; BUFFER_BYTES];
+        let (line, column) = (1, 1);
+        let mut reader =
+            Self { source, buffer, at: 0, end: 0, line, column, kept: 0, skipping: false, tree_bytes: 0 };
+        if reader.peek()? == Some(0xEF) {
+            // Bytes of no other meaning: whatever stands here instead of a byte order mark is no value either.
+            for _ in 0..3 {
+                reader.next()?;
+            }
+            reader.column = 1;
+        }
+        Ok(reader)
+    }
+
+    /// Nothing follows.
+    fn end(&mut self) -> Result<(), JsonError> {
+        match self.token()? {
+            None => Ok(()),
+            Some(found) => Err(self.wrong(format!("found {found:?} after the end of the value"))),
+        }
+    }
+
     fn peek(&mut self) -> Result<Option<u8>, JsonError> {
         if self.at == self.end {
             (self.at, self.end) = (0, self.source.read(&mut self.buffer)?);
@@ -88,13 +193,19 @@ impl<R: Read> Reader<R> {
     fn next(&mut self) -> Result<Option<u8>, JsonError> {
         let Some(byte) = self.peek()? else { return Ok(None) };
         self.at += 1;
-        self.kept += u64::from(!self.skipping);
-        if self.kept > METADATA_BYTES_MAX {
-            return Err(JsonError::TooLarge { bytes_max: METADATA_BYTES_MAX });
-        }
+        self.count(1)?;
         (self.line, self.column) =
             if byte == b'\n' { (self.line + 1, 1) } else { (self.line, self.column + 1) };
         Ok(Some(byte))
+    }
+
+    /// Counts bytes for the limit.
+    fn count(&mut self, bytes: u64) -> Result<(), JsonError> {
+        self.kept += if self.skipping { 0 } else { bytes };
+        if self.kept > METADATA_BYTES_MAX {
+            return Err(JsonError::TooLarge { bytes_max: METADATA_BYTES_MAX });
+        }
+        Ok(())
     }
 
     fn wrong(&self, detail: String) -> JsonError {
@@ -133,19 +244,73 @@ impl<R: Read> Reader<R> {
         Err(self.wrong(detail))
     }
 
-    fn value(&mut self, depth: usize, skip: &[&str]) -> Result<Json, JsonError> {
+    /// A value as a tree.
+    fn value(&mut self, depth: usize) -> Result<Json, JsonError> {
+        self.grow(size_of::<Json>())?;
         match self.visible()? {
-            Some(b'{') => self.object(self.deeper(depth)?, skip),
+            Some(b'{') => self.object(self.deeper(depth)?),
             Some(b'[') => self.array(self.deeper(depth)?),
             Some(b'"') => self.string(),
-            Some(b'-' | b'0'..=b'9') => self.number(),
-            Some(b'n') => self.word("null", Json::Null),
-            Some(b't') => self.word("true", Json::Bool(true)),
-            Some(b'f') => self.word("false", Json::Bool(false)),
-            Some(b'N') => self.word("NaN", Json::Number(Number("NaN".into()))),
-            Some(b'I') => self.word("Infinity", Json::Number(Number("Infinity".into()))),
+            Some(b'-' | b'0'..=b'9') => {
+                let mut text = Vec::new();
+                self.number(&mut text)?;
+                self.grow(text.len())?;
+                Ok(Json::Number(Number(String::from_utf8_lossy(&text).into())))
+            }
+            Some(b'n') => self.word("null").map(|()| Json::Null),
+            Some(b't') => self.word("true").map(|()| Json::Bool(true)),
+            Some(b'f') => self.word("false").map(|()| Json::Bool(false)),
+            Some(b'N') => self.word("NaN").map(|()| Json::Number(Number("NaN".into()))),
+            Some(b'I') => self.word("Infinity").map(|()| Json::Number(Number("Infinity".into()))),
             _ => self.expected("a value"),
         }
+    }
+
+    /// Notes memory of what is looked into.
+    fn grow(&mut self, bytes: usize) -> Result<(), JsonError> {
+        self.tree_bytes = self.tree_bytes.saturating_add(bytes);
+        if self.tree_bytes > TREE_BYTES_MAX {
+            return Err(JsonError::TooMany { bytes_max: TREE_BYTES_MAX });
+        }
+        Ok(())
+    }
+
+    /// A value as text.
+    fn pass(&mut self, depth: usize, out: &mut Out) -> Result<(), JsonError> {
+        make_room(&mut out.text);
+        match self.visible()? {
+            Some(b'{') => self.pass_object(self.deeper(depth)?, out),
+            Some(b'[') => self.pass_array(self.deeper(depth)?, out),
+            Some(b'"') => self.pass_string(out).map(|_| ()),
+            Some(b'-' | b'0'..=b'9') => self.number(&mut out.text),
+            Some(b'n') => self.pass_word("null", out),
+            Some(b't') => self.pass_word("true", out),
+            Some(b'f') => self.pass_word("false", out),
+            Some(b'N') => self.pass_word("NaN", out),
+            Some(b'I') => self.pass_word("Infinity", out),
+            _ => self.expected("a value"),
+        }?;
+        if self.skipping {
+            out.text.clear();
+        }
+        Ok(())
+    }
+
+    /// A value of which nothing is kept; whether it is one, and not `null`.
+    fn passed_over(&mut self, depth: usize) -> Result<bool, JsonError> {
+        let is_null = self.visible()? == Some(b'n');
+        let outside = std::mem::replace(&mut self.skipping, true);
+        let passed = self.pass(depth, &mut Out::default());
+        self.skipping = outside;
+        passed.map(|()| !is_null)
+    }
+
+    /// What was read, in no more room than it needs.
+    fn text(&self, out: Out) -> Result<Text, JsonError> {
+        let mut text =
+            String::from_utf8(out.text).map_err(|_| self.wrong("a string is not UTF-8".to_owned()))?;
+        text.shrink_to_fit();
+        Ok(Text::new(text))
     }
 
     fn deeper(&self, depth: usize) -> Result<usize, JsonError> {
@@ -157,45 +322,61 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    fn word(&mut self, word: &str, value: Json) -> Result<Json, JsonError> {
+    fn word(&mut self, word: &str) -> Result<(), JsonError> {
         let (line, column) = (self.line, self.column);
         let found = self.token()?.unwrap_or_default();
         if found == word {
             self.column += found.len() as u64;
-            return Ok(value);
+            return Ok(());
         }
         (self.line, self.column) = (line, column);
         Err(self.wrong(format!("found {found:?} where a value is expected")))
     }
 
-    fn object(&mut self, depth: usize, skip: &[&str]) -> Result<Json, JsonError> {
-        let mut members = Members::new();
+    fn pass_word(&mut self, word: &str, out: &mut Out) -> Result<(), JsonError> {
+        self.word(word)?;
+        out.text.extend_from_slice(word.as_bytes());
+        Ok(())
+    }
+
+    /// The members of the outermost object.
+    fn fields(&mut self, keep: impl Fn(&str) -> Keep) -> Result<Fields, JsonError> {
+        let mut fields = Fields::new();
+        self.members(&mut |reader| {
+            let name = reader.key()?;
+            reader.colon(|| name.clone())?;
+            reader.grow(name.len() + MEMBER_BYTES + size_of::<Member>())?;
+            let value = match keep(&name) {
+                Keep::Tree => Member::Tree(reader.value(1)?),
+                Keep::Presence if reader.passed_over(1)? => Member::Tree(Json::Bool(true)),
+                Keep::Presence => Member::Tree(Json::Null),
+                Keep::Text => {
+                    let mut out = Out::default();
+                    reader.pass(1, &mut out)?;
+                    Member::Text(reader.text(out)?)
+                }
+            };
+            fields.insert(name, value);
+            Ok(())
+        })?;
+        Ok(fields)
+    }
+
+    /// Calls `member` where each member of an object begins.
+    fn members(
+        &mut self,
+        member: &mut dyn FnMut(&mut Self) -> Result<(), JsonError>,
+    ) -> Result<(), JsonError> {
         self.next()?;
         if self.visible()? == Some(b'}') {
             self.next()?;
-            return Ok(Json::Object(members));
+            return Ok(());
         }
         loop {
             if self.visible()? != Some(b'"') {
                 return self.expected("a key in quotes");
             }
-            let name = match self.string()? {
-                Json::String(name) => name,
-                other => return Err(self.wrong(format!("key {other} has half of a surrogate pair"))),
-            };
-            if self.visible()? != Some(b':') {
-                return self.expected(":").map_err(|error| after_key(error, &name));
-            }
-            self.next()?;
-            let outside = self.skipping;
-            self.skipping |= skip.contains(&name.as_str());
-            let passed_over = self.skipping && !outside;
-            let value = self.value(depth, &[])?;
-            self.skipping = outside;
-            let value = if passed_over && !value.is_null() { Json::Bool(true) } else { value };
-            if !outside {
-                members.insert(name, value);
-            }
+            member(self)?;
             match self.visible()? {
                 Some(b',') => self.next()?,
                 Some(b'}') => break,
@@ -203,21 +384,108 @@ impl<R: Read> Reader<R> {
             };
         }
         self.next()?;
+        Ok(())
+    }
+
+    fn key(&mut self) -> Result<String, JsonError> {
+        match self.string()? {
+            Json::String(name) => Ok(name),
+            other => Err(self.wrong(format!("key {other} has half of a surrogate pair"))),
+        }
+    }
+
+    fn colon(&mut self, name: impl FnOnce() -> String) -> Result<(), JsonError> {
+        if self.visible()? != Some(b':') {
+            return self.expected(":").map_err(|error| after_key(error, &name()));
+        }
+        self.next()?;
+        Ok(())
+    }
+
+    fn object(&mut self, depth: usize) -> Result<Json, JsonError> {
+        let mut members = Members::new();
+        self.members(&mut |reader| {
+            let name = reader.key()?;
+            reader.colon(|| name.clone())?;
+            reader.grow(MEMBER_BYTES)?;
+            members.insert(name, reader.value(depth)?);
+            Ok(())
+        })?;
         Ok(Json::Object(members))
+    }
+
+    fn pass_object(&mut self, depth: usize, out: &mut Out) -> Result<(), JsonError> {
+        let (begin, first, mut unseen) = (out.text.len(), out.hashes.len(), KEYS_UNSEEN_MAX);
+        out.text.push(b'{');
+        self.members(&mut |reader| {
+            if !reader.skipping && out.text.len() > begin + 1 {
+                out.text.push(b',');
+            }
+            let key = out.text.len();
+            if reader.pass_string(out)? == Escapes::Odd {
+                let key = String::from_utf8_lossy(&out.text[key..]).into_owned();
+                return Err(reader.wrong(format!("key {key} has half of a surrogate pair")));
+            }
+            reader.colon(|| {
+                let key = String::from_utf8_lossy(&out.text[key..]).into_owned();
+                unescape(key.trim_matches('"')).unwrap_or(key)
+            })?;
+            if reader.skipping {
+                return reader.pass(depth, out);
+            }
+            let mut hasher = DefaultHasher::new();
+            hasher.write(&out.text[key..]);
+            out.hashes.push(hasher.finish());
+            out.text.push(b':');
+            reader.pass(depth, out)?;
+            if out.hashes.len() - first >= unseen {
+                out.join(begin, first);
+                unseen = 2 * (out.hashes.len() - first).max(KEYS_UNSEEN_MAX);
+            }
+            Ok(())
+        })?;
+        if !self.skipping {
+            out.join(begin, first);
+            out.hashes.truncate(first);
+            out.text.push(b'}');
+        }
+        Ok(())
     }
 
     fn array(&mut self, depth: usize) -> Result<Json, JsonError> {
         let mut elements = Vec::new();
+        self.elements(&mut |reader| {
+            elements.push(reader.value(depth)?);
+            Ok(())
+        })?;
+        Ok(Json::Array(elements))
+    }
+
+    fn pass_array(&mut self, depth: usize, out: &mut Out) -> Result<(), JsonError> {
+        out.text.push(b'[');
+        let begin = out.text.len();
+        self.elements(&mut |reader| {
+            if !reader.skipping && out.text.len() > begin {
+                out.text.push(b',');
+            }
+            reader.pass(depth, out)
+        })?;
+        out.text.push(b']');
+        Ok(())
+    }
+
+    /// Calls `element` where each element of an array begins.
+    fn elements(
+        &mut self,
+        element: &mut dyn FnMut(&mut Self) -> Result<(), JsonError>,
+    ) -> Result<(), JsonError> {
         self.next()?;
         if self.visible()? == Some(b']') {
             self.next()?;
-            return Ok(Json::Array(elements));
+            return Ok(());
         }
         loop {
-            let element = self.value(depth, &[])?;
-            if !self.skipping {
-                elements.push(element);
-            }
+            element(self)?;
             match self.visible()? {
                 Some(b',') => self.next()?,
                 Some(b']') => break,
@@ -225,80 +493,117 @@ impl<R: Read> Reader<R> {
             };
         }
         self.next()?;
-        Ok(Json::Array(elements))
+        Ok(())
     }
 
-    fn number(&mut self) -> Result<Json, JsonError> {
-        let (line, column) = (self.line, self.column);
-        let mut text = String::new();
+    /// Appends a number as it is written.
+    fn number(&mut self, text: &mut Vec<u8>) -> Result<(), JsonError> {
+        let (line, column, begin) = (self.line, self.column, text.len());
         while let Some(byte) = self.peek()?
             && (is_word(byte) || matches!(byte, b'-' | b'+' | b'.'))
         {
-            text.push(char::from(byte));
+            text.push(byte);
             self.next()?;
         }
-        if text == "-Infinity" || is_number(&text) {
-            return Ok(Json::Number(Number(text.into())));
+        let number = std::str::from_utf8(&text[begin..]).unwrap_or_default();
+        if number == "-Infinity" || is_number(number) {
+            return Ok(());
         }
+        let detail = format!("{number:?} is not a number of JSON");
         (self.line, self.column) = (line, column);
-        Err(self.wrong(format!("{text:?} is not a number of JSON")))
+        Err(self.wrong(detail))
     }
 
+    /// A string as a tree has it.
     fn string(&mut self) -> Result<Json, JsonError> {
-        // As it means, and as it is written if it has no meaning: half of a surrogate pair.
-        let (mut text, mut written, mut odd) = (Vec::new(), vec![b'"'], false);
+        let mut written = Vec::new();
+        let escapes = self.written(&mut written)?;
+        self.grow(written.len().saturating_mul(TEXT_FORMS))?;
+        let text = String::from_utf8(written).map_err(|_| self.wrong("a string is not UTF-8".to_owned()))?;
+        let inner = &text[1..text.len() - 1];
+        Ok(match escapes {
+            Escapes::Odd => Json::Surrogates(text.into()),
+            Escapes::None => Json::String(inner.to_owned()),
+            Escapes::Some => Json::String(unescape(inner).unwrap_or_default()),
+        })
+    }
+
+    /// A string as text has it: the characters that it means, and escapes only where they are needed.
+    fn pass_string(&mut self, out: &mut Out) -> Result<Escapes, JsonError> {
+        let begin = out.text.len();
+        let escapes = self.written(&mut out.text)?;
+        if self.skipping {
+            out.text.truncate(begin);
+            return Ok(escapes);
+        }
+        if std::str::from_utf8(&out.text[begin..]).is_err() {
+            return Err(self.wrong("a string is not UTF-8".to_owned()));
+        }
+        if escapes == Escapes::Some {
+            shorten_escapes(&mut out.text, begin);
+        }
+        Ok(escapes)
+    }
+
+    /// Appends a string as it is written, quotes included.
+    fn written(&mut self, out: &mut Vec<u8>) -> Result<Escapes, JsonError> {
+        let (mut escapes, begin) = (Escapes::None, out.len());
         self.next()?;
+        out.push(b'"');
         loop {
             let Some(byte) = self.peek()? else {
                 return Err(self.wrong("the document ends within a string".to_owned()));
             };
             match byte {
                 b'"' => break,
-                b'\\' => odd |= !self.escape(&mut text, &mut written)?,
+                b'\\' => {
+                    let means = self.escape(out)?;
+                    escapes = if means && escapes != Escapes::Odd { Escapes::Some } else { Escapes::Odd };
+                }
                 0..0x20 => {
                     let detail = format!("a control character stands in a string: write \\u{byte:04x}");
                     return Err(self.wrong(detail));
                 }
-                _ => {
-                    self.next()?;
-                    text.push(byte);
-                    written.push(byte);
-                }
+                _ => self.characters(out)?,
             }
             if self.skipping {
-                text.clear();
-                written.clear();
+                out.truncate(begin);
             }
         }
         self.next()?;
-        written.push(b'"');
-        let text = String::from_utf8(if odd { written } else { text });
-        let text = text.map_err(|_| self.wrong("a string is not UTF-8".to_owned()))?;
-        Ok(if odd { Json::Surrogates(text.into()) } else { Json::String(text) })
+        out.push(b'"');
+        Ok(escapes)
     }
 
-    /// Reads an escape; whether it means a character.
-    fn escape(&mut self, text: &mut Vec<u8>, written: &mut Vec<u8>) -> Result<bool, JsonError> {
+    /// Appends what stands before the next quote, escape, or end of the buffer.
+    fn characters(&mut self, out: &mut Vec<u8>) -> Result<(), JsonError> {
+        let rest = &self.buffer[self.at..self.end];
+        let ends = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
+        let bytes = rest.iter().position(ends).unwrap_or(rest.len());
+        make_room(out);
+        out.extend_from_slice(&rest[..bytes]);
+        self.at += bytes;
+        self.column += bytes as u64;
+        self.count(bytes as u64)
+    }
+
+    /// Appends an escape; whether it means a character.
+    fn escape(&mut self, written: &mut Vec<u8>) -> Result<bool, JsonError> {
         self.next()?;
         written.push(b'\\');
         let kind = self.peek()?.unwrap_or_default();
-        let meant = match kind {
-            b'"' | b'\\' | b'/' => kind,
-            b'b' => 8,
-            b'f' => 12,
-            b'n' => b'\n',
-            b'r' => b'\r',
-            b't' => b'\t',
+        match kind {
             b'u' => {
                 let first = self.unit(written)?;
-                return self.character(first, text, written);
+                self.pair(first, written)
             }
-            other => return Err(self.wrong(format!("\\{} is no escape of JSON", char::from(other)))),
-        };
-        self.next()?;
-        written.push(kind);
-        text.push(meant);
-        Ok(true)
+            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => {
+                self.next()?;
+                written.push(kind);
+                Ok(true)
+            }
+            other => Err(self.wrong(format!("\\{} is no escape of JSON", char::from(other)))),
+        }
     }
 
     /// Four digits after `u`.
@@ -318,16 +623,9 @@ impl<R: Read> Reader<R> {
         Ok(unit)
     }
 
-    /// The character that begins with the unit `first`; whether it is one.
-    fn character(
-        &mut self,
-        first: u32,
-        text: &mut Vec<u8>,
-        written: &mut Vec<u8>,
-    ) -> Result<bool, JsonError> {
-        let mut push = |c: char| text.extend(c.encode_utf8(&mut [0; 4]).bytes());
-        if let Some(c) = char::from_u32(first) {
-            push(c);
+    /// Appends the second half of a surrogate pair, where `first` is one; whether it means a character.
+    fn pair(&mut self, first: u32, written: &mut Vec<u8>) -> Result<bool, JsonError> {
+        if char::from_u32(first).is_some() {
             return Ok(true);
         }
         if first >= 0xDC00 || self.peek()? != Some(b'\\') {
@@ -346,12 +644,31 @@ impl<R: Read> Reader<R> {
             return Ok(false);
         }
         let second = self.unit(written)?;
-        if !(0xDC00..0xE000).contains(&second) {
-            return Ok(false);
+        Ok((0xDC00..0xE000).contains(&second))
+    }
+}
+
+impl Out {
+    /// Joins members with one key of the object that begins at `begin`, the hashes of whose keys begin at `first`.
+    fn join(&mut self, begin: usize, first: usize) {
+        let hashes = &mut self.hashes[first..];
+        hashes.sort_unstable();
+        if hashes.windows(2).all(|pair| pair[0] != pair[1]) {
+            return;
         }
-        let c = char::from_u32(0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00));
-        c.map(push);
-        Ok(c.is_some())
+        join_members(&mut self.text, begin);
+        let mut own = self.hashes.split_off(first);
+        own.dedup();
+        self.hashes.append(&mut own);
+    }
+}
+
+/// Makes room for all that can follow at once: it is no memory before it is written, and copying what is there to ever larger places is.
+fn make_room(text: &mut Vec<u8>) {
+    const LARGE: usize = 1 << 20;
+    let all = 2 * BUFFER_BYTES + usize::try_from(METADATA_BYTES_MAX).unwrap_or(usize::MAX / 2);
+    if text.len() > LARGE && text.capacity() < all {
+        text.reserve_exact(all - text.len());
     }
 }
 

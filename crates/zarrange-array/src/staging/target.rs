@@ -74,9 +74,19 @@ impl Target {
 /// Refuses to replace what is not Zarr.
 fn check_zarr(location: &Location, io: &Opener) -> Result<(), ArrayError> {
     let not_zarr = || ArrayError::TargetNotZarr(location.to_string());
-    let store = io.open(location).map_err(|_| not_zarr())?;
+    let store = io.open(location).map_err(|e| if e.is_no_directory() { not_zarr() } else { e.into() })?;
+    let is_empty = || {
+        let mut empty = true;
+        store.visit("", false, &mut |_, _| {
+            empty = false;
+            false
+        })?;
+        Ok::<_, ArrayError>(empty)
+    };
     match open(&store) {
-        Err(ArrayError::NotZarr { .. }) if !store.list("")?.is_empty() => Err(not_zarr()),
+        Err(ArrayError::NotZarr { .. }) if !is_empty()? => Err(not_zarr()),
+        // What cannot be read is not known to be Zarr.
+        Err(ArrayError::Io(error)) => Err(error.into()),
         // Damaged metadata is still Zarr: replacing it is what the user wants.
         _ => Ok(()),
     }

@@ -409,7 +409,7 @@ fn patiently(open: impl Fn() -> Result<OwnedFd, rustix::io::Errno>) -> Result<Ow
 }
 
 /// Writes a name for the new content of `key` to `temp`: beside it, and nobody else's.
-pub(super) fn temporary(key: &str, temp: &mut String) {
+pub(crate) fn temporary(key: &str, temp: &mut String) {
     use std::fmt::Write as _;
     static COUNT: AtomicU64 = AtomicU64::new(0);
     // Not the number of the process: those of two containers are the same.

@@ -1,15 +1,20 @@
 //! `zarrange info`.
 
+use std::cell::RefCell;
 use std::process::ExitCode;
 
-use serde::Serialize;
-use serde_json::json;
-use zarrange_array::{Array, ArrayError, Contents, Counted, Json, Node, Stored, Survey, Without, survey};
+use serde::ser::{Error as _, SerializeSeq as _};
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
+use zarrange_array::{
+    Array, ArrayError, Contents, Counted, Found, Json, Node, Stored, Survey, Without, survey,
+};
+use zarrange_io::Store;
 use zarrange_plan::bytes_text;
 
 use crate::args::InfoArgs;
 use crate::backend::opener;
-use crate::out::{one_line, say};
+use crate::out::{self, one_line, say};
 use crate::table;
 
 /// What `--json` prints for an array or group.
@@ -45,47 +50,110 @@ struct ArrayInfo {
 
 pub(crate) fn run(args: &InfoArgs) -> anyhow::Result<ExitCode> {
     let store = opener(args.io)?.open(&args.location)?;
-    let Survey { nodes: found, failed, beside } = survey(&store, Without::NOTHING)?;
-    let mut nodes = Vec::new();
-    for (path, node) in found {
-        let (node_type, zarr_format, array) = match &node {
-            Node::Group(group) => ("group", group.zarr_format(), None),
-            Node::Array(array) => ("array", array.zarr_format(), Some(array_info(array)?)),
-        };
-        nodes.push(NodeInfo { path, node_type, zarr_format, array });
-    }
-    let failed: Vec<_> = failed.into_iter().map(|(path, error)| (path, error.to_string())).collect();
+    let found = survey(&store, Without::NOTHING)?;
     if args.json {
-        let failed: Vec<_> =
-            failed.iter().map(|(path, error)| json!({"path": path, "error": error})).collect();
-        let counted = |Counted { count, examples }: &Counted| json!({"files": count, "examples": examples});
-        say!(
-            "{}",
-            json!({
-                "nodes": nodes,
-                "unreadable": failed,
-                "not_zarr": counted(&beside.files),
-                "unread_metadata": counted(&beside.metadata),
-                "neither_file_nor_directory": counted(&beside.special),
-                "backend": store.backend(),
-            })
-        );
+        print_json(&store, &found)?
     } else {
-        print(&nodes);
-        for (path, error) in &failed {
-            say!("unreadable: {}", one_line(&format!("{path}: {error}")));
-        }
-        let kinds = [
-            ("not Zarr", &beside.files),
-            ("metadata that no group or array is read from", &beside.metadata),
-            ("neither a file nor a directory, or not to be looked at", &beside.special),
-        ];
-        for (what, Counted { count, examples }) in kinds.into_iter().filter(|(_, found)| found.count > 0) {
-            let more = if *count > examples.len() as u64 { ", ..." } else { "" };
-            say!("{what}: {count}, e.g. {}{more}", one_line(&examples.join(", ")));
-        }
+        print(&store, &found)?
     }
-    Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if found.failed.count == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What there is to tell of a node; its documents may be large, and are let go again.
+fn node_info(root: &Store, found: &Found) -> Result<NodeInfo, ArrayError> {
+    let (node_type, zarr_format, array) = match found.open(root)? {
+        Node::Group(group) => ("group", group.zarr_format(), None),
+        Node::Array(array) => ("array", array.zarr_format(), Some(array_info(&array)?)),
+    };
+    Ok(NodeInfo { path: found.path().to_owned(), node_type, zarr_format, array })
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Info<'a> {
+    nodes: Nodes<'a>,
+    unreadable: Vec<Value>,
+    /// Those that cannot be read and are not named.
+    #[serde(skip_serializing_if = "is_zero")]
+    unreadable_more: u64,
+    not_zarr: Value,
+    unread_metadata: Value,
+    neither_file_nor_directory: Value,
+    backend: &'static str,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+const fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
+/// The nodes, one after the other.
+struct Nodes<'a> {
+    root: &'a Store,
+    found: &'a [Found],
+    fault: &'a RefCell<Option<ArrayError>>,
+}
+
+impl Serialize for Nodes<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(Some(self.found.len()))?;
+        for found in self.found {
+            let info = node_info(self.root, found).map_err(|error| {
+                *self.fault.borrow_mut() = Some(error);
+                S::Error::custom("a node cannot be read")
+            })?;
+            list.serialize_element(&info)?;
+        }
+        list.end()
+    }
+}
+
+fn print_json(root: &Store, Survey { nodes, failed, beside }: &Survey) -> Result<(), ArrayError> {
+    let fault = RefCell::new(None);
+    let unreadable =
+        failed.first.iter().map(|(path, error)| json!({"path": path, "error": error.to_string()}));
+    let counted = |Counted { count, examples }: &Counted| json!({"files": count, "examples": examples});
+    let info = Info {
+        nodes: Nodes { root, found: nodes, fault: &fault },
+        unreadable: unreadable.collect(),
+        unreadable_more: failed.count - failed.first.len() as u64,
+        not_zarr: counted(&beside.files),
+        unread_metadata: counted(&beside.metadata),
+        neither_file_nor_directory: counted(&beside.special),
+        backend: root.backend(),
+    };
+    out::stream(|out| match serde_json::to_writer(&mut *out, &info) {
+        // That is told as what it is.
+        Err(_) if fault.borrow().is_some() => writeln!(out),
+        Err(error) => Err(error.into()),
+        Ok(()) => writeln!(out),
+    });
+    fault.take().map_or(Ok(()), Err)
+}
+
+fn print(root: &Store, Survey { nodes, failed, beside }: &Survey) -> Result<(), ArrayError> {
+    /// Rows of a table: it is held as a whole, to know how wide its columns are.
+    const ROWS: usize = 1000;
+    for part in nodes.chunks(ROWS) {
+        let infos: Result<Vec<_>, _> = part.iter().map(|found| node_info(root, found)).collect();
+        print_nodes(&infos?);
+    }
+    for (path, error) in &failed.first {
+        say!("unreadable: {}", one_line(&format!("{path}: {error}")));
+    }
+    if failed.count > failed.first.len() as u64 {
+        say!("unreadable: {} more", failed.count - failed.first.len() as u64);
+    }
+    let kinds = [
+        ("not Zarr", &beside.files),
+        ("metadata that no group or array is read from", &beside.metadata),
+        ("neither a file nor a directory, or not to be looked at", &beside.special),
+    ];
+    for (what, Counted { count, examples }) in kinds.into_iter().filter(|(_, found)| found.count > 0) {
+        let more = if *count > examples.len() as u64 { ", ..." } else { "" };
+        say!("{what}: {count}, e.g. {}{more}", one_line(&examples.join(", ")));
+    }
+    Ok(())
 }
 
 fn array_info(array: &Array) -> Result<ArrayInfo, ArrayError> {
@@ -135,7 +203,7 @@ fn array_info(array: &Array) -> Result<ArrayInfo, ArrayError> {
     })
 }
 
-fn print(nodes: &[NodeInfo]) {
+fn print_nodes(nodes: &[NodeInfo]) {
     let mut out = table::new(&[
         "path", "shape", "type", "fill", "chunks", "shards", "codecs", "objects", "missing", "stored",
     ]);

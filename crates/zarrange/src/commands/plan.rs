@@ -4,11 +4,11 @@ use std::path::{Path, absolute};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
-use zarrange_io::{Location, Opener};
-use zarrange_rechunk::prepare;
+use zarrange_io::Location;
+use zarrange_rechunk::{PlanFileError, prepare};
 
 use crate::args::PlanArgs;
-use crate::out::{self, note, one_line, say};
+use crate::out::{self, note, one_line};
 use crate::signals;
 
 pub(crate) fn run(args: PlanArgs) -> anyhow::Result<ExitCode> {
@@ -26,15 +26,29 @@ pub(crate) fn run(args: PlanArgs) -> anyhow::Result<ExitCode> {
     for note in prepared.notes() {
         note!("{}", one_line(&note));
     }
-    let file = prepared.to_plan_file()?;
-    let json = file.to_json();
-    out::to_stderr(format_args!("{prepared}\n\nfingerprint {}", file.fingerprint()));
-    if to_stdout {
-        say!("{}", json.trim_end());
+    out::to_stderr(format_args!("{prepared}\n"));
+    let fingerprint = if to_stdout {
+        let mut written = None;
+        out::stream(|out| match prepared.write_plan(out) {
+            // That is told there, or nobody wants to read more.
+            Err(PlanFileError::Io(error)) => Err(error),
+            other => {
+                written = Some(other);
+                Ok(())
+            }
+        });
+        let Some(written) = written else { return Ok(ExitCode::SUCCESS) };
+        written?
     } else {
+        let (dir, name) = Location::Path(out.clone()).parent()?;
+        let place = || out.display().to_string();
         signals::writing();
-        write(&out, &json, &io).with_context(|| out.display().to_string())?;
-    }
+        let mut file = io.open(&dir).with_context(place)?.replacement(&name);
+        let fingerprint = prepared.write_plan(&mut file).with_context(place)?;
+        file.finish().with_context(place)?;
+        fingerprint
+    };
+    out::to_stderr(format_args!("fingerprint {fingerprint}"));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -47,10 +61,4 @@ fn make_absolute(place: &mut Location) -> anyhow::Result<()> {
         }
         other => bail!("{other} is in the memory of one process: plan for a place that others can reach"),
     }
-}
-
-/// Writes the file in one step: who reads it meanwhile finds the old or the new one, or none.
-fn write(out: &Path, json: &str, io: &Opener) -> anyhow::Result<()> {
-    let (dir, name) = Location::Path(out.to_owned()).parent()?;
-    Ok(io.open(&dir)?.put(&name, json.as_bytes())?)
 }

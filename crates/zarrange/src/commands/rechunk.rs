@@ -1,12 +1,14 @@
 //! `zarrange rechunk`.
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
+use serde::Serialize;
 use zarrange_plan::{bytes_text, seconds_text};
 use zarrange_rechunk::{Cost, Report, prepare, run as run_job};
 
 use crate::args::RechunkArgs;
-use crate::out::{note, one_line, say, tell};
+use crate::out::{self, note, one_line, say, tell};
 use crate::progress::Bar;
 use crate::{memory, signals, table};
 
@@ -20,7 +22,7 @@ pub(crate) fn run(args: RechunkArgs) -> anyhow::Result<ExitCode> {
     }
     if args.dry_run {
         if args.json {
-            say!("{}", serde_json::to_string(&prepared.predicted())?);
+            out::stream(|out| write_json(&prepared.predicted(), out));
         } else {
             say!("{prepared}");
         }
@@ -34,13 +36,28 @@ pub(crate) fn run(args: RechunkArgs) -> anyhow::Result<ExitCode> {
         note!("{}", one_line(warning));
     }
     if args.json {
-        let mut json = serde_json::to_value(&report)?;
-        json["peak_resident_bytes"] = memory::peak_resident_bytes().into();
-        tell!("{json}");
+        let peak_resident_bytes = memory::peak_resident_bytes();
+        let json = Measured { report: &report, peak_resident_bytes };
+        // It is done already, whoever can read of it.
+        out::streamed(|out| write_json(&json, out));
     } else {
         tell!("{}", summary(&target, &planned, &report));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What `--json` prints of a run.
+#[derive(Serialize)]
+struct Measured<'a> {
+    #[serde(flatten)]
+    report: &'a Report,
+    peak_resident_bytes: Option<u64>,
+}
+
+/// Writes a report, which has a part for each array.
+fn write_json(report: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, report)?;
+    writeln!(out)
 }
 
 /// What was done, and whether it was what the plan said.
