@@ -21,7 +21,8 @@ pub struct ChunkReader<'a> {
     array: &'a Array,
     elements: &'a Elements,
     codecs: Codecs,
-    scratch: Scratch,
+    /// Made when the first chunk is decoded: who only moves stored bytes has no need of it.
+    scratch: Option<Scratch>,
     key: String,
     batch: ReadBatch,
     cost: ReadCost,
@@ -96,10 +97,9 @@ impl<'a> ChunkReader<'a> {
     /// [`ArrayError::Opaque`] if its elements cannot be read.
     pub fn new(array: &'a Array) -> Result<Self, ArrayError> {
         let elements = array.elements()?;
-        // What suffices for the largest chunk does for all.
-        let (scratch, batch) = (Scratch::new(elements.chain()), ReadBatch::default());
-        let (codecs, key, cost) = (Codecs::default(), String::new(), ReadCost::default());
-        Ok(Self { array, elements, codecs, scratch, key, batch, cost })
+        let (batch, key) = (ReadBatch::default(), String::new());
+        let (codecs, cost) = (Codecs::default(), ReadCost::default());
+        Ok(Self { array, elements, codecs, scratch: None, key, batch, cost })
     }
 
     /// What it has read so far.
@@ -318,8 +318,9 @@ impl<'a> ChunkReader<'a> {
         key: impl FnOnce() -> String,
     ) -> Result<(), ArrayError> {
         self.cost.chunks += 1;
+        let scratch = scratch(&mut self.scratch, self.elements);
         let chain = self.codecs.chain(self.array, self.elements, unit);
-        let decoded = chain.and_then(|chain| chain.decode(encoded, chunk, &mut self.scratch));
+        let decoded = chain.and_then(|chain| chain.decode(encoded, chunk, scratch));
         decoded.map_err(|source| codec_error(self.array, &key(), source))
     }
 
@@ -338,17 +339,23 @@ impl<'a> ChunkReader<'a> {
     ) -> Result<(), ArrayError> {
         self.cost.chunks += 1;
         let parts_fetched = self.elements.chain().stores_c_order();
+        let scratch = scratch(&mut self.scratch, self.elements);
         let chain = self.codecs.chain(self.array, self.elements, unit);
         // Where axes of the largest chunk are stored in another order, a smaller one may lie in C order, and was fetched whole.
         let decoded = chain.and_then(|chain| {
             if chain.stores_c_order() == parts_fetched {
-                chain.decode_part(encoded, part, chunk, &mut self.scratch)
+                chain.decode_part(encoded, part, chunk, scratch)
             } else {
-                chain.decode(encoded, chunk, &mut self.scratch)
+                chain.decode(encoded, chunk, scratch)
             }
         });
         decoded.map_err(|source| codec_error(self.array, &key(), source))
     }
+}
+
+/// Working memory for chunks of `elements`: what suffices for the largest does for all.
+fn scratch<'s>(kept: &'s mut Option<Scratch>, elements: &Elements) -> &'s mut Scratch {
+    kept.get_or_insert_with(|| Scratch::new(elements.chain()))
 }
 
 fn io_error(array: &Array, key: &str, source: IoError) -> ArrayError {

@@ -15,8 +15,10 @@ use crate::report::Counters;
 use crate::spill::SpillFile;
 use crate::walk::{Batch, Cursor, Pace};
 
-/// Units of a batch at most: what is noted for each is not counted in the budget.
+/// Units of a batch at most, and of the batches of all threads together: what is noted for each of them (some 300 bytes) is not counted
+/// in the budget.
 const UNITS_MAX: u64 = 4096;
+const UNITS_MAX_IN_ALL: u64 = 1 << 16;
 
 /// Where tiles are filled from.
 #[derive(Clone, Copy, Debug)]
@@ -40,7 +42,12 @@ impl<'a> Fill<'a> {
             Fill::Array(array, elements) => sharded(array, elements),
             Fill::Spill(_) => None,
         };
-        Cursor::new(tile, self.units(), shards, Pace { most: batch_size(self.units(), item_bytes), threads })
+        Cursor::new(
+            tile,
+            self.units(),
+            shards,
+            Pace { most: batch_size(self.units(), item_bytes, threads), threads },
+        )
     }
 
     /// What one thread needs to fill, from an array of which it is `known` what is stored.
@@ -53,19 +60,8 @@ impl<'a> Fill<'a> {
             Fill::Spill(spill) => Ok(Filler::Spill(spill)),
             Fill::Array(array, elements) => {
                 let lease = budget.lease(elements.chain().scratch_bytes() as u64)?;
-                let reader = ChunkReader::new(array)?;
-                Ok(Filler::Array(Box::new(Source {
-                    array,
-                    elements,
-                    reader,
-                    known,
-                    shard: None,
-                    units: Vec::new(),
-                    fetched: Fetched::new(),
-                    inner: Vec::new(),
-                    found: Vec::new(),
-                    _lease: lease,
-                })))
+                let source = Source { _lease: Some(lease), ..Source::undecoded((array, elements), known)? };
+                Ok(Filler::Array(Box::new(source)))
             }
         }
     }
@@ -76,10 +72,15 @@ pub(crate) fn sharded<'a>(array: &'a Array, elements: &Elements) -> Option<&'a C
     matches!(elements.codec, ArrayCodec::Shards(_)).then(|| array.objects())
 }
 
-/// Units of a batch: about [`BATCH_BYTES`].
-pub(crate) fn batch_size(units: &ChunkGrid, item_bytes: u64) -> u64 {
+/// Units of a batch of one of `threads`: about [`BATCH_BYTES`].
+pub(crate) fn batch_size(units: &ChunkGrid, item_bytes: u64, threads: u64) -> u64 {
     let unit_bytes = units.chunk_shape().iter().fold(item_bytes, |n, c| n.saturating_mul(*c));
-    (BATCH_BYTES / unit_bytes.max(1)).clamp(1, UNITS_MAX)
+    (BATCH_BYTES / unit_bytes.max(1)).clamp(1, units_max(threads))
+}
+
+/// The most units of a batch of one of `threads`.
+pub(crate) fn units_max(threads: u64) -> u64 {
+    (UNITS_MAX_IN_ALL / threads.max(1)).clamp(1, UNITS_MAX)
 }
 
 /// One thread's means to fill tiles.
@@ -125,7 +126,29 @@ pub(crate) struct Source<'a> {
     inner: Vec<u64>,
     /// Which chunks of a batch exist.
     found: Vec<bool>,
-    _lease: Lease,
+    /// The memory that decoding takes.
+    _lease: Option<Lease>,
+}
+
+impl<'a> Source<'a> {
+    /// Reads the stored bytes of an array of which it is `known` what is stored. Without a lease for it, nothing may be decoded.
+    pub(crate) fn undecoded(
+        (array, elements): (&'a Array, &'a Elements),
+        known: Option<Arc<Known>>,
+    ) -> Result<Self, RechunkError> {
+        Ok(Self {
+            array,
+            elements,
+            reader: ChunkReader::new(array)?,
+            known,
+            shard: None,
+            units: Vec::new(),
+            fetched: Fetched::new(),
+            inner: Vec::new(),
+            found: Vec::new(),
+            _lease: None,
+        })
+    }
 }
 
 impl Source<'_> {

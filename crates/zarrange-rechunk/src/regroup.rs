@@ -10,7 +10,7 @@ use zarrange_plan::Stage;
 
 use crate::RechunkError;
 use crate::budget::Budget;
-use crate::fill::{Fill, Filler, Source, sharded};
+use crate::fill::{Source, sharded, units_max};
 use crate::gate::{Gate, Permit};
 use crate::job::elements;
 use crate::presence::{List, Look, Sparse};
@@ -49,9 +49,7 @@ pub(crate) fn run(
     let (gate, visited, visited_elements) = (Gate::new(stage.threads), AtomicU64::new(0), AtomicU64::new(0));
     let worker = || -> Result<(), RechunkError> {
         let (read, write) = (budget.take(stage.encoded_bytes)?, budget.take(stage.encoded_bytes)?);
-        let Filler::Array(chunks) = Fill::Array(source, from).worker(budget, known.clone())? else {
-            return Ok(());
-        };
+        let chunks = Source::undecoded((source, from), known.clone())?;
         let sink = match &sequencer {
             Some(sequencer) => Sink::Shards(sequencer),
             None => Sink::Chunks(ChunkWriter::new(target)),
@@ -128,7 +126,7 @@ impl<'a> Work<'a> {
         touched: Option<List<u64>>,
     ) -> Self {
         let most = stage.encoded_bytes / (from.chain().encoded_bytes_max() as u64).max(1);
-        let pace = Pace { most, threads: stage.threads };
+        let pace = Pace { most: most.min(units_max(stage.threads)), threads: stage.threads };
         Self { from: (source, from), target, pace, touched, object: 0, inside: None, ticket: 0 }
     }
 
@@ -170,7 +168,7 @@ impl Iterator for Work<'_> {
 /// One worker's means to move chunks.
 struct Mover<'a> {
     target: (&'a Array, &'a Elements),
-    chunks: Box<Source<'a>>,
+    chunks: Source<'a>,
     read: Vec<u8>,
     segment: Segment,
     sink: Sink<'a>,
