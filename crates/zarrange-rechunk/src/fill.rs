@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use zarrange_array::{Array, ChunkReader, Elements, Fetched, ShardReader};
+use zarrange_array::{Array, ArrayError, ChunkReader, Elements, Fetched, ShardReader};
 use zarrange_codec::ArrayCodec;
 use zarrange_grid::{ChunkGrid, Dims, Layout, Part, Region, Tile};
 use zarrange_plan::BATCH_BYTES;
@@ -315,10 +315,32 @@ impl Source<'_> {
         chunk: &mut [u8],
     ) -> Result<(), RechunkError> {
         let (array, elements, shard) = (self.array, self.elements, &self.shard);
-        let name = || match shard {
-            Some((_, Some(shard))) => shard.inner_key(array.inner_number(&elements.units, object, unit)),
-            _ => array.unit_key(elements, unit),
-        };
+        let name = || name((array, elements), shard.as_ref(), (object, unit));
         Ok(self.reader.decode(unit, encoded, chunk, name)?)
+    }
+
+    /// Checks the checksum of the stored bytes of a chunk, if its codecs end in one; the error names it.
+    pub(crate) fn check_sum(&self, object: &Dims, unit: &Dims, stored: &[u8]) -> Result<(), RechunkError> {
+        let (array, elements) = (self.array, self.elements);
+        let sum = elements.chain().sum_check(stored.len() as u64).and_then(|sum| {
+            let Some(mut sum) = sum else { return Ok(()) };
+            sum.add(stored);
+            sum.finish()
+        });
+        let key = || name((array, elements), self.shard.as_ref(), (object, unit));
+        let wrong = |source| ArrayError::Chunk { array: array.location().to_owned(), key: key(), source };
+        Ok(sum.map_err(wrong)?)
+    }
+}
+
+/// Name of a chunk, for messages: within the `shard` that holds it, if there is one.
+fn name(
+    (array, elements): (&Array, &Elements),
+    shard: Option<&(Dims, Option<ShardReader>)>,
+    (object, unit): (&Dims, &Dims),
+) -> String {
+    match shard {
+        Some((_, Some(shard))) => shard.inner_key(array.inner_number(&elements.units, object, unit)),
+        _ => array.unit_key(elements, unit),
     }
 }

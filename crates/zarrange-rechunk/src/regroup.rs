@@ -20,10 +20,10 @@ use crate::shards::{Segment, Sequencer};
 use crate::walk::{Batch, Cursor, Pace};
 
 /// Moves every chunk of `source` that is stored into `target`, whose chunks and codecs are the same. Where few are, only objects of
-/// the target that will hold some are visited.
+/// the target that will hold some are visited. With `sums`, checksums at the end of the codecs must be right.
 pub(crate) fn run(
     (source, target): (&Array, &Array),
-    (stage, durable, sparse): (&Stage, bool, Sparse),
+    (stage, durable, sparse, sums): (&Stage, bool, Sparse, bool),
     budget: &Arc<Budget>,
     counters: &Counters,
     progress: &dyn Progress,
@@ -55,7 +55,8 @@ pub(crate) fn run(
             None => Sink::Chunks(ChunkWriter::new(target)),
         };
         let segment = Segment { buffer: write.data, ..Segment::default() };
-        let mut mover = Mover { target: (target, to), chunks, read: read.data, segment, sink, counters };
+        let mut mover =
+            Mover { target: (target, to), chunks, read: read.data, segment, sink, sums, counters };
         loop {
             let task = work.lock().unwrap_or_else(PoisonError::into_inner).next();
             let Some(task) = task else { return Ok(()) };
@@ -172,6 +173,8 @@ struct Mover<'a> {
     read: Vec<u8>,
     segment: Segment,
     sink: Sink<'a>,
+    /// Whether checksums are looked at.
+    sums: bool,
     counters: &'a Counters,
 }
 
@@ -182,11 +185,14 @@ enum Sink<'a> {
 
 impl Mover<'_> {
     fn carry(&mut self, task: &Task, permit: &mut Permit<'_>) -> Result<(), RechunkError> {
-        let Self { target: (target, to), chunks, read, segment, sink, counters } = self;
+        let Self { target: (target, to), chunks, read, segment, sink, sums, counters } = self;
         segment.begin(&task.object, task.batch.count);
-        chunks.each(&task.batch, read, permit, |_, unit, stored| {
+        chunks.each(&task.batch, read, permit, |source, unit, stored| {
             counters.moved(stored.is_some());
             let Some(stored) = stored else { return Ok(()) };
+            if *sums {
+                source.check_sum(&task.batch.object, unit, stored)?;
+            }
             add(&counters.bytes_read, stored.len() as u64);
             segment.buffer[segment.bytes..][..stored.len()].copy_from_slice(stored);
             segment.bytes += stored.len();

@@ -2,38 +2,20 @@
 //! that need memory of their own.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod support;
+
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
-use serde_json::{Map, Value, json};
-use zarrange_array::{Array, ArraySpec, Document, Layout, Node, open};
-use zarrange_codec::Scratch;
+use serde_json::{Value, json};
+use support::{End, MEMORY_MAX, create, job, place, values};
+use zarrange_array::{Node, open};
 use zarrange_grid::Region;
-use zarrange_io::{Location, Opener};
-use zarrange_plan::{Costs, Way};
-use zarrange_rechunk::{
-    ChunkSpec, Codecs, Durability, Foreign, Job, KeySeparator, Named, NoProgress, Prepared, RechunkError,
-    Sparse, Verify, prepare, run,
-};
-
-/// The most memory that is tried.
-const MEMORY_MAX: u64 = 1 << 28;
-
-/// A place of its own in memory.
-fn place() -> Location {
-    static NUMBER: AtomicU64 = AtomicU64::new(0);
-    Location::Memory(format!("memory-test-{}", NUMBER.fetch_add(1, Ordering::Relaxed)))
-}
-
-#[derive(Clone, Debug)]
-struct End {
-    chunk: Vec<u64>,
-    shard: Option<Vec<u64>>,
-    codecs: Value,
-}
+use zarrange_io::Location;
+use zarrange_plan::Way;
+use zarrange_rechunk::{Job, NoProgress, Prepared, RechunkError, Sparse, prepare, run};
 
 #[derive(Clone, Debug)]
 struct Case {
@@ -111,65 +93,6 @@ fn case() -> impl proptest::strategy::Strategy<Value = Case> {
             }
             Case { shape, source: end(source), target: end(target), threads, sparse }
         })
-}
-
-/// Elements that are their own positions, with stretches of fill.
-fn values(shape: &[u64]) -> Vec<u8> {
-    let elements: u64 = shape.iter().product();
-    let value = |k: u64| if (k / 64).is_multiple_of(5) { u32::MAX } else { u32::try_from(k).unwrap() };
-    (0..elements).flat_map(|k| value(k).to_ne_bytes()).collect()
-}
-
-fn job(from: &Location, to: &Location, end: &End, threads: u64) -> Job {
-    let named = |shape: &[u64]| Named {
-        array: None,
-        spec: ChunkSpec::Sizes(shape.iter().map(|n| i64::try_from(*n).unwrap()).collect()),
-    };
-    let none = Named { array: None, spec: ChunkSpec::None };
-    Job {
-        source: from.clone(),
-        target: to.clone(),
-        chunks: vec![named(&end.chunk)],
-        shards: vec![end.shard.as_deref().map_or(none, named)],
-        mix: None,
-        arrays: vec![],
-        only_named: false,
-        codecs: Codecs::parse(&end.codecs.to_string()).unwrap(),
-        key_separator: KeySeparator::Auto,
-        memory_bytes_max: MEMORY_MAX,
-        threads,
-        temp: None,
-        verify: Verify::None,
-        durability: Durability::None,
-        overwrite: false,
-        skip: Vec::new(),
-        foreign: Foreign::Skip,
-        io: Opener::default(),
-        costs: Costs::default(),
-        way: None,
-    }
-}
-
-fn create(shape: &[u64], end: &End) -> Location {
-    let (plain, sharded) = (place(), place());
-    let codecs = serde_json::from_value(end.codecs.clone()).unwrap();
-    let document = Document::new(&ArraySpec {
-        shape: shape.to_vec(),
-        data_type: "uint32",
-        fill_value: json!(u32::MAX),
-        layout: Layout { chunk: end.chunk.clone(), shard: None, codecs },
-        dimension_names: ["a", "b", "c"][..shape.len()].to_vec(),
-        attributes: Map::new(),
-    });
-    let array = Array::new(plain.open().unwrap(), document, 3).unwrap();
-    let mut scratch = Scratch::new(array.elements().unwrap().chain());
-    array.write_region(&Region::whole(shape), &values(shape), &mut scratch).unwrap();
-    array.write_metadata().unwrap();
-    if end.shard.is_none() {
-        return plain;
-    }
-    run(prepare(job(&plain, &sharded, end, 2)).unwrap(), &NoProgress).unwrap();
-    sharded
 }
 
 /// The least memory that the job is planned for, if it is planned at all.
