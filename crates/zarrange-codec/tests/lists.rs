@@ -146,7 +146,7 @@ proptest! {
 
     /// Codecs that lose nothing give back what they got, cold and warm, within the bound; damage is no panic.
     #[test]
-    fn a_chunk_survives_its_encoding((list, kind, shape) in list(), at in any::<prop::sample::Index>(), bit in 0..8) {
+    fn a_chunk_survives_its_encoding((list, kind, shape) in list(), at in any::<prop::sample::Index>(), bit in 0u8..8) {
         let chain = chain(&list, kind, &shape).unwrap();
         prop_assert!(!chain.is_fallback() && !chain.loses(), "{}", list);
         let chunk = data(kind, chain.chunk_bytes());
@@ -154,7 +154,7 @@ proptest! {
         let encoded = encode(&chain, &chunk, scratch).unwrap();
         prop_assert_eq!(&decode(&chain, &encoded, scratch).unwrap(), &chunk);
         let mut changed = encoded.clone();
-        changed[at.index(encoded.len())] ^= 1u8 << bit;
+        changed[at.index(encoded.len())] ^= 1 << bit;
         drop(decode(&chain, &changed, scratch));
         drop(decode(&chain, &encoded[..at.index(encoded.len())], scratch));
         check_stored(&chain, &encoded, at.index(encoded.len()), bit);
