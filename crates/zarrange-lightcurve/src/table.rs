@@ -86,9 +86,11 @@ impl LightCurves {
         let input = Limited { input, limit: limit.clone() };
         let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(input);
         let mut table = Names::new(path, bytes_max);
-        let failed = |source, table: &Names<'_>| match limit.exceeded.get() {
-            true => table.too_much("a record of that length"),
-            false => LightCurveError::Csv { path: path.to_owned(), source },
+        let failed = |source, table: &Names<'_>| {
+            if limit.exceeded.get() {
+                return table.too_much("a record of that length");
+            }
+            LightCurveError::Csv { path: path.to_owned(), source }
         };
         limit.left.set(table.record_bytes_max());
         let header = reader.headers().map_err(|e| failed(e, &table))?;

@@ -12,6 +12,7 @@ use zarrange_rechunk::{Job, NoProgress, Verify, prepare, run};
 /// Chunks of 1000 bytes.
 const CHUNKS: u64 = 64;
 
+#[expect(clippy::needless_pass_by_value, reason = "it is made where it is passed")]
 fn codec(name: &str, configuration: Value) -> Value {
     json!({"name": name, "configuration": configuration})
 }
