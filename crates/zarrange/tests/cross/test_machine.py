@@ -18,7 +18,7 @@ def memory_group():
     """A new group for memory, with the names of its limit, and whether it is of version 2; a reason where there is none."""
     lines = Path("/proc/self/cgroup").read_text().splitlines()
     for line in lines:
-        _, controllers, path = line.split(":", 2)
+        _, controllers, _ = line.split(":", 2)
         root = Path("/sys/fs/cgroup")
         if "memory" in controllers.split(","):
             base, limit = root / "memory", "memory.limit_in_bytes"
@@ -68,13 +68,17 @@ def test_page_cache_of_a_group_is_free(binary, tmp_path, group):
     fill = f"head -c {300 * MB} /dev/zero > '{tmp_path}/cached'; cat '{tmp_path}/cached' > /dev/null;"
     results = []
     for before in ["", fill]:
-        script = f"echo $$ > '{made}/cgroup.procs' || exit 9; {before} cat '{made}'/memory.stat >&2; exec \"$@\""
+        script = (
+            f"echo $$ > '{made}/cgroup.procs' || exit 9; {before} cat '{made}'/memory.stat >&2; exec \"$@\""
+        )
         done = subprocess.run(["sh", "-c", script, "sh", *plan], capture_output=True, text=True, check=False)
         if done.returncode == 9:
             pytest.skip(f"no process may be put into {made}: {done.stderr}")
         assert done.returncode == 0, done.stderr
         results.append(allowed(done.stdout))
-        cached = sum(int(n) for n in re.findall(r"^(?:total_)?(?:in)?active_file (\d+)", done.stderr, re.MULTILINE))
+        cached = sum(
+            int(n) for n in re.findall(r"^(?:total_)?(?:in)?active_file (\d+)", done.stderr, re.MULTILINE)
+        )
     assert cached > 200 * MB, "or nothing was tried"
     shutil.rmtree(tmp_path / "b.zarr", ignore_errors=True)
     for result in results:

@@ -9,7 +9,21 @@ import numpy as np
 import pytest
 import zarr
 
-NAMES = ["plain", "with space", "it's", '"$HOME"', "`id`", "a\nb", "\x1b[2J", "-rf", "\u202ereversed", "größe", "~", "*", "$'x'"]
+NAMES = [
+    "plain",
+    "with space",
+    "it's",
+    '"$HOME"',
+    "`id`",
+    "a\nb",
+    "\x1b[2J",
+    "-rf",
+    "\u202ereversed",
+    "größe",
+    "~",
+    "*",
+    "$'x'",
+]
 
 
 def paste(binary, text: str, cwd: Path) -> subprocess.CompletedProcess:
@@ -19,7 +33,14 @@ def paste(binary, text: str, cwd: Path) -> subprocess.CompletedProcess:
     if not (links / "zarrange").is_symlink():
         (links / "zarrange").symlink_to(binary)
     path = f"{links}:{os.environ['PATH']}"
-    return subprocess.run(["bash", "-c", text], cwd=cwd, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        ["bash", "-c", text],
+        cwd=cwd,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def demo(binary, cwd, *options):
@@ -97,7 +118,15 @@ def test_a_demo_replaces_nothing_unasked(binary, tmp_path):
 def test_a_plan_replaces_nothing_unasked(run, tmp_path):
     zarr.create_array(tmp_path / "a.zarr", data=np.arange(9), chunks=(3,))
     (tmp_path / "plan.json").write_text("mine")
-    plan = ["plan", tmp_path / "a.zarr", tmp_path / "b.zarr", "--chunks", "9", "--out", tmp_path / "plan.json"]
+    plan = [
+        "plan",
+        tmp_path / "a.zarr",
+        tmp_path / "b.zarr",
+        "--chunks",
+        "9",
+        "--out",
+        tmp_path / "plan.json",
+    ]
     assert "--overwrite-plan" in run(*plan, check=False).stderr
     assert (tmp_path / "plan.json").read_text() == "mine"
     run(*plan, "--overwrite-plan")
