@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use bench_harness::advise::ask::{AdviseArgs, Usage};
 use bench_harness::advise::{advise, text};
 use bench_harness::backend::{BACKENDS, opener};
@@ -148,6 +148,9 @@ struct ProbeArgs {
     /// File for the profile, as JSON
     #[arg(long, value_name = "FILE.json")]
     out: Option<PathBuf>,
+    /// Replace an existing FILE.json
+    #[arg(long)]
+    overwrite: bool,
     /// What the place is called in plans [default: LOCATION]
     #[arg(long)]
     name: Option<String>,
@@ -324,6 +327,9 @@ fn run_probe(args: &ProbeArgs) -> anyhow::Result<()> {
     );
     let opener = args.backend.as_deref().map_or_else(|| Ok(Opener::auto()), opener)?.direct(args.direct);
     let settings = Settings { time: Duration::from_secs(args.seconds), ..Settings::default() };
+    if let Some(out) = args.out.as_ref().filter(|out| !args.overwrite && out.symlink_metadata().is_ok()) {
+        bail!("{} exists: choose another name, or replace it with --overwrite", out.display());
+    }
     let measured = probe(&args.location, &opener, &settings)
         .with_context(|| format!("{} cannot be probed", args.location))?;
     say!("{measured}");

@@ -14,6 +14,22 @@ pub fn data() -> io::Result<PathBuf> {
     target.canonicalize()
 }
 
+/// Makes sure that `path` may be replaced: it is not there, or the `note` beside it says that it was made here. The note is there
+/// afterwards, so that what is not finished is made anew by the next run.
+///
+/// # Errors
+/// If it is there without a note, or the note cannot be written.
+pub fn take(path: &Path, note: &Path) -> io::Result<()> {
+    if !note.exists() {
+        if path.symlink_metadata().is_ok() {
+            let detail = format!("{} is there, and was not made here: choose another --dir", path.display());
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, detail));
+        }
+        File::create_new(note)?;
+    }
+    Ok(())
+}
+
 /// The file `name` in `dir` with `bytes` bytes that do not compress, made if it is missing or of another size.
 ///
 /// # Errors

@@ -1,7 +1,10 @@
 //! Advice for people.
 
+use std::path::Path;
+
 use comfy_table::{CellAlignment, Table, presets};
 use zarrange_plan::bytes_text;
+use zarrange_rechunk::{shell_path, shell_word};
 
 use super::ask::Ask;
 use super::{Advice, Copies, Weighed};
@@ -27,17 +30,12 @@ pub fn text(advice: &Advice) -> String {
 /// The command that makes `layout`.
 pub fn command(ask: &Ask, layout: &Weighed) -> String {
     let source = ask.sample.as_ref().map_or("SRC", |(name, _)| name);
-    let plain = |c: char| c.is_alphanumeric() || "/._-+:=@,".contains(c);
-    let source = if source.chars().all(plain) {
-        source.to_owned()
-    } else {
-        format!("'{}'", source.replace('\'', r"'\''"))
-    };
+    let source = shell_path(Path::new(source));
     let shards = layout.design.shard.as_ref().map_or("none".to_owned(), |shard| list(shard));
     format!(
         "zarrange rechunk {source} DST --chunks {} --shards {shards} --codecs {}",
         list(&layout.design.chunk),
-        layout.codecs
+        shell_word(&layout.codecs)
     )
 }
 

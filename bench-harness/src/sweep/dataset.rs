@@ -7,6 +7,7 @@ use zarrange_array::{Array, Node};
 use zarrange_io::{Location, Opener};
 use zarrange_lightcurve::{Survey, write_survey};
 
+use crate::place;
 use crate::sweep::record::DatasetFacts;
 
 /// Surveys that have a name: `datasets/*.toml`.
@@ -81,7 +82,8 @@ fn make(name: &str, survey: &Survey, dir: &Path) -> anyhow::Result<Dataset> {
     // Another recipe of the same name and size makes other values.
     let (recipe, note) = (format!("{survey:?}"), dir.join(format!("{stem}.recipe")));
     if !path.exists() || std::fs::read_to_string(&note).ok().as_ref() != Some(&recipe) {
-        write_survey(survey, &location, &Opener::auto(), &mut |_| {})?;
+        place::take(&path, &note)?;
+        write_survey(survey, &location, (true, &Opener::auto()), &mut |_| {})?;
         std::fs::write(&note, &recipe)?;
     }
     open(&stem, location)

@@ -15,6 +15,7 @@ use zarrange_rechunk::{
     ChunkSpec, Codecs, Durability, Foreign, Job, KeySeparator, Named, NoProgress, Verify, prepare, run,
 };
 
+use crate::place;
 use crate::sweep::dataset::Dataset;
 use crate::sweep::record::{DatasetFacts, LayoutFacts};
 
@@ -70,6 +71,7 @@ pub fn stored(dataset: &Dataset, layout: &LayoutFacts, dir: &Path) -> anyhow::Re
         return Ok(Stored { path, made });
     }
     let begin = Instant::now();
+    place::take(&path, &note)?;
     rechunk(dataset, layout, &path).with_context(|| format!("layout {:?}", layout.name))?;
     let rechunk_s = begin.elapsed().as_secs_f64();
     let (mut bytes, mut objects) = (0, 0);

@@ -189,6 +189,11 @@ impl Array {
         key
     }
 
+    /// Whether its objects are shards of chunks that can be read.
+    pub const fn is_sharded(&self) -> bool {
+        matches!(&self.contents, Contents::Elements(elements) if matches!(elements.codec, ArrayCodec::Shards(_)))
+    }
+
     /// Whether and how the elements can be read.
     pub const fn contents(&self) -> &Contents {
         &self.contents

@@ -1,6 +1,6 @@
 //! Reading: chunks in batches with a thread's own buffers, or a whole region.
 
-use std::ops::{Range, RangeInclusive};
+use std::ops::Range;
 
 use zarrange_codec::{ArrayCodec, Chain, CodecError, Scratch, ShardIndex, buffer};
 use zarrange_grid::{ChunkGrid, Dims, index};
@@ -21,7 +21,8 @@ pub struct ChunkReader<'a> {
     array: &'a Array,
     elements: &'a Elements,
     codecs: Codecs,
-    scratch: Scratch,
+    /// Made when the first chunk is decoded: who only moves stored bytes has no need of it.
+    scratch: Option<Scratch>,
     key: String,
     batch: ReadBatch,
     cost: ReadCost,
@@ -96,10 +97,9 @@ impl<'a> ChunkReader<'a> {
     /// [`ArrayError::Opaque`] if its elements cannot be read.
     pub fn new(array: &'a Array) -> Result<Self, ArrayError> {
         let elements = array.elements()?;
-        // What suffices for the largest chunk does for all.
-        let (scratch, batch) = (array.scratch()?, ReadBatch::default());
-        let (codecs, key, cost) = (Codecs::default(), String::new(), ReadCost::default());
-        Ok(Self { array, elements, codecs, scratch, key, batch, cost })
+        let (batch, key) = (ReadBatch::default(), String::new());
+        let (codecs, cost) = (Codecs::default(), ReadCost::default());
+        Ok(Self { array, elements, codecs, scratch: None, key, batch, cost })
     }
 
     /// What it has read so far.
@@ -114,7 +114,7 @@ impl<'a> ChunkReader<'a> {
     /// they are ([`Chain::stores_c_order`](zarrange_codec::Chain::stores_c_order)), only those bytes are read.
     ///
     /// # Errors
-    /// [`ArrayError::ChunkIo`], also if more is stored than can be valid.
+    /// [`ArrayError::ChunkIo`], and there or in [`ArrayError::Chunk`] that more or less is stored than can be valid.
     ///
     /// # Panics
     /// If `encoded` has no room for one chunk.
@@ -137,7 +137,35 @@ impl<'a> ChunkReader<'a> {
         });
         self.read_units(&chunks[..count], parts, rooms, |k, bytes| {
             fetched.push(bytes.map(|bytes| k * room..k * room + bytes));
-        })
+        })?;
+        if parts.is_empty() {
+            for (chunk, stored) in chunks.iter().zip(&*fetched) {
+                stored.as_ref().map_or(Ok(()), |stored| self.check_unit(chunk, stored.len() as u64))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses a number of stored bytes that chunk `unit` cannot have.
+    fn check_unit(&mut self, unit: &[u64], bytes: u64) -> Result<(), ArrayError> {
+        let chain = self.codecs.chain(self.array, self.elements, unit);
+        let checked = chain.and_then(|chain| chain.check_stored_bytes(bytes));
+        checked.map_err(|source| codec_error(self.array, &self.array.unit_key(self.elements, unit), source))
+    }
+
+    /// Refuses a number of stored bytes that object `object`, a chunk or shard, cannot have.
+    ///
+    /// # Errors
+    /// [`ArrayError::Chunk`].
+    pub fn check_object(&mut self, object: &[u64], bytes: u64) -> Result<(), ArrayError> {
+        let codec = self.codecs.of(self.array, self.elements, object);
+        let checked = codec.and_then(|codec| match codec {
+            ArrayCodec::Chunks(chain) => chain.check_stored_bytes(bytes),
+            // There may be room that no inner chunk has.
+            ArrayCodec::Shards(shards) => shards.index_offset(bytes).map(|_| ()),
+            ArrayCodec::Slices(_) => Ok(()),
+        });
+        checked.map_err(|source| codec_error(self.array, &self.array.key(object), source))
     }
 
     /// Reads the stored bytes of `chunks`, which are those of the elements
@@ -240,14 +268,14 @@ impl<'a> ChunkReader<'a> {
         cost.bytes += encoded.len() as u64;
         cost.stored_bytes += encoded.len() as u64;
         let full = store.full_key(key, &mut String::new()).to_owned();
-        Ok(Some(ShardReader { object, key: key.clone(), full, index }))
+        Ok(Some(ShardReader { object, key: key.clone(), full, bytes, index }))
     }
 
     /// Reads the stored bytes of the first of the inner chunks `inner` (numbers in C order within the shard), as many as fit
     /// `encoded`, in one batch; neighbouring ones in one request. As [`Self::fetch`] otherwise.
     ///
     /// # Errors
-    /// [`ArrayError::Chunk`] if one is longer than can be valid, [`ArrayError::ChunkIo`] if it cannot be read.
+    /// [`ArrayError::Chunk`] if one is longer or shorter than can be valid, [`ArrayError::ChunkIo`] if it cannot be read.
     pub fn fetch_inner(
         &mut self,
         shard: &ShardReader,
@@ -258,9 +286,7 @@ impl<'a> ChunkReader<'a> {
     ) -> Result<(), ArrayError> {
         let chain = self.elements.chain();
         let parts = if chain.stores_c_order() { parts } else { &[] };
-        let least = if parts.is_empty() { 0 } else { chain.chunk_bytes() };
-        let valid = least..=chain.encoded_bytes_max();
-        let wanted = select(shard, inner, (valid, encoded.len()), fetched);
+        let wanted = select(shard, inner, (chain, encoded.len()), fetched);
         wanted.map_err(|(key, source)| codec_error(self.array, &key, source))?;
         let ReadBatch { ranges, chunks, requests, .. } = &mut self.batch;
         chunks.clear();
@@ -318,8 +344,9 @@ impl<'a> ChunkReader<'a> {
         key: impl FnOnce() -> String,
     ) -> Result<(), ArrayError> {
         self.cost.chunks += 1;
+        let scratch = scratch(&mut self.scratch, self.array)?;
         let chain = self.codecs.chain(self.array, self.elements, unit);
-        let decoded = chain.and_then(|chain| chain.decode(encoded, chunk, &mut self.scratch));
+        let decoded = chain.and_then(|chain| chain.decode(encoded, chunk, scratch));
         decoded.map_err(|source| codec_error(self.array, &key(), source))
     }
 
@@ -338,24 +365,33 @@ impl<'a> ChunkReader<'a> {
     ) -> Result<(), ArrayError> {
         self.cost.chunks += 1;
         let parts_fetched = self.elements.chain().stores_c_order();
+        let scratch = scratch(&mut self.scratch, self.array)?;
         let chain = self.codecs.chain(self.array, self.elements, unit);
         // Where axes of the largest chunk are stored in another order, a smaller one may lie in C order, and was fetched whole.
         let decoded = chain.and_then(|chain| {
             if chain.stores_c_order() == parts_fetched {
-                chain.decode_part(encoded, part, chunk, &mut self.scratch)
+                chain.decode_part(encoded, part, chunk, scratch)
             } else {
-                chain.decode(encoded, chunk, &mut self.scratch)
+                chain.decode(encoded, chunk, scratch)
             }
         });
         decoded.map_err(|source| codec_error(self.array, &key(), source))
     }
 }
 
-fn io_error(array: &Array, key: &str, source: IoError) -> ArrayError {
+/// Working memory for the chunks of `array`: what suffices for the largest does for all.
+fn scratch<'s>(kept: &'s mut Option<Scratch>, array: &Array) -> Result<&'s mut Scratch, ArrayError> {
+    Ok(match kept {
+        Some(scratch) => scratch,
+        None => kept.insert(array.scratch()?),
+    })
+}
+
+pub(crate) fn io_error(array: &Array, key: &str, source: IoError) -> ArrayError {
     ArrayError::ChunkIo { array: array.location().to_owned(), key: key.to_owned(), source }
 }
 
-fn codec_error(array: &Array, key: &str, source: CodecError) -> ArrayError {
+pub(crate) fn codec_error(array: &Array, key: &str, source: CodecError) -> ArrayError {
     ArrayError::Chunk { array: array.location().to_owned(), key: key.to_owned(), source }
 }
 
@@ -364,7 +400,7 @@ fn codec_error(array: &Array, key: &str, source: CodecError) -> ArrayError {
 fn select(
     shard: &ShardReader,
     inner: &[u64],
-    (valid, room): (RangeInclusive<usize>, usize),
+    (chain, room): (&Chain, usize),
     fetched: &mut Fetched,
 ) -> Result<(), (String, CodecError)> {
     fetched.clear();
@@ -374,12 +410,8 @@ fn select(
             fetched.push(None);
             continue;
         };
-        let Some(bytes) = usize::try_from(bytes).ok().filter(|n| valid.contains(n)) else {
-            let detail = format!("{bytes} bytes, {} to {} can be valid", valid.start(), valid.end());
-            let error = CodecError::Corrupt { codec: "sharding_indexed", detail };
-            return Err((shard.inner_key(*number), error));
-        };
-        let Some(left) = room.checked_sub(bytes) else { break };
+        chain.check_stored_bytes(bytes).map_err(|error| (shard.inner_key(*number), error))?;
+        let Some(left) = room.checked_sub(index(bytes)) else { break };
         room = left;
         fetched.push(Some(0..0));
     }
@@ -389,11 +421,12 @@ fn select(
 /// An open shard with its index.
 #[derive(Debug)]
 pub struct ShardReader {
-    object: Object,
-    key: String,
+    pub(crate) object: Object,
+    pub(crate) key: String,
     /// The key as the backend knows it.
     full: String,
-    index: ShardIndex,
+    pub(crate) bytes: u64,
+    pub(crate) index: ShardIndex,
 }
 
 impl ShardReader {

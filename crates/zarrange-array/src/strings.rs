@@ -12,7 +12,7 @@ impl Array {
     ///
     /// # Errors
     /// If the array is not one of text, has another length, or cannot be written.
-    pub fn write_strings(&self, values: &[&str]) -> Result<(), ArrayError> {
+    pub fn write_strings(&self, values: &[impl AsRef<str>]) -> Result<(), ArrayError> {
         let wrong = |detail: String| ArrayError::Opaque { array: self.location().to_owned(), detail };
         let elements = self.variable().ok_or_else(|| wrong("its elements are no text".to_owned()))?;
         if self.shape() != [values.len() as u64] {
@@ -25,7 +25,7 @@ impl Array {
             chunk.clear();
             values[index(part.start()[0])..index(part.end(0))]
                 .iter()
-                .for_each(|text| chunk.push(text.as_bytes()));
+                .for_each(|text| chunk.push(text.as_ref().as_bytes()));
             (chunk.len()..elements.chain().elements()).for_each(|_| chunk.push(&elements.fill));
             writer.write(&unit, &chunk)?;
         }

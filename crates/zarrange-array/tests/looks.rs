@@ -7,8 +7,8 @@ use std::path::Path;
 
 use serde_json::{Map, json};
 use zarrange_array::{
-    Array, ArraySpec, Document, Layout, Node, RegionReader, ShardWriter, Without, open, publish_metadata,
-    survey,
+    Array, ArraySpec, Document, Layout, Node, RegionReader, ShardFile, ShardWriter, Without, open,
+    publish_metadata, survey,
 };
 use zarrange_codec::{CodecMetadata, Scratch};
 use zarrange_grid::Region;
@@ -19,7 +19,7 @@ const SHAPE: [u64; 2] = [4, 4];
 fn openers() -> Vec<(&'static str, Opener)> {
     // SAFETY: no file changes while it is read.
     let mmap = unsafe { Opener::mmap() };
-    let pool = Opener::std_pool(2).unwrap();
+    let pool = Opener::std_pool(2);
     vec![
         ("std", Opener::default()),
         ("pool", pool),
@@ -44,12 +44,13 @@ fn write_array(place: &Path, sharded: bool) -> Array {
     array.write_metadata().unwrap();
     if sharded {
         for shard in 0..2 {
-            let mut writer = ShardWriter::create(&array, &[shard, 0]).unwrap();
+            let mut writer = ShardWriter::new(&array).unwrap();
+            let file = ShardFile::create(&array, &[shard, 0]).unwrap();
             for inner in 0..2 {
                 let offset = writer.reserve(inner, 4);
-                writer.file().write(offset, &[1; 4]).unwrap();
+                file.write(offset, &[1; 4]).unwrap();
             }
-            writer.finish(&array).unwrap();
+            writer.finish(&array, file).unwrap();
         }
     } else {
         let scratch = &mut Scratch::new(array.elements().unwrap().chain());
@@ -125,7 +126,7 @@ fn members() {
                 let told = match found {
                     Err(error) => error.to_string(),
                     Ok(found) => {
-                        let failed = found.failed.iter().map(|(_, error)| error.to_string());
+                        let failed = found.failed.first.iter().map(|(_, error)| error.to_string());
                         failed.chain(found.beside.special.examples).collect::<Vec<_>>().join("\n")
                     }
                 };

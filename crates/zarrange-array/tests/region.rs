@@ -90,7 +90,7 @@ fn array_in(
             let offset = writer.reserve(array.inner_number(&elements.units, &object, &unit), bytes as u64);
             file.write(offset, &encoded[..bytes]).unwrap();
         }
-        writer.finish(&array, &file).unwrap();
+        writer.finish(&array, file).unwrap();
     }
     array
 }

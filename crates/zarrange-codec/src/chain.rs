@@ -1,5 +1,6 @@
 //! A codec list compiled for one kind of chunk.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use zarrange_grid::{Dims, Layout, Region, checked_bytes, copy_swapped, index};
@@ -10,7 +11,7 @@ use crate::element::swap_bytes;
 use crate::fallback::Fallback;
 use crate::rates::{PLAIN, UNKNOWN};
 use crate::scratch::Work;
-use crate::steps::Steps;
+use crate::steps::{Steps, Sum, SumCheck};
 use crate::{CodecError, ElementType, Kind as ElementKind, Rates, Scratch, ShardCodec};
 
 /// Encodes and decodes whole chunks of one data type, shape and codec list. Decoded chunks are in C order and native
@@ -22,6 +23,7 @@ pub struct Chain {
     item_bytes: usize,
     chunk_bytes: usize,
     encoded_bytes_max: usize,
+    encoded_bytes_min: usize,
 }
 
 #[derive(Debug)]
@@ -68,20 +70,30 @@ impl Chain {
     ) -> Result<Self, CodecError> {
         let item_bytes = element.bytes();
         let chunk_bytes = index(checked_bytes(shape, item_bytes as u64)?);
-        let (kind, encoded_bytes_max) = if let Some(own) = Own::parse(codecs, element, shape) {
+        let (kind, encoded_bytes_min, encoded_bytes_max) = if let Some(own) =
+            Own::parse(codecs, element, shape)
+        {
             let packed = own.compressor.as_ref().map_or(chunk_bytes, |c| c.encoded_bytes_max(chunk_bytes));
-            let max = packed.saturating_add(if own.checksum { CRC_BYTES } else { 0 });
-            (Kind::Own(own), max)
+            let sum = if own.checksum { CRC_BYTES } else { 0 };
+            let least = if own.compressor.is_some() { 1 } else { chunk_bytes };
+            (Kind::Own(own), least.saturating_add(sum), packed.saturating_add(sum))
         } else if let Some(steps) = Steps::parse(codecs, element, shape, chunk_bytes) {
             let steps = steps?;
-            let max = steps.encoded_bytes_max();
-            (Kind::Steps(Box::new(steps)), max)
+            let (least, most) = (steps.encoded_bytes_min(), steps.encoded_bytes_max());
+            (Kind::Steps(Box::new(steps)), least, most)
         } else {
             let fallback = Fallback::new(codecs, element, (shape, chunk_bytes), fill, depth)?;
-            let max = fallback.encoded_bytes_max();
-            (Kind::Zarrs(Box::new(fallback)), max)
+            let (least, most) = (fallback.encoded_bytes_min(), fallback.encoded_bytes_max());
+            (Kind::Zarrs(Box::new(fallback)), least, most)
         };
-        Ok(Self { kind, shape: shape.to_vec(), item_bytes, chunk_bytes, encoded_bytes_max })
+        Ok(Self {
+            kind,
+            shape: shape.to_vec(),
+            item_bytes,
+            chunk_bytes,
+            encoded_bytes_max,
+            encoded_bytes_min,
+        })
     }
 
     /// Elements of a chunk in each dimension.
@@ -97,6 +109,37 @@ impl Chain {
     /// The most bytes that a valid encoded chunk has.
     pub const fn encoded_bytes_max(&self) -> usize {
         self.encoded_bytes_max
+    }
+
+    /// Refuses a number of stored bytes that no chunk has: too many, or too few, which without compression is all but one number.
+    ///
+    /// # Errors
+    /// [`CodecError::Stored`].
+    pub const fn check_stored_bytes(&self, bytes: u64) -> Result<(), CodecError> {
+        let (least, most) = (self.encoded_bytes_min as u64, self.encoded_bytes_max as u64);
+        if bytes < least || bytes > most {
+            return Err(CodecError::Stored { bytes, least, most });
+        }
+        Ok(())
+    }
+
+    /// What tells whether `stored_bytes` of a chunk are those that were written, without decoding them, if the list ends with a
+    /// checksum.
+    ///
+    /// # Errors
+    /// [`CodecError::Corrupt`] if they are too few for it.
+    pub fn sum_check(&self, stored_bytes: u64) -> Result<Option<SumCheck>, CodecError> {
+        let sum = match &self.kind {
+            Kind::Own(own) => own.checksum.then(|| Cow::Owned(Sum::crc32c())),
+            Kind::Steps(steps) => steps.outermost_sum().map(Cow::Borrowed),
+            Kind::Zarrs(fallback) => fallback.packers().outermost_sum().map(Cow::Borrowed),
+        };
+        sum.map(|sum| SumCheck::new(&sum, stored_bytes)).transpose()
+    }
+
+    /// Whether [`Self::sum_check`] tells something.
+    pub fn ends_in_checksum(&self) -> bool {
+        matches!(self.sum_check(u64::MAX), Ok(Some(_)))
     }
 
     /// Whether `zarrs` runs the chain, because a codec is not known here.

@@ -12,6 +12,16 @@ pub enum CodecError {
         /// What does not fit.
         detail: String,
     },
+    /// No chunk has so many stored bytes.
+    #[error("{bytes} bytes are stored, {} can be valid", among(*.least, *.most))]
+    Stored {
+        /// Bytes that are stored.
+        bytes: u64,
+        /// The fewest that the codecs make of a chunk.
+        least: u64,
+        /// The most.
+        most: u64,
+    },
     /// The chunk decodes to another size than the metadata says.
     #[error("{codec}: decodes to {bytes} bytes, the metadata says {expected}")]
     Size {
@@ -79,6 +89,10 @@ pub enum CodecError {
     /// A shape that no chunk can have.
     #[error(transparent)]
     Shape(#[from] zarrange_grid::GridError),
+}
+
+fn among(least: u64, most: u64) -> String {
+    if least == most { most.to_string() } else { format!("{least} to {most}") }
 }
 
 impl CodecError {

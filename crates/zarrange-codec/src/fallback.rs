@@ -66,6 +66,7 @@ pub(crate) struct Fallback {
     packers: Steps,
     unpacked_bytes_max: usize,
     encoded_bytes_max: usize,
+    encoded_bytes_min: usize,
 }
 
 /// An array between two codecs.
@@ -147,13 +148,31 @@ impl Fallback {
             let unknown = codecs[at..].iter().find(|codec| steps::stage(codec).is_none());
             Err(unsupported(unbounded(unknown.map_or("", MetadataV3::name))))
         })?;
-        let encoded_bytes_max = if packers.is_empty() { bytes_max } else { packers.encoded_bytes_max() };
-        Ok(Self { filters, serializer, stored, packers, unpacked_bytes_max, encoded_bytes_max })
+        let (encoded_bytes_min, encoded_bytes_max) = match (&bytes, serializer.shards()) {
+            _ if !packers.is_empty() => (packers.encoded_bytes_min(), packers.encoded_bytes_max()),
+            (_, Some(shards)) => (shards.index_bytes(), bytes_max),
+            (BytesRepresentation::FixedSize(bytes), None) => (index(*bytes), index(*bytes)),
+            _ => (1, bytes_max),
+        };
+        Ok(Self {
+            filters,
+            serializer,
+            stored,
+            packers,
+            unpacked_bytes_max,
+            encoded_bytes_max,
+            encoded_bytes_min,
+        })
     }
 
     /// The most bytes that are accepted for a chunk.
     pub(crate) const fn encoded_bytes_max(&self) -> usize {
         self.encoded_bytes_max
+    }
+
+    /// The fewest bytes that a chunk has.
+    pub(crate) const fn encoded_bytes_min(&self) -> usize {
+        self.encoded_bytes_min
     }
 
     /// What decodes its chunks, if they are shards.

@@ -46,6 +46,7 @@ pub use rates::Rates;
 pub use scratch::Scratch;
 pub use shard::{ShardCodec, ShardIndex, ShardLayout};
 pub use slice::SliceCodec;
+pub use steps::SumCheck;
 pub use variable::{Variable, VariableChain, VariableCodec, VariableKind};
 /// The metadata of one codec, as `zarr.json` lists it.
 pub use zarrs::metadata::v3::MetadataV3 as CodecMetadata;

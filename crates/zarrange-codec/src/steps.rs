@@ -30,6 +30,8 @@ use crate::steps::compile::Compiler;
 pub(crate) use crate::steps::compile::{byte, stage};
 use crate::steps::run::Run;
 use crate::steps::step::{Flow, Size, Step};
+pub(crate) use crate::steps::sums::Sum;
+pub use crate::steps::sums::SumCheck;
 pub(crate) use crate::steps::values::Values;
 use crate::{CodecError, ElementType, NumpyType, Rates};
 
@@ -77,6 +79,19 @@ impl Steps {
     /// The most bytes that they make.
     pub(crate) const fn encoded_bytes_max(&self) -> usize {
         self.encoded.max
+    }
+
+    /// The fewest bytes that they make: of compressed ones nothing is known.
+    pub(crate) const fn encoded_bytes_min(&self) -> usize {
+        if self.encoded.exact { self.encoded.max } else { 1 }
+    }
+
+    /// The checksum that the encoded bytes begin or end with, if the last step adds one.
+    pub(crate) fn outermost_sum(&self) -> Option<&Sum> {
+        match self.stages.last().map(|stage| &stage.step) {
+            Some(Step::Sum(sum)) => Some(sum),
+            _ => None,
+        }
     }
 
     /// Bytes of the working memory.

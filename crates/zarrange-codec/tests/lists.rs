@@ -44,6 +44,30 @@ fn data(kind: &str, bytes: usize) -> Vec<u8> {
     (0..bytes).map(|k| if kind == "bool" { value(k) & 1 } else { value(k) }).collect()
 }
 
+/// What can be told of stored bytes without decoding them: their number, and the checksum at the end of a list, in two pieces.
+fn check_stored(chain: &Chain, encoded: &[u8], at: usize, bit: u8) {
+    chain.check_stored_bytes(encoded.len() as u64).unwrap();
+    let most = chain.encoded_bytes_max() as u64;
+    let error = chain.check_stored_bytes(most + 1).unwrap_err();
+    assert!(
+        matches!(error, CodecError::Stored { .. }) && error.to_string().contains("can be valid"),
+        "{error}"
+    );
+    if !chain.ends_in_checksum() {
+        return;
+    }
+    let check = |encoded: &[u8]| {
+        let mut sum = chain.sum_check(encoded.len() as u64).unwrap().unwrap();
+        sum.add(&encoded[..at]);
+        sum.add(&encoded[at..]);
+        sum.finish()
+    };
+    check(encoded).unwrap();
+    let mut changed = encoded.to_vec();
+    changed[at] ^= 1 << bit;
+    check(&changed).unwrap_err();
+}
+
 /// Codecs on numbers that lose nothing, for elements of a type.
 fn filters(kind: &'static str, rank: usize) -> impl Strategy<Value = Vec<Value>> {
     let transpose = Just((0..rank).collect::<Vec<_>>()).prop_shuffle();
@@ -122,7 +146,7 @@ proptest! {
 
     /// Codecs that lose nothing give back what they got, cold and warm, within the bound; damage is no panic.
     #[test]
-    fn a_chunk_survives_its_encoding((list, kind, shape) in list(), at in any::<prop::sample::Index>(), bit in 0..8) {
+    fn a_chunk_survives_its_encoding((list, kind, shape) in list(), at in any::<prop::sample::Index>(), bit in 0u8..8) {
         let chain = chain(&list, kind, &shape).unwrap();
         prop_assert!(!chain.is_fallback() && !chain.loses(), "{}", list);
         let chunk = data(kind, chain.chunk_bytes());
@@ -130,9 +154,10 @@ proptest! {
         let encoded = encode(&chain, &chunk, scratch).unwrap();
         prop_assert_eq!(&decode(&chain, &encoded, scratch).unwrap(), &chunk);
         let mut changed = encoded.clone();
-        changed[at.index(encoded.len())] ^= 1u8 << bit;
+        changed[at.index(encoded.len())] ^= 1 << bit;
         drop(decode(&chain, &changed, scratch));
         drop(decode(&chain, &encoded[..at.index(encoded.len())], scratch));
+        check_stored(&chain, &encoded, at.index(encoded.len()), bit);
         prop_assert_eq!(encode(&chain, &chunk, scratch).unwrap(), encoded, "damage leaves nothing behind");
     }
 }
@@ -161,6 +186,7 @@ fn serializers_of_others_are_followed_by_ours() {
         let encoded = encode(&chain, &chunk, scratch).unwrap();
         assert_eq!(decode(&chain, &encoded, scratch).unwrap(), chunk, "{list}");
         assert!(decode(&chain, &encoded[..encoded.len() / 2], scratch).is_err(), "{list}");
+        check_stored(&chain, &encoded, encoded.len() / 3, 5);
     }
     let error = chain(&json!([pcodec, codec("numcodecs.delta", json!({"dtype": "f3"}))]), "int32", &[4]);
     let error = error.unwrap_err().to_string();
@@ -313,6 +339,9 @@ fn chunks_of_another_size_are_refused() {
             let other = chunk.iter().cycle().take(bytes).copied().collect::<Vec<u8>>();
             let decoded = decode(&chain, &other, &mut scratch);
             assert!(decoded.is_err(), "{bytes} bytes of {data_type} {codecs}");
+            let stored = chain.check_stored_bytes(bytes as u64).unwrap_err();
+            let expected = format!("{bytes} bytes are stored, {} can be valid", chunk.len());
+            assert_eq!(stored.to_string(), expected, "{data_type} {codecs}");
         }
     };
     let little = json!({"name": "bytes", "configuration": {"endian": "little"}});

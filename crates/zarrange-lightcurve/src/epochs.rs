@@ -11,7 +11,7 @@ use crate::Survey;
 /// Magnitude and error.
 const VALUES: u64 = 2;
 
-/// Writes `survey` to `location` as float32 over (object, epoch, value), one chunk for each epoch, zstd; what was there is replaced.
+/// Writes `survey` to `location` as float32 over (object, epoch, value), one chunk for each epoch, zstd; `overwrite` what is there.
 /// `written` is told how many epochs are done since it was told last.
 ///
 /// # Errors
@@ -19,7 +19,7 @@ const VALUES: u64 = 2;
 pub fn write_survey(
     survey: &Survey,
     location: &Location,
-    io: &Opener,
+    (overwrite, io): (bool, &Opener),
     written: &mut dyn FnMut(u64),
 ) -> Result<(), ArrayError> {
     let document = Document::new(&ArraySpec {
@@ -30,7 +30,8 @@ pub fn write_survey(
         dimension_names: vec!["object", "epoch", "value"],
         attributes: Map::from_iter([("seed".to_owned(), json!(survey.seed))]),
     });
-    let mut staging = Staging::begin(Target::check(location, true, io)?, &token(), None, io)?;
+    let target = Target::check(location, overwrite, io)?;
+    let mut staging = Staging::begin(target, &token(), None, io)?;
     let array = Array::new(staging.store()?, document, 3)?;
     let mut scratch = array.scratch()?;
     for epoch in 0..survey.epochs {

@@ -56,11 +56,35 @@ pub enum LightCurveError {
     },
     /// The table does not fit the memory.
     #[error(
-        "{path}: more than {bytes_max} bytes of measurements: raise --max-mem, or ingest the table in parts"
+        "{path}: no room for {what} in the {bytes_max} bytes of --max-mem, after {rows} measurements of {objects} objects with \
+         {name_bytes} bytes of names: raise --max-mem, or ingest the table in parts"
     )]
     Memory {
         /// The table.
         path: String,
+        /// The bound.
+        bytes_max: u64,
+        /// What there is no room for.
+        what: &'static str,
+        /// Measurements so far.
+        rows: u64,
+        /// Objects so far.
+        objects: u64,
+        /// Bytes of their names.
+        name_bytes: u64,
+    },
+    /// A chunk does not fit the memory that the measurements leave.
+    #[error(
+        "a chunk of {array} takes {bytes} bytes, the measurements leave {left} of --max-mem {bytes_max}: choose smaller --chunks, or \
+         raise --max-mem to at least {}", bytes_max - left + bytes
+    )]
+    ChunkMemory {
+        /// The array.
+        array: &'static str,
+        /// What writing a chunk takes.
+        bytes: u64,
+        /// What is left.
+        left: u64,
         /// The bound.
         bytes_max: u64,
     },

@@ -121,7 +121,8 @@ pub(crate) fn stage(shape: &Shape, buffers: Buffers, order: &[u64]) -> Stage {
 
 /// Copying stored objects: how many threads, and the bytes of each one's buffer.
 pub fn copying(objects: u64, threads: u64, memory_bytes_max: u64) -> (u64, u64) {
-    let threads = threads.clamp(1, objects.div_ceil(COPIED_TOGETHER).max(1));
+    // Each has a byte at least.
+    let threads = threads.min(objects.div_ceil(COPIED_TOGETHER)).min(memory_bytes_max).max(1);
     (threads, (memory_bytes_max / threads.saturating_mul(2)).clamp(1, BATCH_BYTES))
 }
 

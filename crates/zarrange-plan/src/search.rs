@@ -150,9 +150,10 @@ impl<'p> Search<'p> {
         tiles * self.problem.costs.tile_ns > BEGINNING * plan.predicted.seconds * 1e9
     }
 
-    /// Stored objects can stay as they are.
+    /// Stored objects can stay as they are. Chunks that are read in slices have no index, as the shards of a target do.
     fn copies(&self) -> bool {
-        self.as_stored() && self.problem.source.shard == self.problem.target.shard
+        let Problem { source, target, .. } = self.problem;
+        self.as_stored() && source.shard == target.shard && !source.slices
     }
 
     /// Stored chunks can stay as they are.

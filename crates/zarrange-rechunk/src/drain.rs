@@ -47,7 +47,7 @@ impl<'a> Drain<'a> {
     /// Batches of the chunks that `tile` drains into; a batch for shards fits `encoded_bytes`.
     pub(crate) fn cursor(&self, tile: &Region, item_bytes: u64, threads: u64, encoded_bytes: u64) -> Cursor {
         let units = self.units();
-        let most = batch_size(units, item_bytes);
+        let most = batch_size(units, item_bytes, threads);
         let pace = Pace { most, threads };
         match self {
             Drain::Shards(array, elements, _) => {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use zarrange_array::{Array, ChunkReader, Elements, Fetched, ShardReader};
+use zarrange_array::{Array, ArrayError, ChunkReader, Elements, Fetched, ShardReader};
 use zarrange_codec::ArrayCodec;
 use zarrange_grid::{ChunkGrid, Dims, Layout, Part, Region, Tile};
 use zarrange_plan::BATCH_BYTES;
@@ -15,8 +15,10 @@ use crate::report::Counters;
 use crate::spill::SpillFile;
 use crate::walk::{Batch, Cursor, Pace};
 
-/// Units of a batch at most: what is noted for each is not counted in the budget.
+/// Units of a batch at most, and of the batches of all threads together: what is noted for each of them (some 300 bytes) is not counted
+/// in the budget.
 const UNITS_MAX: u64 = 4096;
+const UNITS_MAX_IN_ALL: u64 = 1 << 16;
 
 /// Where tiles are filled from.
 #[derive(Clone, Copy, Debug)]
@@ -40,7 +42,12 @@ impl<'a> Fill<'a> {
             Fill::Array(array, elements) => sharded(array, elements),
             Fill::Spill(_) => None,
         };
-        Cursor::new(tile, self.units(), shards, Pace { most: batch_size(self.units(), item_bytes), threads })
+        Cursor::new(
+            tile,
+            self.units(),
+            shards,
+            Pace { most: batch_size(self.units(), item_bytes, threads), threads },
+        )
     }
 
     /// What one thread needs to fill, from an array of which it is `known` what is stored.
@@ -53,19 +60,8 @@ impl<'a> Fill<'a> {
             Fill::Spill(spill) => Ok(Filler::Spill(spill)),
             Fill::Array(array, elements) => {
                 let lease = budget.lease(elements.chain().scratch_bytes() as u64)?;
-                let reader = ChunkReader::new(array)?;
-                Ok(Filler::Array(Box::new(Source {
-                    array,
-                    elements,
-                    reader,
-                    known,
-                    shard: None,
-                    units: Vec::new(),
-                    fetched: Fetched::new(),
-                    inner: Vec::new(),
-                    found: Vec::new(),
-                    _lease: lease,
-                })))
+                let source = Source { _lease: Some(lease), ..Source::undecoded((array, elements), known)? };
+                Ok(Filler::Array(Box::new(source)))
             }
         }
     }
@@ -76,10 +72,15 @@ pub(crate) fn sharded<'a>(array: &'a Array, elements: &Elements) -> Option<&'a C
     matches!(elements.codec, ArrayCodec::Shards(_)).then(|| array.objects())
 }
 
-/// Units of a batch: about [`BATCH_BYTES`].
-pub(crate) fn batch_size(units: &ChunkGrid, item_bytes: u64) -> u64 {
+/// Units of a batch of one of `threads`: about [`BATCH_BYTES`].
+pub(crate) fn batch_size(units: &ChunkGrid, item_bytes: u64, threads: u64) -> u64 {
     let unit_bytes = units.chunk_shape().iter().fold(item_bytes, |n, c| n.saturating_mul(*c));
-    (BATCH_BYTES / unit_bytes.max(1)).clamp(1, UNITS_MAX)
+    (BATCH_BYTES / unit_bytes.max(1)).clamp(1, units_max(threads))
+}
+
+/// The most units of a batch of one of `threads`.
+pub(crate) fn units_max(threads: u64) -> u64 {
+    (UNITS_MAX_IN_ALL / threads.max(1)).clamp(1, UNITS_MAX)
 }
 
 /// One thread's means to fill tiles.
@@ -125,7 +126,29 @@ pub(crate) struct Source<'a> {
     inner: Vec<u64>,
     /// Which chunks of a batch exist.
     found: Vec<bool>,
-    _lease: Lease,
+    /// The memory that decoding takes.
+    _lease: Option<Lease>,
+}
+
+impl<'a> Source<'a> {
+    /// Reads the stored bytes of an array of which it is `known` what is stored. Without a lease for it, nothing may be decoded.
+    pub(crate) fn undecoded(
+        (array, elements): (&'a Array, &'a Elements),
+        known: Option<Arc<Known>>,
+    ) -> Result<Self, RechunkError> {
+        Ok(Self {
+            array,
+            elements,
+            reader: ChunkReader::new(array)?,
+            known,
+            shard: None,
+            units: Vec::new(),
+            fetched: Fetched::new(),
+            inner: Vec::new(),
+            found: Vec::new(),
+            _lease: None,
+        })
+    }
 }
 
 impl Source<'_> {
@@ -292,10 +315,32 @@ impl Source<'_> {
         chunk: &mut [u8],
     ) -> Result<(), RechunkError> {
         let (array, elements, shard) = (self.array, self.elements, &self.shard);
-        let name = || match shard {
-            Some((_, Some(shard))) => shard.inner_key(array.inner_number(&elements.units, object, unit)),
-            _ => array.unit_key(elements, unit),
-        };
+        let name = || name((array, elements), shard.as_ref(), (object, unit));
         Ok(self.reader.decode(unit, encoded, chunk, name)?)
+    }
+
+    /// Checks the checksum of the stored bytes of a chunk, if its codecs end in one; the error names it.
+    pub(crate) fn check_sum(&self, object: &Dims, unit: &Dims, stored: &[u8]) -> Result<(), RechunkError> {
+        let (array, elements) = (self.array, self.elements);
+        let sum = elements.chain().sum_check(stored.len() as u64).and_then(|sum| {
+            let Some(mut sum) = sum else { return Ok(()) };
+            sum.add(stored);
+            sum.finish()
+        });
+        let key = || name((array, elements), self.shard.as_ref(), (object, unit));
+        let wrong = |source| ArrayError::Chunk { array: array.location().to_owned(), key: key(), source };
+        Ok(sum.map_err(wrong)?)
+    }
+}
+
+/// Name of a chunk, for messages: within the `shard` that holds it, if there is one.
+fn name(
+    (array, elements): (&Array, &Elements),
+    shard: Option<&(Dims, Option<ShardReader>)>,
+    (object, unit): (&Dims, &Dims),
+) -> String {
+    match shard {
+        Some((_, Some(shard))) => shard.inner_key(array.inner_number(&elements.units, object, unit)),
+        _ => array.unit_key(elements, unit),
     }
 }

@@ -385,11 +385,13 @@ fn write(prepared: Prepared, staging: &Staging, progress: &dyn Progress) -> Resu
         let started = Instant::now();
         let ends = (&source, &target);
         let plan = item.plan();
+        // What is decoded need not be looked at before.
+        let sums = job.verify == Verify::Sample;
         match &plan {
             Some(Plan { strategy: Strategy::Regroup, stages, .. }) => {
                 let durable = job.durability == Durability::Commit;
                 for stage in stages {
-                    regroup::run(ends, (stage, durable, sparse), &budget, &counters, progress)?;
+                    regroup::run(ends, (stage, durable, sparse, sums), &budget, &counters, progress)?;
                 }
             }
             Some(plan) if plan.strategy != Strategy::Copy => {
@@ -401,7 +403,7 @@ fn write(prepared: Prepared, staging: &Staging, progress: &dyn Progress) -> Resu
                     variable::run(sides, (job.threads, sparse), &budget, &counters, progress)?;
                 }
             }
-            _ => copy::run(ends, (job.threads, sparse), &budget, &counters, progress)?,
+            _ => copy::run(ends, (job.threads, sparse, sums), &budget, &counters, progress)?,
         }
         let (taken, elapsed) = (budget.take_peak(), started.elapsed().as_secs_f64());
         // Text takes all of the memory beforehand, for nobody knows how long it is.
@@ -534,6 +536,9 @@ fn verify_targets(
             Contents::Elements(_) => {
                 let asked = (job.threads, tiles_max, sparse);
                 compare_arrays(((path, false), source, target), asked, budget, progress)?;
+                if job.verify == Verify::Sample && copy::is_copy(source, target) {
+                    copy::check_shards(source, (job.threads, sparse), (budget, progress))?;
+                }
             }
             Contents::Variable(_) => {
                 compare_variable(path, (source, target), (job.threads, sparse), budget, progress)?;

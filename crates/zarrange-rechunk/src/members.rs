@@ -1,6 +1,5 @@
 //! Which members of the source a job is about, and what is told of those that it cannot carry over or leaves behind.
 
-use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -9,6 +8,7 @@ use zarrange_array::{Array, ArrayError, Beside, Counted, Failed, Found, Survey, 
 use zarrange_io::Store;
 
 use crate::job::Job;
+use crate::shell::shell_values;
 use crate::spec::{ChunkSpec, Named};
 use crate::{RechunkError, SpecError};
 
@@ -77,7 +77,7 @@ impl Refusals {
 impl fmt::Display for Refusals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let ([Refusal { path, error }], 0) = (self.first.as_slice(), self.more) {
-            return write!(f, "{}; to leave it out: --skip {}", in_a_line(error), word(path));
+            return write!(f, "{}; to leave it out: {}", in_a_line(error), shell_values("--skip", &[path]));
         }
         write!(f, "{} members cannot be carried over:", self.first.len() as u64 + self.more)?;
         for Refusal { path, error } in &self.first {
@@ -91,31 +91,14 @@ impl fmt::Display for Refusals {
             return Ok(());
         }
         let paths: BTreeSet<&str> = self.first.iter().map(|refusal| refusal.path.as_str()).collect();
-        let paths: Vec<_> = paths.into_iter().filter(|path| !path.is_empty()).map(word).collect();
-        write!(f, "\nto leave them out: --skip {}", paths.join(" "))
+        let paths: Vec<_> = paths.into_iter().filter(|path| !path.is_empty()).collect();
+        write!(f, "\nto leave them out: {}", shell_values("--skip", &paths))
     }
 }
 
 /// Text of which no name makes two lines.
 fn in_a_line(text: impl fmt::Display) -> String {
     text.to_string().replace('\n', "\\n")
-}
-
-/// A path as a shell takes it for one word, without characters that a terminal obeys.
-fn word(path: &str) -> Cow<'_, str> {
-    if path.chars().any(char::is_control) {
-        let escaped = path.chars().map(|c| match c {
-            '\'' | '\\' => format!("\\{c}"),
-            c if c.is_control() => format!("\\u{:04x}", u32::from(c)),
-            c => c.to_string(),
-        });
-        return Cow::Owned(format!("$'{}'", escaped.collect::<String>()));
-    }
-    let plain = |c: char| c.is_alphanumeric() || "_-./+,:@%".contains(c);
-    if !path.is_empty() && path.chars().all(plain) && !path.starts_with('-') {
-        return Cow::Borrowed(path);
-    }
-    Cow::Owned(format!("'{}'", path.replace('\'', "'\\''")))
 }
 
 /// Which members are left out: those to be skipped, and arrays that are not named where only those are wanted.

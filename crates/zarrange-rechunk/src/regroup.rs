@@ -10,7 +10,7 @@ use zarrange_plan::Stage;
 
 use crate::RechunkError;
 use crate::budget::Budget;
-use crate::fill::{Fill, Filler, Source, sharded};
+use crate::fill::{Source, sharded, units_max};
 use crate::gate::{Gate, Permit};
 use crate::job::elements;
 use crate::presence::{List, Look, Sparse};
@@ -21,10 +21,10 @@ use crate::threads::together;
 use crate::walk::{Batch, Cursor, Pace};
 
 /// Moves every chunk of `source` that is stored into `target`, whose chunks and codecs are the same. Where few are, only objects of
-/// the target that will hold some are visited.
+/// the target that will hold some are visited. With `sums`, checksums at the end of the codecs must be right.
 pub(crate) fn run(
     (source, target): (&Array, &Array),
-    (stage, durable, sparse): (&Stage, bool, Sparse),
+    (stage, durable, sparse, sums): (&Stage, bool, Sparse, bool),
     budget: &Arc<Budget>,
     counters: &Counters,
     progress: &dyn Progress,
@@ -50,15 +50,14 @@ pub(crate) fn run(
     let (gate, visited, visited_elements) = (Gate::new(stage.threads), AtomicU64::new(0), AtomicU64::new(0));
     let worker = || -> Result<(), RechunkError> {
         let (read, write) = (budget.take(stage.encoded_bytes)?, budget.take(stage.encoded_bytes)?);
-        let Filler::Array(chunks) = Fill::Array(source, from).worker(budget, known.clone())? else {
-            return Ok(());
-        };
+        let chunks = Source::undecoded((source, from), known.clone())?;
         let sink = match &sequencer {
             Some(sequencer) => Sink::Shards(sequencer),
             None => Sink::Chunks(ChunkWriter::new(target)),
         };
         let segment = Segment { buffer: write.data, ..Segment::default() };
-        let mut mover = Mover { target: (target, to), chunks, read: read.data, segment, sink, counters };
+        let mut mover =
+            Mover { target: (target, to), chunks, read: read.data, segment, sink, sums, counters };
         loop {
             let task = work.lock().unwrap_or_else(PoisonError::into_inner).next();
             let Some(task) = task else { return Ok(()) };
@@ -124,7 +123,7 @@ impl<'a> Work<'a> {
         touched: Option<List<u64>>,
     ) -> Self {
         let most = stage.encoded_bytes / (from.chain().encoded_bytes_max() as u64).max(1);
-        let pace = Pace { most, threads: stage.threads };
+        let pace = Pace { most: most.min(units_max(stage.threads)), threads: stage.threads };
         Self { from: (source, from), target, pace, touched, object: 0, inside: None, ticket: 0 }
     }
 
@@ -166,10 +165,12 @@ impl Iterator for Work<'_> {
 /// One worker's means to move chunks.
 struct Mover<'a> {
     target: (&'a Array, &'a Elements),
-    chunks: Box<Source<'a>>,
+    chunks: Source<'a>,
     read: Vec<u8>,
     segment: Segment,
     sink: Sink<'a>,
+    /// Whether checksums are looked at.
+    sums: bool,
     counters: &'a Counters,
 }
 
@@ -180,11 +181,14 @@ enum Sink<'a> {
 
 impl Mover<'_> {
     fn carry(&mut self, task: &Task, permit: &mut Permit<'_>) -> Result<(), RechunkError> {
-        let Self { target: (target, to), chunks, read, segment, sink, counters } = self;
+        let Self { target: (target, to), chunks, read, segment, sink, sums, counters } = self;
         segment.begin(&task.object, task.batch.count);
-        chunks.each(&task.batch, read, permit, |_, unit, stored| {
+        chunks.each(&task.batch, read, permit, |source, unit, stored| {
             counters.moved(stored.is_some());
             let Some(stored) = stored else { return Ok(()) };
+            if *sums {
+                source.check_sum(&task.batch.object, unit, stored)?;
+            }
             add(&counters.bytes_read, stored.len() as u64);
             segment.buffer[segment.bytes..][..stored.len()].copy_from_slice(stored);
             segment.bytes += stored.len();

@@ -62,9 +62,12 @@ pub(crate) enum LightcurveCommand {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct DemoArgs {
-    /// Where to write (kept afterwards, overwritten by the next demo)
+    /// Directory to write to (kept afterwards): a new or empty one, or that of a demo before
     #[arg(long, default_value = "zarrange-demo")]
     pub(crate) dir: PathBuf,
+    /// Replace what a demo before has made
+    #[arg(long)]
+    pub(crate) overwrite: bool,
     /// Number of objects [default: that of the recipe, 10000]
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) objects: Option<u64>,
@@ -237,7 +240,7 @@ pub(crate) struct IngestArgs {
     /// Chunk shape over (object, sequence), for all arrays or ARRAY:SPEC [default: epoch-wise, 100000,1]
     #[arg(long, value_name = "SPEC", num_args = 1.., value_parser = named)]
     pub(crate) chunks: Vec<Named>,
-    /// Bound on the measurements in memory [default: half of the available memory]
+    /// Bound on measurements, names and buffers together [default: half of the available memory]
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
     pub(crate) max_mem: Option<u64>,
     #[command(flatten)]
@@ -278,7 +281,7 @@ pub(crate) enum BackendArg {
 pub(crate) enum VerifyArg {
     /// Nothing
     None,
-    /// A few tiles of each array
+    /// A few tiles of each array, and whatever checksums tell of chunks that are copied
     Sample,
     /// Everything
     Full,

@@ -107,26 +107,56 @@ fn field(text: &str, name: &str) -> Option<u64> {
     line.split_whitespace().nth(1)?.parse::<u64>().ok()?.checked_mul(1024)
 }
 
+/// The files of a memory group, in one of the two versions of control groups.
+struct Files {
+    /// Of limits, the lowest counts: what is beyond `memory.high` is slowed down.
+    limits: &'static [&'static str],
+    usage: &'static str,
+    /// What of the usage is taken back before a limit is felt: the page cache, in the group and those below it, and what is
+    /// kept of names and inodes.
+    reclaimable: &'static [&'static str],
+}
+
+const V1: Files = Files {
+    limits: &["memory.limit_in_bytes"],
+    usage: "memory.usage_in_bytes",
+    reclaimable: &["total_inactive_file", "total_active_file"],
+};
+
+const V2: Files = Files {
+    limits: &["memory.max", "memory.high"],
+    usage: "memory.current",
+    reclaimable: &["inactive_file", "active_file", "slab_reclaimable"],
+};
+
 /// What the group of a line of `/proc/self/cgroup`, and the groups around it, leave.
 fn group_left(root: &Path, line: &str) -> Option<u64> {
     let mut fields = line.splitn(3, ':').skip(1);
     let (controllers, path) = (fields.next()?, fields.next()?);
-    let (base, limit, usage) = match controllers {
-        "" => (root.to_owned(), "memory.max", "memory.current"),
-        list if list.split(',').any(|c| c == "memory") => {
-            (root.join("memory"), "memory.limit_in_bytes", "memory.usage_in_bytes")
-        }
+    let (base, files) = match controllers {
+        "" => (root.to_owned(), V2),
+        list if list.split(',').any(|c| c == "memory") => (root.join("memory"), V1),
         _ => return None,
     };
-    let number = |path: std::path::PathBuf| fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
-    Path::new(path.trim_start_matches('/'))
-        .ancestors()
-        .filter_map(|group| {
-            let dir = base.join(group);
-            let left = number(dir.join(limit))?.saturating_sub(number(dir.join(usage)).unwrap_or(0));
-            Some(left)
-        })
-        .min()
+    let groups = Path::new(path.trim_start_matches('/')).ancestors();
+    groups.filter_map(|group| files.left(&base.join(group))).min()
+}
+
+impl Files {
+    /// What the group at `dir` leaves, if it has a limit.
+    fn left(&self, dir: &Path) -> Option<u64> {
+        let text = |name: &str| fs::read_to_string(dir.join(name)).ok();
+        let number = |name: &&str| text(name)?.trim().parse::<u64>().ok();
+        let limit = self.limits.iter().filter_map(number).min()?;
+        let stat = text("memory.stat").unwrap_or_default();
+        let reclaimable = |line: &str| {
+            let (name, value) = line.split_once(' ')?;
+            if self.reclaimable.contains(&name) { value.trim().parse::<u64>().ok() } else { None }
+        };
+        let reclaimable = stat.lines().filter_map(reclaimable).fold(0, u64::saturating_add);
+        let used = number(&self.usage).unwrap_or(0).saturating_sub(reclaimable);
+        Some(limit.saturating_sub(used))
+    }
 }
 
 #[cfg(test)]
@@ -144,10 +174,29 @@ mod tests {
         write("a/b/memory.max", "max\n");
         write("a/memory.max", "1000\n");
         write("a/memory.current", "400\n");
+        write(
+            "a/memory.stat",
+            "anon 300\nfile 99\ninactive_file 40\nactive_file 30\nslab_reclaimable 5\nslab 50\n",
+        );
+        write("a/b/c/memory.max", "2000\n");
+        write("a/b/c/memory.high", "500\n");
+        write("a/b/c/memory.current", "100\n");
+        write("a/full/memory.max", "900\n");
+        write("a/full/memory.current", "890\n");
+        write("a/full/memory.stat", "inactive_file 500\nactive_file 300\n");
         write("memory/c/memory.limit_in_bytes", "9223372036854771712\n");
         write("memory/c/memory.usage_in_bytes", "100\n");
-        assert_eq!(group_left(dir.path(), "0::/a/b"), Some(600));
+        assert_eq!(group_left(dir.path(), "0::/a/b"), Some(675));
+        assert_eq!(group_left(dir.path(), "0::/a/b/c"), Some(400));
+        assert_eq!(group_left(dir.path(), "0::/a/full"), Some(675), "the page cache is free");
         assert_eq!(group_left(dir.path(), "4:cpu,memory:/c"), Some(9_223_372_036_854_771_612));
+        write("memory/d/memory.limit_in_bytes", "1000\n");
+        write("memory/d/memory.usage_in_bytes", "990\n");
+        write(
+            "memory/d/memory.stat",
+            "cache 1\ninactive_file 1\ntotal_inactive_file 400\ntotal_active_file 200\ntotal_cache 700\n",
+        );
+        assert_eq!(group_left(dir.path(), "4:memory:/d/e"), Some(610));
         assert_eq!(group_left(dir.path(), "3:cpu:/c"), None);
         assert_eq!(group_left(dir.path(), "0::/none"), None);
         assert_eq!(field("MemTotal: 5 kB\nMemAvailable:   77 kB\n", "MemAvailable:"), Some(77 << 10));

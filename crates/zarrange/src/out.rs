@@ -11,6 +11,7 @@ use std::io::{BufWriter, ErrorKind, IsTerminal as _, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use zarrange_rechunk::is_hidden;
 
 /// Something could not be printed, and nobody chose not to read it.
 static FAILED: AtomicBool = AtomicBool::new(false);
@@ -103,12 +104,12 @@ impl<W: Write> Write for Visible<W> {
 
 /// Text with control characters, but for ends of lines, and those that turn the direction as JSON escapes them; what was JSON stays so.
 fn visible(text: &str) -> Cow<'_, str> {
-    escaped(text, |c| c != '\n' && is_control(c))
+    escaped(text, |c| c != '\n' && is_hidden(c))
 }
 
 /// As what is printed, and in one line: for names, so that none is taken for a line of ours.
 pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
-    escaped(text, is_control)
+    escaped(text, is_hidden)
 }
 
 fn escaped(text: &str, hidden: impl Fn(char) -> bool) -> Cow<'_, str> {
@@ -125,12 +126,6 @@ fn escaped(text: &str, hidden: impl Fn(char) -> bool) -> Cow<'_, str> {
         }
     }
     Cow::Owned(out)
-}
-
-/// C0, delete, C1, and the marks of Unicode's bidirectional algorithm (UAX #9).
-fn is_control(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

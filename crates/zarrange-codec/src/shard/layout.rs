@@ -206,6 +206,11 @@ impl ShardIndex {
         Self { entries: vec![Entry::MISSING; inner_chunks] }
     }
 
+    /// Inner chunks of the shard, missing ones included.
+    pub const fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     /// Offset and bytes of inner chunk `k` (C order within the shard), or `None` if it is missing.
     pub fn get(&self, k: usize) -> Option<(u64, u64)> {
         let entry = self.entries[k];

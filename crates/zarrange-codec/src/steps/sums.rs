@@ -1,6 +1,7 @@
 //! Checksums that are stored before or after the bytes: `crc32`, `crc32c`, `adler32`, `fletcher32` and `jenkins_lookup3`.
 
 use serde_json::Value;
+use zarrange_grid::index;
 
 use crate::CodecError;
 use crate::steps::config::Config;
@@ -68,34 +69,127 @@ impl Sum {
         }
     }
 
+    /// That of `crc32c`, which needs no configuration.
+    pub(crate) const fn crc32c() -> Self {
+        Self { kind: Kind::Crc32c, at_end: true }
+    }
+
     /// The stored form of the checksum of `bytes`.
     pub(crate) fn of(&self, bytes: &[u8]) -> [u8; SUM_BYTES] {
-        let sum = match &self.kind {
-            Kind::Crc32 => crc32fast::hash(bytes),
-            Kind::Crc32c => crc32c::crc32c(bytes),
-            Kind::Adler32 => simd_adler32::adler32(&bytes),
-            Kind::Fletcher32 => fletcher32(bytes),
-            Kind::Lookup3(seed, prefix) => lookup3(*seed, prefix, bytes),
-        };
-        sum.to_le_bytes()
+        let mut running = self.begin(bytes.len() as u64);
+        running.add(bytes);
+        running.finish().to_le_bytes()
+    }
+
+    /// The checksum of no bytes yet, of so many that will come.
+    fn begin(&self, bytes: u64) -> Running {
+        match &self.kind {
+            Kind::Crc32 => Running::Crc32(crc32fast::Hasher::new()),
+            Kind::Crc32c => Running::Crc32c(0),
+            Kind::Adler32 => Running::Adler32(1),
+            Kind::Fletcher32 => Running::Fletcher32(Fletcher32::default()),
+            Kind::Lookup3(seed, prefix) => {
+                let mut sum = Lookup3::new(*seed, (prefix.len() as u64).wrapping_add(bytes));
+                sum.add(prefix);
+                Running::Lookup3(sum)
+            }
+        }
     }
 
     /// Where in `stored` the bytes are, if their checksum is right.
     pub(crate) fn check(&self, stored: &[u8]) -> Result<std::ops::Range<usize>, CodecError> {
-        let range =
-            if self.at_end { 0..stored.len().wrapping_sub(SUM_BYTES) } else { SUM_BYTES..stored.len() };
-        let Some(bytes) = stored.get(range.clone()) else {
-            let detail = format!("{} bytes are too few for a checksum", stored.len());
-            return Err(CodecError::corrupt(self.name(), detail));
+        let mut check = SumCheck::new(self, stored.len() as u64)?;
+        check.add(stored);
+        check.finish()?;
+        let end = stored.len() - SUM_BYTES;
+        Ok(if self.at_end { 0..end } else { SUM_BYTES..stored.len() })
+    }
+}
+
+/// The checksum of a stored chunk, looked at piece by piece.
+#[derive(Debug)]
+pub struct SumCheck {
+    name: &'static str,
+    running: Running,
+    /// Where in the stored bytes the sum is, and what was seen of it.
+    at: u64,
+    sum: [u8; SUM_BYTES],
+    /// Bytes seen.
+    seen: u64,
+}
+
+impl SumCheck {
+    /// Of a chunk of so many bytes, its checksum included.
+    pub(crate) fn new(sum: &Sum, stored_bytes: u64) -> Result<Self, CodecError> {
+        let Some(bytes) = stored_bytes.checked_sub(SUM_BYTES as u64) else {
+            let detail = format!("{stored_bytes} bytes are too few for a checksum");
+            return Err(CodecError::corrupt(sum.name(), detail));
         };
-        let sum = if self.at_end { &stored[bytes.len()..] } else { &stored[..SUM_BYTES] };
-        let computed = self.of(bytes);
-        if sum == computed {
-            return Ok(range);
+        let at = if sum.at_end { bytes } else { 0 };
+        Ok(Self { name: sum.name(), running: sum.begin(bytes), at, sum: [0; SUM_BYTES], seen: 0 })
+    }
+
+    /// Goes on with the next bytes.
+    pub fn add(&mut self, piece: &[u8]) {
+        let within = |at: u64| index(at.saturating_sub(self.seen).min(piece.len() as u64));
+        let (start, end) = (within(self.at), within(self.at + SUM_BYTES as u64));
+        let (before, sum, after) = (&piece[..start], &piece[start..end], &piece[end..]);
+        if !sum.is_empty() {
+            let seen = index(self.seen.saturating_sub(self.at));
+            self.sum[seen..seen + sum.len()].copy_from_slice(sum);
+        }
+        self.running.add(before);
+        self.running.add(after);
+        self.seen += piece.len() as u64;
+    }
+
+    /// Whether the checksum is right, once all bytes were seen.
+    ///
+    /// # Errors
+    /// [`CodecError::Corrupt`] if it is not.
+    pub fn finish(self) -> Result<(), CodecError> {
+        let computed = self.running.finish().to_le_bytes();
+        if self.sum == computed {
+            return Ok(());
         }
         let hex = |sum: &[u8]| sum.iter().rev().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
-        let detail = format!("checksum is {}, the bytes give {}", hex(sum), hex(&computed));
-        Err(CodecError::corrupt(self.name(), detail))
+        let detail = format!("checksum is {}, the bytes give {}", hex(&self.sum), hex(&computed));
+        Err(CodecError::corrupt(self.name, detail))
+    }
+}
+
+/// A checksum of the bytes so far.
+#[derive(Debug)]
+enum Running {
+    Crc32(crc32fast::Hasher),
+    Crc32c(u32),
+    Adler32(u32),
+    Fletcher32(Fletcher32),
+    Lookup3(Lookup3),
+}
+
+impl Running {
+    fn add(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Crc32(hasher) => hasher.update(bytes),
+            Self::Crc32c(sum) => *sum = crc32c::crc32c_append(*sum, bytes),
+            Self::Adler32(sum) => {
+                let mut adler = simd_adler32::Adler32::from_checksum(*sum);
+                adler.write(bytes);
+                *sum = adler.finish();
+            }
+            Self::Fletcher32(sum) => sum.add(bytes),
+            Self::Lookup3(sum) => sum.add(bytes),
+        }
+    }
+
+    fn finish(self) -> u32 {
+        match self {
+            Self::Crc32(hasher) => hasher.finalize(),
+            Self::Crc32c(sum) | Self::Adler32(sum) => sum,
+            Self::Fletcher32(sum) => sum.finish(),
+            Self::Lookup3(sum) => sum.finish(),
+        }
     }
 }
 
@@ -108,48 +202,88 @@ fn prefix(config: &mut Config<'_>) -> Result<Vec<u8>, CodecError> {
 }
 
 /// That of HDF5: of words with their higher byte first; a byte that is left over is the higher one of a word.
-fn fletcher32(bytes: &[u8]) -> u32 {
-    /// So many words that the sums do not overflow.
-    const WORDS: usize = 360;
-    let folded = |sum: u32| (sum & 0xFFFF) + (sum >> 16);
-    let (mut low, mut high) = (0u32, 0u32);
-    let (words, rest) = bytes.as_chunks::<2>();
-    for words in words.chunks(WORDS) {
-        for word in words {
-            low += u32::from(u16::from_be_bytes(*word));
-            high += low;
-        }
-        (low, high) = (folded(low), folded(high));
-    }
-    if let [last] = rest {
-        low += u32::from(*last) << 8;
-        high += low;
-        (low, high) = (folded(low), folded(high));
-    }
-    folded(high) << 16 | folded(low)
+#[derive(Debug, Default)]
+struct Fletcher32 {
+    low: u32,
+    high: u32,
+    /// The first byte of a word whose second comes with the next bytes.
+    half: Option<u8>,
 }
 
-/// Bob Jenkins' hash (<https://burtleburtle.net/bob/c/lookup3.c>, `hashlittle`) of `prefix` and `bytes` in a row.
-fn lookup3(seed: u32, prefix: &[u8], bytes: &[u8]) -> u32 {
-    const BLOCK: usize = 12;
-    let length = (prefix.len() as u64 + bytes.len() as u64).to_le_bytes();
-    let length = u32::from_le_bytes(std::array::from_fn(|k| length[k]));
-    let mut state = [0xDEAD_BEEF_u32.wrapping_add(length).wrapping_add(seed); 3];
-    let (mut block, mut filled) = ([0u8; BLOCK], 0);
-    for byte in prefix.iter().chain(bytes) {
-        if filled == BLOCK {
-            add(&mut state, &block);
-            mix(&mut state);
-            (block, filled) = ([0; BLOCK], 0);
+impl Fletcher32 {
+    fn add(&mut self, mut bytes: &[u8]) {
+        /// So many words that the sums do not overflow.
+        const WORDS: usize = 360;
+        if let (Some(first), [second, rest @ ..]) = (self.half, bytes) {
+            self.words(&[[first, *second]]);
+            (self.half, bytes) = (None, rest);
         }
-        block[filled] = *byte;
-        filled += 1;
+        let (words, rest) = bytes.as_chunks::<2>();
+        words.chunks(WORDS).for_each(|words| self.words(words));
+        if let [last] = rest {
+            self.half = Some(*last);
+        }
     }
-    if filled > 0 {
-        add(&mut state, &block);
-        finish(&mut state);
+
+    /// Adds few words, and folds the sums.
+    fn words(&mut self, words: &[[u8; 2]]) {
+        for word in words {
+            self.low += u32::from(u16::from_be_bytes(*word));
+            self.high += self.low;
+        }
+        (self.low, self.high) = (folded(self.low), folded(self.high));
     }
-    state[2]
+
+    fn finish(mut self) -> u32 {
+        if let Some(last) = self.half {
+            self.words(&[[last, 0]]);
+        }
+        folded(self.high) << 16 | folded(self.low)
+    }
+}
+
+const fn folded(sum: u32) -> u32 {
+    (sum & 0xFFFF) + (sum >> 16)
+}
+
+const LOOKUP3_BLOCK: usize = 12;
+
+/// Bob Jenkins' hash (<https://burtleburtle.net/bob/c/lookup3.c>, `hashlittle`).
+#[derive(Debug)]
+struct Lookup3 {
+    state: [u32; 3],
+    block: [u8; LOOKUP3_BLOCK],
+    filled: usize,
+}
+
+impl Lookup3 {
+    /// Of `length` bytes, of which none was seen yet.
+    fn new(seed: u32, length: u64) -> Self {
+        let length = length.to_le_bytes();
+        let length = u32::from_le_bytes(std::array::from_fn(|k| length[k]));
+        let state = [0xDEAD_BEEF_u32.wrapping_add(length).wrapping_add(seed); 3];
+        Self { state, block: [0; LOOKUP3_BLOCK], filled: 0 }
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            if self.filled == LOOKUP3_BLOCK {
+                add(&mut self.state, &self.block);
+                mix(&mut self.state);
+                (self.block, self.filled) = ([0; LOOKUP3_BLOCK], 0);
+            }
+            self.block[self.filled] = *byte;
+            self.filled += 1;
+        }
+    }
+
+    fn finish(mut self) -> u32 {
+        if self.filled > 0 {
+            add(&mut self.state, &self.block);
+            finish(&mut self.state);
+        }
+        self.state[2]
+    }
 }
 
 fn add(state: &mut [u32; 3], block: &[u8; 12]) {

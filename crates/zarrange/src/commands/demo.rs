@@ -1,10 +1,12 @@
 //! `zarrange demo`: the mission in one command.
 
+use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use zarrange_array::{Node, ReadCost};
 use zarrange_grid::{Dims, Region};
 use zarrange_io::{Location, Opener};
@@ -12,16 +14,22 @@ use zarrange_lightcurve::{Survey, write_survey};
 use zarrange_plan::{Costs, bytes_text};
 use zarrange_rechunk::{
     ChunkSpec, Codecs, Durability, Foreign, Job, KeySeparator, Named, Progress, Verify, prepare,
-    run as run_job,
+    run as run_job, shell_path,
 };
 
 use crate::args::{DemoArgs, ProgressArg};
 use crate::backend::opener;
-use crate::out::say;
+use crate::out::{one_line, say};
 use crate::progress::Bar;
 use crate::{memory, signals, table};
 
 const RECIPE: &str = include_str!("../../../../datasets/photometry.toml");
+
+/// The file that says that a directory is one of the demo: it is made first, and only beside nothing.
+const MARK: &str = ".zarrange-demo";
+
+/// The arrays that the demo makes.
+const ARRAYS: [&str; 3] = ["by-epoch.zarr", "by-object.zarr", "sharded.zarr"];
 
 /// Objects of a shard.
 const SHARD_OBJECTS: u64 = 1000;
@@ -36,26 +44,24 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     let (objects, epochs) = (survey.objects, survey.epochs);
     let io = opener(args.io)?;
     let place = |name: &str| Location::Path(args.dir.join(name));
+    signals::writing();
+    take(&args.dir, args.overwrite)?;
     say!(
         "Photometry of {} objects at {} epochs, magnitude and error: {} of float32.\n",
         table::count(objects),
         table::count(epochs),
         bytes_text(objects * epochs * VALUES * 4)
     );
-    signals::writing();
-    std::fs::create_dir_all(&args.dir).with_context(|| args.dir.display().to_string())?;
-
-    let source = place("by-epoch.zarr");
-    step("A telescope adds one epoch of all objects at a time", || fill(&survey, &source, &io))?;
+    let overwrite = args.overwrite;
+    let [source, target, sharded] = ARRAYS.map(place);
+    step("A telescope adds one epoch of all objects at a time", || fill(&survey, &source, overwrite, &io))?;
     let by_object = [1, epochs, VALUES];
     let shard = [SHARD_OBJECTS.min(objects), epochs, VALUES];
-    let target = place("by-object.zarr");
     step("Rechunk: one chunk for each object, verified", || {
-        rechunk(&source, &target, &by_object, None, &io)
+        rechunk((&source, &target), &by_object, None, overwrite, &io)
     })?;
-    let sharded = place("sharded.zarr");
     step("Rechunk: the same chunks in shards, verified", || {
-        rechunk(&source, &sharded, &by_object, Some(&shard), &io)
+        rechunk((&source, &sharded), &by_object, Some(&shard), overwrite, &io)
     })?;
 
     say!("\nWhat it costs to read (measured on the stored arrays):\n");
@@ -82,10 +88,40 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
          zarrange info {}",
         bytes_text(useful),
         bytes_text(epochs * VALUES * 4),
-        args.dir.display(),
-        args.dir.join("sharded.zarr").display()
+        one_line(&args.dir.display().to_string()),
+        shell_path(&args.dir.join("sharded.zarr"))
     );
     Ok(ExitCode::SUCCESS)
+}
+
+/// Takes a directory that is new, empty, or one of the demo; what is in it is only replaced if that is wanted.
+fn take(dir: &Path, overwrite: bool) -> anyhow::Result<()> {
+    let named = || dir.display().to_string();
+    fs::create_dir_all(dir).with_context(named)?;
+    let mark = dir.join(MARK);
+    if !mark.symlink_metadata().is_ok_and(|mark| mark.is_file()) {
+        if fs::read_dir(dir).with_context(named)?.next().is_some() {
+            bail!("{} is not empty, and not of a demo: choose another --dir", named());
+        }
+        let made = fs::OpenOptions::new().write(true).create_new(true).open(&mark);
+        // Another demo may have begun this very moment; it is the one that goes on.
+        if let Err(error) = made {
+            let begun = error.kind() == ErrorKind::AlreadyExists;
+            return Err(if begun {
+                anyhow::anyhow!("{} was taken by another demo", named())
+            } else {
+                error.into()
+            });
+        }
+    }
+    let there = ARRAYS.into_iter().find(|name| dir.join(name).symlink_metadata().is_ok());
+    match there.filter(|_| !overwrite) {
+        None => Ok(()),
+        Some(name) => bail!(
+            "{} is there already: replace what the demo before has made with --overwrite, or choose another --dir",
+            dir.join(name).display()
+        ),
+    }
 }
 
 /// Tells what is done and how long it took.
@@ -97,18 +133,18 @@ fn step(what: &str, work: impl FnOnce() -> anyhow::Result<String>) -> anyhow::Re
 }
 
 /// Writes the survey epoch by epoch.
-fn fill(survey: &Survey, location: &Location, io: &Opener) -> anyhow::Result<String> {
+fn fill(survey: &Survey, location: &Location, overwrite: bool, io: &Opener) -> anyhow::Result<String> {
     let bar = Bar::new(ProgressArg::Auto);
     bar.begin("fill", survey.epochs);
-    write_survey(survey, location, io, &mut |epochs| bar.advance(epochs))?;
+    write_survey(survey, location, (overwrite, io), &mut |epochs| bar.advance(epochs))?;
     Ok(format!("{} chunks", table::count(survey.epochs)))
 }
 
 fn rechunk(
-    source: &Location,
-    target: &Location,
+    (source, target): (&Location, &Location),
     chunk: &[u64],
     shard: Option<&[u64]>,
+    overwrite: bool,
     io: &Opener,
 ) -> anyhow::Result<String> {
     let spec = |shape: &[u64]| -> anyhow::Result<Named> {
@@ -130,7 +166,7 @@ fn rechunk(
         temp: None,
         verify: Verify::Full,
         durability: Durability::None,
-        overwrite: true,
+        overwrite,
         skip: Vec::new(),
         foreign: Foreign::Skip,
         io: io.clone(),

@@ -26,6 +26,7 @@ pub(crate) fn ingest(args: &IngestArgs) -> anyhow::Result<ExitCode> {
     let options = IngestOptions {
         chunks: chunks(args, &shape)?,
         codecs,
+        memory_bytes_max: max_mem,
         overwrite: args.overwrite,
         io: opener(args.io)?,
     };

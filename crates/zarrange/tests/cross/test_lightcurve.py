@@ -3,6 +3,9 @@
 import csv
 import gzip
 import math
+import os
+import subprocess
+import sys
 from collections import Counter
 
 import numpy as np
@@ -223,3 +226,81 @@ def test_an_existing_target_is_kept_unless_it_may_be_replaced(run, tmp_path):
     assert done.returncode == 1 and str(out) in done.stderr
     assert zarr.open_array(out, mode="r")[:].tolist() == list(range(5))
     check(run, path, out, table(), "--overwrite")
+
+
+ALLOWANCE = 64 << 20
+
+
+# A small process between this one and the command: the peak of a process counts what its parent held when it was started.
+MEASURE = """
+import os, sys
+process = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ)
+_, status, usage = os.wait4(process, 0)
+print(os.waitstatus_to_exitcode(status), usage.ru_maxrss * 1024)
+"""
+
+
+def measured(binary, *args):
+    """Exit code, what was printed to stderr, and the most memory that was resident."""
+    command = [sys.executable, "-I", "-S", "-c", MEASURE, binary, *map(str, args)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    code, resident = map(int, done.stdout.splitlines()[-1].split())
+    return code, done.stderr, resident
+
+
+def rows_of(kind):
+    """Lines of a table."""
+    yield "object_id,time,band,mag,magerr\n"
+    match kind:
+        case "many objects, one with a name of 1 MB":
+            for k in range(100_000):
+                yield f"{'x' * 1_000_000 if k == 50_000 else k},{k},g,1,2\n"
+        case "names of 10 kB":
+            for k in range(8_000):
+                yield f"{k}{'y' * 10_000},{k},g,1,2\n"
+        case "one long series":
+            for k in range(1_000):
+                yield f"{k},{k},g,1,2\n"
+            for k in range(20_000):
+                yield f"long,{k},r,1,2\n"
+        case "a record of 300 MB":
+            for _ in range(300):
+                yield "z" * 1_000_000
+            yield ",1,g,1,2\n"
+        case "a quote without end":
+            yield '"'
+            for _ in range(1_000_000):
+                yield "line,1,g,1,2\n" * 10
+        case "commas":
+            for _ in range(100):
+                yield "," * 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("kind", "max_mem", "options", "refused"),
+    [
+        ("many objects, one with a name of 1 MB", 80_000_000, [], None),
+        ("many objects, one with a name of 1 MB", 30_000_000, [], "a record"),
+        ("many objects, one with a name of 1 MB", 10_000_000, [], "names of objects"),
+        ("names of 10 kB", 120_000_000, [], None),
+        ("names of 10 kB", 20_000_000, [], "names of objects"),
+        ("one long series", 10_000_000, ["--chunks", "100,1000"], None),
+        ("one long series", 100_000_000, ["--chunks=-1,-1"], "--chunks"),
+        ("a record of 300 MB", 100_000_000, [], "a record"),
+        ("a quote without end", 100_000_000, [], "a record"),
+        ("commas", 100_000_000, [], "a record"),
+    ],
+)
+def test_a_table_stays_within_its_memory(binary, tmp_path, kind, max_mem, options, refused):
+    with open(tmp_path / "t.csv", "w", encoding="utf-8") as file:
+        file.writelines(rows_of(kind))
+    args = ["lightcurve", "ingest", tmp_path / "t.csv", tmp_path / "t.zarr", "--max-mem", max_mem, *options]
+    code, told, resident = measured(binary, *args)
+    assert resident <= max_mem + ALLOWANCE, (resident, told)
+    if refused:
+        assert code == 1 and refused in told and "--max-mem" in told and len(told) < 600, told
+        assert not (tmp_path / "t.zarr").exists()
+        return
+    assert code == 0, told
+    names = zarr.open_group(tmp_path / "t.zarr", mode="r")["object_id"][:]
+    assert len(set(names)) == len(names) == len({row.partition(",")[0] for row in rows_of(kind)}) - 1

@@ -1,0 +1,90 @@
+//! What tests of several files need: arrays in memory, and jobs that rechunk them.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde_json::{Map, Value, json};
+use zarrange_array::{Array, ArraySpec, Document, Layout};
+use zarrange_codec::Scratch;
+use zarrange_grid::Region;
+use zarrange_io::{Location, Opener};
+use zarrange_plan::Costs;
+use zarrange_rechunk::{
+    ChunkSpec, Codecs, Durability, Foreign, Job, KeySeparator, Named, NoProgress, Verify, prepare, run,
+};
+
+/// The most memory that a job of these tests has.
+pub(crate) const MEMORY_MAX: u64 = 1 << 28;
+
+/// A place of its own in memory.
+pub(crate) fn place() -> Location {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    Location::Memory(format!("memory-test-{}", NUMBER.fetch_add(1, Ordering::Relaxed)))
+}
+
+/// The layout of one end of a job.
+#[derive(Clone, Debug)]
+pub(crate) struct End {
+    pub(crate) chunk: Vec<u64>,
+    pub(crate) shard: Option<Vec<u64>>,
+    pub(crate) codecs: Value,
+}
+
+/// Elements that are their own positions, with stretches of fill.
+pub(crate) fn values(shape: &[u64]) -> Vec<u8> {
+    let elements: u64 = shape.iter().product();
+    let value = |k: u64| if (k / 64).is_multiple_of(5) { u32::MAX } else { u32::try_from(k).unwrap() };
+    (0..elements).flat_map(|k| value(k).to_ne_bytes()).collect()
+}
+
+pub(crate) fn job(from: &Location, to: &Location, end: &End, threads: u64) -> Job {
+    let named = |shape: &[u64]| Named {
+        array: None,
+        spec: ChunkSpec::Sizes(shape.iter().map(|n| i64::try_from(*n).unwrap()).collect()),
+    };
+    let none = Named { array: None, spec: ChunkSpec::None };
+    Job {
+        source: from.clone(),
+        target: to.clone(),
+        chunks: vec![named(&end.chunk)],
+        shards: vec![end.shard.as_deref().map_or(none, named)],
+        mix: None,
+        arrays: vec![],
+        only_named: false,
+        codecs: Codecs::parse(&end.codecs.to_string()).unwrap(),
+        key_separator: KeySeparator::Auto,
+        memory_bytes_max: MEMORY_MAX,
+        threads,
+        temp: None,
+        verify: Verify::None,
+        durability: Durability::None,
+        overwrite: false,
+        skip: Vec::new(),
+        foreign: Foreign::Skip,
+        io: Opener::default(),
+        costs: Costs::default(),
+        way: None,
+    }
+}
+
+pub(crate) fn create(shape: &[u64], end: &End) -> Location {
+    let (plain, sharded) = (place(), place());
+    let codecs = serde_json::from_value(end.codecs.clone()).unwrap();
+    let document = Document::new(&ArraySpec {
+        shape: shape.to_vec(),
+        data_type: "uint32",
+        fill_value: json!(u32::MAX),
+        layout: Layout { chunk: end.chunk.clone(), shard: None, codecs },
+        dimension_names: ["a", "b", "c"][..shape.len()].to_vec(),
+        attributes: Map::new(),
+    });
+    let array = Array::new(plain.open().unwrap(), document, 3).unwrap();
+    let mut scratch = Scratch::new(array.elements().unwrap().chain());
+    array.write_region(&Region::whole(shape), &values(shape), &mut scratch).unwrap();
+    array.write_metadata().unwrap();
+    if end.shard.is_none() {
+        return plain;
+    }
+    run(prepare(job(&plain, &sharded, end, 2)).unwrap(), &NoProgress).unwrap();
+    sharded
+}
