@@ -89,10 +89,10 @@ impl Staging {
         let folder = take(&place, &name, &record, &tidy, &mut warnings)?;
         let data = io.open(&at)?.below(&name)?;
         let temp = temp.map(|(place, name)| {
-            let _made = Made(place.make_directories()?);
+            let made = Made(place.make_directories()?);
             let record = Record { temp: None, ..record.clone() };
             let folder = RunFolder::make(&tidy.open(place)?, &name, &record)?;
-            Ok::<_, ArrayError>(Temp { folder, data: io.open(place)?.below(&name)?, _made })
+            Ok::<_, ArrayError>(Temp { folder, data: io.open(place)?.below(&name)?, _made: made })
         });
         Ok(Self { temp: temp.transpose()?, target, io: io.clone(), place, folder, data, made, warnings })
     }

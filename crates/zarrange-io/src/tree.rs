@@ -38,12 +38,9 @@ impl Tree {
     /// [`Kept`], by the first reason found.
     pub(crate) fn of(path: &Path) -> Result<Self, Kept> {
         let stat = look(path)?;
-        match FileType::from_raw_mode(stat.stx_mode.into()) {
-            FileType::Directory => {}
-            _ => {
-                check_attributes(path, stat.stx_attributes)?;
-                return Ok(Self { root: id(&stat), digest: mark(path.as_os_str(), &stat), entries: 1 });
-            }
+        if FileType::from_raw_mode(stat.stx_mode.into()) != FileType::Directory {
+            check_attributes(path, stat.stx_attributes)?;
+            return Ok(Self { root: id(&stat), digest: mark(path.as_os_str(), &stat), entries: 1 });
         }
         check_holder(path, &stat)?;
         let mut tree = Self { root: id(&stat), digest: 0, entries: 0 };

@@ -76,7 +76,7 @@ pub(super) struct RunFolder {
     parent: Store,
     name: String,
     /// Locked as long as it is open.
-    _lock: Object,
+    held: Object,
     done: AtomicBool,
 }
 
@@ -118,10 +118,10 @@ impl RunFolder {
         let folder = Self {
             parent: parent.clone(),
             name: name.to_owned(),
-            _lock: object,
+            held: object,
             done: AtomicBool::new(false),
         };
-        let locked = folder._lock.lock().map_err(|source| IoError::Os {
+        let locked = folder.held.lock().map_err(|source| IoError::Os {
             operation: "lock",
             location: format!("{}/{lock}", parent.label()),
             source,
@@ -130,7 +130,7 @@ impl RunFolder {
             folder.keep();
             return Err(taken(parent, name).into());
         }
-        parent.write_at(&folder._lock, &lock, 0, record_json(record).as_bytes())?;
+        parent.write_at(&folder.held, &lock, 0, record_json(record).as_bytes())?;
         Ok(folder)
     }
 

@@ -342,10 +342,13 @@ impl Directory {
     }
 
     pub(super) fn rename(&self, from: &str, to: &str, flags: RenameFlags) -> Result<(), IoError> {
-        let rename = || match flags.is_empty() {
-            // The old call: there are systems that know no other.
-            true => rustix::fs::renameat(&self.root, from, &self.root, to),
-            false => rustix::fs::renameat_with(&self.root, from, &self.root, to, flags),
+        let rename = || {
+            // The old call where it does: there are systems that know no other.
+            if flags.is_empty() {
+                rustix::fs::renameat(&self.root, from, &self.root, to)
+            } else {
+                rustix::fs::renameat_with(&self.root, from, &self.root, to, flags)
+            }
         };
         let outcome = match rename() {
             Err(Errno::NOENT) => {

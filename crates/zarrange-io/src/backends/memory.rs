@@ -133,9 +133,8 @@ impl Namespace for Memory {
         key::check(key)?;
         match access {
             Access::Read => self.find(key).map(Object::Memory),
-            Access::Create => Ok(Object::Memory(self.create(key))),
             Access::New if self.exists(key) => Err(taken(key)),
-            Access::New => Ok(Object::Memory(self.create(key))),
+            Access::Create | Access::New => Ok(Object::Memory(self.create(key))),
         }
     }
 
@@ -176,7 +175,6 @@ impl Namespace for Memory {
                 return Err(taken(key));
             }
             // There are no directories, only keys.
-            Change::RemoveEmpty(_) => {}
             Change::MakeDirectory(key) => key::check(key)?,
             Change::Rename { from, to } | Change::Move { from, to } => {
                 key::check(to)?;
@@ -191,7 +189,7 @@ impl Namespace for Memory {
                 self.put_below(at_a, a, b);
                 self.put_below(at_b, b, a);
             }
-            Change::Sync | Change::SyncNames => {}
+            Change::RemoveEmpty(_) | Change::Sync | Change::SyncNames => {}
         }
         Ok(())
     }
