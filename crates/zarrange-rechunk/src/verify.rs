@@ -164,9 +164,8 @@ impl Whole {
         let root = io.open(location)?;
         // The other one takes as much.
         let nodes_bytes_max = METADATA_BYTES_FREE.saturating_add(memory_bytes_max / 2) / 2;
-        let Survey { nodes, failed, beside } =
-            survey(&root, Without { nodes_bytes_max, ..Without::NOTHING })
-                .map_err(|error| RechunkError::of_survey(error, (2, memory_bytes_max)))?;
+        let Survey { nodes, failed, beside } = survey(&root, Without { nodes_bytes_max, ..Without::NOTHING })
+            .map_err(|error| RechunkError::of_survey(error, (2, memory_bytes_max)))?;
         Refusals::of(failed).into_result()?;
         Ok(Self { root, nodes, beside })
     }
