@@ -77,15 +77,14 @@ impl Document {
 
     /// The document of Zarr v3 metadata; names and codecs in the form that zarr-python reads.
     pub(crate) fn from_v3(mut members: Fields) -> Self {
-        let normal: [(&str, fn(&mut Json)); 4] = [
-            ("codecs", normalise_codecs),
-            ("data_type", normalise_type),
-            ("chunk_grid", chunk_grid::normalise),
-            ("fill_value", name_tokens),
-        ];
-        for (name, normalise) in normal {
-            if let Some(Member::Tree(json)) = members.get_mut(name) {
-                normalise(json);
+        for (name, member) in &mut members {
+            let Member::Tree(json) = member else { continue };
+            match name.as_str() {
+                "codecs" => normalise_codecs(json),
+                "data_type" => normalise_type(json),
+                "chunk_grid" => chunk_grid::normalise(json),
+                "fill_value" => name_tokens(json),
+                _ => {}
             }
         }
         Self { members, stored: None }

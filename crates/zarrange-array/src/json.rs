@@ -6,7 +6,7 @@
 //!
 //! Rejected: `serde_json` with `arbitrary_precision`, which knows none of the tokens and changes how every type of `zarrs` is read.
 
-mod escapes;
+mod grammar;
 mod read;
 mod text;
 mod write;
@@ -14,8 +14,8 @@ mod write;
 use indexmap::IndexMap;
 use serde_json::Value;
 
-pub use read::{Fields, JsonError, Member, read};
-pub(crate) use read::{Keep, read_fields, read_text};
+pub use read::{JsonError, read};
+pub(crate) use read::{read_fields, read_text};
 pub use text::Text;
 pub(crate) use text::shown;
 pub(crate) use write::{write_consolidated, write_fields};
@@ -41,6 +41,29 @@ pub enum Json {
 
 /// The members of an object, in the order in which they are written; comparing two of them does not depend on it.
 pub type Members = IndexMap<String, Json>;
+
+/// What becomes of a member of a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// It is looked into.
+    Tree,
+    /// It is passed on.
+    Text,
+    /// Whether it is there is all that matters: it may be of any size.
+    Presence,
+}
+
+/// A member of a document.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Member {
+    /// One that is looked into; of one of which only the presence matters `true`, or `null` if it is that.
+    Tree(Json),
+    /// One that is passed on.
+    Text(Text),
+}
+
+/// The members of a document, in the order in which they are written.
+pub type Fields = IndexMap<String, Member>;
 
 /// A number as it is written.
 #[derive(Clone, Debug)]

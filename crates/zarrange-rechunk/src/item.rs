@@ -36,16 +36,19 @@ pub struct Item {
     pub(crate) opaque: Option<Box<str>>,
     /// Its elements, and the bytes of one.
     pub(crate) elements: u64,
-    pub(crate) item_bytes: u64,
+    pub(crate) element_bytes: u64,
 }
+
+/// A layout that was chosen for a mix, and the names of the dimensions.
+pub(crate) type LaidOut = (Chosen, Vec<Option<String>>);
 
 /// What is asked for an array.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Asked {
     pub(crate) chunk: Option<ChunkSpec>,
     pub(crate) shard: Option<ChunkSpec>,
-    /// The layout that was chosen for the job's mix, and the names of the dimensions.
-    pub(crate) chosen: Option<Box<(Chosen, Vec<Option<String>>)>>,
+    /// The layout that was chosen for the job's mix.
+    pub(crate) chosen: Option<Box<LaidOut>>,
 }
 
 impl Asked {
@@ -74,7 +77,7 @@ impl Item {
     }
 
     /// That layout, and the names of the dimensions.
-    pub(crate) fn laid_out(&self) -> Option<&(Chosen, Vec<Option<String>>)> {
+    pub(crate) fn laid_out(&self) -> Option<&LaidOut> {
         self.asked.chosen.as_deref()
     }
 
@@ -153,7 +156,7 @@ pub(crate) fn prepare_item(
             _ => None,
         },
         elements: elements(source),
-        item_bytes: source.elements().map_or(1, |e| e.item_bytes() as u64),
+        element_bytes: source.elements().map_or(1, |e| e.item_bytes() as u64),
     })
 }
 

@@ -527,7 +527,7 @@ fn verify_targets(
         Verify::Full => u64::MAX,
     };
     // Comparing counts like moving: what fills a tile, then what it is compared with.
-    let work = items.iter().map(|item| item.elements.saturating_mul(2 * item.item_bytes));
+    let work = items.iter().map(|item| item.elements.saturating_mul(2 * item.element_bytes));
     progress.begin("verify", work.fold(0, u64::saturating_add));
     for item in items {
         let Opened { source, target } = item.open(job, from)?;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use zarrange_array::{Array, Contents};
 use zarrange_plan::{Access, Chosen, Limits, Mix, bytes_text, layout_for};
 
+use crate::item::LaidOut;
 use crate::members::Sources;
 use crate::{RechunkError, SpecError};
 
@@ -66,7 +67,7 @@ pub(crate) fn layouts(
     request: Option<&MixRequest>,
     selected: &[String],
     sources: &Sources<'_>,
-) -> Result<BTreeMap<String, (Chosen, Vec<Option<String>>)>, RechunkError> {
+) -> Result<BTreeMap<String, LaidOut>, RechunkError> {
     let mut out = BTreeMap::new();
     let Some(MixRequest { mix, limits }) = request else { return Ok(out) };
     // Of arrays that do not fit: what is told of them where none does.

@@ -3,12 +3,11 @@
 use std::hash::{DefaultHasher, Hasher as _};
 use std::io::{self, Read};
 
-use indexmap::IndexMap;
 use zarrange_io::METADATA_BYTES_MAX;
 
-use super::escapes::{shorten_escapes, unescape};
+use super::grammar::{is_number, is_word, shorten_escapes, unescape};
 use super::text::join_members;
-use super::{Json, Members, Number, Text};
+use super::{Fields, Json, Keep, Member, Members, Number, Text};
 
 /// Deepest nesting accepted.
 const DEPTH_MAX: usize = 64;
@@ -61,29 +60,6 @@ pub enum JsonError {
     #[error(transparent)]
     Io(#[from] io::Error),
 }
-
-/// What becomes of a member of a document.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Keep {
-    /// It is looked into.
-    Tree,
-    /// It is passed on.
-    Text,
-    /// Whether it is there is all that matters: it may be of any size.
-    Presence,
-}
-
-/// A member of a document.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Member {
-    /// One that is looked into; of one of which only the presence matters `true`, or `null` if it is that.
-    Tree(Json),
-    /// One that is passed on.
-    Text(Text),
-}
-
-/// The members of a document, in the order in which they are written.
-pub type Fields = IndexMap<String, Member>;
 
 /// Reads a whole document as a tree.
 ///
@@ -679,26 +655,4 @@ fn after_key(error: JsonError, name: &str) -> JsonError {
         }
         other => other,
     }
-}
-
-const fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_'
-}
-
-/// `-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?`
-fn is_number(text: &str) -> bool {
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (mantissa, Some(exponent)),
-        None => (text, None),
-    };
-    let (whole, fraction) = match mantissa.split_once('.') {
-        Some((whole, fraction)) => (whole, Some(fraction)),
-        None => (mantissa, None),
-    };
-    let whole = whole.strip_prefix('-').unwrap_or(whole);
-    digits(whole)
-        && (whole == "0" || !whole.starts_with('0'))
-        && fraction.is_none_or(digits)
-        && exponent.is_none_or(|e| digits(e.strip_prefix(['+', '-']).unwrap_or(e)))
 }

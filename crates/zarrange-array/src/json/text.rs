@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::ser::{SerializeMap as _, SerializeSeq as _};
 use serde::{Serialize, Serializer};
 
-use super::escapes::unescape;
+use super::grammar::unescape;
 use super::{Json, Number, number_value, read, write};
 
 /// A value as its text on one line, as short as it gets: as [`Json`] is displayed. Small values by the million take no more room
@@ -80,14 +80,13 @@ impl Text {
     /// Gives a member of an object another value, behind the others if it is new.
     pub(crate) fn set(&mut self, name: &str, value: &Json) {
         let (key, value) = (quoted(name), value.to_string());
-        match self.range(&key) {
-            Some((_, from, to)) => self.replace(from..to, &value),
-            None => {
-                let end = self.0.len() - 1;
-                let comma = if end > 1 { "," } else { "" };
-                self.replace(end..end, &format!("{comma}{key}:{value}"));
-            }
+        if let Some((_, from, to)) = self.range(&key) {
+            self.replace(from..to, &value);
+            return;
         }
+        let end = self.0.len() - 1;
+        let comma = if end > 1 { "," } else { "" };
+        self.replace(end..end, &format!("{comma}{key}:{value}"));
     }
 
     /// Takes out a member of an object.
@@ -192,8 +191,7 @@ pub(super) fn end_of_value(text: &[u8], mut at: usize) -> usize {
                 continue;
             }
             b'{' | b'[' => depth += 1,
-            b',' if depth == 0 => return at,
-            b'}' | b']' if depth == 0 => return at,
+            b',' | b'}' | b']' if depth == 0 => return at,
             b'}' | b']' => {
                 depth -= 1;
                 if depth == 0 {

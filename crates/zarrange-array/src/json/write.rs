@@ -2,9 +2,8 @@
 
 use std::fmt;
 
-use super::Json;
-use super::read::{Fields, Member};
 use super::text::{Text, end_of_string, end_of_value};
+use super::{Fields, Json, Member};
 
 /// On one line, as short as it gets.
 impl fmt::Display for Json {
@@ -23,11 +22,14 @@ impl Json {
     }
 }
 
+/// The name of a member, and what writes it at a depth.
+type More<'a, W> = (&'a str, &'a mut dyn FnMut(&mut W, usize) -> fmt::Result);
+
 /// Writes a document, indented; its outermost members stand at `depth`. What `more` writes stands behind them.
 pub(crate) fn write_fields<W: fmt::Write>(
     fields: &Fields,
     depth: usize,
-    more: Option<(&str, &mut dyn FnMut(&mut W, usize) -> fmt::Result)>,
+    more: Option<More<'_, W>>,
     out: &mut W,
 ) -> fmt::Result {
     let line = |depth: usize, out: &mut W| write!(out, "\n{:1$}", "", 2 * depth);

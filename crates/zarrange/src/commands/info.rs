@@ -52,9 +52,9 @@ pub(crate) fn run(args: &InfoArgs) -> anyhow::Result<ExitCode> {
     let store = opener(args.io)?.open(&args.location)?;
     let found = survey(&store, Without::NOTHING)?;
     if args.json {
-        print_json(&store, &found)?
+        print_json(&store, &found)?;
     } else {
-        print(&store, &found)?
+        print(&store, &found)?;
     }
     Ok(if found.failed.count == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
