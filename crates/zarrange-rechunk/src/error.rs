@@ -152,7 +152,7 @@ pub enum RechunkError {
 
 impl RechunkError {
     /// The error, with what could not be removed after it.
-    pub(crate) fn untidy(error: Self, left: Vec<String>) -> Self {
+    pub(crate) fn untidy(error: Self, left: &[String]) -> Self {
         if left.is_empty() { error } else { Self::Untidy { error: Box::new(error), left: left.join("; ") } }
     }
 

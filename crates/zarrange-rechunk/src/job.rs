@@ -365,7 +365,7 @@ fn carry_out(prepared: Prepared, progress: &dyn Progress) -> Result<Report, Rech
     let durable = prepared.job.durability == Durability::Commit;
     let written = write(prepared, &staging, progress)
         .and_then(|report| Ok(Report { warnings: staging.publish(durable)?, ..report }));
-    let mut report = written.map_err(|error| RechunkError::untidy(error, staging.discard()))?;
+    let mut report = written.map_err(|error| RechunkError::untidy(error, &staging.discard()))?;
     report.cost.elapsed_s = begin.elapsed().as_secs_f64();
     Ok(report)
 }
