@@ -1,7 +1,7 @@
 //! What is stored at the place of an array: its chunks, and whatever else lies there.
 
 use zarrange_grid::Dims;
-use zarrange_io::{IoError, Seen, Walk};
+use zarrange_io::{IoError, Seen, Store, Walk};
 
 use crate::ArrayError;
 use crate::array::Array;
@@ -75,9 +75,9 @@ impl Array {
 }
 
 /// What stands in the place of a chunk is none.
-fn not_a_file(key: &str) -> IoError {
+fn not_a_file(store: &Store, key: &str) -> IoError {
     let source = std::io::Error::new(std::io::ErrorKind::InvalidInput, "neither a file nor a directory");
-    IoError::Os { operation: "look at", location: key.to_owned(), source }
+    IoError::Os { operation: "look at", location: format!("{}/{key}", store.label()), source }
 }
 
 struct Scan<'a> {
@@ -140,7 +140,9 @@ impl Scan<'_> {
             (Name::Chunk | Name::Level(_), Seen::Unseen(source)) => return Err(self.unseen(key, source)),
             (_, Seen::Directory { link }) => self.tell(Stored::Directory { key, link }),
             (_, Seen::Object(_)) => self.tell(Stored::Beside(key)),
-            (Name::Chunk | Name::Level(_), Seen::Other) => return Err(self.unseen(key, not_a_file(key))),
+            (Name::Chunk | Name::Level(_), Seen::Other) => {
+                return Err(self.unseen(key, not_a_file(self.array.store(), key)));
+            }
             _ => self.tell(Stored::Special(key)),
         }
         Ok(())

@@ -30,6 +30,7 @@ mod location;
 mod machine;
 mod opener;
 mod place;
+mod removal;
 mod stop;
 mod store;
 mod tree;

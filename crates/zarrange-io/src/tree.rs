@@ -2,15 +2,15 @@
 
 use std::collections::hash_map::DefaultHasher;
 use std::ffi::OsStr;
-use std::fs::ReadDir;
 use std::hash::{Hash, Hasher};
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use rustix::fs::{Access, AtFlags, CWD, FileType, Statx, StatxAttributes, StatxFlags};
+use rustix::fs::{Access, AtFlags, CWD, Dir, FileType, Mode, Statx, StatxAttributes, StatxFlags};
 
 use crate::IoError;
+use crate::removal::REAL_DIRECTORY;
 
 /// Everything at and below a place, looked at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,13 +48,16 @@ impl Tree {
         // One open listing for each level: however many entries there are, few are in memory.
         let (mut at, mut levels) = (path.to_owned(), vec![list(path)?]);
         while let Some(level) = levels.last_mut() {
-            let Some(entry) = level.next() else {
+            let Some(entry) = level.read() else {
                 levels.pop();
                 at.pop();
                 continue;
             };
             let entry = entry.map_err(|e| unknown("list", &at, e))?;
-            at.push(entry.file_name());
+            if matches!(entry.file_name().to_bytes(), b"." | b"..") {
+                continue;
+            }
+            at.push(OsStr::from_bytes(entry.file_name().to_bytes()));
             if tree.entry(&at)? {
                 levels.push(list(&at)?);
             } else {
@@ -110,8 +113,9 @@ fn unknown(operation: &'static str, path: &Path, source: impl Into<io::Error>) -
     Kept::Unknown(IoError::Os { operation, location: path.display().to_string(), source: source.into() })
 }
 
-fn list(path: &Path) -> Result<ReadDir, Kept> {
-    std::fs::read_dir(path).map_err(|e| Kept::Cannot(IoError::os("list", path.display().to_string(), e)))
+fn list(path: &Path) -> Result<Dir, Kept> {
+    let opened = rustix::fs::openat(CWD, path, REAL_DIRECTORY, Mode::empty()).and_then(Dir::new);
+    opened.map_err(|e| Kept::Cannot(IoError::os("list", path.display().to_string(), e)))
 }
 
 const fn id(stat: &Statx) -> (u32, u32, u64) {

@@ -2,7 +2,7 @@
 //! is room.
 
 use zarrange_array::{Array, Contents, Stored, Target, check_apart, check_temp, recover};
-use zarrange_io::{Location, Room};
+use zarrange_io::Room;
 use zarrange_plan::{Purpose, Strategy, bytes_text};
 
 use crate::RechunkError;
@@ -37,36 +37,57 @@ pub(crate) fn memory_of_comparing(
     planned.map_err(|source| RechunkError::Comparing { array: target.location().to_owned(), source })
 }
 
-/// Refuses a job whose intermediates or copies cannot fit, and says where it may run out of room otherwise.
-pub(crate) fn room(prepared: &Prepared) -> Result<Vec<String>, RechunkError> {
+/// What is known of the room where a job writes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Fit {
+    /// Where it cannot suffice: the place, what does not fit, what that takes at least, and what is free.
+    pub(crate) lacking: Option<(String, &'static str, u64, u64)>,
+    /// Where it may not.
+    pub(crate) warnings: Vec<String>,
+}
+
+impl Prepared {
+    /// Refuses a job whose intermediates or copies cannot fit where they go.
+    ///
+    /// # Errors
+    /// [`RechunkError::Room`].
+    pub fn check_room(&self) -> Result<(), RechunkError> {
+        match self.fit.lacking.clone() {
+            None => Ok(()),
+            Some((place, what, needed, free)) => Err(RechunkError::Room { place, what, needed, free }),
+        }
+    }
+}
+
+/// Compares what will be written with the room there is.
+pub(crate) fn room(prepared: &Prepared) -> Result<Fit, RechunkError> {
     let Job { target, temp, .. } = &prepared.job;
-    let mut told = Vec::new();
+    let mut fit = Fit::default();
     let spilled = prepared.items.iter().map(spilled_bytes).max().unwrap_or(0);
     let place = temp.as_ref().unwrap_or(target);
     if let Some(Room { bytes: free, .. }) = place.room().filter(|room| room.bytes < spilled) {
-        return Err(too_little(place, "an intermediate", spilled, free));
+        fit.lacking = Some((place.to_string(), "an intermediate", spilled, free));
+        return Ok(fit);
     }
-    let Some(Room { bytes: free, files }) = target.room() else { return Ok(told) };
+    let Some(Room { bytes: free, files }) = target.room() else { return Ok(fit) };
     let cost = prepared.predicted().cost;
     let beside = if temp.is_none() { spilled } else { 0 };
     let most = cost.bytes_written.saturating_add(beside);
     if most > free {
         let least = stored_bytes(prepared, free)?;
         if least > free {
-            return Err(too_little(target, "the target", least, free));
+            fit.lacking = Some((target.to_string(), "the target", least, free));
+            return Ok(fit);
         }
         let (most, free) = (bytes_text(most), bytes_text(free));
-        told.push(format!("{target} may take up to {most} before compression, {free} are free there"));
+        fit.warnings
+            .push(format!("{target} may take up to {most} before compression, {free} are free there"));
     }
     if let Some(files) = files.filter(|files| *files < cost.target_chunks) {
         let chunks = cost.target_chunks;
-        told.push(format!("{target} may need up to {chunks} files, {files} can be made there"));
+        fit.warnings.push(format!("{target} may need up to {chunks} files, {files} can be made there"));
     }
-    Ok(told)
-}
-
-fn too_little(place: &Location, what: &'static str, needed: u64, free: u64) -> RechunkError {
-    RechunkError::Room { place: place.to_string(), what, needed, free }
+    Ok(fit)
 }
 
 /// The most that lies in intermediates of an array at one time, at least.

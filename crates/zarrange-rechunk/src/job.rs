@@ -11,6 +11,7 @@ use zarrange_codec::{ArrayCodec, ShardIndex};
 use zarrange_io::{Location, Opener, Stopped, Store, token};
 use zarrange_plan::{Costs, Plan, Problem, Spill, Strategy, Way};
 
+use crate::beforehand::Fit;
 use crate::budget::Budget;
 use crate::drain::Drain;
 use crate::fill::Fill;
@@ -131,8 +132,8 @@ pub struct Prepared {
     pub beside: Beside,
     /// From when on chunks that are not stored are not looked for.
     pub sparse: Sparse,
-    /// What may go wrong, and is not known.
-    pub(crate) warnings: Vec<String>,
+    /// Whether it fits where it goes.
+    pub(crate) fit: Fit,
 }
 
 /// What an item and its plan take beside what was found, about.
@@ -171,12 +172,12 @@ pub fn prepare(job: Job) -> Result<Prepared, RechunkError> {
         sparse: Sparse::default(),
         metadata_bytes_max: METADATA_BYTES_FREE,
         metadata_excess: 0,
-        warnings: Vec::new(),
+        fit: Fit::default(),
     };
     prepared.make_room(&arrays);
     prepared.plan(&arrays, Refusals::of(failed))?;
     prepared.check_beside()?;
-    prepared.warnings = beforehand::room(&prepared)?;
+    prepared.fit = beforehand::room(&prepared)?;
     Ok(prepared)
 }
 
@@ -354,6 +355,7 @@ pub fn run(prepared: Prepared, progress: &dyn Progress) -> Result<Report, Rechun
 
 fn carry_out(prepared: Prepared, progress: &dyn Progress) -> Result<Report, RechunkError> {
     let begin = Instant::now();
+    prepared.check_room()?;
     let fingerprint = match prepared.fingerprint() {
         Ok(fingerprint) => fingerprint,
         Err(PlanFileError::Source(error)) => return Err(error),

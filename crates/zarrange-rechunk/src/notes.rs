@@ -41,7 +41,8 @@ impl Prepared {
             &self.noted.ome,
             "hold OME-Zarr 0.4 metadata, which is kept as it is; Zarr v3 wants 0.5, to which its own tools convert",
         );
-        let notes = self.warnings.iter().cloned().chain(foreign).chain([tokens, ome].into_iter().flatten());
+        let notes =
+            self.fit.warnings.iter().cloned().chain(foreign).chain([tokens, ome].into_iter().flatten());
         notes.chain(self.items.iter().filter_map(Item::note)).collect()
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Names are resolved relative to an open directory, without building a path for each chunk.
 
-use std::ffi::OsStr;
+use std::ffi::{CString, OsStr};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -21,6 +21,7 @@ use super::mmap::Mapping;
 use super::patience;
 use crate::backend::{Access, Change, Extent, FileId, Lock, Namespace, Object, Visit};
 use crate::error::is_full;
+use crate::removal::remove_directory;
 use crate::{IoError, advice, key, token};
 
 pub(super) const FILE_MODE: Mode = Mode::from_raw_mode(0o666);
@@ -110,7 +111,12 @@ impl Directory {
 
     /// Why something failed; [`IoError::NotFound`] only where there is nothing.
     pub(super) fn error(&self, operation: &'static str, key: &str, source: impl Into<io::Error>) -> IoError {
-        let obstacle = look::obstacle(&self.root, &self.path, Path::new(key));
+        let source = source.into();
+        // A name that is taken is taken, whatever has it.
+        let obstacle = match source.kind() {
+            io::ErrorKind::AlreadyExists => None,
+            _ => look::obstacle(&self.root, &self.path, Path::new(key)),
+        };
         obstacle.unwrap_or_else(|| IoError::os(operation, self.locate(key), source))
     }
 
@@ -316,8 +322,11 @@ impl Directory {
             }
             Ok(stat) => kind(&stat) == FileType::Directory,
         };
-        let path = self.path.join(key);
-        let removed = if is_dir { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
+        let removed = if is_dir {
+            CString::new(key).map_err(|_| Errno::INVAL).and_then(|name| remove_directory(&self.root, &name))
+        } else {
+            rustix::fs::unlinkat(&self.root, key, AtFlags::empty())
+        };
         removed.map_err(|e| self.error("remove", key, e))
     }
 

@@ -26,6 +26,9 @@ pub(crate) fn run(args: PlanArgs) -> anyhow::Result<ExitCode> {
     for note in prepared.notes() {
         note!("{}", one_line(&note));
     }
+    if let Err(lacking) = prepared.check_room() {
+        note!("{}", one_line(&lacking.to_string()));
+    }
     out::to_stderr(format_args!("{prepared}\n"));
     let fingerprint = if to_stdout {
         let mut written = None;

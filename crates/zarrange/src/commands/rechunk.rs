@@ -26,8 +26,11 @@ pub(crate) fn run(args: RechunkArgs) -> anyhow::Result<ExitCode> {
         } else {
             say!("{prepared}");
         }
+        // The plan may be for another place.
+        prepared.check_room()?;
         return Ok(ExitCode::SUCCESS);
     }
+    prepared.check_room()?;
     let planned = prepared.predicted();
     signals::writing();
     let report = run_job(prepared, &Bar::new(args.progress))?;
