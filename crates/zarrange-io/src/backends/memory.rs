@@ -1,6 +1,7 @@
 //! Objects in memory: for tests, `memory://`, and the fastest possible store.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::backend::{
@@ -73,7 +74,7 @@ impl Memory {
     /// Whether anything is at `key` or below it.
     fn exists(&self, key: &str) -> bool {
         let objects = lock(&self.objects);
-        objects.contains_key(key) || objects.keys().any(|k| strip_dir(k, key).is_some())
+        objects.contains_key(key) || objects.range(below(key)).next().is_some()
     }
 
     fn create(&self, key: &str) -> MemoryObject {
@@ -91,8 +92,9 @@ impl Memory {
     /// Takes out the object at `key` and all below it.
     fn take(&self, key: &str) -> Vec<(String, MemoryObject)> {
         let mut objects = lock(&self.objects);
-        let below = |k: &String| k == key || k.strip_prefix(key).is_some_and(|rest| rest.starts_with('/'));
-        let keys: Vec<String> = objects.keys().filter(|k| below(k)).cloned().collect();
+        let own = objects.contains_key(key).then(|| key.to_owned());
+        let keys: Vec<String> =
+            own.into_iter().chain(objects.range(below(key)).map(|(k, _)| k.clone())).collect();
         keys.into_iter().filter_map(|k| objects.remove_entry(&k)).collect()
     }
 
@@ -144,16 +146,22 @@ impl Namespace for Memory {
 
     fn list(&self, prefix: &str, _sizes: bool, visit: &mut Visit<'_>) -> Result<(), IoError> {
         key::check(prefix)?;
-        let mut entries: BTreeMap<String, Option<u64>> = BTreeMap::new();
-        for (key, object) in lock(&self.objects).iter() {
-            let rest = if prefix.is_empty() { Some(&key[..]) } else { strip_dir(key, prefix) };
-            let Some(rest) = rest else { continue };
-            let (name, bytes) = match rest.split_once('/') {
-                Some((dir, _)) => (dir, None),
-                None => (rest, Some(object.bytes())),
-            };
-            entries.insert(name.to_owned(), bytes);
+        let mut entries: Vec<(String, Option<u64>)> = Vec::new();
+        let objects = lock(&self.objects);
+        let start = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
+        let mut from = start.clone();
+        // From name to name, however many keys are below each.
+        while let Some((key, object)) = objects.range(from..).next() {
+            let Some(rest) = key.strip_prefix(&start) else { break };
+            if let Some((dir, _)) = rest.split_once('/') {
+                entries.push((dir.to_owned(), None));
+                from = below(&format!("{start}{dir}")).end;
+            } else {
+                entries.push((rest.to_owned(), Some(object.bytes())));
+                from = format!("{key}\0");
+            }
         }
+        drop(objects);
         // The lock is free again: who visits may list as well.
         for (name, bytes) in entries {
             if !visit(&name, bytes.map_or(Seen::Directory { link: false }, |bytes| Seen::Object(Some(bytes))))
@@ -195,8 +203,10 @@ impl Namespace for Memory {
     }
 }
 
-fn strip_dir<'k>(key: &'k str, prefix: &str) -> Option<&'k str> {
-    key.strip_prefix(prefix)?.strip_prefix('/')
+/// The keys below a prefix, which is not empty.
+fn below(prefix: &str) -> Range<String> {
+    // The character behind the slash.
+    format!("{prefix}/")..format!("{prefix}0")
 }
 
 fn taken(key: &str) -> IoError {
