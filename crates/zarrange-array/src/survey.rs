@@ -82,11 +82,12 @@ impl Found {
             return Ok(Node::Group(Group::implicit(store)));
         }
         let mut watch = Watch::new();
-        let node = open_watched(&store, &mut watch);
-        if watch.hash() != self.hash {
-            return Err(ArrayError::Changed { location: store.label().to_owned() });
+        match open_watched(&store, &mut watch) {
+            // What cannot be read has not changed.
+            Err(error @ ArrayError::Io(_)) => Err(error),
+            _ if watch.hash() != self.hash => Err(ArrayError::Changed { location: store.label().to_owned() }),
+            node => node,
         }
-        node
     }
 
     /// The array that it is.
