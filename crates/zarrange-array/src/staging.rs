@@ -138,6 +138,11 @@ impl Staging {
     }
 
     fn remove(&mut self) -> Vec<String> {
+        // Nothing is written any more: removing may need the descriptors.
+        self.data = self.place.parent.clone();
+        if let Some(temp) = &mut self.temp {
+            temp.data = self.place.parent.clone();
+        }
         let folders = self.temp.iter_mut().map(|temp| &mut temp.folder).chain([&mut self.folder]);
         let failed = folders.filter_map(|folder| {
             let error = folder.remove().err()?;

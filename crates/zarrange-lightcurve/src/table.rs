@@ -7,6 +7,8 @@ use std::path::Path;
 use std::rc::Rc;
 
 use flate2::read::MultiGzDecoder;
+use zarrange_array::ArrayError;
+use zarrange_io::IoError;
 
 use crate::LightCurveError;
 
@@ -74,7 +76,8 @@ impl LightCurves {
     pub fn read_csv(path: &Path, bytes_max: u64) -> Result<Self, LightCurveError> {
         let name = path.display().to_string();
         let failed = |source| LightCurveError::Read { path: name.clone(), source };
-        let file = std::fs::File::open(path).map_err(failed)?;
+        let opened = std::fs::File::open(path);
+        let file = opened.map_err(|source| ArrayError::Io(IoError::opening(path, source)))?;
         let mut file = BufReader::with_capacity(1 << 18, file);
         let gzipped = file.fill_buf().map_err(failed)?.starts_with(&[0x1f, 0x8b]);
         let input: Box<dyn Read> = if gzipped { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };

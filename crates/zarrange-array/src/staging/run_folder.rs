@@ -76,7 +76,7 @@ pub(super) struct RunFolder {
     parent: Store,
     name: String,
     /// Locked as long as it is open.
-    held: Object,
+    held: Option<Object>,
     done: AtomicBool,
 }
 
@@ -115,23 +115,19 @@ impl RunFolder {
         };
         let object = parent.open(&lock, Access::New).map_err(|e| undo(e.into()))?;
         let object = object.ok_or_else(|| undo(taken(parent, name).into()))?;
-        let folder = Self {
-            parent: parent.clone(),
-            name: name.to_owned(),
-            held: object,
-            done: AtomicBool::new(false),
+        let locked = object.lock();
+        let written = match locked {
+            Ok(Lock::Busy) => return Err(taken(parent, name).into()),
+            Ok(_) => parent.write_at(&object, &lock, 0, record_json(record).as_bytes()),
+            Err(source) => {
+                let location = format!("{}/{lock}", parent.label());
+                Err(IoError::Os { operation: "lock", location, source })
+            }
         };
-        let locked = folder.held.lock().map_err(|source| IoError::Os {
-            operation: "lock",
-            location: format!("{}/{lock}", parent.label()),
-            source,
-        })?;
-        if locked == Lock::Busy {
-            folder.keep();
-            return Err(taken(parent, name).into());
-        }
-        parent.write_at(&folder.held, &lock, 0, record_json(record).as_bytes())?;
-        Ok(folder)
+        let (parent, name, done) = (parent.clone(), name.to_owned(), AtomicBool::new(false));
+        let folder = Self { parent, name, held: Some(object), done };
+        // Dropped, it is removed.
+        written.map(|()| folder).map_err(ArrayError::Io)
     }
 
     pub(super) fn name(&self) -> &str {
@@ -157,7 +153,12 @@ impl RunFolder {
         if self.done.swap(true, Ordering::Relaxed) {
             return Ok(());
         }
-        remove(&self.parent, &self.name)
+        let removed = remove(&self.parent, &self.name);
+        removed.or_else(|_| {
+            // The descriptor of the lock may be the one that is missing; whoever gets the lock now removes the same.
+            self.held = None;
+            remove(&self.parent, &self.name)
+        })
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Names are resolved relative to an open directory, without building a path for each chunk.
 
-use std::ffi::{CString, OsStr};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -323,7 +323,7 @@ impl Directory {
             Ok(stat) => kind(&stat) == FileType::Directory,
         };
         let removed = if is_dir {
-            CString::new(key).map_err(|_| Errno::INVAL).and_then(|name| remove_directory(&self.root, &name))
+            remove_directory(&self.root, key)
         } else {
             rustix::fs::unlinkat(&self.root, key, AtFlags::empty())
         };
