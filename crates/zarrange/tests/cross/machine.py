@@ -21,7 +21,9 @@ ALONE = ["unshare", "--pid", "--fork", "--kill-child"]
 
 @functools.cache
 def works(*command: str) -> bool:
-    return shutil.which(command[0]) is not None and subprocess.run(command, capture_output=True).returncode == 0
+    return (
+        shutil.which(command[0]) is not None and subprocess.run(command, capture_output=True).returncode == 0
+    )
 
 
 def needs(*command: str, what: str) -> None:

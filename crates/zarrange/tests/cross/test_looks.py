@@ -437,7 +437,9 @@ def test_errors_when_files_are_closed(binary, tmp_path, backend, options):
     for at in range(1, 400):
         done = traced(binary, log, f"close:error=EIO:when={at}", *args)
         injected = [line for line in log.read_text().splitlines() if "(INJECTED)" in line]
-        names = {name for line in injected for name in re.findall(r"\.partial-[0-9a-f]*/target/([^>]*)>", line)}
+        names = {
+            name for line in injected for name in re.findall(r"\.partial-[0-9a-f]*/target/([^>]*)>", line)
+        }
         if done.returncode == 0:
             assert not names, f"{names}: the target was published"
             assert ask(binary, "verify", src, dst).returncode == 0

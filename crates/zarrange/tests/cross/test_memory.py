@@ -128,7 +128,10 @@ def test_what_describes_an_array_may_not_be_that_large(measure, tmp_path):
     write_array(tmp_path / "src.zarr", "{}")
     described = document(**{**ARRAY, "codecs": Token("[" + ",".join(["{}"] * 5_000_000) + "]")})
     (tmp_path / "src.zarr/zarr.json").write_text(described)
-    for command in [["rechunk", tmp_path / "src.zarr", tmp_path / "dst.zarr"], ["info", tmp_path / "src.zarr"]]:
+    for command in [
+        ["rechunk", tmp_path / "src.zarr", tmp_path / "dst.zarr"],
+        ["info", tmp_path / "src.zarr"],
+    ]:
         assert "take more than 16777216 bytes of memory" in measure(*command, code=1)
 
 

@@ -20,8 +20,30 @@ from support import tree
 
 N = 400
 # Chunks of a row each, to chunks of some columns: thousands of files, one after the other.
-TO = ["--chunks", "1,20", "--max-mem", "3MB", "--threads", "1", "--key-separator", ".", "--durability", "none"]
-STAGED = ["--chunks", f"{N},1", "--way", "staged", "--max-mem", "2MB", "--threads", "1", "--durability", "none"]
+TO = [
+    "--chunks",
+    "1,20",
+    "--max-mem",
+    "3MB",
+    "--threads",
+    "1",
+    "--key-separator",
+    ".",
+    "--durability",
+    "none",
+]
+STAGED = [
+    "--chunks",
+    f"{N},1",
+    "--way",
+    "staged",
+    "--max-mem",
+    "2MB",
+    "--threads",
+    "1",
+    "--durability",
+    "none",
+]
 KEPT = "0" * 32
 
 
@@ -133,7 +155,9 @@ def test_pairs(tmp_path, command):
         runs = []
         for src in sources:
             args = command(src, out, *options, "--overwrite", "--temp", temp)
-            runs.append(subprocess.Popen([*ALONE, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+            runs.append(
+                subprocess.Popen([*ALONE, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            )
             time.sleep(dice.choice([0, 0, dice.random() / 5]))
         if dice.random() < 0.4:
             time.sleep(dice.random() / 3)
@@ -209,7 +233,11 @@ def test_foreign_names(run, tmp_path):
     """Whoever has the name of a run folder keeps what is in it, and a record is not believed."""
     src, precious = small(tmp_path / "src.zarr"), tmp_path / "precious"
     precious.mkdir()
-    (precious / "lock").write_text(json.dumps({"run": "r", "host": socket.gethostname(), "boot": "x", "process": 1, "target": "", "temp": None}))
+    (precious / "lock").write_text(
+        json.dumps(
+            {"run": "r", "host": socket.gethostname(), "boot": "x", "process": 1, "target": "", "temp": None}
+        )
+    )
     (precious / "thesis").write_text("years")
     before = tree(precious)
     link = tmp_path / f".one.zarr.partial-{KEPT}"
@@ -233,7 +261,14 @@ def test_foreign_names(run, tmp_path):
     folder = tmp_path / f".five.zarr.partial-{KEPT}"
     folder.mkdir()
     boot = open("/proc/sys/kernel/random/boot_id").read().strip()
-    claims = {"run": "r", "host": socket.gethostname(), "boot": boot, "process": 1, "target": "", "temp": str(precious)}
+    claims = {
+        "run": "r",
+        "host": socket.gethostname(),
+        "boot": boot,
+        "process": 1,
+        "target": "",
+        "temp": str(precious),
+    }
     (folder / "lock").write_text(json.dumps(claims))
     done = run("rechunk", src, tmp_path / "five.zarr", "--chunks", "4")
     assert tree(precious) == before and str(precious) in done.stderr
@@ -487,10 +522,24 @@ def test_memory_of_comparing(run, tmp_path, max_mem, chunks):
     src, out = tmp_path / "src.zarr", tmp_path / "out.zarr"
     data = np.random.default_rng(1).integers(0, 256, (1000, 1000)).astype("u1")
     zarr.create_array(src, data=data, chunks=(1000, 100))
-    args = ["--chunks", chunks, "--shards", "1000,1000", "--threads", "1", "--max-mem", f"{max_mem}kB", "--verify", "full"]
+    args = [
+        "--chunks",
+        chunks,
+        "--shards",
+        "1000,1000",
+        "--threads",
+        "1",
+        "--max-mem",
+        f"{max_mem}kB",
+        "--verify",
+        "full",
+    ]
     dry = run("rechunk", src, out, *args, "--dry-run", check=False)
     done = run("rechunk", src, out, *args, check=False)
-    assert (dry.returncode, dry.stderr) == (done.returncode, done.stderr) or done.returncode == dry.returncode == 0
+    assert (dry.returncode, dry.stderr) == (
+        done.returncode,
+        done.stderr,
+    ) or done.returncode == dry.returncode == 0
     assert not hidden(tmp_path)
 
 
@@ -506,7 +555,18 @@ def test_room(run, tmp_path):
             done = run("rechunk", src, place / "out.zarr", *more, check=False)
             assert done.returncode == 1 and "make room" in done.stderr, done.stderr
             # So is an intermediate.
-            staged = ["--chunks", "2000,1", "--way", "staged", "--max-mem", "200kB", "--threads", "1", "--temp", place]
+            staged = [
+                "--chunks",
+                "2000,1",
+                "--way",
+                "staged",
+                "--max-mem",
+                "200kB",
+                "--threads",
+                "1",
+                "--temp",
+                place,
+            ]
             done = run("rechunk", src, tmp_path / "out.zarr", *staged, *more, check=False)
             assert done.returncode == 1 and "make room" in done.stderr, done.stderr
             assert not hidden(tmp_path) and not [*place.iterdir()]
