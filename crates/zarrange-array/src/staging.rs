@@ -278,7 +278,7 @@ fn take(
     }
     Err(last.unwrap_or_else(|| ArrayError::TargetBusy {
         target: record.target.clone(),
-        folder: folder_name.to_owned(),
+        folder: format!("{}/{folder_name}", place.parent.label()),
         owner: "a run that is just beginning or ending".to_owned(),
     }))
 }

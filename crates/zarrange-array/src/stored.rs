@@ -67,7 +67,10 @@ impl<'a> StoredCheck<'a> {
         let Some(shard) = reader.open_shard(object)? else { return Ok(()) };
         let chain = elements.chain();
         let mut window = Window { shard: &shard, buffer, start: 0, end: 0 };
-        for inner in 0..shard.index.len() {
+        // As they lie there, whatever their numbers: each piece of the shard is then read once.
+        let mut inner_chunks: Vec<usize> = (0..shard.index.len()).collect();
+        inner_chunks.sort_unstable_by_key(|inner| shard.index.get(*inner));
+        for inner in inner_chunks {
             let Some((offset, bytes)) = shard.index.get(inner) else { continue };
             let wrong = |source| codec_error(self.array, &shard.inner_key(inner as u64), source);
             chain.check_stored_bytes(bytes).map_err(wrong)?;

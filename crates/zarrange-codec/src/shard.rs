@@ -6,7 +6,7 @@ use zarrange_grid::{ChunkGrid, Layout, Region, copy_region, fill_with, index, is
 use zarrs::metadata::v3::MetadataV3;
 
 pub use crate::shard::layout::{ShardIndex, ShardLayout};
-use crate::{Chain, CodecError, ElementType, Scratch};
+use crate::{Chain, CodecError, ElementType, Scratch, buffer};
 
 /// Shards may lie in shards, this many levels together.
 const LEVELS_MAX: usize = 4;
@@ -109,7 +109,7 @@ impl ShardCodec {
         let entries = self.decode_index(&encoded[at..at + self.index_bytes()], bytes)?;
         let layout = |region: &Region| Layout::c_order(region.clone(), fill.len() as u64);
         let (whole, inner_chunks) = (layout(&Region::whole(self.grid().array_shape())), self.grid().all());
-        let (mut chunk, mut scratch) = (vec![0; self.inner.chunk_bytes()], Scratch::new(&self.inner));
+        let (mut chunk, mut scratch) = (buffer(self.inner.chunk_bytes())?, Scratch::try_new(&self.inner)?);
         fill_with(shard, fill);
         for k in 0..self.grid().count() {
             let Some((offset, bytes)) = entries.get(index(k)) else { continue };
@@ -128,7 +128,7 @@ impl ShardCodec {
     pub(crate) fn encode(&self, shard: &[u8], encoded: &mut [u8], fill: &[u8]) -> Result<usize, CodecError> {
         let layout = |region: &Region| Layout::c_order(region.clone(), fill.len() as u64);
         let (whole, inner_chunks) = (layout(&Region::whole(self.grid().array_shape())), self.grid().all());
-        let (mut chunk, mut scratch) = (vec![0; self.inner.chunk_bytes()], Scratch::new(&self.inner));
+        let (mut chunk, mut scratch) = (buffer(self.inner.chunk_bytes())?, Scratch::try_new(&self.inner)?);
         let (mut entries, mut end) =
             (ShardIndex::empty(index(self.grid().count())), index(self.data_offset()));
         for k in 0..self.grid().count() {

@@ -88,6 +88,8 @@ pub enum Seen {
 pub enum Access {
     /// For reading; it must exist.
     Read,
+    /// For reading and writing; it must exist, and keeps what it holds.
+    Write,
     /// For reading and writing; created empty (parent directories too), an existing one emptied.
     Create,
     /// As [`Self::Create`], but nothing may be there, not even a link.

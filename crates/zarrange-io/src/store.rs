@@ -193,7 +193,7 @@ impl Store {
     /// If it cannot be opened.
     pub fn open(&self, key: &str, access: Access) -> Result<Option<Object>, IoError> {
         let opened = self.names.open(self.full_key(key, &mut String::new()), access);
-        if access == Access::Read { found(opened) } else { opened.map(Some) }
+        if matches!(access, Access::Read | Access::Write) { found(opened) } else { opened.map(Some) }
     }
 
     /// Closes the object at `key` that was written; dropped instead, it would not tell what was lost.
@@ -341,8 +341,8 @@ impl Replacement {
         }
         self.flush_piece()?;
         let Some((object, temp, _)) = self.made.take() else { return Ok(()) };
-        drop(object);
-        let renamed = self.store.change(Change::Rename { from: &temp, to: &self.key });
+        let closed = self.store.close(object, &temp);
+        let renamed = closed.and_then(|()| self.store.change(Change::Rename { from: &temp, to: &self.key }));
         if renamed.is_err() {
             // That error is the one to report.
             let _ = self.store.change(Change::Remove(&temp));

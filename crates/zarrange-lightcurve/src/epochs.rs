@@ -12,7 +12,7 @@ use crate::Survey;
 const VALUES: u64 = 2;
 
 /// Writes `survey` to `location` as float32 over (object, epoch, value), one chunk for each epoch, zstd; `overwrite` what is there.
-/// `written` is told how many epochs are done since it was told last.
+/// `written` is told how many epochs are done since it was told last. What is returned could not be tidied, one line each.
 ///
 /// # Errors
 /// If it cannot be written, or the metadata of a survey is refused.
@@ -21,7 +21,7 @@ pub fn write_survey(
     location: &Location,
     (overwrite, io): (bool, &Opener),
     written: &mut dyn FnMut(u64),
-) -> Result<(), ArrayError> {
+) -> Result<Vec<String>, ArrayError> {
     let document = Document::new(&ArraySpec {
         shape: vec![survey.objects, survey.epochs, VALUES],
         data_type: "float32",
@@ -41,8 +41,7 @@ pub fn write_survey(
         written(1);
     }
     array.write_metadata()?;
-    staging.publish(false)?;
-    Ok(())
+    staging.publish(false)
 }
 
 /// Little-endian bytes, zstd level 3.

@@ -76,7 +76,7 @@ pub enum LightCurveError {
     /// A chunk does not fit the memory that the measurements leave.
     #[error(
         "a chunk of {array} takes {bytes} bytes, the measurements leave {left} of --max-mem {bytes_max}: choose smaller --chunks, or \
-         raise --max-mem to at least {}", bytes_max - left + bytes
+         raise --max-mem to at least {}", (bytes_max - left).saturating_add(*bytes)
     )]
     ChunkMemory {
         /// The array.

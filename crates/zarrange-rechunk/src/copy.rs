@@ -55,7 +55,9 @@ pub(crate) fn check_shards(
     (budget, progress): (&Arc<Budget>, &dyn Progress),
 ) -> Result<(), RechunkError> {
     let Ok(Elements { codec: ArrayCodec::Shards(codec), .. }) = source.elements() else { return Ok(()) };
-    let index_bytes = ShardIndex::memory_bytes(codec.grid().count());
+    // And the order in which its chunks lie in the shard.
+    let order_bytes = codec.grid().count().saturating_mul(size_of::<usize>() as u64);
+    let index_bytes = ShardIndex::memory_bytes(codec.grid().count()).saturating_add(order_bytes);
     let threads = (budget.free() / 2).checked_div(index_bytes).unwrap_or(threads).clamp(1, threads);
     let _indexes = budget.lease(threads.saturating_mul(index_bytes))?;
     over_objects(source, (threads, sparse), (budget, progress), &|check, objects, buffer| {

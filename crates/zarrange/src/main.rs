@@ -51,11 +51,12 @@ fn main() -> ExitCode {
 fn failed(error: &anyhow::Error) -> ExitCode {
     match signals::came() {
         Some((signal, code)) if Stopped::is_cause_of(error.as_ref()) => {
-            let target = match error.downcast_ref() {
-                Some(RechunkError::Stopped { target, .. }) => target,
-                _ => "what was to be written",
+            // What the demo has finished before stays.
+            let (target, left) = match error.downcast_ref() {
+                Some(RechunkError::Stopped { target, left, .. }) => (target.as_str(), left.as_str()),
+                _ => ("what was being written", ""),
             };
-            note!("stopped by {signal}: {} is as it was before", one_line(target));
+            note!("stopped by {signal}: {} is as it was before{}", one_line(target), one_line(left));
             ExitCode::from(code)
         }
         _ => {

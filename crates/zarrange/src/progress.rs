@@ -1,6 +1,7 @@
 //! A progress bar on stderr.
 
 use std::io::IsTerminal;
+use std::sync::Once;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use zarrange_rechunk::Progress;
@@ -10,7 +11,7 @@ use crate::out::note;
 
 /// Shows how far a job is, and how long it may still take.
 #[derive(Debug)]
-pub(crate) struct Bar(ProgressBar);
+pub(crate) struct Bar(ProgressBar, Once);
 
 impl Bar {
     pub(crate) fn new(when: ProgressArg) -> Self {
@@ -28,7 +29,7 @@ impl Bar {
         {
             bar.set_style(style);
         }
-        Self(bar)
+        Self(bar, Once::new())
     }
 }
 
@@ -44,7 +45,10 @@ impl Progress for Bar {
     }
 
     fn fewer_threads(&self, started: u64, wanted: u64) {
-        note!("the system gives {started} of {wanted} threads: going on with those");
+        // Each array would find that out again.
+        self.1.call_once(|| {
+            self.0.suspend(|| note!("the system gives {started} of {wanted} threads: going on with those"));
+        });
     }
 }
 

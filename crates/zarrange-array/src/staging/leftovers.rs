@@ -21,7 +21,7 @@ impl Place {
         Ok(Self { parent: io.open(&at)?, at, name })
     }
 
-    /// The run folders of the target, by name, but for `own`, and whose they are.
+    /// The run folders of the target, by name, but for `own`.
     fn run_folders(&self, own: Option<&str>) -> Result<Vec<String>, ArrayError> {
         let prefix = prefix(&self.name);
         let mut folders = Vec::new();

@@ -4,12 +4,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use twox_hash::XxHash3_128;
 use zarrange_io::{Access, Change, IoError, Location, Lock, Machine, Object, Store, token};
 
 use crate::ArrayError;
 
 /// The file that is locked, and says whose the folder is.
 pub(super) const LOCK: &str = "lock";
+
+/// Where it is, the folder holds an old target that could not be put back: nobody removes it but people.
+const KEPT: &str = "kept";
 
 /// A record is a few hundred bytes, and paths.
 const RECORD_BYTES_MAX: u64 = 64 << 10;
@@ -85,10 +89,14 @@ pub(super) fn name(target: &str, fingerprint: &str) -> String {
     format!("{}{fingerprint}", prefix(target))
 }
 
-/// How the names of all run folders of a target begin.
+/// How the names of all run folders of a target begin, and of no other: of a long name a part stands there, and a hash of all of it.
 pub(super) fn prefix(target: &str) -> String {
-    let end = (0..=NAME_BYTES_MAX.min(target.len())).rev().find(|end| target.is_char_boundary(*end));
-    format!(".{}.partial-", &target[..end.unwrap_or(0)])
+    if target.len() <= NAME_BYTES_MAX {
+        return format!(".{target}.partial-");
+    }
+    let end = target.floor_char_boundary(NAME_BYTES_MAX - 33);
+    let hash = XxHash3_128::oneshot(target.as_bytes());
+    format!(".{}~{hash:032x}.partial-", &target[..end])
 }
 
 /// Whether `name` is that of a run folder beside a target.
@@ -143,9 +151,11 @@ impl RunFolder {
         Ok(target.parent()?.0.below(&self.name).below(what))
     }
 
-    /// Lets it stay.
+    /// Lets it stay, also for later runs.
     pub(super) fn keep(&self) {
         self.done.store(true, Ordering::Relaxed);
+        // Whoever reads the error knows where everything is.
+        let _ = self.parent.open(&format!("{}/{KEPT}", self.name), Access::New);
     }
 
     /// Removes it, once.
@@ -200,19 +210,34 @@ pub(super) fn look(at: &Location, parent: &Store, name: &str) -> Result<State, A
     if let Some(leads_to) = at.below(name).link() {
         return Ok(State::Unknown(format!("whoever made a link to {leads_to} of it")));
     }
+    if parent.open(&format!("{name}/{KEPT}"), Access::Read)?.is_some() {
+        return Ok(State::Unknown(
+            "a run that could not put the old target back, which is in there".to_owned(),
+        ));
+    }
     let key = format!("{name}/{LOCK}");
-    let Some(object) = parent.open(&key, Access::Read)? else {
+    // Servers lock only what can be written; what somebody else owns can be read at most.
+    let opened = parent.open(&key, Access::Write).or_else(|_| parent.open(&key, Access::Read))?;
+    let Some(object) = opened else {
         return without_lock(parent, name);
     };
+    let record = read(parent, &object, &key);
+    let owner = || record.as_ref().map_or_else(unnamed, Record::owner);
     let local = match object.lock() {
         Ok(Lock::Taken { local }) => local,
-        Ok(Lock::Busy) => return Ok(State::Live(read(parent, &key).map_or_else(unnamed, |r| r.owner()))),
-        Ok(Lock::Unknown) | Err(_) => {
-            let owner = read(parent, &key).map_or_else(unnamed, |record| record.owner());
-            return Ok(State::Unknown(format!("{owner}, and the file system has no locks that would tell")));
+        Ok(Lock::Busy) => return Ok(State::Live(owner())),
+        Ok(Lock::Unknown) => {
+            return Ok(State::Unknown(format!(
+                "{}, and the file system has no locks that would tell",
+                owner()
+            )));
+        }
+        Err(error) => {
+            return Ok(State::Unknown(format!("{}, whose lock cannot be asked for ({error})", owner())));
         }
     };
-    let record = read(parent, &key);
+    // Whoever had it may have written it, or removed it, just before.
+    let record = read(parent, &object, &key);
     Ok(match record {
         Some(record) if !record.is_gone(local) => State::Unknown(record.owner()),
         Some(record) => State::Gone(Past { record: Some(record), _lock: object }),
@@ -256,8 +281,27 @@ fn is_empty(parent: &Store, name: &str) -> Result<bool, ArrayError> {
     Ok(empty)
 }
 
-/// The record at `key`, if there is one that can be read.
-fn read(parent: &Store, key: &str) -> Option<Record> {
-    let bytes = parent.get(key, RECORD_BYTES_MAX).ok().flatten()?;
-    serde_json::from_slice(&bytes).ok()
+/// The record in an open lock, if there is one that can be read.
+fn read(parent: &Store, object: &Object, key: &str) -> Option<Record> {
+    let bytes = object.bytes().ok().filter(|bytes| *bytes <= RECORD_BYTES_MAX)?;
+    let mut data = vec![0; usize::try_from(bytes).ok()?];
+    parent.read_at(object, key, 0, &mut data).ok()?;
+    serde_json::from_slice(&data).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_targets_share_run_folders() {
+        let long = |last: &str| format!("{}{last}", "ö".repeat(120));
+        let (one, other) = (long("a"), long("b"));
+        assert_ne!(prefix(&one), prefix(&other));
+        let folder = name(&one, &"0".repeat(32));
+        assert!(is_run_folder(&folder, &prefix(&one)) && !is_run_folder(&folder, &prefix(&other)));
+        // With what tells folders in `--temp` apart, it is a name that file systems take.
+        assert!(folder.len() + 33 <= 255, "{}", folder.len());
+        assert!(!is_run_folder(".a.zarr.partial-1234", &prefix("a.zarr")));
+    }
 }

@@ -15,7 +15,8 @@ pub struct Target {
 
 impl Target {
     /// Looks whether something can be made at `location`, or with `overwrite` take the place of what is there. Nothing is changed,
-    /// except that an old target is put back that a run which ended between two renames had taken away.
+    /// except that an old target is put back that a run which ended between two renames had taken away, and that run folders
+    /// which are empty are removed.
     ///
     /// # Errors
     /// What is in the way, and what to do about it.

@@ -444,6 +444,13 @@ impl Namespace for Directory {
                 self.stat(&file.file, key)?;
                 Ok(Object::File(file))
             }
+            Access::Write => {
+                let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+                let open = || rustix::fs::openat(&self.root, key, flags, Mode::empty());
+                let file = patiently(open).map_err(|e| self.error("open", key, e))?.into();
+                self.stat(&file, key)?;
+                Ok(Object::File(LocalFile { file, direct: None, mapping: None }))
+            }
             Access::Create => self.create(key).map(Object::File),
             Access::New => self.create_as(key, Self::create_flags() | OFlags::EXCL).map(Object::File),
         }

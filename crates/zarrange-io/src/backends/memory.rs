@@ -134,9 +134,16 @@ impl Namespace for Memory {
     fn open(&self, key: &str, access: Access) -> Result<Object, IoError> {
         key::check(key)?;
         match access {
-            Access::Read => self.find(key).map(Object::Memory),
-            Access::New if self.exists(key) => Err(taken(key)),
-            Access::Create | Access::New => Ok(Object::Memory(self.create(key))),
+            Access::Read | Access::Write => self.find(key).map(Object::Memory),
+            Access::Create => Ok(Object::Memory(self.create(key))),
+            Access::New => {
+                // Under one lock: of two that want it, one gets it.
+                let mut objects = lock(&self.objects);
+                if objects.contains_key(key) || objects.range(below(key)).next().is_some() {
+                    return Err(taken(key));
+                }
+                Ok(Object::Memory(objects.entry(key.to_owned()).or_default().clone()))
+            }
         }
     }
 

@@ -19,7 +19,7 @@ use zarrange_rechunk::{
 
 use crate::args::{DemoArgs, ProgressArg};
 use crate::backend::opener;
-use crate::out::{one_line, say};
+use crate::out::{note, one_line, say};
 use crate::progress::Bar;
 use crate::{memory, signals, table};
 
@@ -132,11 +132,19 @@ fn step(what: &str, work: impl FnOnce() -> anyhow::Result<String>) -> anyhow::Re
     Ok(())
 }
 
+fn warn(lines: &[String]) {
+    for line in lines {
+        note!("{}", one_line(line));
+    }
+}
+
 /// Writes the survey epoch by epoch.
 fn fill(survey: &Survey, location: &Location, overwrite: bool, io: &Opener) -> anyhow::Result<String> {
     let bar = Bar::new(ProgressArg::Auto);
     bar.begin("fill", survey.epochs);
-    write_survey(survey, location, (overwrite, io), &mut |epochs| bar.advance(epochs))?;
+    let warnings = write_survey(survey, location, (overwrite, io), &mut |epochs| bar.advance(epochs))?;
+    drop(bar);
+    warn(&warnings);
     Ok(format!("{} chunks", table::count(survey.epochs)))
 }
 
@@ -173,7 +181,10 @@ fn rechunk(
         costs: Costs::default(),
         way: None,
     };
-    let report = run_job(prepare(job)?, &Bar::new(ProgressArg::Auto))?;
+    let prepared = prepare(job)?;
+    warn(&prepared.notes());
+    let report = run_job(prepared, &Bar::new(ProgressArg::Auto))?;
+    warn(&report.warnings);
     Ok(format!("{}, {} chunks", report.cost.strategy, table::count(report.cost.target_chunks)))
 }
 

@@ -17,9 +17,7 @@ use crate::{memory, signals, table};
 const ARRAYS: [&str; 4] = ["time", "band", "mag", "magerr"];
 
 pub(crate) fn ingest(args: &IngestArgs) -> anyhow::Result<ExitCode> {
-    let max_mem = args.max_mem.unwrap_or_else(memory::default_max);
-    // Rows grow by doubling and become columns, which are copied: all that takes about four times what is counted.
-    let max_mem = memory::given(max_mem.saturating_mul(4), 1)? / 4;
+    let max_mem = memory::given(args.max_mem.unwrap_or_else(memory::default_max), 1)?;
     let io = opener(args.io)?;
     let curves = LightCurves::read_csv(&args.csv, max_mem)?;
     let shape = [curves.objects.len() as u64, curves.longest() as u64];
@@ -28,7 +26,7 @@ pub(crate) fn ingest(args: &IngestArgs) -> anyhow::Result<ExitCode> {
         codecs,
         memory_bytes_max: max_mem,
         overwrite: args.overwrite,
-        io: opener(args.io)?,
+        io: io.clone(),
     };
     signals::writing();
     let Ingested { objects, sequence, measurements, warnings } = ingest_curves(&curves, &args.out, &options)?;

@@ -30,7 +30,6 @@ pub(crate) fn run(args: RechunkArgs) -> anyhow::Result<ExitCode> {
         prepared.check_room()?;
         return Ok(ExitCode::SUCCESS);
     }
-    prepared.check_room()?;
     let planned = prepared.predicted();
     signals::writing();
     let report = run_job(prepared, &Bar::new(args.progress))?;

@@ -337,6 +337,21 @@ def test_a_failure_at_the_end(tmp_path, command, fault, there):
     assert tree(tmp_path) == before
 
 
+def test_what_cannot_be_put_back_is_kept(run, tmp_path, command):
+    """Two failures one after the other: the old target is where the error says, and no later run removes it."""
+    src, out = small(tmp_path / "src.zarr", 7), small(tmp_path / "out.zarr", 1)
+    before = tree(out)
+    args = command(src, out, "--chunks", "4", "--backend", "std", "--overwrite", "--durability", "commit")
+    done = faulty(["fsync:error=EIO", "renameat2:error=EIO:when=2"], args)
+    [folder] = hidden(tmp_path)
+    assert done.returncode == 1 and str(folder / "target") in done.stderr, done.stderr
+    assert tree(folder / "target") == before
+    for chunks in ["4", "8"]:
+        done = run("rechunk", src, out, "--chunks", chunks, "--overwrite", check=False)
+        assert done.returncode == 1 and str(folder) in done.stderr, done.stderr
+        assert tree(folder / "target") == before
+
+
 def test_the_old_target_cannot_be_removed(tmp_path, command):
     """It has been replaced: exit 0, and a warning with the path of what is left."""
     src, out = small(tmp_path / "src.zarr", 7), small(tmp_path / "out.zarr")
