@@ -2,8 +2,13 @@
 //! the outermost layer does.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod files;
+
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use files::Crate;
 
 /// Crates by layer (ARCHITECTURE.md).
 const LAYERS: [&[&str]; 5] = [
@@ -134,4 +139,26 @@ fn no_open_ends_and_no_long_files() {
         }
         assert!(text.lines().count() <= 600, "{path} is long: is it two?");
     }
+}
+
+#[test]
+fn no_circles_of_files() {
+    let sources = sources();
+    let mut crates: BTreeMap<&str, Vec<(&str, &str)>> = BTreeMap::new();
+    for (path, text) in &sources {
+        let (name, file) = path.split_once("/src/").unwrap();
+        if !file.ends_with("tests.rs") {
+            crates.entry(name).or_default().push((file, text));
+        }
+    }
+    // Those that have not been opened yet.
+    let closed = ["zarrange-array", "zarrange-codec", "zarrange-grid", "zarrange-io", "zarrange-rechunk"];
+    let circles: Vec<String> = crates
+        .into_iter()
+        .filter(|(name, _)| !closed.contains(name))
+        .flat_map(|(name, files)| {
+            Crate::new(files).circles().into_iter().map(move |c| format!("{name}: {c}"))
+        })
+        .collect();
+    assert!(circles.is_empty(), "{}", circles.join("\n"));
 }
