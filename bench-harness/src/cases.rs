@@ -7,8 +7,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use serde_json::{Map, json};
-use zarrange_array::{Array, ArraySpec, Document, Layout, Node};
-use zarrange_codec::Scratch;
+use zarrange_array::{Array, ArraySpec, Document, Layout, Node, RegionWriter};
 use zarrange_grid::Region;
 use zarrange_io::Location;
 use zarrange_rechunk::{ChunkSpec, Codecs, Durability, Named};
@@ -124,11 +123,11 @@ impl Case {
             attributes: Map::new(),
         });
         let array = Array::new(store, document, 3)?;
-        let mut scratch = Scratch::new(array.elements()?.chain());
+        let mut writer = RegionWriter::new(&array)?;
         let mut epoch = Epochs::new(self.shape[0]);
         for e in 0..self.shape[1] {
             let region = Region::new(vec![0, e, 0], vec![self.shape[0], 1, 2]);
-            array.write_region(&region, epoch.next(), &mut scratch)?;
+            writer.write(&region, epoch.next())?;
         }
         // Its metadata last: an array that can be opened is complete.
         array.write_metadata()?;

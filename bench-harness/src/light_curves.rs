@@ -123,7 +123,7 @@ impl<'a> Bare<'a> {
     /// The inner chunk with `object`.
     fn read(&mut self, object: u64) -> anyhow::Result<&[u8]> {
         let (shard, chunk) =
-            (self.array.objects().chunk_shape()[0], self.array.elements()?.units.chunk_shape()[0]);
+            (self.array.objects().chunk_shape()[0], self.array.elements()?.chunks.chunk_shape()[0]);
         let (file, entries) = &self.shards[index(object / shard)];
         let entry = entries.get(index(object % shard / chunk));
         let (offset, bytes) = entry.context("every inner chunk is stored")?;

@@ -15,9 +15,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use serde::Serialize;
-use zarrange_array::{Array, ChunkReader, Fetched};
-use zarrange_codec::ArrayCodec;
-use zarrange_grid::{Dims, index};
+use zarrange_array::{Array, ChunkReader};
+use zarrange_grid::{Region, index};
 use zarrange_io::{Location, Opener};
 use zarrange_plan::Costs;
 use zarrange_rechunk::{
@@ -201,7 +200,7 @@ fn decode_seconds(array: &Array) -> anyhow::Result<f64> {
     let mut context = zstd_safe::DCtx::create();
     let mut chunk = vec![0; array.elements()?.chain().chunk_bytes()];
     let mut time = Duration::ZERO;
-    each_chunk(array, |_, encoded| {
+    each_chunk(array, |_, _, encoded| {
         let begin = Instant::now();
         let bytes = context.decompress(&mut chunk[..], encoded).map_err(zstd_error)?;
         time += begin.elapsed();
@@ -217,11 +216,9 @@ fn encode_seconds(array: &Array) -> anyhow::Result<f64> {
     context.set_parameter(zstd_safe::CParameter::CompressionLevel(ZSTD_LEVEL)).map_err(zstd_error)?;
     let chain = array.elements()?.chain();
     let (mut chunk, mut out) = (vec![0; chain.chunk_bytes()], vec![0; chain.encoded_bytes_max()]);
-    // One is like the other.
-    let first = vec![0; chain.shape().len()];
     let mut time = Duration::ZERO;
-    each_chunk(array, |reader, encoded| {
-        reader.decode(&first, encoded, &mut chunk, String::new)?;
+    each_chunk(array, |reader, k, encoded| {
+        reader.decode(k, encoded, &mut chunk)?;
         let begin = Instant::now();
         let bytes = context.compress2(&mut out[..], &chunk).map_err(zstd_error)?;
         time += begin.elapsed();
@@ -235,39 +232,32 @@ fn zstd_error(code: usize) -> anyhow::Error {
     anyhow::anyhow!("zstd: {}", zstd_safe::get_error_name(code))
 }
 
-/// Calls `work` with the stored bytes of every chunk (inner chunk) of `array` that exists.
+/// Calls `work` with every chunk (inner chunk) of `array` that exists: its number among those that the reader fetched, and its stored
+/// bytes.
 fn each_chunk(
     array: &Array,
-    mut work: impl FnMut(&mut ChunkReader<'_>, &[u8]) -> anyhow::Result<()>,
+    mut work: impl FnMut(&mut ChunkReader<'_>, usize, &[u8]) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     const BATCH_BYTES: usize = 4 << 20;
-    let elements = array.elements()?;
-    let mut reader = ChunkReader::new(array)?;
-    let mut encoded = vec![0; BATCH_BYTES.max(elements.chain().encoded_bytes_max())];
-    let (mut fetched, objects) = (Fetched::new(), array.objects().all());
-    let indices: Vec<Dims> = (0..objects.elements()).map(|k| objects.unravel(k)).collect();
-    if let ArrayCodec::Shards(codec) = &elements.codec {
-        let inner: Vec<u64> = (0..codec.grid().count()).collect();
-        for object in &indices {
-            let Some(shard) = reader.open_shard(object)? else { continue };
-            let mut rest = &inner[..];
-            while !rest.is_empty() {
-                reader.fetch_inner(&shard, rest, &[], &mut encoded, &mut fetched)?;
-                for stored in fetched.iter().flatten() {
-                    work(&mut reader, &encoded[stored.clone()])?;
+    let chunks = array.chunks()?;
+    let mut reader = ChunkReader::new(&chunks);
+    let mut encoded = vec![0; BATCH_BYTES.max(chunks.chain().encoded_bytes_max())];
+    let whole = Region::whole(array.shape());
+    let mut read = |object: &[u64], part: &Region| -> anyhow::Result<()> {
+        let covering = chunks.grid().covering(part);
+        reader.want(object, (0..covering.elements()).map(|k| covering.unravel(k)));
+        while reader.fetch(&mut encoded)? {
+            for k in reader.fetched() {
+                if let Some(stored) = reader.stored(k, &encoded) {
+                    work(&mut reader, k, stored)?;
                 }
-                rest = &rest[fetched.len()..];
             }
         }
-        return Ok(());
-    }
-    let mut rest = &indices[..];
-    while !rest.is_empty() {
-        reader.fetch(rest, &[], &mut encoded, &mut fetched)?;
-        for stored in fetched.iter().flatten() {
-            work(&mut reader, &encoded[stored.clone()])?;
-        }
-        rest = &rest[fetched.len()..];
+        Ok(())
+    };
+    let Some(shards) = chunks.shards() else { return read(&[], &whole) };
+    for object in (0..shards.count()).map(|k| shards.all().unravel(k)) {
+        read(&object, &shards.region(&object))?;
     }
     Ok(())
 }

@@ -284,7 +284,7 @@ fn check(array: &Array, stored: &[u8]) {
     let Contents::Elements(elements) = array.contents() else { return };
     let (shape, item_bytes) = (array.shape(), elements.item_bytes() as u64);
     assert_eq!(elements.fill.len() as u64, item_bytes);
-    assert_eq!(elements.layout.chunk, elements.units.chunk_shape());
+    assert_eq!(elements.layout.chunk, elements.chunks.chunk_shape());
     check_copy(array, &elements.layout.chunk);
     let _ = elements.element.format(&elements.fill);
     let corner: Vec<u64> = shape.iter().map(|n| *n.min(&3)).collect();

@@ -3,7 +3,7 @@
 use arbitrary::{Result, Unstructured};
 use zarrange_grid::{ChunkGrid, Edges};
 use zarrange_plan::{
-    Costs, Format, Plan, PlanError, Problem, Purpose, Stage, StoreProfile, Strategy, Way, plan,
+    Costs, Format, Plan, PlanError, Problem, Purpose, Route, Stage, StoreProfile, Way, plan,
 };
 
 use crate::size;
@@ -134,25 +134,43 @@ fn check_plan(made: &Plan) {
     let problem = &made.problem;
     assert_eq!(plan(problem).as_ref(), Ok(made), "the same problem gives the same plan");
     assert!(made.predicted.peak_budget_bytes <= problem.memory_bytes_max, "{made}");
-    if made.strategy == Strategy::Regroup {
-        // Encoded chunks are moved: there are no tiles in memory, and nothing is decoded.
-        let [stage] = &made.stages[..] else { panic!("{made:?}") };
-        assert!(stage.threads >= 1 && stage.slots == 0 && stage.memory_bytes <= problem.memory_bytes_max);
-        assert_eq!((made.predicted.source_chunk_decodes, made.spills.len()), (0, 0));
+    if let Route::Repack(repack) = &made.route {
+        // Encoded chunks are moved: nothing is decoded.
+        assert!(repack.threads >= 1 && repack.memory_bytes <= problem.memory_bytes_max);
+        assert_eq!(made.predicted.counts.source_chunk_decodes, 0);
         return;
     }
-    for (k, stage) in made.stages.iter().enumerate() {
-        let (first, last) = (k == 0, k + 1 == made.stages.len());
+    let (stages, spills) = (made.stages(), made.spills());
+    for (k, stage) in stages.iter().enumerate() {
+        let (first, last) = (k == 0, k + 1 == stages.len());
         check_stage(problem, stage, (first, last));
     }
-    for (spill, pair) in made.spills.iter().zip(made.stages.windows(2)) {
+    for (spill, pair) in spills.iter().zip(stages.windows(2)) {
         assert_eq!((&spill.written, &spill.read), (&pair[0].tile, &pair[1].tile));
         assert!(pair[0].memory_bytes + spill.held_bytes() <= problem.memory_bytes_max);
         assert!(pair[1].memory_bytes + spill.held_bytes() <= problem.memory_bytes_max);
     }
-    assert_eq!(!made.spills.is_empty(), made.strategy == Strategy::Staged);
-    assert_eq!(made.stages.len(), if made.stages.is_empty() { 0 } else { made.spills.len() + 1 });
+    assert_eq!(!spills.is_empty(), made.strategy() == "staged");
+    assert_eq!(stages.len(), if stages.is_empty() { 0 } else { spills.len() + 1 });
+    check_parts(made);
     check_decodes(made);
+}
+
+/// The parts of each stage are all of its groups, each once.
+fn check_parts(made: &Plan) {
+    for (k, stage) in made.stages().iter().enumerate() {
+        let parts = made.parts(k as u64);
+        let groups = ChunkGrid::new(&made.problem.shape, &stage.group).expect("groups form a grid");
+        assert_eq!(parts.units, groups.count());
+        let mut next = 0;
+        for part in (0..parts.count()).take(1000) {
+            let units = parts.units(part);
+            assert!(units.start == next && units.end > next && units.end <= parts.units, "{parts:?}");
+            assert_eq!((parts.of(units.start), parts.of(units.end - 1)), (part, part));
+            next = units.end;
+        }
+        assert!(parts.count() > 1000 || next == parts.units);
+    }
 }
 
 fn check_stage(problem: &Problem, stage: &Stage, (first, last): (bool, bool)) {
@@ -187,7 +205,7 @@ fn check_stage(problem: &Problem, stage: &Stage, (first, last): (bool, bool)) {
 /// Decodes are predicted as they will be counted.
 fn check_decodes(made: &Plan) {
     let (problem, predicted) = (&made.problem, &made.predicted);
-    let Some(stage) = made.stages.first() else { return };
+    let Some(stage) = made.stages().first() else { return };
     let tiles = ChunkGrid::new(&problem.shape, &stage.tile).expect("tiles form a grid");
     let chunks = match (&problem.source.edges, &problem.source.shard) {
         (Some(edges), None) => {
@@ -199,11 +217,10 @@ fn check_decodes(made: &Plan) {
     };
     let chunks = chunks.expect("chunks form a grid");
     assert_eq!(predicted.source_chunks, chunks.count());
-    // Tiles of whole source chunks are those of the largest: where chunks differ, some are decoded twice.
-    if chunks.is_regular() || made.spills.is_empty() {
+    if made.spills().is_empty() {
         assert_eq!(
-            made.strategy == Strategy::Reread,
-            predicted.source_chunk_decodes > predicted.source_chunks
+            made.strategy() == "reread",
+            predicted.counts.source_chunk_decodes > predicted.source_chunks
         );
     }
     if tiles.count() <= COUNTED_MAX {
@@ -216,6 +233,6 @@ fn check_decodes(made: &Plan) {
             let carried = u64::from(covering.start()[axis] * problem.source.chunk[axis] < tile.start()[axis]);
             covering.elements() / covering.shape()[axis] * (covering.shape()[axis] - carried)
         });
-        assert_eq!(predicted.source_chunk_decodes, decodes.fold(0, u64::saturating_add));
+        assert_eq!(predicted.counts.source_chunk_decodes, decodes.fold(0, u64::saturating_add));
     }
 }

@@ -171,8 +171,7 @@ impl Sample {
         let target = Target::check(&Location::Path(path.to_owned()), true, &io)?;
         let mut staging = Staging::begin(target, &token(), None, &io)?;
         let array = Array::new(staging.store()?, document, 3)?;
-        let mut scratch = Scratch::new(array.elements()?.chain());
-        array.write_region(&Region::whole(shape), &self.data, &mut scratch)?;
+        array.write_region(&Region::whole(shape), &self.data)?;
         array.write_metadata()?;
         staging.publish(false)?;
         Ok(())

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
-use zarrange_array::{Array, ChunkReader, Elements, Node};
+use zarrange_array::{ChunkReader, Elements, Node};
 use zarrange_codec::ArrayCodec;
 use zarrange_grid::{Dims, Layout, Region};
 use zarrange_io::{Location, Opener};
@@ -119,7 +119,6 @@ fn rechunk(dataset: &Dataset, layout: &LayoutFacts, path: &Path) -> anyhow::Resu
 
 /// Stored sizes of the chunks of an array, looked up as they are asked for.
 struct Sizes<'a> {
-    array: &'a Array,
     reader: ChunkReader<'a>,
     /// By number of the shard, or of the chunk where there are none: bytes of its inner chunks, or of itself.
     known: HashMap<u64, Vec<u64>>,
@@ -127,25 +126,20 @@ struct Sizes<'a> {
 
 impl Sizes<'_> {
     fn of(&mut self, unit: &Dims) -> anyhow::Result<u64> {
-        let elements = self.array.elements()?;
-        let objects = self.array.objects();
-        let start = elements.units.region(unit);
-        let object: Dims = start.start().iter().zip(objects.chunk_shape()).map(|(s, c)| s / c).collect();
-        let number = objects.all().linear(&object);
-        let inner = match &elements.codec {
-            ArrayCodec::Shards(_) => self.array.inner_number(&elements.units, &object, unit),
-            ArrayCodec::Chunks(_) | ArrayCodec::Slices(_) => 0,
-        };
+        let chunks = self.reader.chunks().clone();
+        let object = chunks.object_of(unit);
+        let number = chunks.metadata().objects().all().linear(&object);
+        let inner = if chunks.shards().is_some() { chunks.number_in(&object, unit) } else { 0 };
         if !self.known.contains_key(&number) {
-            let sizes = match &elements.codec {
+            let sizes = match &chunks.elements().codec {
                 ArrayCodec::Shards(codec) => {
                     let shard = self.reader.open_shard(&object)?;
                     let count = codec.grid().count();
                     (0..count).map(|k| shard.as_ref().map_or(0, |shard| shard.stored_bytes(k))).collect()
                 }
                 ArrayCodec::Chunks(_) | ArrayCodec::Slices(_) => {
-                    let key = self.array.key(&object);
-                    let object = self.array.store().open(&key, zarrange_io::Access::Read)?;
+                    let key = chunks.metadata().key(&object);
+                    let object = chunks.store().open(&key, zarrange_io::Access::Read)?;
                     vec![object.map_or(Ok(0), |object| object.bytes())?]
                 }
             };
@@ -158,9 +152,9 @@ impl Sizes<'_> {
 /// Bytes of a chunk from the first element that `region` wants to the last: all that is read of one whose elements are stored as they
 /// are.
 fn span(elements: &Elements, unit: &Dims, region: &Region) -> u64 {
-    let Some(wanted) = elements.units.region(unit).intersect(region) else { return 0 };
+    let Some(wanted) = elements.chunks.region(unit).intersect(region) else { return 0 };
     let item_bytes = elements.item_bytes() as u64;
-    let chunk = Layout::c_order(elements.units.cell(unit), item_bytes);
+    let chunk = Layout::c_order(elements.chunks.cell(unit), item_bytes);
     let last: Dims = (0..wanted.rank()).map(|d| wanted.end(d) - 1).collect();
     chunk.offset(&last) - chunk.offset(wanted.start()) + item_bytes
 }
@@ -173,15 +167,15 @@ pub fn predict(path: &Path, operations: &[Vec<Region>]) -> anyhow::Result<Predic
     let node = zarrange_array::open(&Opener::default().open(&Location::Path(path.to_owned()))?)?;
     let Node::Array(array) = node else { anyhow::bail!("{} is not an array", path.display()) };
     let elements = array.elements()?;
-    let mut sizes = Sizes { array: &array, reader: ChunkReader::new(&array)?, known: HashMap::new() };
+    let mut sizes = Sizes { reader: ChunkReader::new(&array.chunks()?), known: HashMap::new() };
     let partial = elements.chain().stores_c_order();
     let mut total = Prediction::default();
     let mut shards = std::collections::HashSet::new();
     for region in operations.iter().flatten() {
-        let found = touched(array.shape(), elements.units.chunk_shape(), region)?;
+        let found = touched(array.shape(), elements.chunks.chunk_shape(), region)?;
         total.chunks += found.chunks;
         total.chunk_bytes += found.elements * elements.item_bytes() as u64;
-        let covering = elements.units.covering(region);
+        let covering = elements.chunks.covering(region);
         for unit in (0..covering.elements()).map(|k| covering.unravel(k)) {
             let whole = sizes.of(&unit)?;
             total.stored_bytes += if partial { whole.min(span(elements, &unit, region)) } else { whole };

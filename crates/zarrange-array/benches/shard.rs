@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput};
 use serde_json::{Map, Value, json};
-use zarrange_array::{Array, ArraySpec, ChunkReader, Document, Fetched, Layout, ShardFile, ShardWriter};
+use zarrange_array::{Array, ArraySpec, ChunkReader, Document, Layout, ShardFile, ShardWriter};
 use zarrange_codec::{Chain, Scratch};
-use zarrange_grid::{Region, index};
+use zarrange_grid::{Dims, Region, index};
 use zarrange_io::{Change, Location};
 
 /// Inner chunks are written and read in batches of about this, as the engine does.
@@ -26,7 +26,6 @@ struct Shard {
     scratch: Scratch,
     encoded: Vec<u8>,
     plain: Vec<u8>,
-    fetched: Fetched,
 }
 
 impl Shard {
@@ -48,7 +47,7 @@ impl Shard {
         let (scratch, plain) = (Scratch::new(chain), vec![0; chain.chunk_bytes()]);
         let encoded = vec![0; BATCH_BYTES + chain.encoded_bytes_max()];
         let data = magnitudes(count * elements);
-        let mut shard = Self { data, scratch, encoded, plain, fetched: Fetched::new(), array };
+        let mut shard = Self { array, data, scratch, encoded, plain };
         shard.write();
         shard.check();
         shard
@@ -56,8 +55,8 @@ impl Shard {
 
     fn write(&mut self) {
         let chain = chain(&self.array);
-        let mut writer = ShardWriter::new(&self.array).unwrap();
-        let file = ShardFile::create(&self.array, &[0]).unwrap();
+        let mut writer = ShardWriter::new(&self.array.chunks().unwrap()).unwrap();
+        let file = ShardFile::create(&self.array.chunks().unwrap(), &[0]).unwrap();
         let (mut start, mut end) = (None, 0);
         for (inner, chunk) in self.data.chunks_exact(chain.chunk_bytes()).enumerate() {
             let bytes = chain.encode(black_box(chunk), &mut self.encoded[end..], &mut self.scratch).unwrap();
@@ -71,7 +70,7 @@ impl Shard {
         if let Some(start) = start {
             file.write(start, &self.encoded[..end]).unwrap();
         }
-        writer.finish(&self.array, file).unwrap();
+        writer.finish(&self.array.chunks().unwrap(), file).unwrap();
     }
 
     /// Writes a new shard: to write over an old file may wait for the disk.
@@ -84,22 +83,19 @@ impl Shard {
 
     /// Reads the inner chunks `inner` and gives each to `visit`.
     fn read(&mut self, inner: &[u64], mut visit: impl FnMut(u64, &[u8])) {
-        let mut reader = ChunkReader::new(&self.array).unwrap();
-        let shard = reader.open_shard(&[0]).unwrap().unwrap();
-        let mut rest = inner;
-        while !rest.is_empty() {
-            reader.fetch_inner(&shard, rest, &[], &mut self.encoded, &mut self.fetched).unwrap();
-            for (number, stored) in rest.iter().zip(&self.fetched) {
-                let stored = &self.encoded[stored.clone().unwrap()];
-                reader.decode(&[*number], stored, &mut self.plain, || shard.inner_key(*number)).unwrap();
-                visit(*number, black_box(&self.plain));
+        let mut reader = ChunkReader::new(&self.array.chunks().unwrap());
+        reader.want(&[0], inner.iter().map(|number| Dims::from_slice(&[*number])));
+        while reader.fetch(&mut self.encoded).unwrap() {
+            for k in reader.fetched() {
+                let stored = reader.stored(k, &self.encoded).unwrap();
+                reader.decode(k, stored, &mut self.plain).unwrap();
+                visit(inner[k], black_box(&self.plain));
             }
-            rest = &rest[self.fetched.len()..];
         }
     }
 
     fn open(&self) {
-        let mut reader = ChunkReader::new(&self.array).unwrap();
+        let mut reader = ChunkReader::new(&self.array.chunks().unwrap());
         black_box(reader.open_shard(black_box(&[0])).unwrap().unwrap());
     }
 

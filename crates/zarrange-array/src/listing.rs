@@ -6,6 +6,7 @@ use zarrange_io::{IoError, Seen, Store, Walk};
 use crate::ArrayError;
 use crate::array::Array;
 use crate::keys::{KeyEncoding, Separator};
+use crate::metadata::ArrayMetadata;
 
 /// The documents of either version.
 pub(crate) const DOCUMENTS: [&str; 5] = ["zarr.json", ".zarray", ".zgroup", ".zattrs", ".zmetadata"];
@@ -42,14 +43,13 @@ impl Array {
     /// # Errors
     /// If a directory cannot be listed, or what may be a chunk cannot be looked at: it is not a missing one.
     pub fn scan(&self, sizes: bool, visit: &mut dyn FnMut(Stored<'_>) -> bool) -> Result<(), ArrayError> {
-        let index = Dims::from_elem(0, self.shape().len());
         let walk = Walk::new(self.store().clone());
-        let mut scan = Scan { array: self, walk, sizes, visit, index, done: false };
+        let mut scan = Scan { array: self, walk, sizes, visit, names: Names::of(self), done: false };
         scan.directory("", false, None)
     }
 }
 
-impl Array {
+impl ArrayMetadata {
     /// Whether a file of this name, relative to the array, is a chunk of its grid.
     pub fn names_chunk(&self, key: &str) -> bool {
         matches!(self.name(key), Name::Chunk)
@@ -61,16 +61,14 @@ impl Array {
     }
 
     fn name(&self, key: &str) -> Name {
-        let index = Dims::from_elem(0, self.shape().len());
-        let (walk, visit) = (Walk::new(self.store().clone()), &mut |_: Stored<'_>| true);
-        let mut scan = Scan { array: self, walk, sizes: false, visit, index, done: false };
+        let mut names = Names::of(self);
         let mut parts = key.split('/');
-        let mut named = scan.first(parts.next().unwrap_or_default());
+        let mut what = names.first(parts.next().unwrap_or_default());
         for part in parts {
-            let Name::Level(level) = named else { return Name::Beside };
-            named = scan.number(part, level);
+            let Name::Level(level) = what else { return Name::Beside };
+            what = names.number(part, level);
         }
-        named
+        what
     }
 }
 
@@ -85,9 +83,15 @@ struct Scan<'a> {
     walk: Walk,
     sizes: bool,
     visit: &'a mut dyn FnMut(Stored<'_>) -> bool,
+    names: Names<'a>,
+    done: bool,
+}
+
+/// The names in an array's place, as they are followed from directory to directory.
+struct Names<'a> {
+    metadata: &'a ArrayMetadata,
     /// Of the chunk whose key is being followed.
     index: Dims,
-    done: bool,
 }
 
 /// What a name in a directory of an array may be.
@@ -129,12 +133,12 @@ impl Scan<'_> {
             return Ok(());
         }
         let named = match level {
-            None => self.first(name),
-            Some(level) => self.number(name, level),
+            None => self.names.first(name),
+            Some(level) => self.names.number(name, level),
         };
         match (named, seen) {
             (Name::Chunk, Seen::Object(bytes)) => {
-                self.done |= !(self.visit)(Stored::Chunk(&self.index, bytes.unwrap_or(0)));
+                self.done |= !(self.visit)(Stored::Chunk(&self.names.index, bytes.unwrap_or(0)));
             }
             (Name::Level(level), Seen::Directory { link }) => return self.directory(key, link, Some(level)),
             (Name::Chunk | Name::Level(_), Seen::Unseen(source)) => return Err(self.unseen(key, source)),
@@ -155,17 +159,23 @@ impl Scan<'_> {
     fn unseen(&self, key: &str, source: IoError) -> ArrayError {
         ArrayError::ChunkIo { array: self.array.location().to_owned(), key: key.to_owned(), source }
     }
+}
+
+impl<'a> Names<'a> {
+    fn of(metadata: &'a ArrayMetadata) -> Self {
+        Self { metadata, index: Dims::from_elem(0, metadata.shape().len()) }
+    }
 
     /// A name in the array's own directory.
     fn first(&mut self, name: &str) -> Name {
-        let (rest, separator) = match self.array.keys() {
+        let (rest, separator) = match self.metadata.keys() {
             KeyEncoding::Default(separator) => match name.strip_prefix('c') {
                 Some(rest) => (rest, separator),
                 None => return Name::Beside,
             },
             KeyEncoding::V2(separator) => (name, separator),
         };
-        let default = matches!(self.array.keys(), KeyEncoding::Default(_));
+        let default = matches!(self.metadata.keys(), KeyEncoding::Default(_));
         match (self.index.len(), separator) {
             (0, _) if rest == if default { "" } else { "0" } => Name::Chunk,
             (0, _) => Name::Beside,
@@ -202,7 +212,7 @@ impl Scan<'_> {
     /// Notes a number of the index, written as keys write it and within the grid.
     fn set(&mut self, dimension: usize, text: &str) -> bool {
         let digits = text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
-        let number = text.parse().ok().filter(|n| digits && *n < self.array.objects().counts()[dimension]);
+        let number = text.parse().ok().filter(|n| digits && *n < self.metadata.objects().counts()[dimension]);
         self.index[dimension] = number.unwrap_or(0);
         number.is_some()
     }

@@ -5,8 +5,9 @@ use zarrange_codec::{SumCheck, VariableCodec};
 use zarrange_grid::index;
 
 use crate::ArrayError;
-use crate::array::{Array, Contents};
-use crate::read::{ChunkReader, ShardReader, codec_error, io_error};
+use crate::array::Array;
+use crate::contents::Contents;
+use crate::read::{ChunkReader, OpenShard};
 
 /// Looks at the stored objects of an array, for one thread. Of arrays whose codecs are not known, everything is right.
 #[derive(Debug)]
@@ -23,7 +24,8 @@ impl<'a> StoredCheck<'a> {
     /// Never for an array that was opened.
     pub fn new(array: &'a Array) -> Result<Self, ArrayError> {
         let known = matches!(array.contents(), Contents::Elements(_));
-        Ok(Self { array, reader: known.then(|| ChunkReader::new(array)).transpose()? })
+        let reader = if known { Some(ChunkReader::new(&array.chunks()?)) } else { None };
+        Ok(Self { array, reader })
     }
 
     /// Refuses a number of stored bytes that `object`, a chunk or shard, cannot have. With `sums`, what is told its bytes, if its codecs
@@ -32,7 +34,7 @@ impl<'a> StoredCheck<'a> {
     /// # Errors
     /// [`ArrayError::Chunk`].
     pub fn begin(&mut self, object: &[u64], bytes: u64, sums: bool) -> Result<Option<SumCheck>, ArrayError> {
-        let wrong = |source| codec_error(self.array, &self.array.key(object), source);
+        let wrong = |source| self.array.damaged(&self.array.key(object), source);
         if let Some(reader) = &mut self.reader {
             reader.check_object(object, bytes)?;
         } else if let Some(VariableCodec::Shards { layout, .. }) = self.array.variable().map(|e| &e.codec)
@@ -54,7 +56,7 @@ impl<'a> StoredCheck<'a> {
     /// [`ArrayError::Chunk`].
     pub fn finish(&self, object: &[u64], sum: Option<SumCheck>) -> Result<(), ArrayError> {
         let right = sum.map_or(Ok(()), SumCheck::finish);
-        right.map_err(|source| codec_error(self.array, &self.array.key(object), source))
+        right.map_err(|source| self.array.damaged(&self.array.key(object), source))
     }
 
     /// Checks shard `object`, if it is stored: its index, the lengths of its inner chunks and, where their codecs end in one, their
@@ -72,7 +74,7 @@ impl<'a> StoredCheck<'a> {
         inner_chunks.sort_unstable_by_key(|inner| shard.index.get(*inner));
         for inner in inner_chunks {
             let Some((offset, bytes)) = shard.index.get(inner) else { continue };
-            let wrong = |source| codec_error(self.array, &shard.inner_key(inner as u64), source);
+            let wrong = |source| self.array.damaged(&shard.inner_key(inner as u64), source);
             chain.check_stored_bytes(bytes).map_err(wrong)?;
             let Some(mut sum) = chain.sum_check(bytes).map_err(wrong)? else { continue };
             let end = offset + bytes;
@@ -90,7 +92,7 @@ impl<'a> StoredCheck<'a> {
 
 /// A part of a shard in memory; it moves with what is read.
 struct Window<'s, 'b> {
-    shard: &'s ShardReader,
+    shard: &'s OpenShard,
     buffer: &'b mut [u8],
     start: u64,
     end: u64,
@@ -103,7 +105,7 @@ impl Window<'_, '_> {
         if !(*start..self.end).contains(&at) {
             let bytes = (shard.bytes - at).min(buffer.len() as u64);
             let read = array.store().read_at(&shard.object, &shard.key, at, &mut buffer[..index(bytes)]);
-            read.map_err(|source| io_error(array, &shard.key, source))?;
+            read.map_err(|source| array.failed(&shard.key, source))?;
             (*start, self.end) = (at, at + bytes);
         }
         Ok(&self.buffer[index(at - self.start)..index(end.min(self.end) - self.start)])

@@ -1,47 +1,16 @@
 //! Arrays of text and bytes: chunks whose elements have no fixed size.
 
-use zarrange_codec::{
-    CodecError, CodecMetadata, Scratch, ShardIndex, ShardLayout, Variable, VariableChain, VariableCodec,
-    buffer, grow,
-};
+use zarrange_codec::{CodecError, Scratch, ShardIndex, ShardLayout, Variable, VariableCodec, buffer, grow};
 use zarrange_grid::{ChunkGrid, Dims, Region, index};
 use zarrange_io::{Access, IoError, Object};
 
 use crate::ArrayError;
-use crate::array::{Array, Contents};
-use crate::document::Layout;
+use crate::array::Array;
+use crate::chunks::inner_name;
+use crate::contents::VariableElements;
 use crate::read::ReadCost;
 
-/// How elements without a fixed size are stored.
-#[derive(Debug)]
-pub struct VariableElements {
-    /// The fill value.
-    pub fill: Vec<u8>,
-    /// The compiled codecs, for the largest objects where the chunk grid is rectilinear.
-    pub codec: VariableCodec,
-    /// The codecs of the stored objects, where their shapes differ.
-    pub(crate) object_codecs: Vec<CodecMetadata>,
-    /// What is encoded at once: chunks, or inner chunks of shards, over the whole array.
-    pub units: ChunkGrid,
-    /// The chunk layout, as it would be written.
-    pub layout: Layout,
-    /// The stored chunks are not encoded by the codecs of `layout`.
-    pub foreign_encoding: bool,
-}
-
-impl VariableElements {
-    /// The chain of a chunk or inner chunk.
-    pub const fn chain(&self) -> &VariableChain {
-        self.codec.unit()
-    }
-}
-
 impl Array {
-    /// The elements, if they have no fixed size.
-    pub fn variable(&self) -> Option<&VariableElements> {
-        if let Contents::Variable(elements) = self.contents() { Some(elements) } else { None }
-    }
-
     /// The codecs of the object that holds `unit`, where they are not those of `elements`: its shape is not that of the largest.
     /// They are compiled for each chunk, which takes less than reading its elements.
     fn codec_of(
@@ -53,7 +22,7 @@ impl Array {
         if objects.is_regular() {
             return Ok(None);
         }
-        let object = objects.cell(&self.object_of(&elements.units, unit));
+        let object = objects.cell(&self.object_of(&elements.chunks, unit));
         let kind = elements.chain().kind();
         VariableCodec::new(&elements.object_codecs, kind, object.shape(), &elements.fill).map(Some)
     }
@@ -107,9 +76,9 @@ impl<'a> VariableReader<'a> {
                 key
             }
             VariableCodec::Shards { layout, .. } => {
-                let shard = self.array.object_of(&self.elements.units, unit);
-                let number = self.array.inner_number(&self.elements.units, &shard, unit);
-                let key = format!("{} inner chunk {number}", self.array.key(&shard));
+                let shard = self.array.object_of(&self.elements.chunks, unit);
+                let number = self.array.inner_number(&self.elements.chunks, &shard, unit);
+                let key = inner_name(&self.array.key(&shard), number);
                 if !self.fetch_inner((&shard, number), layout, (&key, room))? {
                     return Ok(false);
                 }
@@ -189,11 +158,11 @@ impl<'a> VariableReader<'a> {
     }
 
     fn wrong(&self, key: &str, source: CodecError) -> ArrayError {
-        ArrayError::Chunk { array: self.array.location().to_owned(), key: key.to_owned(), source }
+        self.array.damaged(key, source)
     }
 
     fn failed(&self, key: &str, source: IoError) -> ArrayError {
-        ArrayError::ChunkIo { array: self.array.location().to_owned(), key: key.to_owned(), source }
+        self.array.failed(key, source)
     }
 }
 
@@ -233,8 +202,8 @@ impl<'a> VariableWriter<'a> {
         if chunk.iter().all(|element| element == self.elements.fill) {
             return Ok(0);
         }
-        let object = self.array.object_of(&self.elements.units, unit);
-        let number = self.array.inner_number(&self.elements.units, &object, unit);
+        let object = self.array.object_of(&self.elements.chunks, unit);
+        let number = self.array.inner_number(&self.elements.chunks, &object, unit);
         let key = self.array.key(&object);
         let (array, store) = (self.array.location().to_owned(), self.array.store());
         let encoded = self.elements.chain().encode(chunk, &mut self.encoded, &mut self.scratch);

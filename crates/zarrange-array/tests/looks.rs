@@ -10,7 +10,7 @@ use zarrange_array::{
     Array, ArraySpec, Document, Layout, Node, RegionReader, ShardFile, ShardWriter, Without, open,
     publish_metadata, survey,
 };
-use zarrange_codec::{CodecMetadata, Scratch};
+use zarrange_codec::CodecMetadata;
 use zarrange_grid::Region;
 use zarrange_io::{Location, Opener};
 
@@ -43,18 +43,18 @@ fn write_array(place: &Path, sharded: bool) -> Array {
     let array = Array::new(store, document, 3).unwrap();
     array.write_metadata().unwrap();
     if sharded {
+        let chunks = array.chunks().unwrap();
         for shard in 0..2 {
-            let mut writer = ShardWriter::new(&array).unwrap();
-            let file = ShardFile::create(&array, &[shard, 0]).unwrap();
+            let mut writer = ShardWriter::new(&chunks).unwrap();
+            let file = ShardFile::create(&chunks, &[shard, 0]).unwrap();
             for inner in 0..2 {
                 let offset = writer.reserve(inner, 4);
                 file.write(offset, &[1; 4]).unwrap();
             }
-            writer.finish(&array, file).unwrap();
+            writer.finish(&chunks, file).unwrap();
         }
     } else {
-        let scratch = &mut Scratch::new(array.elements().unwrap().chain());
-        array.write_region(&Region::whole(&SHAPE), &[1; 16], scratch).unwrap();
+        array.write_region(&Region::whole(&SHAPE), &[1; 16]).unwrap();
     }
     array
 }

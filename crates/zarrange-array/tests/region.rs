@@ -3,9 +3,11 @@
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
-use zarrange_array::{Array, ArraySpec, Document, Layout, RegionReader, ShardFile, ShardWriter};
-use zarrange_codec::{CodecMetadata, Scratch};
-use zarrange_grid::{Dims, Region, copy_region};
+use zarrange_array::{
+    Array, ArraySpec, ChunkEncoder, Document, Layout, RegionReader, ShardFile, ShardWriter,
+};
+use zarrange_codec::CodecMetadata;
+use zarrange_grid::{Dims, Filled, Region, copy_region};
 use zarrange_io::Location;
 
 const ITEM: usize = 4;
@@ -66,31 +68,29 @@ fn array_in(
     });
     let array = Array::new(place.open().unwrap(), document, 3).unwrap();
     let (whole, data) = (Region::whole(shape), values(shape));
-    let elements = array.elements().unwrap();
-    let mut scratch = Scratch::new(elements.chain());
     if shard.is_none() {
-        array.write_region(&whole, &data, &mut scratch).unwrap();
+        array.write_region(&whole, &data).unwrap();
         return array;
     }
-    let layout = |region: &Region| zarrange_grid::Layout::c_order(region.clone(), ITEM as u64);
+    let chunks = array.chunks().unwrap();
+    let mut codecs = ChunkEncoder::new(&chunks).unwrap();
+    let chain = chunks.chain();
+    let (mut plain, mut encoded) = (vec![0; chain.chunk_bytes()], vec![0; chain.encoded_bytes_max()]);
+    let layout = zarrange_grid::Layout::c_order(whole, ITEM as u64);
     for object in (0..array.objects().count()).map(|k| array.objects().all().unravel(k)) {
-        let mut writer = ShardWriter::new(&array).unwrap();
-        let file = ShardFile::create(&array, &object).unwrap();
-        let inside = elements.units.covering(&array.objects().region(&object));
-        // Every third inner chunk is missing where it is all fill; the others are written backwards.
-        for unit in (0..inside.elements()).rev().map(|k| inside.unravel(k)) {
-            let (part, cell) = (elements.units.region(&unit), elements.units.cell(&unit));
-            let mut plain = [7, 0, 0, 0].repeat(usize::try_from(cell.elements()).unwrap());
-            let mut encoded = vec![0; elements.chain().encoded_bytes_max()];
-            copy_region(&part, (&data, &layout(&whole)), (&mut plain, &layout(&cell)), ITEM);
-            if zarrange_grid::is_filled(&plain, &[7, 0, 0, 0]) {
+        let mut writer = ShardWriter::new(&chunks).unwrap();
+        let file = ShardFile::create(&chunks, &object).unwrap();
+        let inside = chunks.grid().covering(&array.objects().region(&object));
+        // Inner chunks that are all fill are missing; the others are written backwards.
+        for chunk in (0..inside.elements()).rev().map(|k| inside.unravel(k)) {
+            let elements = Filled { data: &data, layout: &layout };
+            let Some(bytes) = codecs.encode(&chunk, elements, &mut plain, &mut encoded).unwrap() else {
                 continue;
-            }
-            let bytes = elements.chain().encode(&plain, &mut encoded, &mut scratch).unwrap();
-            let offset = writer.reserve(array.inner_number(&elements.units, &object, &unit), bytes as u64);
+            };
+            let offset = writer.reserve(chunks.number_in(&object, &chunk), bytes as u64);
             file.write(offset, &encoded[..bytes]).unwrap();
         }
-        writer.finish(&array, file).unwrap();
+        writer.finish(&chunks, file).unwrap();
     }
     array
 }

@@ -27,4 +27,4 @@ pub use fill::{fill_with, is_filled};
 pub use grid::{ChunkGrid, GridError, RANK_MAX, checked_bytes};
 pub use layout::Layout;
 pub use region::{Dims, Region};
-pub use tile::{Part, Tile};
+pub use tile::{Filled, Part, Tile};

@@ -91,13 +91,23 @@ impl Tile {
     }
 
     /// The elements, once every part was written.
-    pub fn filled(&self) -> Option<&[u8]> {
+    pub fn filled(&self) -> Option<Filled<'_>> {
         if self.missing.load(Ordering::Acquire) > 0 {
             return None;
         }
         // SAFETY: every part was claimed (once) and written; no claim can follow, so nobody writes any more.
-        Some(unsafe { std::slice::from_raw_parts(self.data.as_ptr(), self.bytes) })
+        let data = unsafe { std::slice::from_raw_parts(self.data.as_ptr(), self.bytes) };
+        Some(Filled { data, layout: &self.layout })
     }
+}
+
+/// Elements that can be read, and how they lie.
+#[derive(Clone, Copy, Debug)]
+pub struct Filled<'t> {
+    /// Their bytes.
+    pub data: &'t [u8],
+    /// Where each of them is.
+    pub layout: &'t Layout,
 }
 
 /// The elements of a tile that one chunk fills; only its owner writes them.

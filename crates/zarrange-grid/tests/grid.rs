@@ -113,11 +113,11 @@ proptest! {
             tile.claim(c).copy_from(&exact, &from);
         });
         let expected = index_valued(&array, &layout, item);
-        prop_assert_eq!(&tile.filled().unwrap()[..expected.len()], &expected[..]);
+        prop_assert_eq!(&tile.filled().unwrap().data[..expected.len()], &expected[..]);
 
         let back = Layout::c_order(region.clone(), item as u64);
         let mut out = vec![0; index(back.bytes())];
-        copy_region(&region, (tile.filled().unwrap(), &layout), (&mut out, &back), item);
+        copy_region(&region, (tile.filled().unwrap().data, &layout), (&mut out, &back), item);
         prop_assert_eq!(out, index_valued(&array, &back, item));
     }
 
@@ -129,7 +129,7 @@ proptest! {
         let tile = Tile::new(vec![0xEE; index(layout.bytes())], layout.clone(), grid.clone(), item);
         let pattern = |c: &[u64]| (0..item).map(|k| u8::try_from(grid.all().linear(c) % 251).unwrap().wrapping_add(u8::try_from(k).unwrap())).collect::<Vec<_>>();
         for_each(&grid.all(), |c| tile.claim(c).fill(&pattern(c)));
-        let data = tile.filled().unwrap();
+        let data = tile.filled().unwrap().data;
         for_each(&Region::whole(&array), |at| {
             let chunk_of: Dims = at.iter().zip(&chunk).map(|(i, c)| i / c).collect();
             let offset = index(layout.offset(at));

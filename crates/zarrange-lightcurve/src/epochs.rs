@@ -1,7 +1,7 @@
 //! A survey as a telescope writes it: an array to which each night adds one epoch of all objects.
 
 use serde_json::{Map, json};
-use zarrange_array::{Array, ArrayError, ArraySpec, Document, Layout, Staging, Target};
+use zarrange_array::{Array, ArrayError, ArraySpec, Document, Layout, RegionWriter, Staging, Target};
 use zarrange_codec::CodecMetadata;
 use zarrange_grid::Region;
 use zarrange_io::{Location, Opener, token};
@@ -33,11 +33,11 @@ pub fn write_survey(
     let target = Target::check(location, overwrite, io)?;
     let mut staging = Staging::begin(target, &token(), None, io)?;
     let array = Array::new(staging.store()?, document, 3)?;
-    let mut scratch = array.scratch()?;
+    let mut writer = RegionWriter::new(&array)?;
     for epoch in 0..survey.epochs {
         let region = Region::new(&[0, epoch, 0][..], &[survey.objects, 1, VALUES][..]);
         let data: Vec<u8> = survey.epoch(epoch).iter().flat_map(|v| v.to_ne_bytes()).collect();
-        array.write_region(&region, &data, &mut scratch)?;
+        writer.write(&region, &data)?;
         written(1);
     }
     array.write_metadata()?;

@@ -1,7 +1,9 @@
 //! A table of measurements as arrays over (object, sequence).
 
 use serde_json::{Map, Value, json};
-use zarrange_array::{Array, ArraySpec, Document, Group, Layout, Staging, Target, publish_metadata};
+use zarrange_array::{
+    Array, ArraySpec, Document, Group, Layout, RegionWriter, Staging, Target, publish_metadata,
+};
 use zarrange_codec::CodecMetadata;
 use zarrange_grid::index;
 use zarrange_io::{Location, Opener, Store, token};
@@ -144,7 +146,7 @@ impl Column<'_> {
     /// Writes the chunks that hold a measurement.
     fn write(&self, curves: &LightCurves, array: &Array) -> Result<(), LightCurveError> {
         let elements = array.elements()?;
-        let mut scratch = array.scratch()?;
+        let mut writer = RegionWriter::new(array)?;
         let grid = array.objects();
         let mut data = Vec::new();
         for chunk in (0..grid.count()).map(|k| grid.all().unravel(k)) {
@@ -167,7 +169,7 @@ impl Column<'_> {
                     }
                 }
             }
-            array.write_region(&region, &data, &mut scratch)?;
+            writer.write(&region, &data)?;
         }
         Ok(())
     }

@@ -2,20 +2,26 @@
 
 use std::fmt;
 
-use crate::plan::{Plan, Predicted, Stage, Strategy};
+use crate::plan::{Plan, Predicted, Repack, Route, Stage, Tiled};
 use crate::problem::{Format, Way};
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let problem = &self.problem;
-        writeln!(f, "strategy   {} ({})", self.strategy.name(), why(self))?;
+        writeln!(f, "strategy   {} ({})", self.strategy(), why(self))?;
         writeln!(f, "array      {:?} of {} bytes each", problem.shape, problem.item_bytes)?;
         writeln!(f, "source     {}", format(&problem.source))?;
         writeln!(f, "target     {}", format(&problem.target))?;
-        for (k, stage) in self.stages.iter().enumerate() {
-            writeln!(f, "stage {}    {}", k + 1, stage_line(stage))?;
+        match &self.route {
+            Route::Copy => {}
+            Route::Repack(repack) => writeln!(f, "stage 1    {}", repack_line(repack))?,
+            Route::Tiled(Tiled { stages, .. }) => {
+                for (k, stage) in stages.iter().enumerate() {
+                    writeln!(f, "stage {}    {}", k + 1, stage_line(stage))?;
+                }
+            }
         }
-        for spill in &self.spills {
+        for spill in self.spills() {
             write!(f, "spill      {} pieces, {}", spill.pieces, bytes_text(spill.bytes))?;
             match spill.held_bytes() {
                 0 => writeln!(f)?,
@@ -33,7 +39,7 @@ impl fmt::Display for Plan {
             "costs      source on {}, target on {}{}",
             problem.costs.source.name,
             problem.costs.target.name,
-            match self.spills.len() {
+            match self.spills().len() {
                 0 => String::new(),
                 _ => format!(", intermediates on {}", problem.costs.spill.name),
             }
@@ -48,7 +54,7 @@ fn ways_table(plan: &Plan) -> String {
     let mut rows = vec![
         ["", "way", "time", "read", "decodes per chunk", "written", "spilled", "requests", "memory"]
             .map(str::to_owned),
-        row("taken", plan.way, &plan.predicted),
+        row("taken", plan.way(), &plan.predicted),
     ];
     rows.extend(plan.rejected.iter().map(|other| row("", other.way, &other.predicted)));
     let floor = bytes_text(array_bytes);
@@ -67,7 +73,8 @@ fn ways_table(plan: &Plan) -> String {
 }
 
 fn row(label: &str, way: Way, predicted: &Predicted) -> [String; 9] {
-    let decodes = match predicted.source_chunk_decodes {
+    let counts = &predicted.counts;
+    let decodes = match counts.source_chunk_decodes {
         0 => "none".to_owned(),
         _ => format!("{:.2}", predicted.amplification()),
     };
@@ -75,32 +82,34 @@ fn row(label: &str, way: Way, predicted: &Predicted) -> [String; 9] {
         label.to_owned(),
         way.name().to_owned(),
         seconds_text(predicted.seconds),
-        bytes_text(predicted.bytes_read),
+        bytes_text(counts.bytes_read),
         decodes,
-        bytes_text(predicted.bytes_written),
-        bytes_text(predicted.spill_bytes),
-        predicted.requests.to_string(),
+        bytes_text(counts.bytes_written),
+        bytes_text(counts.spill_bytes),
+        counts.requests.to_string(),
         bytes_text(predicted.peak_budget_bytes),
     ]
 }
 
 fn why(plan: &Plan) -> &'static str {
-    match (plan.strategy, plan.way) {
-        (Strategy::Copy, _) => "chunks and codecs stay the same, so stored bytes are copied",
-        (Strategy::Regroup, _) => {
+    match (&plan.route, plan.way()) {
+        (Route::Copy, _) => "chunks and codecs stay the same, so stored bytes are copied",
+        (Route::Repack(_), _) => {
             "chunks and codecs stay the same, so encoded chunks are moved between shards"
         }
-        (Strategy::Direct, Way::Sweep) => {
-            "each source chunk is decoded once, for two tiles where it reaches into both"
+        (Route::Tiled(tiled), Way::Staged) if !tiled.spills.is_empty() => {
+            "each source chunk is decoded once, through one intermediate"
         }
-        (Strategy::Direct, _) => "each source chunk is decoded once, straight into target chunks",
-        (Strategy::Reread, _) => {
-            "some source chunks are decoded more than once, cheaper than an intermediate"
-        }
-        (Strategy::Staged, Way::Staged) => "each source chunk is decoded once, through one intermediate",
-        (Strategy::Staged, _) => {
+        (Route::Tiled(tiled), _) if !tiled.spills.is_empty() => {
             "each source chunk is decoded once, through intermediates: one would be in small pieces"
         }
+        (Route::Tiled(_), _) if plan.rereads() => {
+            "some source chunks are decoded more than once, cheaper than an intermediate"
+        }
+        (Route::Tiled(_), Way::Sweep) => {
+            "each source chunk is decoded once, for two tiles where it reaches into both"
+        }
+        (Route::Tiled(_), _) => "each source chunk is decoded once, straight into target chunks",
     }
 }
 
@@ -110,6 +119,11 @@ fn format(Format { chunk, shard, edges, .. }: &Format) -> String {
         Some(shard) => format!("chunks {chunk:?} in shards {up_to}{shard:?}"),
         None => format!("chunks {up_to}{chunk:?}"),
     }
+}
+
+fn repack_line(Repack { threads, memory_bytes, .. }: &Repack) -> String {
+    let plural = if *threads == 1 { "" } else { "s" };
+    format!("encoded chunks, {threads} thread{plural}, {}", bytes_text(*memory_bytes))
 }
 
 fn stage_line(stage: &Stage) -> String {

@@ -17,6 +17,7 @@
 
 mod access;
 mod cost;
+mod counts;
 mod error;
 #[cfg(test)]
 mod exhaustive;
@@ -24,6 +25,7 @@ mod explain;
 mod memory;
 mod mix;
 mod order;
+mod parts;
 mod plan;
 mod problem;
 mod profile;
@@ -33,11 +35,15 @@ mod staged;
 mod tiles;
 
 pub use access::{Touched, touched};
+pub use counts::Counts;
 pub use error::PlanError;
 pub use explain::{bytes_text, seconds_text};
-pub use memory::{BATCH_BYTES, CONTEXT_ALLOWANCE_BYTES, COPIED_TOGETHER, SLAB_BYTES_MAX, copying};
+pub use memory::{
+    BATCH_BYTES, CHECK_BYTES, CONTEXT_ALLOWANCE_BYTES, COPIED_TOGETHER, SLAB_BYTES_MAX, copying,
+};
 pub use mix::{Access, Chosen, Limits, Mix, MixError, layout_for};
-pub use plan::{Alternative, Plan, Predicted, Spill, Stage, Strategy};
+pub use parts::Parts;
+pub use plan::{Alternative, Plan, Predicted, Repack, Route, Spill, Stage, Tiled};
 pub use problem::{Format, Problem, Purpose, Way};
 pub use profile::{Costs, StoreProfile};
 pub use search::plan;

@@ -2,7 +2,7 @@
 
 use zarrange_grid::{Dims, Layout, Region};
 
-use crate::plan::Stage;
+use crate::plan::{Repack, Stage};
 use crate::problem::{Format, Problem, Purpose};
 use crate::tiles::elements;
 
@@ -11,6 +11,9 @@ pub const CONTEXT_ALLOWANCE_BYTES: u64 = 16 << 20;
 
 /// The largest buffer through which pieces of an intermediate are gathered.
 pub const SLAB_BYTES_MAX: u64 = 1 << 20;
+
+/// Behind each piece of an intermediate lies a checksum of this size.
+pub const CHECK_BYTES: u64 = 8;
 
 /// Encoded chunks are read and written in batches of about this size.
 pub const BATCH_BYTES: u64 = 1 << 20;
@@ -126,9 +129,9 @@ pub fn copying(objects: u64, threads: u64, memory_bytes_max: u64) -> (u64, u64) 
     (threads, (memory_bytes_max / threads.saturating_mul(2)).clamp(1, BATCH_BYTES))
 }
 
-/// The stage that moves encoded chunks between objects on `threads`: a worker reads a batch into one buffer and gathers it for
-/// its target in another.
-pub(crate) fn regrouping(problem: &Problem, threads: u64) -> Stage {
+/// Moving encoded chunks between objects on `threads`: a worker reads a batch into one buffer and gathers it for its target in
+/// another.
+pub(crate) fn repacking(problem: &Problem, threads: u64) -> Repack {
     let (source, target) = (&problem.source, &problem.target);
     let workers = workers(threads);
     let encoded = batch(problem, source.encoded_bytes_max.max(target.encoded_bytes_max), workers);
@@ -140,19 +143,7 @@ pub(crate) fn regrouping(problem: &Problem, threads: u64) -> Stage {
         .saturating_add(target.shard_index_bytes.saturating_mul(in_use.saturating_add(parked)));
     let buffers = workers.saturating_mul(2).saturating_add(parked);
     let memory_bytes = encoded.saturating_mul(buffers).saturating_add(indexes);
-    Stage {
-        tile: target.object().to_vec(),
-        group: target.object().to_vec(),
-        sweep: None,
-        order: (0..problem.shape.len() as u64).collect(),
-        threads,
-        workers,
-        slots: 0,
-        plain_bytes: 0,
-        encoded_bytes: encoded,
-        parked,
-        memory_bytes,
-    }
+    Repack { threads, workers, encoded_bytes: encoded, parked, memory_bytes }
 }
 
 /// What one end of a stage needs, for each worker.
@@ -172,7 +163,8 @@ fn needs(problem: &Problem, end: End<'_>, tile: &[u64], order: &[u64], draining:
         End::Spill => {
             // Many small pieces are moved together, a large one in several steps.
             let whole = elements(&problem.shape, tile).saturating_mul(problem.item_bytes);
-            return Needs { plain: whole.min(slab_max(problem)), ..Needs::default() };
+            let plain = whole.min(slab_max(problem)).saturating_add(CHECK_BYTES);
+            return Needs { plain, ..Needs::default() };
         }
     };
     let chunk_bytes = format.chunk.iter().fold(problem.item_bytes, |n, c| n.saturating_mul(*c));

@@ -2,36 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::counts::Counts;
 use crate::problem::{Problem, Way};
-
-/// How the array is moved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Strategy {
-    /// Stored bytes are copied as they are.
-    Copy,
-    /// Encoded chunks are moved to other shards, or out of them; none is decoded.
-    Regroup,
-    /// One stage; every source chunk is decoded once.
-    Direct,
-    /// One stage; some source chunks are decoded more than once.
-    Reread,
-    /// Two stages with a spilled intermediate.
-    Staged,
-}
-
-impl Strategy {
-    /// Its name in reports.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Copy => "copy",
-            Self::Regroup => "regroup",
-            Self::Direct => "direct",
-            Self::Reread => "reread",
-            Self::Staged => "staged",
-        }
-    }
-}
 
 /// A decision: how to move the array, and what that will cost.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,23 +12,117 @@ pub struct Plan {
     pub version: u32,
     /// What was asked.
     pub problem: Problem,
-    /// The way taken.
-    pub way: Way,
-    /// What that means for the chunks.
-    pub strategy: Strategy,
-    /// Its stages, in order; none for a copy or an empty array. That of a regrouping has no tiles in memory.
-    pub stages: Vec<Stage>,
-    /// The intermediates, each between two stages.
-    pub spills: Vec<Spill>,
+    /// How the array is moved.
+    pub route: Route,
     /// What the plan will cost.
     pub predicted: Predicted,
     /// The ways that were weighed and not taken, the cheapest first.
     pub rejected: Vec<Alternative>,
 }
 
+/// How an array is moved.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Route {
+    /// Stored objects are copied as they are.
+    Copy,
+    /// Encoded chunks are moved to other shards, or out of them; none is decoded.
+    Repack(Repack),
+    /// Elements are moved in tiles.
+    Tiled(Tiled),
+}
+
+/// How encoded chunks are moved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Repack {
+    /// Threads.
+    pub threads: u64,
+    /// Workers, each with two buffers: as for [`Stage::workers`].
+    pub workers: u64,
+    /// The bytes of a buffer.
+    pub encoded_bytes: u64,
+    /// Buffers for encoded chunks that wait for their turn in a shard.
+    pub parked: u64,
+    /// All memory.
+    pub memory_bytes: u64,
+}
+
+/// How elements are moved in tiles.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Tiled {
+    /// The stages, in order; none for an empty array.
+    pub stages: Vec<Stage>,
+    /// The intermediates, each between two stages.
+    pub spills: Vec<Spill>,
+}
+
 impl Plan {
     /// The version of this format that is made here.
-    pub const VERSION: u32 = 3;
+    pub const VERSION: u32 = 4;
+
+    /// The way taken.
+    pub fn way(&self) -> Way {
+        self.route.way()
+    }
+
+    /// The word of reports: `copy`, `repack`, `direct` (every source chunk is decoded once), `reread` (some more than once) or
+    /// `staged` (through intermediates).
+    pub fn strategy(&self) -> &'static str {
+        match &self.route {
+            Route::Copy => "copy",
+            Route::Repack(_) => "repack",
+            Route::Tiled(tiled) if !tiled.spills.is_empty() => "staged",
+            Route::Tiled(_) if self.rereads() => "reread",
+            Route::Tiled(_) => "direct",
+        }
+    }
+
+    /// What it is beside another one.
+    pub fn as_alternative(&self) -> Alternative {
+        let tiles = self.route.tiles(self.problem.target.object());
+        Alternative { way: self.way(), tiles, predicted: self.predicted }
+    }
+
+    /// Whether some source chunks are decoded more than once.
+    pub const fn rereads(&self) -> bool {
+        self.predicted.counts.source_chunk_decodes > self.predicted.source_chunks
+    }
+
+    /// The intermediates.
+    pub fn spills(&self) -> &[Spill] {
+        if let Route::Tiled(tiled) = &self.route { &tiled.spills } else { &[] }
+    }
+
+    /// The stages of tiles.
+    pub fn stages(&self) -> &[Stage] {
+        if let Route::Tiled(tiled) = &self.route { &tiled.stages } else { &[] }
+    }
+}
+
+impl Route {
+    /// The way that it is.
+    pub(crate) fn way(&self) -> Way {
+        match self {
+            Self::Copy => Way::Copy,
+            Self::Repack(_) => Way::Repack,
+            Self::Tiled(Tiled { stages, spills }) => match spills.len() {
+                0 if stages.first().is_some_and(|stage| stage.sweep.is_some()) => Way::Sweep,
+                0 => Way::Tiles,
+                1 => Way::Staged,
+                2 => Way::Staged2,
+                _ => Way::Staged3,
+            },
+        }
+    }
+
+    /// Tiles of its stages; objects where nothing is decoded.
+    fn tiles(&self, object: &[u64]) -> Vec<Vec<u64>> {
+        match self {
+            Self::Copy => Vec::new(),
+            Self::Repack(_) => vec![object.to_vec()],
+            Self::Tiled(Tiled { stages, .. }) => stages.iter().map(|stage| stage.tile.clone()).collect(),
+        }
+    }
 }
 
 /// A way that was not taken.
@@ -128,20 +194,10 @@ impl Spill {
 /// counts the same meets these numbers exactly, time and peak memory apart.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Predicted {
-    /// Bytes of source chunks, as often as they are read.
-    pub bytes_read: u64,
-    /// Bytes of target chunks.
-    pub bytes_written: u64,
-    /// Bytes written to intermediates, and read again.
-    pub spill_bytes: u64,
+    /// What will be counted.
+    pub counts: Counts,
     /// Number of source chunks (inner chunks of shards).
     pub source_chunks: u64,
-    /// How many times one of them is decoded.
-    pub source_chunk_decodes: u64,
-    /// Number of target chunks (inner chunks of shards).
-    pub target_chunks: u64,
-    /// Chunks and pieces that are read or written, before neighbouring ones are joined to one request.
-    pub requests: u64,
     /// The most memory that all buffers take together.
     pub peak_budget_bytes: u64,
     /// Estimated time.
@@ -152,6 +208,6 @@ impl Predicted {
     /// How many times a source chunk is decoded on average; 0 where none is.
     #[expect(clippy::cast_precision_loss, reason = "a ratio")]
     pub fn amplification(&self) -> f64 {
-        self.source_chunk_decodes as f64 / self.source_chunks.max(1) as f64
+        self.counts.source_chunk_decodes as f64 / self.source_chunks.max(1) as f64
     }
 }

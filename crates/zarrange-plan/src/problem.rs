@@ -131,7 +131,7 @@ pub enum Way {
     /// Stored bytes are copied as they are.
     Copy,
     /// Encoded chunks are moved to other shards, or out of them.
-    Regroup,
+    Repack,
     /// One stage of tiles aligned to the target; chunks that reach into several tiles are decoded for each.
     Tiles,
     /// One stage in which a chunk that reaches into the next tile along one axis is decoded for both at once.
@@ -147,13 +147,13 @@ pub enum Way {
 impl Way {
     /// All ways, the simplest first.
     pub const ALL: [Self; 7] =
-        [Self::Copy, Self::Regroup, Self::Tiles, Self::Sweep, Self::Staged, Self::Staged2, Self::Staged3];
+        [Self::Copy, Self::Repack, Self::Tiles, Self::Sweep, Self::Staged, Self::Staged2, Self::Staged3];
 
     /// Its name on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Copy => "copy",
-            Self::Regroup => "regroup",
+            Self::Repack => "repack",
             Self::Tiles => "tiles",
             Self::Sweep => "sweep",
             Self::Staged => "staged",

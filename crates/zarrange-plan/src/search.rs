@@ -3,10 +3,11 @@
 use zarrange_grid::{ChunkGrid, Dims, checked_bytes};
 
 use crate::cost::Model;
+use crate::counts::Counts;
 use crate::error::PlanError;
-use crate::memory::{Buffers, End, Ends, Shape, copying, regrouping, stage, workers};
+use crate::memory::{Buffers, End, Ends, Shape, copying, repacking, stage, workers};
 use crate::order;
-use crate::plan::{Alternative, Plan, Predicted, Spill, Stage, Strategy};
+use crate::plan::{Plan, Predicted, Route, Spill, Stage, Tiled};
 use crate::problem::{Problem, Purpose, Way};
 use crate::tiles::{count, divisors, multiples, shapes};
 
@@ -28,7 +29,7 @@ pub fn plan(problem: &Problem) -> Result<Plan, PlanError> {
         return search.take(way).ok_or(PlanError::Way { way: way.name() });
     }
     if problem.shape.contains(&0) && !search.copies() {
-        return Ok(search.finish(Way::Tiles, Vec::new(), Vec::new(), 0, 0.0));
+        return Ok(search.finish(Route::Tiled(Tiled::default()), 0, 0.0));
     }
     let mut plans: Vec<Plan> = Vec::new();
     for way in Way::ALL {
@@ -41,16 +42,11 @@ pub fn plan(problem: &Problem) -> Result<Plan, PlanError> {
     let least = plans.first().ok_or_else(|| search.too_small())?.predicted.seconds;
     let near = plans.iter().take_while(|plan| plan.predicted.seconds <= least * NEAR_TIE);
     // Not decoding anything twice is simpler than not sweeping.
-    let simplicity = |plan: &Plan| (plan.strategy == Strategy::Reread, plan.way);
+    let simplicity = |plan: &Plan| (plan.rereads(), plan.way());
     let simplest = near.enumerate().min_by_key(|(_, plan)| simplicity(plan)).map_or(0, |(k, _)| k);
     let mut chosen = plans.remove(simplest);
-    chosen.rejected = plans.into_iter().map(alternative).collect();
+    chosen.rejected = plans.iter().map(Plan::as_alternative).collect();
     Ok(chosen)
-}
-
-fn alternative(plan: Plan) -> Alternative {
-    let Plan { way, stages, predicted, .. } = plan;
-    Alternative { way, tiles: stages.into_iter().map(|stage| stage.tile).collect(), predicted }
 }
 
 fn check(problem: &Problem) -> Result<(), PlanError> {
@@ -110,15 +106,17 @@ impl<'p> Search<'p> {
         let writing = self.problem.purpose == Purpose::Write;
         match way {
             Way::Copy => self.copies().then(|| self.copy()).filter(|plan| self.fits(plan)),
-            Way::Regroup if self.as_stored() && !self.problem.shape.contains(&0) => self.regroup(),
-            Way::Regroup => None,
-            _ if self.problem.shape.contains(&0) => None,
+            Way::Repack | Way::Tiles | Way::Sweep | Way::Staged | Way::Staged2 | Way::Staged3
+                if self.problem.shape.contains(&0) =>
+            {
+                None
+            }
+            Way::Repack => self.as_stored().then(|| self.repack()).flatten(),
             Way::Tiles => self.single(false),
-            Way::Sweep => self.single(true).filter(|_| writing),
-            Way::Staged if writing => self.staged(1),
-            Way::Staged2 if writing => self.staged(2),
-            Way::Staged3 if writing => self.staged(3),
-            Way::Staged | Way::Staged2 | Way::Staged3 => None,
+            Way::Sweep => writing.then(|| self.single(true)).flatten(),
+            Way::Staged => writing.then(|| self.staged(1)).flatten(),
+            Way::Staged2 => writing.then(|| self.staged(2)).flatten(),
+            Way::Staged3 => writing.then(|| self.staged(3)).flatten(),
         }
     }
 
@@ -129,16 +127,16 @@ impl<'p> Search<'p> {
     /// Whether a way that is less simple than `best` may cost less.
     fn promises(&self, way: Way, best: &Plan) -> bool {
         match way {
-            Way::Copy | Way::Regroup | Way::Tiles => !matches!(best.way, Way::Copy | Way::Regroup),
+            Way::Copy | Way::Repack | Way::Tiles => matches!(best.route, Route::Tiled(_)),
             // What is decoded once, by all threads and while another tile is drained, in few tiles, has nothing to gain.
             Way::Sweep | Way::Staged => {
                 let held_up = |s: &Stage| {
                     s.threads < self.problem.threads || s.slots == 1 || self.begins_often(s, best)
                 };
-                best.strategy == Strategy::Reread || best.stages.iter().any(held_up)
+                best.rereads() || best.stages().iter().any(held_up)
             }
             Way::Staged2 | Way::Staged3 => {
-                best.spills.last().is_some_and(|spill| self.pieces_are_small(spill))
+                best.spills().last().is_some_and(|spill| self.pieces_are_small(spill))
             }
         }
     }
@@ -222,82 +220,65 @@ impl<'p> Search<'p> {
     fn copy(&self) -> Plan {
         let Problem { shape, source, threads, memory_bytes_max, .. } = self.problem;
         let objects = source.objects(shape);
-        let mut plan = self.finish(Way::Copy, Vec::new(), Vec::new(), 0, self.model.move_stored(objects));
+        let mut plan = self.finish(Route::Copy, 0, self.model.move_stored(objects));
         let (threads, buffer_bytes) = copying(objects, *threads, *memory_bytes_max);
         plan.predicted.peak_budget_bytes = threads.saturating_mul(buffer_bytes);
         plan
     }
 
     /// Moving encoded chunks on as many threads as fit the memory.
-    fn regroup(&self) -> Option<Plan> {
-        let stage = halves(self.problem.threads)
-            .map(|threads| regrouping(self.problem, threads))
-            .find(|stage| stage.memory_bytes <= self.problem.memory_bytes_max)?;
+    fn repack(&self) -> Option<Plan> {
+        let repack = halves(self.problem.threads)
+            .map(|threads| repacking(self.problem, threads))
+            .find(|repack| repack.memory_bytes <= self.problem.memory_bytes_max)?;
         let chunks = count(&self.problem.shape, &self.problem.source.chunk);
-        Some(self.finish(Way::Regroup, vec![stage], Vec::new(), 0, self.model.move_stored(chunks)))
+        Some(self.finish(Route::Repack(repack), 0, self.model.move_stored(chunks)))
     }
 
-    /// The plan of these stages, its costs filled in.
-    pub(crate) fn finish(
-        &self,
-        way: Way,
-        stages: Vec<Stage>,
-        spills: Vec<Spill>,
-        decodes: u64,
-        seconds: f64,
-    ) -> Plan {
+    /// The plan that takes this route, its costs filled in.
+    pub(crate) fn finish(&self, route: Route, decodes: u64, seconds: f64) -> Plan {
         let Problem { shape, item_bytes, source, target, .. } = self.problem;
         let ((source_chunks, elements_once), (target_chunks, written)) =
             (source.chunks(shape), target.chunks(shape));
+        let first = if let Route::Tiled(tiled) = &route { tiled.stages.first() } else { None };
         // Ways are weighed as if all chunks were as large as the largest; what is counted is counted exactly.
-        let (decodes, read) = match stages.first() {
-            Some(stage) if way >= Way::Tiles && !source.is_regular() => source.overlaps(shape, &stage.tile),
-            _ if decodes > source_chunks => {
+        let (decodes, read) = match first {
+            Some(stage) if !source.is_regular() => source.overlaps(shape, &stage.tile),
+            Some(_) if decodes > source_chunks => {
                 (decodes, source.chunk.iter().fold(decodes, |n, c| n.saturating_mul(*c)))
             }
-            _ => (decodes, elements_once),
+            Some(_) | None => (decodes, elements_once),
         };
-        let strategy = match way {
-            Way::Copy => Strategy::Copy,
-            Way::Regroup => Strategy::Regroup,
-            Way::Tiles | Way::Sweep if decodes > source_chunks => Strategy::Reread,
-            Way::Tiles | Way::Sweep => Strategy::Direct,
-            Way::Staged | Way::Staged2 | Way::Staged3 => Strategy::Staged,
+        let (reads, writes) = match &route {
+            Route::Copy => (source.objects(shape), target.objects(shape)),
+            Route::Repack(_) => (source_chunks, target_chunks),
+            Route::Tiled(_) => (decodes, target_chunks),
         };
-        let (reads, writes) = match way {
-            Way::Copy => (source.objects(shape), target.objects(shape)),
-            Way::Regroup => (source_chunks, target_chunks),
-            _ => (decodes, target_chunks),
-        };
-        let total = |of: fn(&Spill) -> u64| spills.iter().map(of).fold(0, u64::saturating_add);
-        let pieces = total(|spill| spill.pieces).saturating_mul(2);
-        let held = |k: usize| spills.get(k).map_or(0, Spill::held_bytes);
-        let peaks = stages.iter().enumerate().map(|(k, stage)| {
-            let before = if k > 0 { held(k - 1) } else { 0 };
-            stage.memory_bytes.saturating_add(before).saturating_add(held(k))
-        });
-        let predicted = Predicted {
-            bytes_read: read.saturating_mul(*item_bytes),
-            bytes_written: written.saturating_mul(*item_bytes),
-            spill_bytes: total(|spill| spill.bytes),
+        let (bytes_read, bytes_written) =
+            (read.saturating_mul(*item_bytes), written.saturating_mul(*item_bytes));
+        let mut predicted = Predicted {
+            counts: Counts {
+                bytes_read,
+                bytes_written,
+                source_chunk_decodes: decodes,
+                decoded_bytes: bytes_read,
+                target_chunks,
+                encoded_bytes: bytes_written,
+                requests: reads.saturating_add(writes),
+                ..Counts::default()
+            },
             source_chunks,
-            source_chunk_decodes: decodes,
-            target_chunks,
-            requests: reads.saturating_add(writes).saturating_add(pieces),
-            peak_budget_bytes: peaks.max().unwrap_or(0),
+            peak_budget_bytes: peak_bytes(&route),
             seconds,
         };
-        let problem = self.problem.clone();
-        Plan {
-            version: Plan::VERSION,
-            problem,
-            way,
-            strategy,
-            stages,
-            spills,
-            predicted,
-            rejected: Vec::new(),
+        if let Route::Tiled(Tiled { spills, .. }) = &route {
+            let total = |of: fn(&Spill) -> u64| spills.iter().map(of).fold(0, u64::saturating_add);
+            let pieces = total(|spill| spill.pieces).saturating_mul(2);
+            predicted.counts +=
+                Counts { spill_bytes: total(|spill| spill.bytes), requests: pieces, ..Counts::default() };
         }
+        let problem = self.problem.clone();
+        Plan { version: Plan::VERSION, problem, route, predicted, rejected: Vec::new() }
     }
 
     fn too_small(&self) -> PlanError {
@@ -323,6 +304,23 @@ impl<'p> Search<'p> {
                 return problem.memory_bytes_max;
             }
             problem.memory_bytes_max = needed;
+        }
+    }
+}
+
+/// The most memory that a route takes at once.
+fn peak_bytes(route: &Route) -> u64 {
+    match route {
+        // It is what there is: the caller knows.
+        Route::Copy => 0,
+        Route::Repack(repack) => repack.memory_bytes,
+        Route::Tiled(Tiled { stages, spills }) => {
+            let held = |k: usize| spills.get(k).map_or(0, Spill::held_bytes);
+            let peaks = stages.iter().enumerate().map(|(k, stage)| {
+                let before = if k > 0 { held(k - 1) } else { 0 };
+                stage.memory_bytes.saturating_add(before).saturating_add(held(k))
+            });
+            peaks.max().unwrap_or(0)
         }
     }
 }

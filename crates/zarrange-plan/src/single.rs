@@ -3,8 +3,8 @@
 use zarrange_grid::Dims;
 
 use crate::memory::{End, Shape};
-use crate::plan::Plan;
-use crate::problem::{Problem, Way};
+use crate::plan::{Plan, Route, Tiled};
+use crate::problem::Problem;
 use crate::search::{Candidate, Search};
 use crate::tiles::{count, overlaps, overlaps_all};
 
@@ -27,8 +27,8 @@ impl Search<'_> {
             self.weigh_tile(&tile, &group, sweeping, |one| best.offer(one));
         }
         let One { candidate, decodes, seconds } = best.take()?;
-        let way = if sweeping { Way::Sweep } else { Way::Tiles };
-        Some(self.finish(way, vec![candidate.stage(&self.order)], Vec::new(), decodes, seconds))
+        let tiled = Tiled { stages: vec![candidate.stage(&self.order)], spills: Vec::new() };
+        Some(self.finish(Route::Tiled(tiled), decodes, seconds))
     }
 
     /// Every stage with this tile that fits.

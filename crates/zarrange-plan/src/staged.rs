@@ -9,8 +9,8 @@ use zarrange_grid::{ChunkGrid, Dims};
 
 use crate::cost::{Load, efficient_bytes};
 use crate::memory::End;
-use crate::plan::{Plan, Spill};
-use crate::problem::{Problem, Way};
+use crate::plan::{Plan, Route, Spill, Tiled};
+use crate::problem::Problem;
 use crate::search::{Candidate, Search};
 use crate::tiles::{count, elements, overlaps_all};
 
@@ -173,14 +173,9 @@ impl Search<'_> {
     fn plan_of(&self, chain: Chain) -> Plan {
         let Chain { stages, seconds } = chain;
         let spills = self.spills(&stages);
-        let stages: Vec<_> = stages.iter().map(|candidate| candidate.stage(&self.order)).collect();
-        let way = match spills.len() {
-            1 => Way::Staged,
-            2 => Way::Staged2,
-            _ => Way::Staged3,
-        };
+        let stages = stages.iter().map(|candidate| candidate.stage(&self.order)).collect();
         let decodes = count(&self.problem.shape, &self.problem.source.chunk);
-        self.finish(way, stages, spills, decodes, seconds)
+        self.finish(Route::Tiled(Tiled { stages, spills }), decodes, seconds)
     }
 
     /// The intermediates between `stages`.

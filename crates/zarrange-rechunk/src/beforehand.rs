@@ -1,9 +1,9 @@
 //! What can be known before anything is written: whether the places can be had, whether comparing fits the memory, and whether there
 //! is room.
 
-use zarrange_array::{Array, Contents, Stored, Target, check_apart, check_temp, recover};
+use zarrange_array::{Array, ArrayMetadata, Contents, Stored, Target, check_apart, check_temp, recover};
 use zarrange_io::Room;
-use zarrange_plan::{Purpose, Strategy, bytes_text};
+use zarrange_plan::{Purpose, Route, bytes_text};
 
 use crate::RechunkError;
 use crate::item::{Item, Plans, problem};
@@ -24,15 +24,15 @@ pub(crate) fn places(job: &Job) -> Result<Target, RechunkError> {
 pub(crate) fn memory_of_comparing(
     job: &Job,
     source: &Array,
-    target: &Array,
+    target: &ArrayMetadata,
     plans: &mut Plans,
 ) -> Result<(), RechunkError> {
     // How long text is nobody knows; of what cannot be read the stored bytes are compared, piece by piece.
-    let (Contents::Elements(from), Ok(to)) = (source.contents(), target.elements()) else { return Ok(()) };
+    let (Contents::Elements(_), Ok(to)) = (source.contents(), target.view()) else { return Ok(()) };
     if job.verify == Verify::None {
         return Ok(());
     }
-    let problem = problem((source, from), (target, to), job.memory_bytes_max, job.threads, Purpose::Compare);
+    let problem = problem(&source.view()?, &to, (job.memory_bytes_max, job.threads), Purpose::Compare);
     let planned = plans.of(&problem).map(drop);
     planned.map_err(|source| RechunkError::Comparing { array: target.location().to_owned(), source })
 }
@@ -72,7 +72,7 @@ pub(crate) fn room(prepared: &Prepared) -> Result<Fit, RechunkError> {
     let Some(Room { bytes: free, files }) = target.room() else { return Ok(fit) };
     let cost = prepared.predicted().cost;
     let beside = if temp.is_none() { spilled } else { 0 };
-    let most = cost.bytes_written.saturating_add(beside);
+    let most = cost.counts.bytes_written.saturating_add(beside);
     if most > free {
         let least = stored_bytes(prepared, free)?;
         if least > free {
@@ -83,8 +83,8 @@ pub(crate) fn room(prepared: &Prepared) -> Result<Fit, RechunkError> {
         fit.warnings
             .push(format!("{target} may take up to {most} before compression, {free} are free there"));
     }
-    if let Some(files) = files.filter(|files| *files < cost.target_chunks) {
-        let chunks = cost.target_chunks;
+    if let Some(files) = files.filter(|files| *files < cost.counts.target_chunks) {
+        let chunks = cost.counts.target_chunks;
         fit.warnings.push(format!("{target} may need up to {chunks} files, {files} can be made there"));
     }
     Ok(fit)
@@ -92,14 +92,14 @@ pub(crate) fn room(prepared: &Prepared) -> Result<Fit, RechunkError> {
 
 /// The most that lies in intermediates of an array at one time, at least.
 fn spilled_bytes(item: &Item) -> u64 {
-    let spills = item.plan().map_or_else(Vec::new, |plan| plan.spills);
-    spills.iter().map(|spill| spill.bytes).max().unwrap_or(0)
+    let plan = item.plan();
+    plan.iter().flat_map(zarrange_plan::Plan::spills).map(|spill| spill.bytes).max().unwrap_or(0)
 }
 
 /// What the arrays that are only copied will take, which is known; not further than to beyond `enough`.
 fn stored_bytes(prepared: &Prepared, enough: u64) -> Result<u64, RechunkError> {
     let is_copy = |item: &&Item| match item.plan() {
-        Some(plan) => plan.strategy == Strategy::Copy,
+        Some(plan) => plan.route == Route::Copy,
         None => !item.put_together,
     };
     let mut sum: u64 = 0;

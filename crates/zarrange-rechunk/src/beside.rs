@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use zarrange_array::{Array, Survey, Without, each_beside};
+use zarrange_array::{ArrayMetadata, Survey, Without, each_beside};
 use zarrange_grid::index;
 use zarrange_io::{Access, IoError, Store};
 
 use crate::RechunkError;
-use crate::budget::Budget;
+use crate::engine::budget::Budget;
 use crate::item::Item;
 
 /// Files are copied in pieces of at most this size.
@@ -35,12 +35,12 @@ fn each_file(
 pub(crate) fn check(
     source: &Store,
     items: &[Item],
-    open: &dyn Fn(&Item) -> Result<Array, RechunkError>,
+    open: &dyn Fn(&Item) -> Result<ArrayMetadata, RechunkError>,
     without: Without<'_>,
 ) -> Result<(), RechunkError> {
     let items: BTreeMap<&str, &Item> = items.iter().map(|item| (item.path(), item)).collect();
     // Files that follow each other mostly lie in one array.
-    let mut last: Option<(&str, Array)> = None;
+    let mut last: Option<(&str, ArrayMetadata)> = None;
     each_file(source, without, &mut |key| {
         for end in key.char_indices().filter_map(|(at, c)| (c == '/').then_some(at)).chain([0]) {
             let Some((path, item)) = items.get_key_value(&key[..end]) else { continue };

@@ -135,6 +135,17 @@ pub enum RechunkError {
         /// Bytes that there are.
         free: u64,
     },
+    /// A piece of an intermediate is not what was written.
+    #[error(
+        "intermediate {location}, at byte {offset}: what was written is not there any more: somebody else changed it, or gave its room back; \
+         run again"
+    )]
+    Intermediate {
+        /// The file.
+        location: String,
+        /// Where in it.
+        offset: u64,
+    },
     /// It was asked to stop.
     #[error("stopped: {target} is as it was before{left}")]
     Stopped {

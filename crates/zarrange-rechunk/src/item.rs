@@ -4,19 +4,21 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use zarrange_array::{
-    Array, ArrayError, Contents, Document, Elements, Found, KeyEncoding, Layout, Separator, VariableElements,
+    Array, ArrayError, ArrayMetadata, ChunkView, Chunks, Contents, Document, Elements, Found, KeyEncoding,
+    Layout, Separator, VariableElements,
 };
 use zarrange_codec::{ArrayCodec, CodecMetadata, Rates, ShardIndex};
 use zarrange_grid::ChunkGrid;
-use zarrange_io::{Coalescing, METADATA_BYTES_MAX, Store};
-use zarrange_plan::{Alternative, Chosen, Costs, Format, Plan, PlanError, Problem, Purpose, Way, plan};
+use zarrange_io::{METADATA_BYTES_MAX, Store};
+use zarrange_plan::{Chosen, Costs, Format, Plan, PlanError, Problem, Purpose, Way, plan};
 
-use crate::budget::Budget;
+use crate::engine::budget::Budget;
+use crate::engine::context::elements;
+use crate::engine::presence::{Look, Sparse};
+use crate::engine::stage;
 use crate::error::called;
-use crate::job::{Job, elements};
-use crate::presence::{Look, Sparse};
+use crate::job::Job;
 use crate::spec::{ChunkSpec, Codecs, KeySeparator};
-use crate::stage;
 use crate::{RechunkError, SpecError, beforehand, keep, slices};
 
 /// One array of a job. It is opened when it is its turn: metadata may be large, and arrays many.
@@ -61,8 +63,20 @@ impl Asked {
 #[derive(Debug)]
 pub(crate) struct Opened {
     pub(crate) source: Array,
-    /// Not stored anywhere yet.
-    pub(crate) target: Array,
+    pub(crate) target: ArrayMetadata,
+    /// The source is read in slices of this shape.
+    pub(crate) slice: Option<Box<[u64]>>,
+}
+
+impl Opened {
+    /// The chunks of the source, as they are read.
+    pub(crate) fn source_chunks(&self) -> Result<Chunks<'_>, ArrayError> {
+        let sliced = match &self.slice {
+            Some(slice) => self.source.slices(slice)?,
+            None => None,
+        };
+        sliced.map_or_else(|| self.source.chunks(), Ok)
+    }
 }
 
 impl Item {
@@ -83,14 +97,9 @@ impl Item {
 
     /// Opens it below the `root` of the source; what was planned is what there is.
     pub(crate) fn open(&self, job: &Job, root: &Store) -> Result<Opened, RechunkError> {
-        let mut source = self.found.array(root)?;
+        let source = self.found.array(root)?;
         let target = aim(job, self.path(), &source, &self.asked)?.target;
-        if let Some(slice) = &self.slice
-            && let Some(elements) = source.sliced(slice)?
-        {
-            source.read_as(elements);
-        }
-        Ok(Opened { source, target })
+        Ok(Opened { source, target, slice: self.slice.clone() })
     }
 
     /// How it will be moved; `None` if its stored bytes are copied without being understood, or put together.
@@ -112,7 +121,7 @@ const CHOSEN_BYTES: usize = 512;
 
 /// What an array shall become.
 struct Aim {
-    target: Array,
+    target: ArrayMetadata,
     dropped: Vec<String>,
     how: How,
 }
@@ -161,7 +170,7 @@ pub(crate) fn prepare_item(
 }
 
 /// Refuses a target whose metadata could not be read again.
-fn check_length(target: &Array) -> Result<(), RechunkError> {
+fn check_length(target: &ArrayMetadata) -> Result<(), RechunkError> {
     let bytes = target.document().bytes();
     if bytes <= METADATA_BYTES_MAX {
         return Ok(());
@@ -184,7 +193,7 @@ fn aim(job: &Job, path: &str, source: &Array, asked: &Asked) -> Result<Aim, Rech
         Contents::Variable(elements) => return aim_variable(job, (path, source), elements, (chunk, shard)),
         Contents::Unknown(_) if !asked.is_nothing() => source.elements()?,
         Contents::Unknown(_) => {
-            let target = target_array(source, with_keys(job, source, source.objects(), document))?;
+            let target = target(job, path, with_keys(job, source, source.objects(), document))?;
             return Ok(Aim { target, dropped: Vec::new(), how: How::Copied });
         }
     };
@@ -209,7 +218,7 @@ fn aim(job: &Job, path: &str, source: &Array, asked: &Asked) -> Result<Aim, Rech
         }
         objects = objects_of(source, &layout)?;
     }
-    let target = target_array(source, with_keys(job, source, &objects, document))?;
+    let target = target(job, path, with_keys(job, source, &objects, document))?;
     Ok(Aim { target, dropped, how: How::Planned })
 }
 
@@ -246,23 +255,22 @@ impl Plans {
     }
 }
 
-/// The cheapest plan, and the elements of the source as it reads them, where not in whole chunks.
+/// The cheapest plan, and the slices in which it reads the source, where not in whole chunks.
 fn cheapest_plan(
     job: &Job,
     source: &Array,
-    target: &Array,
+    target: &ArrayMetadata,
     plans: &mut Plans,
 ) -> Result<(Arc<Plan>, Option<Vec<u64>>), RechunkError> {
-    let (from, to) = (source.elements()?, target.elements()?);
-    let mut weigh = |from: &Elements| {
-        let problem =
-            problem((source, from), (target, to), job.memory_bytes_max, job.threads, Purpose::Write);
+    let (from, to) = (source.chunks()?, target.view()?);
+    let mut weigh = |from: &ChunkView<'_>| {
+        let problem = problem(from, &to, (job.memory_bytes_max, job.threads), Purpose::Write);
         plans.of(&Problem { costs: job.costs.clone(), way: job.way, ..problem })
     };
-    let (mut best, mut sliced) = (weigh(from), None);
-    for slice in slices::candidates(from, source.objects(), &to.layout) {
-        let Some(elements) = source.sliced(&slice)? else { continue };
-        let weighed = weigh(&elements);
+    let (mut best, mut sliced) = (weigh(&from), None);
+    for slice in slices::candidates(from.elements(), source.objects(), &to.elements().layout) {
+        let Some(chunks) = source.slices(&slice)? else { continue };
+        let weighed = weigh(&chunks);
         let better = match (&weighed, &best) {
             (Ok(new), Ok(old)) => new.predicted.seconds < old.predicted.seconds,
             // Smaller slices need less memory: the last error asks for the least.
@@ -270,13 +278,13 @@ fn cheapest_plan(
             (Err(_), Ok(_)) => false,
         };
         if better {
-            (best, sliced) = (weighed, Some((slice, elements)));
+            (best, sliced) = (weighed, Some((slice, chunks)));
         }
     }
     let plan = best.map_err(|e| RechunkError::Plan { array: source.location().to_owned(), source: e })?;
     let plan = match job.way {
-        None if !plan.spills.is_empty() => {
-            without_spills(plan, source, sliced.as_ref().map_or(from, |(_, elements)| elements))
+        None if !plan.spills().is_empty() => {
+            without_spills(plan, sliced.as_ref().map_or(&from, |(_, chunks)| chunks))
         }
         _ => plan,
     };
@@ -285,14 +293,14 @@ fn cheapest_plan(
 
 /// Another plan instead of one with intermediates, where few chunks are stored: those are written and read for everything, while
 /// one stage visits no more than what is stored, however often it reads that.
-fn without_spills(staged: Arc<Plan>, source: &Array, from: &Elements) -> Arc<Plan> {
+fn without_spills(staged: Arc<Plan>, from: &Chunks<'_>) -> Arc<Plan> {
     let budget = Budget::new(staged.problem.memory_bytes_max);
     let look = Look { sparse: Sparse::default(), budget: &budget, needed_bytes: 0 };
     let mut best = (staged.predicted.seconds, None);
     for way in [Way::Tiles, Way::Sweep] {
-        let problem = Problem { source: format(source, from), way: Some(way), ..staged.problem.clone() };
+        let problem = Problem { source: format(from), way: Some(way), ..staged.problem.clone() };
         let Ok(one) = plan(&problem) else { continue };
-        let Some(share) = one.stages.first().and_then(|stage| stage::share(stage, source, &look)) else {
+        let Some(share) = one.stages().first().and_then(|stage| stage::share(stage, from, &look)) else {
             continue;
         };
         let seconds = one.predicted.seconds * share;
@@ -301,11 +309,10 @@ fn without_spills(staged: Arc<Plan>, source: &Array, from: &Elements) -> Arc<Pla
         }
     }
     let Some(one) = best.1 else { return staged };
-    let Plan { way, stages, predicted, mut rejected, problem, .. } = Arc::unwrap_or_clone(staged);
-    rejected.retain(|other| other.way != one.way);
-    let tiles = stages.into_iter().map(|stage| stage.tile).collect();
-    rejected.insert(0, Alternative { way, tiles, predicted });
-    Arc::new(Plan { rejected, problem, ..one })
+    let mut rejected = staged.rejected.clone();
+    rejected.retain(|other| other.way != one.way());
+    rejected.insert(0, staged.as_alternative());
+    Arc::new(Plan { rejected, problem: staged.problem.clone(), ..one })
 }
 
 /// The stored objects of an array like `source` in another layout.
@@ -324,12 +331,11 @@ fn with_keys(job: &Job, source: &Array, objects: &ChunkGrid, document: Document)
     document.with_key_encoding(job.key_separator.resolve(now, objects))
 }
 
-/// The array that `document` describes, not stored anywhere yet.
-fn target_array(source: &Array, document: Document) -> Result<Array, RechunkError> {
-    let label = format!("{} rechunked", source.location());
-    let memory = Arc::new(zarrange_io::backends::memory::Memory::default());
-    let nowhere = Store::new(memory.clone(), memory, label, Coalescing::NONE);
-    Ok(Array::new(nowhere, document, 3)?)
+/// What `document` describes, at its place in the target.
+fn target(job: &Job, path: &str, document: Document) -> Result<ArrayMetadata, RechunkError> {
+    let root = job.target.to_string();
+    let location = if path.is_empty() { root } else { format!("{root}/{path}") };
+    Ok(ArrayMetadata::new(location, document, 3)?)
 }
 
 /// An array of text or bytes: copied as it is stored where nothing else is asked, otherwise decoded and encoded anew.
@@ -356,7 +362,7 @@ fn aim_variable(
     if !recoded && (chunk_spec.is_some() || shard_spec.is_some()) {
         document = document.with_regular_grid(source.objects().chunk_shape());
     }
-    let target = target_array(source, with_keys(job, source, &objects, document))?;
+    let target = target(job, path, with_keys(job, source, &objects, document))?;
     let how = if recoded { How::PutTogether } else { How::Copied };
     Ok(Aim { target, dropped: Vec::new(), how })
 }
@@ -433,21 +439,21 @@ fn target_codecs(job: &Job, path: &str, elements: &Elements) -> Result<Vec<Codec
 
 /// Moving the elements of one array to those of another as a problem for the planner.
 pub(crate) fn problem(
-    (source, from): (&Array, &Elements),
-    (target, to): (&Array, &Elements),
-    memory_bytes_max: u64,
-    threads: u64,
+    from: &ChunkView<'_>,
+    to: &ChunkView<'_>,
+    (memory_bytes_max, threads): (u64, u64),
     purpose: Purpose,
 ) -> Problem {
+    let (source, target) = (from.metadata(), to.metadata());
     Problem {
         shape: source.shape().to_vec(),
         item_bytes: from.item_bytes() as u64,
-        source: format(source, from),
-        target: format(target, to),
-        same_encoding: from.layout.codecs == to.layout.codecs
+        source: format(from),
+        target: format(to),
+        same_encoding: from.elements().layout.codecs == to.elements().layout.codecs
             && source.objects().edges() == target.objects().edges()
-            && !from.foreign_encoding
-            && !to.foreign_encoding,
+            && !from.elements().foreign_encoding
+            && !to.elements().foreign_encoding,
         memory_bytes_max,
         threads,
         purpose,
@@ -456,8 +462,8 @@ pub(crate) fn problem(
     }
 }
 
-fn format(array: &Array, elements: &Elements) -> Format {
-    let chain = elements.chain();
+fn format(view: &ChunkView<'_>) -> Format {
+    let (elements, chain) = (view.elements(), view.chain());
     let (shard, shard_index_bytes) = match &elements.codec {
         ArrayCodec::Chunks(_) => (None, 0),
         ArrayCodec::Shards(codec) => {
@@ -467,13 +473,11 @@ fn format(array: &Array, elements: &Elements) -> Format {
         ArrayCodec::Slices(_) => (Some(elements.layout.chunk.clone()), 0),
     };
     let Rates { decode_ns_per_byte, encode_ns_per_byte } = chain.rates();
+    let edges = view.metadata().objects().edges();
     Format {
-        chunk: elements.units.chunk_shape().to_vec(),
+        chunk: view.grid().chunk_shape().to_vec(),
         shard,
-        edges: array
-            .objects()
-            .edges()
-            .map(|edges| edges.iter().map(|edges| edges.runs().collect()).collect()),
+        edges: edges.map(|edges| edges.iter().map(|edges| edges.runs().collect()).collect()),
         slices: matches!(elements.codec, ArrayCodec::Slices(_)),
         encoded_bytes_max: chain.encoded_bytes_max() as u64,
         scratch_bytes: chain.scratch_bytes() as u64,

@@ -1,33 +1,30 @@
 //! From a request to a published target.
 
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 use zarrange_array::{Array, Beside, Contents, Found, Staging, Survey, Target, publish_group};
-use zarrange_codec::{ArrayCodec, ShardIndex};
 use zarrange_io::{Location, Opener, Stopped, Store, token};
-use zarrange_plan::{Costs, Plan, Problem, Spill, Strategy, Way};
+use zarrange_plan::{Costs, Plan, Problem, Route, Way};
 
 use crate::beforehand::Fit;
-use crate::budget::Budget;
-use crate::drain::Drain;
-use crate::fill::Fill;
+use crate::engine::budget::Budget;
+use crate::engine::context::Context;
+use crate::engine::parts::{Alone, Recorded};
+use crate::engine::presence::Sparse;
+use crate::engine::sink::Compared;
+use crate::engine::text::{self, Side};
+use crate::engine::{copy, repack, tiled};
 use crate::item::{Asked, Item, Opened, Plans, prepare_item};
 use crate::members::{self, LeftOut, METADATA_BYTES_FREE, Refusal, Refusals, Requests, Sources, left_behind};
 use crate::mix::{self, MixRequest};
 use crate::notes::Noted;
-use crate::presence::Sparse;
 use crate::progress::Progress;
-use crate::report::{ArrayReport, Cost, Counters, Report};
-use crate::shards::Sequencer;
+use crate::report::{ArrayReport, Cost, Report};
 use crate::spec::{Codecs, KeySeparator, Named};
-use crate::spill::SpillFile;
-use crate::stage::{self, Pass};
 use crate::verify::{compare_arrays, compare_stored, compare_variable};
-use crate::{PlanFileError, RechunkError, beforehand, beside, copy, regroup, variable};
+use crate::{PlanFileError, RechunkError, beforehand, beside};
 
 /// A request to rechunk.
 #[derive(Clone, Debug)]
@@ -273,7 +270,7 @@ impl Job {
 impl Prepared {
     /// Whether anything goes through an intermediate.
     pub(crate) fn spills(&self) -> bool {
-        self.items.iter().any(|item| item.plan().is_some_and(|plan| !plan.spills.is_empty()))
+        self.items.iter().any(|item| item.plan().is_some_and(|plan| !plan.spills().is_empty()))
     }
 
     /// What the job will cost.
@@ -321,19 +318,12 @@ impl Item {
     fn work_bytes(&self) -> u64 {
         let elements = self.elements;
         match &self.plan() {
-            Some(Plan { strategy, stages, problem, .. })
-                if !matches!(strategy, Strategy::Copy | Strategy::Regroup) =>
-            {
-                elements.saturating_mul(problem.item_bytes).saturating_mul(2 * stages.len() as u64)
+            Some(Plan { route: Route::Tiled(tiled), problem: Problem { item_bytes, .. }, .. }) => {
+                elements.saturating_mul(*item_bytes).saturating_mul(2 * tiled.stages.len() as u64)
             }
             _ => elements,
         }
     }
-}
-
-/// Elements of an array; saturates, for it only scales a progress bar.
-pub(crate) fn elements(array: &Array) -> u64 {
-    array.shape().iter().fold(1, |n, s| n.saturating_mul(*s))
 }
 
 /// Carries out a prepared job: writes, verifies, publishes.
@@ -380,58 +370,28 @@ fn write(prepared: Prepared, staging: &Staging, progress: &dyn Progress) -> Resu
     progress.begin("rechunk", prepared.work_bytes());
     let Prepared { job, items, groups, consolidated, beside, sparse, root: source_root, .. } = prepared;
     let (mut reports, mut peak) = (Vec::new(), 0);
-    for item in &items {
-        let Opened { source, target } = item.open(&job, &source_root)?;
-        let target = target.with_store(root.below(item.path())?);
-        let counters = Counters::default();
-        let started = Instant::now();
-        let ends = (&source, &target);
-        let plan = item.plan();
+    let idle = Recorded::default();
+    let context = Context {
+        budget: &budget,
+        threads: job.threads,
+        sparse,
+        durable: job.durability == Durability::Commit,
         // What is decoded need not be looked at before.
-        let sums = job.verify == Verify::Sample;
-        match &plan {
-            Some(Plan { strategy: Strategy::Regroup, stages, .. }) => {
-                let durable = job.durability == Durability::Commit;
-                for stage in stages {
-                    regroup::run(ends, (stage, durable, sparse, sums), &budget, &counters, progress)?;
-                }
-            }
-            Some(plan) if plan.strategy != Strategy::Copy => {
-                run_stages((&job, plan, sparse), ends, staging, (&budget, &counters, progress))?;
-            }
-            None if item.put_together => {
-                if let (Some(from), Some(to)) = (source.variable(), target.variable()) {
-                    let sides = ((&source, from), (&target, to));
-                    variable::run(sides, (job.threads, sparse), &budget, &counters, progress)?;
-                }
-            }
-            _ => copy::run(ends, (job.threads, sparse, sums), &budget, &counters, progress)?,
-        }
-        let (taken, elapsed) = (budget.take_peak(), started.elapsed().as_secs_f64());
-        // Text takes all of the memory beforehand, for nobody knows how long it is.
-        let peak_of_item =
-            if item.put_together { counters.held.load(Ordering::Relaxed).min(taken) } else { taken };
-        peak = peak.max(peak_of_item);
-        let path = item.path().to_owned();
-        reports.push(if let Some(plan) = &plan {
-            let cost = Cost::measured(plan, &counters, peak_of_item, elapsed);
-            ArrayReport { layout: item.layout().cloned(), ..ArrayReport::measured(path, plan, cost) }
-        } else {
-            let (strategy, chunks) = match source.variable() {
-                Some(from) if item.put_together => ("direct", from.units.count()),
-                _ => ("copy", source.objects().count()),
-            };
-            ArrayReport::unplanned(
-                path,
-                Cost::unplanned(strategy, chunks, &counters, (peak_of_item, elapsed)),
-            )
-        });
+        sums: job.verify == Verify::Sample,
+        ledger: &Alone,
+        recorded: &idle,
+        progress,
+    };
+    for item in &items {
+        let report = write_array(&job, item, (&source_root, &root), staging, &context)?;
+        peak = peak.max(report.cost.peak_budget_bytes);
+        reports.push(report);
     }
     if job.foreign == Foreign::Copy && beside.files.count > 0 {
         LeftOut::of(&job).during(|without| beside::copy((&source_root, &root), without, &budget))?;
     }
     let places = (&source_root, &root);
-    verify_targets((&job, sparse), (&items, places), &budget, progress)?;
+    verify_targets(&job, &items, places, &context)?;
     let verify_peak = budget.take_peak();
     publish_metadata(&job, (&items, &groups), places, consolidated)?;
     let mut report = Report::sum(reports, job.verify == Verify::Full, backend);
@@ -450,7 +410,7 @@ fn publish_metadata(
 ) -> Result<(), RechunkError> {
     for item in items {
         let array = item.open(job, source)?.target;
-        array.with_store(target.below(item.path())?).write_metadata()?;
+        Array::with_metadata(target.below(item.path())?, array).write_metadata()?;
     }
     let explicit = || groups.iter().filter(|group| !group.is_implicit());
     let documented = items.iter().map(Item::path).chain(explicit().map(Found::path)).collect();
@@ -462,66 +422,62 @@ fn publish_metadata(
     Ok(())
 }
 
-type Context<'a> = (&'a Arc<Budget>, &'a Counters, &'a dyn Progress);
-
-/// Runs the stages of one array's plan.
-fn run_stages(
-    (job, plan, sparse): (&Job, &Plan, Sparse),
-    (source, target): (&Array, &Array),
+/// Moves one array to its place; what that cost.
+fn write_array(
+    job: &Job,
+    item: &Item,
+    (from, to): (&Store, &Store),
     staging: &Staging,
-    (budget, counters, progress): Context<'_>,
-) -> Result<(), RechunkError> {
-    let (from, to) = (source.elements()?, target.elements()?);
-    let Problem { shape, item_bytes, .. } = &plan.problem;
-    let create = |k: usize, spill: &Spill| {
-        let (store, key) = staging.intermediate(k);
-        SpillFile::create((store, &key), spill, shape, *item_bytes, budget)
-    };
-    // The intermediate that the stage before filled; it is removed when this one has drained it.
-    let mut before: Option<SpillFile> = None;
-    for (k, stage) in plan.stages.iter().enumerate() {
-        let after = plan.spills.get(k).map(|spill| create(k, spill)).transpose()?;
-        let fill = before.as_ref().map_or(Fill::Array(source, from), Fill::Spill);
-        let mut leases = Vec::new();
-        let drain = match (&after, &to.codec) {
-            (Some(spill), _) => Drain::Spill(spill),
-            (_, ArrayCodec::Chunks(_) | ArrayCodec::Slices(_)) => Drain::Chunks(target, to),
-            (_, ArrayCodec::Shards(codec)) => {
-                let durable = job.durability == Durability::Commit;
-                let (sequencer, held) = Sequencer::of_stage((target, to), codec, (stage, durable), budget)?;
-                leases.extend(held);
-                Drain::Shards(target, to, sequencer)
+    context: &Context<'_>,
+) -> Result<ArrayReport, RechunkError> {
+    let opened = item.open(job, from)?;
+    let source_chunks = if item.plan().is_some() { Some(opened.source_chunks()?) } else { None };
+    let source = &opened.source;
+    let target = Array::with_metadata(to.below(item.path())?, item.open(job, from)?.target);
+    let (recorded, started) = (Recorded::default(), Instant::now());
+    let context = &Context { recorded: &recorded, ..*context };
+    let (path, plan) = (item.path().to_owned(), item.plan());
+    // Text takes all of the memory beforehand, for nobody knows how long it is.
+    let mut held = u64::MAX;
+    match (&plan, source_chunks) {
+        (Some(plan), Some(from)) => match &plan.route {
+            Route::Copy => copy::run(source, &target, plan.parts(0), context)?,
+            Route::Repack(repack) => repack::run(repack, (&from, &target.chunks()?), plan.parts(0), context)?,
+            Route::Tiled(tiled) => {
+                let intermediates = |k: usize| staging.intermediate(k);
+                let (ends, stages) = ((&from, &target.chunks()?), 0..plan.stage_count());
+                tiled::run((plan, tiled), ends, &intermediates, stages, context)?;
             }
-        };
-        if let (Fill::Array(..), ArrayCodec::Shards(codec)) = (&fill, &from.codec) {
-            leases.push(budget.lease((stage.workers + 1) * ShardIndex::memory_bytes(codec.grid().count()))?);
-        }
-        let tiles_max = u64::MAX;
-        let pass = Pass {
-            stage,
-            shape,
-            item_bytes: *item_bytes,
-            fill,
-            drain: &drain,
-            budget,
-            counters,
-            progress,
-            tiles_max,
-            sparse,
-        };
-        stage::run(&pass)?;
-        drop(drain);
-        before = after;
+        },
+        _ => match (source.variable(), target.variable()) {
+            (Some(from), Some(to)) if item.put_together => {
+                let side = |array, elements| Side { array, elements };
+                held = text::run(side(source, from), side(&target, to), context)?;
+            }
+            _ => copy::run(source, &target, copy::parts(source), context)?,
+        },
     }
-    Ok(())
+    let peak_budget_bytes = context.budget.take_peak().min(held);
+    let (counts, elapsed_s) = (recorded.counts(), started.elapsed().as_secs_f64());
+    Ok(if let Some(plan) = &plan {
+        let cost = Cost { counts, peak_budget_bytes, elapsed_s, ..Cost::predicted(plan) };
+        ArrayReport { layout: item.layout().cloned(), ..ArrayReport::measured(path, plan, cost) }
+    } else {
+        let (strategy, source_chunks) = match source.variable() {
+            Some(from) if item.put_together => ("direct", from.chunks.count()),
+            _ => ("copy", source.objects().count()),
+        };
+        let cost = Cost { strategy, stages: 1, counts, source_chunks, peak_budget_bytes, elapsed_s };
+        ArrayReport::unplanned(path, cost)
+    })
 }
 
 /// Compares what was written with the source, as far as the job asks.
 fn verify_targets(
-    (job, sparse): (&Job, Sparse),
-    (items, (from, to)): (&[Item], (&Store, &Store)),
-    budget: &Arc<Budget>,
-    progress: &dyn Progress,
+    job: &Job,
+    items: &[Item],
+    (from, to): (&Store, &Store),
+    context: &Context<'_>,
 ) -> Result<(), RechunkError> {
     let tiles_max = match job.verify {
         Verify::None => return Ok(()),
@@ -530,23 +486,21 @@ fn verify_targets(
     };
     // Comparing counts like moving: what fills a tile, then what it is compared with.
     let work = items.iter().map(|item| item.elements.saturating_mul(2 * item.element_bytes));
-    progress.begin("verify", work.fold(0, u64::saturating_add));
+    context.progress.begin("verify", work.fold(0, u64::saturating_add));
     for item in items {
-        let Opened { source, target } = item.open(job, from)?;
-        let (path, source, target) = (item.path(), &source, &target.with_store(to.below(item.path())?));
+        let Opened { source, target, .. } = item.open(job, from)?;
+        let (path, source) = (item.path(), &source);
+        let target = &Array::with_metadata(to.below(path)?, target);
         match source.contents() {
             Contents::Elements(_) => {
-                let asked = (job.threads, tiles_max, sparse);
-                compare_arrays(((path, false), source, target), asked, budget, progress)?;
+                compare_arrays(Compared { path, payloads: false }, source, target, tiles_max, context)?;
                 if job.verify == Verify::Sample && copy::is_copy(source, target) {
-                    copy::check_shards(source, (job.threads, sparse), (budget, progress))?;
+                    copy::check_shards(source, context)?;
                 }
             }
-            Contents::Variable(_) => {
-                compare_variable(path, (source, target), (job.threads, sparse), budget, progress)?;
-            }
+            Contents::Variable(_) => compare_variable(path, source, target, context)?,
             // Values that cannot be read were copied as they are stored.
-            Contents::Unknown(_) => compare_stored(path, source, target, sparse, budget)?,
+            Contents::Unknown(_) => compare_stored(path, source, target, context)?,
         }
     }
     Ok(())

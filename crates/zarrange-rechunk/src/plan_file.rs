@@ -243,7 +243,7 @@ impl Serialize for Strict<'_> {
 
 impl PlanFile {
     /// The version of this format that is read and written here.
-    pub const VERSION: u32 = 1;
+    pub const VERSION: u32 = 2;
 
     /// The hash of everything in the file but itself: 32 hexadecimal digits.
     pub fn fingerprint(&self) -> String {

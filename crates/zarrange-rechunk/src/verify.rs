@@ -1,7 +1,6 @@
 //! Comparing two hierarchies: shapes, types, attributes and every value.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 
 use zarrange_array::{Array, Beside, Contents, Found, Node, Survey, Text, Without, survey};
@@ -10,86 +9,21 @@ use zarrange_io::{Access, IoError, Location, Object, Opener, Store};
 use zarrange_plan::{Purpose, plan};
 
 use crate::RechunkError;
-use crate::budget::Budget;
-use crate::drain::Drain;
-use crate::fill::Fill;
+use crate::difference::Difference;
+use crate::engine::budget::Budget;
+use crate::engine::context::{Context, elements};
+use crate::engine::parts::{Alone, Recorded, StageParts};
+use crate::engine::presence::{Look, Sparse};
+use crate::engine::sink::{CompareSink, Compared};
+use crate::engine::source::ArraySource;
+use crate::engine::stage::{self, Pass};
+use crate::engine::text::{self, Side};
 use crate::item::problem;
-use crate::job::elements;
 use crate::members::{METADATA_BYTES_FREE, Refusals, left_behind};
-use crate::presence::{Look, Sparse};
 use crate::progress::Progress;
-use crate::report::Counters;
-use crate::stage::{self, Pass};
-use crate::variable;
 
 /// Stored bytes are compared in pieces of at most this size.
 const PIECE_BYTES_MAX: u64 = 1 << 20;
-
-/// How two hierarchies differ: the first difference found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Difference {
-    /// Something that only one of them has, or that is an array in one and a group in the other.
-    Missing {
-        /// Its path.
-        path: String,
-        /// What `a` has there.
-        a: &'static str,
-        /// What `b` has there.
-        b: &'static str,
-    },
-    /// A property of an array or group.
-    Property {
-        /// Its path.
-        path: String,
-        /// Shape, data type, fill value, or an attribute.
-        property: String,
-        /// Its value in `a`.
-        a: String,
-        /// Its value in `b`.
-        b: String,
-    },
-    /// An element.
-    Value {
-        /// Path of the array.
-        array: String,
-        /// Where the element is.
-        index: Vec<u64>,
-        /// Its value in `a`.
-        a: String,
-        /// Its value in `b`.
-        b: String,
-    },
-    /// The stored bytes of arrays whose elements cannot be read here.
-    Stored {
-        /// Path of the array.
-        array: String,
-        /// Key of the chunk, or the codecs.
-        key: String,
-    },
-}
-
-impl fmt::Display for Difference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = |path: &str| if path.is_empty() { "the root".to_owned() } else { format!("{path:?}") };
-        match self {
-            Self::Missing { path, a, b } => write!(f, "{}: {a} in the first, {b} in the second", name(path)),
-            Self::Property { path, property, a, b } => {
-                write!(f, "{}: {property} is {a} in the first, {b} in the second", name(path))
-            }
-            Self::Value { array, index, a, b } => {
-                write!(f, "{}: element {index:?} is {a} in the first, {b} in the second", name(array))
-            }
-            Self::Stored { array, key } => {
-                write!(
-                    f,
-                    "{}: stored bytes of {key} differ, and the values cannot be read to compare them",
-                    name(array)
-                )
-            }
-        }
-    }
-}
 
 /// What comparing two hierarchies found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,7 +56,17 @@ pub fn verify(
     let taken = [&a, &b].into_iter().flat_map(|whole| &whole.nodes).map(Found::bytes).sum::<u64>();
     let budget =
         Budget::new(memory_bytes_max - taken.saturating_sub(METADATA_BYTES_FREE).min(memory_bytes_max));
-    let sparse = Sparse::default();
+    let recorded = Recorded::default();
+    let context = Context {
+        budget: &budget,
+        threads,
+        sparse: Sparse::default(),
+        durable: false,
+        sums: false,
+        ledger: &Alone,
+        recorded: &recorded,
+        progress,
+    };
     let work = match compare_structure(&a, &b)? {
         Ok(work) => work,
         Err(difference) => return Ok(Comparison { difference: Some(difference), not_compared }),
@@ -131,14 +75,11 @@ pub fn verify(
     for (one, other) in a.nodes.iter().zip(&b.nodes).filter(|(one, _)| one.is_array()) {
         let (path, a, b) = (one.path(), one.array(&a.root)?, other.array(&b.root)?);
         let compared = match a.contents() {
-            Contents::Elements(_) => {
-                let asked = (threads, u64::MAX, sparse);
-                compare_arrays(((path, payloads), &a, &b), asked, &budget, progress)
-            }
-            Contents::Variable(_) => compare_variable(path, (&a, &b), (threads, sparse), &budget, progress),
+            Contents::Elements(_) => compare_arrays(Compared { path, payloads }, &a, &b, u64::MAX, &context),
+            Contents::Variable(_) => compare_variable(path, &a, &b, &context),
             Contents::Unknown(_) => {
                 not_compared.push(format!("{path:?}: only its stored bytes, for its values cannot be read"));
-                compare_stored(path, &a, &b, sparse, &budget)
+                compare_stored(path, &a, &b, &context)
             }
         };
         match compared {
@@ -243,32 +184,28 @@ fn compare_work(array: &Array) -> u64 {
     elements(array).saturating_mul(2 * item_bytes)
 }
 
-/// Compares the values of two arrays of one shape and type, at most `tiles_max` tiles of them, where few chunks are
-/// stored tiles with some; a path for messages, and whether
-/// payloads of NaN count, come with them.
+/// Compares the values of two arrays of one shape and type, at most `tiles_max` tiles of them, where few chunks are stored tiles with
+/// some.
 pub(crate) fn compare_arrays(
-    (compared, a, b): ((&str, bool), &Array, &Array),
-    (threads, tiles_max, sparse): (u64, u64, Sparse),
-    budget: &Arc<Budget>,
-    progress: &dyn Progress,
+    compared: Compared<'_>,
+    a: &Array,
+    b: &Array,
+    tiles_max: u64,
+    context: &Context<'_>,
 ) -> Result<(), RechunkError> {
-    let problem = problem((a, a.elements()?), (b, b.elements()?), budget.max(), threads, Purpose::Compare);
-    let plan =
-        plan(&problem).map_err(|source| RechunkError::Plan { array: a.location().to_owned(), source })?;
-    let counters = Counters::default();
-    for stage in &plan.stages {
-        stage::run(&Pass {
-            stage,
-            shape: &problem.shape,
-            item_bytes: problem.item_bytes,
-            fill: Fill::Array(a, a.elements()?),
-            drain: &Drain::Compare(b, b.elements()?, compared),
-            budget,
-            counters: &counters,
-            progress,
-            tiles_max,
-            sparse,
-        })?;
+    let (a, b, budget) = (a.chunks()?, b.chunks()?, context.budget);
+    let problem = problem(a.view(), b.view(), (budget.max(), context.threads), Purpose::Compare);
+    let plan = plan(&problem)
+        .map_err(|source| RechunkError::Plan { array: a.metadata().location().to_owned(), source })?;
+    let recorded = Recorded::default();
+    let (source, sink) = (ArraySource { chunks: a, budget }, CompareSink { chunks: b, compared, budget });
+    for stage in plan.stages() {
+        let (shape, item_bytes) = (&problem.shape[..], problem.item_bytes);
+        let parts = stage.parts(shape, item_bytes);
+        let parts = StageParts { stage: 0, parts, ledger: &Alone, recorded: &recorded, after: &|_| () };
+        let context = Context { recorded: &recorded, ..*context };
+        let (source, sink, parts) = (&source, &sink, &parts);
+        stage::run(&Pass { stage, shape, item_bytes, source, sink, parts, tiles_max }, &context)?;
     }
     Ok(())
 }
@@ -276,16 +213,16 @@ pub(crate) fn compare_arrays(
 /// Compares the values of two arrays of text or bytes; where those of one cannot be read, the stored bytes.
 pub(crate) fn compare_variable(
     path: &str,
-    (a, b): (&Array, &Array),
-    (threads, sparse): (u64, Sparse),
-    budget: &Arc<Budget>,
-    progress: &dyn Progress,
+    a: &Array,
+    b: &Array,
+    context: &Context<'_>,
 ) -> Result<(), RechunkError> {
     match (a.variable(), b.variable()) {
         (Some(ours), Some(theirs)) => {
-            variable::compare(path, ((a, ours), (b, theirs)), (threads, sparse), budget, progress)
+            let (a, b) = (Side { array: a, elements: ours }, Side { array: b, elements: theirs });
+            text::compare(path, a, b, context)
         }
-        _ => compare_stored(path, a, b, sparse, budget),
+        _ => compare_stored(path, a, b, context),
     }
 }
 
@@ -294,9 +231,9 @@ pub(crate) fn compare_stored(
     path: &str,
     a: &Array,
     b: &Array,
-    sparse: Sparse,
-    budget: &Arc<Budget>,
+    context: &Context<'_>,
 ) -> Result<(), RechunkError> {
+    let budget: &Arc<Budget> = context.budget;
     let differs =
         |key: String| RechunkError::Differs(Box::new(Difference::Stored { array: path.to_owned(), key }));
     if a.document().get("codecs") != b.document().get("codecs") || a.objects() != b.objects() {
@@ -304,7 +241,7 @@ pub(crate) fn compare_stored(
     }
     let piece = (budget.max() / 4).clamp(1, PIECE_BYTES_MAX);
     let (mut ours, mut theirs) = (budget.take(piece)?, budget.take(piece)?);
-    let stored = Look { sparse, budget, needed_bytes: 0 }.objects(&[a, b], a.objects());
+    let stored = Look { sparse: context.sparse, budget, needed_bytes: 0 }.objects(&[a, b], a.objects());
     let all = a.objects().all();
     let count = stored.as_ref().map_or(all.elements(), |stored| stored.items().len() as u64);
     let number = |k: u64| stored.as_ref().map_or(k, |stored| stored.items()[index(k)]);

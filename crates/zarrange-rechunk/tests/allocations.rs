@@ -6,7 +6,6 @@ mod counted;
 
 use serde_json::{Map, json};
 use zarrange_array::{Array, ArraySpec, Document, Layout};
-use zarrange_codec::Scratch;
 use zarrange_grid::Region;
 use zarrange_io::{Location, Opener};
 use zarrange_plan::Costs;
@@ -30,8 +29,7 @@ fn allocations(rows: u64, io: &Opener) -> (u64, u64) {
     std::fs::create_dir(dir.path().join("source")).unwrap();
     let array = Array::new(io.open(&place("source")).unwrap(), document, 3).unwrap();
     let data: Vec<u8> = (0..rows * 64).flat_map(|k| u32::try_from(k).unwrap().to_ne_bytes()).collect();
-    let mut scratch = Scratch::new(array.elements().unwrap().chain());
-    array.write_region(&Region::whole(array.shape()), &data, &mut scratch).unwrap();
+    array.write_region(&Region::whole(array.shape()), &data).unwrap();
     array.write_metadata().unwrap();
     let job = Job {
         source: place("source"),

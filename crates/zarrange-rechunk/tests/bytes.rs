@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use support::{End, create, job, place};
 use twox_hash::XxHash3_128;
 use zarrange_io::Location;
-use zarrange_plan::Way;
-use zarrange_rechunk::{Cost, Job, NoProgress, prepare, run};
+use zarrange_plan::{Counts, Way};
+use zarrange_rechunk::{Job, NoProgress, prepare, run};
 
 /// A hash of every key of a place and of its bytes.
 fn digest(place: &Location) -> String {
@@ -52,7 +52,8 @@ fn recorded() -> String {
             let prepared = prepare(Job { way: Some(way), memory_bytes_max: memory, ..this }).unwrap();
             let report = run(prepared, &NoProgress).unwrap();
             assert_eq!(report.as_planned, Some(true), "{report:?}");
-            let Cost { source_chunk_decodes, target_chunks, bytes_read, bytes_written, .. } = report.cost;
+            let Counts { source_chunk_decodes, target_chunks, bytes_read, bytes_written, .. } =
+                report.cost.counts;
             format!(
                 "{} {source:?} to {target:?}: {} decodes {source_chunk_decodes} chunks {target_chunks} read \
                  {bytes_read} written {bytes_written}",
@@ -69,9 +70,9 @@ fn recorded() -> String {
     let large = 1 << 20;
     check(Way::Copy, [&zstd, &zstd], (&[60, 3], None), (&[60, 3], None), large);
     check(Way::Copy, [&zstd, &zstd], (&[12, 5], Some(&[24, 50])), (&[12, 5], Some(&[24, 50])), large);
-    check(Way::Regroup, [&zstd, &zstd], (&[6, 5], None), (&[6, 5], Some(&[12, 25])), large);
-    check(Way::Regroup, [&sums, &sums], (&[6, 5], Some(&[12, 25])), (&[6, 5], Some(&[60, 10])), large);
-    check(Way::Regroup, [&blosc, &blosc], (&[6, 5], Some(&[12, 25])), (&[6, 5], None), large);
+    check(Way::Repack, [&zstd, &zstd], (&[6, 5], None), (&[6, 5], Some(&[12, 25])), large);
+    check(Way::Repack, [&sums, &sums], (&[6, 5], Some(&[12, 25])), (&[6, 5], Some(&[60, 10])), large);
+    check(Way::Repack, [&blosc, &blosc], (&[6, 5], Some(&[12, 25])), (&[6, 5], None), large);
     check(Way::Tiles, [&zstd, &zstd], (&[60, 3], None), (&[7, 50], None), large);
     check(Way::Tiles, [&zstd, &blosc], (&[60, 3], None), (&[5, 10], Some(&[30, 20])), large);
     check(Way::Tiles, [&zstd, &zstd], (&[10, 50], None), (&[5, 10], Some(&[60, 50])), 11_500);

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use serde_json::{Map, Value, json};
 use zarrange_array::{Array, ArrayError, ArraySpec, Document, Layout, Node, open};
-use zarrange_codec::{CodecMetadata, Scratch};
+use zarrange_codec::CodecMetadata;
 use zarrange_grid::{Dims, Region};
 use zarrange_io::wrappers::faults::{Fault, Faults, faulty};
 use zarrange_io::{Change, Location, Opener, Store};
@@ -58,8 +58,7 @@ fn document(shape: &[u64], layout: Layout) -> Document {
 
 fn create_of(location: &Location, shape: &[u64], layout: Layout, data: &[u8]) {
     let array = Array::new(location.open().unwrap(), document(shape, layout), 3).unwrap();
-    let mut scratch = Scratch::new(array.elements().unwrap().chain());
-    array.write_region(&Region::whole(shape), data, &mut scratch).unwrap();
+    array.write_region(&Region::whole(shape), data).unwrap();
     array.write_metadata().unwrap();
 }
 
@@ -251,7 +250,7 @@ fn check(case: &Case, seen: &Mutex<BTreeMap<&'static str, usize>>) -> Result<(),
     let (a, b) = (objects(&to.open().unwrap()), objects(&again.open().unwrap()));
     prop_assert_eq!(a.keys().collect::<Vec<_>>(), b.keys().collect::<Vec<_>>());
     check_forced(case, &this, seen)?;
-    check_regrouped(case, &to, &this, seen)
+    check_repacked(case, &to, &this, seen)
 }
 
 /// Every way that applies moves every element to its place, as it was planned.
@@ -276,7 +275,7 @@ fn check_forced(
 }
 
 /// The same chunks without shards, and in larger ones: no chunk is decoded, and the values are the same.
-fn check_regrouped(
+fn check_repacked(
     case: &Case,
     from: &Location,
     job: &Job,
@@ -292,8 +291,8 @@ fn check_regrouped(
         let Ok(prepared) = prepare(this) else { return Ok(()) };
         let report = run(prepared, &NoProgress).unwrap();
         prop_assert!(report.cost.peak_budget_bytes <= case.memory, "{report:?}");
-        if report.cost.strategy == "regroup" {
-            prop_assert_eq!(report.cost.source_chunk_decodes, 0);
+        if report.cost.strategy == "repack" {
+            prop_assert_eq!(report.cost.counts.source_chunk_decodes, 0);
         }
         *seen.lock().unwrap().entry(report.cost.strategy).or_default() += 1;
         let (data, _) = array(&to).read_region(&Region::whole(shape)).unwrap();
@@ -328,13 +327,13 @@ fn create_sparse(location: &Location, shape: &[u64], layout: &Layout, points: &[
     });
     let plain = if shard.is_some() { place() } else { location.clone() };
     let array = Array::new(plain.open().unwrap(), document, 3).unwrap();
-    let (whole, mut scratch) = (Region::whole(shape), Scratch::new(array.elements().unwrap().chain()));
+    let whole = Region::whole(shape);
     for point in points {
         let at: Dims = point.iter().zip(chunk).map(|(p, c)| p / c).collect();
         let region = array.objects().region(&at);
         let value = |k: u64| u32::try_from(whole.linear(&region.unravel(k)) % 4_000_000_007).unwrap();
         let data: Vec<u8> = (0..region.elements()).flat_map(|k| value(k).to_ne_bytes()).collect();
-        array.write_region(&region, &data, &mut scratch).unwrap();
+        array.write_region(&region, &data).unwrap();
     }
     array.write_metadata().unwrap();
     if let Some(shard) = shard {
@@ -468,7 +467,7 @@ fn three_chunks_of_ten_trillion() {
         assert_eq!(compared.difference, None);
     };
     check(&from, [10, 10], None, Way::Copy);
-    check(&from, [10, 10], Some(&[100, 100]), Way::Regroup);
+    check(&from, [10, 10], Some(&[100, 100]), Way::Repack);
     check(&from, [20, 20], None, Way::Tiles);
     check(&from, [15, 15], None, Way::Tiles);
     check(&from, [16, 16], None, Way::Sweep);
@@ -477,7 +476,7 @@ fn three_chunks_of_ten_trillion() {
     check(&from, [20_000, 1], None, Way::Staged);
     let sharded = create(Some(vec![50, 50]));
     check(&sharded, [10, 10], Some(&[50, 50]), Way::Copy);
-    check(&sharded, [10, 10], None, Way::Regroup);
+    check(&sharded, [10, 10], None, Way::Repack);
     check(&sharded, [7, 30], Some(&[70, 60]), Way::Tiles);
 }
 
@@ -512,7 +511,7 @@ fn slices_of_uncompressed_chunks() {
         let removed = array(&from).key(&[0, 1]);
         from.open().unwrap().change(Change::Remove(&removed)).unwrap();
         let report = rechunk(job(&from, &to, &[100, 3], Some(shard), memory, 1)).unwrap();
-        assert_eq!(report.cost.source_chunk_decodes, requests, "{rows} {endian} {shard:?} {memory}");
+        assert_eq!(report.cost.counts.source_chunk_decodes, requests, "{rows} {endian} {shard:?} {memory}");
         let whole = Region::whole(&[rows, 3]);
         let (a, b) = (array(&from).read_region(&whole).unwrap().0, array(&to).read_region(&whole).unwrap().0);
         assert!(a == b, "{rows} {endian} {shard:?} {memory}");
@@ -555,8 +554,7 @@ fn verification_finds_one_changed_element() {
     let region = Region::new(Dims::from_slice(&[8, 6]), Dims::from_slice(&[4, 6]));
     let (mut data, _) = changed.read_region(&region).unwrap();
     data[4 * (2 * 6 + 3)] ^= 1;
-    let mut scratch = Scratch::new(changed.elements().unwrap().chain());
-    changed.write_region(&region, &data, &mut scratch).unwrap();
+    changed.write_region(&region, &data).unwrap();
     let difference =
         verify((&a, &b), &Opener::default(), (1 << 20, 2), false, &NoProgress).unwrap().difference;
     assert!(
@@ -589,7 +587,7 @@ fn verification_has_a_peak_of_its_own() {
         }
     };
     check(&[60, 50], None, "copy");
-    check(&[60, 50], Some(&[300, 250]), "regroup");
+    check(&[60, 50], Some(&[300, 250]), "repack");
     check(&[1200, 10], None, "direct");
 }
 
@@ -697,7 +695,7 @@ fn the_same_bytes_whichever_backend_ran() {
     check(Way::Staged, "source", &[1, 50], None, 4000);
     check(Way::Staged2, "source", &[1, 50], None, 4000);
     check(Way::Copy, "source", &[60, 3], None, 1 << 20);
-    check(Way::Regroup, "source", &[60, 3], Some(&[60, 12]), 1 << 20);
+    check(Way::Repack, "source", &[60, 3], Some(&[60, 12]), 1 << 20);
     check(Way::Tiles, "sharded", &[24, 10], Some(&[48, 20]), 1 << 20);
     check(Way::Sweep, "sharded", &[7, 9], None, 10_000);
 }
@@ -778,7 +776,7 @@ fn every_call_may_fail() {
     for fault in [Fault::Fail(5), Fault::Fail(28), Fault::Shorten] {
         check(&[24, 3], &[5, 20], None, Way::Tiles, (1 << 20, 1), fault);
         check(&[24, 3], &[4, 5], Some(&[12, 10]), Way::Tiles, (1 << 20, 3), fault);
-        check(&[24, 3], &[24, 3], Some(&[24, 9]), Way::Regroup, (1 << 20, 2), fault);
+        check(&[24, 3], &[24, 3], Some(&[24, 9]), Way::Repack, (1 << 20, 2), fault);
         check(&[24, 3], &[24, 4], None, Way::Sweep, (4000, 2), fault);
         check(&[24, 1], &[1, 20], None, Way::Staged, (3000, 2), fault);
         check(&[24, 1], &[1, 20], None, Way::Staged2, (3000, 2), fault);

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Map, json};
 use zarrange_array::{Array, ArraySpec, Document, Layout};
-use zarrange_codec::Scratch;
 use zarrange_grid::Region;
 use zarrange_io::{
     Access, Backend, Change, FileId, IoError, Location, Namespace, Object, Opener, ReadRequest, Stop, Visit,
@@ -97,10 +96,9 @@ fn create(location: &Location, shape: &[u64], chunk: &[u64]) {
         attributes: Map::new(),
     });
     let array = Array::new(location.open().unwrap(), document, 3).unwrap();
-    let mut scratch = Scratch::new(array.elements().unwrap().chain());
     let data: Vec<u8> =
         (1..=shape.iter().product::<u64>()).flat_map(|k| u32::try_from(k).unwrap().to_ne_bytes()).collect();
-    array.write_region(&Region::whole(shape), &data, &mut scratch).unwrap();
+    array.write_region(&Region::whole(shape), &data).unwrap();
     zarrange_array::publish_metadata(&location.open().unwrap(), &[(String::new(), &array)], &[], false)
         .unwrap();
 }
@@ -193,7 +191,7 @@ fn at_every_call() {
         assert!(stopped > 15, "{way:?}: stopped by {stopped} calls of {at}");
     };
     check(&[24, 3], &[24, 3], None, Way::Copy, 1 << 20, 2);
-    check(&[24, 3], &[24, 3], Some(&[24, 9]), Way::Regroup, 1 << 20, 2);
+    check(&[24, 3], &[24, 3], Some(&[24, 9]), Way::Repack, 1 << 20, 2);
     check(&[24, 3], &[5, 20], None, Way::Tiles, 1 << 20, 1);
     check(&[24, 3], &[4, 5], Some(&[12, 10]), Way::Tiles, 1 << 20, 3);
     check(&[24, 3], &[24, 4], None, Way::Sweep, 4000, 2);

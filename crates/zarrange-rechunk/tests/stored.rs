@@ -36,7 +36,7 @@ fn end(shard: Option<u64>, codecs: &[Value]) -> End {
     End { chunk: vec![250], shard: shard.map(|chunks| vec![250 * chunks]), codecs: json!(codecs) }
 }
 
-/// Copies or regroups an array of which one object was damaged; with so much memory.
+/// Copies or repacks an array of which one object was damaged; with so much memory.
 fn moved(from: &Location, end: &End, (way, memory, verify): (Way, u64, Verify)) -> Result<(), String> {
     let target = match way {
         Way::Copy => end.clone(),
@@ -72,7 +72,7 @@ fn stored_chunks_are_as_long_as_they_can_be() {
             }
         }
     };
-    let both = [Way::Copy, Way::Regroup];
+    let both = [Way::Copy, Way::Repack];
     for (codecs, size, least) in [
         (vec![bytes()], "1000 can be valid", 1000),
         (vec![bytes(), json!({"name": "crc32c"})], "1004 can be valid", 1004),
@@ -106,7 +106,7 @@ fn checksums_are_looked_at_where_a_sample_is_verified() {
         let key = &format!("c/{object}");
         let whole = create(&[250 * CHUNKS], end);
         let from = damaged(end, key, damage);
-        for way in [Way::Copy, Way::Regroup] {
+        for way in [Way::Copy, Way::Repack] {
             for memory in MEMORY {
                 let what = format!("{way:?} {end:?} {memory}");
                 moved(&whole, end, (way, memory, Verify::Sample)).unwrap();

@@ -8,7 +8,6 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 use support::zarrange;
 use zarrange_array::{Array, ArraySpec, Document, Group, Layout, publish_metadata};
-use zarrange_codec::Scratch;
 use zarrange_grid::Region;
 use zarrange_io::{Location, Store};
 
@@ -35,7 +34,7 @@ fn array(store: &Store, path: &str, shape: &[u64], names: &[&'static str]) {
     let whole = Region::whole(shape);
     let values: Vec<u8> =
         (0..whole.elements()).flat_map(|k| u32::try_from(k).unwrap().to_ne_bytes()).collect();
-    array.write_region(&whole, &values, &mut Scratch::new(array.elements().unwrap().chain())).unwrap();
+    array.write_region(&whole, &values).unwrap();
     array.write_metadata().unwrap();
 }
 

@@ -32,7 +32,7 @@ fn random_runs_stay_within_their_memory() {
     }
     // Or the problems are no longer those that are worth trying.
     assert!(ways.values().sum::<usize>() >= 100, "too many have no plan: {ways:?}");
-    for way in ["copy", "regroup", "direct", "reread", "staged"] {
+    for way in ["copy", "repack", "direct", "reread", "staged"] {
         assert!(ways.contains_key(way), "no run went the way {way:?}: {ways:?}");
     }
 }

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Map, Value, json};
 use zarrange_array::{Array, ArraySpec, Document, Layout};
-use zarrange_codec::Scratch;
 use zarrange_grid::Region;
 use zarrange_io::{Location, Opener};
 use zarrange_plan::Costs;
@@ -79,8 +78,7 @@ pub(crate) fn create(shape: &[u64], end: &End) -> Location {
         attributes: Map::new(),
     });
     let array = Array::new(plain.open().unwrap(), document, 3).unwrap();
-    let mut scratch = Scratch::new(array.elements().unwrap().chain());
-    array.write_region(&Region::whole(shape), &values(shape), &mut scratch).unwrap();
+    array.write_region(&Region::whole(shape), &values(shape)).unwrap();
     array.write_metadata().unwrap();
     if end.shard.is_none() {
         return plain;

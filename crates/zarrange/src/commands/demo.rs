@@ -185,7 +185,7 @@ fn rechunk(
     warn(&prepared.notes());
     let report = run_job(prepared, &Bar::new(ProgressArg::Auto))?;
     warn(&report.warnings);
-    Ok(format!("{}, {} chunks", report.cost.strategy, table::count(report.cost.target_chunks)))
+    Ok(format!("{}, {} chunks", report.cost.strategy, table::count(report.cost.counts.target_chunks)))
 }
 
 /// A row of the table: what one epoch and one object cost in a layout.

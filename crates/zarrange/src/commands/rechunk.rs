@@ -64,8 +64,7 @@ fn write_json(report: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
 
 /// What was done, and whether it was what the plan said.
 fn summary(target: &str, planned: &Report, report: &Report) -> String {
-    let Cost { strategy, bytes_read, bytes_written, target_chunks, peak_budget_bytes, elapsed_s, .. } =
-        &report.cost;
+    let Cost { strategy, counts, peak_budget_bytes, elapsed_s, .. } = &report.cost;
     let verified = if report.verified { ", verified" } else { "" };
     let backend = report.backend;
     let deviations = report.arrays.iter().flat_map(|a| a.deviations.iter().map(move |d| (&a.array, d)));
@@ -86,9 +85,9 @@ fn summary(target: &str, planned: &Report, report: &Report) -> String {
     format!(
         "{target}: {strategy}, {} read, {} written in {} chunks, {} of buffers{memory}, {backend}, \
          {elapsed_s:.2} s{time}{verified}{deviations}",
-        bytes_text(*bytes_read),
-        bytes_text(*bytes_written),
-        table::count(*target_chunks),
+        bytes_text(counts.bytes_read),
+        bytes_text(counts.bytes_written),
+        table::count(counts.target_chunks),
         bytes_text(*peak_budget_bytes),
     )
 }

@@ -56,7 +56,7 @@ TARGET = "target"
 WAYS = {
     "copy": ["rechunk", "plain", TARGET, "--threads", "4"],
     "copy-verified": ["rechunk", "plain", TARGET, "--threads", "1", "--verify", "full"],
-    "regroup": ["rechunk", "sharded", TARGET, "--shards", "100,50", "--threads", "4"],
+    "repack": ["rechunk", "sharded", TARGET, "--shards", "100,50", "--threads", "4"],
     "tiles": ["rechunk", "plain", TARGET, "--chunks", "1,400", "--way", "tiles", "--threads", "4"],
     "sweep": ["rechunk", "sharded", TARGET, "--chunks", "7,7", "--way", "sweep", "--threads", "4"],
     "shards": ["rechunk", "plain", TARGET, "--chunks", "1,10", "--shards", "100,100", "--threads", "4"],
@@ -143,7 +143,7 @@ def test_reading_within_limits(binary, sources, limit, args):
     assert done.returncode == 0 or (done.returncode == 1 and "ulimit" in done.stderr), done.stderr
 
 
-@pytest.mark.parametrize("way", ["regroup", "shards", "staged", "copy"])
+@pytest.mark.parametrize("way", ["repack", "shards", "staged", "copy"])
 @pytest.mark.parametrize("backend", ["std", "mmap", "io_uring"])
 def test_so_many_descriptors_suffice(binary, sources, out, way, backend):
     """Those that the error names: 16, and 6 for each thread."""
@@ -164,7 +164,7 @@ def test_fewer_threads_do(binary, sources, out, way, threads):
     done = limited(binary, f"ulimit -u {threads}", arguments(way, sources, out), user=True)
     assert done.returncode == 0, done.stderr
     check(done, way, out, sources)
-    if threads == 1 and way in ["tiles", "regroup", "copy"]:
+    if threads == 1 and way in ["tiles", "repack", "copy"]:
         assert "the system gives 1 of" in done.stderr
 
 

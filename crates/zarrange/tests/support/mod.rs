@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 
 use serde_json::{Map, Value, json};
 use zarrange_array::{Array, ArraySpec, Document, Layout};
-use zarrange_codec::{CodecMetadata, Scratch};
+use zarrange_codec::CodecMetadata;
 
 /// What the process may take beside `--max-mem`.
 const ALLOWANCE: u64 = 64 << 20;
@@ -65,14 +65,13 @@ pub(crate) fn write(
     mut elements: impl FnMut(u64, &mut [u8]),
 ) {
     let (fill, item) = (&array.elements().unwrap().fill, array.elements().unwrap().item_bytes());
-    let mut scratch = Scratch::new(array.elements().unwrap().chain());
     let grid = array.objects();
     for k in chunks {
         let region = grid.region(&grid.all().unravel(k));
         let items = usize::try_from(region.elements()).unwrap();
         let mut data: Vec<u8> = fill.iter().copied().cycle().take(items * item).collect();
         elements(k, &mut data);
-        array.write_region(&region, &data, &mut scratch).unwrap();
+        array.write_region(&region, &data).unwrap();
     }
     array.write_metadata().unwrap();
 }

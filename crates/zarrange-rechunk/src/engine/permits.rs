@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_millis(1);
 
 /// Permits to compute.
 #[derive(Debug)]
-pub(crate) struct Gate {
+pub(crate) struct Permits {
     state: Mutex<State>,
     freed: Condvar,
 }
@@ -26,17 +26,16 @@ struct State {
     numbers: u64,
 }
 
-impl Gate {
-    /// A gate that lets `threads` compute at once.
+impl Permits {
+    /// Permits for `threads` to compute at once.
     pub(crate) const fn new(threads: u64) -> Self {
         let state = State { free: threads, waiting: Vec::new(), numbers: 0 };
         Self { state: Mutex::new(state), freed: Condvar::new() }
     }
 
-    /// Waits for a permit.
-    pub(crate) fn enter(&self) -> Permit<'_> {
-        self.take(self.lock());
-        Permit { gate: self }
+    /// The permit of one worker, which does not hold it yet.
+    pub(crate) const fn of_worker(&self) -> Permit<'_> {
+        Permit { permits: self, held: false }
     }
 
     /// Takes a free permit, or that of a worker that has waited for too long.
@@ -78,31 +77,47 @@ impl Gate {
     }
 }
 
-/// The right to compute; given back when it is dropped.
+/// A worker's right to compute, while it holds it; given back when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Permit<'g> {
-    gate: &'g Gate,
+pub(crate) struct Permit<'p> {
+    permits: &'p Permits,
+    held: bool,
 }
 
 impl Permit<'_> {
-    /// Does something that waits; if it takes long, another worker computes meanwhile.
+    /// Waits for it.
+    pub(crate) fn hold(&mut self) {
+        if !self.held {
+            self.permits.take(self.permits.lock());
+            self.held = true;
+        }
+    }
+
+    /// Gives it back.
+    pub(crate) fn release(&mut self) {
+        if std::mem::take(&mut self.held) {
+            self.permits.lock().free += 1;
+            self.permits.freed.notify_one();
+        }
+    }
+
+    /// Does something that waits, holding it; if it takes long, another worker computes meanwhile.
     pub(crate) fn waiting<T>(&mut self, wait: impl FnOnce() -> T) -> T {
         /// Ends the wait, also if it panics: the permit is dropped, and given back, later.
-        struct End<'g>(&'g Gate, u64);
+        struct End<'p>(&'p Permits, u64);
         impl Drop for End<'_> {
             fn drop(&mut self) {
                 self.0.end(self.1);
             }
         }
-        let _end = End(self.gate, self.gate.begin());
+        let _end = End(self.permits, self.permits.begin());
         wait()
     }
 }
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        self.gate.lock().free += 1;
-        self.gate.freed.notify_one();
+        self.release();
     }
 }
 
@@ -116,7 +131,8 @@ mod tests {
     /// Four workers, two permits: at most two compute at a time, but all four can wait for a device at once.
     #[test]
     fn who_waits_for_long_lets_others_compute() {
-        let (gate, inside, most, all) = (Gate::new(2), AtomicU64::new(0), AtomicU64::new(0), Barrier::new(4));
+        let (permits, inside, most, all) =
+            (Permits::new(2), AtomicU64::new(0), AtomicU64::new(0), Barrier::new(4));
         let compute = || {
             most.fetch_max(1 + inside.fetch_add(1, Ordering::SeqCst), Ordering::SeqCst);
             std::thread::yield_now();
@@ -126,7 +142,8 @@ mod tests {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for _ in 0..50 {
-                        let mut permit = gate.enter();
+                        let mut permit = permits.of_worker();
+                        permit.hold();
                         compute();
                         permit.waiting(|| all.wait());
                         compute();
@@ -137,7 +154,7 @@ mod tests {
             }
         });
         assert!((1..=2).contains(&most.into_inner()));
-        let state = gate.lock();
+        let state = permits.lock();
         assert_eq!((state.free, state.waiting.len()), (2, 0));
     }
 }

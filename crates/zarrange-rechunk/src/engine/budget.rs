@@ -12,7 +12,7 @@ const HUGE_BYTES_MIN: u64 = 16 << 20;
 
 /// A bound on bytes in use.
 #[derive(Debug)]
-pub struct Budget {
+pub(crate) struct Budget {
     max: u64,
     used: AtomicU64,
     peak: AtomicU64,
@@ -20,12 +20,12 @@ pub struct Budget {
 
 impl Budget {
     /// A budget of `max` bytes.
-    pub fn new(max: u64) -> Arc<Self> {
+    pub(crate) fn new(max: u64) -> Arc<Self> {
         Arc::new(Self { max, used: AtomicU64::new(0), peak: AtomicU64::new(0) })
     }
 
     /// The bound.
-    pub const fn max(&self) -> u64 {
+    pub(crate) const fn max(&self) -> u64 {
         self.max
     }
 
@@ -39,7 +39,7 @@ impl Budget {
     }
 
     /// The most bytes that were in use at once since the last call.
-    pub fn take_peak(&self) -> u64 {
+    pub(crate) fn take_peak(&self) -> u64 {
         self.peak.swap(self.used(), Ordering::Relaxed)
     }
 
@@ -47,7 +47,7 @@ impl Budget {
     ///
     /// # Errors
     /// [`RechunkError::Budget`] if it does not fit, [`RechunkError::Memory`] if the system does not give it.
-    pub fn take(self: &Arc<Self>, bytes: u64) -> Result<Buffer, RechunkError> {
+    pub(crate) fn take(self: &Arc<Self>, bytes: u64) -> Result<Buffer, RechunkError> {
         let lease = self.lease(bytes)?;
         let refused = || RechunkError::Memory { wanted: bytes, used: self.used() - bytes, max: self.max };
         let mut data = zeroed(zarrange_grid::index(bytes)).ok_or_else(refused)?;
@@ -59,7 +59,7 @@ impl Budget {
     ///
     /// # Errors
     /// [`RechunkError::Budget`] if it does not fit.
-    pub fn lease(self: &Arc<Self>, bytes: u64) -> Result<Lease, RechunkError> {
+    pub(crate) fn lease(self: &Arc<Self>, bytes: u64) -> Result<Lease, RechunkError> {
         let add = |used: u64| used.checked_add(bytes).filter(|sum| *sum <= self.max);
         match self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add) {
             Ok(before) => {
@@ -73,7 +73,7 @@ impl Budget {
 
 /// Bytes of a budget in use; given back on drop.
 #[derive(Debug)]
-pub struct Lease {
+pub(crate) struct Lease {
     budget: Arc<Budget>,
     bytes: u64,
 }
@@ -86,13 +86,13 @@ impl Drop for Lease {
 
 /// A buffer of a budget.
 #[derive(Debug)]
-pub struct Buffer {
+pub(crate) struct Buffer {
     /// The bytes.
-    pub data: Vec<u8>,
+    pub(crate) data: Vec<u8>,
     /// Their place in the budget.
-    pub lease: Lease,
+    pub(crate) lease: Lease,
     /// What a large one is made of.
-    pub pages: Option<HugePages>,
+    pub(crate) pages: Option<HugePages>,
 }
 
 #[cfg(test)]

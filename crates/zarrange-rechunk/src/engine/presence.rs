@@ -12,7 +12,7 @@ use std::sync::Arc;
 use zarrange_array::{Array, Stored};
 use zarrange_grid::{ChunkGrid, Dims, Region};
 
-use crate::budget::{Budget, Lease};
+use crate::engine::budget::{Budget, Lease};
 
 /// Bytes of a list that live in the allowance beside the budget. A pass has up to three.
 const ALLOWANCE_BYTES: u64 = 3 << 20;
@@ -289,8 +289,13 @@ impl Touched {
     }
 
     /// The number of the `k`-th of them among all groups.
-    pub(crate) fn number(&self, k: usize) -> Option<u64> {
-        Some(self.list.items.get(k)?.number)
+    pub(crate) fn number(&self, k: usize) -> u64 {
+        self.list.items[k].number
+    }
+
+    /// How many of them have numbers below `number`.
+    pub(crate) fn first_from(&self, number: u64) -> u64 {
+        self.list.items.partition_point(|group| group.number < number) as u64
     }
 
     /// The run that begins with the `k`-th: groups that follow each other in a sweep, or that one alone. Its end, and the

@@ -1,0 +1,202 @@
+//! Requests for the stored bytes of chunks, in batches whose memory is used again.
+
+use std::ops::Range;
+
+use zarrange_codec::{ArrayCodec, CodecError};
+use zarrange_grid::{Dims, index};
+use zarrange_io::{Coalescing, Extent, ReadRequest, Source};
+
+use crate::ArrayError;
+use crate::chunks::{ChunkView, Chunks};
+use crate::read::cost::ReadCost;
+use crate::read::shard::OpenShard;
+
+/// Where the stored bytes of chunks lie in a buffer; `None` for one that is missing.
+pub(crate) type Fetched = Vec<Option<Range<usize>>>;
+
+/// The chunks that are wanted together.
+#[derive(Debug, Default)]
+pub(crate) struct Wanted {
+    /// The shard that holds them, where there are shards.
+    pub(crate) object: Dims,
+    pub(crate) chunks: Vec<Dims>,
+    /// The bytes of each decoded chunk that are wanted; none where whole chunks are.
+    pub(crate) parts: Vec<Range<usize>>,
+    /// How many were fetched before.
+    pub(crate) before: usize,
+    /// Where those lie that were fetched last.
+    pub(crate) fetched: Fetched,
+}
+
+impl Wanted {
+    /// Goes on to those that were not fetched yet; whether there are any.
+    pub(crate) fn go_on(&mut self) -> bool {
+        self.before += self.fetched.len();
+        self.fetched.clear();
+        self.before < self.chunks.len()
+    }
+}
+
+/// What a batch needs besides its buffer; its memory is used again by the next.
+#[derive(Debug, Default)]
+pub(crate) struct Requests {
+    /// The keys one after the other; where each ends, and what of the object is wanted.
+    keys: String,
+    ends: Vec<(usize, Extent)>,
+    /// Numbers of chunks within their shard.
+    numbers: Vec<u64>,
+    /// Ranges of a shard, sorted, and which chunk each is of.
+    ranges: Vec<Range<u64>>,
+    sorted: Vec<usize>,
+    batch: Vec<ReadRequest<'static>>,
+    /// What was read so far.
+    pub(crate) cost: ReadCost,
+}
+
+impl Requests {
+    /// Reads the next of the chunks (or slices) wanted, each to the buffer beside it, in one batch; `found` is told how many bytes
+    /// there were, `None` for a chunk that is missing.
+    pub(crate) fn objects<'b>(
+        &mut self,
+        chunks: &Chunks<'_>,
+        (wanted, parts): (&[Dims], &[Range<usize>]),
+        buffers: impl Iterator<Item = &'b mut [u8]>,
+        mut found: impl FnMut(usize, Option<usize>),
+    ) -> Result<(), ArrayError> {
+        let Self { keys, ends, batch, cost, .. } = self;
+        let store = chunks.store();
+        keys.clear();
+        ends.clear();
+        for (k, chunk) in wanted.iter().enumerate() {
+            store.push_prefix(keys);
+            let extent = locate(chunks, chunk, parts.get(k), keys);
+            ends.push((keys.len(), extent));
+        }
+        let mut requests = ReadRequest::recycle(std::mem::take(batch));
+        let starts = std::iter::once(0).chain(ends.iter().map(|(end, _)| *end));
+        let places =
+            starts.zip(&*ends).map(|(start, (end, extent))| (Source::Key(&keys[start..*end]), *extent));
+        requests.extend(
+            places.zip(buffers).map(|((name, extent), buffer)| ReadRequest::new(name, extent, buffer)),
+        );
+        store.read(&mut requests);
+        let mut outcome = Ok(());
+        for (k, request) in requests.iter_mut().enumerate() {
+            found(
+                k,
+                match std::mem::replace(&mut request.result, Ok(0)) {
+                    Ok(bytes) => {
+                        cost.bytes += bytes as u64;
+                        cost.stored_bytes += bytes as u64;
+                        Some(bytes)
+                    }
+                    Err(e) if e.is_not_found() => None,
+                    Err(source) => {
+                        let failed = || chunks.metadata().failed(&chunks.name(&wanted[k]), source);
+                        outcome = outcome.and_then(|()| Err(failed()));
+                        None
+                    }
+                },
+            );
+        }
+        cost.requests += requests.len() as u64;
+        *batch = ReadRequest::recycle(requests);
+        outcome
+    }
+
+    /// Reads the next of the inner chunks wanted, as many as fit `encoded`, in one batch; neighbouring ones in one request.
+    pub(crate) fn inner(
+        &mut self,
+        chunks: &Chunks<'_>,
+        shard: &OpenShard,
+        wanted: &mut Wanted,
+        encoded: &mut [u8],
+    ) -> Result<(), ArrayError> {
+        self.select(chunks, shard, wanted, encoded.len())?;
+        let Self { numbers, ranges, sorted, batch, cost, .. } = self;
+        sorted.clear();
+        sorted.extend((0..wanted.fetched.len()).filter(|k| wanted.fetched[*k].is_some()));
+        let in_parts = chunks.chain().stores_c_order();
+        let stored = |k: usize| {
+            let whole = shard.index.get(index(numbers[k])).map_or(0..0, |(at, bytes)| at..at + bytes);
+            match wanted.parts.get(wanted.before + k).filter(|_| in_parts) {
+                Some(part) => whole.start + part.start as u64..whole.start + part.end as u64,
+                None => whole,
+            }
+        };
+        sorted.sort_unstable_by_key(|k| stored(*k).start);
+        ranges.clear();
+        ranges.extend(sorted.iter().map(|k| stored(*k)));
+        let (store, room) = (chunks.store(), encoded.len() as u64);
+        let joined = store.coalescing();
+        // With the gaps, the runs may be too much for the buffer; without, they are not.
+        let all = joined.runs(ranges, room).last().is_none_or(|run| run.items.end == ranges.len());
+        let runs = || if all { joined } else { Coalescing::NONE }.runs(ranges, room);
+        let mut requests = ReadRequest::recycle(std::mem::take(batch));
+        let (mut rest, mut filled) = (encoded, 0);
+        for run in runs() {
+            let (part, after) = rest.split_at_mut(index(run.bytes.end - run.bytes.start));
+            for k in run.items {
+                let (start, bytes) =
+                    (index(ranges[k].start - run.bytes.start), ranges[k].end - ranges[k].start);
+                wanted.fetched[sorted[k]] = Some(filled + start..filled + start + index(bytes));
+            }
+            (filled, rest) = (filled + part.len(), after);
+            let source = Source::Open(&shard.object, &shard.full);
+            requests.push(ReadRequest::new(source, Extent::From(run.bytes.start), part));
+        }
+        store.read(&mut requests);
+        cost.requests += requests.len() as u64;
+        cost.bytes += filled as u64;
+        cost.stored_bytes += ranges.iter().map(|range| range.end - range.start).sum::<u64>();
+        let failed = requests.iter_mut().zip(runs()).find_map(|(request, run)| {
+            let source = std::mem::replace(&mut request.result, Ok(0)).err()?;
+            let key = shard.inner_key(numbers[sorted[run.items.start]]);
+            Some(chunks.metadata().failed(&key, source))
+        });
+        *batch = ReadRequest::recycle(requests);
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// Chooses the next of the inner chunks wanted of which each has a valid number of bytes and all fit `room`: an entry of those
+    /// fetched for each, still without its place.
+    fn select(
+        &mut self,
+        chunks: &Chunks<'_>,
+        shard: &OpenShard,
+        wanted: &mut Wanted,
+        mut room: usize,
+    ) -> Result<(), ArrayError> {
+        let Wanted { object, chunks: all, before, fetched, .. } = wanted;
+        self.numbers.clear();
+        for chunk in &all[*before..] {
+            let number = chunks.number_in(object, chunk);
+            if let Some((_, bytes)) = shard.index.get(index(number)) {
+                let wrong = |source: CodecError| chunks.metadata().damaged(&shard.inner_key(number), source);
+                chunks.chain().check_stored_bytes(bytes).map_err(wrong)?;
+                let Some(left) = room.checked_sub(index(bytes)) else { break };
+                room = left;
+                fetched.push(Some(0..0));
+            } else {
+                fetched.push(None);
+            }
+            self.numbers.push(number);
+        }
+        Ok(())
+    }
+}
+
+/// Appends the key of the object that holds `chunk`, a chunk or slice; which part of the object it is.
+fn locate(view: &ChunkView<'_>, chunk: &[u64], part: Option<&Range<usize>>, keys: &mut String) -> Extent {
+    let first = part.map_or(0, |part| part.start as u64);
+    let (metadata, elements) = (view.metadata(), view.elements());
+    let ArrayCodec::Slices(slices) = &elements.codec else {
+        metadata.keys().append(chunk, keys);
+        let of = elements.chunk_bytes(chunk) as u64;
+        return part.map_or(Extent::Whole, |_| Extent::Part { offset: first, of });
+    };
+    let object = view.object_of(chunk);
+    metadata.keys().append(&object, keys);
+    let number = view.number_in(&object, chunk);
+    Extent::Part { offset: slices.offset(number) + first, of: slices.chunk_bytes() }
+}

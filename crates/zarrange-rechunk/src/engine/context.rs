@@ -1,0 +1,35 @@
+//! What everything that moves an array has in common.
+
+use std::sync::Arc;
+
+use zarrange_array::ArrayMetadata;
+
+use crate::engine::budget::Budget;
+use crate::engine::parts::{Ledger, Recorded};
+use crate::engine::presence::Sparse;
+use crate::progress::Progress;
+
+/// The means of a run.
+#[derive(Clone, Copy)]
+pub(crate) struct Context<'a> {
+    /// All memory.
+    pub(crate) budget: &'a Arc<Budget>,
+    /// Threads to use, at most.
+    pub(crate) threads: u64,
+    /// From when on only what is stored is visited.
+    pub(crate) sparse: Sparse,
+    /// What is written will be made durable.
+    pub(crate) durable: bool,
+    /// Checksums of what is moved as it is stored must be right.
+    pub(crate) sums: bool,
+    /// Which parts are done, and who is told of those that are done here.
+    pub(crate) ledger: &'a dyn Ledger,
+    /// What was counted here.
+    pub(crate) recorded: &'a Recorded,
+    pub(crate) progress: &'a dyn Progress,
+}
+
+/// Elements of an array; saturates, for it only scales a progress bar.
+pub(crate) fn elements(array: &ArrayMetadata) -> u64 {
+    array.shape().iter().fold(1, |n, s| n.saturating_mul(*s))
+}

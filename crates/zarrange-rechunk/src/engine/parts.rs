@@ -1,0 +1,128 @@
+//! The parts of a stage: which of them are done, and what was counted for each.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use zarrange_plan::{Counts, Parts};
+
+/// Says which parts are done, and is told of those that are done now.
+pub trait Ledger: Sync {
+    /// Whether part `part` of stage `stage` is left out: it is done already, or somebody else does it.
+    fn leaves_out(&self, stage: u64, part: u64) -> bool;
+
+    /// Whether another process may do a part again: then nothing that a part reads may be thrown away, nor be kept in this
+    /// process alone.
+    fn is_shared(&self) -> bool;
+
+    /// A part is done: everything of it was written.
+    fn done(&self, receipt: &Receipt);
+}
+
+/// What is known of a part that is done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// The stage.
+    pub stage: u64,
+    /// The part of it.
+    pub part: u64,
+    /// What was counted for it.
+    pub counts: Counts,
+}
+
+/// A run in one process, from its begin to its end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Alone;
+
+impl Ledger for Alone {
+    fn leaves_out(&self, _: u64, _: u64) -> bool {
+        false
+    }
+
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    fn done(&self, _: &Receipt) {}
+}
+
+/// What was counted in all parts that are done.
+#[derive(Debug, Default)]
+pub(crate) struct Recorded(Mutex<Counts>);
+
+impl Recorded {
+    pub(crate) fn add(&self, counts: Counts) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) += counts;
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The parts of a stage in a run.
+pub(crate) struct StageParts<'a> {
+    pub(crate) stage: u64,
+    pub(crate) parts: Parts,
+    pub(crate) ledger: &'a dyn Ledger,
+    pub(crate) recorded: &'a Recorded,
+    /// Is called with the units of each part that is done.
+    pub(crate) after: &'a (dyn Fn(Range<u64>) + Sync),
+}
+
+impl<'a> StageParts<'a> {
+    /// The part that does `unit`, if it is not left out.
+    pub(crate) fn of(&self, unit: u64) -> Option<u64> {
+        let part = self.parts.of(unit);
+        (!self.ledger.leaves_out(self.stage, part)).then_some(part)
+    }
+
+    /// The first unit behind the part that does `unit`.
+    pub(crate) fn behind(&self, unit: u64) -> u64 {
+        self.parts.units(self.parts.of(unit)).end
+    }
+
+    /// Begins a part. It is done when all that is [expected](OpenPart::expect) is finished, and this first one.
+    pub(crate) fn open(&'a self, number: u64) -> Arc<OpenPart<'a>> {
+        let (counts, left) = (Mutex::default(), AtomicU64::new(1));
+        Arc::new(OpenPart { parts: self, number, counts, left })
+    }
+}
+
+/// A part that is being done.
+pub(crate) struct OpenPart<'a> {
+    parts: &'a StageParts<'a>,
+    pub(crate) number: u64,
+    counts: Mutex<Counts>,
+    /// What is expected and not finished.
+    left: AtomicU64,
+}
+
+impl OpenPart<'_> {
+    /// Counts what was done for it.
+    pub(crate) fn count(&self, counts: Counts) {
+        *self.counts.lock().unwrap_or_else(PoisonError::into_inner) += counts;
+    }
+
+    /// So many more things belong to it.
+    pub(crate) fn expect(&self, things: u64) {
+        self.left.fetch_add(things, Ordering::Relaxed);
+    }
+
+    /// So many of them are written. With the last one the part is done.
+    pub(crate) fn finish(&self, things: u64) {
+        if self.left.fetch_sub(things, Ordering::AcqRel) == things {
+            let StageParts { stage, parts, ledger, recorded, after } = self.parts;
+            let counts = *self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+            recorded.add(counts);
+            ledger.done(&Receipt { stage: *stage, part: self.number, counts });
+            after(parts.units(self.number));
+        }
+    }
+}
+
+impl std::fmt::Debug for OpenPart<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OpenPart").field("number", &self.number).field("left", &self.left).finish()
+    }
+}
