@@ -207,7 +207,6 @@ impl<'a> ChunkReader<'a> {
         keys.clear();
         ends.clear();
         for (k, chunk) in chunks.iter().enumerate() {
-            store.push_prefix(keys);
             let extent = self.array.locate(self.elements, chunk, parts.get(k), keys);
             ends.push((keys.len(), extent));
         }
@@ -262,13 +261,12 @@ impl<'a> ChunkReader<'a> {
         let bytes = object.bytes().map_err(size)?;
         let offset = codec.index_offset(bytes).map_err(damaged)?;
         let mut encoded = buffer(codec.index_bytes()).map_err(damaged)?;
-        store.read_at(&object, key, offset, &mut encoded).map_err(failed)?;
+        store.read_at(&object, offset, &mut encoded).map_err(failed)?;
         let index = codec.decode_index(&encoded, bytes).map_err(damaged)?;
         cost.requests += 1;
         cost.bytes += encoded.len() as u64;
         cost.stored_bytes += encoded.len() as u64;
-        let full = store.full_key(key, &mut String::new()).to_owned();
-        Ok(Some(ShardReader { object, key: key.clone(), full, bytes, index }))
+        Ok(Some(ShardReader { object, bytes, index }))
     }
 
     /// Reads the stored bytes of the first of the inner chunks `inner` (numbers in C order within the shard), as many as fit
@@ -316,7 +314,7 @@ impl<'a> ChunkReader<'a> {
                 fetched[chunks[k]] = Some(filled + start..filled + start + index(bytes));
             }
             (filled, rest) = (filled + part.len(), after);
-            let source = Source::Open(&shard.object, &shard.full);
+            let source = Source::Open(&shard.object);
             batch.push(ReadRequest::new(source, Extent::From(run.bytes.start), part));
         }
         store.read(&mut batch);
@@ -422,9 +420,6 @@ fn select(
 #[derive(Debug)]
 pub struct ShardReader {
     pub(crate) object: Object,
-    pub(crate) key: String,
-    /// The key as the backend knows it.
-    full: String,
     pub(crate) bytes: u64,
     pub(crate) index: ShardIndex,
 }
@@ -432,7 +427,7 @@ pub struct ShardReader {
 impl ShardReader {
     /// Name of inner chunk `inner`, for messages.
     pub fn inner_key(&self, inner: u64) -> String {
-        format!("{} inner chunk {inner}", self.key)
+        format!("{} inner chunk {inner}", self.object.key())
     }
 
     /// Stored bytes of inner chunk `inner`; 0 for one that is missing.

@@ -40,7 +40,6 @@ impl<'a> ChunkWriter<'a> {
 
     /// Notes that the next `bytes` of the buffer are chunk `chunk`.
     pub fn push(&mut self, chunk: &[u64], bytes: usize) {
-        self.array.store().push_prefix(&mut self.keys);
         self.array.keys().append(chunk, &mut self.keys);
         self.ends.push((self.keys.len(), self.bytes() + bytes));
     }
@@ -63,7 +62,7 @@ impl<'a> ChunkWriter<'a> {
         self.array.store().write(&mut batch);
         let failed = batch.iter_mut().find_map(|request| {
             let source = std::mem::replace(&mut request.result, Ok(())).err()?;
-            let key = self.array.store().relative_key(request.target.key()).to_owned();
+            let key = request.target.key().to_owned();
             let array = self.array.location().to_owned();
             Some(ArrayError::ChunkIo { array, key, source })
         });
@@ -86,7 +85,6 @@ pub struct ShardWriter {
 pub struct ShardFile {
     store: Store,
     object: Object,
-    key: String,
     /// Up to here the store was asked to have room.
     reserved: AtomicU64,
 }
@@ -103,7 +101,7 @@ impl ShardFile {
         let object = store.open(&key, Access::Create)?;
         let object =
             object.ok_or_else(|| IoError::NotFound { location: format!("{}/{key}", store.label()) })?;
-        Ok(Arc::new(Self { store, object, key, reserved: AtomicU64::new(0) }))
+        Ok(Arc::new(Self { store, object, reserved: AtomicU64::new(0) }))
     }
 
     /// Writes `data` at an offset that [`ShardWriter::reserve`] gave.
@@ -112,7 +110,7 @@ impl ShardFile {
     /// If it cannot be written.
     pub fn write(&self, offset: u64, data: &[u8]) -> Result<(), ArrayError> {
         self.reserve(offset, data.len() as u64);
-        Ok(self.store.write_at(&self.object, &self.key, offset, data)?)
+        Ok(self.store.write_at(&self.object, offset, data)?)
     }
 
     /// Takes room ahead of what is written: as much again, in steps that are worth a call.
@@ -169,7 +167,7 @@ impl ShardWriter {
         file.write(offset, &encoded)?;
         file.trim();
         match Arc::into_inner(file) {
-            Some(ShardFile { store, object, key, .. }) => store.close(object, &key)?,
+            Some(ShardFile { store, object, .. }) => store.close(object)?,
             None => return Err(in_use(array)),
         }
         Ok(encoded.len() as u64)

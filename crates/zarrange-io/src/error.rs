@@ -66,6 +66,14 @@ pub enum IoError {
         /// One that works everywhere.
         instead: &'static str,
     },
+    /// An open object was given to a backend that did not open it.
+    #[error(
+        "{location}: opened by another backend than the one that was to use it: open it through the same store"
+    )]
+    Foreign {
+        /// Its key.
+        location: String,
+    },
     /// A file that somebody may still change must not be mapped.
     #[error(
         "{location}: open for writing, and a file that changes must not be mapped: read it with --backend std"

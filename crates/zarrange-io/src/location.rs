@@ -59,7 +59,7 @@ impl Location {
             },
             Self::Memory(name) => {
                 let mut exists = false;
-                shared_memory().list(name, false, &mut |_, _| {
+                shared_memory().list("", name, false, &mut |_, _| {
                     exists = true;
                     false
                 })?;

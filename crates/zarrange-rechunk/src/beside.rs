@@ -84,8 +84,8 @@ fn copy_file((source, target): (&Store, &Store), key: &str, buffer: &mut [u8]) -
     for offset in (0..bytes).step_by(buffer.len()) {
         let step = (bytes - offset).min(buffer.len() as u64);
         let piece = &mut buffer[..index(step)];
-        source.read_at(&from, key, offset, piece)?;
-        target.write_at(&to, key, offset, piece)?;
+        source.read_at(&from, offset, piece)?;
+        target.write_at(&to, offset, piece)?;
     }
-    target.close(to, key)
+    target.close(to)
 }

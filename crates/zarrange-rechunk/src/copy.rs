@@ -111,11 +111,8 @@ fn copy_batch(
     counters: &Counters,
 ) -> Result<(), RechunkError> {
     let room = buffer.len() / objects.len().max(1);
-    let full_key = |array: &Array, object: &Dims| {
-        array.store().full_key(&array.key(object), &mut String::new()).to_owned()
-    };
-    let from: Vec<String> = objects.iter().map(|object| full_key(source, object)).collect();
-    let to: Vec<String> = objects.iter().map(|object| full_key(target, object)).collect();
+    let from: Vec<String> = objects.iter().map(|object| source.key(object)).collect();
+    let to: Vec<String> = objects.iter().map(|object| target.key(object)).collect();
     let mut large = Vec::new();
     if room > 0 {
         let pieces = buffer.chunks_mut(room);
@@ -145,8 +142,7 @@ fn copy_batch(
         }
         target.store().write(&mut writes);
         for request in writes {
-            let key = target.store().relative_key(request.target.key());
-            request.result.map_err(|e| failed(target, key, e))?;
+            request.result.map_err(|e| failed(target, request.target.key(), e))?;
             add(&counters.bytes_written, request.data.len() as u64);
             counters.moved(true);
         }
@@ -187,13 +183,13 @@ fn copy_object(
     for offset in (0..bytes).step_by(buffer.len()) {
         let step = (bytes - offset).min(buffer.len() as u64);
         let piece = &mut buffer[..zarrange_grid::index(step)];
-        read.read_at(&object, from, offset, piece).map_err(|e| failed(source, from, e))?;
+        read.read_at(&object, offset, piece).map_err(|e| failed(source, from, e))?;
         if let Some(sum) = &mut sum {
             sum.add(piece);
         }
-        write.write_at(&copy, to, offset, piece).map_err(|e| failed(target, to, e))?;
+        write.write_at(&copy, offset, piece).map_err(|e| failed(target, to, e))?;
     }
-    write.close(copy, to).map_err(|e| failed(target, to, e))?;
+    write.close(copy).map_err(|e| failed(target, to, e))?;
     check.finish(index, sum)?;
     Ok(bytes)
 }

@@ -22,9 +22,6 @@ use crate::walk::Batch;
 #[derive(Debug)]
 pub(crate) struct SpillFile {
     store: Store,
-    key: String,
-    /// The key as the backend knows it.
-    full: String,
     object: Object,
     written: ChunkGrid,
     read: ChunkGrid,
@@ -51,12 +48,10 @@ impl SpillFile {
         let object = store.open(key, Access::Create)?;
         let object =
             object.ok_or_else(|| zarrange_io::IoError::NotFound { location: store.label().to_owned() })?;
-        let full = store.full_key(key, &mut String::new()).to_owned();
-        let key = key.to_owned();
         let held = (0..spill.held_tiles).map(|_| Ok(Mutex::new(Some(budget.take(spill.held_tile_bytes)?))));
         let held = held.collect::<Result<_, RechunkError>>()?;
         let order = spill.order.as_slice().into();
-        Ok(Self { store, key, full, object, written, read, order, item_bytes, held })
+        Ok(Self { store, object, written, read, order, item_bytes, held })
     }
 
     /// Tiles of the first stage.
@@ -142,7 +137,7 @@ impl SpillFile {
         for (layout, _) in &slabs.layouts {
             let (data, after) = rest.split_at_mut(index(layout.bytes()));
             rest = after;
-            let source = Source::Open(&self.object, &self.full);
+            let source = Source::Open(&self.object);
             requests.push(ReadRequest::new(source, Extent::From(self.offset(layout.region())), data));
         }
         permit.waiting(|| self.store.read(&mut requests));
@@ -206,7 +201,7 @@ impl SpillFile {
         for (layout, _) in &slabs.layouts {
             let (data, after) = rest.split_at(index(layout.bytes()));
             rest = after;
-            requests.push(WriteRequest::at(&self.object, &self.full, self.offset(layout.region()), data));
+            requests.push(WriteRequest::at(&self.object, self.offset(layout.region()), data));
         }
         permit.waiting(|| self.store.write(&mut requests));
         slabs.clear();
@@ -282,7 +277,7 @@ impl Slabs {
 impl Drop for SpillFile {
     fn drop(&mut self) {
         // Nothing more can be done about a file that cannot be removed; the job's own outcome stands.
-        let _ = self.store.change(Change::Remove(&self.key));
+        let _ = self.store.change(Change::Remove(self.object.key()));
     }
 }
 
