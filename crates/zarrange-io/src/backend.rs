@@ -22,6 +22,9 @@ pub trait Backend: Send + Sync + fmt::Debug {
 
 /// The names of a store: opening, listing, renaming. Keys are those of the store at `within`, as with [`Backend`].
 pub trait Namespace: Send + Sync + fmt::Debug {
+    /// What can be done here.
+    fn abilities(&self) -> Abilities;
+
     /// Opens the object at `key`.
     ///
     /// # Errors
@@ -54,6 +57,21 @@ pub trait Namespace: Send + Sync + fmt::Debug {
     /// # Errors
     /// If the change fails.
     fn change(&self, within: &str, change: Change<'_>) -> Result<(), IoError>;
+}
+
+/// What a store can do beyond reading, listing, removing and replacing whole objects. What it cannot do is
+/// [`IoError::Unable`], and nothing of it is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Abilities {
+    /// Objects can be made or changed by writing parts of them ([`Access::Create`], [`Access::New`], [`Access::Write`]).
+    pub partial_writes: bool,
+    /// Names can be changed, and directories made ([`Change`]), by whoever is first and in one step.
+    pub renames: bool,
+}
+
+impl Abilities {
+    /// Everything.
+    pub const ALL: Self = Self { partial_writes: true, renames: true };
 }
 
 /// What tells whether two names lead to the same file or directory.

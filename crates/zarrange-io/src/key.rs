@@ -19,6 +19,12 @@ pub(crate) fn push(within: &str, key: &str, joined: &mut String) {
     joined.push_str(key);
 }
 
+/// Whether `key` is `around`, or lies below it.
+pub(crate) fn is_within(key: &str, around: &str) -> bool {
+    let rest = key.strip_prefix(around);
+    rest.is_some_and(|rest| rest.is_empty() || around.is_empty() || rest.starts_with('/'))
+}
+
 /// `key` of the store at `within`, as its backend knows it.
 ///
 /// # Errors
@@ -62,7 +68,7 @@ pub(crate) fn with<T>(
 
 #[cfg(test)]
 mod tests {
-    use super::{check, join, with};
+    use super::{check, is_within, join, with};
 
     #[test]
     fn only_plain_relative_keys() {
@@ -72,6 +78,19 @@ mod tests {
         for bad in ["/etc", "a//b", "../x", "a/..", "a/./b", "a/", "\0", "a/\0b"] {
             assert!(check(bad).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn keys_within_keys() {
+        let check = |key: &str, around: &str, within: bool| {
+            assert_eq!(is_within(key, around), within, "{key:?} in {around:?}");
+        };
+        check("a/b", "a", true);
+        check("a/b", "a/b", true);
+        check("a/b", "", true);
+        check("", "", true);
+        check("ab", "a", false);
+        check("a", "a/b", false);
     }
 
     #[test]

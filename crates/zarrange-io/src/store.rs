@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::backend::{
-    Access, Backend, Change, Entry, Extent, FileId, Namespace, Object, ReadRequest, Seen, Source, Visit,
-    WriteRequest,
+    Abilities, Access, Backend, Change, Entry, Extent, FileId, Namespace, Object, ReadRequest, Seen, Source,
+    Visit, WriteRequest,
 };
 use crate::backends::directory::temporary;
 use crate::walk::Walk;
@@ -64,9 +64,30 @@ impl Store {
         &self.label
     }
 
+    /// Whether `key` of this store is `other_key` of the other, as far as both have the same backend.
+    pub(crate) fn is_at(&self, key: &str, other: &Self, other_key: &str) -> bool {
+        self.has_backend_of(other) && key::joined(&self.within, key) == key::joined(&other.within, other_key)
+    }
+
+    /// Whether `key` of this store is `other_key` of the other, or lies below it.
+    pub(crate) fn is_below(&self, key: &str, other: &Self, other_key: &str) -> bool {
+        let (inner, outer) = (key::joined(&self.within, key), key::joined(&other.within, other_key));
+        self.has_backend_of(other) && key::is_within(&inner, &outer)
+    }
+
+    fn has_backend_of(&self, other: &Self) -> bool {
+        std::ptr::addr_eq(Arc::as_ptr(&self.backend), Arc::as_ptr(&other.backend))
+            && std::ptr::addr_eq(Arc::as_ptr(&self.names), Arc::as_ptr(&other.names))
+    }
+
     /// Name of the backend that does the work.
     pub fn backend(&self) -> &'static str {
         self.backend.name()
+    }
+
+    /// What can be done here.
+    pub fn abilities(&self) -> Abilities {
+        self.names.abilities()
     }
 
     /// How ranges of one object are best read here.
@@ -278,7 +299,8 @@ impl Store {
 /// How much of a replacement is written at a time.
 const PIECE_BYTES: usize = 64 << 10;
 
-/// The new content of an object, in the making. Dropped before [`Self::finish`], it leaves the object as it was.
+/// The new content of an object, in the making. Dropped before [`Self::finish`], it leaves the object as it was. Where parts of objects
+/// cannot be written, all of it stays in memory, [`METADATA_BYTES_MAX`] at most.
 pub struct Replacement {
     store: Store,
     key: String,
@@ -325,6 +347,19 @@ impl Replacement {
     }
 }
 
+impl Replacement {
+    /// Keeps `data` until all is there.
+    fn hold(&mut self, data: &[u8]) -> std::io::Result<usize> {
+        if (self.piece.len() + data.len()) as u64 > METADATA_BYTES_MAX {
+            let location = format!("{}/{}", self.store.label, self.key);
+            let what = "write more than 16 MiB of metadata, for it writes whole objects only";
+            return Err(std::io::Error::other(IoError::Unable { location, what }));
+        }
+        self.piece.extend_from_slice(data);
+        Ok(data.len())
+    }
+}
+
 impl Drop for Replacement {
     fn drop(&mut self) {
         if let Some((object, _)) = &self.made {
@@ -336,6 +371,9 @@ impl Drop for Replacement {
 
 impl std::io::Write for Replacement {
     fn write(&mut self, data: &[u8]) -> std::io::Result<usize> {
+        if !self.store.abilities().partial_writes {
+            return self.hold(data);
+        }
         let bytes = data.len().min(PIECE_BYTES - self.piece.len());
         self.piece.extend_from_slice(&data[..bytes]);
         if self.piece.len() == PIECE_BYTES {

@@ -9,8 +9,8 @@ use zarrange_array::{Array, ArraySpec, Document, Layout};
 use zarrange_codec::Scratch;
 use zarrange_grid::Region;
 use zarrange_io::{
-    Access, Backend, Change, FileId, IoError, Location, Namespace, Object, Opener, ReadRequest, Stop, Visit,
-    WriteRequest,
+    Abilities, Access, Backend, Change, FileId, IoError, Location, Namespace, Object, Opener, ReadRequest,
+    Stop, Visit, WriteRequest,
 };
 use zarrange_plan::{Costs, Way};
 use zarrange_rechunk::{
@@ -56,6 +56,10 @@ impl Backend for Asking {
 }
 
 impl Namespace for Asking {
+    fn abilities(&self) -> Abilities {
+        self.1.abilities()
+    }
+
     fn open(&self, within: &str, key: &str, access: Access) -> Result<Object, IoError> {
         self.2.call();
         self.1.open(within, key, access)

@@ -19,7 +19,7 @@ use super::direct::Alignment;
 use super::look;
 use super::mmap::Mapping;
 use super::patience;
-use crate::backend::{Access, Change, Extent, FileId, Handle, Lock, Namespace, Object, Visit};
+use crate::backend::{Abilities, Access, Change, Extent, FileId, Handle, Lock, Namespace, Object, Visit};
 use crate::error::is_full;
 use crate::removal::remove_directory;
 use crate::{IoError, advice, key, token};
@@ -463,6 +463,10 @@ pub(crate) fn temporary(key: &str, temp: &mut String) {
 }
 
 impl Namespace for Directory {
+    fn abilities(&self) -> Abilities {
+        Abilities::ALL
+    }
+
     fn open(&self, within: &str, key: &str, access: Access) -> Result<Object, IoError> {
         let place = key::join(within, key)?;
         let file = match access {

@@ -6,8 +6,8 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::backend::{
-    Access, Backend, Change, Extent, FileId, Handle, Namespace, Object, ReadRequest, Seen, Source, Visit,
-    WriteRequest,
+    Abilities, Access, Backend, Change, Extent, FileId, Handle, Namespace, Object, ReadRequest, Seen, Source,
+    Visit, WriteRequest,
 };
 use crate::{IoError, key};
 
@@ -149,6 +149,10 @@ impl Backend for Memory {
 }
 
 impl Namespace for Memory {
+    fn abilities(&self) -> Abilities {
+        Abilities::ALL
+    }
+
     fn open(&self, within: &str, key: &str, access: Access) -> Result<Object, IoError> {
         let key = key::join(within, key)?;
         let object = match access {

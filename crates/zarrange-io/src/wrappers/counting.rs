@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::backend::{
-    Access, Backend, Change, FileId, Namespace, Object, ReadRequest, Source, Visit, WriteRequest,
+    Abilities, Access, Backend, Change, FileId, Namespace, Object, ReadRequest, Source, Visit, WriteRequest,
 };
 use crate::{IoError, Store};
 
@@ -111,6 +111,10 @@ impl Backend for Counting {
 }
 
 impl Namespace for Counting {
+    fn abilities(&self) -> Abilities {
+        self.names.abilities()
+    }
+
     fn open(&self, within: &str, key: &str, access: Access) -> Result<Object, IoError> {
         add(&self.counters.opens, 1);
         add(&self.counters.hops, 1);

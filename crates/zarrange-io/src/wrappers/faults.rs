@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::backend::{Access, Backend, Change, FileId, Namespace, Object, ReadRequest, Visit, WriteRequest};
+use crate::backend::{
+    Abilities, Access, Backend, Change, FileId, Namespace, Object, ReadRequest, Visit, WriteRequest,
+};
 use crate::{IoError, Store, key};
 
 /// What happens to the call.
@@ -112,6 +114,10 @@ impl Backend for Faulty {
 }
 
 impl Namespace for Faulty {
+    fn abilities(&self) -> Abilities {
+        self.names.abilities()
+    }
+
     fn open(&self, within: &str, key: &str, access: Access) -> Result<Object, IoError> {
         self.faults.fail("open", || key::joined(within, key))?;
         self.names.open(within, key, access)

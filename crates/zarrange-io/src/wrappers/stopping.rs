@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use crate::backend::{Access, Backend, Change, FileId, Namespace, Object, ReadRequest, Visit, WriteRequest};
+use crate::backend::{
+    Abilities, Access, Backend, Change, FileId, Namespace, Object, ReadRequest, Visit, WriteRequest,
+};
 use crate::stop::Stop;
 use crate::{IoError, Store};
 
@@ -48,6 +50,10 @@ impl Backend for Stopping {
 }
 
 impl Namespace for Stopping {
+    fn abilities(&self) -> Abilities {
+        self.names.abilities()
+    }
+
     fn open(&self, within: &str, key: &str, access: Access) -> Result<Object, IoError> {
         self.check()?;
         self.names.open(within, key, access)

@@ -8,7 +8,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::backend::{Access, Backend, Change, FileId, Namespace, Object, ReadRequest, Visit, WriteRequest};
+use crate::backend::{
+    Abilities, Access, Backend, Change, FileId, Namespace, Object, ReadRequest, Visit, WriteRequest,
+};
 use crate::{IoError, Store};
 
 /// What a backend is as slow as.
@@ -133,6 +135,10 @@ impl Backend for Throttled {
 }
 
 impl Namespace for Throttled {
+    fn abilities(&self) -> Abilities {
+        self.names.abilities()
+    }
+
     fn open(&self, within: &str, key: &str, access: Access) -> Result<Object, IoError> {
         self.answer(|| self.names.open(within, key, access))
     }
