@@ -80,6 +80,11 @@ fn copy_file((source, target): (&Store, &Store), key: &str, buffer: &mut [u8]) -
         location: key.to_owned(),
         source,
     })?;
+    if !target.abilities().partial_writes && bytes <= buffer.len() as u64 {
+        let whole = &mut buffer[..index(bytes)];
+        source.read_at(&from, 0, whole)?;
+        return target.write_whole(key, whole);
+    }
     let to = target.open(key, Access::Create)?.ok_or_else(missing)?;
     for offset in (0..bytes).step_by(buffer.len()) {
         let step = (bytes - offset).min(buffer.len() as u64);

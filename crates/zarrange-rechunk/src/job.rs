@@ -448,7 +448,8 @@ fn publish_metadata(
     (source, target): (&Store, &Store),
     consolidated: bool,
 ) -> Result<(), RechunkError> {
-    for item in items {
+    // Arrays in arrays before those: the root is last.
+    for item in items.iter().rev() {
         let array = item.open(job, source)?.target;
         array.with_store(target.below(item.path())?).write_metadata()?;
     }
@@ -474,7 +475,7 @@ fn run_stages(
     let (from, to) = (source.elements()?, target.elements()?);
     let Problem { shape, item_bytes, .. } = &plan.problem;
     let create = |k: usize, spill: &Spill| {
-        let (store, key) = staging.intermediate(k);
+        let (store, key) = staging.intermediate(k)?;
         SpillFile::create((store, &key), spill, shape, *item_bytes, budget)
     };
     // The intermediate that the stage before filled; it is removed when this one has drained it.

@@ -32,14 +32,18 @@ pub(super) struct Record {
     /// Number of the process, for people: in containers it says little.
     pub(super) process: u32,
     pub(super) target: String,
-    /// The folder of the same run that holds intermediates.
+    /// The folder of the same run that holds intermediates, if text can name it.
     pub(super) temp: Option<String>,
 }
 
 impl Record {
     pub(super) fn new(run: &str, target: &Location, temp: Option<Location>) -> Self {
         let Machine { host, boot } = Machine::this();
-        let (target, temp) = (target.absolute().to_string(), temp.map(|place| place.absolute().to_string()));
+        let named = |place: Location| {
+            let place = place.absolute();
+            Some(place.to_string()).filter(|text| Location::parse(text).is_ok_and(|named| named == place))
+        };
+        let (target, temp) = (target.absolute().to_string(), temp.and_then(named));
         Self { run: run.to_owned(), host, boot, process: std::process::id(), target, temp }
     }
 

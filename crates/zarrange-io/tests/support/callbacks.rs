@@ -13,6 +13,9 @@ use zarrange_io::backends::callbacks::{Callbacks, Failure, Get, Listed, Put, Wan
 #[derive(Debug, Default)]
 pub(crate) struct Map {
     pub(crate) objects: Mutex<BTreeMap<String, Vec<u8>>>,
+    /// Keys in the order in which they were put.
+    #[allow(dead_code, reason = "not every test reads it")]
+    pub(crate) puts: Mutex<Vec<String>>,
     /// Answers so far: each get, put, listing and removal.
     calls: AtomicU64,
     /// The answer that fails, and whether what was asked is done all the same.
@@ -70,6 +73,7 @@ impl Callbacks for Map {
 
     fn put(&self, puts: &mut [Put<'_>]) {
         for put in puts {
+            self.puts.lock().unwrap_or_else(PoisonError::into_inner).push(put.key().to_owned());
             match self.change(|objects| objects.insert(put.key().to_owned(), put.data().to_vec())) {
                 Err(error) => put.failed(error),
                 Ok(_) => put.done(),
