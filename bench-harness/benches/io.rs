@@ -115,9 +115,7 @@ impl RandomReads {
             .offsets
             .iter()
             .zip(pieces)
-            .map(|(offset, piece)| {
-                ReadRequest::new(Source::Open(object, "random.bin"), Extent::From(*offset), piece)
-            })
+            .map(|(offset, piece)| ReadRequest::new(Source::Open(object), Extent::From(*offset), piece))
             .collect();
         store.read(&mut batch);
         for request in batch {

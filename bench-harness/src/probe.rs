@@ -256,13 +256,11 @@ impl<'a> Probe<'a> {
         begin: usize,
         end: usize,
     ) -> Result<usize, IoError> {
-        let mut key = String::new();
-        let key = self.store.full_key(LARGE, &mut key);
         let data = &self.data[..self.data.len().min(end - begin)];
         let offsets = (begin as u64..).step_by(block);
         let requests = data.chunks(block).zip(offsets);
         let mut batch: Vec<_> =
-            requests.map(|(data, offset)| WriteRequest::at(object, key, offset, data)).collect();
+            requests.map(|(data, offset)| WriteRequest::at(object, offset, data)).collect();
         self.store.write(&mut batch);
         batch.into_iter().try_for_each(|request| request.result)?;
         object.begin_writeback(begin as u64, data.len() as u64);
@@ -294,8 +292,7 @@ impl<'a> Probe<'a> {
         let places = object_bytes / bytes;
         let places = self.random.distinct(places.min(READS_MAX), places as u64);
         let aligned = self.buffer.as_ptr().align_offset(ALIGNMENT);
-        let mut key = String::new();
-        let source = Source::Open(&object, self.store.full_key(LARGE, &mut key));
+        let source = Source::Open(&object);
         for places in places.chunks_exact(batch) {
             let requests = places.iter().zip(self.buffer[aligned..].chunks_mut(bytes));
             let mut requests: Vec<_> = requests
@@ -322,7 +319,7 @@ impl<'a> Probe<'a> {
         let affordable = clock.limit.as_secs_f64() * 1e9 / bulk.ns_per_byte;
         let (mut end, mut written) = (0, Vec::new());
         while written.len() < WRITES_MAX {
-            written.push(timed(|| self.store.write_at(&object, WRITTEN, end as u64, &self.data[..bytes]))?);
+            written.push(timed(|| self.store.write_at(&object, end as u64, &self.data[..bytes]))?);
             end += bytes;
             let next = end + bytes;
             if next > self.settings.writes_bytes_max || number(next) > affordable || clock.is_over() {
@@ -335,11 +332,10 @@ impl<'a> Probe<'a> {
     /// Small objects: created one after the other, then opened and read in another order.
     fn small(&mut self, place: &str, times: &mut OfSmall) -> anyhow::Result<()> {
         let bytes = self.settings.sizes_bytes[0];
-        let mut key = String::new();
         let (clock, mut created) = (self.clock(CREATIONS_SHARE / number(TURNS)), Vec::new());
         while created.len() < self.settings.small_objects && (created.is_empty() || !clock.is_over()) {
             let name = format!("{place}/{}", created.len());
-            created.push(timed(|| self.store.write_whole(&name, &self.data[..bytes], &mut key))?);
+            created.push(timed(|| self.store.write_whole(&name, &self.data[..bytes]))?);
         }
         let objects = created.len();
         self.make_durable(created, &mut times.creations)?;
@@ -348,9 +344,7 @@ impl<'a> Probe<'a> {
         let (clock, mut found) = (self.clock(OPENS_SHARE / number(TURNS)), None);
         for name in self.random.distinct(objects, objects as u64) {
             let (name, buffer) = (format!("{place}/{name}"), &mut self.buffer[..bytes]);
-            times
-                .reads
-                .push(timed(|| self.store.read_whole(&name, buffer, &mut key).map(|read| found = read))?);
+            times.reads.push(timed(|| self.store.read_whole(&name, buffer).map(|read| found = read))?);
             ensure!(found == Some(bytes), "{name} is not what was written");
             if clock.is_over() {
                 break;

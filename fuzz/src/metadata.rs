@@ -260,7 +260,7 @@ fn store() -> Store {
 }
 
 fn put(store: &Store, key: &str, data: &[u8]) {
-    store.write_whole(key, data, &mut String::new()).expect("memory takes what it is given");
+    store.write_whole(key, data).expect("memory takes what it is given");
 }
 
 /// Opens everything below `store`; `stored` are the bytes of each array's first chunk.

@@ -64,7 +64,6 @@ impl Inject {
                     (0..covering.elements()).map(move |k| covering.unravel(k))
                 }) {
                     let (key, mut byte) = (array.key(&unit), [0]);
-                    let key = array.store().full_key(&key, &mut String::new()).to_owned();
                     let request = ReadRequest::new(Source::Key(&key), Extent::From(0), &mut byte);
                     array.store().read(&mut [request]);
                 }

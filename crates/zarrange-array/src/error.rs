@@ -84,6 +84,18 @@ pub enum ArrayError {
     /// The target is there already.
     #[error("target {0} exists: choose another name, or replace it with --overwrite")]
     TargetExists(String),
+    /// The target is there already, and cannot be replaced.
+    #[error(
+        "target {0} exists, and its store cannot rename: what is there could not be replaced in one step, and is not replaced at \
+         all; choose another name, or remove it first"
+    )]
+    TargetInPlace(String),
+    /// There is no place for intermediates.
+    #[error(
+        "target {0} is in a store that writes whole objects only, which cannot hold an intermediate: give another place for \
+         intermediates, or more memory"
+    )]
+    NoTemp(String),
     /// What would be replaced is not a Zarr hierarchy.
     #[error(
         "target {0} exists and is not Zarr: --overwrite replaces only a Zarr array or group, or an empty directory"

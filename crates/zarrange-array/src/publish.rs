@@ -33,7 +33,7 @@ pub fn publish_metadata(
     groups: &[(String, Group)],
     consolidated: bool,
 ) -> Result<(), ArrayError> {
-    for (_, array) in arrays {
+    for (_, array) in arrays.iter().rev() {
         array.write_metadata()?;
     }
     let explicit = || groups.iter().filter(|(_, group)| !group.is_implicit());

@@ -104,8 +104,8 @@ impl Window<'_, '_> {
         let Self { shard, buffer, start, .. } = self;
         if !(*start..self.end).contains(&at) {
             let bytes = (shard.bytes - at).min(buffer.len() as u64);
-            let read = array.store().read_at(&shard.object, &shard.key, at, &mut buffer[..index(bytes)]);
-            read.map_err(|source| array.failed(&shard.key, source))?;
+            let read = array.store().read_at(&shard.object, at, &mut buffer[..index(bytes)]);
+            read.map_err(|source| array.failed(shard.object.key(), source))?;
             (*start, self.end) = (at, at + bytes);
         }
         Ok(&self.buffer[index(at - self.start)..index(end.min(self.end) - self.start)])

@@ -101,9 +101,9 @@ impl<'a> VariableReader<'a> {
         let Some(object) = self.array.store().open(key, Access::Read).map_err(failed)? else {
             return Ok(false);
         };
-        let bytes = size(&object, key).map_err(failed)?;
+        let bytes = size(&object).map_err(failed)?;
         self.encoded = self.room_for(bytes, (key, room))?;
-        let read = self.array.store().read_at(&object, key, 0, &mut self.encoded);
+        let read = self.array.store().read_at(&object, 0, &mut self.encoded);
         read.map_err(|source| self.failed(key, source)).map(|()| true)
     }
 
@@ -124,7 +124,7 @@ impl<'a> VariableReader<'a> {
         let Some((offset, bytes)) = place else { return Ok(false) };
         let mut encoded = self.room_for(bytes, (name, room))?;
         let Some((_, Some((object, _)))) = &self.shard else { return Ok(false) };
-        let read = self.array.store().read_at(object, &key, offset, &mut encoded);
+        let read = self.array.store().read_at(object, offset, &mut encoded);
         read.map_err(|source| self.failed(name, source))?;
         self.encoded = encoded;
         Ok(true)
@@ -138,11 +138,11 @@ impl<'a> VariableReader<'a> {
         let failed = |source| self.failed(key, source);
         let store = self.array.store();
         let Some(object) = store.open(key, Access::Read).map_err(failed)? else { return Ok(None) };
-        let bytes = size(&object, key).map_err(failed)?;
+        let bytes = size(&object).map_err(failed)?;
         let damaged = |source| self.wrong(key, source);
         let mut encoded = buffer(layout.index_bytes()).map_err(damaged)?;
         let offset = layout.index_offset(bytes).map_err(damaged)?;
-        store.read_at(&object, key, offset, &mut encoded).map_err(failed)?;
+        store.read_at(&object, offset, &mut encoded).map_err(failed)?;
         Ok(Some((object, layout.decode_index(&encoded, bytes).map_err(damaged)?)))
     }
 
@@ -166,8 +166,8 @@ impl<'a> VariableReader<'a> {
     }
 }
 
-fn size(object: &Object, key: &str) -> Result<u64, IoError> {
-    let failed = |source| IoError::Os { operation: "read size", location: key.to_owned(), source };
+fn size(object: &Object) -> Result<u64, IoError> {
+    let failed = |source| IoError::Os { operation: "read size", location: object.key().to_owned(), source };
     object.bytes().map_err(failed)
 }
 
@@ -211,7 +211,7 @@ impl<'a> VariableWriter<'a> {
         let bytes = self.encoded.len() as u64;
         let failed = |source| ArrayError::ChunkIo { array: array.clone(), key: key.clone(), source };
         let VariableCodec::Shards { layout, .. } = &self.elements.codec else {
-            store.write_whole(&key, &self.encoded, &mut String::new()).map_err(failed)?;
+            store.write_whole(&key, &self.encoded).map_err(failed)?;
             return Ok(bytes);
         };
         let (file, entries, end) = match &mut self.shard {
@@ -223,7 +223,7 @@ impl<'a> VariableWriter<'a> {
                 none.insert((file.map_err(&failed)?, entries, layout.data_offset()))
             }
         };
-        store.write_at(file, &key, *end, &self.encoded).map_err(failed)?;
+        store.write_at(file, *end, &self.encoded).map_err(failed)?;
         entries.set(index(number), *end, bytes);
         *end += bytes;
         Ok(bytes)
@@ -245,8 +245,8 @@ impl<'a> VariableWriter<'a> {
         layout.encode_index(&entries, &mut self.encoded);
         let offset = if layout.data_offset() == 0 { end } else { 0 };
         let store = self.array.store();
-        let written = store.write_at(&file, &key, offset, &self.encoded);
-        written.and_then(|()| store.close(file, &key)).map_err(|source| {
+        let written = store.write_at(&file, offset, &self.encoded);
+        written.and_then(|()| store.close(file)).map_err(|source| {
             let array = self.array.location().to_owned();
             ArrayError::ChunkIo { array, key, source }
         })?;

@@ -93,7 +93,6 @@ impl<'a> ChunkWriter<'a> {
 
     /// Notes that the next `bytes` of the buffer are chunk `chunk`.
     pub fn push(&mut self, chunk: &[u64], bytes: usize) {
-        self.chunks.store().push_prefix(&mut self.keys);
         self.chunks.metadata().keys().append(chunk, &mut self.keys);
         self.ends.push((self.keys.len(), self.bytes() + bytes));
     }
@@ -116,8 +115,7 @@ impl<'a> ChunkWriter<'a> {
         self.chunks.store().write(&mut batch);
         let failed = batch.iter_mut().find_map(|request| {
             let source = std::mem::replace(&mut request.result, Ok(())).err()?;
-            let key = self.chunks.store().relative_key(request.target.key());
-            Some(self.chunks.metadata().failed(key, source))
+            Some(self.chunks.metadata().failed(request.target.key(), source))
         });
         self.requests = WriteRequest::recycle(batch);
         self.keys.clear();

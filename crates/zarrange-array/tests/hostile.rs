@@ -68,7 +68,7 @@ fn store(name: &str) -> Store {
 }
 
 fn put(store: &Store, key: &str, text: &[u8]) {
-    store.write_whole(key, text, &mut String::new()).unwrap();
+    store.write_whole(key, text).unwrap();
 }
 
 fn v3() -> Value {

@@ -1,57 +1,77 @@
 //! The two small traits behind every store.
 
+use std::any::Any;
 use std::fmt;
+use std::io;
 
-use crate::IoError;
-use crate::backends::directory::LocalFile;
-use crate::backends::memory::MemoryObject;
+use crate::{IoError, key};
 
 /// Reads and writes batches of requests. A batch blocks until every request has its result.
+///
+/// Keys are those of a [`crate::Store`], which lies at the key `within` of the backend: the backend joins the two where it needs them.
 pub trait Backend: Send + Sync + fmt::Debug {
     /// Its name, as reported in results.
     fn name(&self) -> &'static str;
 
     /// Carries out every read and leaves its outcome in the request.
-    fn read(&self, batch: &mut [ReadRequest<'_>]);
+    fn read(&self, within: &str, batch: &mut [ReadRequest<'_>]);
 
     /// Carries out every write and leaves its outcome in the request.
-    fn write(&self, batch: &mut [WriteRequest<'_>]);
+    fn write(&self, within: &str, batch: &mut [WriteRequest<'_>]);
 }
 
-/// The names of a store: opening, listing, renaming.
+/// The names of a store: opening, listing, renaming. Keys are those of the store at `within`, as with [`Backend`].
 pub trait Namespace: Send + Sync + fmt::Debug {
+    /// What can be done here.
+    fn abilities(&self) -> Abilities;
+
     /// Opens the object at `key`.
     ///
     /// # Errors
     /// [`IoError::NotFound`] if it is missing and `access` does not create it.
-    fn open(&self, key: &str, access: Access) -> Result<Object, IoError>;
+    fn open(&self, within: &str, key: &str, access: Access) -> Result<Object, IoError>;
 
     /// Closes an object that was written. Some file systems (NFS, FUSE, those with quotas) tell only then that something of it was
     /// not.
     ///
     /// # Errors
     /// If what was written may be lost.
-    fn close(&self, object: Object, key: &str) -> Result<(), IoError>;
+    fn close(&self, object: Object) -> Result<(), IoError>;
 
     /// Calls `visit` with the name of everything directly below `prefix`, in any order, as long as it returns true; with nothing if
     /// `prefix` does not exist. Sizes are looked up where `sizes` asks for them: that may take a call for each.
     ///
     /// # Errors
     /// If the listing fails.
-    fn list(&self, prefix: &str, sizes: bool, visit: &mut Visit<'_>) -> Result<(), IoError>;
+    fn list(&self, within: &str, prefix: &str, sizes: bool, visit: &mut Visit<'_>) -> Result<(), IoError>;
 
     /// What is at `key`, whichever name or link leads there; `None`, without a look, in a store where
     /// nothing has two names.
     ///
     /// # Errors
     /// [`IoError::NotFound`] if there is nothing, another one if it cannot be looked at.
-    fn identity(&self, key: &str) -> Result<Option<FileId>, IoError>;
+    fn identity(&self, within: &str, key: &str) -> Result<Option<FileId>, IoError>;
 
     /// Changes names or makes what was written durable.
     ///
     /// # Errors
     /// If the change fails.
-    fn change(&self, change: Change<'_>) -> Result<(), IoError>;
+    fn change(&self, within: &str, change: Change<'_>) -> Result<(), IoError>;
+}
+
+/// What a store can do beyond reading, listing, removing and replacing whole objects. What it cannot do is
+/// [`IoError::Unable`], and nothing of it is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Abilities {
+    /// Objects can be made or changed by writing parts of them ([`Access::Create`], [`Access::New`], [`Access::Write`]).
+    pub partial_writes: bool,
+    /// Names can be changed, and directories made ([`Change`]), by whoever is first and in one step.
+    pub renames: bool,
+}
+
+impl Abilities {
+    /// Everything.
+    pub const ALL: Self = Self { partial_writes: true, renames: true };
 }
 
 /// What tells whether two names lead to the same file or directory.
@@ -96,69 +116,124 @@ pub enum Access {
     New,
 }
 
-/// An open object.
+/// What a backend has of an open object. Where an operation has nothing that it could do, it does nothing.
+pub trait Handle: Any + Send + Sync + fmt::Debug {
+    /// Bytes of the object.
+    ///
+    /// # Errors
+    /// If nobody can tell.
+    fn bytes(&self) -> io::Result<u64>;
+
+    /// Begins to make a range durable without waiting for it.
+    fn begin_writeback(&self, offset: u64, bytes: u64) {
+        let _ = (offset, bytes);
+    }
+
+    /// Takes room for a range behind the end where that makes writing it cheaper; whether that was done.
+    fn reserve(&self, offset: u64, bytes: u64) -> bool {
+        let _ = (offset, bytes);
+        false
+    }
+
+    /// Gives back what was reserved behind the end.
+    fn trim(&self) {}
+
+    /// Locks it for whoever opened it, without waiting; the lock ends with this process at the latest.
+    ///
+    /// # Errors
+    /// If the operating system fails.
+    fn lock(&self) -> io::Result<Lock> {
+        Ok(Lock::Unknown)
+    }
+
+    /// Gives the room that a range takes back to the store, where that can be; its bytes are not needed any more.
+    fn release(&self, offset: u64, bytes: u64) {
+        let _ = (offset, bytes);
+    }
+}
+
+/// An open object: its key, and the handle that its backend made for it.
 #[derive(Debug)]
-#[non_exhaustive]
-pub enum Object {
-    /// A local file.
-    File(LocalFile),
-    /// An object of the memory backend.
-    Memory(MemoryObject),
+pub struct Object {
+    /// The key as the backend knows it; where the one of the store begins.
+    place: String,
+    key_at: usize,
+    handle: Box<dyn Handle>,
 }
 
 impl Object {
-    /// Its size in bytes.
+    /// What `handle` opened at `place` of its backend, which the store at `within` knows by the end of that key.
+    pub fn new(within: &str, place: String, handle: impl Handle) -> Self {
+        let key = if within.is_empty() { &place } else { place.get(within.len() + 1..).unwrap_or_default() };
+        Self { key_at: place.len() - key.len(), place, handle: Box::new(handle) }
+    }
+
+    /// Its key in the store that opened it.
+    pub fn key(&self) -> &str {
+        &self.place[self.key_at..]
+    }
+
+    /// Its key as the backend knows it.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// What the backend that calls this made of it.
     ///
     /// # Errors
-    /// If the operating system cannot tell.
-    pub fn bytes(&self) -> std::io::Result<u64> {
-        match self {
-            Self::File(file) => file.bytes(),
-            Self::Memory(object) => Ok(object.bytes()),
+    /// [`IoError::Foreign`] if another one opened it.
+    pub fn handle<H: Handle>(&self) -> Result<&H, IoError> {
+        let handle: &dyn Any = self.handle.as_ref();
+        handle.downcast_ref().ok_or_else(|| IoError::Foreign { location: self.place.clone() })
+    }
+
+    /// The same, of an object that is done with, and its key as the backend knows it.
+    ///
+    /// # Errors
+    /// [`IoError::Foreign`] if another one opened it.
+    pub fn into_handle<H: Handle>(self) -> Result<(Box<H>, String), IoError> {
+        let Self { place, handle, .. } = self;
+        let handle: Box<dyn Any> = handle;
+        match handle.downcast() {
+            Ok(handle) => Ok((handle, place)),
+            Err(_) => Err(IoError::Foreign { location: place }),
         }
+    }
+
+    /// Bytes of the object.
+    ///
+    /// # Errors
+    /// If nobody can tell.
+    pub fn bytes(&self) -> io::Result<u64> {
+        self.handle.bytes()
     }
 
     /// Begins to make a range durable without waiting for it, where that can be begun.
     pub fn begin_writeback(&self, offset: u64, bytes: u64) {
-        match self {
-            Self::File(file) => file.begin_writeback(offset, bytes),
-            Self::Memory(_) => {}
-        }
+        self.handle.begin_writeback(offset, bytes);
     }
 
     /// Takes room for a range behind the end where that makes writing it cheaper; whether that was done.
     pub fn reserve(&self, offset: u64, bytes: u64) -> bool {
-        match self {
-            Self::File(file) => file.reserve(offset, bytes),
-            Self::Memory(_) => false,
-        }
+        self.handle.reserve(offset, bytes)
     }
 
     /// Gives back what was reserved behind the end.
     pub fn trim(&self) {
-        match self {
-            Self::File(file) => file.trim(),
-            Self::Memory(_) => {}
-        }
+        self.handle.trim();
     }
 
     /// Locks it for whoever opened it, without waiting; the lock ends with this process at the latest.
     ///
     /// # Errors
     /// If the operating system fails.
-    pub fn lock(&self) -> std::io::Result<Lock> {
-        match self {
-            Self::File(file) => file.lock(),
-            Self::Memory(_) => Ok(Lock::Unknown),
-        }
+    pub fn lock(&self) -> io::Result<Lock> {
+        self.handle.lock()
     }
 
     /// Gives the room that a range takes back to the store, where that can be; its bytes are not needed any more.
     pub fn release(&self, offset: u64, bytes: u64) {
-        match self {
-            Self::File(file) => file.release(offset, bytes),
-            Self::Memory(_) => {}
-        }
+        self.handle.release(offset, bytes);
     }
 }
 
@@ -227,8 +302,8 @@ pub enum Change<'a> {
 pub enum Source<'a> {
     /// An object by name: opened and closed for this request.
     Key(&'a str),
-    /// An open object, with its key for messages.
-    Open(&'a Object, &'a str),
+    /// An open object.
+    Open(&'a Object),
 }
 
 /// How much to read.
@@ -259,9 +334,18 @@ impl Extent {
 
 impl<'a> Source<'a> {
     /// The key, for messages.
-    pub const fn key(&self) -> &'a str {
+    pub fn key(&self) -> &'a str {
         match self {
-            Source::Key(key) | Source::Open(_, key) => key,
+            Source::Key(key) => key,
+            Source::Open(object) => object.key(),
+        }
+    }
+
+    /// The key as the backend knows it, for messages.
+    pub fn place(&self, within: &str) -> String {
+        match self {
+            Source::Key(key) => key::joined(within, key),
+            Source::Open(object) => object.place().to_owned(),
         }
     }
 }
@@ -316,8 +400,8 @@ impl<'a> WriteRequest<'a> {
     }
 
     /// `data` at `offset` of an open object.
-    pub const fn at(object: &'a Object, key: &'a str, offset: u64, data: &'a [u8]) -> Self {
-        Self { target: Source::Open(object, key), offset, data, atomic: false, result: Ok(()) }
+    pub const fn at(object: &'a Object, offset: u64, data: &'a [u8]) -> Self {
+        Self { target: Source::Open(object), offset, data, atomic: false, result: Ok(()) }
     }
 
     /// An empty vector in the memory of `used`: a loop of batches allocates once.

@@ -1,5 +1,6 @@
 //! The backends, one file each; those of local files share the names of [`directory`].
 
+pub mod callbacks;
 mod direct;
 pub mod directory;
 pub mod io_uring;

@@ -4,6 +4,7 @@ use std::io;
 
 use rustix::process::{Resource, getrlimit};
 
+use crate::backends::callbacks::Failure;
 use crate::stop::Stopped;
 
 /// An I/O failure: what was tried, where, and why it failed.
@@ -65,6 +66,32 @@ pub enum IoError {
         source: io::Error,
         /// One that works everywhere.
         instead: &'static str,
+    },
+    /// A store cannot do this at all.
+    #[error("{location}: this store cannot {what}")]
+    Unable {
+        /// Path or URL of the object.
+        location: String,
+        /// What it was asked to do.
+        what: &'static str,
+    },
+    /// A callback failed.
+    #[error("{location}: cannot {operation}: {source}")]
+    Callback {
+        /// What was tried.
+        operation: &'static str,
+        /// Label of the store, and the key.
+        location: String,
+        /// The reason.
+        source: Failure,
+    },
+    /// An open object was given to a backend that did not open it.
+    #[error(
+        "{location}: opened by another backend than the one that was to use it: open it through the same store"
+    )]
+    Foreign {
+        /// Its key.
+        location: String,
     },
     /// A file that somebody may still change must not be mapped.
     #[error(

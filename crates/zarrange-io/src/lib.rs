@@ -40,8 +40,8 @@ pub mod zarrs;
 
 pub use advice::{HugePages, one_arena, zeroed};
 pub use backend::{
-    Access, Backend, Change, Entry, Extent, FileId, Lock, Namespace, Object, ReadRequest, Seen, Source,
-    Visit, WriteRequest,
+    Abilities, Access, Backend, Change, Entry, Extent, FileId, Handle, Lock, Namespace, Object, ReadRequest,
+    Seen, Source, Visit, WriteRequest,
 };
 pub use coalesce::{Coalescing, Run};
 pub use error::IoError;

@@ -4,21 +4,43 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use crate::backend::Namespace as _;
+use crate::backend::{Abilities, Access, Namespace as _};
 use crate::backends::look::not_found;
 use crate::backends::memory::Memory;
 use crate::tree::{Kept, Tree};
-use crate::{IoError, Opener, Room, Store, place};
+use crate::{IoError, Opener, Room, Store, key, place};
 
-/// A place: a local path, or a name in the process's memory (`memory://name`).
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A place: a local path, a name in the process's memory (`memory://name`), or a key of a store that the caller has.
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Location {
     /// A local path.
     Path(PathBuf),
     /// A key of the process-wide memory store.
     Memory(String),
+    /// A key of a store that somebody opened or made; empty for the store itself. Two such places are the same if the stores have the same
+    /// backend, not a copy or a wrapper of it, and there the same key: that one of them is also a path is not known.
+    Store(Store, String),
 }
+
+impl From<Store> for Location {
+    fn from(store: Store) -> Self {
+        Self::Store(store, String::new())
+    }
+}
+
+impl PartialEq for Location {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Path(a), Self::Path(b)) => a == b,
+            (Self::Memory(a), Self::Memory(b)) => a == b,
+            (Self::Store(a, key), Self::Store(b, other)) => a.is_at(key, b, other),
+            (Self::Path(_) | Self::Memory(_) | Self::Store(..), _) => false,
+        }
+    }
+}
+
+impl Eq for Location {}
 
 impl Location {
     /// Understands a path, `file://PATH` and `memory://NAME`.
@@ -44,6 +66,14 @@ impl Location {
         Opener::default().open(self)
     }
 
+    /// What can be done at this place.
+    pub fn abilities(&self) -> Abilities {
+        match self {
+            Self::Path(_) | Self::Memory(_) => Abilities::ALL,
+            Self::Store(store, _) => store.abilities(),
+        }
+    }
+
     /// Whether something is at this place.
     ///
     /// # Errors
@@ -59,12 +89,13 @@ impl Location {
             },
             Self::Memory(name) => {
                 let mut exists = false;
-                shared_memory().list(name, false, &mut |_, _| {
+                shared_memory().list("", name, false, &mut |_, _| {
                     exists = true;
                     false
                 })?;
                 Ok(exists)
             }
+            Self::Store(store, key) => exists_in(store, key),
         }
     }
 
@@ -76,6 +107,7 @@ impl Location {
         match self {
             Self::Path(path) => Tree::of(path),
             Self::Memory(name) => Ok(Tree::of_memory(name)),
+            Self::Store(store, key) => Tree::of_store(store, key),
         }
     }
 
@@ -95,8 +127,8 @@ impl Location {
     pub fn below(&self, name: &str) -> Self {
         match self {
             Self::Path(path) => Self::Path(path.join(name)),
-            Self::Memory(place) if place.is_empty() => Self::Memory(name.to_owned()),
-            Self::Memory(place) => Self::Memory(format!("{place}/{name}")),
+            Self::Memory(place) => Self::Memory(key::joined(place, name)),
+            Self::Store(store, key) => Self::Store(store.clone(), key::joined(key, name)),
         }
     }
 
@@ -105,7 +137,7 @@ impl Location {
     pub fn absolute(&self) -> Self {
         match self {
             Self::Path(path) => Self::Path(std::path::absolute(path).unwrap_or_else(|_| path.clone())),
-            Self::Memory(_) => self.clone(),
+            Self::Memory(_) | Self::Store(..) => self.clone(),
         }
     }
 
@@ -114,6 +146,7 @@ impl Location {
         match self {
             Self::Path(path) => tree.is_at(path),
             Self::Memory(_) => true,
+            Self::Store(store, key) => tree.is_in(store, key),
         }
     }
 
@@ -143,7 +176,7 @@ impl Location {
     pub fn room(&self) -> Option<Room> {
         match self {
             Self::Path(path) => place::room(path),
-            Self::Memory(_) => None,
+            Self::Memory(_) | Self::Store(..) => None,
         }
     }
 
@@ -154,10 +187,16 @@ impl Location {
     pub fn parent(&self) -> Result<(Self, String), IoError> {
         let path = match self {
             Self::Path(path) => path,
-            Self::Memory(name) if name.is_empty() => return Err(IoError::NoName(self.to_string())),
-            Self::Memory(name) => {
-                let (parent, name) = name.rsplit_once('/').unwrap_or(("", name));
+            Self::Memory(key) | Self::Store(_, key) if key.is_empty() => {
+                return Err(IoError::NoName(self.to_string()));
+            }
+            Self::Memory(key) => {
+                let (parent, name) = key.rsplit_once('/').unwrap_or(("", key));
                 return Ok((Self::Memory(parent.to_owned()), name.to_owned()));
+            }
+            Self::Store(store, key) => {
+                let (parent, name) = key.rsplit_once('/').unwrap_or(("", key));
+                return Ok((Self::Store(store.clone(), parent.to_owned()), name.to_owned()));
             }
         };
         let name =
@@ -211,8 +250,9 @@ impl Location {
     pub fn is_within(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Path(a), Self::Path(b)) => place::is_within(a, b),
-            (Self::Memory(a), Self::Memory(b)) => a == b || a.starts_with(&format!("{b}/")),
-            _ => false,
+            (Self::Memory(a), Self::Memory(b)) => key::is_within(a, b),
+            (Self::Store(a, key), Self::Store(b, other)) => a.is_below(key, b, other),
+            (Self::Path(_) | Self::Memory(_) | Self::Store(..), _) => false,
         }
     }
 }
@@ -222,8 +262,26 @@ impl fmt::Display for Location {
         match self {
             Self::Path(path) => path.display().fmt(f),
             Self::Memory(name) => write!(f, "memory://{name}"),
+            Self::Store(store, key) if key.is_empty() => f.write_str(store.label()),
+            Self::Store(store, key) => write!(f, "{}/{key}", store.label()),
         }
     }
+}
+
+/// Whether something is at `key` of `store`, or below it.
+fn exists_in(store: &Store, key: &str) -> Result<bool, IoError> {
+    match store.identity(key) {
+        Ok(Some(_)) => return Ok(true),
+        Ok(None) => {}
+        Err(error) if error.is_not_found() => return Ok(false),
+        Err(error) => return Err(error),
+    }
+    let mut exists = false;
+    store.visit(key, false, &mut |_, _| {
+        exists = true;
+        false
+    })?;
+    Ok(exists || (!key.is_empty() && store.open(key, Access::Read)?.is_some()))
 }
 
 /// The one memory store of the process.

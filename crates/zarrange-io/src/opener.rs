@@ -130,6 +130,7 @@ impl Opener {
                 let root = "memory:/".to_owned();
                 Store::new(memory.clone(), memory, root, Coalescing::MEMORY).below(name)?
             }
+            Location::Store(store, key) => store.below(key)?,
         };
         let store = match &self.wrap {
             Some(wrap) => wrap(store),

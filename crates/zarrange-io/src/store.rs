@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::backend::{
-    Access, Backend, Change, Entry, Extent, FileId, Namespace, Object, ReadRequest, Seen, Source, Visit,
-    WriteRequest,
+    Abilities, Access, Backend, Change, Entry, Extent, FileId, Namespace, Object, ReadRequest, Seen, Source,
+    Visit, WriteRequest,
 };
 use crate::backends::directory::temporary;
 use crate::walk::Walk;
@@ -19,8 +19,8 @@ pub struct Store {
     backend: Arc<dyn Backend>,
     names: Arc<dyn Namespace>,
     label: String,
-    /// Prepended to every key: empty or ending in `/`.
-    prefix: String,
+    /// Its key in the backend.
+    within: String,
     coalescing: Coalescing,
 }
 
@@ -32,7 +32,7 @@ impl Store {
         label: String,
         coalescing: Coalescing,
     ) -> Self {
-        Self { backend, names, label, prefix: String::new(), coalescing }
+        Self { backend, names, label, within: String::new(), coalescing }
     }
 
     /// The same store behind a wrapper, which gets the backend and the names that it wraps.
@@ -54,7 +54,7 @@ impl Store {
         let mut below = self.clone();
         if !key.is_empty() {
             below.label = format!("{}/{key}", self.label);
-            below.prefix = format!("{}{key}/", self.prefix);
+            below.within = key::joined(&self.within, key);
         }
         Ok(below)
     }
@@ -64,9 +64,30 @@ impl Store {
         &self.label
     }
 
+    /// Whether `key` of this store is `other_key` of the other, as far as both have the same backend.
+    pub(crate) fn is_at(&self, key: &str, other: &Self, other_key: &str) -> bool {
+        self.has_backend_of(other) && key::joined(&self.within, key) == key::joined(&other.within, other_key)
+    }
+
+    /// Whether `key` of this store is `other_key` of the other, or lies below it.
+    pub(crate) fn is_below(&self, key: &str, other: &Self, other_key: &str) -> bool {
+        let (inner, outer) = (key::joined(&self.within, key), key::joined(&other.within, other_key));
+        self.has_backend_of(other) && key::is_within(&inner, &outer)
+    }
+
+    fn has_backend_of(&self, other: &Self) -> bool {
+        std::ptr::addr_eq(Arc::as_ptr(&self.backend), Arc::as_ptr(&other.backend))
+            && std::ptr::addr_eq(Arc::as_ptr(&self.names), Arc::as_ptr(&other.names))
+    }
+
     /// Name of the backend that does the work.
     pub fn backend(&self) -> &'static str {
         self.backend.name()
+    }
+
+    /// What can be done here.
+    pub fn abilities(&self) -> Abilities {
+        self.names.abilities()
     }
 
     /// How ranges of one object are best read here.
@@ -74,60 +95,34 @@ impl Store {
         self.coalescing
     }
 
-    /// Carries out every read; keys are those of the backend ([`Self::full_key`]).
+    /// Carries out every read.
     pub fn read(&self, batch: &mut [ReadRequest<'_>]) {
         if !batch.is_empty() {
-            self.backend.read(batch);
+            self.backend.read(&self.within, batch);
         }
     }
 
-    /// Carries out every write; keys are those of the backend ([`Self::full_key`]).
+    /// Carries out every write.
     pub fn write(&self, batch: &mut [WriteRequest<'_>]) {
         if !batch.is_empty() {
-            self.backend.write(batch);
+            self.backend.write(&self.within, batch);
         }
-    }
-
-    /// A key of the backend as this store knows it.
-    pub fn relative_key<'k>(&self, full: &'k str) -> &'k str {
-        full.strip_prefix(&self.prefix).unwrap_or(full)
-    }
-
-    /// Appends the start of every key as the backend knows it.
-    pub fn push_prefix(&self, keys: &mut String) {
-        keys.push_str(&self.prefix);
-    }
-
-    /// `key` as the backend knows it, in `buffer`; for loops that build many keys without allocating.
-    pub fn full_key<'k>(&self, key: &str, buffer: &'k mut String) -> &'k str {
-        buffer.clear();
-        buffer.push_str(&self.prefix);
-        buffer.push_str(key);
-        buffer.strip_suffix('/').unwrap_or(buffer)
     }
 
     /// Reads the whole object at `key` into `buffer`; `None` if there is none, else its size.
     ///
     /// # Errors
     /// [`IoError::TooLarge`] if it does not fit.
-    pub fn read_whole(
-        &self,
-        key: &str,
-        buffer: &mut [u8],
-        scratch: &mut String,
-    ) -> Result<Option<usize>, IoError> {
-        let source = Source::Key(self.full_key(key, scratch));
-        found(self.read_one(ReadRequest::new(source, Extent::Whole, buffer)))
+    pub fn read_whole(&self, key: &str, buffer: &mut [u8]) -> Result<Option<usize>, IoError> {
+        found(self.read_one(ReadRequest::new(Source::Key(key), Extent::Whole, buffer)))
     }
 
     /// Fills `buffer` from `offset` of an open object.
     ///
     /// # Errors
     /// [`IoError::Short`] if the object ends before.
-    pub fn read_at(&self, object: &Object, key: &str, offset: u64, buffer: &mut [u8]) -> Result<(), IoError> {
-        let mut full = String::new();
-        let source = Source::Open(object, self.full_key(key, &mut full));
-        self.read_one(ReadRequest::new(source, Extent::From(offset), buffer)).map(|_| ())
+    pub fn read_at(&self, object: &Object, offset: u64, buffer: &mut [u8]) -> Result<(), IoError> {
+        self.read_one(ReadRequest::new(Source::Open(object), Extent::From(offset), buffer)).map(|_| ())
     }
 
     /// A small object, such as metadata; `None` if there is none.
@@ -141,7 +136,7 @@ impl Store {
         let length = usize::try_from(bytes).ok().filter(|_| bytes <= bytes_max);
         let length = length.ok_or_else(|| IoError::TooLarge { location: location(), bytes, bytes_max })?;
         let mut data = vec![0; length];
-        self.read_at(&object, key, 0, &mut data)?;
+        self.read_at(&object, 0, &mut data)?;
         Ok(Some(data))
     }
 
@@ -149,17 +144,16 @@ impl Store {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn write_whole(&self, key: &str, data: &[u8], scratch: &mut String) -> Result<(), IoError> {
-        self.write_one(WriteRequest::whole(self.full_key(key, scratch), data, false))
+    pub fn write_whole(&self, key: &str, data: &[u8]) -> Result<(), IoError> {
+        self.write_one(WriteRequest::whole(key, data, false))
     }
 
     /// Writes `data` at `offset` of an open object.
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn write_at(&self, object: &Object, key: &str, offset: u64, data: &[u8]) -> Result<(), IoError> {
-        let mut full = String::new();
-        self.write_one(WriteRequest::at(object, self.full_key(key, &mut full), offset, data))
+    pub fn write_at(&self, object: &Object, offset: u64, data: &[u8]) -> Result<(), IoError> {
+        self.write_one(WriteRequest::at(object, offset, data))
     }
 
     /// Replaces the small object at `key` in one step: a reader finds the old or the new one, never a part.
@@ -167,7 +161,7 @@ impl Store {
     /// # Errors
     /// If it cannot be written.
     pub fn put(&self, key: &str, data: &[u8]) -> Result<(), IoError> {
-        self.write_one(WriteRequest::whole(self.full_key(key, &mut String::new()), data, true))
+        self.write_one(WriteRequest::whole(key, data, true))
     }
 
     /// Replaces the object at `key` in one step, as [`Self::put`] does, by what is written piece by piece until
@@ -184,7 +178,7 @@ impl Store {
         let Some(object) = self.open(key, Access::Read)? else { return Ok(None) };
         let location = format!("{}/{key}", self.label);
         let end = object.bytes().map_err(|e| IoError::os("read size", location, e))?;
-        Ok(Some(Reader { store: self.clone(), object, key: key.to_owned(), at: 0, end }))
+        Ok(Some(Reader { store: self.clone(), object, at: 0, end }))
     }
 
     /// Opens the object at `key`; `None` if it is missing and `access` does not create it.
@@ -192,16 +186,16 @@ impl Store {
     /// # Errors
     /// If it cannot be opened.
     pub fn open(&self, key: &str, access: Access) -> Result<Option<Object>, IoError> {
-        let opened = self.names.open(self.full_key(key, &mut String::new()), access);
+        let opened = self.names.open(&self.within, key, access);
         if matches!(access, Access::Read | Access::Write) { found(opened) } else { opened.map(Some) }
     }
 
-    /// Closes the object at `key` that was written; dropped instead, it would not tell what was lost.
+    /// Closes an object that was written; dropped instead, it would not tell what was lost.
     ///
     /// # Errors
     /// If what was written may be lost.
-    pub fn close(&self, object: Object, key: &str) -> Result<(), IoError> {
-        self.names.close(object, self.full_key(key, &mut String::new()))
+    pub fn close(&self, object: Object) -> Result<(), IoError> {
+        self.names.close(object)
     }
 
     /// Calls `visit` with everything directly below `prefix`, as [`Namespace::list`] does.
@@ -209,7 +203,7 @@ impl Store {
     /// # Errors
     /// If the listing fails.
     pub fn visit(&self, prefix: &str, sizes: bool, visit: &mut Visit<'_>) -> Result<(), IoError> {
-        self.names.list(self.full_key(prefix, &mut String::new()), sizes, visit)
+        self.names.list(&self.within, prefix, sizes, visit)
     }
 
     /// What lies directly below `prefix`, sorted by name.
@@ -276,43 +270,27 @@ impl Store {
     /// # Errors
     /// [`IoError::NotFound`] if there is nothing, another one if it cannot be looked at.
     pub fn identity(&self, key: &str) -> Result<Option<FileId>, IoError> {
-        self.names.identity(self.full_key(key, &mut String::new()))
+        self.names.identity(&self.within, key)
     }
 
-    /// Changes names, keys relative to this store.
+    /// Changes names.
     ///
     /// # Errors
     /// If the change fails.
     pub fn change(&self, change: Change<'_>) -> Result<(), IoError> {
-        let (mut one, mut two) = (String::new(), String::new());
-        self.names.change(match change {
-            Change::Remove(key) => Change::Remove(self.full_key(key, &mut one)),
-            Change::Rename { from, to } => {
-                Change::Rename { from: self.full_key(from, &mut one), to: self.full_key(to, &mut two) }
-            }
-            Change::Move { from, to } => {
-                Change::Move { from: self.full_key(from, &mut one), to: self.full_key(to, &mut two) }
-            }
-            Change::RemoveEmpty(key) => Change::RemoveEmpty(self.full_key(key, &mut one)),
-            Change::MakeDirectory(key) => Change::MakeDirectory(self.full_key(key, &mut one)),
-            Change::Exchange { a, b } => {
-                Change::Exchange { a: self.full_key(a, &mut one), b: self.full_key(b, &mut two) }
-            }
-            Change::Sync => Change::Sync,
-            Change::SyncNames => Change::SyncNames,
-        })
+        self.names.change(&self.within, change)
     }
 
     fn read_one(&self, request: ReadRequest<'_>) -> Result<usize, IoError> {
         let mut batch = [request];
-        self.backend.read(&mut batch);
+        self.backend.read(&self.within, &mut batch);
         let [request] = batch;
         request.result
     }
 
     fn write_one(&self, request: WriteRequest<'_>) -> Result<(), IoError> {
         let mut batch = [request];
-        self.backend.write(&mut batch);
+        self.backend.write(&self.within, &mut batch);
         let [request] = batch;
         request.result
     }
@@ -321,13 +299,14 @@ impl Store {
 /// How much of a replacement is written at a time.
 const PIECE_BYTES: usize = 64 << 10;
 
-/// The new content of an object, in the making. Dropped before [`Self::finish`], it leaves the object as it was.
+/// The new content of an object, in the making. Dropped before [`Self::finish`], it leaves the object as it was. Where parts of objects
+/// cannot be written, all of it stays in memory, [`METADATA_BYTES_MAX`] at most.
 pub struct Replacement {
     store: Store,
     key: String,
     piece: Vec<u8>,
-    /// A temporary object, its key, and the bytes in it; none as long as all fits a piece.
-    made: Option<(Object, String, u64)>,
+    /// A temporary object, and the bytes in it; none as long as all fits a piece.
+    made: Option<(Object, u64)>,
 }
 
 impl Replacement {
@@ -340,8 +319,9 @@ impl Replacement {
             return self.store.put(&self.key, &self.piece);
         }
         self.flush_piece()?;
-        let Some((object, temp, _)) = self.made.take() else { return Ok(()) };
-        let closed = self.store.close(object, &temp);
+        let Some((object, _)) = self.made.take() else { return Ok(()) };
+        let temp = object.key().to_owned();
+        let closed = self.store.close(object);
         let renamed = closed.and_then(|()| self.store.change(Change::Rename { from: &temp, to: &self.key }));
         if renamed.is_err() {
             // That error is the one to report.
@@ -356,10 +336,10 @@ impl Replacement {
             temporary(&self.key, &mut temp);
             let missing = || IoError::NotFound { location: format!("{}/{temp}", self.store.label) };
             let object = self.store.open(&temp, Access::Create)?.ok_or_else(missing)?;
-            self.made = Some((object, temp, 0));
+            self.made = Some((object, 0));
         }
-        if let Some((object, temp, bytes)) = &mut self.made {
-            self.store.write_at(object, temp, *bytes, &self.piece)?;
+        if let Some((object, bytes)) = &mut self.made {
+            self.store.write_at(object, *bytes, &self.piece)?;
             *bytes += self.piece.len() as u64;
         }
         self.piece.clear();
@@ -367,17 +347,33 @@ impl Replacement {
     }
 }
 
+impl Replacement {
+    /// Keeps `data` until all is there.
+    fn hold(&mut self, data: &[u8]) -> std::io::Result<usize> {
+        if (self.piece.len() + data.len()) as u64 > METADATA_BYTES_MAX {
+            let location = format!("{}/{}", self.store.label, self.key);
+            let what = "write more than 16 MiB of metadata, for it writes whole objects only";
+            return Err(std::io::Error::other(IoError::Unable { location, what }));
+        }
+        self.piece.extend_from_slice(data);
+        Ok(data.len())
+    }
+}
+
 impl Drop for Replacement {
     fn drop(&mut self) {
-        if let Some((_, temp, _)) = &self.made {
+        if let Some((object, _)) = &self.made {
             // Whoever drops it has failed already.
-            let _ = self.store.change(Change::Remove(temp));
+            let _ = self.store.change(Change::Remove(object.key()));
         }
     }
 }
 
 impl std::io::Write for Replacement {
     fn write(&mut self, data: &[u8]) -> std::io::Result<usize> {
+        if !self.store.abilities().partial_writes {
+            return self.hold(data);
+        }
         let bytes = data.len().min(PIECE_BYTES - self.piece.len());
         self.piece.extend_from_slice(&data[..bytes]);
         if self.piece.len() == PIECE_BYTES {
@@ -395,7 +391,6 @@ impl std::io::Write for Replacement {
 struct Reader {
     store: Store,
     object: Object,
-    key: String,
     at: u64,
     end: u64,
 }
@@ -404,9 +399,8 @@ impl std::io::Read for Reader {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let left = usize::try_from(self.end - self.at).unwrap_or(usize::MAX);
         let bytes = left.min(buffer.len());
-        self.store
-            .read_at(&self.object, &self.key, self.at, &mut buffer[..bytes])
-            .map_err(std::io::Error::other)?;
+        let read = self.store.read_at(&self.object, self.at, &mut buffer[..bytes]);
+        read.map_err(std::io::Error::other)?;
         self.at += bytes as u64;
         Ok(bytes)
     }

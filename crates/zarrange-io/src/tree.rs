@@ -9,13 +9,13 @@ use std::path::Path;
 
 use rustix::fs::{Access, AtFlags, CWD, Dir, FileType, Mode, Statx, StatxAttributes, StatxFlags};
 
-use crate::IoError;
 use crate::removal::REAL_DIRECTORY;
+use crate::{IoError, Store};
 
 /// Everything at and below a place, looked at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tree {
-    /// Its root: device and inode.
+    /// Its root: device and inode, or another mark of it.
     root: (u32, u32, u64),
     /// Changes with every name, and with the size and times of every file.
     digest: u64,
@@ -69,9 +69,26 @@ impl Tree {
 
     /// What lies below a key of the memory store, which nobody else can change and nothing keeps from being removed.
     pub(crate) fn of_memory(name: &str) -> Self {
-        let mut hasher = DefaultHasher::new();
-        name.hash(&mut hasher);
-        Self { root: (0, 0, hasher.finish()), digest: 0, entries: 0 }
+        Self { root: (0, 0, hash(name)), digest: 0, entries: 0 }
+    }
+
+    /// What lies at and below a key of a store. Of objects that are replaced by others of the same size nothing is noticed.
+    pub(crate) fn of_store(store: &Store, key: &str) -> Result<Self, Kept> {
+        let mut tree = Self { root: mark_of(store, key).map_err(Kept::Unknown)?, digest: 0, entries: 0 };
+        let walked = store.walk(key, &mut |name, bytes| {
+            tree.entries += 1;
+            tree.digest = tree.digest.wrapping_add(hash((name, bytes)));
+        });
+        walked.map(|()| tree).map_err(Kept::Unknown)
+    }
+
+    /// Whether its root is still the one at a key of a store, whatever is in it; where nothing has an identity, it is.
+    pub(crate) fn is_in(&self, store: &Store, key: &str) -> bool {
+        match store.identity(key) {
+            Ok(None) => true,
+            Ok(Some(id)) => self.root == (0, 0, hash(id)),
+            Err(_) => false,
+        }
     }
 
     /// Whether its root is still the one at `path`, whatever is in it.
@@ -102,6 +119,17 @@ impl Tree {
             }
         }
     }
+}
+
+/// What tells the root of a tree in a store from others.
+fn mark_of(store: &Store, key: &str) -> Result<(u32, u32, u64), IoError> {
+    Ok((0, 0, store.identity(key)?.map_or_else(|| hash(key), hash)))
+}
+
+fn hash(of: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    of.hash(&mut hasher);
+    hasher.finish()
 }
 
 fn look(path: &Path) -> Result<Statx, Kept> {

@@ -72,8 +72,7 @@ impl ReadableStorageTraits for ZarrsStore {
         let Some((object, bytes)) = self.object(key)? else { return Ok(None) };
         let parts = byte_ranges.map(|range| self.room(key, range, bytes));
         let mut parts = parts.collect::<Result<Vec<_>, _>>()?;
-        let mut scratch = String::new();
-        let source = Source::Open(&object, self.store.full_key(key, &mut scratch));
+        let source = Source::Open(&object);
         let mut batch: Vec<ReadRequest<'_>> = parts
             .iter_mut()
             .map(|(offset, buffer)| ReadRequest::new(source, Extent::From(*offset), buffer))

@@ -9,6 +9,9 @@ use zarrange_io::{Access, Extent, Location, Opener, ReadRequest, Source, Store, 
 
 const FILES: usize = 600;
 
+/// Opening an object allocates its key and its handle.
+const FOR_AN_OBJECT: u64 = 2;
+
 /// A pool hands a batch over in blocks of its queue, whatever the number of requests.
 const FOR_A_BATCH: u64 = 2;
 
@@ -38,11 +41,19 @@ fn read_open(store: &Store, keys: &[String], buffers: &mut [[u8; 32]]) -> u64 {
     let requests = buffers
         .iter_mut()
         .enumerate()
-        .map(|(k, b)| ReadRequest::new(Source::Open(&object, &keys[0]), extent(k), &mut b[..2]));
+        .map(|(k, b)| ReadRequest::new(Source::Open(&object), extent(k), &mut b[..2]));
     let mut batch: Vec<_> = requests.collect();
     let allocations = count(|| store.read(&mut batch));
     assert!(batch.iter().all(|r| r.result.is_ok()));
     allocations
+}
+
+fn open(store: &Store, keys: &[String]) -> u64 {
+    let (mut objects, mut allocations) = (Vec::with_capacity(9), 0);
+    for key in &keys[..9] {
+        allocations += count(|| objects.push(store.open(key, Access::Read).unwrap()));
+    }
+    allocations / 9
 }
 
 /// The only test of its binary, for other tests would allocate meanwhile.
@@ -58,7 +69,8 @@ fn nothing_is_allocated_for_a_request() {
     ];
     for (name, opener) in openers {
         let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        let store = opener.open(&Location::Path(dir.path().to_owned())).unwrap();
+        // Its keys have to be put together.
+        let store = opener.open(&Location::Path(dir.path().to_owned())).unwrap().below("below/it").unwrap();
         let (keys, mut buffers) = (keys(), vec![[0; 32]; FILES]);
         // The first time, directories are made and a thread's ring and slots come to their size.
         write(&store, &keys, false);
@@ -73,5 +85,7 @@ fn nothing_is_allocated_for_a_request() {
         check("writes", write(&store, &keys, false));
         check("reads by key", read_by_key(&store, &keys, &mut buffers));
         check("reads of an open object", read_open(&store, &keys, &mut buffers));
+        let opened = open(&store, &keys);
+        assert!(opened <= FOR_AN_OBJECT, "{name}: {opened} allocations for an object");
     }
 }

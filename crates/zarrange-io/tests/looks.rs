@@ -246,7 +246,7 @@ fn leases_are_waited_for() {
         });
         within_reason(name, move || {
             let mut buffer = [0; 4];
-            let read = store.read_whole("leased", &mut buffer, &mut String::new());
+            let read = store.read_whole("leased", &mut buffer);
             assert_eq!(read.unwrap(), Some(4), "{name}");
         });
         holder.join().unwrap();
@@ -281,7 +281,7 @@ fn files_are_read_on_every_file_system() {
             }
             let object = store.open("3", Access::Read).unwrap().unwrap();
             let mut buffer = vec![0; 1_000_000];
-            store.read_at(&object, "3", 7, &mut buffer).unwrap();
+            store.read_at(&object, 7, &mut buffer).unwrap();
             assert!(buffer == data[10..1_000_010], "{name}, {place}");
         }
     }

@@ -80,12 +80,17 @@ fn copy_file((source, target): (&Store, &Store), key: &str, buffer: &mut [u8]) -
         location: key.to_owned(),
         source,
     })?;
+    if !target.abilities().partial_writes && bytes <= buffer.len() as u64 {
+        let whole = &mut buffer[..index(bytes)];
+        source.read_at(&from, 0, whole)?;
+        return target.write_whole(key, whole);
+    }
     let to = target.open(key, Access::Create)?.ok_or_else(missing)?;
     for offset in (0..bytes).step_by(buffer.len()) {
         let step = (bytes - offset).min(buffer.len() as u64);
         let piece = &mut buffer[..index(step)];
-        source.read_at(&from, key, offset, piece)?;
-        target.write_at(&to, key, offset, piece)?;
+        source.read_at(&from, offset, piece)?;
+        target.write_at(&to, offset, piece)?;
     }
-    target.close(to, key)
+    target.close(to)
 }

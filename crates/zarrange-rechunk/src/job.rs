@@ -408,7 +408,8 @@ fn publish_metadata(
     (source, target): (&Store, &Store),
     consolidated: bool,
 ) -> Result<(), RechunkError> {
-    for item in items {
+    // Arrays in arrays before those: the root is last.
+    for item in items.iter().rev() {
         let array = item.open(job, source)?.target;
         Array::with_metadata(target.below(item.path())?, array).write_metadata()?;
     }
@@ -444,7 +445,7 @@ fn write_array(
             Route::Copy => copy::run(source, &target, plan.parts(0), context)?,
             Route::Repack(repack) => repack::run(repack, (&from, &target.chunks()?), plan.parts(0), context)?,
             Route::Tiled(tiled) => {
-                let intermediates = |k: usize| staging.intermediate(k);
+                let intermediates = |k: usize| Ok(staging.intermediate(k)?);
                 let (ends, stages) = ((&from, &target.chunks()?), 0..plan.stage_count());
                 tiled::run((plan, tiled), ends, &intermediates, stages, context)?;
             }

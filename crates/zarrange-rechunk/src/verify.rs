@@ -253,23 +253,23 @@ pub(crate) fn compare_stored(
             (Some(one), Some(other)) => (one, other),
             _ => return Err(differs(format!("chunk {at_a}"))),
         };
-        let size = |object: &Object, key: &str| {
+        let size = |object: &Object| {
             object.bytes().map_err(|source| IoError::Os {
                 operation: "read size",
-                location: key.to_owned(),
+                location: object.key().to_owned(),
                 source,
             })
         };
-        let bytes = size(&one, &at_a)?;
-        let mut same = bytes == size(&other, &at_b)?;
+        let bytes = size(&one)?;
+        let mut same = bytes == size(&other)?;
         for offset in (0..bytes).step_by(index(piece)) {
             if !same {
                 break;
             }
             let step = index(piece.min(bytes - offset));
             let (ours, theirs) = (&mut ours.data[..step], &mut theirs.data[..step]);
-            a.store().read_at(&one, &at_a, offset, ours)?;
-            b.store().read_at(&other, &at_b, offset, theirs)?;
+            a.store().read_at(&one, offset, ours)?;
+            b.store().read_at(&other, offset, theirs)?;
             same = ours == theirs;
         }
         if !same {

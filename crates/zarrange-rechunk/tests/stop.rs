@@ -8,8 +8,8 @@ use serde_json::{Map, json};
 use zarrange_array::{Array, ArraySpec, Document, Layout};
 use zarrange_grid::Region;
 use zarrange_io::{
-    Access, Backend, Change, FileId, IoError, Location, Namespace, Object, Opener, ReadRequest, Stop, Visit,
-    WriteRequest,
+    Abilities, Access, Backend, Change, FileId, IoError, Location, Namespace, Object, Opener, ReadRequest,
+    Stop, Visit, WriteRequest,
 };
 use zarrange_plan::{Costs, Way};
 use zarrange_rechunk::{
@@ -43,45 +43,49 @@ impl Backend for Asking {
         self.0.name()
     }
 
-    fn read(&self, batch: &mut [ReadRequest<'_>]) {
+    fn read(&self, within: &str, batch: &mut [ReadRequest<'_>]) {
         self.2.call();
-        self.0.read(batch);
+        self.0.read(within, batch);
     }
 
-    fn write(&self, batch: &mut [WriteRequest<'_>]) {
+    fn write(&self, within: &str, batch: &mut [WriteRequest<'_>]) {
         self.2.call();
-        self.0.write(batch);
+        self.0.write(within, batch);
     }
 }
 
 impl Namespace for Asking {
-    fn open(&self, key: &str, access: Access) -> Result<Object, IoError> {
-        self.2.call();
-        self.1.open(key, access)
+    fn abilities(&self) -> Abilities {
+        self.1.abilities()
     }
 
-    fn list(&self, prefix: &str, sizes: bool, visit: &mut Visit<'_>) -> Result<(), IoError> {
+    fn open(&self, within: &str, key: &str, access: Access) -> Result<Object, IoError> {
         self.2.call();
-        self.1.list(prefix, sizes, visit)
+        self.1.open(within, key, access)
     }
 
-    fn close(&self, object: Object, key: &str) -> Result<(), IoError> {
+    fn list(&self, within: &str, prefix: &str, sizes: bool, visit: &mut Visit<'_>) -> Result<(), IoError> {
         self.2.call();
-        self.1.close(object, key)
+        self.1.list(within, prefix, sizes, visit)
     }
 
-    fn identity(&self, key: &str) -> Result<Option<FileId>, IoError> {
+    fn close(&self, object: Object) -> Result<(), IoError> {
         self.2.call();
-        self.1.identity(key)
+        self.1.close(object)
     }
 
-    fn change(&self, change: Change<'_>) -> Result<(), IoError> {
+    fn identity(&self, within: &str, key: &str) -> Result<Option<FileId>, IoError> {
+        self.2.call();
+        self.1.identity(within, key)
+    }
+
+    fn change(&self, within: &str, change: Change<'_>) -> Result<(), IoError> {
         let renames = matches!(change, Change::Rename { .. } | Change::Move { .. } | Change::Exchange { .. });
         if self.2.stop.is_requested() && renames {
             self.2.late.fetch_add(1, Ordering::Relaxed);
         }
         self.2.call();
-        self.1.change(change)
+        self.1.change(within, change)
     }
 }
 

@@ -68,7 +68,6 @@ impl Requests {
         keys.clear();
         ends.clear();
         for (k, chunk) in wanted.iter().enumerate() {
-            store.push_prefix(keys);
             let extent = locate(chunks, chunk, parts.get(k), keys);
             ends.push((keys.len(), extent));
         }
@@ -142,7 +141,7 @@ impl Requests {
                 wanted.fetched[sorted[k]] = Some(filled + start..filled + start + index(bytes));
             }
             (filled, rest) = (filled + part.len(), after);
-            let source = Source::Open(&shard.object, &shard.full);
+            let source = Source::Open(&shard.object);
             requests.push(ReadRequest::new(source, Extent::From(run.bytes.start), part));
         }
         store.read(&mut requests);

@@ -13,9 +13,6 @@ use crate::read::cost::ReadCost;
 #[derive(Debug)]
 pub struct OpenShard {
     pub(crate) object: Object,
-    pub(crate) key: String,
-    /// The key as the backend knows it.
-    pub(crate) full: String,
     pub(crate) bytes: u64,
     pub(crate) index: ShardIndex,
 }
@@ -38,18 +35,17 @@ impl OpenShard {
         let bytes = object.bytes().map_err(size)?;
         let offset = codec.index_offset(bytes).map_err(damaged)?;
         let mut encoded = buffer(codec.index_bytes()).map_err(damaged)?;
-        store.read_at(&object, &key, offset, &mut encoded).map_err(failed)?;
+        store.read_at(&object, offset, &mut encoded).map_err(failed)?;
         let index = codec.decode_index(&encoded, bytes).map_err(damaged)?;
         cost.requests += 1;
         cost.bytes += encoded.len() as u64;
         cost.stored_bytes += encoded.len() as u64;
-        let full = store.full_key(&key, &mut String::new()).to_owned();
-        Ok(Some(Self { object, key, full, bytes, index }))
+        Ok(Some(Self { object, bytes, index }))
     }
 
     /// Name of inner chunk `inner`, for messages.
     pub(crate) fn inner_key(&self, inner: u64) -> String {
-        inner_name(&self.key, inner)
+        inner_name(self.object.key(), inner)
     }
 
     /// Stored bytes of inner chunk `inner`; 0 for one that is missing.

@@ -2,9 +2,11 @@
 
 use zarrange_io::{Change, Location, Opener, Store};
 
-use super::OLD;
 use super::run_folder::{self, Record, State, is_run_folder, prefix};
 use crate::ArrayError;
+
+/// Where the old target is between two renames. Where it is found, and no target, the run ended in between.
+pub(super) const OLD: &str = "old";
 
 /// The directory of a target, and the target's name there.
 #[derive(Debug)]
@@ -92,7 +94,7 @@ impl Place {
 /// # Errors
 /// If that cannot be done, or it is not known whether the run has ended.
 pub fn recover(target: &Location, io: &Opener) -> Result<(), ArrayError> {
-    if target.exists()? {
+    if !target.abilities().renames || target.exists()? {
         return Ok(());
     }
     let Some(place) = existing(target, io)? else { return Ok(()) };

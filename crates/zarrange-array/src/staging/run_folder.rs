@@ -32,14 +32,18 @@ pub(super) struct Record {
     /// Number of the process, for people: in containers it says little.
     pub(super) process: u32,
     pub(super) target: String,
-    /// The folder of the same run that holds intermediates.
+    /// The folder of the same run that holds intermediates, if text can name it.
     pub(super) temp: Option<String>,
 }
 
 impl Record {
     pub(super) fn new(run: &str, target: &Location, temp: Option<Location>) -> Self {
         let Machine { host, boot } = Machine::this();
-        let (target, temp) = (target.absolute().to_string(), temp.map(|place| place.absolute().to_string()));
+        let named = |place: Location| {
+            let place = place.absolute();
+            Some(place.to_string()).filter(|text| Location::parse(text).is_ok_and(|named| named == place))
+        };
+        let (target, temp) = (target.absolute().to_string(), temp.and_then(named));
         Self { run: run.to_owned(), host, boot, process: std::process::id(), target, temp }
     }
 
@@ -126,7 +130,7 @@ impl RunFolder {
         let locked = object.lock();
         let written = match locked {
             Ok(Lock::Busy) => return Err(taken(parent, name).into()),
-            Ok(_) => parent.write_at(&object, &lock, 0, record_json(record).as_bytes()),
+            Ok(_) => parent.write_at(&object, 0, record_json(record).as_bytes()),
             Err(source) => {
                 let location = format!("{}/{lock}", parent.label());
                 Err(IoError::Os { operation: "lock", location, source })
@@ -221,7 +225,7 @@ pub(super) fn look(at: &Location, parent: &Store, name: &str) -> Result<State, A
     let Some(object) = opened else {
         return without_lock(parent, name);
     };
-    let record = read(parent, &object, &key);
+    let record = read(parent, &object);
     let owner = || record.as_ref().map_or_else(unnamed, Record::owner);
     let local = match object.lock() {
         Ok(Lock::Taken { local }) => local,
@@ -237,7 +241,7 @@ pub(super) fn look(at: &Location, parent: &Store, name: &str) -> Result<State, A
         }
     };
     // Whoever had it may have written it, or removed it, just before.
-    let record = read(parent, &object, &key);
+    let record = read(parent, &object);
     Ok(match record {
         Some(record) if !record.is_gone(local) => State::Unknown(record.owner()),
         Some(record) => State::Gone(Past { record: Some(record), _lock: object }),
@@ -282,10 +286,10 @@ fn is_empty(parent: &Store, name: &str) -> Result<bool, ArrayError> {
 }
 
 /// The record in an open lock, if there is one that can be read.
-fn read(parent: &Store, object: &Object, key: &str) -> Option<Record> {
+fn read(parent: &Store, object: &Object) -> Option<Record> {
     let bytes = object.bytes().ok().filter(|bytes| *bytes <= RECORD_BYTES_MAX)?;
     let mut data = vec![0; usize::try_from(bytes).ok()?];
-    parent.read_at(object, key, 0, &mut data).ok()?;
+    parent.read_at(object, 0, &mut data).ok()?;
     serde_json::from_slice(&data).ok()
 }
 

@@ -21,6 +21,9 @@ impl Target {
     /// # Errors
     /// What is in the way, and what to do about it.
     pub fn check(location: &Location, overwrite: bool, io: &Opener) -> Result<Self, ArrayError> {
+        if !location.abilities().renames {
+            return Self::check_in_place(location);
+        }
         leftovers::recover(location, io)?;
         leftovers::check(location, io)?;
         let location = location.clone();
@@ -48,6 +51,14 @@ impl Target {
         Ok(Self { location, found: Some(found) })
     }
 
+    /// The same where names cannot be changed: what is there stays there.
+    fn check_in_place(location: &Location) -> Result<Self, ArrayError> {
+        if location.exists()? {
+            return Err(ArrayError::TargetInPlace(location.to_string()));
+        }
+        Ok(Self { location: location.clone(), found: None })
+    }
+
     /// The place.
     pub const fn location(&self) -> &Location {
         &self.location
@@ -56,6 +67,12 @@ impl Target {
     /// Whether something is replaced.
     pub const fn replaces(&self) -> bool {
         self.found.is_some()
+    }
+
+    /// Its name, for what is called after it.
+    pub(super) fn name(&self) -> String {
+        let root = |_| self.location.to_string().replace('/', "-");
+        self.location.parent().map_or_else(root, |(_, name)| name)
     }
 
     pub(super) const fn found(&self) -> Option<&Tree> {

@@ -27,7 +27,6 @@ pub struct ShardWriter {
 pub struct ShardFile {
     store: Store,
     object: Object,
-    key: String,
     /// Up to here the store was asked to have room.
     reserved: AtomicU64,
 }
@@ -43,7 +42,7 @@ impl ShardFile {
         let object = store.open(&key, Access::Create)?;
         let object =
             object.ok_or_else(|| IoError::NotFound { location: format!("{}/{key}", store.label()) })?;
-        Ok(Arc::new(Self { store, object, key, reserved: AtomicU64::new(0) }))
+        Ok(Arc::new(Self { store, object, reserved: AtomicU64::new(0) }))
     }
 
     /// Writes `data` at an offset that [`ShardWriter::reserve`] gave.
@@ -52,7 +51,7 @@ impl ShardFile {
     /// If it cannot be written.
     pub fn write(&self, offset: u64, data: &[u8]) -> Result<(), ArrayError> {
         self.reserve(offset, data.len() as u64);
-        Ok(self.store.write_at(&self.object, &self.key, offset, data)?)
+        Ok(self.store.write_at(&self.object, offset, data)?)
     }
 
     /// Takes room ahead of what is written: as much again, in steps that are worth a call.
@@ -109,7 +108,7 @@ impl ShardWriter {
         file.write(offset, &encoded)?;
         file.trim();
         match Arc::into_inner(file) {
-            Some(ShardFile { store, object, key, .. }) => store.close(object, &key)?,
+            Some(ShardFile { store, object, .. }) => store.close(object)?,
             None => return Err(in_use(chunks)),
         }
         Ok(encoded.len() as u64)

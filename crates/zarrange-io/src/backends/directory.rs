@@ -19,7 +19,7 @@ use super::direct::Alignment;
 use super::look;
 use super::mmap::Mapping;
 use super::patience;
-use crate::backend::{Access, Change, Extent, FileId, Lock, Namespace, Object, Visit};
+use crate::backend::{Abilities, Access, Change, Extent, FileId, Handle, Lock, Namespace, Object, Visit};
 use crate::error::is_full;
 use crate::removal::remove_directory;
 use crate::{IoError, advice, key, token};
@@ -47,30 +47,25 @@ pub struct LocalFile {
     pub(super) mapping: Option<OnceLock<Mapping>>,
 }
 
-impl LocalFile {
-    /// Its size in bytes.
-    pub(crate) fn bytes(&self) -> io::Result<u64> {
+impl Handle for LocalFile {
+    fn bytes(&self) -> io::Result<u64> {
         sized(&self.file, self.file.metadata()?.len())
     }
 
-    /// Begins to write a range to the device without waiting for it.
-    pub(crate) fn begin_writeback(&self, offset: u64, bytes: u64) {
+    fn begin_writeback(&self, offset: u64, bytes: u64) {
         advice::begin_writeback(&self.file, offset, bytes);
     }
 
-    /// Takes room for a range behind the end; whether that was done.
-    pub(crate) fn reserve(&self, offset: u64, bytes: u64) -> bool {
+    fn reserve(&self, offset: u64, bytes: u64) -> bool {
         advice::reserve(&self.file, offset, bytes)
     }
 
-    /// Gives back what was reserved behind the end.
-    pub(crate) fn trim(&self) {
+    fn trim(&self) {
         // Only room on the disk depends on it.
         let _ = self.bytes().and_then(|bytes| self.file.set_len(bytes));
     }
 
-    /// Locks it without waiting.
-    pub(crate) fn lock(&self) -> io::Result<Lock> {
+    fn lock(&self) -> io::Result<Lock> {
         match rustix::fs::flock(&self.file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Lock::Taken { local: is_local(&self.file) }),
             Err(Errno::WOULDBLOCK) => Ok(Lock::Busy),
@@ -79,8 +74,7 @@ impl LocalFile {
         }
     }
 
-    /// Gives the room of a range back; it then reads as zeros.
-    pub(crate) fn release(&self, offset: u64, bytes: u64) {
+    fn release(&self, offset: u64, bytes: u64) {
         advice::release(&self.file, offset, bytes);
     }
 }
@@ -368,6 +362,39 @@ impl Directory {
         };
         outcome.map_err(|e| self.error("rename to", to, e))
     }
+
+    /// Calls `visit` with everything directly below `prefix`.
+    fn visit(&self, prefix: &str, sizes: bool, visit: &mut Visit<'_>) -> Result<(), IoError> {
+        let failed = |e: Errno| self.error("list", prefix, e);
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let open = || rustix::fs::openat(&self.root, or_itself(prefix), flags, Mode::empty());
+        let mut entries = match patiently(open).and_then(Dir::new).map_err(failed) {
+            Err(e) if e.is_not_found() => return Ok(()),
+            other => other?,
+        };
+        while let Some(entry) = entries.read() {
+            let entry = entry.map_err(failed)?;
+            let name = entry.file_name();
+            if matches!(name.to_bytes(), b"." | b"..") {
+                continue;
+            }
+            let path = || self.path.join(prefix).join(OsStr::from_bytes(name.to_bytes()));
+            let goes_on = match name.to_str() {
+                Ok(text) => {
+                    let directory = entries.fd().map_err(failed)?;
+                    visit(text, look::seen(directory, name, entry.file_type(), sizes, &path))
+                }
+                Err(_) => visit(&name.to_string_lossy(), look::not_utf8(&path())),
+            };
+            if !goes_on {
+                return Ok(());
+            }
+        }
+        match entries.stat().map_err(failed)?.st_nlink {
+            0 => Err(look::removed(&self.path.join(prefix))),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Whether a file or directory lies on a file system that this machine alone has.
@@ -436,94 +463,64 @@ pub(crate) fn temporary(key: &str, temp: &mut String) {
 }
 
 impl Namespace for Directory {
-    fn open(&self, key: &str, access: Access) -> Result<Object, IoError> {
-        key::check(key)?;
-        match access {
+    fn abilities(&self) -> Abilities {
+        Abilities::ALL
+    }
+
+    fn open(&self, within: &str, key: &str, access: Access) -> Result<Object, IoError> {
+        let place = key::join(within, key)?;
+        let file = match access {
             Access::Read => {
-                let file = self.file(key)?;
-                self.stat(&file.file, key)?;
-                Ok(Object::File(file))
+                let file = self.file(&place)?;
+                self.stat(&file.file, &place)?;
+                file
             }
             Access::Write => {
                 let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-                let open = || rustix::fs::openat(&self.root, key, flags, Mode::empty());
-                let file = patiently(open).map_err(|e| self.error("open", key, e))?.into();
-                self.stat(&file, key)?;
-                Ok(Object::File(LocalFile { file, direct: None, mapping: None }))
+                let open = || rustix::fs::openat(&self.root, &place, flags, Mode::empty());
+                let file = patiently(open).map_err(|e| self.error("open", &place, e))?.into();
+                self.stat(&file, &place)?;
+                LocalFile { file, direct: None, mapping: None }
             }
-            Access::Create => self.create(key).map(Object::File),
-            Access::New => self.create_as(key, Self::create_flags() | OFlags::EXCL).map(Object::File),
-        }
-    }
-
-    fn close(&self, object: Object, key: &str) -> Result<(), IoError> {
-        match object {
-            Object::File(file) => self.close(file.file, key),
-            Object::Memory(_) => Ok(()),
-        }
-    }
-
-    fn list(&self, prefix: &str, sizes: bool, visit: &mut Visit<'_>) -> Result<(), IoError> {
-        key::check(prefix)?;
-        let failed = |e: Errno| self.error("list", prefix, e);
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let open = || rustix::fs::openat(&self.root, or_itself(prefix), flags, Mode::empty());
-        let mut entries = match patiently(open).and_then(Dir::new).map_err(failed) {
-            Err(e) if e.is_not_found() => return Ok(()),
-            other => other?,
+            Access::Create => self.create(&place)?,
+            Access::New => self.create_as(&place, Self::create_flags() | OFlags::EXCL)?,
         };
-        while let Some(entry) = entries.read() {
-            let entry = entry.map_err(failed)?;
-            let name = entry.file_name();
-            if matches!(name.to_bytes(), b"." | b"..") {
-                continue;
-            }
-            let path = || self.path.join(prefix).join(OsStr::from_bytes(name.to_bytes()));
-            let goes_on = match name.to_str() {
-                Ok(text) => {
-                    let directory = entries.fd().map_err(failed)?;
-                    visit(text, look::seen(directory, name, entry.file_type(), sizes, &path))
-                }
-                Err(_) => visit(&name.to_string_lossy(), look::not_utf8(&path())),
-            };
-            if !goes_on {
-                return Ok(());
-            }
-        }
-        match entries.stat().map_err(failed)?.st_nlink {
-            0 => Err(look::removed(&self.path.join(prefix))),
-            _ => Ok(()),
-        }
+        Ok(Object::new(within, place, file))
     }
 
-    fn identity(&self, key: &str) -> Result<Option<FileId>, IoError> {
-        key::check(key)?;
-        let stat = rustix::fs::statat(&self.root, or_itself(key), AtFlags::empty());
-        let stat = stat.map_err(|e| self.error("look at", key, e))?;
-        Ok(Some(FileId { device: stat.st_dev, inode: stat.st_ino }))
+    fn close(&self, object: Object) -> Result<(), IoError> {
+        let (file, place) = object.into_handle::<LocalFile>()?;
+        self.close(file.file, &place)
     }
 
-    fn change(&self, change: Change<'_>) -> Result<(), IoError> {
+    fn list(&self, within: &str, prefix: &str, sizes: bool, visit: &mut Visit<'_>) -> Result<(), IoError> {
+        self.visit(&key::join(within, prefix)?, sizes, visit)
+    }
+
+    fn identity(&self, within: &str, key: &str) -> Result<Option<FileId>, IoError> {
+        key::with(within, key, |key| {
+            let stat = rustix::fs::statat(&self.root, or_itself(key), AtFlags::empty());
+            let stat = stat.map_err(|e| self.error("look at", key, e))?;
+            Ok(Some(FileId { device: stat.st_dev, inode: stat.st_ino }))
+        })
+    }
+
+    fn change(&self, within: &str, change: Change<'_>) -> Result<(), IoError> {
+        let both = |from, to, rename: &dyn Fn(&str, &str) -> Result<(), IoError>| {
+            key::with(within, from, |from| key::with(within, to, |to| rename(from, to)))
+        };
         match change {
-            Change::Remove(key) => key::check(key).and_then(|()| self.remove(key)),
+            Change::Remove(key) => key::with(within, key, |key| self.remove(key)),
             Change::Rename { from, to } => {
-                key::check(from).and_then(|()| key::check(to))?;
-                self.rename(from, to, RenameFlags::empty())
+                both(from, to, &|from, to| self.rename(from, to, RenameFlags::empty()))
             }
-            Change::Move { from, to } => {
-                key::check(from).and_then(|()| key::check(to))?;
-                self.rename_new(from, to)
-            }
-            Change::RemoveEmpty(key) => {
-                key::check(key)?;
+            Change::Move { from, to } => both(from, to, &|from, to| self.rename_new(from, to)),
+            Change::RemoveEmpty(key) => key::with(within, key, |key| {
                 let removed = rustix::fs::unlinkat(&self.root, key, AtFlags::REMOVEDIR);
                 removed.map_err(|e| self.error("remove", key, e))
-            }
-            Change::MakeDirectory(key) => key::check(key).and_then(|()| self.make_new_directory(key)),
-            Change::Exchange { a, b } => {
-                key::check(a).and_then(|()| key::check(b))?;
-                self.rename(a, b, RenameFlags::EXCHANGE)
-            }
+            }),
+            Change::MakeDirectory(key) => key::with(within, key, |key| self.make_new_directory(key)),
+            Change::Exchange { a, b } => both(a, b, &|a, b| self.rename(a, b, RenameFlags::EXCHANGE)),
             // The whole file system at once: far cheaper than an fsync for each of thousands of chunks.
             Change::Sync => rustix::fs::syncfs(&self.root).map_err(|e| self.error("sync", "", e)),
             Change::SyncNames => rustix::fs::fsync(&self.root).map_err(|e| self.error("sync", "", e)),

@@ -4,7 +4,7 @@
 //! a small state machine: open, read, close; or create, write, close, rename. Reads and writes that move less than they
 //! should are continued, interrupted ones repeated.
 
-mod machines;
+mod requests;
 mod ring;
 #[cfg(test)]
 mod tests;
@@ -16,8 +16,8 @@ use std::sync::Arc;
 
 use rustix::fs::MemfdFlags;
 
-use self::machines::{Reads, Writes};
-use self::ring::{Local, Machine};
+use self::requests::{Reads, Writes};
+use self::ring::{Local, Requests};
 use super::directory::Directory;
 use super::std_files::{read_one, write_one};
 use crate::IoError;
@@ -58,7 +58,7 @@ pub fn probe() -> Result<(), IoError> {
         UringFiles::new(Arc::new(Directory::open(root, false).map_err(|e| refused(io::Error::other(e)))?));
     let (key, mut buffer) = (file.as_raw_fd().to_string(), [0; 8]);
     let mut batch = [ReadRequest::new(Source::Key(&key), Extent::Whole, &mut buffer)];
-    files.read(&mut batch);
+    files.read("", &mut batch);
     let [ReadRequest { buffer, result, .. }] = batch;
     match result {
         Ok(read) if buffer[..read] == text[..] => Ok(()),
@@ -73,7 +73,7 @@ thread_local! {
 }
 
 /// Carries out a batch on this thread's ring; `one` by one where the system refuses the memory or the descriptor for a ring.
-fn drive<T>(batch: &mut [T], machine: &impl Machine<T>, one: impl Fn(&mut T)) {
+fn drive<T>(batch: &mut [T], requests: &impl Requests<T>, one: impl Fn(&mut T)) {
     LOCAL.with_borrow_mut(|local| {
         let ready = match local.take() {
             Some(ready) => Ok(ready),
@@ -82,7 +82,7 @@ fn drive<T>(batch: &mut [T], machine: &impl Machine<T>, one: impl Fn(&mut T)) {
         match ready {
             Ok(mut ready) => {
                 // A ring that failed is not used again.
-                if ready.drive(batch, machine).is_ok() {
+                if ready.drive(batch, requests).is_ok() {
                     *local = Some(ready);
                 }
             }
@@ -96,15 +96,16 @@ impl Backend for UringFiles {
         if self.directory.is_direct() { "io_uring+direct" } else { "io_uring" }
     }
 
-    fn read(&self, batch: &mut [ReadRequest<'_>]) {
-        let one = |request: &mut ReadRequest<'_>| request.result = read_one(&self.directory, request);
-        drive(batch, &Reads(&self.directory), one);
+    fn read(&self, within: &str, batch: &mut [ReadRequest<'_>]) {
+        let one = |request: &mut ReadRequest<'_>| request.result = read_one(&self.directory, within, request);
+        drive(batch, &Reads::new(&self.directory, within), one);
     }
 
-    fn write(&self, batch: &mut [WriteRequest<'_>]) {
-        let one = |request: &mut WriteRequest<'_>| request.result = write_one(&self.directory, request);
+    fn write(&self, within: &str, batch: &mut [WriteRequest<'_>]) {
+        let one =
+            |request: &mut WriteRequest<'_>| request.result = write_one(&self.directory, within, request);
         if self.creates {
-            return drive(batch, &Writes::new(&self.directory), one);
+            return drive(batch, &Writes::new(&self.directory, within), one);
         }
         batch.iter_mut().for_each(one);
     }

@@ -1,12 +1,13 @@
 //! Objects in memory: for tests, `memory://`, and the fastest possible store.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::backend::{
-    Access, Backend, Change, Extent, FileId, Namespace, Object, ReadRequest, Seen, Source, Visit,
-    WriteRequest,
+    Abilities, Access, Backend, Change, Extent, FileId, Handle, Namespace, Object, ReadRequest, Seen, Source,
+    Visit, WriteRequest,
 };
 use crate::{IoError, key};
 
@@ -14,12 +15,14 @@ use crate::{IoError, key};
 #[derive(Clone, Debug, Default)]
 pub struct MemoryObject(Arc<Mutex<Vec<u8>>>);
 
-impl MemoryObject {
-    pub(crate) fn bytes(&self) -> u64 {
-        lock(&self.0).len() as u64
+impl Handle for MemoryObject {
+    fn bytes(&self) -> io::Result<u64> {
+        Ok(lock(&self.0).len() as u64)
     }
+}
 
-    pub(crate) fn read(&self, key: &str, extent: Extent, buffer: &mut [u8]) -> Result<usize, IoError> {
+impl MemoryObject {
+    fn read(&self, key: &str, extent: Extent, buffer: &mut [u8]) -> Result<usize, IoError> {
         let data = lock(&self.0);
         let (available, bytes_max) = (data.len() as u64, buffer.len() as u64);
         let short = |offset| IoError::Short { location: locate(key), offset, bytes: bytes_max, available };
@@ -41,7 +44,7 @@ impl MemoryObject {
         Ok(from.len())
     }
 
-    pub(crate) fn write(&self, key: &str, offset: u64, data: &[u8]) -> Result<(), IoError> {
+    fn write(&self, key: &str, offset: u64, data: &[u8]) -> Result<(), IoError> {
         let mut object = lock(&self.0);
         let range =
             usize::try_from(offset).ok().and_then(|start| Some(start..start.checked_add(data.len())?));
@@ -49,7 +52,7 @@ impl MemoryObject {
         let range = range.filter(|range| object.try_reserve(range.end.saturating_sub(length)).is_ok());
         let Some(range) = range else {
             let (location, bytes) = (locate(key), data.len() as u64);
-            let source = std::io::ErrorKind::OutOfMemory.into();
+            let source = io::ErrorKind::OutOfMemory.into();
             return Err(IoError::Transfer { operation: "write", location, offset, bytes, source });
         };
         if object.len() < range.end {
@@ -71,10 +74,20 @@ impl Memory {
         lock(&self.objects).get(key).cloned().ok_or_else(|| IoError::NotFound { location: locate(key) })
     }
 
-    /// Whether anything is at `key` or below it.
-    fn exists(&self, key: &str) -> bool {
+    /// Refuses a key at which, or below which, anything is.
+    fn check_free(&self, key: &str) -> Result<(), IoError> {
         let objects = lock(&self.objects);
-        objects.contains_key(key) || objects.range(below(key)).next().is_some()
+        let exists = objects.contains_key(key) || objects.range(below(key)).next().is_some();
+        if exists { Err(taken(key)) } else { Ok(()) }
+    }
+
+    fn rename(&self, from: &str, to: &str) -> Result<(), IoError> {
+        let taken = self.take(from);
+        if taken.is_empty() {
+            return Err(IoError::NotFound { location: locate(from) });
+        }
+        self.put_below(taken, from, to);
+        Ok(())
     }
 
     fn create(&self, key: &str) -> MemoryObject {
@@ -109,50 +122,60 @@ impl Backend for Memory {
         "memory"
     }
 
-    fn read(&self, batch: &mut [ReadRequest<'_>]) {
-        for request in batch {
-            request.result = match request.source {
-                Source::Key(key) => self.find(key).and_then(|o| o.read(key, request.extent, request.buffer)),
-                Source::Open(Object::Memory(o), key) => o.read(key, request.extent, request.buffer),
-                Source::Open(Object::File(_), key) => Err(IoError::NotFound { location: locate(key) }),
+    fn read(&self, within: &str, batch: &mut [ReadRequest<'_>]) {
+        for ReadRequest { source, extent, buffer, result } in batch {
+            *result = match *source {
+                Source::Key(key) => key::with(within, key, |key| self.find(key)?.read(key, *extent, buffer)),
+                Source::Open(object) => object
+                    .handle::<MemoryObject>()
+                    .and_then(|opened| opened.read(object.place(), *extent, buffer)),
             };
         }
     }
 
-    fn write(&self, batch: &mut [WriteRequest<'_>]) {
-        for request in batch {
-            request.result = match request.target {
-                Source::Key(key) => key::check(key).map(|()| self.replace(key, request.data)),
-                Source::Open(Object::Memory(o), key) => o.write(key, request.offset, request.data),
-                Source::Open(Object::File(_), key) => Err(IoError::NotFound { location: locate(key) }),
+    fn write(&self, within: &str, batch: &mut [WriteRequest<'_>]) {
+        for WriteRequest { target, offset, data, result, .. } in batch {
+            *result = match *target {
+                Source::Key(key) => key::with(within, key, |key| {
+                    self.replace(key, data);
+                    Ok(())
+                }),
+                Source::Open(object) => object
+                    .handle::<MemoryObject>()
+                    .and_then(|opened| opened.write(object.place(), *offset, data)),
             };
         }
     }
 }
 
 impl Namespace for Memory {
-    fn open(&self, key: &str, access: Access) -> Result<Object, IoError> {
-        key::check(key)?;
-        match access {
-            Access::Read | Access::Write => self.find(key).map(Object::Memory),
-            Access::Create => Ok(Object::Memory(self.create(key))),
+    fn abilities(&self) -> Abilities {
+        Abilities::ALL
+    }
+
+    fn open(&self, within: &str, key: &str, access: Access) -> Result<Object, IoError> {
+        let key = key::join(within, key)?;
+        let object = match access {
+            Access::Read | Access::Write => self.find(&key)?,
+            Access::Create => self.create(&key),
             Access::New => {
                 // Under one lock: of two that want it, one gets it.
                 let mut objects = lock(&self.objects);
-                if objects.contains_key(key) || objects.range(below(key)).next().is_some() {
-                    return Err(taken(key));
+                if objects.contains_key(&key) || objects.range(below(&key)).next().is_some() {
+                    return Err(taken(&key));
                 }
-                Ok(Object::Memory(objects.entry(key.to_owned()).or_default().clone()))
+                objects.entry(key.clone()).or_default().clone()
             }
-        }
+        };
+        Ok(Object::new(within, key, object))
     }
 
-    fn close(&self, _: Object, _: &str) -> Result<(), IoError> {
-        Ok(())
+    fn close(&self, object: Object) -> Result<(), IoError> {
+        object.into_handle::<MemoryObject>().map(drop)
     }
 
-    fn list(&self, prefix: &str, _sizes: bool, visit: &mut Visit<'_>) -> Result<(), IoError> {
-        key::check(prefix)?;
+    fn list(&self, within: &str, prefix: &str, _sizes: bool, visit: &mut Visit<'_>) -> Result<(), IoError> {
+        let prefix = key::join(within, prefix)?;
         let mut entries: Vec<(String, Option<u64>)> = Vec::new();
         let objects = lock(&self.objects);
         let start = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
@@ -164,7 +187,7 @@ impl Namespace for Memory {
                 entries.push((dir.to_owned(), None));
                 from = below(&format!("{start}{dir}")).end;
             } else {
-                entries.push((rest.to_owned(), Some(object.bytes())));
+                entries.push((rest.to_owned(), Some(lock(&object.0).len() as u64)));
                 from = format!("{key}\0");
             }
         }
@@ -179,30 +202,27 @@ impl Namespace for Memory {
         Ok(())
     }
 
-    fn identity(&self, key: &str) -> Result<Option<FileId>, IoError> {
+    fn identity(&self, _: &str, key: &str) -> Result<Option<FileId>, IoError> {
         key::check(key).map(|()| None)
     }
 
-    fn change(&self, change: Change<'_>) -> Result<(), IoError> {
+    fn change(&self, within: &str, change: Change<'_>) -> Result<(), IoError> {
+        let place = |key: &str| key::join(within, key);
         match change {
-            Change::Remove(key) => drop(self.take(key)),
-            Change::MakeDirectory(key) | Change::Move { to: key, .. } if self.exists(key) => {
-                return Err(taken(key));
-            }
+            Change::Remove(key) => drop(self.take(&place(key)?)),
             // There are no directories, only keys.
-            Change::MakeDirectory(key) => key::check(key)?,
-            Change::Rename { from, to } | Change::Move { from, to } => {
-                key::check(to)?;
-                let taken = self.take(from);
-                if taken.is_empty() {
-                    return Err(IoError::NotFound { location: locate(from) });
-                }
-                self.put_below(taken, from, to);
+            Change::MakeDirectory(key) => self.check_free(&place(key)?)?,
+            Change::Rename { from, to } => self.rename(&place(from)?, &place(to)?)?,
+            Change::Move { from, to } => {
+                let to = place(to)?;
+                self.check_free(&to)?;
+                self.rename(&place(from)?, &to)?;
             }
             Change::Exchange { a, b } => {
-                let (at_a, at_b) = (self.take(a), self.take(b));
-                self.put_below(at_a, a, b);
-                self.put_below(at_b, b, a);
+                let (a, b) = (place(a)?, place(b)?);
+                let (at_a, at_b) = (self.take(&a), self.take(&b));
+                self.put_below(at_a, &a, &b);
+                self.put_below(at_b, &b, &a);
             }
             Change::RemoveEmpty(_) | Change::Sync | Change::SyncNames => {}
         }
@@ -217,7 +237,7 @@ fn below(prefix: &str) -> Range<String> {
 }
 
 fn taken(key: &str) -> IoError {
-    IoError::os("create", locate(key), std::io::ErrorKind::AlreadyExists)
+    IoError::os("create", locate(key), io::ErrorKind::AlreadyExists)
 }
 
 fn locate(key: &str) -> String {

@@ -17,7 +17,7 @@ use memmap2::{Advice, Mmap, MmapOptions, UncheckedAdvice};
 
 use super::directory::{Directory, LocalFile};
 use super::std_files::{read_range, write_one};
-use crate::backend::{Backend, Object, ReadRequest, Source, WriteRequest};
+use crate::backend::{Backend, ReadRequest, Source, WriteRequest};
 use crate::{IoError, key};
 
 /// Requests that the disk works on at the same time.
@@ -61,16 +61,14 @@ impl MappedFiles {
     /// Maps what `request` wants; requests that no mapping serves get their result at once.
     fn prepare<'a>(
         &self,
+        within: &str,
         request: &mut ReadRequest<'a>,
         last: &mut Option<&'a Mapping>,
     ) -> Result<Prepared<'a>, IoError> {
         let ReadRequest { source, extent, buffer, .. } = request;
         match *source {
-            Source::Open(Object::Memory(object), key) => {
-                request.result = object.read(key, *extent, buffer);
-                Ok(Prepared::Done)
-            }
-            Source::Open(Object::File(file), key) => {
+            Source::Open(object) => {
+                let (file, key) = (object.handle::<LocalFile>()?, object.place());
                 let Some(mapping) = &file.mapping else {
                     let (offset, wanted) =
                         self.directory.wanted((&file.file, false), key, *extent, buffer.len())?;
@@ -87,30 +85,29 @@ impl MappedFiles {
                 let range = self.range(mapping, (&file.file, key), wanted)?;
                 Ok(Prepared::Open(mapping, range))
             }
-            Source::Key(key) => {
-                key::check(key)?;
+            Source::Key(key) => key::with(within, key, |key| {
                 let file = self.directory.file(key)?;
                 // Before it is mapped: a directory or a file that is too large says so.
                 let wanted = self.directory.wanted((&file.file, true), key, *extent, buffer.len())?;
                 let mapping = self.map(&file.file, key)?;
                 let range = self.range(&mapping, (&file.file, key), wanted)?;
                 Ok(Prepared::Own(mapping, range))
-            }
+            }),
         }
     }
 
     /// Reads the requests of `batch` that `group` numbers; where they may be `cold`, asks for all before it waits for one.
     fn read_group<'a>(
         &self,
+        (within, cold): (&str, bool),
         batch: &mut [ReadRequest<'a>],
         group: &[usize],
-        cold: bool,
         last: &mut Option<&'a Mapping>,
         resident: &mut Resident<'a>,
     ) {
         let mut prepared = [const { Prepared::Done }; GROUP];
         for (k, prepared) in group.iter().zip(&mut prepared) {
-            match self.prepare(&mut batch[*k], last) {
+            match self.prepare(within, &mut batch[*k], last) {
                 Ok(ready) => *prepared = ready,
                 Err(e) => batch[*k].result = Err(e),
             }
@@ -281,7 +278,7 @@ fn sort(batch: &[ReadRequest<'_>], order: &mut Vec<usize>) {
     order.sort_unstable_by_key(|k| {
         let object = match batch[*k].source {
             Source::Key(_) => 0,
-            Source::Open(object, _) => std::ptr::from_ref(object).addr(),
+            Source::Open(object) => std::ptr::from_ref(object).addr(),
         };
         (object, batch[*k].extent.offset(), *k)
     });
@@ -332,7 +329,7 @@ impl Backend for MappedFiles {
         "mmap"
     }
 
-    fn read(&self, batch: &mut [ReadRequest<'_>]) {
+    fn read(&self, within: &str, batch: &mut [ReadRequest<'_>]) {
         thread_local! {
             static ORDER: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
         }
@@ -341,7 +338,7 @@ impl Backend for MappedFiles {
             let (mut last, mut resident) = (None, Resident::default());
             let (mut cold, mut waits) = (true, waits_of_thread());
             for group in order.chunks(GROUP) {
-                self.read_group(batch, group, cold, &mut last, &mut resident);
+                self.read_group((within, cold), batch, group, &mut last, &mut resident);
                 // Nothing had to be waited for: what follows is probably in the page cache too.
                 let before = std::mem::replace(&mut waits, waits_of_thread());
                 cold = waits != before;
@@ -350,9 +347,9 @@ impl Backend for MappedFiles {
         });
     }
 
-    fn write(&self, batch: &mut [WriteRequest<'_>]) {
+    fn write(&self, within: &str, batch: &mut [WriteRequest<'_>]) {
         for request in batch {
-            request.result = write_one(&self.directory, request);
+            request.result = write_one(&self.directory, within, request);
         }
     }
 }

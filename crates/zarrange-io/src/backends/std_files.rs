@@ -11,7 +11,7 @@ use rustix::fs::RenameFlags;
 
 use super::direct::{Bounce, take};
 use super::directory::{Directory, LocalFile, temporary};
-use crate::backend::{Backend, Object, ReadRequest, Source, WriteRequest};
+use crate::backend::{Backend, ReadRequest, Source, WriteRequest};
 use crate::{IoError, key};
 
 /// Requests that a thread of the pool takes at once: fewer would cost more to hand over than to carry out.
@@ -45,8 +45,9 @@ impl Backend for StdFiles {
         if self.directory.is_direct() { "std+direct" } else { "std" }
     }
 
-    fn read(&self, batch: &mut [ReadRequest<'_>]) {
-        let read = |request: &mut ReadRequest<'_>| request.result = read_one(&self.directory, request);
+    fn read(&self, within: &str, batch: &mut [ReadRequest<'_>]) {
+        let read =
+            |request: &mut ReadRequest<'_>| request.result = read_one(&self.directory, within, request);
         match &self.pool {
             Some(pool) if batch.len() > SHARE => {
                 pool.install(|| batch.par_iter_mut().with_min_len(SHARE).for_each(read));
@@ -57,28 +58,28 @@ impl Backend for StdFiles {
 
     /// By the caller alone: a write goes to the page cache, and names of one directory are made one after the other anyway,
     /// so that more threads only wait for each other.
-    fn write(&self, batch: &mut [WriteRequest<'_>]) {
+    fn write(&self, within: &str, batch: &mut [WriteRequest<'_>]) {
         for request in batch {
-            request.result = write_one(&self.directory, request);
+            request.result = write_one(&self.directory, within, request);
         }
     }
 }
 
-/// Carries out one read.
-pub(super) fn read_one(directory: &Directory, request: &mut ReadRequest<'_>) -> Result<usize, IoError> {
+/// Carries out one read, of a key of the store at `within` or of an open object.
+pub(super) fn read_one(
+    directory: &Directory,
+    within: &str,
+    request: &mut ReadRequest<'_>,
+) -> Result<usize, IoError> {
     let ReadRequest { source, extent, buffer, .. } = request;
-    let opened;
-    let (file, key, new) = match *source {
-        Source::Key(key) => {
-            key::check(key)?;
-            opened = directory.file(key)?;
-            (&opened, key, true)
-        }
-        Source::Open(Object::File(file), key) => (file, key, false),
-        Source::Open(Object::Memory(object), key) => return object.read(key, *extent, buffer),
+    let mut read = |file: &LocalFile, key: &str, new: bool| {
+        let (offset, wanted) = directory.wanted((&file.file, new), key, *extent, buffer.len())?;
+        read_range(directory, file, key, offset, &mut buffer[..wanted])
     };
-    let (offset, wanted) = directory.wanted((&file.file, new), key, *extent, buffer.len())?;
-    read_range(directory, file, key, offset, &mut buffer[..wanted])
+    match *source {
+        Source::Key(key) => key::with(within, key, |key| read(&directory.file(key)?, key, true)),
+        Source::Open(object) => read(object.handle()?, object.place(), false),
+    }
 }
 
 /// Fills `buffer` from `offset`.
@@ -118,8 +119,12 @@ fn read_some(file: &LocalFile, offset: u64, buffer: &mut [u8]) -> io::Result<usi
     }
 }
 
-/// Carries out one write.
-pub(super) fn write_one(directory: &Directory, request: &WriteRequest<'_>) -> Result<(), IoError> {
+/// Carries out one write, of a key of the store at `within` or of an open object.
+pub(super) fn write_one(
+    directory: &Directory,
+    within: &str,
+    request: &WriteRequest<'_>,
+) -> Result<(), IoError> {
     let write = |file: &LocalFile, key: &str, offset: u64| {
         let range = (offset, request.data.len());
         directory.check_room(key, range)?;
@@ -131,8 +136,7 @@ pub(super) fn write_one(directory: &Directory, request: &WriteRequest<'_>) -> Re
         directory.close(file.file, key)
     };
     match request.target {
-        Source::Key(key) if request.atomic => {
-            key::check(key)?;
+        Source::Key(key) if request.atomic => key::with(within, key, |key| {
             let mut temp = String::new();
             temporary(key, &mut temp);
             let written = directory
@@ -140,12 +144,8 @@ pub(super) fn write_one(directory: &Directory, request: &WriteRequest<'_>) -> Re
                 .and_then(|file| whole(file, key))
                 .and_then(|()| directory.rename(&temp, key, RenameFlags::empty()));
             written.inspect_err(|_| directory.discard(&temp))
-        }
-        Source::Key(key) => {
-            key::check(key)?;
-            whole(directory.create(key)?, key)
-        }
-        Source::Open(Object::File(file), key) => write(file, key, request.offset),
-        Source::Open(Object::Memory(object), key) => object.write(key, request.offset, request.data),
+        }),
+        Source::Key(key) => key::with(within, key, |key| whole(directory.create(key)?, key)),
+        Source::Open(object) => write(object.handle()?, object.place(), request.offset),
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::backend::{
-    Access, Backend, Change, FileId, Namespace, Object, ReadRequest, Source, Visit, WriteRequest,
+    Abilities, Access, Backend, Change, FileId, Namespace, Object, ReadRequest, Source, Visit, WriteRequest,
 };
 use crate::{IoError, Store};
 
@@ -89,8 +89,8 @@ impl Backend for Counting {
         self.backend.name()
     }
 
-    fn read(&self, batch: &mut [ReadRequest<'_>]) {
-        self.backend.read(batch);
+    fn read(&self, within: &str, batch: &mut [ReadRequest<'_>]) {
+        self.backend.read(within, batch);
         let counters = &self.counters;
         add(&counters.batches, 1);
         add(&counters.hops, 1);
@@ -99,8 +99,8 @@ impl Backend for Counting {
         add(&counters.read_bytes, batch.iter().filter_map(|r| r.result.as_ref().ok()).sum());
     }
 
-    fn write(&self, batch: &mut [WriteRequest<'_>]) {
-        self.backend.write(batch);
+    fn write(&self, within: &str, batch: &mut [WriteRequest<'_>]) {
+        self.backend.write(within, batch);
         let counters = &self.counters;
         add(&counters.batches, 1);
         add(&counters.hops, 1);
@@ -111,30 +111,34 @@ impl Backend for Counting {
 }
 
 impl Namespace for Counting {
-    fn open(&self, key: &str, access: Access) -> Result<Object, IoError> {
+    fn abilities(&self) -> Abilities {
+        self.names.abilities()
+    }
+
+    fn open(&self, within: &str, key: &str, access: Access) -> Result<Object, IoError> {
         add(&self.counters.opens, 1);
         add(&self.counters.hops, 1);
-        self.names.open(key, access)
+        self.names.open(within, key, access)
     }
 
-    fn close(&self, object: Object, key: &str) -> Result<(), IoError> {
-        self.names.close(object, key)
+    fn close(&self, object: Object) -> Result<(), IoError> {
+        self.names.close(object)
     }
 
-    fn list(&self, prefix: &str, sizes: bool, visit: &mut Visit<'_>) -> Result<(), IoError> {
+    fn list(&self, within: &str, prefix: &str, sizes: bool, visit: &mut Visit<'_>) -> Result<(), IoError> {
         add(&self.counters.lists, 1);
         add(&self.counters.hops, 1);
-        self.names.list(prefix, sizes, visit)
+        self.names.list(within, prefix, sizes, visit)
     }
 
-    fn identity(&self, key: &str) -> Result<Option<FileId>, IoError> {
+    fn identity(&self, within: &str, key: &str) -> Result<Option<FileId>, IoError> {
         add(&self.counters.hops, 1);
-        self.names.identity(key)
+        self.names.identity(within, key)
     }
 
-    fn change(&self, change: Change<'_>) -> Result<(), IoError> {
+    fn change(&self, within: &str, change: Change<'_>) -> Result<(), IoError> {
         add(&self.counters.changes, 1);
         add(&self.counters.hops, 1);
-        self.names.change(change)
+        self.names.change(within, change)
     }
 }

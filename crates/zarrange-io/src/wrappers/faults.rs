@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::backend::{Access, Backend, Change, FileId, Namespace, Object, ReadRequest, Visit, WriteRequest};
-use crate::{IoError, Store};
+use crate::backend::{
+    Abilities, Access, Backend, Change, FileId, Namespace, Object, ReadRequest, Visit, WriteRequest,
+};
+use crate::{IoError, Store, key};
 
 /// What happens to the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,10 +52,10 @@ impl Faults {
     }
 
     /// An error instead of a call that does not read.
-    fn fail(&self, operation: &'static str, key: &str) -> Result<(), IoError> {
+    fn fail(&self, operation: &'static str, place: impl FnOnce() -> String) -> Result<(), IoError> {
         match self.next() {
-            Some(Fault::Fail(code)) => Err(error(operation, key, code)),
-            Some(Fault::Shorten) => Err(error(operation, key, 5)),
+            Some(Fault::Fail(code)) => Err(error(operation, place(), code)),
+            Some(Fault::Shorten) => Err(error(operation, place(), 5)),
             Some(Fault::Corrupt | Fault::Delay(_)) | None => Ok(()),
         }
     }
@@ -71,8 +73,8 @@ struct Faulty {
     faults: Arc<Faults>,
 }
 
-fn error(operation: &'static str, key: &str, code: i32) -> IoError {
-    IoError::Os { operation, location: key.to_owned(), source: io::Error::from_raw_os_error(code) }
+fn error(operation: &'static str, location: String, code: i32) -> IoError {
+    IoError::Os { operation, location, source: io::Error::from_raw_os_error(code) }
 }
 
 impl Backend for Faulty {
@@ -80,15 +82,17 @@ impl Backend for Faulty {
         self.backend.name()
     }
 
-    fn read(&self, batch: &mut [ReadRequest<'_>]) {
-        self.backend.read(batch);
+    fn read(&self, within: &str, batch: &mut [ReadRequest<'_>]) {
+        self.backend.read(within, batch);
         for request in batch {
             let fault = self.faults.next();
             let Ok(read) = request.result else { continue };
             match fault {
-                Some(Fault::Fail(code)) => request.result = Err(error("read", request.source.key(), code)),
+                Some(Fault::Fail(code)) => {
+                    request.result = Err(error("read", request.source.place(within), code));
+                }
                 Some(Fault::Shorten) => {
-                    let (location, bytes) = (request.source.key().to_owned(), read as u64);
+                    let (location, bytes) = (request.source.place(within), read as u64);
                     request.result = Err(IoError::Short { location, offset: 0, bytes, available: bytes / 2 });
                 }
                 Some(Fault::Corrupt) if read > 0 => request.buffer[read / 2] ^= 0x10,
@@ -97,41 +101,45 @@ impl Backend for Faulty {
         }
     }
 
-    fn write(&self, batch: &mut [WriteRequest<'_>]) {
+    fn write(&self, within: &str, batch: &mut [WriteRequest<'_>]) {
         for request in batch.iter_mut() {
-            request.result = self.faults.fail("write", request.target.key());
+            request.result = self.faults.fail("write", || request.target.place(within));
         }
         for run in batch.chunk_by_mut(|a, b| a.result.is_ok() == b.result.is_ok()) {
             if run[0].result.is_ok() {
-                self.backend.write(run);
+                self.backend.write(within, run);
             }
         }
     }
 }
 
 impl Namespace for Faulty {
-    fn open(&self, key: &str, access: Access) -> Result<Object, IoError> {
-        self.faults.fail("open", key)?;
-        self.names.open(key, access)
+    fn abilities(&self) -> Abilities {
+        self.names.abilities()
     }
 
-    fn close(&self, object: Object, key: &str) -> Result<(), IoError> {
-        self.faults.fail("close", key)?;
-        self.names.close(object, key)
+    fn open(&self, within: &str, key: &str, access: Access) -> Result<Object, IoError> {
+        self.faults.fail("open", || key::joined(within, key))?;
+        self.names.open(within, key, access)
     }
 
-    fn list(&self, prefix: &str, sizes: bool, visit: &mut Visit<'_>) -> Result<(), IoError> {
-        self.faults.fail("list", prefix)?;
-        self.names.list(prefix, sizes, visit)
+    fn close(&self, object: Object) -> Result<(), IoError> {
+        self.faults.fail("close", || object.place().to_owned())?;
+        self.names.close(object)
     }
 
-    fn identity(&self, key: &str) -> Result<Option<FileId>, IoError> {
-        self.faults.fail("look at", key)?;
-        self.names.identity(key)
+    fn list(&self, within: &str, prefix: &str, sizes: bool, visit: &mut Visit<'_>) -> Result<(), IoError> {
+        self.faults.fail("list", || key::joined(within, prefix))?;
+        self.names.list(within, prefix, sizes, visit)
     }
 
-    fn change(&self, change: Change<'_>) -> Result<(), IoError> {
-        self.faults.fail("change", "")?;
-        self.names.change(change)
+    fn identity(&self, within: &str, key: &str) -> Result<Option<FileId>, IoError> {
+        self.faults.fail("look at", || key::joined(within, key))?;
+        self.names.identity(within, key)
+    }
+
+    fn change(&self, within: &str, change: Change<'_>) -> Result<(), IoError> {
+        self.faults.fail("change", String::new)?;
+        self.names.change(within, change)
     }
 }

@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use crate::backend::{Access, Backend, Change, FileId, Namespace, Object, ReadRequest, Visit, WriteRequest};
+use crate::backend::{
+    Abilities, Access, Backend, Change, FileId, Namespace, Object, ReadRequest, Visit, WriteRequest,
+};
 use crate::stop::Stop;
 use crate::{IoError, Store};
 
@@ -32,48 +34,53 @@ impl Backend for Stopping {
         self.backend.name()
     }
 
-    fn read(&self, batch: &mut [ReadRequest<'_>]) {
+    fn read(&self, within: &str, batch: &mut [ReadRequest<'_>]) {
         match self.stop.check() {
-            Ok(()) => self.backend.read(batch),
+            Ok(()) => self.backend.read(within, batch),
             Err(stopped) => batch.iter_mut().for_each(|r| r.result = Err(IoError::Stopped(stopped))),
         }
     }
 
-    fn write(&self, batch: &mut [WriteRequest<'_>]) {
+    fn write(&self, within: &str, batch: &mut [WriteRequest<'_>]) {
         match self.stop.check() {
-            Ok(()) => self.backend.write(batch),
+            Ok(()) => self.backend.write(within, batch),
             Err(stopped) => batch.iter_mut().for_each(|r| r.result = Err(IoError::Stopped(stopped))),
         }
     }
 }
 
 impl Namespace for Stopping {
-    fn open(&self, key: &str, access: Access) -> Result<Object, IoError> {
-        self.check()?;
-        self.names.open(key, access)
+    fn abilities(&self) -> Abilities {
+        self.names.abilities()
     }
 
-    fn list(&self, prefix: &str, sizes: bool, visit: &mut Visit<'_>) -> Result<(), IoError> {
+    fn open(&self, within: &str, key: &str, access: Access) -> Result<Object, IoError> {
+        self.check()?;
+        self.names.open(within, key, access)
+    }
+
+    fn list(&self, within: &str, prefix: &str, sizes: bool, visit: &mut Visit<'_>) -> Result<(), IoError> {
         self.check()?;
         // A directory may have millions of names.
-        self.names.list(prefix, sizes, &mut |name, seen| !self.stop.is_requested() && visit(name, seen))?;
+        self.names
+            .list(within, prefix, sizes, &mut |name, seen| !self.stop.is_requested() && visit(name, seen))?;
         self.check()
     }
 
-    fn close(&self, object: Object, key: &str) -> Result<(), IoError> {
-        self.names.close(object, key)
+    fn close(&self, object: Object) -> Result<(), IoError> {
+        self.names.close(object)
     }
 
-    fn identity(&self, key: &str) -> Result<Option<FileId>, IoError> {
+    fn identity(&self, within: &str, key: &str) -> Result<Option<FileId>, IoError> {
         self.check()?;
-        self.names.identity(key)
+        self.names.identity(within, key)
     }
 
-    fn change(&self, change: Change<'_>) -> Result<(), IoError> {
+    fn change(&self, within: &str, change: Change<'_>) -> Result<(), IoError> {
         // What was made is removed, and what was published becomes durable, also after the request.
         if !matches!(change, Change::Remove(_) | Change::SyncNames) {
             self.check()?;
         }
-        self.names.change(change)
+        self.names.change(within, change)
     }
 }

@@ -8,7 +8,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::backend::{Access, Backend, Change, FileId, Namespace, Object, ReadRequest, Visit, WriteRequest};
+use crate::backend::{
+    Abilities, Access, Backend, Change, FileId, Namespace, Object, ReadRequest, Visit, WriteRequest,
+};
 use crate::{IoError, Store};
 
 /// What a backend is as slow as.
@@ -117,40 +119,44 @@ impl Backend for Throttled {
         "throttled"
     }
 
-    fn read(&self, batch: &mut [ReadRequest<'_>]) {
+    fn read(&self, within: &str, batch: &mut [ReadRequest<'_>]) {
         let now = self.begin.elapsed();
-        self.backend.read(batch);
+        self.backend.read(within, batch);
         let bytes = batch.iter().filter_map(|r| r.result.as_ref().ok()).map(|n| *n as u64).sum();
         self.wait(now, batch.len(), bytes);
     }
 
-    fn write(&self, batch: &mut [WriteRequest<'_>]) {
+    fn write(&self, within: &str, batch: &mut [WriteRequest<'_>]) {
         let now = self.begin.elapsed();
-        self.backend.write(batch);
+        self.backend.write(within, batch);
         let bytes = batch.iter().filter(|r| r.result.is_ok()).map(|r| r.data.len() as u64).sum();
         self.wait(now, batch.len(), bytes);
     }
 }
 
 impl Namespace for Throttled {
-    fn open(&self, key: &str, access: Access) -> Result<Object, IoError> {
-        self.answer(|| self.names.open(key, access))
+    fn abilities(&self) -> Abilities {
+        self.names.abilities()
     }
 
-    fn close(&self, object: Object, key: &str) -> Result<(), IoError> {
-        self.names.close(object, key)
+    fn open(&self, within: &str, key: &str, access: Access) -> Result<Object, IoError> {
+        self.answer(|| self.names.open(within, key, access))
     }
 
-    fn list(&self, prefix: &str, sizes: bool, visit: &mut Visit<'_>) -> Result<(), IoError> {
-        self.answer(|| self.names.list(prefix, sizes, visit))
+    fn close(&self, object: Object) -> Result<(), IoError> {
+        self.names.close(object)
     }
 
-    fn identity(&self, key: &str) -> Result<Option<FileId>, IoError> {
-        self.answer(|| self.names.identity(key))
+    fn list(&self, within: &str, prefix: &str, sizes: bool, visit: &mut Visit<'_>) -> Result<(), IoError> {
+        self.answer(|| self.names.list(within, prefix, sizes, visit))
     }
 
-    fn change(&self, change: Change<'_>) -> Result<(), IoError> {
-        self.answer(|| self.names.change(change))
+    fn identity(&self, within: &str, key: &str) -> Result<Option<FileId>, IoError> {
+        self.answer(|| self.names.identity(within, key))
+    }
+
+    fn change(&self, within: &str, change: Change<'_>) -> Result<(), IoError> {
+        self.answer(|| self.names.change(within, change))
     }
 }
 
@@ -216,10 +222,10 @@ mod tests {
         let data: Vec<u8> = (0..4_000_u16).map(|i| i.to_le_bytes()[0]).collect();
         let read = || {
             let mut buffer = vec![0; data.len()];
-            store.read_whole("a", &mut buffer, &mut String::new()).unwrap();
+            store.read_whole("a", &mut buffer).unwrap();
             assert_eq!(buffer, data);
         };
-        check(9, &|| store.write_whole("a", &data, &mut String::new()).unwrap());
+        check(9, &|| store.write_whole("a", &data).unwrap());
         check(9, &read);
         check(5, &|| assert!(store.open("missing", Access::Read).unwrap().is_none()));
         check(5, &|| assert_eq!(store.list("").unwrap().len(), 1));

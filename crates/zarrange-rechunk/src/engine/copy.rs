@@ -1,15 +1,16 @@
 //! Copying stored objects as they are: nothing is decoded.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use zarrange_array::{Array, ArrayError, StoredCheck};
-use zarrange_codec::{ArrayCodec, ShardIndex};
+use zarrange_codec::{ArrayCodec, ShardIndex, SumCheck};
 use zarrange_grid::Dims;
-use zarrange_io::{Access, Extent, IoError, ReadRequest, Source, WriteRequest};
+use zarrange_io::{Access, Extent, IoError, Object, ReadRequest, Source, WriteRequest};
 use zarrange_plan::{COPIED_TOGETHER, Counts, Parts, copying};
 
 use crate::RechunkError;
-use crate::engine::budget::Lease;
+use crate::engine::budget::{Budget, Lease};
 use crate::engine::context::{Context, elements};
 use crate::engine::crew::{Work, work_off};
 use crate::engine::objects::{ObjectWalk, Taken};
@@ -27,9 +28,10 @@ pub(crate) fn run(
 ) -> Result<(), RechunkError> {
     let parts =
         StageParts { stage: 0, parts, ledger: context.ledger, recorded: context.recorded, after: &|_| () };
-    let copied_elements = AtomicU64::new(0);
+    let (copied_elements, whole) = (AtomicU64::new(0), Mutex::new(()));
     let work = |check: &mut StoredCheck<'_>, taken: &Taken<'_>, buffer: &mut [u8]| {
-        let mut batch = Copy { source, target, check, sums: context.sums, counts: Counts::default() };
+        let (whole, budget, sums) = (&whole, context.budget, context.sums);
+        let mut batch = Copy { source, target, whole, budget, check, sums, counts: Counts::default() };
         batch.copy(&taken.objects, buffer)?;
         taken.part.count(batch.counts);
         let elements = taken.objects.iter().map(|object| source.objects().region(object).elements()).sum();
@@ -159,6 +161,9 @@ impl<'a> Work for Copying<'a> {
 struct Copy<'c, 'a> {
     source: &'c Array,
     target: &'c Array,
+    /// Objects that the target takes only whole are held in memory one at a time.
+    whole: &'c Mutex<()>,
+    budget: &'c Arc<Budget>,
     check: &'c mut StoredCheck<'a>,
     /// Whether checksums are looked at.
     sums: bool,
@@ -185,11 +190,8 @@ impl Copy<'_, '_> {
         buffer: &mut [u8],
     ) -> Result<Vec<usize>, RechunkError> {
         let (source, target) = (self.source, self.target);
-        let full_key = |array: &Array, object: &Dims| {
-            array.store().full_key(&array.key(object), &mut String::new()).to_owned()
-        };
-        let from: Vec<String> = objects.iter().map(|object| full_key(source, object)).collect();
-        let to: Vec<String> = objects.iter().map(|object| full_key(target, object)).collect();
+        let from: Vec<String> = objects.iter().map(|object| source.key(object)).collect();
+        let to: Vec<String> = objects.iter().map(|object| target.key(object)).collect();
         let mut reads = Vec::with_capacity(objects.len());
         for (key, place) in from.iter().zip(buffer.chunks_mut(room)) {
             reads.push(ReadRequest::new(Source::Key(key), Extent::Whole, place));
@@ -214,8 +216,7 @@ impl Copy<'_, '_> {
         }
         target.store().write(&mut writes);
         for request in writes {
-            let key = target.store().relative_key(request.target.key());
-            request.result.map_err(|e| failed(target, key, e))?;
+            request.result.map_err(|e| failed(target, request.target.key(), e))?;
             let bytes = request.data.len() as u64;
             self.counts.moved(bytes, bytes);
         }
@@ -236,19 +237,49 @@ impl Copy<'_, '_> {
         };
         let bytes = stored.bytes().map_err(os)?;
         let mut sum = self.check.begin(object, bytes, self.sums)?;
+        if !write.abilities().partial_writes {
+            return self.copy_whole(object, &stored, bytes, sum);
+        }
         let no_room = || failed(target, to, IoError::NotFound { location: to.clone() });
         let copy = write.open(to, Access::Create).map_err(|e| failed(target, to, e))?.ok_or_else(no_room)?;
         for offset in (0..bytes).step_by(buffer.len()) {
             let step = (bytes - offset).min(buffer.len() as u64);
             let piece = &mut buffer[..zarrange_grid::index(step)];
-            read.read_at(&stored, from, offset, piece).map_err(|e| failed(source, from, e))?;
+            read.read_at(&stored, offset, piece).map_err(|e| failed(source, from, e))?;
             if let Some(sum) = &mut sum {
                 sum.add(piece);
             }
-            write.write_at(&copy, to, offset, piece).map_err(|e| failed(target, to, e))?;
+            write.write_at(&copy, offset, piece).map_err(|e| failed(target, to, e))?;
         }
-        write.close(copy, to).map_err(|e| failed(target, to, e))?;
+        write.close(copy).map_err(|e| failed(target, to, e))?;
         self.check.finish(object, sum)?;
+        self.counts.moved(bytes, bytes);
+        Ok(())
+    }
+}
+
+impl Copy<'_, '_> {
+    /// Copies one object at once.
+    fn copy_whole(
+        &mut self,
+        object: &Dims,
+        stored: &Object,
+        bytes: u64,
+        mut sum: Option<SumCheck>,
+    ) -> Result<(), RechunkError> {
+        let (source, target) = (self.source, self.target);
+        let to = target.key(object);
+        let _one = self.whole.lock().unwrap_or_else(PoisonError::into_inner);
+        let what = "write parts of an object, and the memory does not hold all of this one";
+        let unable = |_| failed(target, &to, IoError::Unable { location: to.clone(), what });
+        let mut whole = self.budget.take(bytes).map_err(unable)?;
+        let read = source.store().read_at(stored, 0, &mut whole.data);
+        read.map_err(|e| failed(source, stored.key(), e))?;
+        if let Some(sum) = &mut sum {
+            sum.add(&whole.data);
+        }
+        self.check.finish(object, sum)?;
+        target.store().write_whole(&to, &whole.data).map_err(|e| failed(target, &to, e))?;
         self.counts.moved(bytes, bytes);
         Ok(())
     }

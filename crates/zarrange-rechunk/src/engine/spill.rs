@@ -28,9 +28,6 @@ pub(crate) struct SpillPlace {
 #[derive(Debug)]
 pub(crate) struct SpillFile {
     store: Store,
-    key: String,
-    /// The key as the backend knows it.
-    full: String,
     object: Object,
     shared: bool,
     written: ChunkGrid,
@@ -72,7 +69,6 @@ impl SpillFile {
             store.open(&key, Access::Create)?
         };
         let object = object.ok_or_else(|| IoError::NotFound { location: store.label().to_owned() })?;
-        let full = store.full_key(&key, &mut String::new()).to_owned();
         let held_tiles = if shared { 0 } else { spill.held_tiles };
         let held = (0..held_tiles).map(|_| Ok(Mutex::new(Some(budget.take(spill.held_tile_bytes)?))));
         let held = held.collect::<Result<_, RechunkError>>()?;
@@ -82,7 +78,7 @@ impl SpillFile {
             read.chunk_shape().iter().zip(written.chunk_shape()).map(|(r, w)| (r - 1).div_ceil(*w) + 1);
         let elements = read.chunk_shape().iter().product::<u64>();
         let tile_bytes = elements * item_bytes + pieces.product::<u64>() * CHECK_BYTES;
-        Ok(Self { store, key, full, object, shared, written, read, order, item_bytes, tile_bytes, held })
+        Ok(Self { store, object, shared, written, read, order, item_bytes, tile_bytes, held })
     }
 
     /// The store that it lies in.
@@ -90,9 +86,9 @@ impl SpillFile {
         &self.store
     }
 
-    /// The open file, and its key.
-    pub(crate) fn object(&self) -> (&Object, &str) {
-        (&self.object, &self.full)
+    /// The open file.
+    pub(crate) const fn object(&self) -> &Object {
+        &self.object
     }
 
     /// Tiles of the first stage.
@@ -185,7 +181,7 @@ impl SpillFile {
     /// The error of a piece that is not what was written.
     pub(crate) fn damaged(&self, piece: &Piece) -> RechunkError {
         RechunkError::Intermediate {
-            location: format!("{}/{}", self.store.label(), self.key),
+            location: format!("{}/{}", self.store.label(), self.object.key()),
             offset: piece.offset,
         }
     }
@@ -257,7 +253,7 @@ impl Drop for SpillFile {
     fn drop(&mut self) {
         if !self.shared {
             // Nothing more can be done about a file that cannot be removed; the job's own outcome stands.
-            let _ = self.store.change(Change::Remove(&self.key));
+            let _ = self.store.change(Change::Remove(self.object.key()));
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::engine::spill::{SpillFile, SpillPlace};
 use crate::engine::stage::{self, Pass};
 
 /// Where the intermediates of a run lie, by number.
-pub(crate) type Intermediates<'a> = dyn Fn(usize) -> (Store, String) + 'a;
+pub(crate) type Intermediates<'a> = dyn Fn(usize) -> Result<(Store, String), RechunkError> + 'a;
 
 /// Moves the elements of `from` to `to`, as `plan` says, in the stages `stages`.
 pub(crate) fn run(
@@ -31,7 +31,7 @@ pub(crate) fn run(
     let shared = context.ledger.is_shared();
     let open = |k: usize| {
         let Some(spill) = tiled.spills.get(k) else { return Ok(None) };
-        let (store, key) = intermediates(k);
+        let (store, key) = intermediates(k)?;
         SpillFile::open(SpillPlace { store, key, shared }, spill, shape, *item_bytes, context.budget)
             .map(Some)
     };

@@ -28,7 +28,7 @@ const UNSAFE: [&str; 13] = [
     "zarrange-grid/src/kernel/vector.rs",
     "zarrange-grid/src/tile.rs",
     "zarrange-io/src/advice.rs",
-    "zarrange-io/src/backends/io_uring/machines.rs",
+    "zarrange-io/src/backends/io_uring/requests.rs",
     "zarrange-io/src/backends/io_uring/ring.rs",
     "zarrange-io/src/backends/mmap.rs",
     "zarrange-io/src/cachestat.rs",

@@ -40,12 +40,12 @@ pub(super) enum Step {
     Wait,
 }
 
-/// The life of a request of type `T`.
+/// How requests of type `T` are carried out, one operation after the other.
 ///
 /// # Safety
 /// Every pointer of a returned [`Operation`] points into the request or the slot that were passed, at memory that stays in
 /// its place until the next call for that request, and is as long as the operation says.
-pub(super) unsafe trait Machine<T> {
+pub(super) unsafe trait Requests<T> {
     /// Requests to have in flight at most.
     fn depth_max(&self) -> usize;
 
@@ -67,7 +67,7 @@ pub(super) struct Slot {
     pub(super) stage: Stage,
     pub(super) file: Option<OwnedFd>,
     /// Names for the kernel, each ending in NUL: what is opened, or what is renamed and what to.
-    pub(super) path: Vec<u8>,
+    pub(super) path: String,
     /// The temporary name of an object that is replaced in one step.
     pub(super) temp: String,
     /// Range wanted, and how much of it is done.
@@ -123,10 +123,10 @@ impl Local {
     }
 
     /// Carries out every request of `batch`; each has its result then. An error says that the ring must not be used again.
-    pub(super) fn drive<T>(&mut self, batch: &mut [T], machine: &impl Machine<T>) -> io::Result<()> {
+    pub(super) fn drive<T>(&mut self, batch: &mut [T], requests: &impl Requests<T>) -> io::Result<()> {
         let Self { ring, slots, free, waiting } = self;
-        let spare = slots.len() - machine.depth_max().min(slots.len());
-        let mut flight = Flight { ring, slots, free, waiting, batch, machine };
+        let spare = slots.len() - requests.depth_max().min(slots.len());
+        let mut flight = Flight { ring, slots, free, waiting, batch, requests };
         let mut next = 0;
         let outcome = loop {
             while next < flight.batch.len()
@@ -135,7 +135,7 @@ impl Local {
                 && let Some(at) = flight.free.pop()
             {
                 flight.slots[at].reset(Some(next));
-                let step = machine.start(&mut flight.batch[next], &mut flight.slots[at]);
+                let step = requests.start(&mut flight.batch[next], &mut flight.slots[at]);
                 flight.take(at, step);
                 next += 1;
             }
@@ -150,32 +150,32 @@ impl Local {
             flight.drain();
             for slot in flight.slots.iter() {
                 if let Some(request) = slot.request {
-                    machine.lost(&mut flight.batch[request], Some(slot), e);
+                    requests.lost(&mut flight.batch[request], Some(slot), e);
                 }
             }
-            flight.batch[next..].iter_mut().for_each(|request| machine.lost(request, None, e));
+            flight.batch[next..].iter_mut().for_each(|request| requests.lost(request, None, e));
         }
         outcome
     }
 }
 
 /// A batch in flight.
-struct Flight<'f, T, M: Machine<T>> {
+struct Flight<'f, T, M: Requests<T>> {
     ring: &'f mut Ring,
     slots: &'f mut [Slot],
     free: &'f mut Vec<usize>,
     waiting: &'f mut Vec<usize>,
     batch: &'f mut [T],
-    machine: &'f M,
+    requests: &'f M,
 }
 
-impl<T, M: Machine<T>> Flight<'_, T, M> {
+impl<T, M: Requests<T>> Flight<'_, T, M> {
     /// Does what a request wants next.
     fn take(&mut self, at: usize, step: Step) {
         let slot = &mut self.slots[at];
         match step {
             Step::Submit(operation) => {
-                // SAFETY: what the operation points to belongs to the slot or to the batch, as `Machine` promises, and
+                // SAFETY: what the operation points to belongs to the slot or to the batch, as `Requests` promises, and
                 // neither is touched or freed before the completion: `drive` and `Drop` reap all.
                 unsafe { self.ring.push(&operation, at as u64) };
             }
@@ -194,7 +194,7 @@ impl<T, M: Machine<T>> Flight<'_, T, M> {
         }
         let before = self.free.len();
         while let Some((at, result)) = self.ring.completion() {
-            let step = advance(self.machine, self.batch, &mut self.slots[at], result);
+            let step = advance(self.requests, self.batch, &mut self.slots[at], result);
             self.take(at, step);
         }
         let given_back = self.free.len().saturating_sub(before);
@@ -216,7 +216,7 @@ impl<T, M: Machine<T>> Flight<'_, T, M> {
         let Some(at) = self.waiting.pop() else { return };
         let slot = &mut self.slots[at];
         let Some(request) = slot.request else { return };
-        let step = self.machine.start(&mut self.batch[request], slot);
+        let step = self.requests.start(&mut self.batch[request], slot);
         self.take(at, step);
     }
 
@@ -224,7 +224,7 @@ impl<T, M: Machine<T>> Flight<'_, T, M> {
     fn drain(&mut self) {
         self.ring.drain(&mut |at, result| {
             let slot = &mut self.slots[at];
-            if let Step::Done = advance(self.machine, self.batch, slot, result) {
+            if let Step::Done = advance(self.requests, self.batch, slot, result) {
                 slot.request = None;
             }
         });
@@ -238,16 +238,16 @@ fn adopt(slot: &Slot, result: i32) -> Option<OwnedFd> {
 }
 
 /// Moves the request of `slot` on, whose operation ended with `result`.
-fn advance<T>(machine: &impl Machine<T>, batch: &mut [T], slot: &mut Slot, result: i32) -> Step {
+fn advance<T>(requests: &impl Requests<T>, batch: &mut [T], slot: &mut Slot, result: i32) -> Step {
     let Some(request) = slot.request else { return Step::Done };
     if let Some(file) = adopt(slot, result) {
         slot.file = Some(file);
         patience::found();
     }
-    machine.advance(&mut batch[request], slot, result)
+    requests.advance(&mut batch[request], slot, result)
 }
 
-impl<T, M: Machine<T>> Drop for Flight<'_, T, M> {
+impl<T, M: Requests<T>> Drop for Flight<'_, T, M> {
     /// Nothing is in flight on the ordinary ways out; this is for a panic.
     fn drop(&mut self) {
         let slots = &mut *self.slots;

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::UringFiles;
-use super::machines::Writes;
-use super::ring::{Machine as _, Operation, Slot, Step};
+use super::requests::Writes;
+use super::ring::{Operation, Requests as _, Slot, Step};
 use crate::IoError;
 use crate::backend::{Backend, Extent, ReadRequest, Source, WriteRequest};
 use crate::backends::directory::Directory;
@@ -84,7 +84,7 @@ fn reads_on_a_dying_ring() {
         let requests = keys.iter().zip(&mut buffers);
         let mut batch: Vec<_> =
             requests.map(|(key, b)| ReadRequest::new(Source::Key(key), Extent::Whole, b)).collect();
-        files.read(&mut batch);
+        files.read("", &mut batch);
         let mut lost = false;
         for (k, request) in batch.iter().enumerate() {
             lost |= is_lost(&keys[k], 10_000, &request.result);
@@ -109,7 +109,7 @@ fn writes_on_a_dying_ring() {
             let requests = keys.iter().zip(&data);
             let mut batch: Vec<_> =
                 requests.map(|(key, data)| WriteRequest::whole(key, data, atomic)).collect();
-            files.write(&mut batch);
+            files.write("", &mut batch);
             let mut lost = false;
             for (k, request) in batch.iter().enumerate() {
                 let (stored, bytes) = (std::fs::read(dir.path().join(&keys[k])), data[k].len());
@@ -140,17 +140,17 @@ fn writes_on_a_dying_ring() {
 fn an_interrupted_rename_is_repeated() {
     let dir = tempfile::tempdir().unwrap();
     let directory = Directory::open(dir.path(), false).unwrap();
-    let (machine, mut slot) = (Writes::new(&directory), Slot::default());
+    let (requests, mut slot) = (Writes::new(&directory, ""), Slot::default());
     let mut request = WriteRequest::whole("object", b"", true);
-    assert!(matches!(machine.start(&mut request, &mut slot), Step::Submit(Operation::Open { .. })));
+    assert!(matches!(requests.start(&mut request, &mut slot), Step::Submit(Operation::Open { .. })));
     let temp = dir.path().join(&slot.temp);
     slot.file = Some(std::fs::File::create(&temp).unwrap().into());
-    let opened = machine.advance(&mut request, &mut slot, 0);
+    let opened = requests.advance(&mut request, &mut slot, 0);
     assert!(matches!(opened, Step::Submit(Operation::Rename { .. })));
     for error in [libc::EINTR, libc::EAGAIN] {
-        let again = machine.advance(&mut request, &mut slot, -error);
+        let again = requests.advance(&mut request, &mut slot, -error);
         assert!(matches!(again, Step::Submit(Operation::Rename { .. })) && temp.exists(), "{error}");
     }
-    assert!(matches!(machine.advance(&mut request, &mut slot, -libc::EIO), Step::Done));
+    assert!(matches!(requests.advance(&mut request, &mut slot, -libc::EIO), Step::Done));
     assert!(request.result.is_err() && !temp.exists(), "what failed leaves nothing behind");
 }

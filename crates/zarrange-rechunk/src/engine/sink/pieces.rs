@@ -114,13 +114,13 @@ impl Drainer<'_> {
     /// Writes the slabs in the buffer in one batch.
     fn write(&mut self, worker: &mut Worker<'_>) -> Result<(), RechunkError> {
         let Worker { plain, permit, .. } = worker;
-        let (object, key) = self.file.object();
+        let object = self.file.object();
         let mut rest = &plain[..];
         let mut requests: Vec<WriteRequest<'_>> = Vec::with_capacity(self.slabs.all.len());
         for (slab, offset) in &self.slabs.all {
             let (data, after) = rest.split_at(slab.bytes);
             rest = after;
-            requests.push(WriteRequest::at(object, key, *offset, data));
+            requests.push(WriteRequest::at(object, *offset, data));
         }
         permit.waiting(|| self.file.store().write(&mut requests));
         self.slabs.clear();

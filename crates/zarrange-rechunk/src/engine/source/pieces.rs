@@ -99,13 +99,13 @@ impl Filler<'_> {
         worker: &mut Worker<'_>,
     ) -> Result<(), RechunkError> {
         let Worker { plain, permit, .. } = worker;
-        let (object, key) = self.file.object();
+        let object = self.file.object();
         let mut rest = &mut plain[..];
         let mut requests: Vec<ReadRequest<'_>> = Vec::with_capacity(self.slabs.all.len());
         for (slab, offset) in &self.slabs.all {
             let (data, after) = rest.split_at_mut(slab.bytes);
             rest = after;
-            requests.push(ReadRequest::new(From::Open(object, key), Extent::From(*offset), data));
+            requests.push(ReadRequest::new(From::Open(object), Extent::From(*offset), data));
         }
         permit.waiting(|| self.file.store().read(&mut requests));
         for (request, (slab, _)) in requests.into_iter().zip(&self.slabs.all) {

@@ -8,12 +8,12 @@ use std::os::fd::{AsRawFd, RawFd};
 
 use rustix::fs::OFlags;
 
-use super::ring::{Machine, Operation, Slot, Stage, Step};
-use crate::backend::{Extent, Object, ReadRequest, Source, WriteRequest};
+use super::ring::{Operation, Requests, Slot, Stage, Step};
+use crate::backend::{ReadRequest, Source, WriteRequest};
 use crate::backends::direct::{Alignment, take};
-use crate::backends::directory::{Directory, FILE_MODE, temporary};
+use crate::backends::directory::{Directory, FILE_MODE, LocalFile, temporary};
 use crate::backends::std_files::write_one;
-use crate::{IoError, key};
+use crate::{IoError, advice, key};
 
 /// An operation is repeated this often when it was interrupted.
 const REPEATS_MAX: u32 = 100;
@@ -22,30 +22,42 @@ const REPEATS_MAX: u32 = 100;
 const DIRECT_DEPTH: usize = 64;
 
 /// Reads: open where needed, read, close.
-pub(super) struct Reads<'d>(pub(super) &'d Directory);
+pub(super) struct Reads<'d> {
+    directory: &'d Directory,
+    /// Where the store of the keys lies.
+    within: &'d str,
+}
+
+impl<'d> Reads<'d> {
+    pub(super) const fn new(directory: &'d Directory, within: &'d str) -> Self {
+        Self { directory, within }
+    }
+}
 
 /// Writes: create, write, close, rename where wanted.
 pub(super) struct Writes<'d> {
     directory: &'d Directory,
+    /// Where the store of the keys lies.
+    within: &'d str,
     /// The last object lay in a directory that was missing: the next one probably does too. Finding that out by a failure
     /// would cost a turn of the ring.
     missing: Cell<bool>,
 }
 
 impl<'d> Writes<'d> {
-    pub(super) const fn new(directory: &'d Directory) -> Self {
-        Self { directory, missing: Cell::new(false) }
+    pub(super) const fn new(directory: &'d Directory, within: &'d str) -> Self {
+        Self { directory, within, missing: Cell::new(false) }
     }
 }
 
-/// Puts `name` into `path` as the kernel wants it.
-fn set_path(path: &mut Vec<u8>, name: &str) {
+/// Puts `key` of the store at `within` into `path` as the kernel wants it.
+fn set_path(path: &mut String, within: &str, key: &str) {
     path.clear();
-    path.extend_from_slice(name.as_bytes());
-    path.push(0);
+    key::push(within, key, path);
+    path.push('\0');
 }
 
-fn open(directory: &Directory, path: &[u8], flags: OFlags) -> Step {
+fn open(directory: &Directory, path: &str, flags: OFlags) -> Step {
     // Flags are bits; the kernel's type for them is signed.
     let (dir, flags, mode) = (directory.fd().as_raw_fd(), flags.bits().cast_signed(), FILE_MODE.bits());
     Step::Submit(Operation::Open { dir, path: path.as_ptr(), flags, mode })
@@ -76,26 +88,38 @@ fn outcome(slot: &mut Slot, result: i32) -> Outcome {
     }
 }
 
+/// The open object of a request, if that is what it is about.
+fn opened<'a>(source: &Source<'a>) -> Option<&'a LocalFile> {
+    match source {
+        Source::Open(object) => object.handle().ok(),
+        Source::Key(_) => None,
+    }
+}
+
 impl Reads<'_> {
     /// The file is open: what to read of it.
     fn begin(&self, request: &mut ReadRequest<'_>, slot: &mut Slot) -> Result<Step, IoError> {
-        let (key, room) = (request.source.key(), request.buffer.len());
         (slot.stage, slot.done) = (Stage::Transfer, 0);
         let range = match (request.source, slot.file.take()) {
-            (Source::Open(Object::File(file), _), _) => {
-                self.range((&file.file, false), key, request.extent, room)
+            (Source::Open(object), _) => {
+                let file: &LocalFile = object.handle()?;
+                self.range((&file.file, false), object.place(), request)
             }
-            (_, Some(fd)) => {
-                let file = self.0.opened(fd, key)?;
-                let range = self.range((&file.file, true), key, request.extent, room);
-                if self.0.reads_block() {
-                    self.0.let_block(&file.file);
+            (Source::Key(_), Some(fd)) => {
+                let key = &slot.path[..slot.path.len().saturating_sub(1)];
+                let file = self.directory.opened(fd, key)?;
+                let range = self.range((&file.file, true), key, request);
+                if self.directory.reads_block() {
+                    self.directory.let_block(&file.file);
                 }
                 slot.direct = file.direct;
                 slot.file = Some(file.file.into());
                 range
             }
-            (_, None) => Err(self.0.error("open", key, io::ErrorKind::NotFound)),
+            (Source::Key(_), None) => {
+                let key = request.source.place(self.within);
+                Err(self.directory.error("open", &key, io::ErrorKind::NotFound))
+            }
         };
         (slot.offset, slot.wanted) = range?;
         Ok(self.read_on(request, slot))
@@ -105,11 +129,10 @@ impl Reads<'_> {
         &self,
         file: (&File, bool),
         key: &str,
-        extent: Extent,
-        room: usize,
+        request: &ReadRequest<'_>,
     ) -> Result<(u64, usize), IoError> {
-        let range = self.0.wanted(file, key, extent, room)?;
-        self.0.check_range(key, file.0, range).map(|()| range)
+        let range = self.directory.wanted(file, key, request.extent, request.buffer.len())?;
+        self.directory.check_range(key, file.0, range).map(|()| range)
     }
 
     /// The next read, or the end.
@@ -118,10 +141,10 @@ impl Reads<'_> {
             request.result = Ok(slot.wanted);
             return Step::Done;
         }
-        let (file, direct) = match (&slot.file, request.source) {
+        let (file, direct) = match (&slot.file, opened(&request.source)) {
             (Some(file), _) => (file.as_raw_fd(), slot.direct),
-            (None, Source::Open(Object::File(file), _)) => (file.file.as_raw_fd(), file.direct),
-            (None, _) => return self.fail(request, slot, io::ErrorKind::NotFound.into()),
+            (None, Some(file)) => (file.file.as_raw_fd(), file.direct),
+            (None, None) => return self.fail(request, slot, io::ErrorKind::NotFound.into()),
         };
         let buffer = &mut request.buffer[slot.done..slot.wanted];
         Step::Submit(read(slot_offset(slot), slot, file, direct, buffer))
@@ -129,16 +152,16 @@ impl Reads<'_> {
 
     /// Nothing came at once: here reads have to be waited for, and the ring does so only for a file that says that it may.
     fn wait(&self, request: &ReadRequest<'_>, slot: &Slot) {
-        match (&slot.file, request.source) {
-            (Some(file), _) => self.0.let_block(file),
-            (None, Source::Open(Object::File(file), _)) => self.0.let_block(&file.file),
-            (None, _) => {}
+        match (&slot.file, opened(&request.source)) {
+            (Some(file), _) => self.directory.let_block(file),
+            (None, Some(file)) => self.directory.let_block(&file.file),
+            (None, None) => {}
         }
     }
 
     /// Somebody has a lease on the file: it is waited for.
     fn leased(&self, request: &mut ReadRequest<'_>, slot: &mut Slot) -> Result<Step, IoError> {
-        slot.file = Some(self.0.leased(request.source.key())?.file.into());
+        slot.file = Some(self.directory.leased(&request.source.place(self.within))?.file.into());
         self.begin(request, slot)
     }
 
@@ -155,29 +178,29 @@ impl Reads<'_> {
     }
 
     fn fail(&self, request: &mut ReadRequest<'_>, slot: &Slot, error: io::Error) -> Step {
-        let key = request.source.key();
+        let key = &request.source.place(self.within);
         request.result = Err(match slot.stage {
-            Stage::Open if error.raw_os_error() == Some(libc::EINVAL) && self.0.is_direct() => {
-                self.0.no_direct(key)
+            Stage::Open if error.raw_os_error() == Some(libc::EINVAL) && self.directory.is_direct() => {
+                self.directory.no_direct(key)
             }
-            Stage::Open => self.0.error("open", key, error),
+            Stage::Open => self.directory.error("open", key, error),
             Stage::Transfer | Stage::Rename => {
-                self.0.transfer_error("read", key, (slot.offset, slot.wanted), error)
+                self.directory.transfer_error("read", key, (slot.offset, slot.wanted), error)
             }
         });
         Step::Done
     }
 
     fn ended(&self, request: &mut ReadRequest<'_>, slot: &Slot) -> Step {
-        let (key, range) = (request.source.key(), (slot.offset, slot.wanted));
-        let short = |file: &File| self.0.short(key, file, range);
-        request.result = Err(match (&slot.file, request.source) {
-            (None, Source::Open(Object::File(file), _)) => short(&file.file),
+        let (key, range) = (&request.source.place(self.within), (slot.offset, slot.wanted));
+        let short = |file: &File| self.directory.short(key, file, range);
+        request.result = Err(match (&slot.file, opened(&request.source)) {
+            (None, Some(file)) => short(&file.file),
             (Some(fd), _) => match fd.try_clone() {
                 Ok(fd) => short(&fd.into()),
-                Err(e) => self.0.transfer_error("read", key, range, e),
+                Err(e) => self.directory.transfer_error("read", key, range, e),
             },
-            _ => self.0.transfer_error("read", key, range, io::ErrorKind::UnexpectedEof),
+            (None, None) => self.directory.transfer_error("read", key, range, io::ErrorKind::UnexpectedEof),
         });
         Step::Done
     }
@@ -207,30 +230,23 @@ fn read(
 
 // SAFETY: operations point to `slot.path`, `slot.bounce` or into `request.buffer`, with the lengths of those; none of them is
 // reallocated before the next call.
-unsafe impl Machine<ReadRequest<'_>> for Reads<'_> {
+unsafe impl Requests<ReadRequest<'_>> for Reads<'_> {
     fn depth_max(&self) -> usize {
-        if self.0.is_direct() { DIRECT_DEPTH } else { usize::MAX }
+        if self.directory.is_direct() { DIRECT_DEPTH } else { usize::MAX }
     }
 
     fn start(&self, request: &mut ReadRequest<'_>, slot: &mut Slot) -> Step {
-        match request.source {
-            Source::Open(Object::Memory(object), key) => {
-                request.result = object.read(key, request.extent, request.buffer);
-                Step::Done
-            }
-            Source::Open(Object::File(_), _) => self.begin(request, slot).unwrap_or_else(|e| {
-                request.result = Err(e);
-                Step::Done
+        let started = match request.source {
+            Source::Open(_) => self.begin(request, slot),
+            Source::Key(key) => key::check(key).map(|()| {
+                set_path(&mut slot.path, self.within, key);
+                open(self.directory, &slot.path, self.directory.read_flags())
             }),
-            Source::Key(key) => {
-                if let Err(e) = key::check(key) {
-                    request.result = Err(e);
-                    return Step::Done;
-                }
-                set_path(&mut slot.path, key);
-                open(self.0, &slot.path, self.0.read_flags())
-            }
-        }
+        };
+        started.unwrap_or_else(|e| {
+            request.result = Err(e);
+            Step::Done
+        })
     }
 
     fn advance(&self, request: &mut ReadRequest<'_>, slot: &mut Slot, result: i32) -> Step {
@@ -241,7 +257,9 @@ unsafe impl Machine<ReadRequest<'_>> for Reads<'_> {
             (_, Outcome::Failed(e)) => Ok(self.fail(request, slot, e)),
             (Stage::Open, Outcome::Full) => Ok(Step::Wait),
             (_, Outcome::Full) => Ok(self.fail(request, slot, io::Error::from_raw_os_error(libc::EMFILE))),
-            (Stage::Open, Outcome::Repeat) => Ok(open(self.0, &slot.path, self.0.read_flags())),
+            (Stage::Open, Outcome::Repeat) => {
+                Ok(open(self.directory, &slot.path, self.directory.read_flags()))
+            }
             (Stage::Open, Outcome::Moved(_)) => self.begin(request, slot),
             (_, Outcome::Repeat) => {
                 if result == -libc::EAGAIN {
@@ -265,7 +283,12 @@ unsafe impl Machine<ReadRequest<'_>> for Reads<'_> {
 
     fn lost(&self, request: &mut ReadRequest<'_>, _: Option<&Slot>, reason: &io::Error) {
         let range = (request.extent.offset(), request.buffer.len());
-        request.result = Err(self.0.transfer_error("read", request.source.key(), range, lost(reason)));
+        request.result = Err(self.directory.transfer_error(
+            "read",
+            &request.source.place(self.within),
+            range,
+            lost(reason),
+        ));
     }
 }
 
@@ -279,12 +302,13 @@ fn lost(reason: &io::Error) -> io::Error {
 }
 
 impl Writes<'_> {
-    fn create(&self, request: &WriteRequest<'_>, slot: &mut Slot) -> Step {
-        if request.atomic {
-            temporary(request.target.key(), &mut slot.temp);
-            set_path(&mut slot.path, &slot.temp);
+    /// Creates the object at `key` of the backend, or a temporary one beside it.
+    fn create(&self, key: &str, atomic: bool, slot: &mut Slot) -> Step {
+        if atomic {
+            temporary(key, &mut slot.temp);
+            set_path(&mut slot.path, "", &slot.temp);
         } else {
-            set_path(&mut slot.path, request.target.key());
+            set_path(&mut slot.path, "", key);
         }
         open(self.directory, &slot.path, Directory::create_flags())
     }
@@ -309,12 +333,11 @@ impl Writes<'_> {
             let operation = Operation::Write { file, from: rest.as_ptr(), bytes: rest.len(), offset };
             return Step::Submit(operation);
         }
-        let key = request.target.key();
-        if let Some(Err(e)) = slot.file.take().map(|file| self.directory.close(file, key)) {
+        if let Some(Err(e)) = slot.file.take().map(advice::close) {
             if request.atomic {
                 self.directory.discard(&slot.temp);
             }
-            request.result = Err(e);
+            request.result = Err(self.directory.error("close", &request.target.place(self.within), e));
             return Step::Done;
         }
         match request.target {
@@ -331,17 +354,17 @@ impl Writes<'_> {
 
     /// Gives what was written under the temporary name its own.
     fn rename(&self, key: &str, slot: &mut Slot) -> Step {
-        set_path(&mut slot.path, &slot.temp);
+        set_path(&mut slot.path, "", &slot.temp);
         let from = slot.path.len();
-        slot.path.extend_from_slice(key.as_bytes());
-        slot.path.push(0);
+        key::push(self.within, key, &mut slot.path);
+        slot.path.push('\0');
         let dir = self.directory.fd().as_raw_fd();
         let (from, to) = (slot.path.as_ptr(), slot.path[from..].as_ptr());
         Step::Submit(Operation::Rename { dir, from, to })
     }
 
     fn fail(&self, request: &mut WriteRequest<'_>, slot: &Slot, error: io::Error) -> Step {
-        let key = request.target.key();
+        let key = &request.target.place(self.within);
         if request.atomic && slot.stage != Stage::Open {
             self.directory.discard(&slot.temp);
         }
@@ -358,7 +381,7 @@ impl Writes<'_> {
 
 // SAFETY: operations point to `slot.path` or into `request.data`, with the lengths of those; neither is reallocated before
 // the next call.
-unsafe impl Machine<WriteRequest<'_>> for Writes<'_> {
+unsafe impl Requests<WriteRequest<'_>> for Writes<'_> {
     fn depth_max(&self) -> usize {
         usize::MAX
     }
@@ -367,17 +390,20 @@ unsafe impl Machine<WriteRequest<'_>> for Writes<'_> {
         match request.target {
             // It goes to the page cache. A file system that may wait for that (ext4) makes the ring hand it to kernel threads,
             // which then contend for the file's lock: written here it takes a seventh less time.
-            Source::Open(..) => {
-                request.result = write_one(self.directory, request);
+            Source::Open(_) => {
+                request.result = write_one(self.directory, self.within, request);
                 Step::Done
             }
-            Source::Key(key) => match key::check(key).and_then(|()| self.make_parents(key, slot)) {
-                Ok(()) => self.create(request, slot),
-                Err(e) => {
+            Source::Key(key) => {
+                let created = key::with(self.within, key, |key| {
+                    self.make_parents(key, slot)?;
+                    Ok(self.create(key, request.atomic, slot))
+                });
+                created.unwrap_or_else(|e| {
                     request.result = Err(e);
                     Step::Done
-                }
-            },
+                })
+            }
         }
     }
 
@@ -385,7 +411,7 @@ unsafe impl Machine<WriteRequest<'_>> for Writes<'_> {
         match (slot.stage, outcome(slot, result)) {
             (Stage::Open, Outcome::Failed(e)) if e.kind() == io::ErrorKind::NotFound && !slot.parents => {
                 self.missing.set(true);
-                match self.make_parents(request.target.key(), slot) {
+                match self.make_parents(&request.target.place(self.within), slot) {
                     Ok(()) => open(self.directory, &slot.path, Directory::create_flags()),
                     Err(e) => {
                         request.result = Err(e);
@@ -422,7 +448,11 @@ unsafe impl Machine<WriteRequest<'_>> for Writes<'_> {
             self.directory.discard(&slot.temp);
         }
         let range = (request.offset, request.data.len());
-        request.result =
-            Err(self.directory.transfer_error("write", request.target.key(), range, lost(reason)));
+        request.result = Err(self.directory.transfer_error(
+            "write",
+            &request.target.place(self.within),
+            range,
+            lost(reason),
+        ));
     }
 }

@@ -1,0 +1,262 @@
+//! Whole jobs from and to a store of callbacks, which cannot rename, nor write parts of an object.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "../../zarrange-io/tests/support/callbacks.rs"]
+mod tables;
+
+use std::sync::Arc;
+
+use serde_json::{Map as Members, json};
+use tables::{Files, Map};
+use zarrange_array::{Array, ArraySpec, Document, Layout};
+use zarrange_codec::CodecMetadata;
+use zarrange_grid::Region;
+use zarrange_io::backends::callbacks;
+use zarrange_io::{Location, Opener, Stop, Store};
+use zarrange_plan::{Costs, Way};
+use zarrange_rechunk::{
+    ChunkSpec, Codecs, Durability, Foreign, Job, KeySeparator, Named, NoProgress, RechunkError, Verify,
+    prepare, run, verify,
+};
+
+const SHAPE: [u64; 2] = [24, 20];
+
+fn zstd() -> Vec<CodecMetadata> {
+    Codecs::Zstd(1).resolve(&Layout { chunk: vec![], shard: None, codecs: vec![] }, 4)
+}
+
+/// A group of two arrays, or one array, of elements that are their own positions.
+fn create(root: &Store, is_group: bool, codecs: &[CodecMetadata]) {
+    let paths: &[&str] = if is_group { &["deep/one", "two"] } else { &[""] };
+    let arrays: Vec<(String, Array)> = paths
+        .iter()
+        .map(|path| {
+            let document = Document::new(&ArraySpec {
+                shape: SHAPE.to_vec(),
+                data_type: "uint32",
+                fill_value: json!(0),
+                layout: Layout { chunk: vec![24, 3], shard: None, codecs: codecs.to_vec() },
+                dimension_names: vec!["a", "b"],
+                attributes: Members::new(),
+            });
+            let array = Array::new(root.below(path).unwrap(), document, 3).unwrap();
+            let data: Vec<u8> =
+                (1..=SHAPE[0] * SHAPE[1]).flat_map(|k| u32::try_from(k).unwrap().to_ne_bytes()).collect();
+            array.write_region(&Region::whole(&SHAPE), &data).unwrap();
+            array.write_metadata().unwrap();
+            ((*path).to_owned(), array)
+        })
+        .collect();
+    if is_group {
+        let group = br#"{"zarr_format": 3, "node_type": "group", "attributes": {"kept": 1.50}}"#;
+        root.put("zarr.json", group).unwrap();
+        root.put("deep/zarr.json", group).unwrap();
+        // Something that is not Zarr, larger than a batch of copies has room for.
+        root.put("notes.txt", &[b'n'; 5000]).unwrap();
+    }
+    drop(arrays);
+}
+
+fn map() -> Arc<Map> {
+    Arc::default()
+}
+
+fn place(map: &Arc<Map>, label: &str) -> Location {
+    callbacks::store(map.clone(), label).into()
+}
+
+fn job(source: &Location, target: &Location, chunk: &[i64], way: Option<Way>) -> Job {
+    Job {
+        source: source.clone(),
+        target: target.clone(),
+        chunks: vec![Named { array: None, spec: ChunkSpec::Sizes(chunk.to_vec()) }],
+        shards: vec![],
+        mix: None,
+        arrays: vec![],
+        only_named: false,
+        codecs: Codecs::Keep,
+        key_separator: KeySeparator::Auto,
+        memory_bytes_max: 1 << 20,
+        threads: 2,
+        temp: None,
+        verify: Verify::Full,
+        durability: Durability::Commit,
+        overwrite: false,
+        skip: vec![],
+        foreign: Foreign::Copy,
+        io: Opener::default(),
+        costs: Costs::default(),
+        way,
+    }
+}
+
+fn is_same(a: &Location, b: &Location) -> bool {
+    verify((a, b), &Opener::default(), (1 << 20, 1), false, &NoProgress).unwrap().difference.is_none()
+}
+
+/// Jobs that a store of whole objects can take.
+const WAYS: [(&[i64], Option<Way>); 4] = [
+    (&[24, 3], Some(Way::Copy)),
+    (&[5, 20], Some(Way::Tiles)),
+    (&[24, 4], Some(Way::Sweep)),
+    (&[7, 9], None),
+];
+
+#[test]
+fn from_and_to_callbacks() {
+    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    for is_group in [false, true] {
+        let from = map();
+        create(&callbacks::store(from.clone(), "from"), is_group, &zstd());
+        let source = place(&from, "from");
+        for (k, (chunk, way)) in WAYS.into_iter().enumerate() {
+            let path = dir.path().join(format!("{is_group}-{k}"));
+            std::fs::create_dir(&path).unwrap();
+            let files = callbacks::store(Arc::new(Files(path)), "files");
+            for target in [place(&map(), "to"), place(&map(), "to").below("deep/er"), files.into()] {
+                let report = run(prepare(job(&source, &target, chunk, way)).unwrap(), &NoProgress).unwrap();
+                assert_eq!(report.warnings, Vec::<String>::new());
+                assert!(is_same(&source, &target), "{is_group} {chunk:?} to {target}");
+                // Sources of either kind.
+                let again = place(&map(), "again");
+                run(prepare(job(&target, &again, &[6, 6], None)).unwrap(), &NoProgress).unwrap();
+                assert!(is_same(&source, &again), "{is_group} {chunk:?} from {target}");
+            }
+        }
+    }
+}
+
+/// Whatever answer fails, or is lost: everything is there, or no metadata of the root, and nothing else either.
+#[test]
+fn every_answer_may_fail() {
+    for is_group in [false, true] {
+        let from = map();
+        create(&callbacks::store(from.clone(), "from"), is_group, &zstd());
+        let source = place(&from, "from");
+        for ((chunk, way), done) in WAYS.into_iter().flat_map(|way| [(way, false), (way, true)]) {
+            let (mut at, mut failed) = (0, 0);
+            loop {
+                let to = Arc::new(Map::failing(at, done));
+                let target = place(&to, "to");
+                let outcome = prepare(job(&source, &target, chunk, way)).and_then(|p| run(p, &NoProgress));
+                let calls = to.calls();
+                let objects = to.objects.lock().unwrap().clone();
+                match outcome {
+                    Ok(_) => assert!(is_same(&source, &place(&Arc::new(copy(&objects)), "copy")), "{at}"),
+                    Err(error) => {
+                        let message = error.to_string();
+                        assert!(
+                            message.contains("the server is not there") && message.contains("to"),
+                            "{message}"
+                        );
+                        assert!(objects.is_empty(), "{at} {done}: {:?}", objects.keys());
+                        failed += 1;
+                    }
+                }
+                if calls <= at {
+                    break;
+                }
+                at += 1;
+            }
+            assert!(failed > 10, "{chunk:?}: {failed} of {at} failed");
+        }
+    }
+}
+
+fn copy(objects: &std::collections::BTreeMap<String, Vec<u8>>) -> Map {
+    let map = Map::default();
+    map.objects.lock().unwrap().clone_from(objects);
+    map
+}
+
+/// While a job writes, its target has no metadata at the root until everything else is there.
+#[test]
+fn the_root_is_last() {
+    for is_group in [false, true] {
+        let from = map();
+        create(&callbacks::store(from.clone(), "from"), is_group, &zstd());
+        let to = map();
+        run(prepare(job(&place(&from, "from"), &place(&to, "to"), &[5, 20], None)).unwrap(), &NoProgress)
+            .unwrap();
+        let puts = to.puts.lock().unwrap();
+        let root = puts.iter().position(|key| key == "zarr.json");
+        assert_eq!(root, Some(puts.len() - 1), "{puts:?}");
+    }
+}
+
+#[test]
+fn what_such_a_target_cannot_take() {
+    let from = map();
+    create(&callbacks::store(from.clone(), "from"), false, &zstd());
+    let source = place(&from, "from");
+    let check = |change: &dyn Fn(&mut Job), expected: &[&str]| {
+        let to = map();
+        let target = place(&to, "to");
+        let mut job = job(&source, &target, &[24, 4], None);
+        change(&mut job);
+        let before = to.objects.lock().unwrap().clone();
+        let message = prepare(job).and_then(|p| run(p, &NoProgress)).unwrap_err().to_string();
+        assert!(expected.iter().all(|part| message.contains(part)), "{message}");
+        assert_eq!(*to.objects.lock().unwrap(), before, "{message}");
+    };
+    let shards = |job: &mut Job| {
+        job.shards = vec![Named { array: None, spec: ChunkSpec::Sizes(vec![24, 8]) }];
+    };
+    check(&shards, &["to/c/0/0", "this store cannot write parts of an object"]);
+    let staged = |job: &mut Job| {
+        (job.chunks, job.memory_bytes_max) =
+            (vec![Named { array: None, spec: ChunkSpec::Sizes(vec![1, 20]) }], 3000);
+        job.way = Some(Way::Staged);
+    };
+    check(&staged, &["target to", "cannot hold an intermediate", "another place"]);
+    for overwrite in [false, true] {
+        let there = |job: &mut Job| {
+            job.overwrite = overwrite;
+            let Location::Store(store, _) = &job.target else { panic!() };
+            store.put("zarr.json", b"{}").unwrap();
+        };
+        // What is there stays.
+        let to = map();
+        let target = place(&to, "to");
+        let mut job = job(&source, &target, &[24, 4], None);
+        there(&mut job);
+        let message = prepare(job).unwrap_err().to_string();
+        assert!(message.contains("target to exists") && message.contains("cannot rename"), "{message}");
+        assert_eq!(to.objects.lock().unwrap().len(), 1);
+    }
+    check(&|job| job.target = source.below("within"), &["inside source from"]);
+}
+
+/// With a place for intermediates that can hold them, they are no obstacle.
+#[test]
+fn intermediates_elsewhere() {
+    let from = map();
+    create(&callbacks::store(from.clone(), "from"), false, &zstd());
+    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let (source, target) = (place(&from, "from"), place(&map(), "to"));
+    let job = Job {
+        memory_bytes_max: 3000,
+        temp: Some(Location::Path(dir.path().to_owned())),
+        ..job(&source, &target, &[1, 20], Some(Way::Staged))
+    };
+    run(prepare(job).unwrap(), &NoProgress).unwrap();
+    assert!(is_same(&source, &target));
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "nothing is left there");
+}
+
+/// A job that is asked to stop is over with its last answer, or leaves nothing.
+#[test]
+fn a_stop_leaves_nothing() {
+    let from = map();
+    create(&callbacks::store(from.clone(), "from"), true, &zstd());
+    let source = place(&from, "from");
+    let stop = Stop::default();
+    let to = map();
+    let target = place(&to, "to");
+    let io = Opener::default().stopped_by(stop.clone());
+    let prepared = prepare(Job { io, ..job(&source, &target, &[5, 20], None) }).unwrap();
+    stop.request();
+    let error = run(prepared, &NoProgress).unwrap_err();
+    assert!(matches!(error, RechunkError::Stopped { .. }), "{error}");
+    assert_eq!(to.objects.lock().unwrap().len(), 0);
+}
