@@ -1,7 +1,7 @@
 //! Copying stored objects as they are: nothing is decoded.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use zarrange_array::{Array, ArrayError, Elements, StoredCheck};
 use zarrange_codec::{ArrayCodec, ShardIndex};
@@ -27,8 +27,9 @@ pub(crate) fn run(
     progress: &dyn Progress,
 ) -> Result<(), RechunkError> {
     let copied_elements = AtomicU64::new(0);
+    let whole = Mutex::new(budget);
     let count = over_objects(source, (threads, sparse), (budget, progress), &|check, objects, buffer| {
-        copy_batch((source, target), objects, (check, sums), buffer, counters)?;
+        copy_batch((source, target), objects, (check, sums), (buffer, &whole), counters)?;
         let elements = objects.iter().map(|object| source.objects().region(object).elements()).sum();
         add(&copied_elements, elements);
         progress.advance(elements);
@@ -102,12 +103,15 @@ fn over_objects(
     Ok(count)
 }
 
+/// The memory for objects that a target takes only whole: one at a time.
+type Whole<'a> = Mutex<&'a Arc<Budget>>;
+
 /// Copies `objects` through `buffer`: small ones read in one batch and written in another, large ones each on its own.
 fn copy_batch(
     (source, target): (&Array, &Array),
     objects: &[Dims],
     (check, sums): (&mut StoredCheck<'_>, bool),
-    buffer: &mut [u8],
+    (buffer, whole): (&mut [u8], &Whole<'_>),
     counters: &Counters,
 ) -> Result<(), RechunkError> {
     let room = buffer.len() / objects.len().max(1);
@@ -150,7 +154,7 @@ fn copy_batch(
         large.extend(0..objects.len());
     }
     for object in large.into_iter().map(|k| &objects[k]) {
-        let bytes = copy_object((source, target), object, (check, sums), buffer)?;
+        let bytes = copy_object((source, target), object, (check, sums), (buffer, whole))?;
         add(&counters.bytes_read, bytes);
         add(&counters.bytes_written, bytes);
         counters.moved(bytes > 0);
@@ -167,7 +171,7 @@ fn copy_object(
     (source, target): (&Array, &Array),
     index: &Dims,
     (check, sums): (&mut StoredCheck<'_>, bool),
-    buffer: &mut [u8],
+    (buffer, whole): (&mut [u8], &Whole<'_>),
 ) -> Result<u64, RechunkError> {
     let (from, to) = (&source.key(index), &target.key(index));
     let (read, write) = (source.store(), target.store());
@@ -178,14 +182,17 @@ fn copy_object(
         |e| failed(source, from, IoError::Os { operation: "read size", location: from.clone(), source: e });
     let bytes = object.bytes().map_err(os)?;
     let mut sum = check.begin(index, bytes, sums)?;
-    if !write.abilities().partial_writes && bytes <= buffer.len() as u64 {
-        let whole = &mut buffer[..zarrange_grid::index(bytes)];
-        read.read_at(&object, 0, whole).map_err(|e| failed(source, from, e))?;
+    if !write.abilities().partial_writes {
+        let budget = whole.lock().unwrap_or_else(PoisonError::into_inner);
+        let what = "write parts of an object, and the memory does not hold all of this one";
+        let unable = |_| failed(target, to, IoError::Unable { location: to.clone(), what });
+        let mut whole = budget.take(bytes).map_err(unable)?;
+        read.read_at(&object, 0, &mut whole.data).map_err(|e| failed(source, from, e))?;
         if let Some(sum) = &mut sum {
-            sum.add(whole);
+            sum.add(&whole.data);
         }
         check.finish(index, sum)?;
-        write.write_whole(to, whole).map_err(|e| failed(target, to, e))?;
+        write.write_whole(to, &whole.data).map_err(|e| failed(target, to, e))?;
         return Ok(bytes);
     }
     let no_room = || failed(target, to, IoError::NotFound { location: to.clone() });
