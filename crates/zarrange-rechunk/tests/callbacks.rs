@@ -328,3 +328,31 @@ fn large_objects_are_copied_whole() {
     let message = copy(500).unwrap_err().to_string();
     assert!(message.contains("the memory does not hold all of this one"), "{message}");
 }
+
+/// A store of local files that somebody opened is a place as any other: what is there can be replaced in one step.
+#[test]
+fn a_place_in_a_store_of_files() {
+    let from = map();
+    create(&callbacks::store(from.clone(), "from"), HIERARCHIES[1], &zstd());
+    let source = place(&from, "from");
+    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let files = Location::Path(dir.path().to_owned());
+    let target = Location::from(files.open().unwrap()).below("made/target");
+    let job = |overwrite: bool, chunk: &[i64]| Job { overwrite, ..job(&source, &target, chunk, None) };
+    run(prepare(job(false, &[5, 20])).unwrap(), &NoProgress).unwrap();
+    let message = prepare(job(false, &[7, 20])).unwrap_err().to_string();
+    assert!(message.contains("exists") && message.contains("--overwrite"), "{message}");
+    run(prepare(job(true, &[7, 20])).unwrap(), &NoProgress).unwrap();
+    assert!(is_same(&source, &target) && is_same(&source, &files.below("made/target")));
+    assert_eq!(std::fs::read_dir(dir.path().join("made")).unwrap().count(), 1, "nothing else is left");
+}
+
+/// A plan in a file names places as text, which cannot name a store.
+#[test]
+fn a_plan_file_cannot_name_a_store() {
+    let from = map();
+    create(&callbacks::store(from.clone(), "from"), HIERARCHIES[0], &zstd());
+    let prepared = prepare(job(&place(&from, "from"), &place(&map(), "to"), &[5, 20], None)).unwrap();
+    let message = prepared.write_plan(&mut Vec::new()).unwrap_err().to_string();
+    assert!(message.contains("from"), "{message}");
+}
