@@ -32,8 +32,8 @@ pub struct Staging {
 /// Where it is made.
 #[derive(Debug)]
 enum Written {
-    Beside(Beside),
-    InPlace(InPlace),
+    Beside(Box<Beside>),
+    InPlace(Box<InPlace>),
 }
 
 /// Where intermediates go, if not beside the target.
@@ -83,9 +83,9 @@ impl Staging {
         let record =
             Record::new(&run, target.location(), temp.as_ref().map(|(place, name)| place.below(name)));
         let written = if target.location().abilities().renames {
-            Written::Beside(Beside::begin(&target, &name, &record, io)?)
+            Written::Beside(Box::new(Beside::begin(&target, &name, &record, io)?))
         } else {
-            Written::InPlace(InPlace::begin(&target, io)?)
+            Written::InPlace(Box::new(InPlace::begin(&target, io)?))
         };
         let record = Record { temp: None, ..record };
         let temp = temp.map(|(place, name)| Temp::make(place, &name, &record, io)).transpose()?;

@@ -68,7 +68,9 @@ pub(crate) fn copy(
     without: Without<'_>,
     budget: &Arc<Budget>,
 ) -> Result<(), RechunkError> {
-    let mut buffer = budget.take((budget.max() / 2).clamp(1, PIECE_BYTES_MAX))?;
+    // Where a file can only be written whole, it has to be in memory.
+    let most = if target.abilities().partial_writes { PIECE_BYTES_MAX } else { u64::MAX };
+    let mut buffer = budget.take((budget.max() / 2).clamp(1, most))?;
     each_file(source, without, &mut |key| Ok(copy_file((source, target), key, &mut buffer.data)?))
 }
 
@@ -80,8 +82,11 @@ fn copy_file((source, target): (&Store, &Store), key: &str, buffer: &mut [u8]) -
         location: key.to_owned(),
         source,
     })?;
-    if !target.abilities().partial_writes && bytes <= buffer.len() as u64 {
-        let whole = &mut buffer[..index(bytes)];
+    if !target.abilities().partial_writes {
+        let what = "write parts of an object, and the memory does not hold all of this one";
+        let location = || format!("{}/{key}", target.label());
+        let whole = usize::try_from(bytes).ok().and_then(|bytes| buffer.get_mut(..bytes));
+        let whole = whole.ok_or_else(|| IoError::Unable { location: location(), what })?;
         source.read_at(&from, 0, whole)?;
         return target.write_whole(key, whole);
     }

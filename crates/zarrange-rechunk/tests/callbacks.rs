@@ -25,36 +25,33 @@ fn zstd() -> Vec<CodecMetadata> {
     Codecs::Zstd(1).resolve(&Layout { chunk: vec![], shard: None, codecs: vec![] }, 4)
 }
 
-/// A group of two arrays, or one array, of elements that are their own positions.
-fn create(root: &Store, is_group: bool, codecs: &[CodecMetadata]) {
-    let paths: &[&str] = if is_group { &["deep/one", "two"] } else { &[""] };
-    let arrays: Vec<(String, Array)> = paths
-        .iter()
-        .map(|path| {
-            let document = Document::new(&ArraySpec {
-                shape: SHAPE.to_vec(),
-                data_type: "uint32",
-                fill_value: json!(0),
-                layout: Layout { chunk: vec![24, 3], shard: None, codecs: codecs.to_vec() },
-                dimension_names: vec!["a", "b"],
-                attributes: Members::new(),
-            });
-            let array = Array::new(root.below(path).unwrap(), document, 3).unwrap();
-            let data: Vec<u8> =
-                (1..=SHAPE[0] * SHAPE[1]).flat_map(|k| u32::try_from(k).unwrap().to_ne_bytes()).collect();
-            array.write_region(&Region::whole(&SHAPE), &data).unwrap();
-            array.write_metadata().unwrap();
-            ((*path).to_owned(), array)
-        })
-        .collect();
-    if is_group {
+/// Paths of arrays: one alone, some in groups, one in another.
+const HIERARCHIES: [&[&str]; 3] = [&[""], &["deep/one", "two"], &["", "inner"]];
+
+/// Arrays of elements that are their own positions.
+fn create(root: &Store, paths: &[&str], codecs: &[CodecMetadata]) {
+    let data: Vec<u8> =
+        (1..=SHAPE[0] * SHAPE[1]).flat_map(|k| u32::try_from(k).unwrap().to_ne_bytes()).collect();
+    for path in paths {
+        let document = Document::new(&ArraySpec {
+            shape: SHAPE.to_vec(),
+            data_type: "uint32",
+            fill_value: json!(0),
+            layout: Layout { chunk: vec![24, 3], shard: None, codecs: codecs.to_vec() },
+            dimension_names: vec!["a", "b"],
+            attributes: Members::new(),
+        });
+        let array = Array::new(root.below(path).unwrap(), document, 3).unwrap();
+        array.write_region(&Region::whole(&SHAPE), &data).unwrap();
+        array.write_metadata().unwrap();
+    }
+    if !paths.contains(&"") {
         let group = br#"{"zarr_format": 3, "node_type": "group", "attributes": {"kept": 1.50}}"#;
         root.put("zarr.json", group).unwrap();
         root.put("deep/zarr.json", group).unwrap();
-        // Something that is not Zarr, larger than a batch of copies has room for.
+        // Something that is not Zarr.
         root.put("notes.txt", &[b'n'; 5000]).unwrap();
     }
-    drop(arrays);
 }
 
 fn map() -> Arc<Map> {
@@ -105,22 +102,22 @@ const WAYS: [(&[i64], Option<Way>); 4] = [
 #[test]
 fn from_and_to_callbacks() {
     let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    for is_group in [false, true] {
+    for paths in HIERARCHIES {
         let from = map();
-        create(&callbacks::store(from.clone(), "from"), is_group, &zstd());
+        create(&callbacks::store(from.clone(), "from"), paths, &zstd());
         let source = place(&from, "from");
         for (k, (chunk, way)) in WAYS.into_iter().enumerate() {
-            let path = dir.path().join(format!("{is_group}-{k}"));
+            let path = dir.path().join(format!("{}-{k}", paths.join("-").replace('/', "-")));
             std::fs::create_dir(&path).unwrap();
             let files = callbacks::store(Arc::new(Files(path)), "files");
             for target in [place(&map(), "to"), place(&map(), "to").below("deep/er"), files.into()] {
                 let report = run(prepare(job(&source, &target, chunk, way)).unwrap(), &NoProgress).unwrap();
                 assert_eq!(report.warnings, Vec::<String>::new());
-                assert!(is_same(&source, &target), "{is_group} {chunk:?} to {target}");
+                assert!(is_same(&source, &target), "{paths:?} {chunk:?} to {target}");
                 // Sources of either kind.
                 let again = place(&map(), "again");
                 run(prepare(job(&target, &again, &[6, 6], None)).unwrap(), &NoProgress).unwrap();
-                assert!(is_same(&source, &again), "{is_group} {chunk:?} from {target}");
+                assert!(is_same(&source, &again), "{paths:?} {chunk:?} from {target}");
             }
         }
     }
@@ -129,9 +126,9 @@ fn from_and_to_callbacks() {
 /// Whatever answer fails, or is lost: everything is there, or no metadata of the root, and nothing else either.
 #[test]
 fn every_answer_may_fail() {
-    for is_group in [false, true] {
+    for paths in HIERARCHIES {
         let from = map();
-        create(&callbacks::store(from.clone(), "from"), is_group, &zstd());
+        create(&callbacks::store(from.clone(), "from"), paths, &zstd());
         let source = place(&from, "from");
         for ((chunk, way), done) in WAYS.into_iter().flat_map(|way| [(way, false), (way, true)]) {
             let (mut at, mut failed) = (0, 0);
@@ -169,12 +166,38 @@ fn copy(objects: &std::collections::BTreeMap<String, Vec<u8>>) -> Map {
     map
 }
 
+/// The answer to the last put is lost, so that the job fails, and then the server goes while the target is removed: either all of it is
+/// still there, or it has no root.
+#[test]
+fn the_root_goes_first() {
+    for paths in HIERARCHIES {
+        let from = map();
+        create(&callbacks::store(from.clone(), "from"), paths, &zstd());
+        let (source, whole) = (place(&from, "from"), map());
+        run(prepare(job(&source, &place(&whole, "to"), &[5, 20], None)).unwrap(), &NoProgress).unwrap();
+        let stuck = Map { stuck: Some("zarr.json"), ..Map::ending("zarr.json", u64::MAX >> 1) };
+        let ending = (0..).map(|then| Map::ending("zarr.json", then));
+        for (then, to) in std::iter::once(stuck).chain(ending).enumerate() {
+            let to = Arc::new(to);
+            let prepared = prepare(job(&source, &place(&to, "to"), &[5, 20], None)).unwrap();
+            let message = run(prepared, &NoProgress).unwrap_err().to_string();
+            let objects = to.objects.lock().unwrap();
+            if objects.is_empty() {
+                break;
+            }
+            assert!(message.contains("what was written to to is left over"), "{message}");
+            let all = objects.len() == whole.objects.lock().unwrap().len();
+            assert!(all || !objects.contains_key("zarr.json"), "{then}: {:?}", objects.keys());
+        }
+    }
+}
+
 /// While a job writes, its target has no metadata at the root until everything else is there.
 #[test]
 fn the_root_is_last() {
-    for is_group in [false, true] {
+    for paths in HIERARCHIES {
         let from = map();
-        create(&callbacks::store(from.clone(), "from"), is_group, &zstd());
+        create(&callbacks::store(from.clone(), "from"), paths, &zstd());
         let to = map();
         run(prepare(job(&place(&from, "from"), &place(&to, "to"), &[5, 20], None)).unwrap(), &NoProgress)
             .unwrap();
@@ -187,7 +210,7 @@ fn the_root_is_last() {
 #[test]
 fn what_such_a_target_cannot_take() {
     let from = map();
-    create(&callbacks::store(from.clone(), "from"), false, &zstd());
+    create(&callbacks::store(from.clone(), "from"), HIERARCHIES[0], &zstd());
     let source = place(&from, "from");
     let check = |change: &dyn Fn(&mut Job), expected: &[&str]| {
         let to = map();
@@ -231,7 +254,7 @@ fn what_such_a_target_cannot_take() {
 #[test]
 fn intermediates_elsewhere() {
     let from = map();
-    create(&callbacks::store(from.clone(), "from"), false, &zstd());
+    create(&callbacks::store(from.clone(), "from"), HIERARCHIES[0], &zstd());
     let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let (source, target) = (place(&from, "from"), place(&map(), "to"));
     let job = Job {
@@ -244,19 +267,91 @@ fn intermediates_elsewhere() {
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "nothing is left there");
 }
 
-/// A job that is asked to stop is over with its last answer, or leaves nothing.
+/// A job that is asked to stop, at each of its answers in turn: everything is there, or nothing.
 #[test]
 fn a_stop_leaves_nothing() {
+    for paths in HIERARCHIES {
+        let from = map();
+        create(&callbacks::store(from.clone(), "from"), paths, &zstd());
+        let source = place(&from, "from");
+        let (mut at, mut stopped) = (0, 0);
+        loop {
+            let stop = Stop::default();
+            let to = Arc::new(Map::asking(at, stop.clone()));
+            let target = place(&to, "to");
+            let io = Opener::default().stopped_by(stop);
+            let job = Job { io, ..job(&source, &target, &[5, 20], Some(Way::Tiles)) };
+            let outcome = prepare(job).and_then(|prepared| run(prepared, &NoProgress));
+            let (calls, is_empty) = (to.calls(), to.objects.lock().unwrap().is_empty());
+            match outcome {
+                Ok(_) => assert!(is_same(&source, &target), "{at}"),
+                Err(RechunkError::Stopped { .. }) => {
+                    assert!(is_empty, "{at}");
+                    stopped += 1;
+                }
+                // While planning.
+                Err(error) => assert!(is_empty, "{at}: {error}"),
+            }
+            if calls <= at {
+                break;
+            }
+            at += 1;
+        }
+        assert!(stopped > 10, "{paths:?}: stopped by {stopped} answers of {at}");
+    }
+}
+
+/// Objects that a batch of copies has no room for are still put whole, as long as one has room; another is refused.
+#[test]
+fn large_objects_are_copied_whole() {
+    let plain: CodecMetadata =
+        serde_json::from_value(json!({"name": "bytes", "configuration": {"endian": "little"}})).unwrap();
     let from = map();
-    create(&callbacks::store(from.clone(), "from"), true, &zstd());
+    create(&callbacks::store(from.clone(), "from"), HIERARCHIES[0], &[plain]);
     let source = place(&from, "from");
-    let stop = Stop::default();
-    let to = map();
-    let target = place(&to, "to");
-    let io = Opener::default().stopped_by(stop.clone());
-    let prepared = prepare(Job { io, ..job(&source, &target, &[5, 20], None) }).unwrap();
-    stop.request();
-    let error = run(prepared, &NoProgress).unwrap_err();
-    assert!(matches!(error, RechunkError::Stopped { .. }), "{error}");
-    assert_eq!(to.objects.lock().unwrap().len(), 0);
+    let copy = |memory_bytes_max: u64| {
+        let target = place(&map(), "to");
+        let job = Job {
+            memory_bytes_max,
+            threads: 1,
+            verify: Verify::None,
+            ..job(&source, &target, &[24, 3], Some(Way::Copy))
+        };
+        let report = run(prepare(job)?, &NoProgress)?;
+        assert!(is_same(&source, &target) && report.cost.peak_budget_bytes <= memory_bytes_max);
+        Ok::<_, RechunkError>(())
+    };
+    // A chunk has 288 bytes.
+    copy(1 << 20).unwrap();
+    copy(600).unwrap();
+    let message = copy(500).unwrap_err().to_string();
+    assert!(message.contains("the memory does not hold all of this one"), "{message}");
+}
+
+/// A store of local files that somebody opened is a place as any other: what is there can be replaced in one step.
+#[test]
+fn a_place_in_a_store_of_files() {
+    let from = map();
+    create(&callbacks::store(from.clone(), "from"), HIERARCHIES[1], &zstd());
+    let source = place(&from, "from");
+    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let files = Location::Path(dir.path().to_owned());
+    let target = Location::from(files.open().unwrap()).below("made/target");
+    let job = |overwrite: bool, chunk: &[i64]| Job { overwrite, ..job(&source, &target, chunk, None) };
+    run(prepare(job(false, &[5, 20])).unwrap(), &NoProgress).unwrap();
+    let message = prepare(job(false, &[7, 20])).unwrap_err().to_string();
+    assert!(message.contains("exists") && message.contains("--overwrite"), "{message}");
+    run(prepare(job(true, &[7, 20])).unwrap(), &NoProgress).unwrap();
+    assert!(is_same(&source, &target) && is_same(&source, &files.below("made/target")));
+    assert_eq!(std::fs::read_dir(dir.path().join("made")).unwrap().count(), 1, "nothing else is left");
+}
+
+/// A plan in a file names places as text, which cannot name a store.
+#[test]
+fn a_plan_file_cannot_name_a_store() {
+    let from = map();
+    create(&callbacks::store(from.clone(), "from"), HIERARCHIES[0], &zstd());
+    let prepared = prepare(job(&place(&from, "from"), &place(&map(), "to"), &[5, 20], None)).unwrap();
+    let message = prepared.write_plan(&mut Vec::new()).unwrap_err().to_string();
+    assert!(message.contains("from"), "{message}");
 }

@@ -55,14 +55,15 @@ impl InPlace {
     }
 
     fn remove_all(&self) -> Result<(), IoError> {
-        // Once more where it fails, and as much as can be: one thing that stays does not keep the others.
+        // Once more where it fails, and as much as can be: one thing that stays does not keep the others. As long as the root stays, so does
+        // all that it promises.
         let remove = |name: &str| {
             let removed = self.tidy.change(Change::Remove(name));
             removed.or_else(|_| self.tidy.change(Change::Remove(name)))
         };
-        let root = remove(ROOT);
-        let names = self.names().or_else(|_| self.names());
-        root.and(names?.iter().map(|name| remove(name)).fold(Ok(()), Result::and))
+        remove(ROOT)?;
+        let names = self.names().or_else(|_| self.names())?;
+        names.iter().map(|name| remove(name)).fold(Ok(()), Result::and)
     }
 
     fn names(&self) -> Result<Vec<String>, IoError> {

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use zarrange_io::Stop;
 use zarrange_io::backends::callbacks::{Callbacks, Failure, Get, Listed, Put, Wanted};
 
 /// Objects in a map. Like a server that tells the size of an object with each range of it.
@@ -17,9 +18,17 @@ pub(crate) struct Map {
     #[allow(dead_code, reason = "not every test reads it")]
     pub(crate) puts: Mutex<Vec<String>>,
     /// Answers so far: each get, put, listing and removal.
-    calls: AtomicU64,
+    pub(crate) calls: AtomicU64,
     /// The answer that fails, and whether what was asked is done all the same.
-    fault: Option<(u64, bool)>,
+    pub(crate) fault: Option<(u64, bool)>,
+    /// After how many more answers it answers no more, once the answer to a put of this key was lost.
+    pub(crate) end: Option<(&'static str, u64)>,
+    /// An object that cannot be deleted.
+    pub(crate) stuck: Option<&'static str>,
+    /// The first answer that is not given any more; 0 as long as that is not known.
+    pub(crate) last: AtomicU64,
+    /// The answer with which somebody asks to stop.
+    pub(crate) asks: Option<(u64, Stop)>,
 }
 
 impl Map {
@@ -29,7 +38,18 @@ impl Map {
         Self { fault: Some((at, done)), ..Self::default() }
     }
 
-    #[allow(dead_code, reason = "not every test needs it")]
+    /// These objects: `key` is put, and that is the last but `then` that is answered.
+    #[allow(dead_code, reason = "not every test needs one")]
+    pub(crate) fn ending(key: &'static str, then: u64) -> Self {
+        Self { end: Some((key, then)), ..Self::default() }
+    }
+
+    /// These objects, with whose answer `at` somebody asks to stop.
+    #[allow(dead_code, reason = "not every test needs one")]
+    pub(crate) fn asking(at: u64, stop: Stop) -> Self {
+        Self { asks: Some((at, stop)), ..Self::default() }
+    }
+
     pub(crate) fn calls(&self) -> u64 {
         self.calls.load(Ordering::Relaxed)
     }
@@ -37,10 +57,17 @@ impl Map {
     /// Whether this answer fails, and whether what was asked is to be done.
     fn fault(&self) -> (bool, bool) {
         let call = self.calls.fetch_add(1, Ordering::Relaxed);
+        self.asks.iter().filter(|(at, _)| *at == call).for_each(|(_, stop)| stop.request());
         match self.fault {
+            _ if self.end.is_some() && self.is_over(call) => (true, false),
             Some((at, done)) if at == call => (true, done),
             _ => (false, true),
         }
+    }
+
+    fn is_over(&self, call: u64) -> bool {
+        let last = self.last.load(Ordering::Relaxed);
+        last > 0 && call >= last
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut BTreeMap<String, Vec<u8>>) -> T) -> Result<T, Failure> {
@@ -74,9 +101,15 @@ impl Callbacks for Map {
     fn put(&self, puts: &mut [Put<'_>]) {
         for put in puts {
             self.puts.lock().unwrap_or_else(PoisonError::into_inner).push(put.key().to_owned());
-            match self.change(|objects| objects.insert(put.key().to_owned(), put.data().to_vec())) {
-                Err(error) => put.failed(error),
-                Ok(_) => put.done(),
+            let done = self.change(|objects| objects.insert(put.key().to_owned(), put.data().to_vec()));
+            let lost = self.end.filter(|(key, _)| *key == put.key() && done.is_ok());
+            match (done, lost) {
+                (Err(error), _) => put.failed(error),
+                (Ok(_), None) => put.done(),
+                (Ok(_), Some((_, then))) => {
+                    self.last.store(self.calls() + then, Ordering::Relaxed);
+                    put.failed("the server is not there");
+                }
             }
         }
     }
@@ -104,6 +137,9 @@ impl Callbacks for Map {
     }
 
     fn delete(&self, key: &str) -> Result<(), Failure> {
+        if self.stuck == Some(key) {
+            return Err("it is kept".into());
+        }
         self.change(|objects| drop(objects.remove(key)))
     }
 }

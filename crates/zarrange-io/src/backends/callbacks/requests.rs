@@ -68,17 +68,20 @@ impl<'a> Get<'a> {
         self.answer = Ok(Some(Found { bytes, total }));
     }
 
-    /// The whole object has `total` bytes: the answer to [`Wanted::Size`]; beside [`Self::found`], it saves asking for that where only one
+    /// The whole object has `total` bytes: the answer to [`Wanted::Size`]. After [`Self::found`], it saves asking for that where only one
     /// size is valid.
     pub fn has(&mut self, total: u64) {
-        match (&mut self.answer, &self.wanted) {
-            (Ok(Some(found)), _) => found.total = Some(total),
-            (answer, Wanted::Size | Wanted::Whole) => {
-                *answer = Ok(Some(Found { bytes: total, total: Some(total) }));
-            }
-            // The bytes are yet to come.
-            (answer, Wanted::Range(_)) => *answer = Err("the bytes must be found before their total".into()),
+        if let Ok(Some(found)) = &mut self.answer {
+            found.total = Some(total);
+            return;
         }
+        let suffices = match self.wanted {
+            Wanted::Size => true,
+            Wanted::Whole => total > self.buffer.len() as u64,
+            Wanted::Range(_) => false,
+        };
+        let found = Found { bytes: total, total: Some(total) };
+        self.answer = if suffices { Ok(Some(found)) } else { Err("the callback told the size only".into()) };
     }
 
     /// It cannot be told.
