@@ -9,10 +9,11 @@ use zarrange_io::Store;
 
 use crate::ArrayError;
 use crate::chunk_grid::{self, GridFault, dims};
-use crate::document::{Document, Layout, codec_metadata};
+use crate::document::{Document, Layout};
 use crate::fill;
 use crate::json::{Json, Member};
 use crate::keys::KeyEncoding;
+use crate::named::codec_metadata;
 use crate::variable::VariableElements;
 
 /// A Zarr array of a store.

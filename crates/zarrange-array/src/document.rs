@@ -98,7 +98,7 @@ impl Document {
 
     /// A member of the document that is looked into; `null` if it has none of this name.
     pub fn get(&self, name: &str) -> &Json {
-        tree(&self.members, name)
+        json::tree(&self.members, name)
     }
 
     /// All members.
@@ -191,14 +191,6 @@ impl fmt::Write for Length {
     }
 }
 
-/// A member that is looked into; `null` if there is none of this name.
-pub(crate) fn tree<'f>(members: &'f Fields, name: &str) -> &'f Json {
-    match members.get(name) {
-        Some(Member::Tree(json)) => json,
-        _ => &Json::Null,
-    }
-}
-
 /// The user attributes.
 pub(crate) fn attributes(members: &Fields) -> Text {
     match members.get("attributes") {
@@ -257,24 +249,6 @@ fn codec_list(codecs: &[CodecMetadata]) -> serde_json::Value {
         json!({"name": codec.name(), "configuration": configuration})
     };
     codecs.iter().map(object).collect()
-}
-
-/// A codec from its JSON: a name, or an object of a name and a configuration.
-///
-/// # Errors
-/// What would be right.
-pub fn codec_metadata(json: &Json) -> Result<CodecMetadata, String> {
-    let wrong = || format!("codec {json} is no name, and no object of a name and a configuration");
-    let name = json.as_str().or_else(|| json.get("name")?.as_str()).ok_or_else(wrong)?;
-    match json.get("configuration") {
-        None | Some(Json::Null) => Ok(CodecMetadata::new(name)),
-        Some(Json::Object(members)) => {
-            let members: serde_json::Map<_, _> =
-                members.iter().map(|(key, value)| (key.clone(), value.to_value())).collect();
-            Ok(CodecMetadata::new_with_configuration(name, members))
-        }
-        Some(_) => Err(wrong()),
-    }
 }
 
 /// Makes every codec of a list an object with a configuration, those within shards too.

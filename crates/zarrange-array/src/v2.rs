@@ -11,9 +11,9 @@
 mod codecs;
 mod dtype;
 
-use crate::document::tree;
 use crate::fill;
-use crate::json::{Fields, Json, Member, Members, Text};
+use crate::json::{Fields, Json, Member, Text, tree};
+use crate::named::named;
 use zarrange_codec::{CodecMetadata, Kind};
 
 use dtype::Elements;
@@ -88,15 +88,6 @@ pub(crate) fn translate(zarray: &Fields, attributes: Text) -> Result<Translated,
     }
     put("storage_transformers", Json::Array(Vec::new()));
     Ok(Translated { members, stored: codecs.stored })
-}
-
-/// An object of a name and its configuration, as v3 has many.
-fn named<const N: usize>(name: &str, configuration: [(&str, Json); N]) -> Json {
-    let configuration: Members = configuration.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
-    let mut members = Members::new();
-    members.insert("name".to_owned(), name.into());
-    members.insert("configuration".to_owned(), Json::Object(configuration));
-    Json::Object(members)
 }
 
 /// Chunks of an empty dimension may be written as empty too; v3 wants one element.

@@ -116,6 +116,22 @@ impl NumpyType {
         Self { kind, bytes, order: if unordered { Order::None } else { order }, unit: None }
     }
 
+    /// That of bytes.
+    pub(crate) fn byte() -> Self {
+        Self::new(b'u', 1, Order::None)
+    }
+
+    /// The integer with these bytes, unless it is negative.
+    pub(crate) fn natural(&self, bytes: &[u8]) -> Option<usize> {
+        let mut word = [0; 8];
+        word[..bytes.len()].copy_from_slice(bytes);
+        if self.order == Order::Big {
+            word[..bytes.len()].reverse();
+        }
+        let negative = self.kind == b'i' && word[bytes.len() - 1] & 0x80 != 0;
+        usize::try_from(u64::from_le_bytes(word)).ok().filter(|_| !negative)
+    }
+
     /// With a unit in brackets, as `[ns]`, or none.
     fn with_unit(mut self, text: &str) -> Option<Self> {
         if text.is_empty() || text == "[generic]" {

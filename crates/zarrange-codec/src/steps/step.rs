@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use zarrange_grid::{Dims, Layout, Region, copy_strided};
 
-use crate::bytes::{Compressor, Contexts, too_long};
+use crate::bytes::{Compressor, Contexts};
 use crate::element::swap_bytes;
 use crate::steps::bits::{
     base64_bytes, decode_base64, encode_base64, pack_bits, packed_bytes, round_bits, shuffle, unpack_bits,
@@ -57,6 +57,13 @@ pub(crate) struct Size {
     pub(crate) exact: bool,
 }
 
+/// A step, and how many bytes go into it when a chunk is encoded.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    pub(crate) step: Step,
+    pub(crate) unencoded: Size,
+}
+
 /// What a step does with the place of its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flow {
@@ -79,7 +86,7 @@ impl Size {
 
     pub(crate) fn check(self, codec: &'static str, bytes: usize) -> Result<(), CodecError> {
         match bytes {
-            n if n > self.max => Err(too_long(codec)),
+            n if n > self.max => Err(CodecError::TooLong { codec }),
             n if self.exact && n < self.max => {
                 Err(CodecError::Size { codec, bytes: n as u64, expected: self.max as u64 })
             }
@@ -307,5 +314,5 @@ fn whole(codec: &'static str, bytes: usize, unit: usize) -> Result<usize, CodecE
 }
 
 fn sized<'a>(codec: &'static str, dst: &'a mut [u8], bytes: usize) -> Result<&'a mut [u8], CodecError> {
-    dst.get_mut(..bytes).ok_or_else(|| too_long(codec))
+    dst.get_mut(..bytes).ok_or(CodecError::TooLong { codec })
 }

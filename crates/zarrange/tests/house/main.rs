@@ -2,6 +2,7 @@
 //! the outermost layer does.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod code;
 mod files;
 
 use std::collections::BTreeMap;
@@ -152,13 +153,14 @@ fn no_circles_of_files() {
         }
     }
     // Those that have not been opened yet.
-    let closed = ["zarrange-array", "zarrange-codec", "zarrange-grid", "zarrange-io", "zarrange-rechunk"];
+    let closed =
+        ["zarrange-array: array.rs", "zarrange-array: staging.rs", "zarrange-io: ", "zarrange-rechunk: "];
     let circles: Vec<String> = crates
         .into_iter()
-        .filter(|(name, _)| !closed.contains(name))
         .flat_map(|(name, files)| {
             Crate::new(files).circles().into_iter().map(move |c| format!("{name}: {c}"))
         })
+        .filter(|circle| !closed.iter().any(|closed| circle.starts_with(closed)))
         .collect();
     assert!(circles.is_empty(), "{}", circles.join("\n"));
 }
