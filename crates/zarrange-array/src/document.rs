@@ -123,7 +123,7 @@ impl Document {
     }
 
     /// The chunk key encoding, if it is one of the specification's.
-    pub fn key_encoding(&self) -> Option<KeyEncoding> {
+    pub(crate) fn key_encoding(&self) -> Option<KeyEncoding> {
         KeyEncoding::parse(self.get("chunk_key_encoding"))
     }
 
@@ -195,7 +195,8 @@ impl fmt::Write for Length {
 pub(crate) fn attributes(members: &Fields) -> Text {
     match members.get("attributes") {
         Some(Member::Text(text)) => text.clone(),
-        _ => Text::empty(),
+        Some(Member::Tree(json)) => Text::from(json),
+        None => Text::empty(),
     }
 }
 
@@ -292,7 +293,7 @@ fn name_tokens(fill: &mut Json) {
         Json::Number(number) if !number.is_strict() => *fill = Json::String(number.text().to_owned()),
         Json::Array(parts) => parts.iter_mut().for_each(name_tokens),
         Json::Object(members) => members.values_mut().for_each(name_tokens),
-        _ => {}
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Surrogates(_) => {}
     }
 }
 

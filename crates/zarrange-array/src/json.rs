@@ -125,7 +125,9 @@ mod tests {
             assert_eq!(serde_json::to_string(&text).unwrap(), serde_json::to_string(&tree).unwrap());
             let mut pretty = String::new();
             fields::write_text(&text, 0, &mut pretty).unwrap();
-            assert_eq!(pretty, tree.to_pretty());
+            let mut expected = String::new();
+            write::write(&tree, Some(0), &mut expected).unwrap();
+            assert_eq!(pretty, expected);
             for other in texts {
                 let (other_tree, other_text) = both(other);
                 assert_eq!(text == other_text, tree == other_tree, "{one} and {other}");

@@ -225,18 +225,15 @@ impl Chain {
         let Kind::Own(own @ Own { transposed: None, swap, compressor, checksum }) = &self.kind else {
             return self.decode(encoded, chunk, scratch);
         };
-        match compressor {
-            None if !*checksum => {
-                CodecError::check_size("bytes", encoded.len(), part.len())?;
-                chunk[part.clone()].copy_from_slice(encoded);
+        let in_blocks = matches!(compressor, Some(Compressor::Blosc(_))) && part.len() < self.chunk_bytes;
+        if compressor.is_none() && !*checksum {
+            CodecError::check_size("bytes", encoded.len(), part.len())?;
+            chunk[part.clone()].copy_from_slice(encoded);
+        } else {
+            let packed = if in_blocks && *checksum { check_crc(encoded)? } else { encoded };
+            if !in_blocks || !blosc::decode_part(packed, part.clone(), chunk)? {
+                return own.decode(self, encoded, chunk, &mut scratch.work);
             }
-            Some(Compressor::Blosc(_)) if part.len() < self.chunk_bytes => {
-                let packed = if *checksum { check_crc(encoded)? } else { encoded };
-                if !blosc::decode_part(packed, part.clone(), chunk)? {
-                    return own.decode(self, encoded, chunk, &mut scratch.work);
-                }
-            }
-            _ => return own.decode(self, encoded, chunk, &mut scratch.work),
         }
         if let Some(unit) = *swap {
             swap_bytes(&mut chunk[part], unit);

@@ -57,7 +57,7 @@ const NAMES: [(&str, u8, usize); 15] = [
 
 impl Order {
     /// The order of this machine.
-    pub const NATIVE: Self = if cfg!(target_endian = "big") { Self::Big } else { Self::Little };
+    pub(crate) const NATIVE: Self = if cfg!(target_endian = "big") { Self::Big } else { Self::Little };
 }
 
 impl NumpyType {
@@ -163,10 +163,10 @@ impl NumpyType {
 
     /// Bytes that swap together with the byte order.
     pub const fn unit_bytes(&self) -> usize {
-        match (self.order, self.kind) {
-            (Order::None, _) => 1,
-            (_, b'c') => self.bytes / 2,
-            (_, b'U') => CHARACTER_BYTES,
+        match self.kind {
+            _ if matches!(self.order, Order::None) => 1,
+            b'c' => self.bytes / 2,
+            b'U' => CHARACTER_BYTES,
             _ => self.bytes,
         }
     }

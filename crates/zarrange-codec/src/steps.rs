@@ -84,10 +84,7 @@ impl Steps {
 
     /// The checksum that the encoded bytes begin or end with, if the last step adds one.
     pub(crate) fn outermost_sum(&self) -> Option<&Sum> {
-        match self.stages.last().map(|stage| &stage.step) {
-            Some(Step::Sum(sum)) => Some(sum),
-            _ => None,
-        }
+        if let Step::Sum(sum) = &self.stages.last()?.step { Some(sum) } else { None }
     }
 
     /// Bytes of the working memory.

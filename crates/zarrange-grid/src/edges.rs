@@ -83,7 +83,7 @@ impl Edges {
     }
 
     /// Whether all chunks have one length.
-    pub const fn is_uniform(&self) -> bool {
+    pub(crate) const fn is_uniform(&self) -> bool {
         self.runs.len() <= 1
     }
 

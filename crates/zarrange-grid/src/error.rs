@@ -1,7 +1,7 @@
 //! What no grid can be.
 
 /// The highest rank accepted; a limit on untrusted metadata, far above any use.
-pub const RANK_MAX: usize = 64;
+pub(crate) const RANK_MAX: usize = 64;
 
 /// A shape that no grid can have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -15,7 +15,7 @@ pub enum GridError {
         /// Shape of the chunk.
         chunk: Vec<u64>,
     },
-    /// More than [`RANK_MAX`] dimensions.
+    /// More dimensions than are supported.
     #[error("the array has {0} dimensions; at most {RANK_MAX} are supported")]
     RankTooHigh(usize),
     /// A chunk of no elements.

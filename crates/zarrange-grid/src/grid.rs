@@ -22,7 +22,7 @@ impl ChunkGrid {
     /// A grid over `array` (elements) of chunks of `chunk` (elements).
     ///
     /// # Errors
-    /// [`GridError`] if the ranks differ or exceed [`RANK_MAX`], a chunk dimension is zero, or a size overflows.
+    /// [`GridError`] if the ranks differ or exceed 64, a chunk dimension is zero, or a size overflows.
     pub fn new(array: &[u64], chunk: &[u64]) -> Result<Self, GridError> {
         if array.len() > RANK_MAX {
             return Err(GridError::RankTooHigh(array.len()));

@@ -25,7 +25,7 @@ mod tile;
 pub use cast::index;
 pub use copy::{copy_region, copy_strided, copy_swapped};
 pub use edges::Edges;
-pub use error::{GridError, RANK_MAX};
+pub use error::GridError;
 pub use fill::{fill_with, is_filled};
 pub use grid::{ChunkGrid, checked_bytes};
 pub use layout::Layout;

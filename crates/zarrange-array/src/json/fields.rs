@@ -49,7 +49,7 @@ impl serde::Serialize for Member {
 pub(crate) fn tree<'f>(members: &'f Fields, name: &str) -> &'f Json {
     match members.get(name) {
         Some(Member::Tree(json)) => json,
-        _ => &Json::Null,
+        Some(Member::Text(_)) | None => &Json::Null,
     }
 }
 

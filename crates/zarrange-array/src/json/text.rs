@@ -38,7 +38,7 @@ impl Text {
     }
 
     /// Whether it is an object.
-    pub fn is_object(&self) -> bool {
+    pub(crate) fn is_object(&self) -> bool {
         self.0.starts_with('{')
     }
 

@@ -51,7 +51,7 @@ impl Number {
     }
 
     /// The integer that it is, where it is written as one.
-    pub fn as_integer<T: std::str::FromStr>(&self) -> Option<T> {
+    pub(crate) fn as_integer<T: std::str::FromStr>(&self) -> Option<T> {
         if self.is_integer() { self.0.parse().ok() } else { None }
     }
 
@@ -108,7 +108,7 @@ impl Json {
     }
 
     /// A number.
-    pub const fn as_number(&self) -> Option<&Number> {
+    pub(crate) const fn as_number(&self) -> Option<&Number> {
         if let Self::Number(number) = self { Some(number) } else { None }
     }
 

@@ -12,16 +12,6 @@ impl fmt::Display for Json {
     }
 }
 
-impl Json {
-    /// Indented by two spaces, as a file that people read.
-    pub fn to_pretty(&self) -> String {
-        let mut text = String::new();
-        // Writing to a String does not fail.
-        let _ = write(self, Some(0), &mut text);
-        text
-    }
-}
-
 /// Writes `value`; where it is indented, `depth` says how deep.
 pub(super) fn write(value: &Json, depth: Option<usize>, out: &mut impl fmt::Write) -> fmt::Result {
     match value {

@@ -171,10 +171,12 @@ impl Compiler {
         };
         config.finish()?;
         let before = self.stages.pop_if(|stage| matches!(stage.step, Step::Transpose(_)));
-        let (shape, first) = match before.map(|stage| stage.step) {
-            Some(Step::Transpose(Transpose { shape, order, .. })) => (shape, order),
-            _ => (self.shape.clone(), (0..rank).collect()),
-        };
+        let (shape, first) =
+            if let Some(Step::Transpose(Transpose { shape, order, .. })) = before.map(|stage| stage.step) {
+                (shape, order)
+            } else {
+                (self.shape.clone(), (0..rank).collect())
+            };
         let at = |axis: &u64| zarrange_grid::index(*axis);
         let order: Vec<u64> = order.iter().map(|axis| first[at(axis)]).collect();
         self.shape = order.iter().map(|axis| shape[at(axis)]).collect();

@@ -117,7 +117,14 @@ impl Step {
             Self::BitRound { .. } => Flow::None,
             Self::Swap(_) | Self::SwapFields(_) => Flow::InPlace,
             Self::Sum(_) => Flow::Narrow,
-            _ => Flow::Copy,
+            Self::Transpose(_)
+            | Self::Labels(_)
+            | Self::Typed(_)
+            | Self::Values(_)
+            | Self::PackBits { .. }
+            | Self::Shuffle(_)
+            | Self::Base64
+            | Self::Compress(_) => Flow::Copy,
         }
     }
 
@@ -125,7 +132,15 @@ impl Step {
         match self {
             Self::Swap(_) | Self::SwapFields(_) | Self::BitRound { .. } => Flow::InPlace,
             Self::Sum(sum) if sum.at_end => Flow::Append,
-            _ => Flow::Copy,
+            Self::Transpose(_)
+            | Self::Labels(_)
+            | Self::Typed(_)
+            | Self::Values(_)
+            | Self::PackBits { .. }
+            | Self::Shuffle(_)
+            | Self::Sum(_)
+            | Self::Base64
+            | Self::Compress(_) => Flow::Copy,
         }
     }
 
@@ -137,7 +152,9 @@ impl Step {
             Self::Values(values) => (values.decoded().bytes(), values.encoded().bytes()),
             Self::SwapFields(SwapFields { record_bytes, .. }) => (*record_bytes, *record_bytes),
             Self::Labels(labels) => (labels.element_bytes, labels.numbers.bytes),
-            _ => (1, 1),
+            Self::Transpose(_) | Self::PackBits { .. } | Self::Sum(_) | Self::Base64 | Self::Compress(_) => {
+                (1, 1)
+            }
         }
     }
 
@@ -155,7 +172,11 @@ impl Step {
             Self::Compress(compressor) => {
                 return Ok(Size { max: compressor.encoded_bytes_max(max), exact: false });
             }
-            _ => max,
+            Self::Transpose(_)
+            | Self::Swap(_)
+            | Self::SwapFields(_)
+            | Self::BitRound { .. }
+            | Self::Shuffle(_) => max,
         };
         Ok(Size { max, exact })
     }
@@ -172,7 +193,16 @@ impl Step {
             Self::Swap(unit) => swap_bytes(bytes, *unit),
             Self::SwapFields(fields) => fields.swap(bytes),
             Self::BitRound { bytes: unit, keep, swapped } => round_bits(bytes, *unit, *keep, *swapped),
-            _ => {}
+            // The others write to another place.
+            Self::Transpose(_)
+            | Self::Labels(_)
+            | Self::Typed(_)
+            | Self::Values(_)
+            | Self::PackBits { .. }
+            | Self::Shuffle(_)
+            | Self::Sum(_)
+            | Self::Base64
+            | Self::Compress(_) => {}
         }
         Ok(())
     }
@@ -271,7 +301,15 @@ impl Step {
             Self::Typed(typed) => typed.loses,
             Self::Values(values) => values.loses(),
             Self::PackBits { bools } => !bools,
-            _ => false,
+            Self::Transpose(_)
+            | Self::Swap(_)
+            | Self::SwapFields(_)
+            | Self::Labels(_)
+            | Self::BitRound { .. }
+            | Self::Shuffle(_)
+            | Self::Sum(_)
+            | Self::Base64
+            | Self::Compress(_) => false,
         }
     }
 }

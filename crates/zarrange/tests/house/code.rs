@@ -104,6 +104,22 @@ pub(crate) fn behind_group(tokens: &[&str], at: usize) -> usize {
     tokens.len()
 }
 
+/// Where the generics that begin at `at` end: the position behind their `>`, or `at` if there are none.
+pub(crate) fn behind_generics(tokens: &[&str], at: usize) -> usize {
+    let mut depth = 0usize;
+    for (k, token) in tokens.iter().enumerate().skip(at) {
+        match *token {
+            "<" => depth += 1,
+            ">" => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth == 0 {
+            return if k == at { at } else { k + 1 };
+        }
+    }
+    tokens.len()
+}
+
 /// The parts between commas that are in no brackets; those of types, too.
 pub(crate) fn split_commas<'t, 's>(tokens: &'t [&'s str]) -> Vec<&'t [&'s str]> {
     let (mut depth, mut begin, mut parts) = (0isize, 0, Vec::new());
