@@ -39,7 +39,7 @@ impl ArrayMetadata {
     ///
     /// # Errors
     /// [`ArrayError::Shape`] if the slice is not a valid chunk shape.
-    pub fn view_of_slices(&self, slice: &[u64]) -> Result<Option<ChunkView<'_>>, ArrayError> {
+    pub(crate) fn view_of_slices(&self, slice: &[u64]) -> Result<Option<ChunkView<'_>>, ArrayError> {
         let Ok(elements) = self.elements() else { return Ok(None) };
         let sliced = elements.sliced(self.objects(), slice).map_err(|fault| {
             let location = self.metadata_location();
@@ -61,10 +61,10 @@ impl Array {
         Ok(Chunks { view: self.view()?, array: self })
     }
 
-    /// The slices of `slice` elements of its chunks; `None` as for [`ArrayMetadata::view_of_slices`].
+    /// The slices of `slice` elements of its chunks; `None` as for where the codecs or the shape of the slice do not allow it.
     ///
     /// # Errors
-    /// As [`ArrayMetadata::view_of_slices`].
+    /// [`ArrayError::Shape`] if the slice is not a valid chunk shape.
     pub fn slices(&self, slice: &[u64]) -> Result<Option<Chunks<'_>>, ArrayError> {
         Ok(self.view_of_slices(slice)?.map(|view| Chunks { view, array: self }))
     }

@@ -8,9 +8,10 @@ use zarrange_codec::{
 };
 use zarrange_grid::{ChunkGrid, GridError, index};
 
-use crate::document::{Document, Layout, codec_metadata};
+use crate::document::{Document, Layout};
 use crate::fill;
 use crate::json::Json;
+use crate::named::codec_metadata;
 
 /// Whether the elements of an array can be read.
 #[derive(Debug)]

@@ -98,7 +98,7 @@ impl Document {
 
     /// A member of the document that is looked into; `null` if it has none of this name.
     pub fn get(&self, name: &str) -> &Json {
-        tree(&self.members, name)
+        json::tree(&self.members, name)
     }
 
     /// All members.
@@ -123,7 +123,7 @@ impl Document {
     }
 
     /// The chunk key encoding, if it is one of the specification's.
-    pub fn key_encoding(&self) -> Option<KeyEncoding> {
+    pub(crate) fn key_encoding(&self) -> Option<KeyEncoding> {
         KeyEncoding::parse(self.get("chunk_key_encoding"))
     }
 
@@ -191,19 +191,12 @@ impl fmt::Write for Length {
     }
 }
 
-/// A member that is looked into; `null` if there is none of this name.
-pub(crate) fn tree<'f>(members: &'f Fields, name: &str) -> &'f Json {
-    match members.get(name) {
-        Some(Member::Tree(json)) => json,
-        _ => &Json::Null,
-    }
-}
-
 /// The user attributes.
 pub(crate) fn attributes(members: &Fields) -> Text {
     match members.get("attributes") {
         Some(Member::Text(text)) => text.clone(),
-        _ => Text::empty(),
+        Some(Member::Tree(json)) => Text::from(json),
+        None => Text::empty(),
     }
 }
 
@@ -259,24 +252,6 @@ fn codec_list(codecs: &[CodecMetadata]) -> serde_json::Value {
     codecs.iter().map(object).collect()
 }
 
-/// A codec from its JSON: a name, or an object of a name and a configuration.
-///
-/// # Errors
-/// What would be right.
-pub fn codec_metadata(json: &Json) -> Result<CodecMetadata, String> {
-    let wrong = || format!("codec {json} is no name, and no object of a name and a configuration");
-    let name = json.as_str().or_else(|| json.get("name")?.as_str()).ok_or_else(wrong)?;
-    match json.get("configuration") {
-        None | Some(Json::Null) => Ok(CodecMetadata::new(name)),
-        Some(Json::Object(members)) => {
-            let members: serde_json::Map<_, _> =
-                members.iter().map(|(key, value)| (key.clone(), value.to_value())).collect();
-            Ok(CodecMetadata::new_with_configuration(name, members))
-        }
-        Some(_) => Err(wrong()),
-    }
-}
-
 /// Makes every codec of a list an object with a configuration, those within shards too.
 fn normalise_codecs(codecs: &mut Json) {
     let Json::Array(codecs) = codecs else { return };
@@ -318,7 +293,7 @@ fn name_tokens(fill: &mut Json) {
         Json::Number(number) if !number.is_strict() => *fill = Json::String(number.text().to_owned()),
         Json::Array(parts) => parts.iter_mut().for_each(name_tokens),
         Json::Object(members) => members.values_mut().for_each(name_tokens),
-        _ => {}
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Surrogates(_) => {}
     }
 }
 

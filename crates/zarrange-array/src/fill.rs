@@ -8,80 +8,105 @@ use base64::engine::general_purpose::STANDARD;
 use half::f16;
 use zarrange_codec::{ElementType, Field, Kind};
 
-use crate::json::{Json, Number};
+use crate::json::{Json, Members, Number};
 
 /// The bytes of a fill value, in native byte order; `null` is what zarr-python takes then: zero, or no time.
 ///
 /// # Errors
 /// What would be right, if `json` is none of the forms of the type, or out of its range.
 pub(crate) fn parse(element: &ElementType, json: &Json) -> Result<Vec<u8>, String> {
-    let zeros = || vec![0; element.bytes()];
-    let wrong = |right: &str| Err(format!("fill_value {json} does not fit {}: {right}", element.name()));
-    match (element.kind(), json) {
-        (Kind::Time, Json::Null) => Ok(i64::MIN.to_ne_bytes().to_vec()),
-        (Kind::Other, _) => through_zarrs(element, json),
-        (Kind::Struct(fields), Json::Null) => Ok(fields.iter().flat_map(zero_of).collect()),
-        (_, Json::Null) => Ok(zeros()),
-        (Kind::Bool, value) => match truth(value) {
-            Some(value) => Ok(vec![u8::from(value)]),
-            None => wrong("true or false would be right"),
-        },
-        (Kind::Integer { signed }, value) => {
-            let bits = u32::try_from(8 * element.bytes()).unwrap_or(64);
+    let wrong = |right: &str| format!("fill_value {json} does not fit {}: {right}", element.name());
+    let bytes = element.bytes();
+    match element.kind() {
+        Kind::Other => through_zarrs(element, json),
+        kind if json.is_null() => Ok(of_null(kind, bytes)),
+        Kind::Bool => {
+            let value = truth(json).ok_or_else(|| wrong("true or false would be right"))?;
+            Ok(vec![u8::from(value)])
+        }
+        Kind::Integer { signed } => {
+            let bits = u32::try_from(8 * bytes).unwrap_or(64);
             let (least, most) = range(bits, *signed);
             // Older versions of numpy took a negative number for the unsigned one with its bits.
             let lowest = range(bits, true).0.min(least);
-            match integer(value).filter(|n| (lowest..=most).contains(n)) {
-                Some(n) => Ok(low_bytes(n, element.bytes())),
-                None => wrong(&format!("an integer from {least} to {most} would be right")),
-            }
+            let value = integer(json).filter(|n| (lowest..=most).contains(n));
+            let right = || wrong(&format!("an integer from {least} to {most} would be right"));
+            value.map(|n| low_bytes(n, bytes)).ok_or_else(right)
         }
-        (Kind::Time, value) => match (value.as_str(), integer(value).and_then(|n| i64::try_from(n).ok())) {
-            (Some("NaT"), _) => Ok(i64::MIN.to_ne_bytes().to_vec()),
-            (_, Some(n)) => Ok(n.to_ne_bytes().to_vec()),
-            _ => wrong("a number of units, or \"NaT\", would be right"),
-        },
-        (Kind::Float, value) => match float(value, element.bytes()) {
-            Some(bytes) => Ok(bytes),
-            None => wrong("a number, \"NaN\", \"Infinity\" or \"-Infinity\" would be right"),
-        },
-        (Kind::Complex, value) => match complex(value, element.bytes() / 2) {
-            Some(bytes) => Ok(bytes),
-            None => wrong("a real and an imaginary number in brackets would be right"),
-        },
-        (Kind::Utf32, Json::String(text)) => {
-            let units = text.chars().flat_map(|c| u32::from(c).to_ne_bytes());
-            Ok(padded(units.collect(), element.bytes()))
+        Kind::Time if json.as_str() == Some("NaT") => Ok(i64::MIN.to_ne_bytes().to_vec()),
+        Kind::Time => {
+            let units = integer(json).and_then(|n| i64::try_from(n).ok());
+            let right = || wrong("a number of units, or \"NaT\", would be right");
+            units.map(|n| n.to_ne_bytes().to_vec()).ok_or_else(right)
         }
-        (Kind::Struct(_), Json::String(text)) => match STANDARD.decode(text) {
-            Ok(bytes) if bytes.len() == element.bytes() => Ok(bytes),
-            _ => wrong(&format!("its {} bytes in base64 would be right", element.bytes())),
-        },
-        (Kind::NullTerminated | Kind::Raw, Json::String(text)) => match STANDARD.decode(text) {
-            Ok(bytes) => Ok(padded(bytes, element.bytes())),
-            Err(_) => wrong("its bytes in base64 would be right"),
-        },
-        (Kind::Raw | Kind::NullTerminated, Json::Array(bytes)) => {
-            let bytes: Option<Vec<u8>> = bytes.iter().map(|b| b.as_number()?.as_integer()).collect();
-            match bytes.filter(|bytes| bytes.len() == element.bytes()) {
-                Some(bytes) => Ok(bytes),
-                None => wrong(&format!("{} numbers from 0 to 255 would be right", element.bytes())),
-            }
-        }
-        (Kind::Struct(fields), Json::Object(members)) => {
-            let mut bytes = zeros();
-            for field in fields {
-                let value = parse(&field.element, members.get(&field.name).unwrap_or(&Json::Null))
-                    .map_err(|e| format!("field {:?}: {e}", field.name))?;
-                bytes[field.offset..field.offset + value.len()].copy_from_slice(&value);
-            }
-            Ok(bytes)
-        }
+        Kind::Float => float(json, bytes)
+            .ok_or_else(|| wrong("a number, \"NaN\", \"Infinity\" or \"-Infinity\" would be right")),
+        Kind::Complex => complex(json, bytes / 2)
+            .ok_or_else(|| wrong("a real and an imaginary number in brackets would be right")),
         // What zarr-python 2 wrote for types without a zero.
-        (_, Json::Number(n)) if n.as_integer() == Some(0u8) => Ok(zeros()),
-        (Kind::Utf32, _) => wrong("text would be right"),
-        _ => wrong("its bytes in base64 would be right"),
+        Kind::Utf32 | Kind::NullTerminated | Kind::Raw | Kind::Struct(_) if is_zero(json) => {
+            Ok(vec![0; bytes])
+        }
+        Kind::Utf32 => {
+            let text = json.as_str().ok_or_else(|| wrong("text would be right"))?;
+            Ok(padded(text.chars().flat_map(|c| u32::from(c).to_ne_bytes()).collect(), bytes))
+        }
+        Kind::NullTerminated | Kind::Raw => raw(json, bytes).map_err(|right| wrong(&right)),
+        Kind::Struct(fields) => match (json.as_str(), json.as_object()) {
+            (Some(text), _) => match STANDARD.decode(text) {
+                Ok(record) if record.len() == bytes => Ok(record),
+                _ => Err(wrong(&format!("its {bytes} bytes in base64 would be right"))),
+            },
+            (None, Some(members)) => record(fields, members, bytes),
+            (None, None) => Err(wrong("its bytes in base64 would be right")),
+        },
     }
+}
+
+/// What zarr-python takes where nothing is said.
+fn of_null(kind: &Kind, bytes: usize) -> Vec<u8> {
+    match kind {
+        Kind::Time => i64::MIN.to_ne_bytes().to_vec(),
+        Kind::Struct(fields) => fields.iter().flat_map(zero_of).collect(),
+        Kind::Bool
+        | Kind::Integer { .. }
+        | Kind::Float
+        | Kind::Complex
+        | Kind::Utf32
+        | Kind::NullTerminated
+        | Kind::Raw
+        | Kind::Other => vec![0; bytes],
+    }
+}
+
+fn is_zero(json: &Json) -> bool {
+    json.as_number().and_then(Number::as_integer) == Some(0u8)
+}
+
+/// So many bytes in base64 or as numbers, or what would be right.
+fn raw(json: &Json, bytes: usize) -> Result<Vec<u8>, String> {
+    let in_base64 = || "its bytes in base64 would be right".to_owned();
+    if let Some(text) = json.as_str() {
+        return STANDARD.decode(text).map(|decoded| padded(decoded, bytes)).map_err(|_| in_base64());
+    }
+    let numbers = octets(json.as_array().ok_or_else(in_base64)?).filter(|numbers| numbers.len() == bytes);
+    numbers.ok_or_else(|| format!("{bytes} numbers from 0 to 255 would be right"))
+}
+
+/// Numbers from 0 to 255.
+fn octets(numbers: &[Json]) -> Option<Vec<u8>> {
+    numbers.iter().map(|number| number.as_number()?.as_integer()).collect()
+}
+
+/// A record of so many bytes, given by field.
+fn record(fields: &[Field], members: &Members, bytes: usize) -> Result<Vec<u8>, String> {
+    let mut record = vec![0; bytes];
+    for field in fields {
+        let value = parse(&field.element, members.get(&field.name).unwrap_or(&Json::Null))
+            .map_err(|e| format!("field {:?}: {e}", field.name))?;
+        record[field.offset..field.offset + value.len()].copy_from_slice(&value);
+    }
+    Ok(record)
 }
 
 /// What numpy makes of 0 in a field of a record: text has the digit.
@@ -90,7 +115,13 @@ fn zero_of(field: &Field) -> Vec<u8> {
         Kind::Struct(fields) => return fields.iter().flat_map(zero_of).collect(),
         Kind::Utf32 => u32::from('0').to_ne_bytes().to_vec(),
         Kind::NullTerminated => vec![b'0'],
-        _ => Vec::new(),
+        Kind::Bool
+        | Kind::Integer { .. }
+        | Kind::Float
+        | Kind::Complex
+        | Kind::Time
+        | Kind::Raw
+        | Kind::Other => Vec::new(),
     };
     padded(digit, field.element.bytes())
 }
@@ -114,12 +145,9 @@ pub(crate) fn bytes(json: &Json) -> Result<Vec<u8>, String> {
     match json {
         Json::Null => Ok(Vec::new()),
         Json::String(text) => STANDARD.decode(text).map_err(|_| wrong()),
-        Json::Array(bytes) => {
-            let bytes: Option<Vec<u8>> = bytes.iter().map(|b| b.as_number()?.as_integer()).collect();
-            bytes.ok_or_else(wrong)
-        }
-        Json::Number(n) if n.as_integer() == Some(0u8) => Ok(Vec::new()),
-        _ => Err(wrong()),
+        Json::Array(numbers) => octets(numbers).ok_or_else(wrong),
+        Json::Number(_) if is_zero(json) => Ok(Vec::new()),
+        Json::Bool(_) | Json::Number(_) | Json::Surrogates(_) | Json::Object(_) => Err(wrong()),
     }
 }
 
@@ -145,7 +173,7 @@ pub(crate) fn to_v3(element: &ElementType, bytes: &[u8]) -> Json {
             let end = bytes.iter().rposition(|b| *b != 0).map_or(0, |last| last + 1);
             Json::String(STANDARD.encode(&bytes[..end]))
         }
-        _ => Json::String(STANDARD.encode(bytes)),
+        Kind::Raw | Kind::Struct(_) | Kind::Other => Json::String(STANDARD.encode(bytes)),
     }
 }
 
@@ -160,7 +188,7 @@ pub(crate) fn to_xarray(element: &ElementType, bytes: &[u8]) -> Option<Json> {
             let (re, im) = bytes.split_at(bytes.len() / 2);
             Some(Json::Array(vec![double(re), double(im)]))
         }
-        _ => None,
+        Kind::Time | Kind::Utf32 | Kind::NullTerminated | Kind::Raw | Kind::Struct(_) | Kind::Other => None,
     }
 }
 
@@ -185,7 +213,7 @@ fn truth(json: &Json) -> Option<bool> {
         Json::Bool(value) => Some(*value),
         Json::Number(n) => Some(n.as_f64() != 0.0),
         Json::String(text) => Some(!text.is_empty()),
-        _ => None,
+        Json::Null | Json::Surrogates(_) | Json::Array(_) | Json::Object(_) => None,
     }
 }
 
@@ -201,7 +229,7 @@ fn integer(json: &Json) -> Option<i128> {
         Json::Bool(value) => Some(i128::from(*value)),
         Json::Number(n) => n.as_integer().or_else(|| exact(n)),
         Json::String(text) => text.trim().parse().ok(),
-        _ => None,
+        Json::Null | Json::Surrogates(_) | Json::Array(_) | Json::Object(_) => None,
     }
 }
 
@@ -241,7 +269,7 @@ fn float(json: &Json, bytes: usize) -> Option<Vec<u8>> {
             }
             _ => text.trim().parse().ok()?,
         },
-        _ => return None,
+        Json::Null | Json::Surrogates(_) | Json::Array(_) | Json::Object(_) => return None,
     };
     Some(match bytes {
         2 => f16::from_f64(value).to_ne_bytes().to_vec(),
@@ -257,12 +285,9 @@ const fn single(value: f64) -> f32 {
 
 fn complex(json: &Json, part_bytes: usize) -> Option<Vec<u8>> {
     let zero = Json::integer(0);
-    let (re, im) = match json {
-        Json::Array(parts) => {
-            let [re, im] = parts.as_slice() else { return None };
-            (re, im)
-        }
-        Json::Number(_) => (json, &zero),
+    let (re, im) = match json.as_array() {
+        Some([re, im]) => (re, im),
+        None if json.as_number().is_some() => (json, &zero),
         _ => return None,
     };
     Some([float(re, part_bytes)?, float(im, part_bytes)?].concat())

@@ -4,10 +4,8 @@ use zarrange_io::Store;
 
 use crate::ArrayError;
 use crate::array::Array;
-use crate::document::{
-    CONSOLIDATED, Document, Watch, attributes, keep, keep_v2, read_object, read_text, tree,
-};
-use crate::json::{Fields, Json, Member, Members, Text, shown};
+use crate::document::{CONSOLIDATED, Document, Watch, attributes, keep, keep_v2, read_object, read_text};
+use crate::json::{Fields, Json, Member, Members, Text, shown, tree};
 
 /// A group or an array.
 #[derive(Debug)]

@@ -99,7 +99,7 @@ impl ArrayMetadata {
     }
 
     /// Whether its objects are shards of chunks that can be read.
-    pub fn is_sharded(&self) -> bool {
+    pub(crate) fn is_sharded(&self) -> bool {
         matches!(&self.contents, Contents::Elements(elements) if matches!(elements.codec, ArrayCodec::Shards(_)))
     }
 

@@ -11,9 +11,9 @@
 mod codecs;
 mod dtype;
 
-use crate::document::tree;
 use crate::fill;
-use crate::json::{Fields, Json, Member, Members, Text};
+use crate::json::{Fields, Json, Member, Text, tree};
+use crate::named::named;
 use zarrange_codec::{CodecMetadata, Kind};
 
 use dtype::Elements;
@@ -66,10 +66,8 @@ pub(crate) fn translate(zarray: &Fields, attributes: Text) -> Result<Translated,
             _ => return Err(format!("dimension_separator is {text}, \".\" or \"/\" would be right")),
         },
     };
-    let conventions = Conventions::apply(attributes, rank, |attribute| match (fill_json, attribute) {
-        (Json::Null, Some(attribute)) => elements.mask_of_attribute(attribute),
-        (Json::Null, None) => None,
-        _ => elements.mask(&fill_value),
+    let conventions = Conventions::apply(attributes, rank, |attribute| {
+        if fill_json.is_null() { elements.mask_of_attribute(attribute?) } else { elements.mask(&fill_value) }
     });
     let mut members = Fields::new();
     let mut put = |name: &str, value: Json| drop(members.insert(name.to_owned(), Member::Tree(value)));
@@ -88,15 +86,6 @@ pub(crate) fn translate(zarray: &Fields, attributes: Text) -> Result<Translated,
     }
     put("storage_transformers", Json::Array(Vec::new()));
     Ok(Translated { members, stored: codecs.stored })
-}
-
-/// An object of a name and its configuration, as v3 has many.
-fn named<const N: usize>(name: &str, configuration: [(&str, Json); N]) -> Json {
-    let configuration: Members = configuration.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
-    let mut members = Members::new();
-    members.insert("name".to_owned(), name.into());
-    members.insert("configuration".to_owned(), Json::Object(configuration));
-    Json::Object(members)
 }
 
 /// Chunks of an empty dimension may be written as empty too; v3 wants one element.
@@ -169,10 +158,8 @@ impl Elements {
 
     /// The attribute of xarray for one of v2, where it means another thing in v3: floats are plain numbers there.
     fn mask_of_attribute(&self, attribute: &Json) -> Option<Json> {
-        match self.element.as_ref()?.kind() {
-            Kind::Float => Some(fill::double_to_xarray(attribute.as_number()?.as_f64())),
-            _ => None,
-        }
+        let is_float = *self.element.as_ref()?.kind() == Kind::Float;
+        if is_float { Some(fill::double_to_xarray(attribute.as_number()?.as_f64())) } else { None }
     }
 
     /// The attribute of xarray for a fill value in v3's form, for types of which it reads one.

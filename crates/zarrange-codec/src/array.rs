@@ -2,6 +2,7 @@
 
 use zarrs::metadata::v3::MetadataV3;
 
+use crate::shard::whole;
 use crate::{Chain, CodecError, ElementType, ShardCodec, SliceCodec};
 
 /// The compiled codecs of an array.
@@ -29,7 +30,7 @@ impl ArrayCodec {
         if let [only] = codecs
             && only.name() == "sharding_indexed"
         {
-            let shards = ShardCodec::new(only, element, shape, fill, 0)?;
+            let shards = whole::compile::<Chain>(only, element, shape, fill, 0)?;
             // Shards inside shards are decoded with the outermost, as one chunk.
             if !shards.inner().holds_shards() {
                 return Ok(Self::Shards(shards));

@@ -187,10 +187,6 @@ pub(crate) fn check_crc(src: &[u8]) -> Result<&[u8], CodecError> {
     }
 }
 
-pub(crate) fn too_long(codec: &'static str) -> CodecError {
-    CodecError::TooLong { codec }
-}
-
 fn configuration<T: DeserializeOwned>(metadata: &MetadataV3) -> Option<T> {
     let map = metadata.configuration().cloned().unwrap_or_default();
     serde_json::from_value(serde_json::Value::Object(map.into())).ok()

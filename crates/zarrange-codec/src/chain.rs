@@ -9,10 +9,13 @@ use zarrs::metadata::v3::MetadataV3;
 use crate::bytes::{CRC_BYTES, Compressor, blosc, check_crc, is_checksum};
 use crate::element::swap_bytes;
 use crate::fallback::Fallback;
+use crate::memory::buffer;
 use crate::rates::{PLAIN, UNKNOWN};
 use crate::scratch::Work;
+use crate::shard::Shards;
+use crate::shard::whole::{self, InnerCodec};
 use crate::steps::{Steps, Sum, SumCheck};
-use crate::{CodecError, ElementType, Kind as ElementKind, Rates, Scratch, ShardCodec};
+use crate::{CodecError, ElementType, Kind as ElementKind, Rates, Scratch};
 
 /// Encodes and decodes whole chunks of one data type, shape and codec list. Decoded chunks are in C order and native
 /// byte order.
@@ -31,7 +34,7 @@ enum Kind {
     Own(Own),
     /// Lists that [`Own`] has no form for, of codecs that are known here.
     Steps(Box<Steps>),
-    Zarrs(Box<Fallback>),
+    Zarrs(Box<Fallback<Chain>>),
 }
 
 /// The lists that are run here: at most one transpose, the byte order, at most one compressor, at most one checksum, in
@@ -57,43 +60,7 @@ impl Chain {
         shape: &[u64],
         fill: &[u8],
     ) -> Result<Self, CodecError> {
-        Self::nested(codecs, element, shape, fill, 0)
-    }
-
-    /// As [`Self::new`], for chunks within `depth` shards, each inside the one before.
-    pub(crate) fn nested(
-        codecs: &[MetadataV3],
-        element: &ElementType,
-        shape: &[u64],
-        fill: &[u8],
-        depth: usize,
-    ) -> Result<Self, CodecError> {
-        let item_bytes = element.bytes();
-        let chunk_bytes = index(checked_bytes(shape, item_bytes as u64)?);
-        let (kind, encoded_bytes_min, encoded_bytes_max) = if let Some(own) =
-            Own::parse(codecs, element, shape)
-        {
-            let packed = own.compressor.as_ref().map_or(chunk_bytes, |c| c.encoded_bytes_max(chunk_bytes));
-            let sum = if own.checksum { CRC_BYTES } else { 0 };
-            let least = if own.compressor.is_some() { 1 } else { chunk_bytes };
-            (Kind::Own(own), least.saturating_add(sum), packed.saturating_add(sum))
-        } else if let Some(steps) = Steps::parse(codecs, element, shape, chunk_bytes) {
-            let steps = steps?;
-            let (least, most) = (steps.encoded_bytes_min(), steps.encoded_bytes_max());
-            (Kind::Steps(Box::new(steps)), least, most)
-        } else {
-            let fallback = Fallback::new(codecs, element, (shape, chunk_bytes), fill, depth)?;
-            let (least, most) = (fallback.encoded_bytes_min(), fallback.encoded_bytes_max());
-            (Kind::Zarrs(Box::new(fallback)), least, most)
-        };
-        Ok(Self {
-            kind,
-            shape: shape.to_vec(),
-            item_bytes,
-            chunk_bytes,
-            encoded_bytes_max,
-            encoded_bytes_min,
-        })
+        Self::compile(codecs, element, shape, fill, 0)
     }
 
     /// Elements of a chunk in each dimension.
@@ -170,7 +137,7 @@ impl Chain {
         let buffers = self.buffer_bytes().into_iter().fold(0, usize::saturating_add);
         match &self.kind {
             Kind::Zarrs(fallback) => {
-                let shards = fallback.shards().map_or(0, ShardCodec::working_bytes);
+                let shards = fallback.shards().map_or(0, whole::working_bytes);
                 let made = self.encoded_bytes_max.saturating_mul(2).saturating_add(shards);
                 made.saturating_add(fallback.filtered_bytes()).saturating_add(buffers)
             }
@@ -258,18 +225,15 @@ impl Chain {
         let Kind::Own(own @ Own { transposed: None, swap, compressor, checksum }) = &self.kind else {
             return self.decode(encoded, chunk, scratch);
         };
-        match compressor {
-            None if !*checksum => {
-                CodecError::check_size("bytes", encoded.len(), part.len())?;
-                chunk[part.clone()].copy_from_slice(encoded);
+        let in_blocks = matches!(compressor, Some(Compressor::Blosc(_))) && part.len() < self.chunk_bytes;
+        if compressor.is_none() && !*checksum {
+            CodecError::check_size("bytes", encoded.len(), part.len())?;
+            chunk[part.clone()].copy_from_slice(encoded);
+        } else {
+            let packed = if in_blocks && *checksum { check_crc(encoded)? } else { encoded };
+            if !in_blocks || !blosc::decode_part(packed, part.clone(), chunk)? {
+                return own.decode(self, encoded, chunk, &mut scratch.work);
             }
-            Some(Compressor::Blosc(_)) if part.len() < self.chunk_bytes => {
-                let packed = if *checksum { check_crc(encoded)? } else { encoded };
-                if !blosc::decode_part(packed, part.clone(), chunk)? {
-                    return own.decode(self, encoded, chunk, &mut scratch.work);
-                }
-            }
-            _ => return own.decode(self, encoded, chunk, &mut scratch.work),
         }
         if let Some(unit) = *swap {
             swap_bytes(&mut chunk[part], unit);
@@ -301,6 +265,90 @@ impl Chain {
 
     fn c_order(&self) -> Dims {
         Layout::c_order(Region::whole(&self.shape), self.item_bytes as u64).strides().into()
+    }
+}
+
+/// Shards of chunks of a chain.
+pub type ShardCodec = Shards<Chain>;
+
+impl InnerCodec for Chain {
+    fn compile(
+        codecs: &[MetadataV3],
+        element: &ElementType,
+        shape: &[u64],
+        fill: &[u8],
+        depth: usize,
+    ) -> Result<Self, CodecError> {
+        let item_bytes = element.bytes();
+        let chunk_bytes = index(checked_bytes(shape, item_bytes as u64)?);
+        let (kind, encoded_bytes_min, encoded_bytes_max) = if let Some(own) =
+            Own::parse(codecs, element, shape)
+        {
+            let packed = own.compressor.as_ref().map_or(chunk_bytes, |c| c.encoded_bytes_max(chunk_bytes));
+            let sum = if own.checksum { CRC_BYTES } else { 0 };
+            let least = if own.compressor.is_some() { 1 } else { chunk_bytes };
+            (Kind::Own(own), least.saturating_add(sum), packed.saturating_add(sum))
+        } else if let Some(steps) = Steps::parse(codecs, element, shape, chunk_bytes) {
+            let steps = steps?;
+            let (least, most) = (steps.encoded_bytes_min(), steps.encoded_bytes_max());
+            (Kind::Steps(Box::new(steps)), least, most)
+        } else {
+            let fallback = Fallback::new(codecs, element, (shape, chunk_bytes), fill, depth)?;
+            let (least, most) = (fallback.encoded_bytes_min(), fallback.encoded_bytes_max());
+            (Kind::Zarrs(Box::new(fallback)), least, most)
+        };
+        Ok(Self {
+            kind,
+            shape: shape.to_vec(),
+            item_bytes,
+            chunk_bytes,
+            encoded_bytes_max,
+            encoded_bytes_min,
+        })
+    }
+
+    fn chunk_bytes(&self) -> usize {
+        self.chunk_bytes
+    }
+
+    fn encoded_bytes_max(&self) -> usize {
+        self.encoded_bytes_max
+    }
+
+    fn scratch(&self) -> Result<Scratch, CodecError> {
+        Scratch::try_new(self)
+    }
+
+    fn scratch_bytes(&self) -> usize {
+        self.scratch_bytes()
+    }
+
+    fn loses(&self) -> bool {
+        self.loses()
+    }
+
+    fn decode(&self, encoded: &[u8], chunk: &mut [u8], scratch: &mut Scratch) -> Result<(), CodecError> {
+        self.decode(encoded, chunk, scratch)
+    }
+
+    fn encode(&self, chunk: &[u8], encoded: &mut [u8], scratch: &mut Scratch) -> Result<usize, CodecError> {
+        self.encode(chunk, encoded, scratch)
+    }
+}
+
+impl Scratch {
+    /// Working memory for `chain`: [`Chain::scratch_bytes`] and, once used, [`Chain::context_bytes`].
+    pub fn new(chain: &Chain) -> Self {
+        Self::of(chain.buffer_bytes().map(|bytes| vec![0; bytes]))
+    }
+
+    /// As [`Self::new`], with an error where the system refuses the memory.
+    ///
+    /// # Errors
+    /// [`CodecError::Refused`].
+    pub fn try_new(chain: &Chain) -> Result<Self, CodecError> {
+        let [near, far, unpacked] = chain.buffer_bytes().map(buffer);
+        Ok(Self::of([near?, far?, unpacked?]))
     }
 }
 

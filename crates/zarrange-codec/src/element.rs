@@ -32,7 +32,6 @@ pub struct ElementType {
 
 /// What the bytes of an element mean.
 #[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
 pub enum Kind {
     /// One byte, 0 or 1.
     Bool,

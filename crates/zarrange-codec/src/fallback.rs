@@ -11,11 +11,14 @@ use zarrs::array::{ArrayToArrayCodecTraits, ArrayToBytesCodecTraits};
 use zarrs::metadata::v3::MetadataV3;
 use zarrs::plugin::ExtensionName as _;
 
+use crate::names;
 use crate::numpy::NumpyType;
+use crate::shard::Shards;
+use crate::shard::whole::{self, InnerCodec};
 use crate::steps::config::Config;
 use crate::steps::number::Number;
-use crate::steps::{self, Steps, Values};
-use crate::{CodecError, ElementType, Scratch, ShardCodec, pcodec};
+use crate::steps::{Steps, Values};
+use crate::{CodecError, ElementType, Scratch, pcodec};
 
 /// Elements that pcodec compresses together where the metadata does not say.
 const PCODEC_PART: u64 = 1 << 18;
@@ -25,7 +28,7 @@ const PCODEC_PART: u64 = 1 << 18;
 /// # Errors
 /// [`CodecError::Unsupported`] if the codec is not known or its configuration not valid.
 pub fn codec_stage(codec: &MetadataV3) -> Result<u8, CodecError> {
-    if let Some(stage) = steps::stage(codec) {
+    if let Some(stage) = names::stage(codec) {
         return Ok(stage);
     }
     // Its inner codecs need not be known to `zarrs`.
@@ -49,17 +52,17 @@ fn from_zarrs(codec: &MetadataV3) -> Result<Codec, CodecError> {
 /// Whether a codec of this name is known, whatever its configuration.
 pub fn is_known(codec: &MetadataV3) -> bool {
     // zarrs tells a name that it does not know from a configuration that is wrong.
-    steps::stage(codec).is_some()
+    names::stage(codec).is_some()
         || !matches!(Codec::from_metadata(codec), Err(zarrs::plugin::PluginCreateError::Unsupported(_)))
 }
 
-/// A chain that `zarrs` runs, apart from the codecs that can make more of their bytes than a chunk has: `zarrs` would allocate
+/// A list that `zarrs` runs, apart from the codecs that can make more of their bytes than a chunk has: `zarrs` would allocate
 /// whatever the bytes ask for.
 #[derive(Debug)]
-pub(crate) struct Fallback {
+pub(crate) struct Fallback<C> {
     /// What is done to the array, in the order of the list.
     filters: Vec<Filter>,
-    serializer: Serializer,
+    serializer: Serializer<C>,
     /// What goes into the serializer.
     stored: Array,
     /// What is then done to the bytes, here, and the most of them.
@@ -94,7 +97,7 @@ enum FilterCodec {
 
 /// The codec from an array to bytes.
 #[derive(Debug)]
-enum Serializer {
+enum Serializer<C> {
     /// One that makes no more than the array, whatever its bytes are.
     Zarrs(Arc<dyn ArrayToBytesCodecTraits>),
     /// Decoded here: so many elements at most are compressed together.
@@ -103,10 +106,10 @@ enum Serializer {
         kind: PcodecElementType,
         part: u64,
     },
-    Shards(Box<ShardCodec>),
+    Shards(Box<Shards<C>>),
 }
 
-impl Fallback {
+impl<C: InnerCodec> Fallback<C> {
     /// Compiles `codecs` for chunks of a shape and so many bytes, within `depth` shards.
     pub(crate) fn new(
         codecs: &[MetadataV3],
@@ -145,7 +148,7 @@ impl Fallback {
             bytes.size().and_then(|n| usize::try_from(n).ok()).map(|n| n.saturating_add(n / 8 + 4096));
         let unpacked_bytes_max = bound.unwrap_or(bytes_max);
         let packers = Steps::of_bytes(&codecs[at..], unpacked_bytes_max).unwrap_or_else(|| {
-            let unknown = codecs[at..].iter().find(|codec| steps::stage(codec).is_none());
+            let unknown = codecs[at..].iter().find(|codec| names::stage(codec).is_none());
             Err(unsupported(unbounded(unknown.map_or("", MetadataV3::name))))
         })?;
         let (encoded_bytes_min, encoded_bytes_max) = match (&bytes, serializer.shards()) {
@@ -176,7 +179,7 @@ impl Fallback {
     }
 
     /// What decodes its chunks, if they are shards.
-    pub(crate) fn shards(&self) -> Option<&ShardCodec> {
+    pub(crate) fn shards(&self) -> Option<&Shards<C>> {
         self.serializer.shards()
     }
 
@@ -253,9 +256,9 @@ impl Fallback {
                 let (array, fill) =
                     (array.into_fixed().map_err(|e| failed(e.to_string()))?, fill.as_ne_bytes());
                 if self.packers.is_empty() {
-                    return shards.encode(&array, dst, fill);
+                    return whole::encode(shards, &array, dst, fill);
                 }
-                let end = shards.encode(&array, unpacked, fill)?;
+                let end = whole::encode(shards, &array, unpacked, fill)?;
                 return self.packers.encode(&unpacked[..end], dst, work);
             }
         };
@@ -324,7 +327,7 @@ impl Array {
     }
 }
 
-impl Serializer {
+impl<C: InnerCodec> Serializer<C> {
     fn new(
         metadata: &MetadataV3,
         stored: &Array,
@@ -336,7 +339,7 @@ impl Serializer {
         if metadata.name() == SHARDS {
             let shape: Vec<u64> = stored.shape.iter().map(|n| n.get()).collect();
             let element = stored.element(element)?;
-            let shards = ShardCodec::new(metadata, &element, &shape, stored.fill.as_ne_bytes(), depth)?;
+            let shards = whole::compile(metadata, &element, &shape, stored.fill.as_ne_bytes(), depth)?;
             return Ok(Self::Shards(Box::new(shards)));
         }
         let Codec::ArrayToBytes(codec) = from_zarrs(metadata)? else {
@@ -357,7 +360,7 @@ impl Serializer {
         }
     }
 
-    fn shards(&self) -> Option<&ShardCodec> {
+    fn shards(&self) -> Option<&Shards<C>> {
         if let Self::Shards(shards) = self { Some(shards) } else { None }
     }
 
@@ -375,7 +378,7 @@ impl Serializer {
                     index(elements.div_ceil((*part).max(1))).saturating_mul(PCODEC_PART_BYTES),
                 )
             }
-            Self::Shards(shards) => usual.max(shards.encoded_bytes_max()),
+            Self::Shards(shards) => usual.max(whole::encoded_bytes_max(shards)),
         }
     }
 
@@ -388,7 +391,9 @@ impl Serializer {
                 .encoded_representation(&array.shape, &array.data_type, &array.fill)
                 .map_err(|e| e.to_string()),
             Self::Pcodec { .. } => Ok(BytesRepresentation::UnboundedSize),
-            Self::Shards(shards) => Ok(BytesRepresentation::BoundedSize(shards.encoded_bytes_max() as u64)),
+            Self::Shards(shards) => {
+                Ok(BytesRepresentation::BoundedSize(whole::encoded_bytes_max(shards) as u64))
+            }
         }
     }
 
@@ -400,7 +405,7 @@ impl Serializer {
                 copy(decoded.map_err(|e| CodecError::corrupt("zarrs", e.to_string()))?, dst)
             }
             Self::Pcodec { kind, .. } => pcodec::decode(*kind, &src, dst),
-            Self::Shards(shards) => shards.decode(&src, dst, array.fill.as_ne_bytes()),
+            Self::Shards(shards) => whole::decode(shards, &src, dst, array.fill.as_ne_bytes()),
         }
     }
 }

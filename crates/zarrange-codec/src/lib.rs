@@ -24,6 +24,7 @@ mod element;
 mod error;
 mod fallback;
 mod memory;
+mod names;
 mod numpy;
 mod pcodec;
 mod rates;
@@ -34,17 +35,16 @@ mod steps;
 mod variable;
 
 pub use array::ArrayCodec;
-pub use chain::Chain;
+pub use chain::{Chain, ShardCodec};
 pub use element::{ELEMENT_BYTES_MAX, ElementType, Field, Kind, same_values};
 pub use error::CodecError;
 pub use fallback::{codec_stage, is_known};
 pub use memory::{buffer, grow};
-/// The name of a step of our own that reverses bytes within records (`units`: offset and bytes of each; `record_bytes`): no document has it.
-pub const SWAP_FIELDS: &str = "zarrange.swap_fields";
+pub use names::SWAP_FIELDS;
 pub use numpy::{NumpyType, Order};
 pub use rates::Rates;
 pub use scratch::Scratch;
-pub use shard::{ShardCodec, ShardIndex, ShardLayout};
+pub use shard::{ShardIndex, ShardLayout, Shards};
 pub use slice::SliceCodec;
 pub use steps::SumCheck;
 pub use variable::{Variable, VariableChain, VariableCodec, VariableKind};

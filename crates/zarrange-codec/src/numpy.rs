@@ -57,7 +57,7 @@ const NAMES: [(&str, u8, usize); 15] = [
 
 impl Order {
     /// The order of this machine.
-    pub const NATIVE: Self = if cfg!(target_endian = "big") { Self::Big } else { Self::Little };
+    pub(crate) const NATIVE: Self = if cfg!(target_endian = "big") { Self::Big } else { Self::Little };
 }
 
 impl NumpyType {
@@ -116,6 +116,22 @@ impl NumpyType {
         Self { kind, bytes, order: if unordered { Order::None } else { order }, unit: None }
     }
 
+    /// That of bytes.
+    pub(crate) fn byte() -> Self {
+        Self::new(b'u', 1, Order::None)
+    }
+
+    /// The integer with these bytes, unless it is negative.
+    pub(crate) fn natural(&self, bytes: &[u8]) -> Option<usize> {
+        let mut word = [0; 8];
+        word[..bytes.len()].copy_from_slice(bytes);
+        if self.order == Order::Big {
+            word[..bytes.len()].reverse();
+        }
+        let negative = self.kind == b'i' && word[bytes.len() - 1] & 0x80 != 0;
+        usize::try_from(u64::from_le_bytes(word)).ok().filter(|_| !negative)
+    }
+
     /// With a unit in brackets, as `[ns]`, or none.
     fn with_unit(mut self, text: &str) -> Option<Self> {
         if text.is_empty() || text == "[generic]" {
@@ -147,10 +163,10 @@ impl NumpyType {
 
     /// Bytes that swap together with the byte order.
     pub const fn unit_bytes(&self) -> usize {
-        match (self.order, self.kind) {
-            (Order::None, _) => 1,
-            (_, b'c') => self.bytes / 2,
-            (_, b'U') => CHARACTER_BYTES,
+        match self.kind {
+            _ if matches!(self.order, Order::None) => 1,
+            b'c' => self.bytes / 2,
+            b'U' => CHARACTER_BYTES,
             _ => self.bytes,
         }
     }

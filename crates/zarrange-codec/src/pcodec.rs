@@ -12,7 +12,6 @@ use zarrange_grid::index;
 use zarrs::array::codec::PcodecElementType as Kind;
 
 use crate::CodecError;
-use crate::bytes::too_long;
 
 /// Numbers that are decoded at a time.
 const BATCH: usize = 8 * FULL_BATCH_N;
@@ -54,7 +53,7 @@ fn numbers<T: Number, const BYTES: usize>(
     let mut batch = [T::default(); BATCH];
     while let Some((count, body)) = next_part(src, number)? {
         if count > room.len() {
-            return Err(too_long("pcodec"));
+            return Err(CodecError::TooLong { codec: "pcodec" });
         }
         check_dictionary(body, BYTES)?;
         let (mut part, body) = stream.chunk_decompressor::<T, _>(body).map_err(damaged)?;

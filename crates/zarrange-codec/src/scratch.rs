@@ -1,9 +1,6 @@
 //! What a thread keeps between chunks: warm codec contexts and buffers.
 
-use crate::CodecError;
 use crate::bytes::Contexts;
-use crate::chain::Chain;
-use crate::memory::buffer;
 
 /// Working memory of one thread for one chain.
 #[derive(Debug, Default)]
@@ -22,19 +19,9 @@ pub(crate) struct Work {
 }
 
 impl Scratch {
-    /// Working memory for `chain`: [`Chain::scratch_bytes`] and, once used, [`Chain::context_bytes`].
-    pub fn new(chain: &Chain) -> Self {
-        let [near, far, unpacked] = chain.buffer_bytes().map(|bytes| vec![0; bytes]);
+    /// With these buffers: two between codecs, one of what `zarrs` gets or made.
+    pub(crate) fn of([near, far, unpacked]: [Vec<u8>; 3]) -> Self {
         Self { work: Work { contexts: Contexts::default(), buffers: [near, far] }, unpacked }
-    }
-
-    /// As [`Self::new`], with an error where the system refuses the memory.
-    ///
-    /// # Errors
-    /// [`CodecError::Refused`].
-    pub fn try_new(chain: &Chain) -> Result<Self, CodecError> {
-        let [near, far, unpacked] = chain.buffer_bytes().map(buffer);
-        Ok(Self { work: Work { contexts: Contexts::default(), buffers: [near?, far?] }, unpacked: unpacked? })
     }
 
     /// Memory of its buffers as they are now, without what the codecs' libraries hold.

@@ -27,9 +27,8 @@ use zarrs::metadata::v3::MetadataV3;
 use crate::rates::PLAIN;
 use crate::scratch::Work;
 use crate::steps::compile::Compiler;
-pub(crate) use crate::steps::compile::{byte, stage};
 use crate::steps::run::Run;
-use crate::steps::step::{Flow, Size, Step};
+use crate::steps::step::{Flow, Size, Stage, Step};
 pub(crate) use crate::steps::sums::Sum;
 pub use crate::steps::sums::SumCheck;
 pub(crate) use crate::steps::values::Values;
@@ -42,13 +41,6 @@ pub(crate) struct Steps {
     encoded: Size,
 }
 
-/// A step, and how many bytes go into it when a chunk is encoded.
-#[derive(Debug)]
-struct Stage {
-    step: Step,
-    unencoded: Size,
-}
-
 impl Steps {
     /// The steps of `codecs` for chunks of `shape`, which have `chunk_bytes`; `None` if not every codec of the list is known here.
     pub(crate) fn parse(
@@ -57,19 +49,23 @@ impl Steps {
         shape: &[u64],
         chunk_bytes: usize,
     ) -> Option<Result<Self, CodecError>> {
-        let compiler = Compiler::of_elements(element, shape, chunk_bytes)?;
-        compiler.compile(codecs).transpose()
+        Self::compiled(Compiler::of_elements(element, shape, chunk_bytes)?, codecs)
     }
 
     /// The steps of `codecs`, all from bytes to bytes, for at most `bytes_max`; `None` if not every codec of the list is known here.
     pub(crate) fn of_bytes(codecs: &[MetadataV3], bytes_max: usize) -> Option<Result<Self, CodecError>> {
-        Compiler::of_bytes(byte(), bytes_max).compile(codecs).transpose()
+        Self::compiled(Compiler::of_bytes(NumpyType::byte(), bytes_max), codecs)
     }
 
     /// The steps of `codecs`, all from bytes to bytes, for any number of `elements`; `None` if not every codec of the list is known
     /// here.
     pub(crate) fn of_any(codecs: &[MetadataV3], elements: NumpyType) -> Option<Result<Self, CodecError>> {
-        Compiler::of_bytes(elements, usize::MAX).compile(codecs).transpose()
+        Self::compiled(Compiler::of_bytes(elements, usize::MAX), codecs)
+    }
+
+    fn compiled(compiler: Compiler, codecs: &[MetadataV3]) -> Option<Result<Self, CodecError>> {
+        let steps = compiler.compile(codecs).transpose()?;
+        Some(steps.map(|(stages, encoded)| Self { stages, encoded }))
     }
 
     pub(crate) const fn is_empty(&self) -> bool {
@@ -88,10 +84,7 @@ impl Steps {
 
     /// The checksum that the encoded bytes begin or end with, if the last step adds one.
     pub(crate) fn outermost_sum(&self) -> Option<&Sum> {
-        match self.stages.last().map(|stage| &stage.step) {
-            Some(Step::Sum(sum)) => Some(sum),
-            _ => None,
-        }
+        if let Step::Sum(sum) = &self.stages.last()?.step { Some(sum) } else { None }
     }
 
     /// Bytes of the working memory.

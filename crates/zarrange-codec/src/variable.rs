@@ -7,7 +7,6 @@ mod order;
 use crate::CodecError;
 use crate::memory::{grow, reserve};
 pub use crate::variable::chain::VariableChain;
-pub(crate) use crate::variable::chain::{is_serializer, number_of};
 pub use crate::variable::codec::VariableCodec;
 
 /// What the elements are.

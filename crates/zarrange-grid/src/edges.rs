@@ -1,6 +1,6 @@
 //! Chunks of different lengths along one dimension.
 
-use crate::GridError;
+use crate::error::GridError;
 
 /// The chunks along a dimension where not all have one length, as runs of equal ones: 10^12 equal chunks take no more room than two.
 /// Chunks that begin beyond the array are none; the last one may reach beyond it.
@@ -83,7 +83,7 @@ impl Edges {
     }
 
     /// Whether all chunks have one length.
-    pub const fn is_uniform(&self) -> bool {
+    pub(crate) const fn is_uniform(&self) -> bool {
         self.runs.len() <= 1
     }
 

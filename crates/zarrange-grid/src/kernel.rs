@@ -12,6 +12,7 @@
 )]
 
 mod moves;
+mod plane;
 #[cfg(test)]
 mod tests;
 mod transpose;
@@ -19,11 +20,11 @@ mod vector;
 
 use smallvec::SmallVec;
 
-use crate::copy::{Axis, Reduced};
+use crate::reduced::{Axis, Reduced};
+use plane::{LINE, Plane};
+use vector::Body;
 pub(crate) use vector::Level;
 
-/// Bytes that memory moves at once.
-const LINE: usize = 64;
 /// Pages whose lines take the same places in a cache.
 const PAGE: usize = 4096;
 /// Elements of `inner` that are walked before the next step of `across`. Each may be a page of its own: this many pages
@@ -40,29 +41,7 @@ const CACHED_BYTES: usize = 1 << 20;
 /// A buffer this large has left the caches by the time that it is full and read: it is better written past them.
 const STREAMED_BYTES: usize = 32 << 20;
 
-/// Two axes of a copy, and what is moved at each of their points.
-#[derive(Clone, Copy, Debug)]
-struct Plane {
-    inner: Axis,
-    /// Of length 1 if there is no second axis.
-    across: Axis,
-    /// `across` is closer in the source than `inner`.
-    crossed: bool,
-    /// Contiguous bytes at each point, on both sides.
-    run: usize,
-    /// Bytes that swap together; 1 where none do.
-    unit: usize,
-    /// Lines of the destination are written past the caches.
-    stream: bool,
-    /// The source is asked for ahead.
-    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "plain code cannot"))]
-    prefetch: bool,
-}
-
 type Loops = SmallVec<[Axis; 6]>;
-
-/// Moves one plane.
-type Body = unsafe fn(&Plane, *const u8, *mut u8);
 
 /// Runs a copy whose bounds were checked.
 pub(crate) fn run_within(level: Level, copy: &Reduced, src: &[u8], dst: &mut [u8]) {

@@ -13,18 +13,21 @@
 mod cast;
 mod copy;
 mod edges;
+mod error;
 mod fill;
 mod grid;
 mod kernel;
 mod layout;
+mod reduced;
 mod region;
 mod tile;
 
 pub use cast::index;
 pub use copy::{copy_region, copy_strided, copy_swapped};
 pub use edges::Edges;
+pub use error::GridError;
 pub use fill::{fill_with, is_filled};
-pub use grid::{ChunkGrid, GridError, RANK_MAX, checked_bytes};
+pub use grid::{ChunkGrid, checked_bytes};
 pub use layout::Layout;
 pub use region::{Dims, Region};
 pub use tile::{Filled, Part, Tile};

@@ -11,8 +11,8 @@
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::copy::Reduced;
 use crate::kernel::{self, Level};
+use crate::reduced::Reduced;
 use crate::{ChunkGrid, Dims, Layout, Region, fill_with, index};
 
 /// A region of an array in memory, filled by parts.

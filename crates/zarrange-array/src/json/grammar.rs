@@ -1,6 +1,6 @@
-//! Escapes in strings, and numbers.
+//! Strings with their escapes, and numbers.
 
-use super::write::write_character;
+use std::fmt;
 
 /// The character of the escape that `text` begins with, and its bytes.
 fn escaped(text: &str) -> Option<(char, usize)> {
@@ -24,6 +24,28 @@ fn escaped(text: &str) -> Option<(char, usize)> {
             }
         }
         other => short(char::from(*other)),
+    }
+}
+
+/// Writes a string, with quotes.
+pub(super) fn write_string(text: &str, out: &mut impl fmt::Write) -> fmt::Result {
+    out.write_char('"')?;
+    text.chars().try_for_each(|c| write_character(c, out))?;
+    out.write_char('"')
+}
+
+/// Writes a character of a string.
+fn write_character(c: char, out: &mut impl fmt::Write) -> fmt::Result {
+    match c {
+        '"' => out.write_str("\\\""),
+        '\\' => out.write_str("\\\\"),
+        '\u{8}' => out.write_str("\\b"),
+        '\u{c}' => out.write_str("\\f"),
+        '\n' => out.write_str("\\n"),
+        '\r' => out.write_str("\\r"),
+        '\t' => out.write_str("\\t"),
+        control if control < ' ' => write!(out, "\\u{:04x}", u32::from(control)),
+        other => out.write_char(other),
     }
 }
 

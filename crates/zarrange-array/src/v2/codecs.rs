@@ -3,9 +3,8 @@
 use zarrange_codec::{CodecMetadata, NumpyType, Order};
 
 use super::dtype::{Elements, WAY_ROUND};
-use super::named;
-use crate::document::codec_metadata;
 use crate::json::{Json, Members};
+use crate::named::{codec_metadata, named};
 
 /// What a codec of numcodecs makes of what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

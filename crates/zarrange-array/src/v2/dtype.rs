@@ -2,8 +2,8 @@
 
 use zarrange_codec::{ELEMENT_BYTES_MAX, ElementType, NumpyType, Order, SWAP_FIELDS};
 
-use super::named;
 use crate::json::Json;
+use crate::named::named;
 
 /// Structures lie in structures at most this deep.
 const NESTED_MAX: usize = 16;

@@ -8,7 +8,7 @@ use std::ffi::{CStr, c_int};
 use std::ops::Range;
 
 use crate::CodecError;
-use crate::bytes::{blosclz, too_long};
+use crate::bytes::blosclz;
 use crate::steps::config::Config;
 
 /// Configuration of the `blosc` codec.
@@ -176,7 +176,7 @@ fn check(src: &[u8], content_max: usize) -> Result<Header, CodecError> {
         |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]) as usize;
     let (content, whole) = (field(4), field(12));
     if content > content_max {
-        return Err(too_long("blosc"));
+        return Err(CodecError::TooLong { codec: "blosc" });
     }
     if whole != src.len() {
         let detail = format!("the header says {whole} bytes, {} are stored", src.len());

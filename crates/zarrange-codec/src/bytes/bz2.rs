@@ -6,7 +6,6 @@ use bzip2::{Action, Compress, Compression, Decompress, Status};
 use zarrange_grid::index;
 
 use crate::CodecError;
-use crate::bytes::too_long;
 
 /// What the library takes to encode with the largest blocks; decoding takes half of it.
 pub(crate) const CONTEXT_BYTES: usize = 8 << 20;
@@ -50,7 +49,7 @@ fn decode_stream(src: &[u8], dst: &mut [u8]) -> Result<Stream, CodecError> {
         };
         let (read_now, written_now) = (index(stream.total_in()), index(stream.total_out()));
         if full && written_now > written {
-            return Err(too_long("bz2"));
+            return Err(CodecError::TooLong { codec: "bz2" });
         }
         if status == Status::StreamEnd {
             return Ok(Stream::Whole { read: read_now, bytes: written_now });

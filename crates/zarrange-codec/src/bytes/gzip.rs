@@ -3,7 +3,6 @@
 use flate2::{Compress, Compression, Crc, Decompress, FlushCompress, FlushDecompress, Status};
 
 use crate::CodecError;
-use crate::bytes::too_long;
 
 /// Configuration of the `gzip` codec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
@@ -86,7 +85,7 @@ pub(super) fn decode_stream(
         read += zarrange_grid::index(stream.total_in() - in0);
         let out = zarrange_grid::index(stream.total_out() - out0);
         if full && out > 0 {
-            return Err(too_long(codec));
+            return Err(CodecError::TooLong { codec });
         }
         written += out;
         match status {

@@ -3,7 +3,6 @@
 use lz4_flex::block::{CompressTable, compress_into_with_table, decompress_into};
 
 use crate::CodecError;
-use crate::bytes::too_long;
 
 /// Bytes before the block.
 const HEADER_BYTES: usize = 4;
@@ -16,7 +15,7 @@ pub(crate) fn decode(src: &[u8], dst: &mut [u8]) -> Result<usize, CodecError> {
         return Err(CodecError::corrupt("lz4", format!("{} bytes are too few for a header", src.len())));
     };
     let size = usize::try_from(u32::from_le_bytes(*size)).unwrap_or(usize::MAX);
-    let content = dst.get_mut(..size).ok_or_else(|| too_long("lz4"))?;
+    let content = dst.get_mut(..size).ok_or(CodecError::TooLong { codec: "lz4" })?;
     let written = decompress_into(block, content).map_err(|e| CodecError::corrupt("lz4", e.to_string()))?;
     if written == size {
         return Ok(size);

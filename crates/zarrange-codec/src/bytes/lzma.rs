@@ -7,7 +7,6 @@ use serde_json::Value;
 use zarrange_grid::index;
 
 use crate::CodecError;
-use crate::bytes::too_long;
 use crate::steps::config::Config;
 
 /// Configuration of the `lzma` codec.
@@ -334,7 +333,7 @@ fn decode_stream(mut stream: Stream, src: &[u8], dst: &mut [u8]) -> Result<(usiz
         let status = stream.process(&src[read..], room, Action::Run).map_err(Failed::Stream)?;
         let (read_now, written_now) = (index(stream.total_in()), index(stream.total_out()));
         if full && written_now > written {
-            return Err(Failed::Other(too_long("lzma")));
+            return Err(Failed::Other(CodecError::TooLong { codec: "lzma" }));
         }
         match status {
             Status::StreamEnd => return Ok((read_now, written_now)),

@@ -3,7 +3,6 @@
 use zstd_safe::{CCtx, CParameter, DCtx};
 
 use crate::CodecError;
-use crate::bytes::too_long;
 use crate::steps::config::Config;
 
 /// Configuration of the `zstd` codec.
@@ -84,7 +83,7 @@ fn check_frames(src: &[u8], room: u64) -> Result<(), CodecError> {
         }
         bytes = bytes.saturating_add(zstd_safe::get_frame_content_size(rest).ok().flatten().unwrap_or(0));
         if bytes > room {
-            return Err(too_long("zstd"));
+            return Err(CodecError::TooLong { codec: "zstd" });
         }
         let frame = zstd_safe::find_frame_compressed_size(rest).map_err(damaged)?;
         rest = rest.get(frame..).unwrap_or_default();

@@ -38,7 +38,7 @@ pub(crate) fn apply_to_bools(lanes: &mut [i64], op: &Op, before: &mut i64) {
                 *before |= x;
                 *lane = *before;
             }
-            _ => {}
+            Op::Add(_) | Op::Subtract(_) | Op::Multiply(_) | Op::Divide(_) | Op::Round => {}
         }
     }
 }
@@ -64,7 +64,11 @@ pub(crate) fn apply_to_ints(lanes: &mut [i64], op: &Op, before: &mut i64, wrap: 
         Op::Subtract(Operand::Int(y)) => each(lanes, &|x| x.wrapping_sub(y)),
         Op::Multiply(Operand::Int(y)) => each(lanes, &|x| x.wrapping_mul(y)),
         // Integers are whole, and what has a float operand or divides is not done to integers.
-        _ => {}
+        Op::Add(Operand::Float(_))
+        | Op::Subtract(Operand::Float(_))
+        | Op::Multiply(Operand::Float(_))
+        | Op::Divide(_)
+        | Op::Round => {}
     }
 }
 
@@ -160,6 +164,6 @@ fn complex<T: Real>([re, im]: [T; 2], op: &Op, y: T) -> [T; 2] {
             let scale = T::ONE / (y + zero * ratio);
             [(re + im * ratio) * scale, (im - re * ratio) * scale]
         }
-        _ => [re, im],
+        Op::Difference | Op::Sum | Op::Round => [re, im],
     }
 }

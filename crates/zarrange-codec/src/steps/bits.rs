@@ -4,7 +4,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::CodecError;
-use crate::bytes::too_long;
 
 /// Bits of the fraction of a float of so many bytes.
 pub(crate) const fn fraction_bits(bytes: usize) -> Option<i64> {
@@ -71,7 +70,7 @@ pub(crate) fn unpack_bits(src: &[u8], dst: &mut [u8]) -> Result<usize, CodecErro
     let bools = bits
         .checked_sub(usize::from(*padding))
         .ok_or_else(|| corrupt(format!("{padding} of {bits} bits are said to be none")))?;
-    let dst = dst.get_mut(..bools).ok_or_else(|| too_long("packbits"))?;
+    let dst = dst.get_mut(..bools).ok_or(CodecError::TooLong { codec: "packbits" })?;
     for (bools, byte) in dst.chunks_mut(8).zip(packed) {
         bools.iter_mut().zip((0..8).rev()).for_each(|(set, bit)| *set = byte >> bit & 1);
     }
@@ -111,7 +110,7 @@ pub(crate) fn encode_base64(src: &[u8], dst: &mut [u8]) -> Result<usize, CodecEr
 /// Only what is written: padded, in one line. Python would also skip everything that is no character of base64.
 pub(crate) fn decode_base64(src: &[u8], dst: &mut [u8]) -> Result<usize, CodecError> {
     STANDARD.decode_slice(src, dst).map_err(|e| match e {
-        base64::DecodeSliceError::OutputSliceTooSmall => too_long("base64"),
+        base64::DecodeSliceError::OutputSliceTooSmall => CodecError::TooLong { codec: "base64" },
         base64::DecodeSliceError::DecodeError(e) => CodecError::corrupt("base64", e.to_string()),
     })
 }

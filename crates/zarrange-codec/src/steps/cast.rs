@@ -229,7 +229,7 @@ impl Way {
                 }
                 return rounded;
             }
-            _ => false,
+            (Number::Bool | Number::Complex { .. }, _) | (_, Number::Bool | Number::Complex { .. }) => false,
         };
         if easy {
             block.convert(self.to);
@@ -239,12 +239,12 @@ impl Way {
 
     /// Integers up to this size become floats of so many bytes as the usual conversion makes them; `None` if all do.
     fn int_limit(&self, bytes: usize) -> Option<i64> {
-        match (self.rounding, bytes) {
-            (Rounding::NearestEven, 2) if self.out_of_range != Some(OutOfRange::Clamp) => Some(65519),
-            (Rounding::NearestEven, _) => None,
-            (_, 2) => Some(1 << 11),
-            (_, 4) => Some(1 << 24),
-            _ => Some(1 << 53),
+        match (self.rounding == Rounding::NearestEven, bytes) {
+            (true, 2) if self.out_of_range != Some(OutOfRange::Clamp) => Some(65519),
+            (true, _) => None,
+            (false, 2) => Some(1 << 11),
+            (false, 4) => Some(1 << 24),
+            (false, _) => Some(1 << 53),
         }
     }
 }

@@ -4,86 +4,20 @@ use serde_json::Value;
 use zarrs::metadata::v3::MetadataV3;
 
 use crate::bytes::Compressor;
+use crate::names::{FILTERS, SWAP_FIELDS, known};
 use crate::numpy::Order;
 use crate::steps::bits::fraction_bits;
 use crate::steps::config::Config;
 use crate::steps::number::Number;
 use crate::steps::records::{Labels, SwapFields};
-use crate::steps::step::{Size, Step, Transpose};
+use crate::steps::step::{Size, Stage, Step, Transpose};
 use crate::steps::sums::Sum;
 use crate::steps::typed::Typed;
 use crate::steps::values::Values;
-use crate::steps::{Stage, Steps};
-use crate::{CodecError, ElementType, Kind, NumpyType, SWAP_FIELDS};
-
-/// Codecs from arrays to arrays, by the names that numcodecs has for them, if it has them.
-const FILTERS: [&str; 9] = [
-    "transpose",
-    "cast_value",
-    "scale_offset",
-    "delta",
-    "fixedscaleoffset",
-    "quantize",
-    "bitround",
-    "packbits",
-    "astype",
-];
-
-/// Codecs from bytes to bytes.
-const PACKERS: [&str; 14] = [
-    "zstd",
-    "blosc",
-    "gzip",
-    "zlib",
-    "bz2",
-    "lz4",
-    "lzma",
-    "shuffle",
-    "crc32",
-    "crc32c",
-    "adler32",
-    "fletcher32",
-    "jenkins_lookup3",
-    "base64",
-];
-
-/// Those that Zarr v3 knows without numcodecs.
-const PLAIN: [&str; 9] =
-    ["transpose", "cast_value", "scale_offset", "bytes", "bitround", "zstd", "blosc", "gzip", "crc32c"];
+use crate::{CodecError, ElementType, Kind, NumpyType};
 
 /// The largest element that can be shuffled.
 const SHUFFLED_BYTES_MAX: usize = 1 << 20;
-
-/// Where a codec that is known here stands in a list: 0 array to array, 1 array to bytes, 2 bytes to bytes.
-pub(crate) fn stage(codec: &MetadataV3) -> Option<u8> {
-    if crate::variable::is_serializer(codec.name()) {
-        return Some(1);
-    }
-    let name = known(codec.name())?;
-    Some(if FILTERS.contains(&name) {
-        0
-    } else if name == "bytes" {
-        1
-    } else {
-        2
-    })
-}
-
-/// The name in numcodecs of a codec that is known here.
-fn known(name: &str) -> Option<&str> {
-    let prefixes =
-        ["numcodecs.", "https://codec.zarrs.dev/bytes_to_bytes/", "https://codec.zarrs.dev/array_to_bytes/"];
-    if name == SWAP_FIELDS {
-        return Some(SWAP_FIELDS);
-    }
-    match prefixes.iter().find_map(|prefix| name.strip_prefix(prefix)) {
-        // Those of Zarr v3 only, whatever comes before.
-        Some("bytes" | "transpose" | "cast_value" | "scale_offset") => None,
-        Some("categorize") => Some("categorize"),
-        Some(own) => (FILTERS.contains(&own) || PACKERS.contains(&own)).then_some(own),
-        None => PLAIN.contains(&name).then_some(name),
-    }
-}
 
 /// A list that is being compiled.
 pub(crate) struct Compiler {
@@ -136,8 +70,8 @@ impl Compiler {
         }
     }
 
-    /// The steps of `codecs`, or `None` if not all are known here.
-    pub(crate) fn compile(mut self, codecs: &[MetadataV3]) -> Result<Option<Steps>, CodecError> {
+    /// The steps of `codecs` and what the last one makes, or `None` if not all are known here.
+    pub(crate) fn compile(mut self, codecs: &[MetadataV3]) -> Result<Option<(Vec<Stage>, Size)>, CodecError> {
         if !codecs.iter().all(|codec| known(codec.name()).is_some()) {
             return Ok(None);
         }
@@ -170,7 +104,7 @@ impl Compiler {
         if self.bounded && sizes.any(|size| isize::try_from(size.max).is_err()) {
             return Err(unsupported("the size of an encoded chunk overflows"));
         }
-        Ok(Some(Steps { stages: self.stages, encoded: self.size }))
+        Ok(Some((self.stages, self.size)))
     }
 
     fn add(&mut self, name: &str, config: Config<'_>) -> Result<(), CodecError> {
@@ -193,7 +127,7 @@ impl Compiler {
             "shuffle" => self.shuffle(config),
             "base64" => {
                 config.finish()?;
-                self.push(codec, Step::Base64, byte())
+                self.push(codec, Step::Base64, NumpyType::byte())
             }
             _ => {
                 let again = || Config::new(config.metadata());
@@ -201,12 +135,12 @@ impl Compiler {
                     return self.typed(&config, typed?);
                 }
                 if let Some(sum) = Sum::parse(name, again()) {
-                    return self.push(codec, Step::Sum(sum?), byte());
+                    return self.push(codec, Step::Sum(sum?), NumpyType::byte());
                 }
                 let unsupported = config.unsupported("not known".to_owned());
                 let compressor =
                     Compressor::configured(name, config, self.elements.bytes).ok_or(unsupported)?;
-                self.push(codec, Step::Compress(compressor?), byte())
+                self.push(codec, Step::Compress(compressor?), NumpyType::byte())
             }
         }
     }
@@ -237,10 +171,12 @@ impl Compiler {
         };
         config.finish()?;
         let before = self.stages.pop_if(|stage| matches!(stage.step, Step::Transpose(_)));
-        let (shape, first) = match before.map(|stage| stage.step) {
-            Some(Step::Transpose(Transpose { shape, order, .. })) => (shape, order),
-            _ => (self.shape.clone(), (0..rank).collect()),
-        };
+        let (shape, first) =
+            if let Some(Step::Transpose(Transpose { shape, order, .. })) = before.map(|stage| stage.step) {
+                (shape, order)
+            } else {
+                (self.shape.clone(), (0..rank).collect())
+            };
         let at = |axis: &u64| zarrange_grid::index(*axis);
         let order: Vec<u64> = order.iter().map(|axis| first[at(axis)]).collect();
         self.shape = order.iter().map(|axis| shape[at(axis)]).collect();
@@ -319,7 +255,7 @@ impl Compiler {
         let codec = config.codec();
         config.finish()?;
         let bools = self.elements.kind == b'b';
-        self.push(codec, Step::PackBits { bools }, byte())?;
+        self.push(codec, Step::PackBits { bools }, NumpyType::byte())?;
         self.shape = vec![self.size.max as u64];
         Ok(())
     }
@@ -330,9 +266,9 @@ impl Compiler {
         let bytes = config.size("elementsize", SHUFFLED_BYTES_MAX)?.unwrap_or(self.elements.bytes);
         config.finish()?;
         if bytes > 1 {
-            self.push(codec, Step::Shuffle(bytes), byte())?;
+            self.push(codec, Step::Shuffle(bytes), NumpyType::byte())?;
         }
-        self.elements = byte();
+        self.elements = NumpyType::byte();
         Ok(())
     }
 
@@ -348,9 +284,4 @@ impl Compiler {
         }
         self.push(config.codec(), Step::Typed(Box::new(typed)), elements)
     }
-}
-
-/// The elements of bytes.
-pub(crate) fn byte() -> NumpyType {
-    NumpyType::new(b'u', 1, Order::None)
 }

@@ -5,8 +5,8 @@ use std::mem;
 use crate::CodecError;
 use crate::memory::grow;
 use crate::scratch::Work;
-use crate::steps::step::{Flow, Size};
-use crate::steps::{Stage, Steps};
+use crate::steps::Steps;
+use crate::steps::step::{Flow, Size, Stage};
 
 /// What a decompressor is given first, for each byte that it gets; and how many times as much when that is too little.
 const FIRST: usize = 4;

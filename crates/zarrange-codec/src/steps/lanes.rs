@@ -55,7 +55,7 @@ const fn lanes(number: Number) -> Lanes {
     match number.part() {
         Number::Bool | Number::Int { .. } => Lanes::Ints,
         Number::Float { bytes: 8 } => Lanes::Doubles,
-        _ => Lanes::Singles,
+        Number::Float { .. } | Number::Complex { .. } => Lanes::Singles,
     }
 }
 
@@ -160,7 +160,7 @@ impl Block {
             (Lanes::Singles, Exact::Float(x)) => self.singles[k] = to_single(x),
             (Lanes::Doubles, Exact::Float(x)) => self.doubles[k] = x,
             // Integers are of integer types, and floats of those of floats.
-            _ => {}
+            (Lanes::Ints, Exact::Float(_)) | (Lanes::Singles | Lanes::Doubles, Exact::Int(_)) => {}
         }
     }
 
@@ -186,7 +186,7 @@ impl Block {
             (Lanes::Singles, Exact::Float(y)) => zero(singles, (marks, mark), 0.0, |x| f64::from(x) == y),
             (Lanes::Doubles, Exact::Float(y)) if y.is_nan() => zero(doubles, (marks, mark), 0.0, f64::is_nan),
             (Lanes::Doubles, Exact::Float(y)) => zero(doubles, (marks, mark), 0.0, |x| x == y),
-            _ => false,
+            (Lanes::Ints, Exact::Float(_)) | (Lanes::Singles | Lanes::Doubles, Exact::Int(_)) => false,
         }
     }
 
@@ -279,7 +279,10 @@ impl Block {
             (Lanes::Doubles, Lanes::Singles, _) => {
                 singles.iter_mut().zip(doubles).for_each(|(y, x)| *y = to_single(*x));
             }
-            _ => {}
+            // Lanes hold them already, and bools are not made here.
+            (_, Lanes::Ints, _)
+            | (Lanes::Singles, Lanes::Singles, _)
+            | (Lanes::Doubles, Lanes::Doubles, _) => {}
         }
         if half {
             self.singles[..n].iter_mut().for_each(|x| *x = halved(*x));
@@ -301,7 +304,9 @@ impl Block {
             Number::Float { bytes: 4 } => {
                 apply_to_reals(&mut self.singles[..n], op, parts, &mut before.singles, |x| x);
             }
-            _ => apply_to_reals(&mut self.doubles[..n], op, parts, &mut before.doubles, |x| x),
+            Number::Float { .. } | Number::Complex { .. } => {
+                apply_to_reals(&mut self.doubles[..n], op, parts, &mut before.doubles, |x| x);
+            }
         }
     }
 }

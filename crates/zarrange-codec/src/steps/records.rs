@@ -3,7 +3,6 @@
 use serde_json::Value;
 
 use crate::steps::config::Config;
-use crate::variable::number_of;
 use crate::{CodecError, NumpyType};
 
 /// Reverses the bytes of scalars within records.
@@ -72,7 +71,7 @@ impl Labels {
         let labels: Option<Vec<_>> = value.as_array().and_then(|list| list.iter().map(element).collect());
         let labels = labels.ok_or_else(|| config.wrong("labels", value, "a list of texts"))?;
         let _ = config.numpy_type("dtype")?;
-        let numbers = config.numpy_type("astype")?.unwrap_or_else(super::byte);
+        let numbers = config.numpy_type("astype")?.unwrap_or_else(NumpyType::byte);
         if !matches!(numbers.kind, b'i' | b'u') {
             let given = Value::String(numbers.to_string());
             return Err(config.wrong("astype", &given, "a type of integers"));
@@ -85,7 +84,7 @@ impl Labels {
     pub(crate) fn decode(&self, src: &[u8], dst: &mut [u8]) {
         let elements = dst.chunks_exact_mut(self.element_bytes);
         for (number, element) in src.chunks_exact(self.numbers.bytes).zip(elements) {
-            let label = number_of(number, &self.numbers).and_then(|n| self.texts.get(n.checked_sub(1)?));
+            let label = self.numbers.natural(number).and_then(|n| self.texts.get(n.checked_sub(1)?));
             match label {
                 Some(label) => element.copy_from_slice(label),
                 None => element.fill(0),

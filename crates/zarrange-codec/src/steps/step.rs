@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use zarrange_grid::{Dims, Layout, Region, copy_strided};
 
-use crate::bytes::{Compressor, Contexts, too_long};
+use crate::bytes::{Compressor, Contexts};
 use crate::element::swap_bytes;
 use crate::steps::bits::{
     base64_bytes, decode_base64, encode_base64, pack_bits, packed_bytes, round_bits, shuffle, unpack_bits,
@@ -57,6 +57,13 @@ pub(crate) struct Size {
     pub(crate) exact: bool,
 }
 
+/// A step, and how many bytes go into it when a chunk is encoded.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    pub(crate) step: Step,
+    pub(crate) unencoded: Size,
+}
+
 /// What a step does with the place of its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flow {
@@ -79,7 +86,7 @@ impl Size {
 
     pub(crate) fn check(self, codec: &'static str, bytes: usize) -> Result<(), CodecError> {
         match bytes {
-            n if n > self.max => Err(too_long(codec)),
+            n if n > self.max => Err(CodecError::TooLong { codec }),
             n if self.exact && n < self.max => {
                 Err(CodecError::Size { codec, bytes: n as u64, expected: self.max as u64 })
             }
@@ -110,7 +117,14 @@ impl Step {
             Self::BitRound { .. } => Flow::None,
             Self::Swap(_) | Self::SwapFields(_) => Flow::InPlace,
             Self::Sum(_) => Flow::Narrow,
-            _ => Flow::Copy,
+            Self::Transpose(_)
+            | Self::Labels(_)
+            | Self::Typed(_)
+            | Self::Values(_)
+            | Self::PackBits { .. }
+            | Self::Shuffle(_)
+            | Self::Base64
+            | Self::Compress(_) => Flow::Copy,
         }
     }
 
@@ -118,7 +132,15 @@ impl Step {
         match self {
             Self::Swap(_) | Self::SwapFields(_) | Self::BitRound { .. } => Flow::InPlace,
             Self::Sum(sum) if sum.at_end => Flow::Append,
-            _ => Flow::Copy,
+            Self::Transpose(_)
+            | Self::Labels(_)
+            | Self::Typed(_)
+            | Self::Values(_)
+            | Self::PackBits { .. }
+            | Self::Shuffle(_)
+            | Self::Sum(_)
+            | Self::Base64
+            | Self::Compress(_) => Flow::Copy,
         }
     }
 
@@ -130,7 +152,9 @@ impl Step {
             Self::Values(values) => (values.decoded().bytes(), values.encoded().bytes()),
             Self::SwapFields(SwapFields { record_bytes, .. }) => (*record_bytes, *record_bytes),
             Self::Labels(labels) => (labels.element_bytes, labels.numbers.bytes),
-            _ => (1, 1),
+            Self::Transpose(_) | Self::PackBits { .. } | Self::Sum(_) | Self::Base64 | Self::Compress(_) => {
+                (1, 1)
+            }
         }
     }
 
@@ -148,7 +172,11 @@ impl Step {
             Self::Compress(compressor) => {
                 return Ok(Size { max: compressor.encoded_bytes_max(max), exact: false });
             }
-            _ => max,
+            Self::Transpose(_)
+            | Self::Swap(_)
+            | Self::SwapFields(_)
+            | Self::BitRound { .. }
+            | Self::Shuffle(_) => max,
         };
         Ok(Size { max, exact })
     }
@@ -165,7 +193,16 @@ impl Step {
             Self::Swap(unit) => swap_bytes(bytes, *unit),
             Self::SwapFields(fields) => fields.swap(bytes),
             Self::BitRound { bytes: unit, keep, swapped } => round_bits(bytes, *unit, *keep, *swapped),
-            _ => {}
+            // The others write to another place.
+            Self::Transpose(_)
+            | Self::Labels(_)
+            | Self::Typed(_)
+            | Self::Values(_)
+            | Self::PackBits { .. }
+            | Self::Shuffle(_)
+            | Self::Sum(_)
+            | Self::Base64
+            | Self::Compress(_) => {}
         }
         Ok(())
     }
@@ -264,7 +301,15 @@ impl Step {
             Self::Typed(typed) => typed.loses,
             Self::Values(values) => values.loses(),
             Self::PackBits { bools } => !bools,
-            _ => false,
+            Self::Transpose(_)
+            | Self::Swap(_)
+            | Self::SwapFields(_)
+            | Self::Labels(_)
+            | Self::BitRound { .. }
+            | Self::Shuffle(_)
+            | Self::Sum(_)
+            | Self::Base64
+            | Self::Compress(_) => false,
         }
     }
 }
@@ -307,5 +352,5 @@ fn whole(codec: &'static str, bytes: usize, unit: usize) -> Result<usize, CodecE
 }
 
 fn sized<'a>(codec: &'static str, dst: &'a mut [u8], bytes: usize) -> Result<&'a mut [u8], CodecError> {
-    dst.get_mut(..bytes).ok_or_else(|| too_long(codec))
+    dst.get_mut(..bytes).ok_or(CodecError::TooLong { codec })
 }

@@ -51,8 +51,8 @@ impl Sum {
                 Ok(Self { kind, ..self })
             }
             // The `crc32c` of Zarr v3 has no choice.
-            _ if config.codec() == "crc32c" => Ok(self),
-            _ => {
+            Kind::Crc32 | Kind::Crc32c | Kind::Adler32 if config.codec() == "crc32c" => Ok(self),
+            Kind::Crc32 | Kind::Crc32c | Kind::Adler32 => {
                 let at = config.choice("location", &["start", "end"])?;
                 Ok(Self { at_end: at.map_or(self.at_end, |at| at == 1), ..self })
             }

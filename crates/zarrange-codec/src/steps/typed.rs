@@ -226,7 +226,7 @@ fn with_scalar(number: Number, scalar: &Scalar) -> Number {
     match (number, scalar.whole) {
         (Number::Bool, Some(_)) => DEFAULT_INT,
         (Number::Bool | Number::Int { .. }, None) => DEFAULT_FLOAT,
-        _ => number,
+        (Number::Int { .. }, Some(_)) | (Number::Float { .. } | Number::Complex { .. }, _) => number,
     }
 }
 
@@ -254,7 +254,7 @@ fn float_operand(value: f64, number: Number) -> Operand {
     Operand::Float(match number.part() {
         Number::Float { bytes: 2 } => half_to_single(half_bits(value)).into(),
         Number::Float { bytes: 4 } => to_single(value).into(),
-        _ => value,
+        Number::Bool | Number::Int { .. } | Number::Float { .. } | Number::Complex { .. } => value,
     })
 }
 

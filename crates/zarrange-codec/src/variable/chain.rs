@@ -5,11 +5,12 @@ use zarrange_grid::{checked_bytes, index};
 use zarrs::metadata::v3::MetadataV3;
 
 use crate::memory::reserve;
+use crate::names::own_name;
+use crate::steps::Steps;
 use crate::steps::config::Config;
-use crate::steps::{Steps, byte};
 use crate::variable::order::StoredOrder;
 use crate::variable::{Variable, VariableKind, check_memory};
-use crate::{CodecError, NumpyType, Order, Scratch};
+use crate::{CodecError, NumpyType, Scratch};
 
 /// Bytes of a count, and of the size of an element: little endian.
 const WORD_BYTES: usize = 4;
@@ -40,18 +41,6 @@ enum Serializer {
     },
 }
 
-/// Whether a codec makes bytes of such elements.
-pub(crate) fn is_serializer(name: &str) -> bool {
-    matches!(own_name(name), Some("vlen-utf8" | "vlen-bytes" | "categorize"))
-}
-
-fn own_name(name: &str) -> Option<&str> {
-    match name {
-        "vlen-utf8" | "vlen-bytes" => Some(name),
-        _ => name.strip_prefix("numcodecs."),
-    }
-}
-
 impl VariableChain {
     /// Compiles `codecs` for chunks of `shape` elements; where nothing is stored, they are `fill`.
     ///
@@ -76,8 +65,11 @@ impl VariableChain {
             return Err(unsupported("the codec from elements to bytes is missing: vlen-utf8 or vlen-bytes"));
         };
         let serializer = Serializer::parse(serializer, kind)?;
-        let numbers =
-            if let Serializer::Categories { numbers, .. } = &serializer { numbers.clone() } else { byte() };
+        let numbers = if let Serializer::Categories { numbers, .. } = &serializer {
+            numbers.clone()
+        } else {
+            NumpyType::byte()
+        };
         let packers = Steps::of_any(packers, numbers).unwrap_or_else(|| {
             Err(unsupported("after the codec from elements to bytes, only those on bytes that are known"))
         })?;
@@ -235,7 +227,7 @@ impl VariableChain {
     ) -> Result<(), CodecError> {
         CodecError::check_size("categorize", src.len(), self.elements.saturating_mul(numbers.bytes))?;
         let label = |number: &[u8]| {
-            let place = number_of(number, numbers).and_then(|n| labels.get(n.checked_sub(1)?));
+            let place = numbers.natural(number).and_then(|n| labels.get(n.checked_sub(1)?));
             place.map_or(&b""[..], String::as_bytes)
         };
         let chosen = || src.chunks_exact(numbers.bytes).map(label);
@@ -306,22 +298,11 @@ fn categories(config: &mut Config<'_>) -> Result<Serializer, CodecError> {
         }
         _ => {}
     }
-    let numbers = config.numpy_type("astype")?.unwrap_or_else(byte);
+    let numbers = config.numpy_type("astype")?.unwrap_or_else(NumpyType::byte);
     if !matches!(numbers.kind, b'i' | b'u') {
         return Err(wrong(config, "astype", &numbers, "a type of integers"));
     }
     Ok(Serializer::Categories { labels, numbers })
-}
-
-/// An integer that is not negative.
-pub(crate) fn number_of(bytes: &[u8], kind: &NumpyType) -> Option<usize> {
-    let mut word = [0; 8];
-    word[..bytes.len()].copy_from_slice(bytes);
-    if kind.order == Order::Big {
-        word[..bytes.len()].reverse();
-    }
-    let negative = kind.kind == b'i' && word[bytes.len() - 1] & 0x80 != 0;
-    usize::try_from(u64::from_le_bytes(word)).ok().filter(|_| !negative)
 }
 
 /// What is left of the stored elements.

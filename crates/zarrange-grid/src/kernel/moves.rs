@@ -1,7 +1,8 @@
 //! Planes of runs: each is moved as a whole, by the code that suits its length.
 #![expect(clippy::inline_always, reason = "a move is compiled into the loops around it")]
 
-use super::{Body, LINE, Level, Plane};
+use super::plane::{LINE, Plane};
+use super::vector::{Body, Level};
 
 /// Longer runs are left to the standard library, whose call costs less than its better loop saves.
 const SHORT: usize = 128;

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 
 use super::{Level, run_within};
-use crate::copy::Reduced;
 use crate::index;
+use crate::reduced::Reduced;
 
 /// A strided array: bytes from one element to the next in each dimension, from `start`.
 #[derive(Clone, Debug)]

@@ -17,7 +17,8 @@ pub(super) use x86::body;
 
 #[cfg(not(target_arch = "x86_64"))]
 mod elsewhere {
-    use super::super::{Body, Level, Plane};
+    use super::super::plane::Plane;
+    use super::super::vector::{Body, Level};
 
     /// Nothing: plain code moves every plane.
     pub(in super::super) const fn body(_: Level, _: &Plane) -> Option<Body> {
@@ -29,8 +30,8 @@ mod elsewhere {
 mod x86 {
     use std::ops::Range;
 
-    use super::super::vector::{Sixteen, ThirtyTwo, Vector, prefetch};
-    use super::super::{Body, LINE, Level, Plane};
+    use super::super::plane::{LINE, Plane};
+    use super::super::vector::{Body, Level, Sixteen, ThirtyTwo, Vector, prefetch};
 
     /// How many rows later, at least.
     const AHEAD: usize = 16;

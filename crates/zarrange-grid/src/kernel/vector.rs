@@ -4,6 +4,11 @@
     expect(clippy::inline_always, reason = "vector code is compiled for the instruction set of its caller")
 )]
 
+use super::plane::Plane;
+
+/// Moves one plane.
+pub(super) type Body = unsafe fn(&Plane, *const u8, *mut u8);
+
 /// What this processor can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Level {

@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The files of one crate, by path below its `src`, and their code.
+use crate::code::{behind_group, split_commas, tokens};
+
+/// The files of one crate, by path below its `src`, and what they use.
 pub(crate) struct Crate {
     files: BTreeMap<Vec<String>, File>,
 }
@@ -25,116 +27,134 @@ fn module(path: &str) -> Vec<String> {
     }
 }
 
-/// The code without tests at its end.
-fn without_tests(code: &str) -> &str {
-    code.split("#[cfg(test)]\nmod ").next().unwrap_or(code)
-}
-
 /// Every path of a `use` tree such as `a::{b, c::{d as e}}`, with the name that it has here.
-fn paths(tree: &str, before: &[String], out: &mut Vec<(Vec<String>, String)>) {
-    let (mut depth, mut begin) = (0, 0);
-    let mut parts = Vec::new();
-    for (at, c) in tree.char_indices() {
-        match c {
-            '{' => depth += 1,
-            '}' => depth -= 1,
-            ',' if depth == 0 => {
-                parts.push(&tree[begin..at]);
-                begin = at + 1;
+fn paths(tree: &[&str], before: &[String], out: &mut Vec<(Vec<String>, String)>) {
+    for part in split_commas(tree) {
+        let head = part.iter().position(|token| matches!(*token, "{" | "as")).unwrap_or(part.len());
+        let names = part[..head].iter().filter(|token| **token != "::").map(|name| (*name).to_owned());
+        let path: Vec<String> = before.iter().cloned().chain(names).collect();
+        match part.get(head) {
+            Some(&"{") => paths(&part[head + 1..behind_group(part, head) - 1], &path, out),
+            Some(_) => out.push((path, part[head + 1].to_owned())),
+            None => {
+                let last = path.last().cloned().unwrap_or_default();
+                out.push((path, last));
             }
-            _ => {}
         }
-    }
-    parts.push(&tree[begin..]);
-    for part in parts.into_iter().map(str::trim).filter(|part| !part.is_empty()) {
-        if let Some((head, rest)) = part.split_once('{') {
-            let head = head.trim().trim_end_matches("::").split("::").filter(|s| !s.is_empty());
-            let before: Vec<String> = before.iter().cloned().chain(head.map(str::to_owned)).collect();
-            paths(rest.trim_end().strip_suffix('}').unwrap_or(rest), &before, out);
-            continue;
-        }
-        let (path, name) = part.split_once(" as ").unwrap_or((part, ""));
-        let path: Vec<String> =
-            before.iter().cloned().chain(path.trim().split("::").map(str::to_owned)).collect();
-        let last = path.last().cloned().unwrap_or_default();
-        out.push((path, if name.is_empty() { last } else { name.trim().to_owned() }));
     }
 }
 
-/// Paths in the code that begin with `crate::` or `super::`.
-fn inline_paths(code: &str, out: &mut BTreeSet<Vec<String>>) {
-    for start in ["crate::", "super::"] {
-        for (at, _) in code.match_indices(start) {
-            let inside = code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':');
-            let end = code[at..].find(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':'));
-            let path = &code[at..end.map_or(code.len(), |end| at + end)];
-            if !inside {
-                out.insert(path.split("::").filter(|s| !s.is_empty()).map(str::to_owned).collect());
+/// What a file is read with.
+struct Reader<'a> {
+    module: &'a [String],
+    children: &'a BTreeSet<String>,
+    file: File,
+    /// Every word of the code that is not in a `use`.
+    words: BTreeSet<&'a str>,
+}
+
+impl<'a> Reader<'a> {
+    /// A path from the root of the crate, if it leads into the crate; `inside` modules that stand in the file.
+    fn absolute(&self, inside: &[String], path: &[String]) -> Option<Vec<String>> {
+        let mut from: Vec<String> = self.module.iter().chain(inside).cloned().collect();
+        let mut rest = path;
+        match rest.first().map(String::as_str)? {
+            "crate" => (from, rest) = (Vec::new(), &rest[1..]),
+            "self" => rest = &rest[1..],
+            "super" => {}
+            child if inside.is_empty() && self.children.contains(child) => {}
+            _ => return None,
+        }
+        while rest.first().is_some_and(|name| name == "super") {
+            from.pop();
+            rest = &rest[1..];
+        }
+        from.extend(rest.iter().cloned());
+        Some(from)
+    }
+
+    /// A `use` declaration, of which the tree is given.
+    fn declared(&mut self, inside: &[String], tree: &[&str], is_public: bool) {
+        let mut found = Vec::new();
+        paths(tree, &[], &mut found);
+        for (path, name) in found {
+            let Some(path) = self.absolute(inside, &path) else { continue };
+            if is_public {
+                self.file.passed_on.insert(name, path);
+            } else {
+                self.file.uses.insert(path);
             }
         }
+    }
+
+    fn read(&mut self, tokens: &[&'a str]) {
+        // Modules that stand in the file, and where they end.
+        let mut inside: Vec<(String, usize)> = Vec::new();
+        let mut at = 0;
+        while at < tokens.len() {
+            inside.retain(|(_, end)| at < *end);
+            let modules: Vec<String> = inside.iter().map(|(name, _)| name.clone()).collect();
+            let before = at.checked_sub(1).map_or("", |before| tokens[before]);
+            match tokens[at] {
+                "use" => {
+                    let end =
+                        tokens[at..].iter().position(|token| *token == ";").map_or(tokens.len(), |n| at + n);
+                    let is_public = matches!(before, "pub" | ")");
+                    self.declared(&modules, &tokens[at + 1..end], is_public);
+                    at = end;
+                }
+                "mod" if tokens.get(at + 2) == Some(&"{") => {
+                    inside.push((tokens[at + 1].to_owned(), behind_group(tokens, at + 2)));
+                    at += 3;
+                }
+                "mod" => at += 2,
+                word => {
+                    // Not where something is visible, `pub(in super)`.
+                    let is_scope = at > 1 && tokens[at - 2..at] == ["(", "in"];
+                    if before != "::" && !is_scope && tokens.get(at + 1) == Some(&"::") {
+                        self.inline(&modules, &tokens[at..]);
+                    }
+                    self.words.insert(word);
+                    at += 1;
+                }
+            }
+        }
+    }
+
+    /// A path in the code.
+    fn inline(&mut self, inside: &[String], tokens: &[&str]) {
+        let mut path = vec![tokens[0].to_owned()];
+        for pair in tokens[1..].chunks(2) {
+            let ["::", name] = pair else { break };
+            if !name.starts_with(|c: char| c.is_alphabetic() || c == '_') {
+                break;
+            }
+            path.push((*name).to_owned());
+        }
+        if let Some(path) = self.absolute(inside, &path) {
+            self.file.uses.insert(path);
+        }
+    }
+
+    /// What is passed on and used here too.
+    fn finish(mut self) -> File {
+        let used = self.file.passed_on.iter().filter(|(name, _)| self.words.contains(name.as_str()));
+        self.file.uses.extend(used.map(|(_, path)| path.clone()));
+        self.file
     }
 }
 
 impl File {
     fn new(name: &str, module: &[String], code: &str, children: &BTreeSet<String>) -> Self {
-        let code = without_tests(code);
-        let (mut uses, mut passed_on) = (BTreeSet::new(), BTreeMap::new());
-        let absolute = |path: Vec<String>| -> Option<Vec<String>> {
-            let (mut from, mut rest) = (module.to_vec(), &path[..]);
-            match rest.first().map(String::as_str)? {
-                "crate" => (from, rest) = (Vec::new(), &rest[1..]),
-                "self" => rest = &rest[1..],
-                "super" => {}
-                child if children.contains(child) => {}
-                _ => return None,
-            }
-            while rest.first().is_some_and(|name| name == "super") {
-                from.pop();
-                rest = &rest[1..];
-            }
-            from.extend(rest.iter().cloned());
-            Some(from)
-        };
-        let mut others = String::new();
-        for (k, statement) in format!("\n{code}").split("\nuse ").enumerate() {
-            let (declared, rest) =
-                if k == 0 { ("", statement) } else { statement.split_once(';').unwrap_or((statement, "")) };
-            let mut found = Vec::new();
-            paths(declared, &[], &mut found);
-            uses.extend(found.into_iter().filter_map(|(path, _)| absolute(path)));
-            others.push_str(rest);
-        }
-        let mut left = String::new();
-        for (k, statement) in others.split("\npub").enumerate() {
-            let declaration = statement.split_once("use ").filter(|(visible, _)| {
-                k > 0
-                    && (visible.trim().is_empty() || visible.trim_start().starts_with('('))
-                    && visible.len() < 20
-            });
-            let Some((_, rest)) = declaration else {
-                left.push_str(statement);
-                continue;
-            };
-            let (declared, rest) = rest.split_once(';').unwrap_or((rest, ""));
-            let mut found = Vec::new();
-            paths(declared, &[], &mut found);
-            passed_on.extend(found.into_iter().filter_map(|(path, name)| Some((name, absolute(path)?))));
-            left.push_str(rest);
-        }
-        let mut inline = BTreeSet::new();
-        inline_paths(&left, &mut inline);
-        uses.extend(inline.into_iter().filter_map(absolute));
-        for child in children {
-            if left.contains(&format!(" {child}::")) || left.contains(&format!("({child}::")) {
-                uses.insert(module.iter().chain([child]).cloned().collect());
-            }
-        }
-        Self { name: name.to_owned(), uses, passed_on }
+        let file = Self { name: name.to_owned(), uses: BTreeSet::new(), passed_on: BTreeMap::new() };
+        let mut reader = Reader { module, children, file, words: BTreeSet::new() };
+        reader.read(&tokens(code));
+        reader.finish()
     }
 }
 
 impl Crate {
-    /// The crate of these files: path below `src`, and code without comments.
+    /// The crate of these files: path below `src`, and code.
     pub(crate) fn new<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let sources: Vec<_> = files.into_iter().map(|(path, code)| (module(path), path, code)).collect();
         let children = |of: &[String]| -> BTreeSet<String> {
@@ -211,17 +231,17 @@ fn circles_are_found() {
     let circle = "a.rs uses b.rs; b.rs uses a.rs";
     check(&[("lib.rs", root), ("a.rs", a), ("b.rs", "struct B;\nfn g() { crate::a::f(B) }\n")], &[circle]);
     check(&[("lib.rs", root), ("a.rs", a), ("b.rs", "use super::{a::{f as g}};\n")], &[circle]);
+    let after_tests = "#[cfg(test)]\nmod tests;\nuse super::a::f;\n";
+    check(&[("lib.rs", root), ("a.rs", a), ("b.rs", after_tests)], &[circle]);
+    check(&[("lib.rs", root), ("a.rs", a), ("b.rs", "mod c { use super::super::a; }\n")], &[circle]);
+    check(&[("lib.rs", root), ("a.rs", a), ("b.rs", "mod c { use super::a; } // crate::a::f\n")], &[]);
     let within = "a.rs uses a/c.rs; a/c.rs uses a.rs";
-    check(
-        &[("lib.rs", "mod a;"), ("a.rs", "mod c;\nuse c::C;\nstruct A;\n"), ("a/c.rs", "use super::A;\n")],
-        &[within],
-    );
-    check(
-        &[
-            ("lib.rs", "mod a;"),
-            ("a.rs", "mod c;\npub use c::C;\nstruct A;\n"),
-            ("a/c.rs", "use super::A;\n"),
-        ],
-        &[],
-    );
+    let used = "use super::A;\n";
+    check(&[("lib.rs", "mod a;"), ("a.rs", "mod c;\nuse c::C;\nstruct A;\n"), ("a/c.rs", used)], &[within]);
+    let passed_on = "mod c;\npub(crate) use c::C;\nstruct A;\n";
+    check(&[("lib.rs", "mod a;"), ("a.rs", passed_on), ("a/c.rs", used)], &[]);
+    let both = "mod c;\npub(crate) use c::C;\nstruct A(C);\n";
+    check(&[("lib.rs", "mod a;"), ("a.rs", both), ("a/c.rs", used)], &[within]);
+    let called = "mod c;\nstruct A(u8);\nfn f() { c::g(1) }\n";
+    check(&[("lib.rs", "mod a;"), ("a.rs", called), ("a/c.rs", used)], &[within]);
 }

@@ -2,9 +2,7 @@
 
 use std::io::Read;
 
-use super::{JsonError, Out, Reader, TEXT_FORMS, make_room};
-use crate::json::Json;
-use crate::json::grammar::{shorten_escapes, unescape};
+use super::source::{JsonError, Source};
 
 /// What there is of escapes in a string.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -15,38 +13,7 @@ pub(super) enum Escapes {
     Odd,
 }
 
-impl<R: Read> Reader<R> {
-    /// A string as a tree has it.
-    pub(super) fn string(&mut self) -> Result<Json, JsonError> {
-        let mut written = Vec::new();
-        let escapes = self.written(&mut written)?;
-        self.grow(written.len().saturating_mul(TEXT_FORMS))?;
-        let text = String::from_utf8(written).map_err(|_| self.wrong("a string is not UTF-8".to_owned()))?;
-        let inner = &text[1..text.len() - 1];
-        Ok(match escapes {
-            Escapes::Odd => Json::Surrogates(text.into()),
-            Escapes::None => Json::String(inner.to_owned()),
-            Escapes::Some => Json::String(unescape(inner).unwrap_or_default()),
-        })
-    }
-
-    /// A string as text has it: the characters that it means, and escapes only where they are needed.
-    pub(super) fn pass_string(&mut self, out: &mut Out) -> Result<Escapes, JsonError> {
-        let begin = out.text.len();
-        let escapes = self.written(&mut out.text)?;
-        if self.skipping {
-            out.text.truncate(begin);
-            return Ok(escapes);
-        }
-        if std::str::from_utf8(&out.text[begin..]).is_err() {
-            return Err(self.wrong("a string is not UTF-8".to_owned()));
-        }
-        if escapes == Escapes::Some {
-            shorten_escapes(&mut out.text, begin);
-        }
-        Ok(escapes)
-    }
-
+impl<R: Read> Source<R> {
     /// Appends a string as it is written, quotes included.
     pub(super) fn written(&mut self, out: &mut Vec<u8>) -> Result<Escapes, JsonError> {
         let (mut escapes, begin) = (Escapes::None, out.len());
@@ -78,19 +45,12 @@ impl<R: Read> Reader<R> {
     }
 
     /// Appends what stands before the next quote, escape, or end of the buffer.
-    pub(super) fn characters(&mut self, out: &mut Vec<u8>) -> Result<(), JsonError> {
-        let rest = &self.buffer[self.at..self.end];
-        let ends = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
-        let bytes = rest.iter().position(ends).unwrap_or(rest.len());
-        make_room(out);
-        out.extend_from_slice(&rest[..bytes]);
-        self.at += bytes;
-        self.column += bytes as u64;
-        self.count(bytes as u64)
+    fn characters(&mut self, out: &mut Vec<u8>) -> Result<(), JsonError> {
+        self.take_until(|byte| matches!(byte, b'"' | b'\\' | 0..0x20), out)
     }
 
     /// Appends an escape; whether it means a character.
-    pub(super) fn escape(&mut self, written: &mut Vec<u8>) -> Result<bool, JsonError> {
+    fn escape(&mut self, written: &mut Vec<u8>) -> Result<bool, JsonError> {
         self.next()?;
         written.push(b'\\');
         let kind = self.peek()?.unwrap_or_default();
@@ -109,7 +69,7 @@ impl<R: Read> Reader<R> {
     }
 
     /// Four digits after `u`.
-    pub(super) fn unit(&mut self, written: &mut Vec<u8>) -> Result<u32, JsonError> {
+    fn unit(&mut self, written: &mut Vec<u8>) -> Result<u32, JsonError> {
         self.next()?;
         written.push(b'u');
         let mut unit = 0;
@@ -126,7 +86,7 @@ impl<R: Read> Reader<R> {
     }
 
     /// Appends the second half of a surrogate pair, where `first` is one; whether it means a character.
-    pub(super) fn pair(&mut self, first: u32, written: &mut Vec<u8>) -> Result<bool, JsonError> {
+    fn pair(&mut self, first: u32, written: &mut Vec<u8>) -> Result<bool, JsonError> {
         if char::from_u32(first).is_some() {
             return Ok(true);
         }
