@@ -46,7 +46,7 @@ impl<'a> ChunkReader<'a> {
     }
 
     /// A reader of `chunks`; this many shards that were read last stay open, at least one.
-    pub fn keeping(chunks: &Chunks<'a>, shards: usize) -> Self {
+    pub(crate) fn keeping(chunks: &Chunks<'a>, shards: usize) -> Self {
         Self {
             chunks: chunks.clone(),
             codecs: Codecs::default(),
@@ -86,7 +86,7 @@ impl<'a> ChunkReader<'a> {
     ///
     /// # Panics
     /// If there is not a part for each.
-    pub fn want_parts(&mut self, parts: impl IntoIterator<Item = Range<usize>>) {
+    pub(crate) fn want_parts(&mut self, parts: impl IntoIterator<Item = Range<usize>>) {
         self.wanted.parts.extend(parts);
         assert_eq!(self.wanted.parts.len(), self.wanted.chunks.len(), "every chunk has its part");
     }
@@ -261,7 +261,7 @@ impl<'a> ChunkReader<'a> {
     ///
     /// # Errors
     /// [`ArrayError::Chunk`].
-    pub fn check_object(&mut self, object: &[u64], bytes: u64) -> Result<(), ArrayError> {
+    pub(crate) fn check_object(&mut self, object: &[u64], bytes: u64) -> Result<(), ArrayError> {
         let Self { chunks, codecs, .. } = self;
         let codec = codecs.of(chunks, object);
         let checked = codec.and_then(|codec| match codec {

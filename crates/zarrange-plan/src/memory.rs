@@ -7,10 +7,10 @@ use crate::problem::{Format, Problem, Purpose};
 use crate::tiles::elements;
 
 /// Codec contexts up to this total live in the fixed allowance beside the budget; what is above counts.
-pub const CONTEXT_ALLOWANCE_BYTES: u64 = 16 << 20;
+pub(crate) const CONTEXT_ALLOWANCE_BYTES: u64 = 16 << 20;
 
 /// The largest buffer through which pieces of an intermediate are gathered.
-pub const SLAB_BYTES_MAX: u64 = 1 << 20;
+pub(crate) const SLAB_BYTES_MAX: u64 = 1 << 20;
 
 /// Behind each piece of an intermediate lies a checksum of this size.
 pub const CHECK_BYTES: u64 = 8;

@@ -84,7 +84,7 @@ impl Plan {
     }
 
     /// Whether some source chunks are decoded more than once.
-    pub const fn rereads(&self) -> bool {
+    pub(crate) const fn rereads(&self) -> bool {
         self.predicted.counts.source_chunk_decodes > self.predicted.source_chunks
     }
 
