@@ -23,6 +23,7 @@ pub mod advise;
 pub mod backend;
 pub mod cases;
 pub mod compare;
+pub mod engine;
 pub mod gate;
 pub mod light_curves;
 pub mod machine;

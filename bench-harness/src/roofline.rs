@@ -18,18 +18,14 @@ use serde::Serialize;
 use zarrange_array::{Array, ChunkReader, Fetched};
 use zarrange_codec::ArrayCodec;
 use zarrange_grid::{Dims, index};
-use zarrange_io::{Location, Opener};
-use zarrange_plan::Costs;
-use zarrange_rechunk::{
-    Codecs, Durability, Foreign, Job, KeySeparator, NoProgress, Verify, prepare, run as run_job,
-};
+use zarrange_io::Location;
+use zarrange_rechunk::{Durability, Job, NoProgress, prepare, run as run_job};
 
 use crate::cases::{Case, ZSTD_LEVEL, open};
 use crate::compare::Ratio;
+use crate::engine::{self, MEMORY_BYTES};
 use crate::report::{Bound, Report};
 
-/// Memory for the engine where a case does not say otherwise.
-const MEMORY_BYTES: u64 = 4 << 30;
 /// Memory of case M: W within 128 MB.
 const SMALL_MEMORY_BYTES: u64 = 128_000_000;
 /// Bytes copied to learn the bandwidth of memory, and written to learn that of the device.
@@ -134,26 +130,12 @@ fn rechunk(
     memory_bytes_max: u64,
 ) -> anyhow::Result<(f64, u64)> {
     let job = Job {
-        source: source.clone(),
-        target: target.clone(),
         chunks: case.chunks(),
         shards: case.shards(),
-        mix: None,
-        arrays: Vec::new(),
-        only_named: false,
-        codecs: Codecs::Keep,
-        key_separator: KeySeparator::Auto,
         memory_bytes_max,
         threads,
-        temp: None,
-        verify: Verify::None,
         durability: case.durability(),
-        overwrite: false,
-        skip: Vec::new(),
-        foreign: Foreign::Skip,
-        io: Opener::auto(),
-        costs: Costs::default(),
-        way: None,
+        ..engine::job(source.clone(), target.clone())
     };
     rustix::fs::sync();
     let begin = Instant::now();

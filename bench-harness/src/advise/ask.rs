@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use zarrange_array::{Array, Node};
+use zarrange_grid::checked_bytes;
 use zarrange_io::{Location, Opener};
-use zarrange_plan::{Mix, StoreProfile};
+use zarrange_plan::{Limits, Mix, Reader, Reading, StoreProfile, Subject};
 use zarrange_rechunk::{Codecs, NamedMix, SpecError, parse_bytes, parse_profile};
-
-use super::model::{Subject, volume};
 
 /// Data types: name in Zarr, short name, bytes.
 const TYPES: [(&str, &str, u64); 14] = [
@@ -60,7 +59,11 @@ pub struct AdviseArgs {
     /// Names of the dimensions [default: those of the sample, or object,epoch; dimensions without names have numbers]
     #[arg(long, value_delimiter = ',')]
     names: Vec<String>,
-    /// Accesses by one reader, which keeps shards open; 1 is a reader that begins anew each time
+    /// Who reads: `whole-chunks`, as zarr-python, `TensorStore` and zarrs do, or `zarrange`, which fetches parts of uncompressed
+    /// chunks and keeps shards open
+    #[arg(long, value_name = "READER", default_value_t)]
+    reader: Reader,
+    /// Accesses that a reader makes before it is closed, if it keeps shards open
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     accesses: u64,
     /// Files at most
@@ -69,14 +72,18 @@ pub struct AdviseArgs {
     /// The longest that reading one object may take, in milliseconds
     #[arg(long, value_name = "MS")]
     max_object_ms: Option<f64>,
+    /// Decoded bytes of a chunk at most [default: 16MiB]
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
+    chunk_bytes: Option<u64>,
     /// Decoded bytes of a chunk or shard at most
     #[arg(long, value_name = "SIZE", default_value = "256MB", value_parser = parse_bytes)]
     max_mem: u64,
     /// What the place costs: memory, page-cache, nvme, disk, parallel, object or a file
     #[arg(long, default_value = "nvme", value_parser = profile)]
     profile: StoreProfile,
-    /// Codecs that are weighed: none, zstd[:LEVEL], blosc[:CNAME[:LEVEL[:SHUFFLE]]], gzip[:LEVEL]
-    #[arg(long, num_args = 1.., default_values = super::CODECS, value_parser = codec)]
+    /// Codecs that are weighed: none, zstd[:LEVEL], blosc[:CNAME[:LEVEL[:SHUFFLE]]], gzip[:LEVEL] [default: none zstd:1 zstd:3 zstd:9
+    /// blosc:lz4 blosc:zstd where there is a sample; zstd:3 where nothing tells them apart]
+    #[arg(long, num_args = 1.., value_parser = codec)]
     codecs: Vec<String>,
     /// An array on a part of which codecs are measured
     #[arg(long, value_name = "ARRAY")]
@@ -102,16 +109,16 @@ pub struct Ask {
     pub subject: Subject,
     /// A name for each dimension.
     pub names: Vec<String>,
-    /// Dimensions and shares of accesses, adding up to 1.
-    pub shares: Vec<(usize, f64)>,
-    /// Files at most.
-    pub files_max: u64,
-    /// Decoded bytes of a chunk or shard at most.
-    pub bytes_max: u64,
-    /// The dimension of objects, and how long reading one may take, in nanoseconds.
-    pub object: Option<(usize, f64)>,
+    /// How often what is accessed.
+    pub mix: Mix,
+    /// What a layout may be.
+    pub limits: Limits,
     /// What the place costs.
     pub place: StoreProfile,
+    /// Who reads.
+    pub reader: Reader,
+    /// Accesses that a reader makes before it is closed.
+    pub reads: u64,
     /// Codecs that are weighed.
     pub codecs: Vec<String>,
     /// An array to measure codecs on, and how it was named.
@@ -122,6 +129,13 @@ pub struct Ask {
     pub dir: Option<PathBuf>,
     /// Layouts to show.
     pub top: usize,
+}
+
+impl Ask {
+    /// The array, where it is stored and who reads it.
+    pub const fn reading(&self) -> Reading<'_> {
+        Reading { subject: &self.subject, place: &self.place, reader: self.reader, reads: self.reads }
+    }
 }
 
 impl AdviseArgs {
@@ -142,33 +156,47 @@ impl AdviseArgs {
             let (given, rank) = (shape.len(), array.shape().len());
             return Err(usage(format!("--shape has {given} dimensions, but the sample has {rank}")));
         }
-        let subject = Subject { shape, item_bytes, accesses: self.accesses };
-        if subject.shape.contains(&0) || array.is_some_and(|array| array.shape().contains(&0)) {
+        if shape.contains(&0) || array.is_some_and(|array| array.shape().contains(&0)) {
             return Err(usage("an empty array needs no layout: every dimension must have a length from 1"));
         }
-        if volume(&subject.shape) > i64::MAX as u64 / item_bytes {
-            return Err(usage(format!("shape {:?} is too large", subject.shape)));
-        }
-        let names = names(self.names, array, subject.shape.len())?;
-        let shares = shares(&self.mix, &names)?;
-        let object = self.max_object_ms.map(|ms| object(ms, &names)).transpose()?;
-        if self.measure && (shares.len() > 2 || subject.shape.len() < 2) {
+        checked_bytes(&shape, item_bytes).map_err(|error| usage(error.to_string()))?;
+        let subject = Subject::new(&shape, item_bytes);
+        let names = names(self.names, array, shape.len())?;
+        let mix = mix(&self.mix, &names)?;
+        let access_ns_max = self.max_object_ms.map(|ms| object(ms, &names)).transpose()?;
+        let limits = limits(self.max_files, self.chunk_bytes, self.max_mem);
+        if self.measure && (mix.weights().len() > 2 || shape.len() < 2) {
             return Err(usage("--measure reads mixes of one or two dimensions, of arrays of at least two"));
         }
         Ok(Ask {
             subject,
             names,
-            shares,
-            files_max: self.max_files,
-            bytes_max: self.max_mem,
-            object,
+            mix,
+            limits: Limits { access_ns_max, ..limits },
             place: self.profile,
-            codecs: self.codecs,
+            reader: self.reader,
+            reads: self.accesses,
+            codecs: codecs(self.codecs, sample.is_some()),
             sample,
             measure: self.measure,
             dir: self.dir,
             top: usize::try_from(self.top)?,
         })
+    }
+}
+
+fn limits(files_max: u64, chunk_bytes: Option<u64>, file_bytes_max: u64) -> Limits {
+    let default = Limits::default();
+    let chunk_bytes_max = chunk_bytes.unwrap_or(default.chunk_bytes_max);
+    Limits { files_max, chunk_bytes_max, file_bytes_max, ..default }
+}
+
+/// The codecs to weigh. Without a sample nothing is known of what they gain, so that the fastest would always be the best.
+fn codecs(given: Vec<String>, sampled: bool) -> Vec<String> {
+    match (given.is_empty(), sampled) {
+        (false, _) => given,
+        (true, true) => super::CODECS.map(str::to_owned).to_vec(),
+        (true, false) => vec![super::UNSAMPLED.to_owned()],
     }
 }
 
@@ -226,7 +254,7 @@ fn axis(name: &str, names: &[String]) -> Option<usize> {
     names.iter().position(|known| known == name).or_else(number)
 }
 
-fn shares(text: &str, names: &[String]) -> anyhow::Result<Vec<(usize, f64)>> {
+fn mix(text: &str, names: &[String]) -> anyhow::Result<Mix> {
     let wrong = |reason: &dyn std::fmt::Display| usage(format!("--mix: {reason}"));
     let mix = NamedMix::parse(text).map_err(|error| wrong(&error))?;
     let mut out = Vec::new();
@@ -234,11 +262,7 @@ fn shares(text: &str, names: &[String]) -> anyhow::Result<Vec<(usize, f64)>> {
         let known = || format!("{name:?} is none of the dimensions {}", names.join(", "));
         out.push((axis(name, names).ok_or_else(|| wrong(&known()))?, *weight));
     }
-    Mix::new(out.iter().copied()).map_err(|error| wrong(&error))?;
-    // Scaled first: the sum of large weights must not overflow.
-    let largest = out.iter().map(|(_, weight)| *weight).fold(0.0, f64::max);
-    let total: f64 = out.iter().map(|(_, weight)| weight / largest).sum();
-    Ok(out.into_iter().map(|(axis, weight)| (axis, weight / largest / total)).collect())
+    Mix::new(out).map_err(|error| wrong(&error))
 }
 
 fn object(ms: f64, names: &[String]) -> anyhow::Result<(usize, f64)> {

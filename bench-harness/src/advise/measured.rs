@@ -6,13 +6,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 use serde::Serialize;
-use zarrange_plan::StoreProfile;
+use zarrange_plan::{CodecModel, Design, Limits, Question, Reader, Reading, StoreProfile};
 
 use super::Weighed;
 use super::ask::Ask;
-use super::model::{Codec, Design, Subject};
 use super::sample::Sample;
-use super::search::{Limits, Question};
 use crate::place;
 use crate::sweep::record::{self, CacheState, Outcome};
 use crate::sweep::{Options, Runner, sweep};
@@ -46,7 +44,7 @@ pub struct Measured {
 pub fn measure(
     ask: &Ask,
     sample: Option<&Sample>,
-    codecs: &[Codec],
+    codecs: &[CodecModel],
     layouts: &[Weighed],
 ) -> anyhow::Result<Vec<Measured>> {
     let axes = axes(ask);
@@ -74,9 +72,10 @@ pub fn measure(
     std::fs::write(&list, layouts_toml(&designs)?)?;
     let records = run(ask, (&source, &list), dir.path())?;
     let cached = StoreProfile::built_in("page-cache").context("the page cache is built in")?;
-    let subject = Subject { accesses: OPERATIONS, ..sample.subject.clone() };
-    let limits = Limits { files_max: u64::MAX, bytes_max: u64::MAX, object: None };
-    let question = Question { subject: &subject, place: &cached, codecs, shares: &ask.shares, limits };
+    // It is our reader that reads them.
+    let (subject, reader) = (&sample.subject, Reader::Zarrange);
+    let reading = Reading { subject, place: &cached, reader, reads: OPERATIONS };
+    let question = Question { reading, codecs, mix: &ask.mix, limits: Limits::default() };
     ensure!(records.len() == designs.len(), "{} of {} layouts were measured", records.len(), designs.len());
     let mut out = Vec::new();
     for (record, (layout, design)) in records.iter().zip(designs) {
@@ -97,7 +96,7 @@ pub fn measure(
 
 /// Reads every layout once, warm, in processes of their own.
 fn run(ask: &Ask, (source, list): (&Path, &Path), dir: &Path) -> anyhow::Result<Vec<record::Record>> {
-    let kinds = ["object", "epoch"].iter().zip(&ask.shares);
+    let kinds = ["object", "epoch"].iter().zip(ask.mix.weights());
     let workload = kinds.map(|(kind, (_, share))| format!("{kind}={share}")).collect::<Vec<_>>().join(",");
     let text = |path: &Path| path.to_str().map(str::to_owned).context("a path is not UTF-8");
     let options = Options {
@@ -120,8 +119,9 @@ fn run(ask: &Ask, (source, list): (&Path, &Path), dir: &Path) -> anyhow::Result<
 
 /// The dimensions that are read as objects and epochs: those of the mix, the second any other where there is one.
 fn axes(ask: &Ask) -> [usize; 2] {
-    let first = ask.shares[0].0;
-    [first, ask.shares.get(1).map_or(usize::from(first == 0), |(axis, _)| *axis)]
+    let shares = ask.mix.weights();
+    let first = shares[0].0;
+    [first, shares.get(1).map_or(usize::from(first == 0), |(axis, _)| *axis)]
 }
 
 /// A layout of a smaller array.

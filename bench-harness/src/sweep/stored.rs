@@ -10,14 +10,12 @@ use zarrange_array::{Array, ChunkReader, Elements, Node};
 use zarrange_codec::ArrayCodec;
 use zarrange_grid::{Dims, Layout, Region};
 use zarrange_io::{Location, Opener};
-use zarrange_plan::{Costs, touched};
-use zarrange_rechunk::{
-    ChunkSpec, Codecs, Durability, Foreign, Job, KeySeparator, Named, NoProgress, Verify, prepare, run,
-};
+use zarrange_plan::touched;
+use zarrange_rechunk::{ChunkSpec, Codecs, Job, Named, NoProgress, Verify, prepare, run};
 
-use crate::place;
 use crate::sweep::dataset::Dataset;
 use crate::sweep::record::{DatasetFacts, LayoutFacts};
+use crate::{engine, place};
 
 /// Memory for making layouts.
 const MEMORY_BYTES: u64 = 1 << 30;
@@ -92,26 +90,13 @@ fn rechunk(dataset: &Dataset, layout: &LayoutFacts, path: &Path) -> anyhow::Resu
     };
     let shard = layout.shard.as_deref().map_or(Ok(Named { array: None, spec: ChunkSpec::None }), named)?;
     let job = Job {
-        source: dataset.location.clone(),
-        target: Location::Path(path.to_owned()),
         chunks: vec![named(&layout.chunk)?],
         shards: vec![shard],
-        mix: None,
-        arrays: Vec::new(),
-        only_named: false,
         codecs: Codecs::parse(&layout.codecs)?,
-        key_separator: KeySeparator::Auto,
         memory_bytes_max: MEMORY_BYTES,
-        threads: std::thread::available_parallelism().map_or(1, |n| n.get() as u64),
-        temp: None,
         verify: Verify::Sample,
-        durability: Durability::Commit,
         overwrite: true,
-        skip: Vec::new(),
-        foreign: Foreign::Skip,
-        io: Opener::auto(),
-        costs: Costs::default(),
-        way: None,
+        ..engine::job(dataset.location.clone(), Location::Path(path.to_owned()))
     };
     run(prepare(job)?, &NoProgress)?;
     Ok(())

@@ -49,7 +49,7 @@ pub use error::{PlanFileError, RechunkError, SpecError};
 pub use item::Item;
 pub use job::{Durability, Foreign, Job, Prepared, Verify, prepare, run};
 pub use members::{Refusal, Refusals};
-pub use mix::{MixRequest, NamedMix};
+pub use mix::{MixRequest, NamedMix, unsampled};
 pub use plan_file::{PlanFile, PlannedArray, PlannedGroup, PlannedOptions};
 pub use presence::Sparse;
 pub use progress::{NoProgress, Progress};
