@@ -80,12 +80,12 @@ pub struct Weighed {
     /// The mean time of an access over the mix, in milliseconds.
     pub weighted_ms: f64,
     /// Each kind of access of the mix.
-    pub accesses: Vec<Access>,
+    pub accesses: Vec<WeighedRead>,
 }
 
 /// A kind of access to a layout.
 #[derive(Clone, Debug, Serialize)]
-pub struct Access {
+pub struct WeighedRead {
     /// The name of the dimension of which one index is read.
     pub name: String,
     /// The share of all accesses.
@@ -222,7 +222,13 @@ fn weighed(ask: &Ask, codecs: &[CodecModel], design: Design) -> anyhow::Result<W
     let access = |(axis, share): &(usize, f64)| {
         let cost = ask.reading().read(&design, codec, *axis);
         let amplification = subject.amplification(&design.chunk, *axis)?;
-        Ok(Access { name: ask.names[*axis].clone(), share: *share, ms: cost.ns() / 1e6, amplification, cost })
+        Ok(WeighedRead {
+            name: ask.names[*axis].clone(),
+            share: *share,
+            ms: cost.ns() / 1e6,
+            amplification,
+            cost,
+        })
     };
     let accesses = ask.mix.weights().iter().map(access).collect::<anyhow::Result<Vec<_>>>()?;
     Ok(Weighed {

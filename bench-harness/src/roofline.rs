@@ -7,6 +7,9 @@
 //! What no roof counts is shown beside it: how long the system takes to hand out as much memory as the engine used. On a virtual
 //! machine whose host takes back what is free, that is far more than clearing it.
 
+pub mod cases;
+pub mod light_curves;
+
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -18,13 +21,14 @@ use serde::Serialize;
 use zarrange_array::{Array, ChunkReader, Fetched};
 use zarrange_codec::ArrayCodec;
 use zarrange_grid::{Dims, index};
-use zarrange_io::Location;
+use zarrange_io::{Location, Opener};
 use zarrange_rechunk::{Durability, Job, NoProgress, prepare, run as run_job};
 
-use crate::cases::{Case, ZSTD_LEVEL, open};
+use crate::arrays;
 use crate::compare::Ratio;
 use crate::engine::{self, MEMORY_BYTES};
 use crate::report::{Bound, Report};
+use cases::{Case, ZSTD_LEVEL};
 
 /// Memory of case M: W within 128 MB.
 const SMALL_MEMORY_BYTES: u64 = 128_000_000;
@@ -93,7 +97,7 @@ fn one_turn(case: &Case, source: &Location, target: &Path, options: Options<'_>)
     let mut copy = CopyProbe::new();
     let at = Location::Path(target.to_owned());
     let (engine, memory) = rechunk(case, source, &at, options.threads, MEMORY_BYTES)?;
-    let (from, to) = (open(source)?, open(&at)?);
+    let (from, to) = (arrays::open(source, &Opener::auto())?, arrays::open(&at, &Opener::auto())?);
     let (mut decode, mut encode) = (0.0, 0.0);
     if case.compressed {
         encode = encode_seconds(&to)?;

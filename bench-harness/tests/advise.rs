@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use bench_harness::advise::{advise as weigh, ask::AdviseArgs};
 use bench_harness::engine;
-use bench_harness::place::Random;
+use bench_harness::random::Random;
 use bench_harness::sweep::dataset::{Size, dataset};
 use clap::Parser as _;
 use serde_json::{Map, Value, json};
@@ -116,7 +116,8 @@ fn wrong_requests_are_told_what_there_is() {
     };
     check("10,10", "f4", "epok=1", &[], "object, epoch");
     check("10,10", "f4", "epoch=-1", &[], "positive");
-    check("10,10", "f4", "epoch=1,1=1", &[], "named twice");
+    check("10,10", "f4", "epoch=1,1=1", &[], "object, epoch");
+    check("10,10", "f4", "epoch=1,epoch=1", &[], "two weights");
     check("10,x", "f4", "epoch=1", &[], "list of lengths");
     check("10,0", "f4", "epoch=1", &[], "length from 1");
     check("10,10", "float33", "epoch=1", &[], "f4 (float32)");
@@ -135,7 +136,7 @@ fn wrong_requests_are_told_what_there_is() {
         "--max-files 4, or --max-mem 5632 would",
     );
     check("64,64", "f4", "epoch=1", &["--max-object-ms", "0.001"], "--max-object-ms 0.196 would");
-    check("5,4,3", "f4", "0=1,1=1,2=1", &["--names", "a,b,c", "--measure"], "one or two dimensions");
+    check("5,4,3", "f4", "a=1,b=1,c=1", &["--names", "a,b,c", "--measure"], "one or two dimensions");
 }
 
 #[test]

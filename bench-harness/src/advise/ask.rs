@@ -4,11 +4,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use zarrange_array::{Array, Node};
+use zarrange_array::Array;
 use zarrange_grid::checked_bytes;
 use zarrange_io::{Location, Opener};
 use zarrange_plan::{Limits, Mix, Reader, Reading, StoreProfile, Subject};
-use zarrange_rechunk::{Codecs, NamedMix, SpecError, parse_bytes, parse_profile};
+use zarrange_rechunk::{Codecs, Dimensions, NamedMix, SpecError, parse_bytes, parse_profile};
+
+use crate::arrays;
 
 /// Data types: name in Zarr, short name, bytes.
 const TYPES: [(&str, &str, u64); 14] = [
@@ -161,16 +163,16 @@ impl AdviseArgs {
         }
         checked_bytes(&shape, item_bytes).map_err(|error| usage(error.to_string()))?;
         let subject = Subject::new(&shape, item_bytes);
-        let names = names(self.names, array, shape.len())?;
-        let mix = mix(&self.mix, &names)?;
-        let access_ns_max = self.max_object_ms.map(|ms| object(ms, &names)).transpose()?;
+        let dimensions = dimensions(self.names, array, shape.len())?;
+        let mix = mix(&self.mix, &dimensions)?;
+        let access_ns_max = self.max_object_ms.map(|ms| object(ms, &dimensions)).transpose()?;
         let limits = limits(self.max_files, self.chunk_bytes, self.max_mem);
         if self.measure && (mix.weights().len() > 2 || shape.len() < 2) {
             return Err(usage("--measure reads mixes of one or two dimensions, of arrays of at least two"));
         }
         Ok(Ask {
             subject,
-            names,
+            names: dimensions.words(),
             mix,
             limits: Limits { access_ns_max, ..limits },
             place: self.profile,
@@ -201,13 +203,9 @@ fn codecs(given: Vec<String>, sampled: bool) -> Vec<String> {
 }
 
 fn open(name: &str) -> anyhow::Result<Array> {
-    let found = || -> anyhow::Result<Node> {
-        Ok(zarrange_array::open(&Opener::auto().open(&Location::parse(name)?)?)?)
-    };
-    match found().map_err(|error| usage(format!("--sample {name}: {error:#}")))? {
-        Node::Array(array) => Ok(*array),
-        Node::Group(_) => Err(usage(format!("--sample {name} is a group: name one of its arrays"))),
-    }
+    let location = Location::parse(name).map_err(anyhow::Error::from);
+    let found = location.and_then(|location| arrays::open(&location, &Opener::auto()));
+    found.map_err(|error| usage(format!("--sample {name}: {error:#}")))
 }
 
 fn shape(text: &str) -> anyhow::Result<Vec<u64>> {
@@ -232,48 +230,40 @@ fn item_bytes(dtype: Option<&str>, array: Option<&Array>) -> anyhow::Result<u64>
     }
 }
 
-/// A name for each dimension: as given, else as in the array, else objects and epochs, else its number.
-fn names(given: Vec<String>, array: Option<&Array>, rank: usize) -> anyhow::Result<Vec<String>> {
+/// The dimensions by name: as given, else as in the array, else objects and epochs.
+fn dimensions(given: Vec<String>, array: Option<&Array>, rank: usize) -> anyhow::Result<Dimensions> {
     let mut seen = std::collections::BTreeSet::new();
     if !given.is_empty() && (given.len() != rank || !given.iter().all(|name| seen.insert(name))) {
         let message =
             format!("--names {}: {rank} different names are needed, one for each dimension", given.join(","));
         return Err(usage(message));
     }
-    let stored = array.map(|array| array.document().dimension_names().unwrap_or_default());
-    let named = match stored {
-        _ if !given.is_empty() => given.into_iter().map(Some).collect(),
-        Some(stored) => stored,
-        None => ["object", "epoch"].iter().map(|name| Some((*name).to_owned())).collect(),
-    };
-    Ok((0..rank).map(|d| named.get(d).cloned().flatten().unwrap_or_else(|| d.to_string())).collect())
+    let named = |names: Vec<String>| Dimensions::named(names.into_iter().map(Some).collect(), rank);
+    Ok(match array {
+        _ if !given.is_empty() => named(given),
+        Some(array) => Dimensions::of(array),
+        None => named(["object", "epoch"].map(str::to_owned).to_vec()),
+    })
 }
 
-fn axis(name: &str, names: &[String]) -> Option<usize> {
-    let number = || name.parse().ok().filter(|d| *d < names.len());
-    names.iter().position(|known| known == name).or_else(number)
-}
-
-fn mix(text: &str, names: &[String]) -> anyhow::Result<Mix> {
+fn mix(text: &str, dimensions: &Dimensions) -> anyhow::Result<Mix> {
     let wrong = |reason: &dyn std::fmt::Display| usage(format!("--mix: {reason}"));
     let mix = NamedMix::parse(text).map_err(|error| wrong(&error))?;
     let mut out = Vec::new();
     for (name, weight) in mix.weights() {
-        let known = || format!("{name:?} is none of the dimensions {}", names.join(", "));
-        out.push((axis(name, names).ok_or_else(|| wrong(&known()))?, *weight));
+        let known = || format!("{name:?} is none of the dimensions {}", dimensions.words().join(", "));
+        out.push((dimensions.axis(name).ok_or_else(|| wrong(&known()))?, *weight));
     }
     Mix::new(out).map_err(|error| wrong(&error))
 }
 
-fn object(ms: f64, names: &[String]) -> anyhow::Result<(usize, f64)> {
+fn object(ms: f64, dimensions: &Dimensions) -> anyhow::Result<(usize, f64)> {
     if !(ms.is_finite() && ms > 0.0) {
         return Err(usage(format!("--max-object-ms {ms} is not a positive number of milliseconds")));
     }
-    let axis = names.iter().position(|name| name == "object").ok_or_else(|| {
-        usage(format!(
-            "--max-object-ms: none of the dimensions {} is named object: give --names",
-            names.join(", ")
-        ))
+    let axis = dimensions.axis("object").ok_or_else(|| {
+        let words = dimensions.words().join(", ");
+        usage(format!("--max-object-ms: none of the dimensions {words} is named object: give --names"))
     })?;
     Ok((axis, ms * 1e6))
 }

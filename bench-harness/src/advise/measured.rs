@@ -2,6 +2,7 @@
 //!
 //! Everything is read from the page cache, so the prediction beside it is for the page cache, and for the array that is read, not the whole.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
@@ -11,7 +12,7 @@ use zarrange_plan::{CodecModel, Design, Limits, Question, Reader, Reading, Store
 use super::Weighed;
 use super::ask::Ask;
 use super::sample::Sample;
-use crate::place;
+use crate::data;
 use crate::sweep::record::{self, CacheState, Outcome};
 use crate::sweep::{Options, Runner, sweep};
 
@@ -63,13 +64,13 @@ pub fn measure(
             designs.push((layout, design));
         }
     }
-    let dir = ask.dir.clone().map_or_else(place::data, Ok)?;
+    let dir = ask.dir.clone().map_or_else(data::folder, Ok)?;
     std::fs::create_dir_all(&dir)?;
     let dir = tempfile::tempdir_in(dir)?;
     let source = dir.path().join("sample.zarr");
     sample.store(&source, axes)?;
     let list = dir.path().join("layouts.toml");
-    std::fs::write(&list, layouts_toml(&designs)?)?;
+    std::fs::write(&list, layouts_toml(&designs, axes)?)?;
     let records = run(ask, (&source, &list), dir.path())?;
     let cached = StoreProfile::built_in("page-cache").context("the page cache is built in")?;
     // It is our reader that reads them.
@@ -134,14 +135,14 @@ fn clipped(design: &Design, shape: &[u64]) -> Design {
     Design { shard: design.shard.as_ref().map(shard), chunk, codec: design.codec }
 }
 
-fn layouts_toml(designs: &[(&Weighed, Design)]) -> anyhow::Result<String> {
-    let lengths = |shape: &[u64]| {
-        shape
-            .iter()
-            .enumerate()
-            .map(|(d, n)| (d.to_string(), *n))
-            .collect::<std::collections::BTreeMap<_, _>>()
+fn layouts_toml(designs: &[(&Weighed, Design)], axes: [usize; 2]) -> anyhow::Result<String> {
+    let word = |d: usize| match axes.iter().position(|axis| *axis == d) {
+        Some(0) => "object".to_owned(),
+        Some(_) => "epoch".to_owned(),
+        None => d.to_string(),
     };
+    let lengths =
+        |shape: &[u64]| shape.iter().enumerate().map(|(d, n)| (word(d), *n)).collect::<BTreeMap<_, _>>();
     let one = |(k, (layout, design)): (usize, &(&Weighed, Design))| {
         let mut one = serde_json::json!({
             "name": format!("layout-{k}"), "chunk": lengths(&design.chunk), "codecs": layout.codecs,

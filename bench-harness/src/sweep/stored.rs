@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
-use zarrange_array::{Array, ChunkReader, Elements, Node};
+use zarrange_array::{Array, ChunkReader, Elements};
 use zarrange_codec::ArrayCodec;
 use zarrange_grid::{Dims, Layout, Region};
 use zarrange_io::{Location, Opener};
@@ -14,8 +14,8 @@ use zarrange_plan::touched;
 use zarrange_rechunk::{ChunkSpec, Codecs, Job, Named, NoProgress, Verify, prepare, run};
 
 use crate::sweep::dataset::Dataset;
-use crate::sweep::record::{DatasetFacts, LayoutFacts};
-use crate::{engine, place};
+use crate::sweep::facts::{DatasetFacts, LayoutFacts};
+use crate::{arrays, data, engine};
 
 /// Memory for making layouts.
 const MEMORY_BYTES: u64 = 1 << 30;
@@ -69,7 +69,7 @@ pub fn stored(dataset: &Dataset, layout: &LayoutFacts, dir: &Path) -> anyhow::Re
         return Ok(Stored { path, made });
     }
     let begin = Instant::now();
-    place::take(&path, &note)?;
+    data::take(&path, &note)?;
     rechunk(dataset, layout, &path).with_context(|| format!("layout {:?}", layout.name))?;
     let rechunk_s = begin.elapsed().as_secs_f64();
     let (mut bytes, mut objects) = (0, 0);
@@ -155,8 +155,7 @@ fn span(elements: &Elements, unit: &Dims, region: &Region) -> u64 {
 /// # Errors
 /// If the layout cannot be read.
 pub fn predict(path: &Path, operations: &[Vec<Region>]) -> anyhow::Result<Prediction> {
-    let node = zarrange_array::open(&Opener::default().open(&Location::Path(path.to_owned()))?)?;
-    let Node::Array(array) = node else { anyhow::bail!("{} is not an array", path.display()) };
+    let array = arrays::open(&Location::Path(path.to_owned()), &Opener::default())?;
     let elements = array.elements()?;
     let mut sizes = Sizes { array: &array, reader: ChunkReader::new(&array)?, known: HashMap::new() };
     let partial = elements.chain().stores_c_order();

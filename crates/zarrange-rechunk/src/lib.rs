@@ -17,6 +17,7 @@ mod beforehand;
 mod beside;
 mod budget;
 mod copy;
+mod dimensions;
 mod drain;
 mod error;
 mod fill;
@@ -45,6 +46,7 @@ mod verify;
 mod walk;
 
 pub use budget::{Budget, Buffer};
+pub use dimensions::Dimensions;
 pub use error::{PlanFileError, RechunkError, SpecError};
 pub use item::Item;
 pub use job::{Durability, Foreign, Job, Prepared, Verify, prepare, run};

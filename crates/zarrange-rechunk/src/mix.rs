@@ -11,7 +11,7 @@ use zarrange_plan::{
 
 use crate::item::LaidOut;
 use crate::members::Sources;
-use crate::{Codecs, Job, RechunkError, SpecError};
+use crate::{Codecs, Dimensions, Job, RechunkError, SpecError};
 
 /// Weights of accesses by dimension, in the order given: an access reads one index of that dimension and all of the others.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,16 +73,16 @@ pub(crate) fn layouts(job: &Job, sources: &Sources<'_>) -> Result<BTreeMap<Strin
     let mut out = BTreeMap::new();
     let Some(request) = &job.mix else { return Ok(out) };
     // Of arrays that do not fit: what is told of them where none does.
-    let mut others: Vec<(String, Vec<Option<String>>)> = Vec::new();
+    let mut others: Vec<(String, Dimensions)> = Vec::new();
     for opened in sources.open(&job.arrays) {
         let (path, array) = opened?;
-        let names = dimension_names(&array);
-        let weights = request.mix.0.iter().map(|(name, weight)| Some((axis(&names, name)?, *weight)));
+        let dimensions = Dimensions::of(&array);
+        let weights = request.mix.0.iter().map(|(name, weight)| Some((dimensions.axis(name)?, *weight)));
         if let Some(weights) = weights.collect::<Option<Vec<_>>>() {
             let asked = Asked { request, weights, codecs: &job.codecs, place: &job.costs.target };
-            out.insert(path.to_owned(), (asked.layout(path, &array)?, names));
+            out.insert(path.to_owned(), (asked.layout(path, &array)?, dimensions.names().to_vec()));
         } else if others.len() < NAMED && out.is_empty() {
-            others.push((path.to_owned(), names));
+            others.push((path.to_owned(), dimensions));
         }
     }
     if out.is_empty() && !others.is_empty() {
@@ -148,13 +148,13 @@ pub fn unsampled(name: String, chain: &Chain) -> CodecModel {
 
 impl NamedMix {
     /// The error with the dimensions that are nowhere, or else with all, which no array has together.
-    fn fits_none(&self, arrays: &[(String, Vec<Option<String>>)]) -> SpecError {
+    fn fits_none(&self, arrays: &[(String, Dimensions)]) -> SpecError {
         let given = || self.0.iter().map(|(name, _)| name.clone());
-        let nowhere = |name: &String| arrays.iter().all(|(_, names)| axis(names, name).is_none());
+        let nowhere = |name: &String| arrays.iter().all(|(_, dimensions)| dimensions.axis(name).is_none());
         let nowhere: Vec<String> = given().filter(nowhere).collect();
         SpecError::MixDimensions {
             dimensions: if nowhere.is_empty() { given().collect() } else { nowhere },
-            arrays: arrays.iter().map(|(path, names)| listed(path, names)).collect(),
+            arrays: arrays.iter().map(|(path, dimensions)| listed(path, dimensions)).collect(),
         }
     }
 }
@@ -191,25 +191,10 @@ fn rounded(n: f64) -> u64 {
     n.round() as u64
 }
 
-/// The name of each dimension, as far as it has one.
-pub(crate) fn dimension_names(array: &Array) -> Vec<Option<String>> {
-    let mut names = array.document().dimension_names().unwrap_or_default();
-    names.resize(array.shape().len(), None);
-    names
-}
-
-/// The dimension of a name, or of a number if it has no name.
-fn axis(names: &[Option<String>], name: &str) -> Option<usize> {
-    let numbered = || name.parse::<usize>().ok().filter(|k| names.get(*k).is_some_and(Option::is_none));
-    names.iter().position(|n| n.as_deref() == Some(name)).or_else(numbered)
-}
-
 /// `mag (object, epoch)`; dimensions without names have numbers.
-fn listed(path: &str, names: &[Option<String>]) -> String {
-    let name = |(k, name): (usize, &Option<String>)| name.clone().unwrap_or_else(|| k.to_string());
-    let names: Vec<String> = names.iter().enumerate().map(name).collect();
+fn listed(path: &str, dimensions: &Dimensions) -> String {
     let space = if path.is_empty() { "" } else { " " };
-    format!("{path}{space}({})", names.join(", "))
+    format!("{path}{space}({})", dimensions.words().join(", "))
 }
 
 #[cfg(test)]
@@ -239,19 +224,5 @@ mod tests {
         for bad in ["0", "-1", "nan", "inf", "x", "", "1/2"] {
             check(&format!("epoch={bad}"), Err("of \"epoch\" is not a positive number"));
         }
-    }
-
-    #[test]
-    fn dimensions_by_name_or_number() {
-        let check = |names: &[Option<&str>], name: &str, expected: Option<usize>| {
-            let names: Vec<_> = names.iter().map(|n| n.map(str::to_owned)).collect();
-            assert_eq!(axis(&names, name), expected, "{names:?} {name}");
-        };
-        check(&[Some("object"), Some("epoch")], "epoch", Some(1));
-        check(&[Some("object"), Some("epoch")], "1", None);
-        check(&[None, None], "1", Some(1));
-        check(&[None, None], "2", None);
-        check(&[None, Some("0")], "0", Some(1));
-        check(&[], "0", None);
     }
 }
