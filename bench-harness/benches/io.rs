@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use bench_harness::compare::{Competitor, interleaved};
 use bench_harness::machine::Machine;
-use bench_harness::place::{self, Random};
 use bench_harness::report::{Bound, Report};
+use bench_harness::{data, random::Random};
 use criterion::{Criterion, SamplingMode, Throughput};
 use zarrange_io::cache::{Dropped, Proof, device_bytes, drop_names, evict};
 use zarrange_io::device::{DeviceFacts, facts};
@@ -95,7 +95,7 @@ struct RandomReads {
 
 impl RandomReads {
     fn new(bytes: usize) -> anyhow::Result<Self> {
-        let path = place::file(&place::data()?, "random.bin", FILE_BYTES)?;
+        let path = data::file(&data::folder()?, "random.bin", FILE_BYTES)?;
         let slots = Random::new(42).distinct(READS, FILE_BYTES / bytes as u64);
         let offsets = slots.into_iter().map(|slot| slot * bytes as u64).collect();
         Ok(Self { place: facts(&path), path, offsets, bytes })
@@ -159,7 +159,7 @@ struct SmallFiles {
 
 impl SmallFiles {
     fn new() -> anyhow::Result<Self> {
-        let dir = place::files(&place::data()?, "small", FILES, FILE_SIZE)?;
+        let dir = data::files(&data::folder()?, "small", FILES, FILE_SIZE)?;
         let keys =
             Random::new(7).distinct(usize::try_from(FILES)?, FILES).iter().map(u64::to_string).collect();
         Ok(Self { place: facts(&dir), dir, keys })
@@ -200,7 +200,7 @@ struct Created {
 
 impl Created {
     fn new() -> anyhow::Result<Self> {
-        let root = place::data()?.join(format!("created-{}", std::process::id()));
+        let root = data::folder()?.join(format!("created-{}", std::process::id()));
         std::fs::create_dir_all(&root)?;
         let keys = (0..CREATED).map(|k| k.to_string()).collect();
         Ok(Self { root, next: std::cell::Cell::new(0), keys, data: vec![7; CREATED_BYTES] })
@@ -250,7 +250,7 @@ impl Drop for Created {
 
 /// The cases in turns, with what they must reach.
 fn report() -> anyhow::Result<()> {
-    let data = place::data()?;
+    let data = data::folder()?;
     let machine = Machine::here(&data);
     let mut report = Report::new(&data.join("io.jsonl"), &machine)?;
     random_reads(&mut report)?;

@@ -5,13 +5,13 @@
 use std::time::Duration;
 
 use bench_harness::backend::{BACKENDS, opener};
-use bench_harness::place;
 use bench_harness::sweep::dataset::{Dataset, Size, dataset};
 use bench_harness::sweep::layout::layouts;
 use bench_harness::sweep::stored::{predict, stored};
 use bench_harness::sweep::workload::Workload;
+use bench_harness::{arrays, data};
 use criterion::{Criterion, Throughput};
-use zarrange_array::{Array, Node, RegionReader};
+use zarrange_array::{Array, RegionReader};
 use zarrange_grid::{Region, index};
 use zarrange_io::Location;
 
@@ -19,7 +19,7 @@ use zarrange_io::Location;
 const OPERATIONS: u64 = 64;
 
 fn main() {
-    let dir = place::data().unwrap();
+    let dir = data::folder().unwrap();
     let survey = dataset("photometry", Some(Size { objects: 10_000, epochs: 100 }), &dir).unwrap();
     let mut criterion = Criterion::default().configure_from_args();
     for workload in ["epoch", "object"] {
@@ -40,8 +40,7 @@ fn main() {
             );
             group.throughput(Throughput::Bytes(bytes));
             for backend in BACKENDS.iter().filter(|name| opener(name).is_ok()) {
-                let store = opener(backend).unwrap().open(&Location::Path(path.clone())).unwrap();
-                let Node::Array(array) = zarrange_array::open(&store).unwrap() else { panic!("an array") };
+                let array = arrays::open(&Location::Path(path.clone()), &opener(backend).unwrap()).unwrap();
                 group.bench_function(format!("{}/{backend}", layout.name), |bencher| {
                     let mut read = reader(&array, &operations);
                     bencher.iter(&mut read);

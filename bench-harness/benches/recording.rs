@@ -10,17 +10,17 @@ use anyhow::{Context as _, ensure};
 use bench_harness::backend::opener;
 use bench_harness::compare::{Competitor, interleaved};
 use bench_harness::machine::Machine;
-use bench_harness::place;
 use bench_harness::report::{Bound, Report};
 use bench_harness::sweep::dataset::{Size, dataset};
 use bench_harness::sweep::layout::layouts;
 use bench_harness::sweep::recorder::Recorder;
 use bench_harness::sweep::stored::stored;
 use bench_harness::sweep::workload::Workload;
-use zarrange_array::{Array, Node, RegionReader};
+use bench_harness::{arrays, data};
+use zarrange_array::{Array, RegionReader};
 use zarrange_grid::{Region, index};
+use zarrange_io::Location;
 use zarrange_io::wrappers::counting::{IoCounters, counting};
-use zarrange_io::{Location, Opener};
 
 const TURNS: usize = 101;
 const OPERATIONS: u64 = 500;
@@ -28,21 +28,16 @@ const OPERATIONS: u64 = 500;
 const LAYOUT: &str = "16x500-s10000x500-zstd3";
 
 fn main() -> anyhow::Result<()> {
-    let dir = place::data()?;
+    let dir = data::folder()?;
     let survey = dataset("photometry", Some(Size { objects: 10_000, epochs: 500 }), &dir)?;
     let layout = layouts("quick", &survey.facts)?.into_iter().find(|layout| layout.name == LAYOUT);
     let path = stored(&survey, &layout.context("the layout")?, &dir)?.path;
     let operations = Workload::parse("object")?.operations(&survey.facts, OPERATIONS)?;
     let counters = Arc::new(IoCounters::default());
     let counted = counters.clone();
-    let open = |io: Opener| -> anyhow::Result<Array> {
-        let Node::Array(array) = zarrange_array::open(&io.open(&Location::Path(path.clone()))?)? else {
-            anyhow::bail!("{} is not an array", path.display());
-        };
-        Ok(*array)
-    };
-    let bare = open(opener("std")?)?;
-    let recorded = open(opener("std")?.wrapped(move |store| counting(store, &counted)))?;
+    let place = Location::Path(path);
+    let bare = arrays::open(&place, &opener("std")?)?;
+    let recorded = arrays::open(&place, &opener("std")?.wrapped(move |store| counting(store, &counted)))?;
     let mut report = Report::new(&dir.join("recording.jsonl"), &Machine::here(&dir))?;
     let competitors = vec![
         Competitor::new("bare", || time(&bare, &operations, false)),

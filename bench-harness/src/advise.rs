@@ -1,24 +1,25 @@
 //! Which layouts suit an access mix, and why.
 //!
-//! [`model`] predicts what an access costs, [`search`] weighs layouts by it, [`sample`] replaces what is known of codecs by what they do to
-//! real data, [`measured`] makes the best layouts and reads them, [`text`] says it all.
+//! The planner weighs layouts ([`zarrange_plan::Question`], as for `zarrange rechunk --for`). Here [`sample`] replaces what is known of
+//! codecs by what they do to real data, [`measured`] makes the best layouts and reads them, [`text`] says it all.
 
 pub mod ask;
 pub mod measured;
-pub mod model;
 pub mod sample;
-pub mod search;
 pub mod text;
 
 use serde::Serialize;
 
 use ask::{Ask, usage};
 use measured::Measured;
-use model::{Codec, Cost, Design, Speed};
-use search::{Limits, Needed, Question};
+use zarrange_plan::{
+    CodecModel, CodecSpeed, Design, Limits, Mix, Needed, Question, ReadCost, Reader, Subject, chunk_for,
+};
 
-/// The codecs that are weighed.
+/// The codecs that are weighed where there is a sample.
 pub const CODECS: [&str; 6] = ["none", "zstd:1", "zstd:3", "zstd:9", "blosc:lz4", "blosc:zstd"];
+/// The codec that is taken where there is none, as most arrays have it.
+pub const UNSAMPLED: &str = "zstd:3";
 /// Layouts whose lengths all differ by less than this factor are nearly the same.
 const NEAR: u64 = 2;
 /// Layouts whose costs differ by less are the same to a reader.
@@ -36,17 +37,20 @@ const MEASURED: usize = 8;
 #[derive(Clone, Debug, Serialize)]
 pub struct Advice {
     /// The array.
-    pub subject: model::Subject,
+    pub subject: Subject,
     /// The names of its dimensions.
     pub names: Vec<String>,
     /// Dimensions and shares of accesses.
-    pub shares: Vec<(usize, f64)>,
+    #[serde(rename = "shares")]
+    pub mix: Vec<(usize, f64)>,
     /// The profile of the place.
     pub profile: String,
+    /// Who reads.
+    pub reader: Reader,
     /// Where codecs were measured, if they were.
     pub sample: Option<String>,
     /// What is known of the codecs.
-    pub codecs: Vec<Codec>,
+    pub codecs: Vec<CodecModel>,
     /// The best layouts, the best first.
     pub layouts: Vec<Weighed>,
     /// Why the first is better than the second.
@@ -68,7 +72,7 @@ pub struct Weighed {
     /// Its codecs, as on the command line.
     pub codecs: String,
     /// What they do to its chunks.
-    pub speed: Speed,
+    pub speed: CodecSpeed,
     /// Files.
     pub files: u64,
     /// Stored bytes.
@@ -76,12 +80,12 @@ pub struct Weighed {
     /// The mean time of an access over the mix, in milliseconds.
     pub weighted_ms: f64,
     /// Each kind of access of the mix.
-    pub accesses: Vec<Access>,
+    pub accesses: Vec<WeighedRead>,
 }
 
 /// A kind of access to a layout.
 #[derive(Clone, Debug, Serialize)]
-pub struct Access {
+pub struct WeighedRead {
     /// The name of the dimension of which one index is read.
     pub name: String,
     /// The share of all accesses.
@@ -92,7 +96,7 @@ pub struct Access {
     pub amplification: f64,
     /// What it consists of.
     #[serde(flatten)]
-    pub cost: Cost,
+    pub cost: ReadCost,
 }
 
 /// A copy of the array for each kind of access, against one layout for all.
@@ -118,17 +122,16 @@ pub fn advise(ask: &Ask) -> anyhow::Result<Advice> {
     if let Some(sample) = &sample {
         measure_sizes(ask, sample, &mut codecs)?;
     }
-    let limits = Limits { files_max: ask.files_max, bytes_max: ask.bytes_max, object: ask.object };
-    let mut found = question(ask, &codecs, limits).search();
+    let mut found = question(ask, &codecs).search();
     // What is measured to be slower than it was taken for lets others be the best: until they have been measured too.
     for _ in 0..REFINEMENTS {
         let Some(sample) = &sample else { break };
         if !refine(sample, &distinct(&found, REFINED), &mut codecs)? {
             break;
         }
-        found = question(ask, &codecs, limits).search();
+        found = question(ask, &codecs).search();
     }
-    let question = question(ask, &codecs, limits);
+    let question = question(ask, &codecs);
     if found.is_empty() {
         return Err(usage(impossible(&question.needed(), ask)));
     }
@@ -144,11 +147,12 @@ pub fn advise(ask: &Ask) -> anyhow::Result<Advice> {
     Ok(Advice {
         subject: ask.subject.clone(),
         names: ask.names.clone(),
-        shares: ask.shares.clone(),
+        mix: ask.mix.weights().to_vec(),
         profile: ask.place.name.clone(),
+        reader: ask.reader,
         sample: ask.sample.as_ref().map(|(name, _)| name.clone()),
         why: layouts.get(1).map(|second| text::why(&layouts[0], second)),
-        copies: copies(ask, &codecs, limits, &layouts[0])?,
+        copies: copies(ask, &codecs, &layouts[0])?,
         command: text::command(ask, measured.first().map_or(&layouts[0], |first| &first.layout)),
         codecs,
         layouts,
@@ -156,12 +160,16 @@ pub fn advise(ask: &Ask) -> anyhow::Result<Advice> {
     })
 }
 
-fn question<'a>(ask: &'a Ask, codecs: &'a [Codec], limits: Limits) -> Question<'a> {
-    Question { subject: &ask.subject, place: &ask.place, codecs, shares: &ask.shares, limits }
+fn question<'a>(ask: &'a Ask, codecs: &'a [CodecModel]) -> Question<'a> {
+    Question { reading: ask.reading(), codecs, mix: &ask.mix, limits: ask.limits }
 }
 
 /// Measures the codecs of layouts on chunks of just their shape; whether one had not been before.
-fn refine(sample: &sample::Sample, layouts: &[(f64, Design)], codecs: &mut [Codec]) -> anyhow::Result<bool> {
+fn refine(
+    sample: &sample::Sample,
+    layouts: &[(f64, Design)],
+    codecs: &mut [CodecModel],
+) -> anyhow::Result<bool> {
     let mut new = false;
     for (_, Design { chunk, codec, .. }) in layouts {
         let codec = &mut codecs[*codec];
@@ -174,13 +182,10 @@ fn refine(sample: &sample::Sample, layouts: &[(f64, Design)], codecs: &mut [Code
 }
 
 /// Measures every codec on chunks of some sizes, of the shape that the mix wants.
-fn measure_sizes(ask: &Ask, sample: &sample::Sample, codecs: &mut [Codec]) -> anyhow::Result<()> {
-    let mix = zarrange_plan::Mix::new(ask.shares.iter().copied())?;
+fn measure_sizes(ask: &Ask, sample: &sample::Sample, codecs: &mut [CodecModel]) -> anyhow::Result<()> {
+    let Subject { shape, item_bytes } = &ask.subject;
     for chunk_bytes in SAMPLED_BYTES {
-        let limits = zarrange_plan::Limits { chunk_bytes, ..zarrange_plan::Limits::of(1.0, 1.0) };
-        let limits = zarrange_plan::Limits { objects_max: u64::MAX, shard_bytes_max: u64::MAX, ..limits };
-        let shape =
-            zarrange_plan::layout_for(&ask.subject.shape, ask.subject.item_bytes, &mix, &limits)?.chunk;
+        let shape = chunk_for(shape, *item_bytes, &ask.mix, chunk_bytes)?;
         for codec in codecs.iter_mut().filter(|codec| codec.by_size.iter().all(|(known, _)| *known != shape))
         {
             let speed = sample.measure(&codec.name, &shape)?;
@@ -188,7 +193,7 @@ fn measure_sizes(ask: &Ask, sample: &sample::Sample, codecs: &mut [Codec]) -> an
         }
     }
     for codec in codecs {
-        codec.by_size.dedup_by_key(|(shape, _)| model::volume(shape));
+        codec.by_size.dedup_by_key(|(shape, _)| ask.subject.bytes(shape));
     }
     Ok(())
 }
@@ -212,14 +217,20 @@ fn distinct(found: &[(f64, Design)], count: usize) -> Vec<(f64, Design)> {
     out
 }
 
-fn weighed(ask: &Ask, codecs: &[Codec], design: Design) -> anyhow::Result<Weighed> {
+fn weighed(ask: &Ask, codecs: &[CodecModel], design: Design) -> anyhow::Result<Weighed> {
     let (subject, codec) = (&ask.subject, &codecs[design.codec]);
     let access = |(axis, share): &(usize, f64)| {
-        let cost = subject.access(&ask.place, &design, codec, *axis);
+        let cost = ask.reading().read(&design, codec, *axis);
         let amplification = subject.amplification(&design.chunk, *axis)?;
-        Ok(Access { name: ask.names[*axis].clone(), share: *share, ms: cost.ns() / 1e6, amplification, cost })
+        Ok(WeighedRead {
+            name: ask.names[*axis].clone(),
+            share: *share,
+            ms: cost.ns() / 1e6,
+            amplification,
+            cost,
+        })
     };
-    let accesses = ask.shares.iter().map(access).collect::<anyhow::Result<Vec<_>>>()?;
+    let accesses = ask.mix.weights().iter().map(access).collect::<anyhow::Result<Vec<_>>>()?;
     Ok(Weighed {
         codecs: codec.name.clone(),
         speed: codec.speed(&design.chunk),
@@ -232,17 +243,16 @@ fn weighed(ask: &Ask, codecs: &[Codec], design: Design) -> anyhow::Result<Weighe
 }
 
 /// A copy for each kind of access; `None` where there is one kind only. Only that which is read by object has to keep the time of an object.
-fn copies(ask: &Ask, codecs: &[Codec], limits: Limits, single: &Weighed) -> anyhow::Result<Option<Copies>> {
-    if ask.shares.len() < 2 {
+fn copies(ask: &Ask, codecs: &[CodecModel], single: &Weighed) -> anyhow::Result<Option<Copies>> {
+    if ask.mix.weights().len() < 2 {
         return Ok(None);
     }
     let mut layouts = Vec::new();
-    for (axis, share) in &ask.shares {
-        let alone = Ask { shares: vec![(*axis, 1.0)], ..ask.clone() };
-        let limits = Limits { object: limits.object.filter(|(object, _)| object == axis), ..limits };
-        let Some((_, design)) = question(&alone, codecs, limits).search().into_iter().next() else {
-            return Ok(None);
-        };
+    for (axis, share) in ask.mix.weights() {
+        let access_ns_max = ask.limits.access_ns_max.filter(|(object, _)| object == axis);
+        let limits = Limits { access_ns_max, ..ask.limits };
+        let alone = Ask { mix: Mix::new([(*axis, 1.0)])?, limits, ..ask.clone() };
+        let Some((_, design)) = question(&alone, codecs).best() else { return Ok(None) };
         layouts.push((share, weighed(&alone, codecs, design)?));
     }
     Ok(Some(Copies {
@@ -258,10 +268,10 @@ fn impossible(needed: &Needed, ask: &Ask) -> String {
     if let Some(files) = needed.files_max {
         ways.push(format!("--max-files {files}"));
     }
-    if let Some(bytes) = needed.bytes_max {
+    if let Some(bytes) = needed.file_bytes_max {
         ways.push(format!("--max-mem {bytes}"));
     }
-    if let Some(ns) = needed.object_ns.filter(|_| ask.object.is_some()) {
+    if let Some(ns) = needed.access_ns_max.filter(|_| ask.limits.access_ns_max.is_some()) {
         ways.push(format!("--max-object-ms {}", (ns / 1e3).ceil() / 1e3));
     }
     if ways.is_empty() {

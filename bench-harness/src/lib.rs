@@ -1,10 +1,9 @@
 //! Measuring: what the benches and `zarrange-bench` have in common.
 //!
 //! [`compare`] runs the competitors of a case in turns and gives ratios within each turn, for machines are shared and an
-//! absolute time says little. [`machine`] says where that happened, [`place`] where the data is, [`cases`] what it is,
-//! [`report`] whether a figure was reached. [`roofline`] sets the engine against what the machine allows,
-//! [`light_curves`] a read of one object. [`sweep`] reads layouts in every way that users read them, [`page`] shows what it found,
-//! [`gate`] holds what it counts against a baseline, [`pairs`] its times against those of another program. [`probe`] measures
+//! absolute time says little. [`machine`] says where that happened, [`data`] where the data is,
+//! [`report`] whether a figure was reached. [`roofline`] sets the engine against what the machine allows. [`sweep`] reads layouts in every way that users read them, [`page`] shows what it found,
+//! [`baseline`] is what it counted before, [`pairs`] its times against those of another program. [`probe`] measures
 //! what a place costs, for the planner. [`advise`] asks the other way round: which layout suits reads.
 //!
 //! Rejected: ratios of criterion's estimates. It measures one function to its end before the next, so whatever the machine
@@ -20,16 +19,17 @@ macro_rules! say {
 }
 
 pub mod advise;
+pub mod arrays;
 pub mod backend;
-pub mod cases;
+pub mod baseline;
 pub mod compare;
-pub mod gate;
-pub mod light_curves;
+pub mod data;
+pub mod engine;
 pub mod machine;
 pub mod page;
 pub mod pairs;
-pub mod place;
 pub mod probe;
+pub mod random;
 pub mod report;
 pub mod roofline;
 pub mod sweep;

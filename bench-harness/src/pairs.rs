@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::ensure;
 
-use crate::place::Random;
+use crate::random::Random;
 use crate::sweep::record::Record;
 
 /// How many samples are drawn.

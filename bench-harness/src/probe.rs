@@ -23,7 +23,7 @@ use zarrange_io::{
 pub use measured::{Bulk, Cache, Measured, Row, Small};
 
 use crate::compare::Ratio;
-use crate::place::Random;
+use crate::random::Random;
 
 /// Requests in flight at once that are tried; the first is one at a time.
 pub const BATCHES: [usize; 4] = [1, 4, 16, 64];

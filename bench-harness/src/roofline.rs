@@ -7,6 +7,9 @@
 //! What no roof counts is shown beside it: how long the system takes to hand out as much memory as the engine used. On a virtual
 //! machine whose host takes back what is free, that is far more than clearing it.
 
+pub mod cases;
+pub mod light_curves;
+
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -18,17 +21,14 @@ use serde::Serialize;
 use zarrange_array::{Array, ChunkReader};
 use zarrange_grid::{Region, index};
 use zarrange_io::{Location, Opener};
-use zarrange_plan::Costs;
-use zarrange_rechunk::{
-    Codecs, Durability, Foreign, Job, KeySeparator, NoProgress, Verify, prepare, run as run_job,
-};
+use zarrange_rechunk::{Durability, Job, NoProgress, prepare, run as run_job};
 
-use crate::cases::{Case, ZSTD_LEVEL, open};
+use crate::arrays;
 use crate::compare::Ratio;
+use crate::engine::{self, MEMORY_BYTES};
 use crate::report::{Bound, Report};
+use cases::{Case, ZSTD_LEVEL};
 
-/// Memory for the engine where a case does not say otherwise.
-const MEMORY_BYTES: u64 = 4 << 30;
 /// Memory of case M: W within 128 MB.
 const SMALL_MEMORY_BYTES: u64 = 128_000_000;
 /// Bytes copied to learn the bandwidth of memory, and written to learn that of the device.
@@ -96,7 +96,7 @@ fn one_turn(case: &Case, source: &Location, target: &Path, options: Options<'_>)
     let mut copy = CopyProbe::new();
     let at = Location::Path(target.to_owned());
     let (engine, memory) = rechunk(case, source, &at, options.threads, MEMORY_BYTES)?;
-    let (from, to) = (open(source)?, open(&at)?);
+    let (from, to) = (arrays::open(source, &Opener::auto())?, arrays::open(&at, &Opener::auto())?);
     let (mut decode, mut encode) = (0.0, 0.0);
     if case.compressed {
         encode = encode_seconds(&to)?;
@@ -133,26 +133,12 @@ fn rechunk(
     memory_bytes_max: u64,
 ) -> anyhow::Result<(f64, u64)> {
     let job = Job {
-        source: source.clone(),
-        target: target.clone(),
         chunks: case.chunks(),
         shards: case.shards(),
-        mix: None,
-        arrays: Vec::new(),
-        only_named: false,
-        codecs: Codecs::Keep,
-        key_separator: KeySeparator::Auto,
         memory_bytes_max,
         threads,
-        temp: None,
-        verify: Verify::None,
         durability: case.durability(),
-        overwrite: false,
-        skip: Vec::new(),
-        foreign: Foreign::Skip,
-        io: Opener::auto(),
-        costs: Costs::default(),
-        way: None,
+        ..engine::job(source.clone(), target.clone())
     };
     rustix::fs::sync();
     let begin = Instant::now();

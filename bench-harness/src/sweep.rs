@@ -5,6 +5,7 @@
 
 pub mod cell;
 pub mod dataset;
+pub mod facts;
 pub mod layout;
 pub mod record;
 pub mod recorder;
@@ -24,8 +25,9 @@ use crate::backend::BACKENDS;
 use crate::machine::Machine;
 use cell::{Inject, Order};
 use dataset::{Dataset, Size};
-use record::{CacheState, Cell, LayoutFacts, Outcome, Record, SCHEMA};
-use stored::{Stored, stored};
+use facts::LayoutFacts;
+use record::{CacheState, Cell, Counted, Measures, Outcome, Record, SCHEMA};
+use stored::{Prediction, Stored, stored};
 use workload::Workload;
 
 /// What to sweep over.
@@ -75,8 +77,8 @@ pub const COMMIT: &str = env!("ZARRANGE_COMMIT");
 pub struct Answer {
     /// [`COMMIT`] of the program that measured.
     pub commit: String,
-    /// What it found.
-    pub outcome: Outcome,
+    /// What it counted.
+    pub outcome: Outcome<Counted>,
 }
 
 /// What a sweep did.
@@ -107,41 +109,15 @@ pub fn sweep(
         options.workloads.iter().map(|w| Workload::parse(w)).collect::<anyhow::Result<Vec<_>>>()?;
     std::fs::create_dir_all(&options.dir)?;
     let machine = Machine::here(&options.dir);
-    let mut runs = runners
-        .iter()
-        .map(|runner| Run::begin(runner, machine.clone()))
-        .collect::<anyhow::Result<Vec<_>>>()?;
+    let runs = runners.iter().map(|runner| Run::begin(runner, machine.clone()));
+    let mut runs = runs.collect::<anyhow::Result<Vec<_>>>()?;
     let mut done = Done::default();
     let sizes: Vec<Option<Size>> =
         if options.sizes.is_empty() { vec![None] } else { options.sizes.iter().copied().map(Some).collect() };
     for size in sizes {
         let dataset = dataset::dataset(&options.dataset, size, &options.dir)?;
         let orders = Orders { options, dataset: &dataset, workloads: &workloads };
-        let cells = orders.cells()?;
-        // A layout that cannot be made, on a full disk for one, is not tried for each of its cells.
-        let mut failed: Option<(&LayoutFacts, String)> = None;
-        for (k, cell) in cells.iter().enumerate() {
-            let turns = |run: &Run<'_>| (0..options.turns).all(|turn| run.knows(cell, turn));
-            if runs.iter().all(turns) {
-                done.known += options.turns * runs.len() as u64;
-                continue;
-            }
-            progress(k + 1, cells.len(), cell);
-            let order = match &failed {
-                Some((layout, why)) if **layout == cell.layout => Err(anyhow::anyhow!("{why}")),
-                _ => orders.order(cell),
-            };
-            if let Err(error) = &order {
-                failed = Some((&cell.layout, format!("{error:#}")));
-            }
-            for turn in 0..options.turns {
-                // A B, then B A: what a program leaves behind for the next does not always fall on the same one.
-                runs.reverse();
-                for run in &mut runs {
-                    run.measure(cell, turn, &order, &mut done)?;
-                }
-            }
-        }
+        orders.measure(&mut runs, &mut done, progress)?;
     }
     Ok(done)
 }
@@ -171,22 +147,14 @@ impl<'a> Run<'a> {
         &mut self,
         cell: &Cell,
         turn: u64,
-        order: &anyhow::Result<Order>,
+        ready: &anyhow::Result<Ready>,
         done: &mut Done,
     ) -> anyhow::Result<()> {
         if self.knows(cell, turn) {
             done.known += 1;
             return Ok(());
         }
-        let inject = self.runner.inject;
-        let outcome = match order {
-            Ok(order) => run(&self.runner.program, &Order { inject, ..order.clone() }),
-            Err(error) => Err(anyhow::anyhow!("{error:#}")),
-        };
-        let Answer { commit, outcome } = outcome.unwrap_or_else(|error| Answer {
-            commit: COMMIT.to_owned(),
-            outcome: Outcome::Unmeasured(format!("{error:#}")),
-        });
+        let (commit, outcome) = self.outcome(cell, ready);
         match &outcome {
             Outcome::Measured(_) => done.measured += 1,
             Outcome::Unmeasured(_) => done.unmeasured += 1,
@@ -195,6 +163,23 @@ impl<'a> Run<'a> {
         let mut line = serde_json::to_vec(&Record { schema: SCHEMA, commit, machine, cell, turn, outcome })?;
         line.push(b'\n');
         self.file.write_all(&line).with_context(|| self.runner.out.display().to_string())
+    }
+
+    /// What a process of its own counts, joined with what is known of the layout; and the commit that counted.
+    fn outcome(&self, cell: &Cell, ready: &anyhow::Result<Ready>) -> (String, Outcome) {
+        let failed = |error: &anyhow::Error| (COMMIT.to_owned(), Outcome::Unmeasured(format!("{error:#}")));
+        let Ready { stored: Stored { path, made }, prediction } = match ready {
+            Ok(ready) => ready,
+            Err(error) => return failed(error),
+        };
+        let order = Order { cell: cell.clone(), path: path.clone(), inject: self.runner.inject };
+        match run(&self.runner.program, &order) {
+            Ok(Answer { commit, outcome: Outcome::Measured(counted) }) => {
+                (commit, Outcome::Measured(Box::new(Measures::of(*counted, made, prediction))))
+            }
+            Ok(Answer { commit, outcome: Outcome::Unmeasured(why) }) => (commit, Outcome::Unmeasured(why)),
+            Err(error) => failed(&error),
+        }
     }
 }
 
@@ -218,6 +203,12 @@ fn resume(out: &Path) -> anyhow::Result<HashSet<(Cell, u64)>> {
     Ok(records.iter().filter(measured).map(|record| (record.cell.clone(), record.turn)).collect())
 }
 
+/// A layout that is made, and what a cell of it will cost.
+struct Ready {
+    stored: Stored,
+    prediction: Prediction,
+}
+
 /// The cells of a dataset.
 struct Orders<'a> {
     options: &'a Options,
@@ -226,6 +217,41 @@ struct Orders<'a> {
 }
 
 impl Orders<'_> {
+    /// Lets each of `runs` measure every cell that it does not know.
+    fn measure(
+        &self,
+        runs: &mut [Run<'_>],
+        done: &mut Done,
+        progress: &mut dyn FnMut(usize, usize, &Cell),
+    ) -> anyhow::Result<()> {
+        let turns = self.options.turns;
+        let cells = self.cells()?;
+        // A layout that cannot be made, on a full disk for one, is not tried for each of its cells.
+        let mut failed: Option<(&LayoutFacts, String)> = None;
+        for (k, cell) in cells.iter().enumerate() {
+            if runs.iter().all(|run| (0..turns).all(|turn| run.knows(cell, turn))) {
+                done.known += turns * runs.len() as u64;
+                continue;
+            }
+            progress(k + 1, cells.len(), cell);
+            let ready = match &failed {
+                Some((layout, why)) if **layout == cell.layout => Err(anyhow::anyhow!("{why}")),
+                _ => self.ready(cell),
+            };
+            if let Err(error) = &ready {
+                failed = Some((&cell.layout, format!("{error:#}")));
+            }
+            for turn in 0..turns {
+                // A B, then B A: what a program leaves behind for the next does not always fall on the same one.
+                runs.reverse();
+                for run in &mut *runs {
+                    run.measure(cell, turn, &ready, done)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// All cells, layout by layout.
     fn cells(&self) -> anyhow::Result<Vec<Cell>> {
         let Self { options, dataset, workloads } = self;
@@ -237,7 +263,7 @@ impl Orders<'_> {
                     options.backends.iter().flat_map(|b| options.caches.iter().map(move |c| (b, *c)))
                 {
                     let (dataset, layout) = (dataset.facts.clone(), layout.clone());
-                    let (workload, backend) = (workload.name.clone(), backend.clone());
+                    let (workload, backend) = (workload.clone(), backend.clone());
                     out.push(Cell { dataset, layout, workload, operations, backend, cache });
                 }
             }
@@ -257,13 +283,12 @@ impl Orders<'_> {
         Ok((self.options.bytes_max / each).clamp(OPERATIONS_MIN, self.options.operations.max(OPERATIONS_MIN)))
     }
 
-    /// The cell with its layout made and its costs predicted.
-    fn order(&self, cell: &Cell) -> anyhow::Result<Order> {
-        let Stored { path, made } = stored(self.dataset, &cell.layout, &self.options.dir)?;
-        let workload = Workload::parse(&cell.workload)?;
-        let operations = workload.operations(&cell.dataset, cell.operations)?;
-        let prediction = stored::predict(&path, &operations)?;
-        Ok(Order { cell: cell.clone(), path, made, prediction, inject: None })
+    /// Makes the layout of a cell and predicts what it will cost.
+    fn ready(&self, cell: &Cell) -> anyhow::Result<Ready> {
+        let stored = stored(self.dataset, &cell.layout, &self.options.dir)?;
+        let operations = cell.workload.operations(&cell.dataset, cell.operations)?;
+        let prediction = stored::predict(&stored.path, &operations)?;
+        Ok(Ready { stored, prediction })
     }
 }
 

@@ -9,9 +9,9 @@ use std::process::Command;
 
 use bench_harness::machine::Machine;
 use bench_harness::page::{Options, write};
-use bench_harness::sweep::record::{
-    CacheState, Cell, DatasetFacts, Latency, LayoutFacts, Measures, Outcome, Record, SCHEMA,
-};
+use bench_harness::sweep::facts::{DatasetFacts, LayoutFacts};
+use bench_harness::sweep::record::{CacheState, Cell, Latency, Measures, Outcome, Record, SCHEMA};
+use bench_harness::sweep::workload::Workload;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Serializer as _, V2Serializer};
 use resvg::tiny_skia::Pixmap;
@@ -64,7 +64,7 @@ fn latency(number: u64) -> Latency {
 
 fn measures(cell: &Cell, number: u64) -> Measures {
     let extent = |axis: usize| f64::from(u32::try_from(cell.layout.chunk[axis]).unwrap());
-    let amplification = if cell.workload == "epoch" { extent(1) } else { extent(0) };
+    let amplification = if cell.workload.name == "epoch" { extent(1) } else { extent(0) };
     let latency = latency(number);
     Measures {
         backend: cell.backend.clone(),
@@ -123,7 +123,7 @@ fn records() -> Vec<Record> {
     out
 }
 
-type Coordinates = (DatasetFacts, LayoutFacts, String, String, CacheState);
+type Coordinates = (DatasetFacts, LayoutFacts, Workload, String, CacheState);
 
 fn coordinates() -> Vec<Coordinates> {
     let mut out = Vec::new();
@@ -147,7 +147,7 @@ fn coordinates() -> Vec<Coordinates> {
                     out.push((
                         dataset.clone(),
                         layout.clone(),
-                        workload.to_owned(),
+                        Workload::parse(workload).unwrap(),
                         backend.to_owned(),
                         cache,
                     ));

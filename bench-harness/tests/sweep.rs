@@ -79,7 +79,7 @@ fn amplification_is_as_predicted_and_a_sweep_goes_on() {
         // Where chunks divide the array, amplification is their extent.
         let [objects, epochs] = [cell.layout.chunk[0], cell.layout.chunk[1]];
         if 150 % objects == 0 && 20 % epochs == 0 {
-            let expected = match cell.workload.as_str() {
+            let expected = match cell.workload.name.as_str() {
                 "epoch" => epochs,
                 "object" | "random:3" => objects,
                 _ => continue,

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use zarrange_array::{Array, Node};
+use zarrange_array::Array;
+use zarrange_grid::checked_bytes;
 use zarrange_io::{Location, Opener};
-use zarrange_plan::{Mix, StoreProfile};
-use zarrange_rechunk::{Codecs, NamedMix, SpecError, parse_bytes, parse_profile};
+use zarrange_plan::{Limits, Mix, Reader, Reading, StoreProfile, Subject};
+use zarrange_rechunk::{Codecs, Dimensions, NamedMix, SpecError, parse_bytes, parse_profile};
 
-use super::model::{Subject, volume};
+use crate::arrays;
 
 /// Data types: name in Zarr, short name, bytes.
 const TYPES: [(&str, &str, u64); 14] = [
@@ -60,7 +61,11 @@ pub struct AdviseArgs {
     /// Names of the dimensions [default: those of the sample, or object,epoch; dimensions without names have numbers]
     #[arg(long, value_delimiter = ',')]
     names: Vec<String>,
-    /// Accesses by one reader, which keeps shards open; 1 is a reader that begins anew each time
+    /// Who reads: `whole-chunks`, as zarr-python, `TensorStore` and zarrs do, or `zarrange`, which fetches parts of uncompressed
+    /// chunks and keeps shards open
+    #[arg(long, value_name = "READER", default_value_t)]
+    reader: Reader,
+    /// Accesses that a reader makes before it is closed, if it keeps shards open
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     accesses: u64,
     /// Files at most
@@ -69,14 +74,18 @@ pub struct AdviseArgs {
     /// The longest that reading one object may take, in milliseconds
     #[arg(long, value_name = "MS")]
     max_object_ms: Option<f64>,
+    /// Decoded bytes of a chunk at most [default: 16MiB]
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
+    chunk_bytes: Option<u64>,
     /// Decoded bytes of a chunk or shard at most
     #[arg(long, value_name = "SIZE", default_value = "256MB", value_parser = parse_bytes)]
     max_mem: u64,
     /// What the place costs: memory, page-cache, nvme, disk, parallel, object or a file
     #[arg(long, default_value = "nvme", value_parser = profile)]
     profile: StoreProfile,
-    /// Codecs that are weighed: none, zstd[:LEVEL], blosc[:CNAME[:LEVEL[:SHUFFLE]]], gzip[:LEVEL]
-    #[arg(long, num_args = 1.., default_values = super::CODECS, value_parser = codec)]
+    /// Codecs that are weighed: none, zstd[:LEVEL], blosc[:CNAME[:LEVEL[:SHUFFLE]]], gzip[:LEVEL] [default: none zstd:1 zstd:3 zstd:9
+    /// blosc:lz4 blosc:zstd where there is a sample; zstd:3 where nothing tells them apart]
+    #[arg(long, num_args = 1.., value_parser = codec)]
     codecs: Vec<String>,
     /// An array on a part of which codecs are measured
     #[arg(long, value_name = "ARRAY")]
@@ -102,16 +111,16 @@ pub struct Ask {
     pub subject: Subject,
     /// A name for each dimension.
     pub names: Vec<String>,
-    /// Dimensions and shares of accesses, adding up to 1.
-    pub shares: Vec<(usize, f64)>,
-    /// Files at most.
-    pub files_max: u64,
-    /// Decoded bytes of a chunk or shard at most.
-    pub bytes_max: u64,
-    /// The dimension of objects, and how long reading one may take, in nanoseconds.
-    pub object: Option<(usize, f64)>,
+    /// How often what is accessed.
+    pub mix: Mix,
+    /// What a layout may be.
+    pub limits: Limits,
     /// What the place costs.
     pub place: StoreProfile,
+    /// Who reads.
+    pub reader: Reader,
+    /// Accesses that a reader makes before it is closed.
+    pub reads: u64,
     /// Codecs that are weighed.
     pub codecs: Vec<String>,
     /// An array to measure codecs on, and how it was named.
@@ -122,6 +131,13 @@ pub struct Ask {
     pub dir: Option<PathBuf>,
     /// Layouts to show.
     pub top: usize,
+}
+
+impl Ask {
+    /// The array, where it is stored and who reads it.
+    pub const fn reading(&self) -> Reading<'_> {
+        Reading { subject: &self.subject, place: &self.place, reader: self.reader, reads: self.reads }
+    }
 }
 
 impl AdviseArgs {
@@ -142,28 +158,27 @@ impl AdviseArgs {
             let (given, rank) = (shape.len(), array.shape().len());
             return Err(usage(format!("--shape has {given} dimensions, but the sample has {rank}")));
         }
-        let subject = Subject { shape, item_bytes, accesses: self.accesses };
-        if subject.shape.contains(&0) || array.is_some_and(|array| array.shape().contains(&0)) {
+        if shape.contains(&0) || array.is_some_and(|array| array.shape().contains(&0)) {
             return Err(usage("an empty array needs no layout: every dimension must have a length from 1"));
         }
-        if volume(&subject.shape) > i64::MAX as u64 / item_bytes {
-            return Err(usage(format!("shape {:?} is too large", subject.shape)));
-        }
-        let names = names(self.names, array, subject.shape.len())?;
-        let shares = shares(&self.mix, &names)?;
-        let object = self.max_object_ms.map(|ms| object(ms, &names)).transpose()?;
-        if self.measure && (shares.len() > 2 || subject.shape.len() < 2) {
+        checked_bytes(&shape, item_bytes).map_err(|error| usage(error.to_string()))?;
+        let subject = Subject::new(&shape, item_bytes);
+        let dimensions = dimensions(self.names, array, shape.len())?;
+        let mix = mix(&self.mix, &dimensions)?;
+        let access_ns_max = self.max_object_ms.map(|ms| object(ms, &dimensions)).transpose()?;
+        let limits = limits(self.max_files, self.chunk_bytes, self.max_mem);
+        if self.measure && (mix.weights().len() > 2 || shape.len() < 2) {
             return Err(usage("--measure reads mixes of one or two dimensions, of arrays of at least two"));
         }
         Ok(Ask {
             subject,
-            names,
-            shares,
-            files_max: self.max_files,
-            bytes_max: self.max_mem,
-            object,
+            names: dimensions.words(),
+            mix,
+            limits: Limits { access_ns_max, ..limits },
             place: self.profile,
-            codecs: self.codecs,
+            reader: self.reader,
+            reads: self.accesses,
+            codecs: codecs(self.codecs, sample.is_some()),
             sample,
             measure: self.measure,
             dir: self.dir,
@@ -172,14 +187,25 @@ impl AdviseArgs {
     }
 }
 
-fn open(name: &str) -> anyhow::Result<Array> {
-    let found = || -> anyhow::Result<Node> {
-        Ok(zarrange_array::open(&Opener::auto().open(&Location::parse(name)?)?)?)
-    };
-    match found().map_err(|error| usage(format!("--sample {name}: {error:#}")))? {
-        Node::Array(array) => Ok(*array),
-        Node::Group(_) => Err(usage(format!("--sample {name} is a group: name one of its arrays"))),
+fn limits(files_max: u64, chunk_bytes: Option<u64>, file_bytes_max: u64) -> Limits {
+    let default = Limits::default();
+    let chunk_bytes_max = chunk_bytes.unwrap_or(default.chunk_bytes_max);
+    Limits { files_max, chunk_bytes_max, file_bytes_max, ..default }
+}
+
+/// The codecs to weigh. Without a sample nothing is known of what they gain, so that the fastest would always be the best.
+fn codecs(given: Vec<String>, sampled: bool) -> Vec<String> {
+    match (given.is_empty(), sampled) {
+        (false, _) => given,
+        (true, true) => super::CODECS.map(str::to_owned).to_vec(),
+        (true, false) => vec![super::UNSAMPLED.to_owned()],
     }
+}
+
+fn open(name: &str) -> anyhow::Result<Array> {
+    let location = Location::parse(name).map_err(anyhow::Error::from);
+    let found = location.and_then(|location| arrays::open(&location, &Opener::auto()));
+    found.map_err(|error| usage(format!("--sample {name}: {error:#}")))
 }
 
 fn shape(text: &str) -> anyhow::Result<Vec<u64>> {
@@ -204,52 +230,40 @@ fn item_bytes(dtype: Option<&str>, array: Option<&Array>) -> anyhow::Result<u64>
     }
 }
 
-/// A name for each dimension: as given, else as in the array, else objects and epochs, else its number.
-fn names(given: Vec<String>, array: Option<&Array>, rank: usize) -> anyhow::Result<Vec<String>> {
+/// The dimensions by name: as given, else as in the array, else objects and epochs.
+fn dimensions(given: Vec<String>, array: Option<&Array>, rank: usize) -> anyhow::Result<Dimensions> {
     let mut seen = std::collections::BTreeSet::new();
     if !given.is_empty() && (given.len() != rank || !given.iter().all(|name| seen.insert(name))) {
         let message =
             format!("--names {}: {rank} different names are needed, one for each dimension", given.join(","));
         return Err(usage(message));
     }
-    let stored = array.map(|array| array.document().dimension_names().unwrap_or_default());
-    let named = match stored {
-        _ if !given.is_empty() => given.into_iter().map(Some).collect(),
-        Some(stored) => stored,
-        None => ["object", "epoch"].iter().map(|name| Some((*name).to_owned())).collect(),
-    };
-    Ok((0..rank).map(|d| named.get(d).cloned().flatten().unwrap_or_else(|| d.to_string())).collect())
+    let named = |names: Vec<String>| Dimensions::named(names.into_iter().map(Some).collect(), rank);
+    Ok(match array {
+        _ if !given.is_empty() => named(given),
+        Some(array) => Dimensions::of(array),
+        None => named(["object", "epoch"].map(str::to_owned).to_vec()),
+    })
 }
 
-fn axis(name: &str, names: &[String]) -> Option<usize> {
-    let number = || name.parse().ok().filter(|d| *d < names.len());
-    names.iter().position(|known| known == name).or_else(number)
-}
-
-fn shares(text: &str, names: &[String]) -> anyhow::Result<Vec<(usize, f64)>> {
+fn mix(text: &str, dimensions: &Dimensions) -> anyhow::Result<Mix> {
     let wrong = |reason: &dyn std::fmt::Display| usage(format!("--mix: {reason}"));
     let mix = NamedMix::parse(text).map_err(|error| wrong(&error))?;
     let mut out = Vec::new();
     for (name, weight) in mix.weights() {
-        let known = || format!("{name:?} is none of the dimensions {}", names.join(", "));
-        out.push((axis(name, names).ok_or_else(|| wrong(&known()))?, *weight));
+        let known = || format!("{name:?} is none of the dimensions {}", dimensions.words().join(", "));
+        out.push((dimensions.axis(name).ok_or_else(|| wrong(&known()))?, *weight));
     }
-    Mix::new(out.iter().copied()).map_err(|error| wrong(&error))?;
-    // Scaled first: the sum of large weights must not overflow.
-    let largest = out.iter().map(|(_, weight)| *weight).fold(0.0, f64::max);
-    let total: f64 = out.iter().map(|(_, weight)| weight / largest).sum();
-    Ok(out.into_iter().map(|(axis, weight)| (axis, weight / largest / total)).collect())
+    Mix::new(out).map_err(|error| wrong(&error))
 }
 
-fn object(ms: f64, names: &[String]) -> anyhow::Result<(usize, f64)> {
+fn object(ms: f64, dimensions: &Dimensions) -> anyhow::Result<(usize, f64)> {
     if !(ms.is_finite() && ms > 0.0) {
         return Err(usage(format!("--max-object-ms {ms} is not a positive number of milliseconds")));
     }
-    let axis = names.iter().position(|name| name == "object").ok_or_else(|| {
-        usage(format!(
-            "--max-object-ms: none of the dimensions {} is named object: give --names",
-            names.join(", ")
-        ))
+    let axis = dimensions.axis("object").ok_or_else(|| {
+        let words = dimensions.words().join(", ");
+        usage(format!("--max-object-ms: none of the dimensions {words} is named object: give --names"))
     })?;
     Ok((axis, ms * 1e6))
 }

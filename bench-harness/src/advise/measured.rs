@@ -2,18 +2,17 @@
 //!
 //! Everything is read from the page cache, so the prediction beside it is for the page cache, and for the array that is read, not the whole.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 use serde::Serialize;
-use zarrange_plan::StoreProfile;
+use zarrange_plan::{CodecModel, Design, Limits, Question, Reader, Reading, StoreProfile};
 
 use super::Weighed;
 use super::ask::Ask;
-use super::model::{Codec, Design, Subject};
 use super::sample::Sample;
-use super::search::{Limits, Question};
-use crate::place;
+use crate::data;
 use crate::sweep::record::{self, CacheState, Outcome};
 use crate::sweep::{Options, Runner, sweep};
 
@@ -46,7 +45,7 @@ pub struct Measured {
 pub fn measure(
     ask: &Ask,
     sample: Option<&Sample>,
-    codecs: &[Codec],
+    codecs: &[CodecModel],
     layouts: &[Weighed],
 ) -> anyhow::Result<Vec<Measured>> {
     let axes = axes(ask);
@@ -65,18 +64,19 @@ pub fn measure(
             designs.push((layout, design));
         }
     }
-    let dir = ask.dir.clone().map_or_else(place::data, Ok)?;
+    let dir = ask.dir.clone().map_or_else(data::folder, Ok)?;
     std::fs::create_dir_all(&dir)?;
     let dir = tempfile::tempdir_in(dir)?;
     let source = dir.path().join("sample.zarr");
     sample.store(&source, axes)?;
     let list = dir.path().join("layouts.toml");
-    std::fs::write(&list, layouts_toml(&designs)?)?;
+    std::fs::write(&list, layouts_toml(&designs, axes)?)?;
     let records = run(ask, (&source, &list), dir.path())?;
     let cached = StoreProfile::built_in("page-cache").context("the page cache is built in")?;
-    let subject = Subject { accesses: OPERATIONS, ..sample.subject.clone() };
-    let limits = Limits { files_max: u64::MAX, bytes_max: u64::MAX, object: None };
-    let question = Question { subject: &subject, place: &cached, codecs, shares: &ask.shares, limits };
+    // It is our reader that reads them.
+    let (subject, reader) = (&sample.subject, Reader::Zarrange);
+    let reading = Reading { subject, place: &cached, reader, reads: OPERATIONS };
+    let question = Question { reading, codecs, mix: &ask.mix, limits: Limits::default() };
     ensure!(records.len() == designs.len(), "{} of {} layouts were measured", records.len(), designs.len());
     let mut out = Vec::new();
     for (record, (layout, design)) in records.iter().zip(designs) {
@@ -97,7 +97,7 @@ pub fn measure(
 
 /// Reads every layout once, warm, in processes of their own.
 fn run(ask: &Ask, (source, list): (&Path, &Path), dir: &Path) -> anyhow::Result<Vec<record::Record>> {
-    let kinds = ["object", "epoch"].iter().zip(&ask.shares);
+    let kinds = ["object", "epoch"].iter().zip(ask.mix.weights());
     let workload = kinds.map(|(kind, (_, share))| format!("{kind}={share}")).collect::<Vec<_>>().join(",");
     let text = |path: &Path| path.to_str().map(str::to_owned).context("a path is not UTF-8");
     let options = Options {
@@ -120,8 +120,9 @@ fn run(ask: &Ask, (source, list): (&Path, &Path), dir: &Path) -> anyhow::Result<
 
 /// The dimensions that are read as objects and epochs: those of the mix, the second any other where there is one.
 fn axes(ask: &Ask) -> [usize; 2] {
-    let first = ask.shares[0].0;
-    [first, ask.shares.get(1).map_or(usize::from(first == 0), |(axis, _)| *axis)]
+    let shares = ask.mix.weights();
+    let first = shares[0].0;
+    [first, shares.get(1).map_or(usize::from(first == 0), |(axis, _)| *axis)]
 }
 
 /// A layout of a smaller array.
@@ -134,14 +135,14 @@ fn clipped(design: &Design, shape: &[u64]) -> Design {
     Design { shard: design.shard.as_ref().map(shard), chunk, codec: design.codec }
 }
 
-fn layouts_toml(designs: &[(&Weighed, Design)]) -> anyhow::Result<String> {
-    let lengths = |shape: &[u64]| {
-        shape
-            .iter()
-            .enumerate()
-            .map(|(d, n)| (d.to_string(), *n))
-            .collect::<std::collections::BTreeMap<_, _>>()
+fn layouts_toml(designs: &[(&Weighed, Design)], axes: [usize; 2]) -> anyhow::Result<String> {
+    let word = |d: usize| match axes.iter().position(|axis| *axis == d) {
+        Some(0) => "object".to_owned(),
+        Some(_) => "epoch".to_owned(),
+        None => d.to_string(),
     };
+    let lengths =
+        |shape: &[u64]| shape.iter().enumerate().map(|(d, n)| (word(d), *n)).collect::<BTreeMap<_, _>>();
     let one = |(k, (layout, design)): (usize, &(&Weighed, Design))| {
         let mut one = serde_json::json!({
             "name": format!("layout-{k}"), "chunk": lengths(&design.chunk), "codecs": layout.codecs,

@@ -11,9 +11,8 @@ use zarrange_codec::{Chain, CodecMetadata, ElementType, Scratch};
 use zarrange_grid::{Layout as Strides, Region, copy_region, index};
 use zarrange_io::{Location, Opener, token};
 use zarrange_lightcurve::Survey;
-use zarrange_rechunk::Codecs;
-
-use super::model::{Codec, Speed, Subject};
+use zarrange_plan::{CodecModel, CodecSpeed, Subject};
+use zarrange_rechunk::{Codecs, unsampled};
 
 /// Bytes of a sample at most.
 const SAMPLE_BYTES_MAX: u64 = 64 << 20;
@@ -38,11 +37,7 @@ impl Sample {
     /// # Errors
     /// If it cannot be read.
     pub fn of(array: &Array) -> anyhow::Result<Self> {
-        let mut subject = Subject {
-            shape: array.shape().to_vec(),
-            item_bytes: array.elements()?.item_bytes() as u64,
-            accesses: 1,
-        };
+        let mut subject = Subject::new(array.shape(), array.elements()?.item_bytes() as u64);
         while subject.bytes(&subject.shape) > SAMPLE_BYTES_MAX {
             let longest = subject.shape.iter_mut().max().context("an array of one element is small")?;
             *longest = longest.div_ceil(2);
@@ -83,7 +78,7 @@ impl Sample {
     ///
     /// # Errors
     /// If it cannot encode them, or decodes something else.
-    pub fn measure(&self, codec: &str, chunk: &[u64]) -> anyhow::Result<Speed> {
+    pub fn measure(&self, codec: &str, chunk: &[u64]) -> anyhow::Result<CodecSpeed> {
         let chunk: Vec<u64> = chunk.iter().zip(&self.subject.shape).map(|(c, n)| *c.min(n)).collect();
         let item_bytes = index(self.subject.item_bytes);
         let (element, list) = (element(item_bytes)?, codecs(codec, &chunk, item_bytes)?);
@@ -117,7 +112,7 @@ impl Sample {
         let per_byte = |time: Duration| time.as_nanos().max(1) as f64 / plain.max(1) as f64;
         #[expect(clippy::cast_precision_loss, reason = "a ratio")]
         let ratio = plain as f64 / stored.len().max(1) as f64;
-        Ok(Speed { ratio, decode_ns_per_byte: per_byte(decode), encode_ns_per_byte: per_byte(encode) })
+        Ok(CodecSpeed { ratio, decode_ns_per_byte: per_byte(decode), encode_ns_per_byte: per_byte(encode) })
     }
 
     /// Whole chunks, spread over the sample.
@@ -182,21 +177,12 @@ impl Sample {
 ///
 /// # Errors
 /// If elements have a size that no number has.
-pub fn known(names: &[String], item_bytes: u64) -> anyhow::Result<Vec<Codec>> {
+pub fn known(names: &[String], item_bytes: u64) -> anyhow::Result<Vec<CodecModel>> {
     let item_bytes = index(item_bytes);
     let codec = |name: &String| {
         let chain =
             Chain::new(&codecs(name, &[1], item_bytes)?, &element(item_bytes)?, &[1], &vec![0; item_bytes])?;
-        let rates = chain.rates();
-        let (decode_ns_per_byte, encode_ns_per_byte) = (rates.decode_ns_per_byte, rates.encode_ns_per_byte);
-        let table = Speed { ratio: 1.0, decode_ns_per_byte, encode_ns_per_byte };
-        Ok(Codec {
-            name: name.clone(),
-            partial: chain.stores_c_order(),
-            table,
-            by_size: Vec::new(),
-            by_shape: Vec::new(),
-        })
+        Ok(unsampled(name.clone(), &chain))
     };
     names.iter().map(codec).collect()
 }
@@ -243,10 +229,10 @@ mod tests {
 
     #[test]
     fn codecs_are_measured_on_whole_chunks_of_the_sample() {
-        let subject = Subject { shape: vec![500, 60, 2], item_bytes: 4, accesses: 1 };
+        let subject = Subject::new(&[500, 60, 2], 4);
         let sample = Sample::synthetic(&subject, [0, 1]).unwrap();
         let check = |codec: &str, chunk: [u64; 3], least: f64, most: f64| {
-            let Speed { ratio, decode_ns_per_byte, encode_ns_per_byte } =
+            let CodecSpeed { ratio, decode_ns_per_byte, encode_ns_per_byte } =
                 sample.measure(codec, &chunk).unwrap();
             assert!((least..=most).contains(&ratio), "{codec} {chunk:?}: {ratio}");
             assert!(decode_ns_per_byte > 0.0 && encode_ns_per_byte > 0.0);

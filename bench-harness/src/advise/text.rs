@@ -11,8 +11,8 @@ use super::{Advice, Copies, Weighed};
 
 /// Copies that make accesses less than this much faster are not worth their bytes.
 const WORTH: f64 = 1.2;
-/// Layouts whose costs differ by less than this factor cost the same.
-const EVEN: f64 = 1.01;
+/// Layouts whose costs differ by less than this factor cost the same: of them the roundest is the first.
+const EVEN: f64 = 1.02;
 
 /// Everything, in tables and sentences.
 pub fn text(advice: &Advice) -> String {
@@ -41,13 +41,13 @@ pub fn command(ask: &Ask, layout: &Weighed) -> String {
 
 /// Why `first` is better than `second`: what it saves most, on average over the mix.
 pub fn why(first: &Weighed, second: &Weighed) -> String {
-    let mean = |layout: &Weighed, of: &dyn Fn(&super::Access) -> f64| {
+    let mean = |layout: &Weighed, of: &dyn Fn(&super::WeighedRead) -> f64| {
         layout.accesses.iter().map(|a| a.share * of(a)).sum::<f64>()
     };
     #[expect(clippy::cast_precision_loss, reason = "for display")]
     let requests = |layout: &Weighed| mean(layout, &|a| a.cost.requests as f64);
     let bytes = |layout: &Weighed| size(mean(layout, &|a| a.cost.bytes));
-    let saved = |of: &dyn Fn(&super::Access) -> f64| (mean(second, of) - mean(first, of)) / 1e6;
+    let saved = |of: &dyn Fn(&super::WeighedRead) -> f64| (mean(second, of) - mean(first, of)) / 1e6;
     let waits = (
         saved(&|a| a.cost.wait_ns),
         format!("waiting, with {:.1} requests instead of {:.1}", requests(first), requests(second)),
@@ -66,7 +66,7 @@ pub fn why(first: &Weighed, second: &Weighed) -> String {
     terms.sort_by(|(a, _), (b, _)| b.total_cmp(a));
     let [(most, reason), .., (least, _)] = &terms;
     if second.weighted_ms < first.weighted_ms * EVEN {
-        return "The first two cost the same within 1 %: take the one whose files suit you.".to_owned();
+        return "The first two cost the same within 2 %; the first has the rounder lengths.".to_owned();
     }
     let against =
         if *least < 0.0 { format!(", though it loses {} elsewhere", ms(-least)) } else { String::new() };
@@ -82,8 +82,9 @@ fn head(advice: &Advice) -> String {
         advice.names.iter().zip(&advice.subject.shape).map(|(name, n)| format!("{name} {n}")).collect();
     let bytes = bytes_text(advice.subject.bytes(&advice.subject.shape));
     let part = |(axis, share): &(usize, f64)| format!("{:.0} % one {}", share * 100.0, advice.names[*axis]);
-    let mix: Vec<String> = advice.shares.iter().map(part).collect();
-    format!("{} ({bytes}); {}; on {}", shape.join(" x "), mix.join(", "), advice.profile)
+    let mix: Vec<String> = advice.mix.iter().map(part).collect();
+    let (shape, mix) = (shape.join(" x "), mix.join(", "));
+    format!("{shape} ({bytes}); {mix}; on {}, for a reader of {}", advice.profile, advice.reader.reads())
 }
 
 fn codecs(advice: &Advice) -> String {
@@ -103,7 +104,7 @@ fn codecs(advice: &Advice) -> String {
 
 fn layouts(advice: &Advice) -> String {
     let mut header = vec!["chunk".to_owned(), "shard".to_owned(), "codecs".to_owned(), "files".to_owned()];
-    for (axis, _) in &advice.shares {
+    for (axis, _) in &advice.mix {
         let name = &advice.names[*axis];
         header.extend([format!("one {name}: ms"), "amplified".to_owned()]);
     }

@@ -43,7 +43,7 @@ fn line(results: &Results, place: usize, layout: usize) -> String {
         let any: Option<&Measures> = results
             .of_place(place)
             .filter(of_layout)
-            .find(|e| e.record.cell.workload == workload)
+            .find(|e| e.record.cell.workload.name == workload)
             .and_then(Entry::measures);
         fields.push(any.map_or_else(dash, |m| figure(m.ra_geometry)));
         fields.push(any.map_or_else(dash, |m| figure(m.ra_store)));

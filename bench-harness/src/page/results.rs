@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::machine::Machine;
-use crate::sweep::record::{DatasetFacts, LayoutFacts, Measures, Record};
+use crate::sweep::{
+    facts::{DatasetFacts, LayoutFacts},
+    record::{Measures, Record},
+};
 
 /// What marks and rows can be filtered by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -153,7 +156,7 @@ impl Results {
             (Facet::Backend, cell.backend.clone()),
             (Facet::Codec, cell.layout.codecs.clone()),
             (Facet::Cache, cell.cache.name().to_owned()),
-            (Facet::Workload, cell.workload.clone()),
+            (Facet::Workload, cell.workload.name.clone()),
             (Facet::Layout, cell.layout.name.clone()),
         ];
         let mut ids = BTreeMap::new();

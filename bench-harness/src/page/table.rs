@@ -59,7 +59,7 @@ fn identity(results: &Results, entry: &Entry) -> [Field; 8] {
         Field::number(shape(&layout.chunk), float(elements)),
         Field::name(&layout.shard.as_deref().map_or_else(|| "none".to_owned(), shape)),
         Field::name(&layout.codecs),
-        Field::name(&cell.workload),
+        Field::name(&cell.workload.name),
         Field::name(&cell.backend),
         Field::name(cell.cache.name()),
         Field::name(&results.places[entry.place].name),
@@ -161,7 +161,7 @@ pub(crate) fn paybacks(results: &Results) -> Option<String> {
         let cell = &entry.record.cell;
         let names = [
             cell.layout.name.as_str(),
-            &cell.workload,
+            &cell.workload.name,
             &cell.backend,
             cell.cache.name(),
             &results.places[entry.place].name,
@@ -209,7 +209,9 @@ pub(crate) fn best<'r>(
 ) -> Option<(f64, &'r str)> {
     results
         .of_place(place)
-        .filter(|e| e.layout == layout && e.record.cell.workload == workload && e.record.cell.cache == cache)
+        .filter(|e| {
+            e.layout == layout && e.record.cell.workload.name == workload && e.record.cell.cache == cache
+        })
         .filter_map(|e| Some((e.measures()?.latency.p50_us, e.record.cell.backend.as_str())))
         .min_by(|a, b| a.0.total_cmp(&b.0))
 }

@@ -4,20 +4,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
-use zarrange_array::{Array, Node, RegionReader};
+use zarrange_array::{Array, RegionReader};
 use zarrange_grid::{Region, index};
 use zarrange_io::cache::{Proof, device_bytes, drop_names, evict};
 use zarrange_io::device::facts;
 use zarrange_io::wrappers::counting::{IoCounters, counting};
 use zarrange_io::{Extent, Location, ReadRequest, Source};
 
+use crate::arrays;
 use crate::backend::opener;
-use crate::sweep::record::{CacheState, Cell, Measures};
+use crate::sweep::record::{CacheState, Cell, Counted};
 use crate::sweep::recorder::Recorder;
-use crate::sweep::stored::{Made, Prediction};
-use crate::sweep::workload::Workload;
 
 /// What a process is told to measure.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -26,10 +25,6 @@ pub struct Order {
     pub cell: Cell,
     /// Where its layout is.
     pub path: PathBuf,
-    /// How it was made.
-    pub made: Made,
-    /// What its operations will cost.
-    pub prediction: Prediction,
     /// What to do badly on purpose.
     pub inject: Option<Inject>,
 }
@@ -101,12 +96,14 @@ impl std::error::Error for NotAsAsked {}
 ///
 /// # Errors
 /// If it cannot be measured: why not.
-pub fn measure(order: &Order) -> anyhow::Result<Measures> {
+pub fn measure(order: &Order) -> anyhow::Result<Counted> {
+    let cell = &order.cell;
+    let operations = cell.workload.operations(&cell.dataset, cell.operations)?;
     let mut tries = 1;
     loop {
-        match attempt(order) {
+        match attempt(order, &operations) {
             Err(error)
-                if error.is::<NotAsAsked>() && order.cell.cache == CacheState::Warm && tries < WARM_TRIES =>
+                if error.is::<NotAsAsked>() && cell.cache == CacheState::Warm && tries < WARM_TRIES =>
             {
                 tries += 1;
             }
@@ -115,95 +112,116 @@ pub fn measure(order: &Order) -> anyhow::Result<Measures> {
     }
 }
 
-fn attempt(order: &Order) -> anyhow::Result<Measures> {
-    let Order { cell, path, made, prediction, .. } = order;
-    let workload = Workload::parse(&cell.workload)?;
-    let operations = workload.operations(&cell.dataset, cell.operations)?;
+fn attempt(order: &Order, operations: &[Vec<Region>]) -> anyhow::Result<Counted> {
+    let Order { cell, path, inject } = order;
     let counters = Arc::new(IoCounters::default());
-    let io = opener(&cell.backend)?;
     let counted = counters.clone();
-    let io = io.wrapped(move |store| counting(store, &counted));
+    let io = opener(&cell.backend)?.wrapped(move |store| counting(store, &counted));
     let cold = cell.cache == CacheState::Cold;
-    let proof = if cold { make_cold(path)? } else { Proof::Warm };
-    let node = zarrange_array::open(&io.open(&Location::Path(path.clone()))?)?;
-    let Node::Array(array) = node else { bail!("{} is not an array", path.display()) };
-    let item_bytes = array.elements()?.item_bytes() as u64;
-    let largest = operations.iter().flatten().map(|region| region.elements() * item_bytes).max();
-    let mut buffer = vec![0; index(largest.unwrap_or(0))];
-    let mut read = |reader: &mut RegionReader<'_>, operation: &[Region]| -> anyhow::Result<u64> {
-        let mut bytes = 0;
-        for region in operation {
-            let wanted = index(region.elements() * item_bytes);
-            reader.read_into(region, &mut buffer[..wanted])?;
-            bytes += wanted as u64;
-        }
-        Ok(bytes)
-    };
-    // Once is not always enough: names that were dropped are read again, and other processes want memory too.
-    for _ in 0..if cold { 0 } else { WARMING_MAX } {
-        let (mut reader, before) = (RegionReader::new(&array)?, device_bytes()?);
-        for operation in &operations {
-            read(&mut reader, operation)?;
-        }
-        if device_bytes()?.since(&before).read_bytes == 0 {
-            break;
-        }
+    let evicted = if cold { make_cold(path)? } else { Proof::Warm };
+    let array = arrays::open(&Location::Path(path.clone()), &io)?;
+    let mut reads = Reads::of(&array, operations)?;
+    if !cold {
+        reads.warm()?;
     }
     let mut reader = RegionReader::new(&array)?;
-    let (before, device, usage) = (counters.counts(), device_bytes().ok(), Usage::now()?);
-    let mut recorder = Recorder::new(workload.rate)?;
-    let mut useful_bytes = 0;
-    for operation in &operations {
-        recorder.wait();
-        let started = recorder.elapsed();
-        useful_bytes += read(&mut reader, operation)?;
-        if let Some(inject) = order.inject {
-            let time = recorder.elapsed().saturating_sub(started);
-            inject.apply(&array, operation, time, || read(&mut RegionReader::new(&array)?, operation))?;
-        }
-        recorder.done()?;
-    }
+    let (before, device) = (counters.counts(), device_bytes().ok());
+    let usage = Usage::now()?;
+    let (recorder, useful_bytes) = reads.run(&mut reader, cell.workload.rate, *inject)?;
     let elapsed_s = recorder.elapsed().as_secs_f64();
     let (after, used, cost) = (counters.counts(), Usage::now()?, reader.cost());
     let device = device.zip(device_bytes().ok()).map(|(before, after)| after.since(&before));
-    let proof = match (&device, cold) {
-        (Some(device), false) => device.proof_of_warm(&facts(path)),
-        _ => proof,
+    let proof = match &device {
+        Some(device) if !cold => device.proof_of_warm(&facts(path)),
+        _ => evicted,
     };
     if !matches!(proof, Proof::Cold | Proof::Warm | Proof::Unknown { .. }) {
         return Err(NotAsAsked(format!("the cache is not {}: {proof}", cell.cache.name())).into());
     }
-    let device_bytes = device.map(|device| device.read_bytes);
-    let backend_bytes = after.read_bytes - before.read_bytes;
-    let ratio = |bytes: u64| ratio(bytes, useful_bytes);
-    Ok(Measures {
+    Ok(Counted {
         backend: array.store().backend().to_owned(),
         cache_proof: proof.to_string(),
         useful_bytes,
-        ra_geometry: ratio(cost.chunk_bytes),
-        ra_store: ratio(cost.stored_bytes),
-        ra_backend: ratio(backend_bytes),
-        ra_device: device_bytes.map(ratio),
-        predicted_ra_geometry: ratio(prediction.chunk_bytes),
-        predicted_ra_store: ratio(prediction.stored_bytes),
-        predicted_chunks: prediction.chunks,
+        chunk_bytes: cost.chunk_bytes,
         chunks: cost.chunks,
+        stored_bytes: cost.stored_bytes,
         requests: after.reads - before.reads,
         opens: after.opens - before.opens,
         hops: after.hops - before.hops,
         faults: used.major_faults - usage.major_faults,
-        stored_bytes: cost.stored_bytes,
-        backend_bytes,
-        device_bytes,
+        backend_bytes: after.read_bytes - before.read_bytes,
+        device_bytes: device.map(|device| device.read_bytes),
         latency: recorder.latency()?,
-        throughput: per_second(useful_bytes, elapsed_s),
         elapsed_s,
         cpu_s: used.cpu_s - usage.cpu_s,
         peak_resident_bytes: used.peak_resident_bytes,
-        layout_bytes: made.bytes,
-        layout_objects: made.objects,
-        rechunk_s: made.rechunk_s,
     })
+}
+
+/// Operations on an array, and where what they read goes.
+struct Reads<'a> {
+    array: &'a Array,
+    operations: &'a [Vec<Region>],
+    item_bytes: u64,
+    buffer: Vec<u8>,
+}
+
+impl<'a> Reads<'a> {
+    fn of(array: &'a Array, operations: &'a [Vec<Region>]) -> anyhow::Result<Self> {
+        let item_bytes = array.elements()?.item_bytes() as u64;
+        let largest = operations.iter().flatten().map(|region| region.elements() * item_bytes).max();
+        Ok(Self { array, operations, item_bytes, buffer: vec![0; index(largest.unwrap_or(0))] })
+    }
+
+    /// Reads the regions of an operation; their bytes.
+    fn read(&mut self, reader: &mut RegionReader<'_>, operation: &[Region]) -> anyhow::Result<u64> {
+        let mut bytes = 0;
+        for region in operation {
+            let wanted = index(region.elements() * self.item_bytes);
+            reader.read_into(region, &mut self.buffer[..wanted])?;
+            bytes += wanted as u64;
+        }
+        Ok(bytes)
+    }
+
+    /// Reads everything until nothing comes from a device. Once is not always enough: names that were dropped are read again, and other
+    /// processes want memory too.
+    fn warm(&mut self) -> anyhow::Result<()> {
+        for _ in 0..WARMING_MAX {
+            let (mut reader, before) = (RegionReader::new(self.array)?, device_bytes()?);
+            for operation in self.operations {
+                self.read(&mut reader, operation)?;
+            }
+            if device_bytes()?.since(&before).read_bytes == 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads all operations when they shall begin; the bytes that were wanted.
+    fn run(
+        &mut self,
+        reader: &mut RegionReader<'_>,
+        rate: Option<f64>,
+        inject: Option<Inject>,
+    ) -> anyhow::Result<(Recorder, u64)> {
+        let mut recorder = Recorder::new(rate)?;
+        let mut useful_bytes = 0;
+        for operation in self.operations {
+            recorder.wait();
+            let started = recorder.elapsed();
+            useful_bytes += self.read(reader, operation)?;
+            if let Some(inject) = inject {
+                let time = recorder.elapsed().saturating_sub(started);
+                let array = self.array;
+                inject
+                    .apply(array, operation, time, || self.read(&mut RegionReader::new(array)?, operation))?;
+            }
+            recorder.done()?;
+        }
+        Ok((recorder, useful_bytes))
+    }
 }
 
 /// Takes everything of a layout out of the page cache.
@@ -212,16 +230,6 @@ fn make_cold(path: &Path) -> anyhow::Result<Proof> {
     // Names too, where the system lets this process: without them, opens wait for the device.
     drop_names();
     Ok(evicted.proof)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a ratio")]
-fn ratio(bytes: u64, useful: u64) -> f64 {
-    bytes as f64 / useful.max(1) as f64
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a rate")]
-fn per_second(bytes: u64, seconds: f64) -> f64 {
-    if seconds > 0.0 { bytes as f64 / seconds } else { 0.0 }
 }
 
 /// What this process has used so far.

@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
-use zarrange_array::{Array, Node};
+use zarrange_array::Array;
 use zarrange_io::{Location, Opener};
 use zarrange_lightcurve::{Survey, write_survey};
+use zarrange_rechunk::Dimensions;
 
-use crate::place;
-use crate::sweep::record::DatasetFacts;
+use crate::sweep::facts::DatasetFacts;
+use crate::{arrays, data};
 
 /// Surveys that have a name: `datasets/*.toml`.
 const BUILT_IN: [(&str, &str); 1] = [("photometry", include_str!("../../../datasets/photometry.toml"))];
@@ -82,7 +83,7 @@ fn make(name: &str, survey: &Survey, dir: &Path) -> anyhow::Result<Dataset> {
     // Another recipe of the same name and size makes other values.
     let (recipe, note) = (format!("{survey:?}"), dir.join(format!("{stem}.recipe")));
     if !path.exists() || std::fs::read_to_string(&note).ok().as_ref() != Some(&recipe) {
-        place::take(&path, &note)?;
+        data::take(&path, &note)?;
         write_survey(survey, &location, (true, &Opener::auto()), &mut |_| {})?;
         std::fs::write(&note, &recipe)?;
     }
@@ -90,21 +91,19 @@ fn make(name: &str, survey: &Survey, dir: &Path) -> anyhow::Result<Dataset> {
 }
 
 fn open(name: &str, location: Location) -> anyhow::Result<Dataset> {
-    let node = zarrange_array::open(&Opener::default().open(&location)?)?;
-    let Node::Array(array) = node else { anyhow::bail!("{location} is a group: name one of its arrays") };
-    let facts = facts(name, &array)?;
+    let facts = facts(name, &arrays::open(&location, &Opener::default())?)?;
     Ok(Dataset { facts, location })
 }
 
 /// Objects and epochs are the dimensions of these names, or the first two.
 fn facts(name: &str, array: &Array) -> anyhow::Result<DatasetFacts> {
-    let names = array.document().dimension_names().unwrap_or_default();
+    let dimensions = Dimensions::of(array);
     let rank = array.shape().len();
     ensure!(rank >= 2, "{name}: an array of {rank} dimensions has no objects and epochs");
     ensure!(!array.shape().contains(&0), "{name}: the array is empty");
-    let axis = |name: &str| names.iter().position(|n| n.as_deref() == Some(name));
-    let objects = axis("object").unwrap_or_else(|| usize::from(axis("epoch") == Some(0)));
-    let epochs = axis("epoch").unwrap_or_else(|| usize::from(objects == 0));
+    let objects =
+        dimensions.axis("object").unwrap_or_else(|| usize::from(dimensions.axis("epoch") == Some(0)));
+    let epochs = dimensions.axis("epoch").unwrap_or_else(|| usize::from(objects == 0));
     Ok(DatasetFacts {
         name: name.to_owned(),
         shape: array.shape().to_vec(),

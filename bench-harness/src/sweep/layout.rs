@@ -7,7 +7,7 @@ use anyhow::{Context as _, ensure};
 use serde::Deserialize;
 use zarrange_rechunk::Codecs;
 
-use crate::sweep::record::{DatasetFacts, LayoutFacts};
+use crate::sweep::facts::{DatasetFacts, LayoutFacts};
 
 /// The layouts of `--layouts NAME`; `standard` is the default, `quick` that of `--quick`.
 const BUILT_IN: [(&str, &str); 3] = [
@@ -26,7 +26,7 @@ struct Layouts {
     grid: Vec<Grid>,
 }
 
-/// Lengths by dimension: `object`, `epoch`, or its number; -1 is the whole dimension, as are those that are not named.
+/// Lengths by dimension: `object`, `epoch`, or the number of another; -1 is the whole dimension, as are those that are not named.
 type Lengths = BTreeMap<String, i64>;
 
 #[derive(Clone, Debug, Deserialize)]
@@ -171,16 +171,10 @@ fn shape(dataset: &DatasetFacts, lengths: &Lengths) -> anyhow::Result<Vec<u64>> 
     Ok(out)
 }
 
-/// The number of a dimension: `object`, `epoch`, or its number.
 fn axis(dataset: &DatasetFacts, name: &str) -> anyhow::Result<usize> {
-    let rank = dataset.shape.len();
-    match name {
-        "object" => Ok(dataset.axes.0),
-        "epoch" => Ok(dataset.axes.1),
-        number => number.parse().ok().filter(|d| *d < rank).with_context(|| {
-            format!("dimension {number:?} is neither object nor epoch nor a number below {rank}")
-        }),
-    }
+    let dimensions = dataset.dimensions();
+    let known = || format!("dimension {name:?} is none of {}", dimensions.words().join(", "));
+    dimensions.axis(name).with_context(known)
 }
 
 #[cfg(test)]

@@ -8,6 +8,9 @@ use anyhow::{Context as _, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::machine::Machine;
+use crate::sweep::facts::{DatasetFacts, LayoutFacts};
+use crate::sweep::stored::{Made, Prediction};
+use crate::sweep::workload::Workload;
 
 /// Version of the fields below. A reader refuses others.
 pub const SCHEMA: u32 = 1;
@@ -37,8 +40,8 @@ pub struct Cell {
     pub dataset: DatasetFacts,
     /// How it is stored.
     pub layout: LayoutFacts,
-    /// What is read: `epoch`, `object`, `block:N`, `window:N`, `random:N` or a mix `epoch=0.2,object=0.8`.
-    pub workload: String,
+    /// What is read.
+    pub workload: Workload,
     /// Operations that are measured.
     pub operations: u64,
     /// The backend asked for.
@@ -67,40 +70,96 @@ impl CacheState {
     }
 }
 
-/// What is known of a dataset.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct DatasetFacts {
-    /// Its name.
-    pub name: String,
-    /// Elements in each dimension.
-    pub shape: Vec<u64>,
-    /// Bytes of an element.
-    pub item_bytes: u64,
-    /// The dimension of objects, and that of epochs.
-    pub axes: (usize, usize),
-}
-
-/// What is known of a layout.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct LayoutFacts {
-    /// Its name.
-    pub name: String,
-    /// Chunks (inner chunks of shards).
-    pub chunk: Vec<u64>,
-    /// Shards, if there are any.
-    pub shard: Option<Vec<u64>>,
-    /// Codecs, as on the command line.
-    pub codecs: String,
-}
-
 /// What came out of a cell.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Outcome {
+pub enum Outcome<T = Measures> {
     /// The figures.
-    Measured(Box<Measures>),
+    Measured(Box<T>),
     /// Why there are none.
     Unmeasured(String),
+}
+
+/// What the process that reads a cell counts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Counted {
+    /// The backend that ran.
+    pub backend: String,
+    /// How the state of the cache is known.
+    pub cache_proof: String,
+    /// Bytes that were asked for.
+    pub useful_bytes: u64,
+    /// Array bytes of the chunks that were handled.
+    pub chunk_bytes: u64,
+    /// Chunks decoded.
+    pub chunks: u64,
+    /// Stored bytes that were decoded.
+    pub stored_bytes: u64,
+    /// Requests of the backend.
+    pub requests: u64,
+    /// Objects opened.
+    pub opens: u64,
+    /// Steps that wait for the one before.
+    pub hops: u64,
+    /// Page faults that read from a device.
+    pub faults: u64,
+    /// Bytes that the backend read.
+    pub backend_bytes: u64,
+    /// Bytes that devices delivered.
+    pub device_bytes: Option<u64>,
+    /// Time of an operation.
+    pub latency: Latency,
+    /// Time of all operations.
+    pub elapsed_s: f64,
+    /// Processor time of the process while they ran.
+    pub cpu_s: f64,
+    /// The most memory that was resident.
+    pub peak_resident_bytes: u64,
+}
+
+impl Measures {
+    /// What was counted, with what was known of the layout before.
+    pub fn of(counted: Counted, made: &Made, prediction: &Prediction) -> Self {
+        let ratio = |bytes: u64| ratio(bytes, counted.useful_bytes);
+        Self {
+            ra_geometry: ratio(counted.chunk_bytes),
+            ra_store: ratio(counted.stored_bytes),
+            ra_backend: ratio(counted.backend_bytes),
+            ra_device: counted.device_bytes.map(ratio),
+            predicted_ra_geometry: ratio(prediction.chunk_bytes),
+            predicted_ra_store: ratio(prediction.stored_bytes),
+            predicted_chunks: prediction.chunks,
+            throughput: per_second(counted.useful_bytes, counted.elapsed_s),
+            layout_bytes: made.bytes,
+            layout_objects: made.objects,
+            rechunk_s: made.rechunk_s,
+            backend: counted.backend,
+            cache_proof: counted.cache_proof,
+            useful_bytes: counted.useful_bytes,
+            chunks: counted.chunks,
+            requests: counted.requests,
+            opens: counted.opens,
+            hops: counted.hops,
+            faults: counted.faults,
+            stored_bytes: counted.stored_bytes,
+            backend_bytes: counted.backend_bytes,
+            device_bytes: counted.device_bytes,
+            latency: counted.latency,
+            elapsed_s: counted.elapsed_s,
+            cpu_s: counted.cpu_s,
+            peak_resident_bytes: counted.peak_resident_bytes,
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a ratio")]
+fn ratio(bytes: u64, useful: u64) -> f64 {
+    bytes as f64 / useful.max(1) as f64
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a rate")]
+fn per_second(bytes: u64, seconds: f64) -> f64 {
+    if seconds > 0.0 { bytes as f64 / seconds } else { 0.0 }
 }
 
 /// The figures of a cell. Bytes and counts are those of all operations together; they do not depend on the machine, but for

@@ -6,18 +6,16 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
-use zarrange_array::{ChunkReader, Elements, Node};
+use zarrange_array::{ChunkReader, Elements};
 use zarrange_codec::ArrayCodec;
 use zarrange_grid::{Dims, Layout, Region};
 use zarrange_io::{Location, Opener};
-use zarrange_plan::{Costs, touched};
-use zarrange_rechunk::{
-    ChunkSpec, Codecs, Durability, Foreign, Job, KeySeparator, Named, NoProgress, Verify, prepare, run,
-};
+use zarrange_plan::touched;
+use zarrange_rechunk::{ChunkSpec, Codecs, Job, Named, NoProgress, Verify, prepare, run};
 
-use crate::place;
 use crate::sweep::dataset::Dataset;
-use crate::sweep::record::{DatasetFacts, LayoutFacts};
+use crate::sweep::facts::{DatasetFacts, LayoutFacts};
+use crate::{arrays, data, engine};
 
 /// Memory for making layouts.
 const MEMORY_BYTES: u64 = 1 << 30;
@@ -71,7 +69,7 @@ pub fn stored(dataset: &Dataset, layout: &LayoutFacts, dir: &Path) -> anyhow::Re
         return Ok(Stored { path, made });
     }
     let begin = Instant::now();
-    place::take(&path, &note)?;
+    data::take(&path, &note)?;
     rechunk(dataset, layout, &path).with_context(|| format!("layout {:?}", layout.name))?;
     let rechunk_s = begin.elapsed().as_secs_f64();
     let (mut bytes, mut objects) = (0, 0);
@@ -92,26 +90,13 @@ fn rechunk(dataset: &Dataset, layout: &LayoutFacts, path: &Path) -> anyhow::Resu
     };
     let shard = layout.shard.as_deref().map_or(Ok(Named { array: None, spec: ChunkSpec::None }), named)?;
     let job = Job {
-        source: dataset.location.clone(),
-        target: Location::Path(path.to_owned()),
         chunks: vec![named(&layout.chunk)?],
         shards: vec![shard],
-        mix: None,
-        arrays: Vec::new(),
-        only_named: false,
         codecs: Codecs::parse(&layout.codecs)?,
-        key_separator: KeySeparator::Auto,
         memory_bytes_max: MEMORY_BYTES,
-        threads: std::thread::available_parallelism().map_or(1, |n| n.get() as u64),
-        temp: None,
         verify: Verify::Sample,
-        durability: Durability::Commit,
         overwrite: true,
-        skip: Vec::new(),
-        foreign: Foreign::Skip,
-        io: Opener::auto(),
-        costs: Costs::default(),
-        way: None,
+        ..engine::job(dataset.location.clone(), Location::Path(path.to_owned()))
     };
     run(prepare(job)?, &NoProgress)?;
     Ok(())
@@ -164,8 +149,7 @@ fn span(elements: &Elements, unit: &Dims, region: &Region) -> u64 {
 /// # Errors
 /// If the layout cannot be read.
 pub fn predict(path: &Path, operations: &[Vec<Region>]) -> anyhow::Result<Prediction> {
-    let node = zarrange_array::open(&Opener::default().open(&Location::Path(path.to_owned()))?)?;
-    let Node::Array(array) = node else { anyhow::bail!("{} is not an array", path.display()) };
+    let array = arrays::open(&Location::Path(path.to_owned()), &Opener::default())?;
     let elements = array.elements()?;
     let mut sizes = Sizes { reader: ChunkReader::new(&array.chunks()?), known: HashMap::new() };
     let partial = elements.chain().stores_c_order();

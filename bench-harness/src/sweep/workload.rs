@@ -1,13 +1,18 @@
 //! What is read: operations on an array of objects and epochs.
 
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
 use anyhow::{Context as _, bail, ensure};
+use serde::{Deserialize, Serialize};
 use zarrange_grid::{Dims, Region};
 
-use crate::place::Random;
-use crate::sweep::record::DatasetFacts;
+use crate::random::Random;
+use crate::sweep::facts::DatasetFacts;
 
-/// Kinds of operations with their shares, and when operations begin.
-#[derive(Clone, Debug, PartialEq)]
+/// Kinds of operations with their shares, and when operations begin. In a record it is the text that it was written as.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Workload {
     /// What it was written as.
     pub name: String,
@@ -70,6 +75,41 @@ impl Workload {
                 kind.regions(dataset, &mut random)
             })
             .collect()
+    }
+}
+
+impl TryFrom<String> for Workload {
+    type Error = anyhow::Error;
+
+    fn try_from(text: String) -> anyhow::Result<Self> {
+        Self::parse(&text)
+    }
+}
+
+impl From<Workload> for String {
+    fn from(workload: Workload) -> Self {
+        workload.name
+    }
+}
+
+impl fmt::Display for Workload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+// All else follows from the text.
+impl PartialEq for Workload {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Workload {}
+
+impl Hash for Workload {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
     }
 }
 

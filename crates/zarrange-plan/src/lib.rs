@@ -9,13 +9,14 @@
 //! along one axis, so that chunks across the ends of tiles are decoded once), or stages with intermediates between them. Each is
 //! costed from the profiles of the places ([`StoreProfile`]) and the codecs' rates; the cheapest is taken, of near ties the simplest.
 //!
-//! Beside it, [`layout_for`] chooses the chunks and shards that a [`Mix`] of accesses wants.
+//! Beside it, a [`Question`] chooses the chunks and shards that a [`Mix`] of accesses wants, by what a read of a layout takes ([`Reading`]).
 //!
 //! Owned here: tile shapes, their order, the memory they take, what they cost. Not known here: bytes and files.
 //!
 //! Rejected: lists of tasks. A tile is an arithmetic range, so the plan of 10^13 chunks is as small as any other.
 
 mod access;
+mod choose;
 mod cost;
 mod counts;
 mod error;
@@ -29,22 +30,25 @@ mod parts;
 mod plan;
 mod problem;
 mod profile;
+mod read;
+mod reader;
 mod search;
 mod single;
 mod staged;
 mod tiles;
 
 pub use access::{Touched, touched};
+pub use choose::{Limits, Needed, Question};
 pub use counts::Counts;
 pub use error::PlanError;
 pub use explain::{bytes_text, seconds_text};
-pub use memory::{
-    BATCH_BYTES, CHECK_BYTES, CONTEXT_ALLOWANCE_BYTES, COPIED_TOGETHER, SLAB_BYTES_MAX, copying,
-};
-pub use mix::{Access, Chosen, Limits, Mix, MixError, layout_for};
+pub use memory::{BATCH_BYTES, CHECK_BYTES, COPIED_TOGETHER, copying};
+pub use mix::{Chosen, IndexRead, Mix, MixError, chunk_for};
 pub use parts::Parts;
 pub use plan::{Alternative, Plan, Predicted, Repack, Route, Spill, Stage, Tiled};
 pub use problem::{Format, Problem, Purpose, Way};
 pub use profile::{Costs, StoreProfile};
+pub use read::{CodecModel, CodecSpeed, Design, ReadCost, Reading, Subject};
+pub use reader::{Reader, UnknownReader};
 pub use search::plan;
 pub use tiles::{divisors, gcd, overlaps};

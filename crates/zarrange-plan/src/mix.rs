@@ -1,8 +1,8 @@
 //! Which chunks and shards suit a mix of accesses.
 //!
 //! An access reads one index of one dimension and all of the others: one epoch of all objects, or one object at all
-//! epochs. A [`Mix`] gives the share of accesses `p_i` for each dimension i that is accessed so; [`layout_for`] chooses the
-//! layout. Sarawagi and Stonebraker ("Efficient organization of large multidimensional arrays", ICDE 1994) weigh
+//! epochs. A [`Mix`] gives the share of accesses `p_i` for each dimension i that is accessed so. The formula below gives the
+//! first candidates; [`crate::Question`] weighs them and others by what a read of them takes, and chooses. Sarawagi and Stonebraker ("Efficient organization of large multidimensional arrays", ICDE 1994) weigh
 //! accesses like this, Otoo, Rotem and Seshadri ("Optimal chunking of large multidimensional arrays for data
 //! warehousing", DOLAP 2007) give the best shapes.
 //!
@@ -21,8 +21,6 @@
 //! **Ceilings.** The formula is where the search begins; extents around it are compared by the exact number of chunks.
 //! Shards are chosen in the same way, with inner chunks for elements.
 //!
-//! Rejected: to search all sizes for the least time. It gives a mix of one dimension chunks of a few bytes, and a size asked
-//! for would not be kept.
 #![expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
@@ -37,12 +35,8 @@ use zarrange_grid::{GridError, checked_bytes};
 const CHUNK_BYTES: (u64, u64) = (16 << 10, 16 << 20);
 /// Chunks smaller than this make poor files.
 const FILE_BYTES_MIN: u64 = 1 << 20;
-/// Files up to this size are still moved easily.
-const SHARD_BYTES_MAX: u64 = 256_000_000;
-/// More files than this make directories slow.
-const OBJECTS_MAX: u64 = 10_000;
 /// Of shapes whose costs differ by less, the rounder is better.
-const NEAR_TIE: f64 = 1.02;
+pub(crate) const NEAR_TIE: f64 = 1.02;
 /// Extents up to this many times larger or smaller than the formula's are tried.
 const WINDOW: f64 = 8.0;
 /// Combinations of extents tried, of all dimensions but the last.
@@ -55,17 +49,17 @@ pub struct Mix {
     shares: Vec<(usize, f64)>,
 }
 
-/// What a layout may be.
+/// What the formula aims at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub(crate) struct Aim {
     /// Bytes of a decoded chunk to aim at; chunks are not larger, except to hold dimensions that are always read whole.
-    pub chunk_bytes: u64,
+    pub(crate) chunk_bytes: u64,
     /// The most bytes of a decoded chunk, which holds at least one element.
-    pub chunk_bytes_max: u64,
+    pub(crate) chunk_bytes_max: u64,
     /// The most bytes of a decoded shard.
-    pub shard_bytes_max: u64,
+    pub(crate) shard_bytes_max: u64,
     /// The most objects (files) that the array is stored in.
-    pub objects_max: u64,
+    pub(crate) objects_max: u64,
 }
 
 /// A layout and what accesses to it cost.
@@ -82,12 +76,12 @@ pub struct Chosen {
     /// Objects (files) that the array is stored in.
     pub objects: u64,
     /// Each kind of access.
-    pub accesses: Vec<Access>,
+    pub accesses: Vec<IndexRead>,
 }
 
 /// One index of a dimension and all of the others.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Access {
+pub struct IndexRead {
     /// The dimension.
     pub axis: usize,
     /// The share of all accesses.
@@ -168,8 +162,13 @@ impl Mix {
         Ok(Self { shares })
     }
 
+    /// Dimensions and shares, which add up to 1, in the order given.
+    pub fn weights(&self) -> &[(usize, f64)] {
+        &self.shares
+    }
+
     /// The share of every dimension; 0 for those that are always read whole.
-    fn shares(&self, rank: usize) -> Result<Vec<f64>, MixError> {
+    pub(crate) fn shares(&self, rank: usize) -> Result<Vec<f64>, MixError> {
         let mut out = vec![0.0; rank];
         for (axis, share) in &self.shares {
             *out.get_mut(*axis).ok_or(MixError::Axis { axis: *axis, rank })? = *share;
@@ -178,29 +177,37 @@ impl Mix {
     }
 }
 
-impl Limits {
-    /// The limits where a request takes `request_ns` beyond its bytes and each byte takes `byte_ns`.
-    pub fn of(request_ns: f64, byte_ns: f64) -> Self {
-        let (least, most) = CHUNK_BYTES;
-        // In this order a ratio that is not a number gives the least.
-        let chunk_bytes = (request_ns / byte_ns).max(least as f64).min(most as f64) as u64;
-        Self {
-            chunk_bytes,
-            chunk_bytes_max: most,
-            shard_bytes_max: SHARD_BYTES_MAX,
-            objects_max: OBJECTS_MAX,
-        }
-    }
+/// Bytes of a chunk that take as long to fetch as asking for it, where a request takes `request_ns` beyond its bytes and each byte
+/// takes `byte_ns`; within bounds.
+pub(crate) fn efficient_bytes(request_ns: f64, byte_ns: f64) -> u64 {
+    let (least, most) = CHUNK_BYTES;
+    // In this order a ratio that is not a number gives the least.
+    (request_ns / byte_ns).max(least as f64).min(most as f64) as u64
 }
 
-/// The layout of an array of `shape`, in elements of `item_bytes`, that suits `mix` within `limits`.
+/// The chunk of about `chunk_bytes` that suits `mix`, by the formula.
+///
+/// # Errors
+/// [`MixError`] if the mix names a dimension that the array does not have, or a size overflows.
+pub fn chunk_for(shape: &[u64], item_bytes: u64, mix: &Mix, chunk_bytes: u64) -> Result<Vec<u64>, MixError> {
+    let (most, any) = (chunk_bytes.max(CHUNK_BYTES.1), u64::MAX);
+    let aim = Aim { chunk_bytes, chunk_bytes_max: most, shard_bytes_max: any, objects_max: any };
+    Ok(layout_for(shape, item_bytes, mix, &aim)?.chunk)
+}
+
+/// The layout that the formula gives an array of `shape`, in elements of `item_bytes`, for `mix` within `limits`.
 ///
 /// Chunks are stored in shards where they would be more than `objects_max` files, or smaller than 1 MiB.
 ///
 /// # Errors
 /// [`MixError`] if the mix names a dimension that the array does not have, a size overflows, or the limits would need more
 /// objects than they allow.
-pub fn layout_for(shape: &[u64], item_bytes: u64, mix: &Mix, limits: &Limits) -> Result<Chosen, MixError> {
+pub(crate) fn layout_for(
+    shape: &[u64],
+    item_bytes: u64,
+    mix: &Mix,
+    limits: &Aim,
+) -> Result<Chosen, MixError> {
     checked_bytes(shape, item_bytes)?;
     let shares = mix.shares(shape.len())?;
     // Dimensions of no length take part as if they had one.
@@ -218,18 +225,32 @@ pub fn layout_for(shape: &[u64], item_bytes: u64, mix: &Mix, limits: &Limits) ->
     let chunks = volume(counts.iter().copied());
     let wanted = chunks > 1 && (chunk_bytes < FILE_BYTES_MIN || chunks > limits.objects_max);
     let shard = if wanted { shard_for(&counts, chunk_bytes, &shares, limits)? } else { None };
-    let objects = shard.as_ref().map_or(chunks, |factors| pieces(&counts, factors));
-    let accesses: Vec<Access> =
-        mix.shares.iter().map(|(axis, share)| access(&counts, *axis, *share)).collect();
-    let chunks_per_access = accesses.iter().map(|a| a.share * a.chunks as f64).sum::<f64>();
-    Ok(Chosen {
-        shard: shard.map(|factors| factors.iter().zip(&chunk).map(|(f, c)| f * c).collect()),
-        chunk,
-        chunks_per_access,
-        bytes_per_access: chunks_per_access * chunk_bytes as f64,
-        objects,
-        accesses,
-    })
+    let shard = shard.map(|factors| factors.iter().zip(&chunk).map(|(f, c)| f * c).collect());
+    Ok(Chosen::of((shape, item_bytes), chunk, shard, mix))
+}
+
+impl Chosen {
+    /// What accesses to a layout of an array of this shape and these bytes of an element touch.
+    pub(crate) fn of(
+        (shape, item_bytes): (&[u64], u64),
+        chunk: Vec<u64>,
+        shard: Option<Vec<u64>>,
+        mix: &Mix,
+    ) -> Self {
+        let counts = counts(shape, &chunk);
+        let accesses: Vec<IndexRead> =
+            mix.shares.iter().map(|(axis, share)| access(&counts, *axis, *share)).collect();
+        let chunks_per_access = accesses.iter().map(|a| a.share * a.chunks as f64).sum::<f64>();
+        Self {
+            objects: pieces(shape, shard.as_ref().unwrap_or(&chunk)),
+            chunks_per_access,
+            bytes_per_access: chunks_per_access
+                * (volume(chunk.iter().copied()).saturating_mul(item_bytes)) as f64,
+            chunk,
+            shard,
+            accesses,
+        }
+    }
 }
 
 /// How many chunks a shard has in each dimension; `None` if one is enough.
@@ -237,9 +258,9 @@ fn shard_for(
     counts: &[u64],
     chunk_bytes: u64,
     shares: &[f64],
-    limits: &Limits,
+    limits: &Aim,
 ) -> Result<Option<Vec<u64>>, MixError> {
-    let Limits { shard_bytes_max, objects_max, .. } = *limits;
+    let Aim { shard_bytes_max, objects_max, .. } = *limits;
     let volume_max = (shard_bytes_max / chunk_bytes).max(1);
     let search = |pieces_max| Search { shape: counts, shares, volume_max, pieces_max }.best();
     if let Some(factors) = search(objects_max) {
@@ -249,11 +270,11 @@ fn shard_for(
     Err(MixError::Objects { objects, objects_max, shard_bytes_max })
 }
 
-fn access(counts: &[u64], axis: usize, share: f64) -> Access {
+fn access(counts: &[u64], axis: usize, share: f64) -> IndexRead {
     let others = counts.iter().enumerate().filter(|(k, _)| *k != axis).map(|(_, n)| *n);
     // No index of an empty array can be read.
     let chunks = if counts.contains(&0) { 0 } else { volume(others) };
-    Access { axis, share, chunks }
+    IndexRead { axis, share, chunks }
 }
 
 /// Cells of a box; saturates where limits are larger than any array.
@@ -304,7 +325,7 @@ impl Search<'_> {
         each(&mut |part| {
             let expected = self.expected(part);
             if expected <= bound && few_enough(part) {
-                let merit = (self.roundness(part), -expected, volume(part.iter().copied()));
+                let merit = (roundness(self.shape, part), -expected, volume(part.iter().copied()));
                 if best.as_ref().is_none_or(|(known, _)| merit > *known) {
                     best = Some((merit, part.to_vec()));
                 }
@@ -365,15 +386,15 @@ impl Search<'_> {
         let all: f64 = (0..part.len()).map(count).product();
         self.shares.iter().enumerate().map(|(k, share)| share * all / count(k)).sum()
     }
+}
 
-    /// How much the extents look chosen: dividing the box, leaving little of the last part empty, round numbers.
-    fn roundness(&self, part: &[u64]) -> u32 {
-        let of_axis = |n: u64, c: u64| {
-            let padding = (n.div_ceil(c) * c - n) as f64 / n as f64;
-            u32::from(padding == 0.0) * 4 + u32::from(padding <= 0.02) * 2 + u32::from(is_round(c)) * 2
-        };
-        self.shape.iter().zip(part).map(|(n, c)| of_axis(*n, *c)).sum()
-    }
+/// How much the extents of a part of a box look chosen: dividing the box, leaving little of the last part empty, round numbers.
+pub(crate) fn roundness(shape: &[u64], part: &[u64]) -> u32 {
+    let of_axis = |n: u64, c: u64| {
+        let padding = (n.div_ceil(c) as f64 * c as f64 - n as f64) / n as f64;
+        u32::from(padding == 0.0) * 4 + u32::from(padding <= 0.02) * 2 + u32::from(is_round(c)) * 2
+    };
+    shape.iter().zip(part).map(|(n, c)| of_axis(*n, *c)).sum()
 }
 
 /// Calls `visit` with each part that takes one of the extents of each trial, and as much of the last as there is room.

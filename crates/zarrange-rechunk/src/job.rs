@@ -205,7 +205,7 @@ impl Prepared {
         let sources = Sources { root, arrays, failed: &failed };
         let chunks = Requests::new("chunks", &job.chunks, &job.arrays, &sources)?;
         let shards = Requests::new("shards", &job.shards, &job.arrays, &sources)?;
-        let mut layouts = mix::layouts(job.mix.as_ref(), &job.arrays, &sources)?;
+        let mut layouts = mix::layouts(job, &sources)?;
         let (mut items, mut plans) = (Vec::new(), Plans::default());
         let mut bytes = self.groups_bytes();
         for (k, found) in arrays.iter().enumerate() {

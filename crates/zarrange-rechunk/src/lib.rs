@@ -16,6 +16,7 @@
 mod beforehand;
 mod beside;
 mod difference;
+mod dimensions;
 mod engine;
 mod error;
 mod item;
@@ -34,13 +35,14 @@ mod spec;
 mod verify;
 
 pub use difference::Difference;
+pub use dimensions::Dimensions;
 pub use engine::parts::{Ledger, Receipt};
 pub use engine::presence::Sparse;
 pub use error::{PlanFileError, RechunkError, SpecError};
 pub use item::Item;
 pub use job::{Durability, Foreign, Job, Prepared, Verify, prepare, run};
 pub use members::{Refusal, Refusals};
-pub use mix::{MixRequest, NamedMix};
+pub use mix::{MixRequest, NamedMix, unsampled};
 pub use plan_file::{PlanFile, PlannedArray, PlannedGroup, PlannedOptions};
 pub use progress::{NoProgress, Progress};
 pub use report::{ArrayReport, Cost, Report};

@@ -3,21 +3,27 @@
 use std::collections::BTreeMap;
 
 use zarrange_array::{Array, Contents};
-use zarrange_plan::{Access, Chosen, Limits, Mix, bytes_text, layout_for};
+use zarrange_codec::Chain;
+use zarrange_plan::{
+    Chosen, CodecModel, CodecSpeed, IndexRead, Limits, Mix, Question, Reader, Reading, StoreProfile, Subject,
+    bytes_text,
+};
 
 use crate::item::LaidOut;
 use crate::members::Sources;
-use crate::{RechunkError, SpecError};
+use crate::{Codecs, Dimensions, Job, RechunkError, SpecError};
 
 /// Weights of accesses by dimension, in the order given: an access reads one index of that dimension and all of the others.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NamedMix(Vec<(String, f64)>);
 
-/// A mix, and the limits of the layouts chosen for it.
+/// A mix, who reads, and the limits of the layouts chosen for it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MixRequest {
     /// How often what is accessed.
     pub mix: NamedMix,
+    /// Who reads.
+    pub reader: Reader,
     /// What a layout may be.
     pub limits: Limits,
 }
@@ -59,31 +65,28 @@ impl NamedMix {
     }
 }
 
-/// The layouts for a mix, by path: of all `arrays`, or those `selected`, that have its dimensions.
+/// The layouts for the mix of a job, by path: of all arrays, or those that it selects, that have its dimensions.
 ///
 /// # Errors
 /// [`RechunkError`] if the mix fits no array, the elements of one cannot be read, or no layout keeps the limits.
-pub(crate) fn layouts(
-    request: Option<&MixRequest>,
-    selected: &[String],
-    sources: &Sources<'_>,
-) -> Result<BTreeMap<String, LaidOut>, RechunkError> {
+pub(crate) fn layouts(job: &Job, sources: &Sources<'_>) -> Result<BTreeMap<String, LaidOut>, RechunkError> {
     let mut out = BTreeMap::new();
-    let Some(MixRequest { mix, limits }) = request else { return Ok(out) };
+    let Some(request) = &job.mix else { return Ok(out) };
     // Of arrays that do not fit: what is told of them where none does.
-    let mut others: Vec<(String, Vec<Option<String>>)> = Vec::new();
-    for opened in sources.open(selected) {
+    let mut others: Vec<(String, Dimensions)> = Vec::new();
+    for opened in sources.open(&job.arrays) {
         let (path, array) = opened?;
-        let names = dimension_names(&array);
-        let weights = mix.0.iter().map(|(name, weight)| Some((axis(&names, name)?, *weight)));
+        let dimensions = Dimensions::of(&array);
+        let weights = request.mix.0.iter().map(|(name, weight)| Some((dimensions.axis(name)?, *weight)));
         if let Some(weights) = weights.collect::<Option<Vec<_>>>() {
-            out.insert(path.to_owned(), (layout(path, &array, weights, limits)?, names));
+            let asked = Asked { request, weights, codecs: &job.codecs, place: &job.costs.target };
+            out.insert(path.to_owned(), (asked.layout(path, &array)?, dimensions.names().to_vec()));
         } else if others.len() < NAMED && out.is_empty() {
-            others.push((path.to_owned(), names));
+            others.push((path.to_owned(), dimensions));
         }
     }
     if out.is_empty() && !others.is_empty() {
-        return Err(mix.fits_none(&others).into());
+        return Err(request.mix.fits_none(&others).into());
     }
     Ok(out)
 }
@@ -91,30 +94,67 @@ pub(crate) fn layouts(
 /// Arrays that are named where none fits: nobody reads more.
 const NAMED: usize = 1000;
 
-fn layout(
-    path: &str,
-    array: &Array,
+/// What is asked for one array.
+struct Asked<'a> {
+    request: &'a MixRequest,
     weights: Vec<(usize, f64)>,
-    limits: &Limits,
-) -> Result<Chosen, RechunkError> {
-    if let Contents::Variable(_) = array.contents() {
-        let reason = "its elements have no fixed size, so that nobody knows how large a chunk is".to_owned();
-        return Err(SpecError::Opaque { array: path.to_owned(), reason }.into());
+    codecs: &'a Codecs,
+    place: &'a StoreProfile,
+}
+
+impl Asked<'_> {
+    fn layout(self, path: &str, array: &Array) -> Result<Chosen, RechunkError> {
+        if let Contents::Variable(_) = array.contents() {
+            let reason =
+                "its elements have no fixed size, so that nobody knows how large a chunk is".to_owned();
+            return Err(SpecError::Opaque { array: path.to_owned(), reason }.into());
+        }
+        let MixRequest { reader, limits, .. } = *self.request;
+        let subject = Subject::new(array.shape(), array.elements()?.item_bytes() as u64);
+        let codecs = [codec_model(array, self.codecs)?];
+        let chosen = Mix::new(self.weights).and_then(|mix| {
+            let reading = Reading { subject: &subject, place: self.place, reader, reads: 1 };
+            Question { reading, codecs: &codecs, mix: &mix, limits }.chosen(array.shape())
+        });
+        Ok(chosen.map_err(|source| SpecError::MixFor { array: path.to_owned(), source })?)
     }
-    let item_bytes = array.elements()?.item_bytes() as u64;
-    let chosen = Mix::new(weights).and_then(|mix| layout_for(array.shape(), item_bytes, &mix, limits));
-    Ok(chosen.map_err(|source| SpecError::MixFor { array: path.to_owned(), source })?)
+}
+
+/// What is known of the codecs that an array will have.
+fn codec_model(array: &Array, codecs: &Codecs) -> Result<CodecModel, RechunkError> {
+    let elements = array.elements()?;
+    let (now, item_bytes) = (elements.chain(), elements.item_bytes());
+    let list = codecs.resolve(&elements.layout, item_bytes);
+    let chain = match codecs {
+        Codecs::Keep => None,
+        // A list that fits no chunk is refused where the target is made.
+        _ => Chain::new(&list, &elements.element, now.shape(), &vec![0; item_bytes]).ok(),
+    };
+    Ok(unsampled(codecs.to_string(), chain.as_ref().unwrap_or(now)))
+}
+
+/// What is known of a codec list without a sample of the data: how long it takes, not how well it compresses.
+pub fn unsampled(name: String, chain: &Chain) -> CodecModel {
+    let rates = chain.rates();
+    let (decode_ns_per_byte, encode_ns_per_byte) = (rates.decode_ns_per_byte, rates.encode_ns_per_byte);
+    CodecModel {
+        name,
+        partial: chain.stores_c_order(),
+        table: CodecSpeed { ratio: 1.0, decode_ns_per_byte, encode_ns_per_byte },
+        by_size: Vec::new(),
+        by_shape: Vec::new(),
+    }
 }
 
 impl NamedMix {
     /// The error with the dimensions that are nowhere, or else with all, which no array has together.
-    fn fits_none(&self, arrays: &[(String, Vec<Option<String>>)]) -> SpecError {
+    fn fits_none(&self, arrays: &[(String, Dimensions)]) -> SpecError {
         let given = || self.0.iter().map(|(name, _)| name.clone());
-        let nowhere = |name: &String| arrays.iter().all(|(_, names)| axis(names, name).is_none());
+        let nowhere = |name: &String| arrays.iter().all(|(_, dimensions)| dimensions.axis(name).is_none());
         let nowhere: Vec<String> = given().filter(nowhere).collect();
         SpecError::MixDimensions {
             dimensions: if nowhere.is_empty() { given().collect() } else { nowhere },
-            arrays: arrays.iter().map(|(path, names)| listed(path, names)).collect(),
+            arrays: arrays.iter().map(|(path, dimensions)| listed(path, dimensions)).collect(),
         }
     }
 }
@@ -124,7 +164,7 @@ pub(crate) fn explain(chosen: &Chosen, names: &[Option<String>], item_bytes: u64
     let bytes = |shape: &[u64]| bytes_text(shape.iter().fold(item_bytes, |n, c| n.saturating_mul(*c)));
     let plural = |n: u64| if n == 1 { "" } else { "s" };
     let shards = chosen.shard.as_ref().map(|shard| format!(", in shards of {}", bytes(shard)));
-    let access = |Access { axis, share, chunks }: &Access| {
+    let access = |IndexRead { axis, share, chunks }: &IndexRead| {
         let index = match names.get(*axis) {
             Some(Some(name)) => name.clone(),
             _ => format!("index of dimension {axis}"),
@@ -151,25 +191,10 @@ fn rounded(n: f64) -> u64 {
     n.round() as u64
 }
 
-/// The name of each dimension, as far as it has one.
-pub(crate) fn dimension_names(array: &Array) -> Vec<Option<String>> {
-    let mut names = array.document().dimension_names().unwrap_or_default();
-    names.resize(array.shape().len(), None);
-    names
-}
-
-/// The dimension of a name, or of a number if it has no name.
-fn axis(names: &[Option<String>], name: &str) -> Option<usize> {
-    let numbered = || name.parse::<usize>().ok().filter(|k| names.get(*k).is_some_and(Option::is_none));
-    names.iter().position(|n| n.as_deref() == Some(name)).or_else(numbered)
-}
-
 /// `mag (object, epoch)`; dimensions without names have numbers.
-fn listed(path: &str, names: &[Option<String>]) -> String {
-    let name = |(k, name): (usize, &Option<String>)| name.clone().unwrap_or_else(|| k.to_string());
-    let names: Vec<String> = names.iter().enumerate().map(name).collect();
+fn listed(path: &str, dimensions: &Dimensions) -> String {
     let space = if path.is_empty() { "" } else { " " };
-    format!("{path}{space}({})", names.join(", "))
+    format!("{path}{space}({})", dimensions.words().join(", "))
 }
 
 #[cfg(test)]
@@ -199,19 +224,5 @@ mod tests {
         for bad in ["0", "-1", "nan", "inf", "x", "", "1/2"] {
             check(&format!("epoch={bad}"), Err("of \"epoch\" is not a positive number"));
         }
-    }
-
-    #[test]
-    fn dimensions_by_name_or_number() {
-        let check = |names: &[Option<&str>], name: &str, expected: Option<usize>| {
-            let names: Vec<_> = names.iter().map(|n| n.map(str::to_owned)).collect();
-            assert_eq!(axis(&names, name), expected, "{names:?} {name}");
-        };
-        check(&[Some("object"), Some("epoch")], "epoch", Some(1));
-        check(&[Some("object"), Some("epoch")], "1", None);
-        check(&[None, None], "1", Some(1));
-        check(&[None, None], "2", None);
-        check(&[None, Some("0")], "0", Some(1));
-        check(&[], "0", None);
     }
 }

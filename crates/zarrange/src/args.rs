@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use zarrange_io::Location;
-use zarrange_plan::{StoreProfile, Way};
+use zarrange_plan::{Reader, StoreProfile, Way};
 use zarrange_rechunk::{Codecs, KeySeparator, Named, NamedMix, parse_bytes, parse_profile};
 
 /// What a command's end says.
@@ -132,16 +132,20 @@ pub(crate) struct JobArgs {
     /// Shard shape, or none [default: as now where chunks stay as they are, otherwise none]
     #[arg(long, value_name = "SPEC", num_args = 1.., value_parser = named)]
     pub(crate) shards: Vec<Named>,
-    /// Choose chunks and shards for this mix of accesses, in all arrays (or those of --array) that have its dimensions
+    /// Choose the chunks and shards in which this mix of accesses takes least time, in all arrays (or those of --array) that have its
+    /// dimensions
     #[arg(long = "for", value_name = "MIX", value_parser = named_mix, conflicts_with_all = ["chunks", "shards"])]
     pub(crate) mix: Option<NamedMix>,
     /// With --for: the most files of an array; shards are made so that they suffice [default: 10000]
     #[arg(long, value_name = "N", requires = "mix", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) max_files: Option<u64>,
-    /// With --for: the most bytes of a chunk, decoded [default: what can be fetched in the time of a request, at least
-    /// 16KiB; up to 16MiB to hold dimensions that MIX does not name]
+    /// With --for: the most bytes of a chunk, decoded [default: 16MiB]
     #[arg(long, value_name = "SIZE", requires = "mix", value_parser = parse_bytes)]
     pub(crate) chunk_bytes: Option<u64>,
+    /// With --for: who reads: `whole-chunks`, as zarr-python, `TensorStore` and zarrs do, or `zarrange`, which fetches parts of
+    /// uncompressed chunks
+    #[arg(long, value_name = "READER", requires = "mix", default_value_t)]
+    pub(crate) reader: Reader,
     /// Bound on all data buffers together [default: half of the available memory]
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
     pub(crate) max_mem: Option<u64>,

@@ -1,6 +1,6 @@
 //! From the options that `rechunk` and `plan` share to a job.
 
-use zarrange_plan::{Costs, Limits, StoreProfile};
+use zarrange_plan::{Costs, Limits};
 use zarrange_rechunk::{Durability, Foreign, Job, MixRequest, Verify};
 
 use crate::args::{DurabilityArg, ForeignArg, JobArgs, Place, ProfileArg, VerifyArg};
@@ -11,13 +11,18 @@ impl JobArgs {
     /// The job that is asked for; memory and threads are those of this machine where they are not given.
     pub(crate) fn into_job(self) -> anyhow::Result<Job> {
         let costs = costs(&self.profile);
-        let limits = limits(&costs.target, self.chunk_bytes, self.max_files);
+        let default = Limits::default();
+        let limits = Limits {
+            files_max: self.max_files.unwrap_or(default.files_max),
+            chunk_bytes_max: self.chunk_bytes.unwrap_or(default.chunk_bytes_max),
+            ..default
+        };
         Ok(Job {
             source: self.src,
             target: self.dst,
             chunks: self.chunks,
             shards: self.shards,
-            mix: self.mix.map(|mix| MixRequest { mix, limits }),
+            mix: self.mix.map(|mix| MixRequest { mix, reader: self.reader, limits }),
             arrays: self.array,
             only_named: self.only_named,
             codecs: self.codecs,
@@ -45,19 +50,6 @@ impl JobArgs {
             costs,
             way: self.way,
         })
-    }
-}
-
-/// What layouts that are chosen for reading at `place` may be; a chunk size that is given is kept.
-fn limits(place: &StoreProfile, chunk_bytes: Option<u64>, objects_max: Option<u64>) -> Limits {
-    /// Decoding is reading, too: zstd, as most arrays have it.
-    const DECODE_NS_PER_BYTE: f64 = 1.6;
-    let default = Limits::of(place.read_request_ns, place.read_ns_per_byte + DECODE_NS_PER_BYTE);
-    Limits {
-        chunk_bytes: chunk_bytes.unwrap_or(default.chunk_bytes),
-        chunk_bytes_max: chunk_bytes.unwrap_or(default.chunk_bytes_max),
-        objects_max: objects_max.unwrap_or(default.objects_max),
-        ..default
     }
 }
 

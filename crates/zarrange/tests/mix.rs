@@ -106,7 +106,7 @@ fn arrays_get_the_layout_that_suits_a_mix() {
 
     let only = json!({"mag": [[20, 20], [400, 120]]});
     check(2, &[&mix[..], &["--array", "mag", "--only-named"]].concat(), only);
-    let by_object = json!({"empty": [[1, 120], null], "mag": [[80, 120], [400, 120]], "ra": [[400], null]});
+    let by_object = json!({"empty": [[1, 120], null], "mag": [[8, 120], [400, 120]], "ra": [[400], null]});
     check(3, &["--for", "object=1"], with(by_object));
     let large = json!({"empty": [[1, 120], null], "mag": [[100, 120], [400, 120]]});
     check(4, &["--for", "epoch=1,object=4", "--chunk-bytes", "64kB"], with(large));
@@ -158,7 +158,9 @@ fn wrong_mixes_are_wrong_usage() {
     check(&["--for", "epoch=1", "--chunks", "1,2"], "cannot be used with");
     check(&["--for", "epoch=1", "--shards", "1,2"], "cannot be used with");
     check(&["--max-files", "5"], "--for");
-    check(&["--for", "epoch=1", "--max-files", "5"], "raise --max-files to 20");
+    check(&["--reader", "zarrange"], "--for");
+    check(&["--for", "epoch=1", "--reader", "dask"], "\"dask\" is no reader: use whole-chunks or zarrange");
+    check(&["--for", "epoch=1", "--max-files", "5"], "raise --max-files to 16");
     check(&["--for", "epoch=1", "--max-files", "0"], "0 is not in 1..");
     check(&["--for", "epoch=1", "--chunk-bytes", "0"], "not a size");
 }

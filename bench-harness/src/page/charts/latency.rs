@@ -53,7 +53,8 @@ impl Group<'_> {
     fn chart(&self, canvas: Canvas, kind: &str, title: &str, height: f64) -> Chart {
         let entry = self.first();
         let cell = &entry.record.cell;
-        let stem = format!("{kind}-{}-{}-{}", slug(&cell.workload), slug(&cell.layout.name), entry.place + 1);
+        let stem =
+            format!("{kind}-{}-{}-{}", slug(&cell.workload.name), slug(&cell.layout.name), entry.place + 1);
         let tags = entry.tags(&[Facet::Dataset, Facet::Layout, Facet::Workload, Facet::Codec]);
         canvas.chart(&stem, title, height, tags)
     }
@@ -76,7 +77,7 @@ impl Group<'_> {
 
     /// Time against percentile.
     fn percentiles(&self) -> anyhow::Result<Chart> {
-        let title = format!("{}: percentiles of latency", capital(&self.first().record.cell.workload));
+        let title = format!("{}: percentiles of latency", capital(&self.first().record.cell.workload.name));
         let curves: Vec<Vec<(f64, f64)>> =
             self.cells.iter().map(|(_, l)| percentiles(&l.histogram)).collect::<Result<_, _>>()?;
         // From the half to what no operation reaches, each nine as wide as the one before.
@@ -118,7 +119,7 @@ impl Group<'_> {
 
     /// Median and 99th percentile of each backend; a scale for each state of the cache, for they are far apart.
     fn bars(&self) -> Chart {
-        let title = format!("{}: backends side by side", capital(&self.first().record.cell.workload));
+        let title = format!("{}: backends side by side", capital(&self.first().record.cell.workload.name));
         let mut canvas = self.canvas(&title);
         let mut y = 56.0;
         for cache in [CacheState::Cold, CacheState::Warm] {

@@ -46,7 +46,7 @@ pub(super) fn charts(results: &Results) -> Vec<Chart> {
         let (mut objects, mut epochs) = (Vec::new(), Vec::new());
         for entry in results.of_place(place) {
             let Some(m) = entry.measures() else { continue };
-            match entry.record.cell.workload.as_str() {
+            match entry.record.cell.workload.name.as_str() {
                 OBJECT => objects.push(m.latency.p50_us),
                 EPOCH => epochs.push(m.latency.p50_us),
                 _ => {}

@@ -4,9 +4,15 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// Chunks for a place where a request takes 15 us.
+fn aim() -> Aim {
+    let chunk_bytes = efficient_bytes(15_000.0, 1.9);
+    Aim { chunk_bytes, chunk_bytes_max: CHUNK_BYTES.1, shard_bytes_max: 256_000_000, objects_max: 10_000 }
+}
+
 /// An array of bytes in chunks of exactly so many.
-fn limits(chunk_bytes: u64) -> Limits {
-    Limits { chunk_bytes, chunk_bytes_max: chunk_bytes, ..Limits::of(15_000.0, 1.9) }
+fn limits(chunk_bytes: u64) -> Aim {
+    Aim { chunk_bytes, chunk_bytes_max: chunk_bytes, ..aim() }
 }
 
 /// The least expected number of chunks, of all shapes that hold the dimensions without a share whole.
@@ -61,7 +67,7 @@ proptest! {
         shard_bytes_max in 1_u64..5000,
         objects_max in 1_u64..500,
     ) {
-        let limits = Limits { shard_bytes_max, objects_max, ..limits(chunk_bytes) };
+        let limits = Aim { shard_bytes_max, objects_max, ..limits(chunk_bytes) };
         match layout_for(&shape, 1, &mix, &limits) {
             Ok(Chosen { chunk, shard, objects, .. }) => {
                 prop_assert!(objects <= objects_max);
@@ -75,7 +81,7 @@ proptest! {
             }
             Err(MixError::Objects { objects, .. }) => {
                 prop_assert!(objects > objects_max);
-                let enough = Limits { objects_max: objects, ..limits };
+                let enough = Aim { objects_max: objects, ..limits };
                 prop_assert!(layout_for(&shape, 1, &mix, &enough).is_ok());
             }
             Err(other) => prop_assert!(false, "{other}"),
@@ -107,7 +113,7 @@ fn the_formula_within_the_array() {
 fn layouts() {
     let check = |shape: &[u64], mix: &[(usize, f64)], chunk: &[u64], shard: Option<&[u64]>| {
         let mix = Mix::new(mix.iter().copied()).unwrap();
-        let chosen = layout_for(shape, 4, &mix, &Limits::of(15_000.0, 1.9)).unwrap();
+        let chosen = layout_for(shape, 4, &mix, &aim()).unwrap();
         let found = (chosen.chunk.as_slice(), chosen.shard.as_deref());
         assert_eq!(found, (chunk, shard), "{shape:?} {mix:?}: {chosen:?}");
     };
@@ -125,7 +131,7 @@ fn layouts() {
 #[test]
 fn what_is_always_read_is_cut_last_and_largest_first() {
     let check = |chunk_bytes: u64, chunk_bytes_max: u64, chunk: &[u64]| {
-        let limits = Limits { chunk_bytes, chunk_bytes_max, ..limits(1) };
+        let limits = Aim { chunk_bytes, chunk_bytes_max, ..limits(1) };
         let chosen = layout_for(&[10, 20, 6], 1, &Mix::new([(0, 1.0)]).unwrap(), &limits).unwrap();
         assert_eq!(chosen.chunk, chunk, "{chunk_bytes} {chunk_bytes_max}");
     };
@@ -141,7 +147,7 @@ fn what_is_always_read_is_cut_last_and_largest_first() {
 #[test]
 fn few_files_come_before_few_shards_touched() {
     let check = |objects_max: u64, shard: Result<&[u64], u64>| {
-        let limits = Limits { shard_bytes_max: 2500, objects_max, ..limits(100) };
+        let limits = Aim { shard_bytes_max: 2500, objects_max, ..limits(100) };
         let found = shard_for(&[10, 10], 100, &[0.8, 0.2], &limits);
         let found = found.map(Option::unwrap_or_default).map_err(|error| match error {
             MixError::Objects { objects, .. } => objects,
@@ -157,7 +163,7 @@ fn few_files_come_before_few_shards_touched() {
 #[test]
 fn chunks_that_make_good_files_need_no_shards() {
     let check = |objects_max: u64, shard: Option<&[u64]>| {
-        let limits = Limits { objects_max, ..limits(1 << 20) };
+        let limits = Aim { objects_max, ..limits(1 << 20) };
         let chosen = layout_for(&[100, 1 << 20], 1, &Mix::new([(0, 1.0)]).unwrap(), &limits).unwrap();
         assert_eq!((chosen.chunk.as_slice(), chosen.shard.as_deref()), (&[1, 1 << 20][..], shard));
     };
@@ -168,7 +174,7 @@ fn chunks_that_make_good_files_need_no_shards() {
 #[test]
 fn sizes_follow_from_what_a_request_costs() {
     let check = |request_ns: f64, byte_ns: f64, bytes: u64| {
-        assert_eq!(Limits::of(request_ns, byte_ns).chunk_bytes, bytes, "{request_ns} / {byte_ns}");
+        assert_eq!(efficient_bytes(request_ns, byte_ns), bytes, "{request_ns} / {byte_ns}");
     };
     check(100_000.0, 1.0, 100_000);
     check(15_000.0, 1.9, 16 << 10);
@@ -180,7 +186,7 @@ fn sizes_follow_from_what_a_request_costs() {
 #[test]
 fn mixes_that_have_no_layout() {
     let check = |mix: &[(usize, f64)], part: &str| {
-        let limits = Limits { objects_max: 3, shard_bytes_max: 1000, ..limits(100) };
+        let limits = Aim { objects_max: 3, shard_bytes_max: 1000, ..limits(100) };
         let outcome = Mix::new(mix.iter().copied()).and_then(|mix| layout_for(&[100, 100], 1, &mix, &limits));
         let error = outcome.unwrap_err().to_string();
         assert!(error.contains(part), "{mix:?}: {error}");
@@ -201,7 +207,7 @@ fn mixes_that_have_no_layout() {
 fn huge_arrays_are_quick_and_extreme_weights_are_bounded() {
     let check = |shape: &[u64], weights: &[f64]| {
         let mix = Mix::new(weights.iter().copied().enumerate()).unwrap();
-        let limits = Limits { objects_max: u64::MAX, ..Limits::of(15_000.0, 1.9) };
+        let limits = Aim { objects_max: u64::MAX, ..aim() };
         let chosen = layout_for(shape, 1, &mix, &limits).unwrap();
         let bytes: u64 = chosen.chunk.iter().product();
         assert!((8 << 10..=16 << 10).contains(&bytes), "{chosen:?}");

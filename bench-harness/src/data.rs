@@ -4,11 +4,13 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use crate::random::Random;
+
 /// A directory for the data of benches, below `target`: a real disk on most machines.
 ///
 /// # Errors
 /// If it cannot be made.
-pub fn data() -> io::Result<PathBuf> {
+pub fn folder() -> io::Result<PathBuf> {
     let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/bench-data");
     std::fs::create_dir_all(&target)?;
     target.canonicalize()
@@ -71,43 +73,6 @@ pub fn files(dir: &Path, name: &str, count: u64, bytes: usize) -> io::Result<Pat
     Ok(path)
 }
 
-/// A small seeded generator (splitmix64, Steele, Lea and Flood 2014): the same requests in every run.
-#[derive(Clone, Debug)]
-pub struct Random(u64);
-
-impl Random {
-    /// A generator with this seed.
-    pub const fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// The next number.
-    pub const fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// `count` distinct numbers below `bound`, in random order.
-    ///
-    /// # Panics
-    /// If there are not that many.
-    pub fn distinct(&mut self, count: usize, bound: u64) -> Vec<u64> {
-        assert!(count as u64 <= bound, "{count} distinct numbers below {bound}");
-        let mut seen = std::collections::HashSet::new();
-        let mut out = Vec::with_capacity(count);
-        while out.len() < count {
-            let number = self.next() % bound;
-            if seen.insert(number) {
-                out.push(number);
-            }
-        }
-        out
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,7 +88,5 @@ mod tests {
         assert_eq!(path.metadata().unwrap().modified().unwrap(), made);
         let path = files(dir.path(), "many", 5, 7).unwrap();
         assert_eq!(std::fs::read(path.join("4")).unwrap().len(), 7);
-        let numbers = Random::new(1).distinct(50, 50);
-        assert_eq!(numbers.iter().sum::<u64>(), 49 * 50 / 2);
     }
 }

@@ -20,10 +20,11 @@ use zarrs::array::{
 };
 use zarrs_filesystem::FilesystemStore;
 
-use crate::cases::{Case, ITEM_BYTES};
+use crate::arrays;
 use crate::compare::Ratio;
-use crate::place::Random;
+use crate::random::Random;
 use crate::report::{Bound, Report};
+use crate::roofline::cases::{Case, ITEM_BYTES};
 
 /// Objects read in a turn.
 const READS: usize = 2000;
@@ -33,8 +34,7 @@ const READS: usize = 2000;
 /// # Errors
 /// If it cannot be read, or the readers disagree.
 pub fn measure(case: &Case, target: &Path, turns: usize, report: &mut Report) -> anyhow::Result<()> {
-    let node = zarrange_array::open(&Opener::auto().open(&Location::Path(target.to_owned()))?)?;
-    let zarrange_array::Node::Array(array) = node else { anyhow::bail!("not an array") };
+    let array = arrays::open(&Location::Path(target.to_owned()), &Opener::auto())?;
     let mut ours = RegionReader::new(&array)?;
     let mut bare = Bare::new(&array, target)?;
     let zarrs = ZarrsArray::open(Arc::new(FilesystemStore::new(target)?), "/")?;

@@ -1,17 +1,17 @@
-//! What an access to a layout costs, by arithmetic alone.
+//! What a read of a layout costs, by arithmetic alone.
 //!
-//! An access reads one index of a dimension and all of the others. It opens the objects that it touches, fetches the indexes of
+//! A read takes one index of a dimension and all of the others. It opens the objects that it touches, fetches the indexes of
 //! shards, then the chunks: requests wait in batches of as many as the place has in flight, bytes pass at its rate, and one
 //! core decodes. Chunks at the edge are whole chunks in Zarr: their padding is stored and decoded too.
 //!
-//! Chunks stored as they are cost only the bytes from the first element wanted to the last. A reader that makes many accesses keeps
-//! the last [`SHARDS_MAX`] shards open with their indexes: what they cost is shared by the accesses that find them open.
+//! The [`Reader`] decides what is fetched of a chunk. One that fetches parts takes, of chunks stored as they are, the bytes from the first
+//! element wanted to the last; one that keeps shards open shares what they cost among the reads that find them open.
 #![expect(clippy::cast_precision_loss, reason = "costs are estimates")]
 
 use serde::Serialize;
-use zarrange_array::SHARDS_MAX;
 use zarrange_grid::{GridError, Region};
-use zarrange_plan::{StoreProfile, touched};
+
+use crate::{Reader, StoreProfile, touched};
 
 /// Bytes of an entry of a shard's index, and of its checksum.
 const INDEX_BYTES: (u64, u64) = (16, 4);
@@ -19,23 +19,18 @@ const INDEX_BYTES: (u64, u64) = (16, 4);
 /// Time to check an entry of a shard's index.
 const ENTRY_NS: f64 = 20.0;
 
-/// Time that a chunk takes beside its codecs: to be found, and its elements to be put where they are wanted.
-const CHUNK_NS: f64 = 600.0;
-
-/// What is stored.
+/// An array that is to be laid out.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Subject {
     /// Elements in each dimension, at least 1.
     pub shape: Vec<u64>,
     /// Bytes of an element.
     pub item_bytes: u64,
-    /// Accesses that a reader makes before it is closed.
-    pub accesses: u64,
 }
 
 /// What a codec does to chunks of some size.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Speed {
+pub struct CodecSpeed {
     /// Array bytes for each stored byte.
     pub ratio: f64,
     /// Time to decode a byte of the array, on one core.
@@ -46,22 +41,22 @@ pub struct Speed {
 
 /// A list of codecs that a layout may have.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Codec {
+pub struct CodecModel {
     /// As on the command line.
     pub name: String,
     /// Whether chunks are stored as they are, so that parts of them can be read.
     pub partial: bool,
     /// Without a sample.
-    pub table: Speed,
+    pub table: CodecSpeed,
     /// Measured on chunks of some sizes, from small to large.
-    pub by_size: Vec<(Vec<u64>, Speed)>,
+    pub by_size: Vec<(Vec<u64>, CodecSpeed)>,
     /// Measured on chunks of just these shapes.
-    pub by_shape: Vec<(Vec<u64>, Speed)>,
+    pub by_shape: Vec<(Vec<u64>, CodecSpeed)>,
 }
 
-impl Codec {
+impl CodecModel {
     /// What it does to chunks of this shape: as measured on such chunks, else between those next in size, else the table.
-    pub fn speed(&self, chunk: &[u64]) -> Speed {
+    pub fn speed(&self, chunk: &[u64]) -> CodecSpeed {
         if let Some((_, speed)) = self.by_shape.iter().find(|(shape, _)| shape == chunk) {
             return *speed;
         }
@@ -81,7 +76,7 @@ impl Codec {
     }
 }
 
-impl Speed {
+impl CodecSpeed {
     /// Of chunks this much smaller that take as long.
     fn scaled(&self, times: f64) -> Self {
         let Self { ratio, decode_ns_per_byte, encode_ns_per_byte } = *self;
@@ -108,13 +103,13 @@ pub struct Design {
     pub chunk: Vec<u64>,
     /// Shape of a shard, a multiple of the chunk.
     pub shard: Option<Vec<u64>>,
-    /// Number of its [`Codec`].
+    /// Number of its [`CodecModel`].
     pub codec: usize,
 }
 
 /// What an access costs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-pub struct Cost {
+pub struct ReadCost {
     /// Requests: chunks, and indexes of shards.
     pub requests: u64,
     /// Stored bytes.
@@ -127,7 +122,7 @@ pub struct Cost {
     pub decode_ns: f64,
 }
 
-impl Cost {
+impl ReadCost {
     /// All of its time.
     pub fn ns(&self) -> f64 {
         self.wait_ns + self.transfer_ns + self.decode_ns
@@ -161,70 +156,17 @@ impl Cost {
 }
 
 impl Subject {
+    /// An array of this shape; dimensions of no length take part as if they had one.
+    pub fn new(shape: &[u64], item_bytes: u64) -> Self {
+        Self { shape: shape.iter().map(|n| (*n).max(1)).collect(), item_bytes: item_bytes.max(1) }
+    }
+
     /// Array bytes of a box.
     pub fn bytes(&self, shape: &[u64]) -> u64 {
         volume(shape).saturating_mul(self.item_bytes)
     }
 
-    /// What an access to one index of `axis` costs.
-    pub fn access(&self, place: &StoreProfile, design: &Design, codec: &Codec, axis: usize) -> Cost {
-        let chunks = self.chunks(place, &design.chunk, codec, axis);
-        chunks.and(self.objects(place, &design.chunk, design.shard.as_deref(), axis))
-    }
-
-    /// The part of it that chunks cost, once their objects are open.
-    pub fn chunks(&self, place: &StoreProfile, chunk: &[u64], codec: &Codec, axis: usize) -> Cost {
-        let chunks = across(&self.counts(chunk), axis);
-        let speed = codec.speed(chunk);
-        let (stored, decoded) = if codec.partial {
-            let span = self.span(chunk, axis) as f64;
-            (span, span)
-        } else {
-            let whole = self.bytes(chunk) as f64;
-            (whole / speed.ratio, whole)
-        };
-        let bytes = chunks as f64 * stored;
-        Cost {
-            requests: chunks,
-            bytes,
-            wait_ns: batches(chunks, place) * place.read_request_ns,
-            transfer_ns: bytes * place.read_ns_per_byte,
-            decode_ns: chunks as f64 * (decoded * speed.decode_ns_per_byte + CHUNK_NS),
-        }
-    }
-
-    /// The part of it that objects cost: opening them and, of shards, reading their indexes.
-    pub fn objects(&self, place: &StoreProfile, chunk: &[u64], shard: Option<&[u64]>, axis: usize) -> Cost {
-        let counts = self.counts(shard.unwrap_or(chunk));
-        let objects = across(&counts, axis);
-        let Some(shard) = shard else {
-            return Cost { wait_ns: batches(objects, place) * place.open_ns, ..Cost::default() };
-        };
-        let new = self.not_open(objects, counts[axis]);
-        let (bytes, entries) = (index_bytes(chunk, shard) as f64, entries(chunk, shard) as f64);
-        let whole = Cost {
-            requests: objects,
-            bytes: objects as f64 * bytes,
-            wait_ns: batches(objects, place) * (place.open_ns + place.read_request_ns),
-            transfer_ns: objects as f64 * bytes * place.read_ns_per_byte,
-            decode_ns: objects as f64 * entries * ENTRY_NS,
-        };
-        whole.times(new)
-    }
-
-    /// The part of the shards of an access that are not open, on average, where an access goes to `objects` of them in one of `rows` rows.
-    fn not_open(&self, objects: u64, rows: u64) -> f64 {
-        let (rows, accesses) = (rows as f64, self.accesses.max(1) as f64);
-        let kept = (SHARDS_MAX as u64 / objects.max(1)) as f64;
-        if kept < 1.0 {
-            return 1.0;
-        }
-        // Rows that accesses at random go to.
-        let met = rows * (1.0 - (1.0 - 1.0 / rows).powf(accesses));
-        (met / accesses).max(1.0 - kept / rows).min(1.0)
-    }
-
-    /// Array bytes of the chunks that an access to `axis` touches, for each byte that it wants.
+    /// Array bytes of the chunks that a read of one index of `axis` touches, for each byte that it wants.
     ///
     /// # Errors
     /// If chunk and array have different ranks.
@@ -238,11 +180,11 @@ impl Subject {
 
     /// Files that the layout is stored in.
     pub fn files(&self, object: &[u64]) -> u64 {
-        volume(&self.counts(object))
+        self.shape.iter().zip(object).fold(1, |files: u64, (n, c)| files.saturating_mul(n.div_ceil(*c)))
     }
 
     /// Stored bytes of the whole array.
-    pub fn stored_bytes(&self, design: &Design, codec: &Codec) -> f64 {
+    pub fn stored_bytes(&self, design: &Design, codec: &CodecModel) -> f64 {
         let chunks = self.files(&design.chunk) as f64 * self.bytes(&design.chunk) as f64;
         let shards = design
             .shard
@@ -251,34 +193,99 @@ impl Subject {
         chunks / codec.speed(&design.chunk).ratio + shards
     }
 
-    /// Pieces of `part` along each dimension.
-    pub fn counts(&self, part: &[u64]) -> Vec<u64> {
-        self.shape.iter().zip(part).map(|(n, c)| n.div_ceil(*c)).collect()
+    /// Pieces of `part` that a read of one index of `axis` touches.
+    fn across(&self, part: &[u64], axis: usize) -> u64 {
+        let others = self.shape.iter().zip(part).enumerate().filter(|(d, _)| *d != axis);
+        others.fold(1, |product, (_, (n, c))| product.saturating_mul(n.div_ceil(*c)))
     }
 
-    /// Bytes of a chunk in C order from the first element that an access to `axis` wants to the last.
+    /// Bytes of a chunk in C order from the first element that a read of one index of `axis` wants to the last.
     fn span(&self, chunk: &[u64], axis: usize) -> u64 {
-        let (mut last, mut stride) = (0, 1);
+        let (mut last, mut stride) = (0_u64, 1_u64);
         for d in (0..chunk.len()).rev() {
-            last += if d == axis { 0 } else { (chunk[d] - 1) * stride };
-            stride *= chunk[d];
+            last = last.saturating_add(if d == axis { 0 } else { (chunk[d] - 1).saturating_mul(stride) });
+            stride = stride.saturating_mul(chunk[d]);
         }
-        (last + 1) * self.item_bytes
+        last.saturating_add(1).saturating_mul(self.item_bytes)
+    }
+}
+
+/// An array, where it is, and who reads it.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading<'a> {
+    /// The array.
+    pub subject: &'a Subject,
+    /// Where it is stored.
+    pub place: &'a StoreProfile,
+    /// Who reads it.
+    pub reader: Reader,
+    /// Reads that the reader makes before it is closed.
+    pub reads: u64,
+}
+
+impl Reading<'_> {
+    /// What a read of one index of `axis` costs.
+    pub fn read(&self, design: &Design, codec: &CodecModel, axis: usize) -> ReadCost {
+        let chunks = self.chunks(&design.chunk, codec, axis);
+        chunks.and(self.objects(&design.chunk, design.shard.as_deref(), axis))
+    }
+
+    /// The part of it that chunks cost, once their objects are open.
+    pub(crate) fn chunks(&self, chunk: &[u64], codec: &CodecModel, axis: usize) -> ReadCost {
+        let Self { subject, place, reader, .. } = self;
+        let chunks = subject.across(chunk, axis);
+        let speed = codec.speed(chunk);
+        let (stored, decoded) = if codec.partial && reader.fetches_parts() {
+            let span = subject.span(chunk, axis) as f64;
+            (span, span)
+        } else {
+            let whole = subject.bytes(chunk) as f64;
+            (whole / speed.ratio, whole)
+        };
+        let bytes = chunks as f64 * stored;
+        ReadCost {
+            requests: chunks,
+            bytes,
+            wait_ns: batches(chunks, place) * place.read_request_ns,
+            transfer_ns: bytes * place.read_ns_per_byte,
+            decode_ns: chunks as f64 * (decoded * speed.decode_ns_per_byte + reader.chunk_ns()),
+        }
+    }
+
+    /// The part of it that objects cost: opening them and, of shards, reading their indexes.
+    pub(crate) fn objects(&self, chunk: &[u64], shard: Option<&[u64]>, axis: usize) -> ReadCost {
+        let Self { subject, place, .. } = self;
+        let objects = subject.across(shard.unwrap_or(chunk), axis);
+        let Some(shard) = shard else {
+            return ReadCost { wait_ns: batches(objects, place) * place.open_ns, ..ReadCost::default() };
+        };
+        let (bytes, entries) = (index_bytes(chunk, shard) as f64, entries(chunk, shard) as f64);
+        let whole = ReadCost {
+            requests: objects,
+            bytes: objects as f64 * bytes,
+            wait_ns: batches(objects, place) * (place.open_ns + place.read_request_ns),
+            transfer_ns: objects as f64 * bytes * place.read_ns_per_byte,
+            decode_ns: objects as f64 * entries * ENTRY_NS,
+        };
+        whole.times(self.not_open(objects, subject.shape[axis].div_ceil(shard[axis])))
+    }
+
+    /// The part of the shards of a read that are not open, on average, where a read goes to `objects` of them in one of `rows` rows.
+    fn not_open(&self, objects: u64, rows: u64) -> f64 {
+        let (rows, reads) = (rows as f64, self.reads.max(1) as f64);
+        let kept = (self.reader.shards_kept() / objects.max(1)) as f64;
+        if kept < 1.0 {
+            return 1.0;
+        }
+        // Rows that reads at random go to.
+        let met = rows * (1.0 - (1.0 - 1.0 / rows).powf(reads));
+        (met / reads).max(1.0 - kept / rows).min(1.0)
     }
 }
 
 /// Cells of a box; saturates.
-pub fn volume(shape: &[u64]) -> u64 {
+pub(crate) fn volume(shape: &[u64]) -> u64 {
     shape.iter().fold(1, |product, n| product.saturating_mul(*n))
-}
-
-/// Pieces that an access to one index of `axis` touches.
-fn across(counts: &[u64], axis: usize) -> u64 {
-    counts
-        .iter()
-        .enumerate()
-        .filter(|(d, _)| *d != axis)
-        .fold(1, |product, (_, n)| product.saturating_mul(*n))
 }
 
 fn batches(requests: u64, place: &StoreProfile) -> f64 {
@@ -309,23 +316,32 @@ mod tests {
         }
     }
 
-    fn codec(partial: bool, ratio: f64, decode_ns_per_byte: f64) -> Codec {
-        let table = Speed { ratio, decode_ns_per_byte, encode_ns_per_byte: 1.0 };
-        Codec { name: String::new(), partial, table, by_size: Vec::new(), by_shape: Vec::new() }
+    fn codec(partial: bool, ratio: f64, decode_ns_per_byte: f64) -> CodecModel {
+        let table = CodecSpeed { ratio, decode_ns_per_byte, encode_ns_per_byte: 1.0 };
+        CodecModel { name: String::new(), partial, table, by_size: Vec::new(), by_shape: Vec::new() }
     }
+
+    /// Requests, bytes, and the times to wait, to pass and to decode.
+    type Expected = (u64, f64, [f64; 3]);
 
     #[test]
     fn costs_as_computed_by_hand() {
-        let subject = Subject { shape: vec![100, 20], item_bytes: 4, accesses: 1 };
-        let check = |shard: Option<[u64; 2]>, codec: &Codec, axis: usize, expected: (u64, f64, [f64; 3])| {
-            let design = Design { chunk: vec![10, 5], shard: shard.map(Vec::from), codec: 0 };
-            let found = subject.access(&place(), &design, codec, axis);
-            let terms = [found.wait_ns, found.transfer_ns, found.decode_ns];
-            let close = |a: f64, b: f64| (a - b).abs() < 1e-9;
-            let same = terms.iter().zip(expected.2).all(|(a, b)| close(*a, b));
-            assert!(same && close(found.bytes, expected.1), "{shard:?} {axis}: {found:?}");
-            assert_eq!(found.requests, expected.0);
-        };
+        const CHUNK_NS: f64 = Reader::Zarrange.chunk_ns();
+        let subject = Subject { shape: vec![100, 20], item_bytes: 4 };
+        let place = place();
+        let by =
+            |reader: Reader, shard: Option<[u64; 2]>, codec: &CodecModel, axis: usize, expected: Expected| {
+                let design = Design { chunk: vec![10, 5], shard: shard.map(Vec::from), codec: 0 };
+                let reading = Reading { subject: &subject, place: &place, reader, reads: 1 };
+                let found = reading.read(&design, codec, axis);
+                let terms = [found.wait_ns, found.transfer_ns, found.decode_ns];
+                let close = |a: f64, b: f64| (a - b).abs() < 1e-9;
+                let same = terms.iter().zip(expected.2).all(|(a, b)| close(*a, b));
+                assert!(same && close(found.bytes, expected.1), "{reader} {shard:?} {axis}: {found:?}");
+                assert_eq!(found.requests, expected.0);
+            };
+        let check =
+            |shard, codec: &CodecModel, axis, expected| by(Reader::Zarrange, shard, codec, axis, expected);
         let packed = codec(false, 2.0, 3.0);
         // One column: 10 chunks of 200 bytes, stored as 100, opened and requested in 3 batches of 4.
         check(None, &packed, 1, (10, 1000.0, [3.0 * 1100.0, 2000.0, 6000.0 + 10.0 * CHUNK_NS]));
@@ -340,11 +356,15 @@ mod tests {
         let plain = codec(true, 1.0, 0.5);
         check(None, &plain, 0, (4, 80.0, [1100.0, 160.0, 40.0 + 4.0 * CHUNK_NS]));
         check(None, &plain, 1, (10, 10.0 * 184.0, [3300.0, 3680.0, 920.0 + 10.0 * CHUNK_NS]));
+        // Others fetch the chunks whole: 200 bytes each.
+        let whole = Reader::WholeChunks;
+        let decode = 400.0 + 4.0 * whole.chunk_ns();
+        by(whole, None, &plain, 0, (4, 800.0, [1100.0, 1600.0, decode]));
     }
 
     #[test]
     fn sizes_as_computed_by_hand() {
-        let subject = Subject { shape: vec![100, 21], item_bytes: 4, accesses: 1 };
+        let subject = Subject { shape: vec![100, 21], item_bytes: 4 };
         let design =
             |shard: Option<[u64; 2]>| Design { chunk: vec![10, 5], shard: shard.map(Vec::from), codec: 0 };
         let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-9, "{a} {b}");
@@ -357,12 +377,14 @@ mod tests {
     }
 
     #[test]
-    fn shards_stay_open_for_later_accesses() {
-        let check = |accesses: u64, objects: u64, rows: u64, expected: f64| {
-            let subject = Subject { shape: vec![1], item_bytes: 4, accesses };
-            let found = subject.not_open(objects, rows);
-            assert!((found - expected).abs() < 1e-3, "{accesses} {objects} {rows}: {found}");
+    fn shards_stay_open_for_later_reads() {
+        let (subject, place) = (Subject { shape: vec![1], item_bytes: 4 }, place());
+        let by = |reader: Reader, reads: u64, objects: u64, rows: u64, expected: f64| {
+            let found = Reading { subject: &subject, place: &place, reader, reads }.not_open(objects, rows);
+            assert!((found - expected).abs() < 1e-3, "{reader} {reads} {objects} {rows}: {found}");
         };
+        let check = |reads, objects, rows, expected| by(Reader::Zarrange, reads, objects, rows, expected);
+        by(Reader::WholeChunks, 100, 5, 1, 1.0);
         check(1, 5, 10, 1.0);
         check(100, 5, 1, 0.01);
         // Two of two rows are met by the second access half of the time.
@@ -374,10 +396,11 @@ mod tests {
 
     #[test]
     fn speeds_of_chunks_of_other_sizes_lie_between() {
-        let speed = |ratio: f64, ns: f64| Speed { ratio, decode_ns_per_byte: ns, encode_ns_per_byte: ns };
+        let speed =
+            |ratio: f64, ns: f64| CodecSpeed { ratio, decode_ns_per_byte: ns, encode_ns_per_byte: ns };
         let by_size = vec![(vec![10, 10], speed(2.0, 8.0)), (vec![100, 100], speed(4.0, 2.0))];
         let by_shape = vec![(vec![1, 100], speed(9.0, 9.0))];
-        let codec = Codec { by_size, by_shape, ..codec(false, 1.0, 1.0) };
+        let codec = CodecModel { by_size, by_shape, ..codec(false, 1.0, 1.0) };
         let check = |chunk: [u64; 2], ratio: f64, ns: f64| {
             let found = codec.speed(&chunk);
             let close = |a: f64, b: f64| (a / b - 1.0).abs() < 1e-9;

@@ -1,4 +1,4 @@
-//! The gate: what must not get worse from one commit to the next.
+//! The baseline: what must not get worse from one commit to the next.
 //!
 //! Held against the baseline: counters that are the same in every run (requests, bytes, hops, decodes, sizes of what is stored), exactly,
 //! and counts of instructions, within 2 %. Times are not: machines are shared. They are compared in pairs (`pairs`).
@@ -256,7 +256,9 @@ pub fn instructions(output: &str) -> anyhow::Result<BTreeMap<String, u64>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sweep::record::{CacheState, DatasetFacts, LayoutFacts};
+    use crate::sweep::facts::{DatasetFacts, LayoutFacts};
+    use crate::sweep::record::CacheState;
+    use crate::sweep::workload::Workload;
 
     fn cell(backend: &str) -> Cell {
         Cell {
@@ -267,7 +269,7 @@ mod tests {
                 shard: None,
                 codecs: "none".to_owned(),
             },
-            workload: "epoch".to_owned(),
+            workload: Workload::parse("epoch").unwrap(),
             operations: 3,
             backend: backend.to_owned(),
             cache: CacheState::Warm,
@@ -296,7 +298,7 @@ mod tests {
         less.cells.retain(|(cell, _)| cell.backend == "std");
         let verdict = baseline(100, 1000).compare(&less);
         assert!(verdict.passes() && verdict.backends_missing == ["io_uring"], "{verdict}");
-        less.cells[0].0.workload = "object".to_owned();
+        less.cells[0].0.workload = Workload::parse("object").unwrap();
         let verdict = baseline(100, 1000).compare(&less);
         assert!(
             !verdict.passes() && verdict.new == 1,

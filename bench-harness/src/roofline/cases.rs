@@ -5,14 +5,13 @@
 
 use std::path::Path;
 
-use anyhow::Context as _;
 use serde_json::{Map, json};
 use zarrange_array::{Array, ArraySpec, Document, Layout, Node, RegionWriter};
 use zarrange_grid::Region;
 use zarrange_io::Location;
 use zarrange_rechunk::{ChunkSpec, Codecs, Durability, Named};
 
-use crate::place::Random;
+use crate::random::Random;
 
 /// An array of float32 over (object, epoch, value) and the chunks that it is wanted in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,18 +139,6 @@ fn named(shape: &[u64; 3]) -> Named {
     Named { array: None, spec: ChunkSpec::Sizes(sizes) }
 }
 
-/// Opens the array at `location`.
-///
-/// # Errors
-/// If there is none.
-pub fn open(location: &Location) -> anyhow::Result<Array> {
-    match zarrange_array::open(&location.open()?)? {
-        Node::Array(array) => Ok(*array),
-        Node::Group(_) => Err(anyhow::anyhow!("not an array")),
-    }
-    .with_context(|| location.to_string())
-}
-
 /// The measurements of one epoch after the other.
 struct Epochs {
     base: Vec<f64>,
@@ -192,14 +179,17 @@ fn uniform(random: &mut Random) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use zarrange_io::Opener;
+
     use super::*;
+    use crate::arrays;
 
     #[test]
     fn a_source_is_made_once_and_is_what_it_says() {
         let dir = tempfile::tempdir().unwrap();
         let case = Case::named("S").unwrap();
         let location = case.source(dir.path()).unwrap();
-        let array = open(&location).unwrap();
+        let array = arrays::open(&location, &Opener::auto()).unwrap();
         let all = Region::whole(&case.shape);
         let (data, _) = array.read_region(&all).unwrap();
         assert_eq!(data.len() as u64, case.bytes());
@@ -208,7 +198,7 @@ mod tests {
         let missing = values.iter().filter(|v| v.is_nan()).count();
         assert!((800..3200).contains(&missing), "a tenth of 20,000 values: {missing}");
         assert!(values.iter().all(|v| v.is_nan() || ((v * 64.0).fract() == 0.0 && v.abs() < 1100.0)));
-        let again = open(&case.source(dir.path()).unwrap()).unwrap();
+        let again = arrays::open(&case.source(dir.path()).unwrap(), &Opener::auto()).unwrap();
         assert_eq!(again.read_region(&all).unwrap().0, data);
     }
 }

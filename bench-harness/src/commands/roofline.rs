@@ -1,0 +1,55 @@
+//! `zarrange-bench roofline`.
+
+use std::path::PathBuf;
+
+use bench_harness::machine::Machine;
+use bench_harness::report::Report;
+use bench_harness::roofline::cases::{CASES, Case};
+use bench_harness::roofline::{Options, light_curves, measure, small_memory, target};
+use bench_harness::{data, say};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RooflineArgs {
+    /// W, N, U, T, S, M (W within 128 MB) and L (light curves read from W's target) [default: all]
+    #[arg(value_parser = ["W", "N", "U", "T", "S", "M", "L"])]
+    cases: Vec<String>,
+    /// Threads of the engine, one run for each
+    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "2,1", value_parser = clap::value_parser!(u64).range(1..=4096))]
+    threads: Vec<u64>,
+    /// Turns that count; one before them does not
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    turns: u64,
+    /// Where data is kept and targets are written [default: below target/]
+    #[arg(long)]
+    dir: Option<PathBuf>,
+    /// File for the raw numbers, as JSON lines [default: roofline.jsonl beside the data]
+    #[arg(long)]
+    out: Option<PathBuf>,
+}
+
+pub(crate) fn run(args: RooflineArgs) -> anyhow::Result<()> {
+    let dir = match args.dir {
+        Some(dir) => dir.canonicalize()?,
+        None => data::folder()?,
+    };
+    let out = args.out.unwrap_or_else(|| dir.join("roofline.jsonl"));
+    let mut report = Report::new(&out, &Machine::here(&dir))?;
+    let wanted = |name: &str| args.cases.is_empty() || args.cases.iter().any(|case| case == name);
+    for threads in args.threads {
+        let turns = usize::try_from(args.turns)?;
+        let options = Options { dir: &dir, threads, turns };
+        for case in CASES.iter().filter(|case| wanted(case.name)) {
+            measure(case, options, &mut report)?;
+        }
+        if let Some(case) = Case::named("W").filter(|_| wanted("M")) {
+            small_memory(&case, options, &mut report)?;
+        }
+    }
+    if let Some(case) = Case::named("W").filter(|_| wanted("L")) {
+        light_curves::measure(&case, &target(&case, &dir)?, usize::try_from(args.turns)?, &mut report)?;
+    }
+    say!("");
+    report.end();
+    say!("raw numbers: {}", out.display());
+    Ok(())
+}

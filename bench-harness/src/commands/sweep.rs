@@ -1,0 +1,120 @@
+//! `zarrange-bench sweep`.
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+
+use bench_harness::backend::{BACKENDS, opener};
+use bench_harness::sweep::cell::Inject;
+use bench_harness::sweep::dataset::Size;
+use bench_harness::sweep::record::{CacheState, Cell};
+use bench_harness::sweep::{Done, Options, Runner, sweep};
+use bench_harness::{data, say};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct SweepArgs {
+    /// A survey (photometry), a recipe (FILE.toml) or the location of an array
+    #[arg(long, default_value = "photometry")]
+    pub(super) dataset: String,
+    /// Sizes of a survey, `OBJECTSxEPOCHS` [default: that of its recipe]
+    #[arg(long, value_name = "SIZE", value_delimiter = ',', value_parser = Size::parse)]
+    pub(super) sizes: Vec<Size>,
+    /// A list of layouts (standard, quick) or a file [default: standard]
+    #[arg(long)]
+    pub(super) layouts: Option<String>,
+    /// Backends: std, mmap, `io_uring` [default: all that work here]
+    #[arg(long, value_delimiter = ',')]
+    pub(super) backends: Vec<String>,
+    /// States of the page cache at the beginning of a cell: cold, warm
+    #[arg(long, value_delimiter = ',', default_value = "cold,warm", value_parser = cache_state)]
+    pub(super) cache: Vec<CacheState>,
+    /// epoch, object, block:N, window:N, random:N, or a mix such as epoch=0.2,object=0.8, each also @RATE
+    #[arg(long, num_args = 1.., default_values = ["epoch", "object", "random:32"])]
+    pub(super) workloads: Vec<String>,
+    /// Operations of a cell, at most
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub(super) operations: u64,
+    /// A few layouts and operations: a first look within two minutes
+    #[arg(long)]
+    pub(super) quick: bool,
+    /// Where datasets and layouts are kept [default: below target/]
+    #[arg(long)]
+    pub(super) dir: Option<PathBuf>,
+    /// File for the records, as JSON lines; a sweep that was stopped goes on there
+    #[arg(long)]
+    pub(super) out: PathBuf,
+    /// Do something badly, to see that it is noticed
+    #[arg(long, hide = true)]
+    pub(super) inject: Option<Inject>,
+}
+
+pub(crate) fn run(args: SweepArgs) -> anyhow::Result<()> {
+    let runner = Runner { program: std::env::current_exe()?, out: args.out.clone(), inject: args.inject };
+    with(args, &[runner], 1)
+}
+
+/// Lets `runners` measure the cells that are asked for.
+pub(super) fn with(args: SweepArgs, runners: &[Runner], turns: u64) -> anyhow::Result<()> {
+    let out = args.out.display().to_string();
+    let mut progress = Progress { terminal: std::io::stderr().is_terminal(), last: String::new() };
+    let options = args.options(turns)?;
+    let done = sweep(&options, runners, &mut |k, of, cell| progress.tell((k, of), cell))?;
+    if progress.terminal {
+        eprintln!();
+    }
+    let Done { measured, known, unmeasured } = done;
+    say!("{measured} cells measured, {known} were known, {unmeasured} could not be measured: {out}");
+    Ok(())
+}
+
+impl SweepArgs {
+    fn options(self, turns: u64) -> anyhow::Result<Options> {
+        let (layouts, operations, bytes_max) = if self.quick {
+            ("quick", self.operations.min(16), 64 << 20)
+        } else {
+            ("standard", self.operations, 512 << 20)
+        };
+        let works = |name: &&&str| opener(name).is_ok();
+        let backends = if self.backends.is_empty() {
+            BACKENDS.iter().filter(works).map(|name| (*name).to_owned()).collect()
+        } else {
+            self.backends
+        };
+        Ok(Options {
+            dataset: self.dataset,
+            sizes: self.sizes,
+            layouts: self.layouts.unwrap_or_else(|| layouts.to_owned()),
+            backends,
+            caches: self.cache,
+            workloads: self.workloads,
+            operations,
+            bytes_max,
+            dir: self.dir.map_or_else(data::folder, Ok)?,
+            turns,
+        })
+    }
+}
+
+/// Tells which cell is measured: on a terminal each, otherwise each layout.
+struct Progress {
+    terminal: bool,
+    last: String,
+}
+
+impl Progress {
+    fn tell(&mut self, (k, of): (usize, usize), cell: &Cell) {
+        let line = format!("{}: {}", cell.dataset.name, cell.layout.name);
+        if self.terminal {
+            eprint!("\r\x1b[K[{k}/{of}] {line}, {}, {} {}", cell.workload, cell.cache.name(), cell.backend);
+        } else if line != self.last {
+            eprintln!("[{k}/{of}] {line}");
+        }
+        self.last = line;
+    }
+}
+
+fn cache_state(text: &str) -> Result<CacheState, String> {
+    [CacheState::Cold, CacheState::Warm]
+        .into_iter()
+        .find(|state| state.name() == text)
+        .ok_or_else(|| format!("{text:?} is neither cold nor warm"))
+}
