@@ -21,7 +21,7 @@ use serde::Serialize;
 use zarrange_array::{Array, ChunkReader};
 use zarrange_grid::{Region, index};
 use zarrange_io::{Location, Opener};
-use zarrange_rechunk::{Durability, Job, NoProgress, prepare, run as run_job};
+use zarrange_rechunk::{Durability, NoProgress, Request, prepare, run as run_job};
 
 use crate::arrays;
 use crate::compare::Ratio;
@@ -132,7 +132,7 @@ fn rechunk(
     threads: u64,
     memory_bytes_max: u64,
 ) -> anyhow::Result<(f64, u64)> {
-    let job = Job {
+    let job = Request {
         chunks: case.chunks(),
         shards: case.shards(),
         memory_bytes_max,

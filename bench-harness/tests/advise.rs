@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use zarrange_array::{Array, ArraySpec, Document, Layout};
 use zarrange_io::Location;
 use zarrange_plan::{Limits, Reader, StoreProfile};
-use zarrange_rechunk::{Codecs, Job, MixRequest, NamedMix, prepare};
+use zarrange_rechunk::{Codecs, MixRequest, NamedMix, Request, prepare};
 
 fn advise(more: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_zarrange-bench")).arg("advise").args(more).output().unwrap()
@@ -220,7 +220,7 @@ impl Question {
             Limits { files_max: self.max_files, chunk_bytes_max: self.chunk_bytes, ..Limits::default() };
         let mut job = engine::job(source, Location::Path(dir.join("target.zarr")));
         job.costs.target = StoreProfile::built_in(self.profile).unwrap();
-        let job = Job {
+        let job = Request {
             mix: Some(MixRequest { mix: NamedMix::parse(&self.mix).unwrap(), reader: self.reader, limits }),
             codecs: Codecs::parse(self.codecs).unwrap(),
             memory_bytes_max: 1 << 40,

@@ -11,7 +11,7 @@ use zarrange_codec::ArrayCodec;
 use zarrange_grid::{Dims, Layout, Region};
 use zarrange_io::{Location, Opener};
 use zarrange_plan::touched;
-use zarrange_rechunk::{ChunkSpec, Codecs, Job, Named, NoProgress, Verify, prepare, run};
+use zarrange_rechunk::{ChunkSpec, Codecs, Named, NoProgress, Request, Verify, prepare, run};
 
 use crate::sweep::dataset::Dataset;
 use crate::sweep::facts::{DatasetFacts, LayoutFacts};
@@ -89,7 +89,7 @@ fn rechunk(dataset: &Dataset, layout: &LayoutFacts, path: &Path) -> anyhow::Resu
         Ok(Named { array: None, spec: ChunkSpec::Sizes(sizes) })
     };
     let shard = layout.shard.as_deref().map_or(Ok(Named { array: None, spec: ChunkSpec::None }), named)?;
-    let job = Job {
+    let job = Request {
         chunks: vec![named(&layout.chunk)?],
         shards: vec![shard],
         codecs: Codecs::parse(&layout.codecs)?,

@@ -1,10 +1,17 @@
 //! What can go wrong with a job.
 
-use zarrange_array::ArrayError;
+use std::collections::BTreeSet;
+use std::fmt;
+
+use zarrange_array::{ArrayError, Failed};
 use zarrange_io::IoError;
 use zarrange_plan::{MixError, PlanError};
 
-use crate::members::METADATA_BYTES_FREE;
+use crate::difference::Difference;
+use crate::shell::shell_values;
+
+/// What is known of members lies beside `--max-mem` up to this, in the 64 MiB that a process may take there.
+pub(crate) const METADATA_BYTES_FREE: u64 = 16 << 20;
 
 /// A job that failed.
 #[derive(Debug, thiserror::Error)]
@@ -90,7 +97,7 @@ pub enum RechunkError {
     },
     /// Members that cannot be carried over.
     #[error("{0}")]
-    Members(crate::Refusals),
+    Members(Refusals),
     /// Files that are not Zarr, which were not to be left behind.
     #[error("{location}: {what}; --foreign copy takes them along, --foreign skip leaves them")]
     Foreign {
@@ -101,7 +108,7 @@ pub enum RechunkError {
     },
     /// The written target differs from the source.
     #[error("verification failed: {0}")]
-    Differs(Box<crate::Difference>),
+    Differs(Box<Difference>),
     /// Something failed, and what was written until then could not be removed.
     #[error("{error}; {left}")]
     Untidy {
@@ -186,6 +193,86 @@ impl RechunkError {
         }
         self
     }
+}
+
+/// A member that cannot be carried over.
+#[derive(Debug)]
+pub struct Refusal {
+    /// Its path; empty for the root.
+    pub path: String,
+    /// Why not.
+    pub error: RechunkError,
+}
+
+/// What cannot be done, all of it: found before anything is written.
+#[derive(Debug, Default)]
+pub struct Refusals {
+    /// The first of them.
+    pub first: Vec<Refusal>,
+    /// How many there are beside those.
+    pub more: u64,
+}
+
+impl Refusals {
+    /// Those that are told apart.
+    const FIRST: usize = 1000;
+
+    /// Those of members that cannot be opened.
+    pub(crate) fn of(failed: Failed) -> Self {
+        let more = failed.count - failed.first.len() as u64;
+        let refusal = |(path, error): (String, ArrayError)| Refusal { path, error: error.into() };
+        Self { first: failed.first.into_iter().map(refusal).collect(), more }
+    }
+
+    pub(crate) fn add(&mut self, refusal: Refusal) {
+        if self.first.len() < Self::FIRST {
+            self.first.push(refusal);
+        } else {
+            self.more += 1;
+        }
+    }
+
+    /// The error of them; none is no error, and one at the root is its own.
+    pub(crate) fn into_result(mut self) -> Result<(), RechunkError> {
+        let tells_enough = match self.first.as_slice() {
+            [] => return Ok(()),
+            [only] => only.path.is_empty() || matches!(only.error, RechunkError::Spec(_)),
+            [_, ..] => false,
+        };
+        Err(if tells_enough { self.first.swap_remove(0).error } else { RechunkError::Members(self) })
+    }
+
+    /// Whether all of them are wrong requests, rather than members that cannot be carried over.
+    pub fn are_usage(&self) -> bool {
+        self.first.iter().all(|refusal| matches!(refusal.error, RechunkError::Spec(_)))
+    }
+}
+
+impl fmt::Display for Refusals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let ([Refusal { path, error }], 0) = (self.first.as_slice(), self.more) {
+            return write!(f, "{}; to leave it out: {}", in_a_line(error), shell_values("--skip", &[path]));
+        }
+        write!(f, "{} members cannot be carried over:", self.first.len() as u64 + self.more)?;
+        for Refusal { path, error } in &self.first {
+            write!(f, "\n  {}: {}", in_a_line(path), in_a_line(error))?;
+        }
+        if self.more > 0 {
+            write!(f, "\n  and {} more", self.more)?;
+        }
+        // Whoever asks for what is not possible wants something else instead, not less.
+        if self.are_usage() {
+            return Ok(());
+        }
+        let paths: BTreeSet<&str> = self.first.iter().map(|refusal| refusal.path.as_str()).collect();
+        let paths: Vec<_> = paths.into_iter().filter(|path| !path.is_empty()).collect();
+        write!(f, "\nto leave them out: {}", shell_values("--skip", &paths))
+    }
+}
+
+/// Text of which no name makes two lines.
+fn in_a_line(text: impl fmt::Display) -> String {
+    text.to_string().replace('\n', "\\n")
 }
 
 /// An array by its path, which at the root says nothing.

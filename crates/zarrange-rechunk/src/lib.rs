@@ -13,40 +13,31 @@
 //! Rejected: a task graph. Tiles are visited in a fixed order and each has two phases, so two cursors and a lock for each
 //! batch of chunks do what a scheduler of millions of tasks would.
 
-mod beforehand;
-mod beside;
 mod difference;
-mod dimensions;
 mod engine;
 mod error;
-mod item;
-mod job;
-mod keep;
-mod members;
-mod mix;
-mod notes;
+mod foreign;
 mod plan_file;
+mod prepare;
 mod progress;
 mod report;
+mod request;
+mod run;
 mod shell;
-mod sizes;
-mod slices;
-mod spec;
 mod verify;
 
 pub use difference::Difference;
-pub use dimensions::Dimensions;
 pub use engine::parts::{Ledger, Receipt};
 pub use engine::presence::Sparse;
-pub use error::{PlanFileError, RechunkError, SpecError};
-pub use item::Item;
-pub use job::{Durability, Foreign, Job, Prepared, Verify, prepare, run};
-pub use members::{Refusal, Refusals};
-pub use mix::{MixRequest, NamedMix, unsampled};
+pub use error::{PlanFileError, RechunkError, Refusal, Refusals, SpecError};
 pub use plan_file::{PlanFile, PlannedArray, PlannedGroup, PlannedOptions};
+pub use prepare::{Dimensions, Item, Prepared, prepare, unsampled};
 pub use progress::{NoProgress, Progress};
 pub use report::{ArrayReport, Cost, Report};
+pub use request::{
+    ChunkSpec, Codecs, Durability, Foreign, KeySeparator, MixRequest, Named, NamedMix, Request, Verify,
+    parse_bytes, parse_profile,
+};
+pub use run::run;
 pub use shell::{is_hidden, shell_path, shell_word};
-pub use sizes::{parse_bytes, parse_profile};
-pub use spec::{ChunkSpec, Codecs, KeySeparator, Named};
 pub use verify::{Comparison, verify};

@@ -18,9 +18,9 @@ use zarrange_array::Fields;
 use zarrange_io::Location;
 use zarrange_plan::Plan;
 
-use crate::job::{Durability, Prepared, Verify};
-use crate::spec::{Codecs, KeySeparator};
-use crate::{Job, PlanFileError, RechunkError};
+use crate::error::{PlanFileError, RechunkError};
+use crate::prepare::Prepared;
+use crate::request::{Codecs, Durability, KeySeparator, Request, Verify};
 
 /// A job as it was planned. Places are written as [`Location::parse`] reads them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -104,9 +104,9 @@ impl Prepared {
     }
 
     fn stream_plan(&self, out: Option<&mut dyn Write>) -> Result<String, PlanFileError> {
-        let Job { source, target, temp, codecs, key_separator, .. } = &self.job;
+        let Request { source, target, temp, codecs, key_separator, .. } = &self.request;
         let memory_bytes_max = self.memory_bytes_max();
-        let Job { threads, verify, durability, overwrite, .. } = self.job;
+        let Request { threads, verify, durability, overwrite, .. } = self.request;
         let options = PlannedOptions {
             memory_bytes_max,
             threads,
@@ -193,10 +193,10 @@ struct Arrays<'a>(&'a Prepared, &'a Fault);
 
 impl Serialize for Arrays<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self(Prepared { items, job, root, .. }, fault) = self;
+        let Self(Prepared { items, request, root, .. }, fault) = self;
         let mut list = serializer.serialize_seq(Some(items.len()))?;
         for item in items {
-            let opened = noted(item.open(job, root), fault)?;
+            let opened = noted(item.open(request, root), fault)?;
             let (source, target) = (opened.source.document(), opened.target.document());
             list.serialize_element(&ArrayEntry {
                 path: item.path(),

@@ -70,6 +70,12 @@ impl Cost {
         let (strategy, stages) = (plan.strategy(), plan.stage_count());
         Self { strategy, stages, counts, source_chunks, peak_budget_bytes, elapsed_s: seconds }
     }
+
+    /// What nobody can tell beforehand.
+    pub(crate) fn unknown(strategy: &'static str, source_chunks: u64) -> Self {
+        let counts = Counts::default();
+        Self { strategy, stages: 1, counts, source_chunks, peak_budget_bytes: 0, elapsed_s: 0.0 }
+    }
 }
 
 impl ArrayReport {

@@ -8,7 +8,6 @@ use zarrange_grid::index;
 use zarrange_io::{Access, IoError, Location, Object, Opener, Store};
 use zarrange_plan::{Purpose, plan};
 
-use crate::RechunkError;
 use crate::difference::Difference;
 use crate::engine::budget::Budget;
 use crate::engine::context::{Context, elements};
@@ -18,8 +17,9 @@ use crate::engine::sink::{CompareSink, Compared};
 use crate::engine::source::ArraySource;
 use crate::engine::stage::{self, Pass};
 use crate::engine::text::{self, Side};
-use crate::item::problem;
-use crate::members::{METADATA_BYTES_FREE, Refusals, left_behind};
+use crate::error::{METADATA_BYTES_FREE, RechunkError, Refusals};
+use crate::prepare::members::left_behind;
+use crate::prepare::problem::problem;
 use crate::progress::Progress;
 
 /// Stored bytes are compared in pieces of at most this size.
@@ -137,7 +137,7 @@ fn compare_structure(a: &Whole, b: &Whole) -> Result<Result<u64, Difference>, Re
                 work = work.saturating_add(compare_work(&a));
                 compare_metadata(path, &a, &b)
             }
-            _ => None,
+            (Node::Group(_), Node::Array(_)) | (Node::Array(_), Node::Group(_)) => None,
         };
         if let Some(difference) = difference {
             return Ok(Err(difference));

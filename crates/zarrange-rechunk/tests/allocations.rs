@@ -8,10 +8,7 @@ use serde_json::{Map, json};
 use zarrange_array::{Array, ArraySpec, Document, Layout};
 use zarrange_grid::Region;
 use zarrange_io::{Location, Opener};
-use zarrange_plan::Costs;
-use zarrange_rechunk::{
-    ChunkSpec, Codecs, Durability, Foreign, Job, KeySeparator, Named, NoProgress, Verify, prepare, run,
-};
+use zarrange_rechunk::{ChunkSpec, Codecs, Durability, Named, NoProgress, Request, prepare, run};
 
 /// Allocations of rechunking `rows` x 64 elements from rows to columns of 64 rows, and the chunks read and written.
 fn allocations(rows: u64, io: &Opener) -> (u64, u64) {
@@ -31,27 +28,13 @@ fn allocations(rows: u64, io: &Opener) -> (u64, u64) {
     let data: Vec<u8> = (0..rows * 64).flat_map(|k| u32::try_from(k).unwrap().to_ne_bytes()).collect();
     array.write_region(&Region::whole(array.shape()), &data).unwrap();
     array.write_metadata().unwrap();
-    let job = Job {
-        source: place("source"),
-        target: place("target"),
+    let job = Request {
         chunks: vec![Named { array: None, spec: ChunkSpec::Sizes(vec![64, 1]) }],
-        shards: Vec::new(),
-        mix: None,
-        arrays: Vec::new(),
-        only_named: false,
-        codecs: Codecs::Keep,
-        key_separator: KeySeparator::Auto,
         memory_bytes_max: 64 << 20,
         threads: 1,
-        temp: None,
-        verify: Verify::None,
         durability: Durability::None,
-        overwrite: false,
-        skip: Vec::new(),
-        foreign: Foreign::Skip,
         io: io.clone(),
-        costs: Costs::default(),
-        way: None,
+        ..Request::new(place("source"), place("target"))
     };
     let prepared = prepare(job).unwrap();
     (counted::allocations(|| drop(run(prepared, &NoProgress).unwrap())), 2 * rows)

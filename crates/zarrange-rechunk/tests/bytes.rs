@@ -8,7 +8,7 @@ use support::{End, create, job, place};
 use twox_hash::XxHash3_128;
 use zarrange_io::Location;
 use zarrange_plan::{Counts, Way};
-use zarrange_rechunk::{Job, NoProgress, prepare, run};
+use zarrange_rechunk::{NoProgress, Request, prepare, run};
 
 /// A hash of every key of a place and of its bytes.
 fn digest(place: &Location) -> String {
@@ -49,7 +49,7 @@ fn recorded() -> String {
         let line = |threads: u64| {
             let to = place();
             let this = job(&from, &to, &end(target, codecs[1]), threads);
-            let prepared = prepare(Job { way: Some(way), memory_bytes_max: memory, ..this }).unwrap();
+            let prepared = prepare(Request { way: Some(way), memory_bytes_max: memory, ..this }).unwrap();
             let report = run(prepared, &NoProgress).unwrap();
             assert_eq!(report.as_planned, Some(true), "{report:?}");
             let Counts { source_chunk_decodes, target_chunks, bytes_read, bytes_written, .. } =

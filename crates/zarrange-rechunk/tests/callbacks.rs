@@ -13,10 +13,9 @@ use zarrange_codec::CodecMetadata;
 use zarrange_grid::Region;
 use zarrange_io::backends::callbacks;
 use zarrange_io::{Location, Opener, Stop, Store};
-use zarrange_plan::{Costs, Way};
+use zarrange_plan::Way;
 use zarrange_rechunk::{
-    ChunkSpec, Codecs, Durability, Foreign, Job, KeySeparator, Named, NoProgress, RechunkError, Verify,
-    prepare, run, verify,
+    ChunkSpec, Codecs, Foreign, Named, NoProgress, RechunkError, Request, Verify, prepare, run, verify,
 };
 
 const SHAPE: [u64; 2] = [24, 20];
@@ -62,28 +61,17 @@ fn place(map: &Arc<Map>, label: &str) -> Location {
     callbacks::store(map.clone(), label).into()
 }
 
-fn job(source: &Location, target: &Location, chunk: &[i64], way: Option<Way>) -> Job {
-    Job {
-        source: source.clone(),
-        target: target.clone(),
+fn job(source: &Location, target: &Location, chunk: &[i64], way: Option<Way>) -> Request {
+    Request {
         chunks: vec![Named { array: None, spec: ChunkSpec::Sizes(chunk.to_vec()) }],
         shards: vec![],
-        mix: None,
-        arrays: vec![],
-        only_named: false,
-        codecs: Codecs::Keep,
-        key_separator: KeySeparator::Auto,
         memory_bytes_max: 1 << 20,
         threads: 2,
-        temp: None,
         verify: Verify::Full,
-        durability: Durability::Commit,
-        overwrite: false,
         skip: vec![],
         foreign: Foreign::Copy,
-        io: Opener::default(),
-        costs: Costs::default(),
         way,
+        ..Request::new(source.clone(), target.clone())
     }
 }
 
@@ -212,7 +200,7 @@ fn what_such_a_target_cannot_take() {
     let from = map();
     create(&callbacks::store(from.clone(), "from"), HIERARCHIES[0], &zstd());
     let source = place(&from, "from");
-    let check = |change: &dyn Fn(&mut Job), expected: &[&str]| {
+    let check = |change: &dyn Fn(&mut Request), expected: &[&str]| {
         let to = map();
         let target = place(&to, "to");
         let mut job = job(&source, &target, &[24, 4], None);
@@ -222,18 +210,18 @@ fn what_such_a_target_cannot_take() {
         assert!(expected.iter().all(|part| message.contains(part)), "{message}");
         assert_eq!(*to.objects.lock().unwrap(), before, "{message}");
     };
-    let shards = |job: &mut Job| {
+    let shards = |job: &mut Request| {
         job.shards = vec![Named { array: None, spec: ChunkSpec::Sizes(vec![24, 8]) }];
     };
     check(&shards, &["to/c/0/0", "this store cannot write parts of an object"]);
-    let staged = |job: &mut Job| {
+    let staged = |job: &mut Request| {
         (job.chunks, job.memory_bytes_max) =
             (vec![Named { array: None, spec: ChunkSpec::Sizes(vec![1, 20]) }], 3000);
         job.way = Some(Way::Staged);
     };
     check(&staged, &["target to", "cannot hold an intermediate", "another place"]);
     for overwrite in [false, true] {
-        let there = |job: &mut Job| {
+        let there = |job: &mut Request| {
             job.overwrite = overwrite;
             let Location::Store(store, _) = &job.target else { panic!() };
             store.put("zarr.json", b"{}").unwrap();
@@ -257,7 +245,7 @@ fn intermediates_elsewhere() {
     create(&callbacks::store(from.clone(), "from"), HIERARCHIES[0], &zstd());
     let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let (source, target) = (place(&from, "from"), place(&map(), "to"));
-    let job = Job {
+    let job = Request {
         memory_bytes_max: 3000,
         temp: Some(Location::Path(dir.path().to_owned())),
         ..job(&source, &target, &[1, 20], Some(Way::Staged))
@@ -280,7 +268,7 @@ fn a_stop_leaves_nothing() {
             let to = Arc::new(Map::asking(at, stop.clone()));
             let target = place(&to, "to");
             let io = Opener::default().stopped_by(stop);
-            let job = Job { io, ..job(&source, &target, &[5, 20], Some(Way::Tiles)) };
+            let job = Request { io, ..job(&source, &target, &[5, 20], Some(Way::Tiles)) };
             let outcome = prepare(job).and_then(|prepared| run(prepared, &NoProgress));
             let (calls, is_empty) = (to.calls(), to.objects.lock().unwrap().is_empty());
             match outcome {
@@ -311,7 +299,7 @@ fn large_objects_are_copied_whole() {
     let source = place(&from, "from");
     let copy = |memory_bytes_max: u64| {
         let target = place(&map(), "to");
-        let job = Job {
+        let job = Request {
             memory_bytes_max,
             threads: 1,
             verify: Verify::None,
@@ -337,7 +325,7 @@ fn a_place_in_a_store_of_files() {
     let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let files = Location::Path(dir.path().to_owned());
     let target = Location::from(files.open().unwrap()).below("made/target");
-    let job = |overwrite: bool, chunk: &[i64]| Job { overwrite, ..job(&source, &target, chunk, None) };
+    let job = |overwrite: bool, chunk: &[i64]| Request { overwrite, ..job(&source, &target, chunk, None) };
     run(prepare(job(false, &[5, 20])).unwrap(), &NoProgress).unwrap();
     let message = prepare(job(false, &[7, 20])).unwrap_err().to_string();
     assert!(message.contains("exists") && message.contains("--overwrite"), "{message}");

@@ -15,7 +15,7 @@ use zarrange_array::{Node, open};
 use zarrange_grid::Region;
 use zarrange_io::Location;
 use zarrange_plan::Way;
-use zarrange_rechunk::{Job, NoProgress, Prepared, RechunkError, Sparse, prepare, run};
+use zarrange_rechunk::{NoProgress, Prepared, RechunkError, Request, Sparse, prepare, run};
 
 #[derive(Clone, Debug)]
 struct Case {
@@ -114,7 +114,7 @@ fn within_least_memory(
     let from = create(shape, source);
     for way in Way::ALL.into_iter().map(Some).chain([None]) {
         let planned_to = |to: &Location, memory: u64| {
-            let this = Job { way, memory_bytes_max: memory, ..job(&from, to, target, *threads) };
+            let this = Request { way, memory_bytes_max: memory, ..job(&from, to, target, *threads) };
             let mut prepared = prepare(this).ok()?;
             if *sparse {
                 prepared.sparse = Sparse { objects_min: 0, one_in: 1 };

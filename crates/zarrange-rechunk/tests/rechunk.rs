@@ -13,10 +13,10 @@ use zarrange_codec::CodecMetadata;
 use zarrange_grid::{Dims, Region};
 use zarrange_io::wrappers::faults::{Fault, Faults, faulty};
 use zarrange_io::{Change, Location, Opener, Store};
-use zarrange_plan::{Costs, Way};
+use zarrange_plan::Way;
 use zarrange_rechunk::{
-    ChunkSpec, Codecs, Difference, Durability, Foreign, Job, KeySeparator, Named, NoProgress, RechunkError,
-    Report, Sparse, SpecError, Verify, prepare, run, verify,
+    ChunkSpec, Codecs, Difference, Durability, Named, NoProgress, RechunkError, Report, Request, Sparse,
+    SpecError, Verify, prepare, run, verify,
 };
 
 /// A place of its own in memory.
@@ -117,36 +117,22 @@ fn job(
     shard: Option<&[u64]>,
     memory: u64,
     threads: u64,
-) -> Job {
+) -> Request {
     let named = |shape: &[u64]| Named {
         array: None,
         spec: ChunkSpec::Sizes(shape.iter().map(|n| i64::try_from(*n).unwrap()).collect()),
     };
-    Job {
-        source: source.clone(),
-        target: target.clone(),
+    Request {
         chunks: vec![named(chunk)],
         shards: shard.map(named).into_iter().collect(),
-        mix: None,
-        arrays: vec![],
-        only_named: false,
-        codecs: Codecs::Keep,
-        key_separator: KeySeparator::Auto,
         memory_bytes_max: memory,
         threads,
-        temp: None,
-        verify: Verify::None,
         durability: Durability::None,
-        overwrite: false,
-        skip: Vec::new(),
-        foreign: Foreign::Skip,
-        io: Opener::default(),
-        costs: Costs::default(),
-        way: None,
+        ..Request::new(source.clone(), target.clone())
     }
 }
 
-fn rechunk(job: Job) -> Result<Report, RechunkError> {
+fn rechunk(job: Request) -> Result<Report, RechunkError> {
     run(prepare(job)?, &NoProgress)
 }
 
@@ -246,7 +232,7 @@ fn check(case: &Case, seen: &Mutex<BTreeMap<&'static str, usize>>) -> Result<(),
     prop_assert_eq!(differs, None);
 
     let again = place();
-    rechunk(Job { target: again.clone(), threads: 1 + threads % 4, ..this.clone() }).unwrap();
+    rechunk(Request { target: again.clone(), threads: 1 + threads % 4, ..this.clone() }).unwrap();
     let (a, b) = (objects(&to.open().unwrap()), objects(&again.open().unwrap()));
     prop_assert_eq!(a.keys().collect::<Vec<_>>(), b.keys().collect::<Vec<_>>());
     check_forced(case, &this, seen)?;
@@ -256,12 +242,12 @@ fn check(case: &Case, seen: &Mutex<BTreeMap<&'static str, usize>>) -> Result<(),
 /// Every way that applies moves every element to its place, as it was planned.
 fn check_forced(
     case: &Case,
-    job: &Job,
+    job: &Request,
     seen: &Mutex<BTreeMap<&'static str, usize>>,
 ) -> Result<(), TestCaseError> {
     for way in Way::ALL {
         let to = place();
-        let this = Job { target: to.clone(), way: Some(way), ..job.clone() };
+        let this = Request { target: to.clone(), way: Some(way), ..job.clone() };
         let Ok(prepared) = prepare(this) else { continue };
         let planned = prepared.to_string();
         let report = run(prepared, &NoProgress).unwrap();
@@ -278,7 +264,7 @@ fn check_forced(
 fn check_repacked(
     case: &Case,
     from: &Location,
-    job: &Job,
+    job: &Request,
     seen: &Mutex<BTreeMap<&'static str, usize>>,
 ) -> Result<(), TestCaseError> {
     let Case { shape, target, .. } = case;
@@ -287,7 +273,7 @@ fn check_repacked(
     for shards in [ChunkSpec::None, ChunkSpec::Sizes(larger)] {
         let to = place();
         let shards = vec![Named { array: None, spec: shards }];
-        let this = Job { source: from, target: to.clone(), shards, ..job.clone() };
+        let this = Request { source: from, target: to.clone(), shards, ..job.clone() };
         let Ok(prepared) = prepare(this) else { return Ok(()) };
         let report = run(prepared, &NoProgress).unwrap();
         prop_assert!(report.cost.peak_budget_bytes <= case.memory, "{report:?}");
@@ -387,7 +373,7 @@ fn check_sparse(case: &SparseCase, seen: &Mutex<BTreeMap<&'static str, usize>>) 
         let run_with = |sparse: Sparse, verify: Verify| {
             let to = place();
             let mut this =
-                Job { way, verify, ..job(&from, &to, target, shard.as_deref(), *memory, *threads) };
+                Request { way, verify, ..job(&from, &to, target, shard.as_deref(), *memory, *threads) };
             if shard.is_none() {
                 this.shards = vec![Named { array: None, spec: nothing.clone() }];
             }
@@ -453,7 +439,7 @@ fn three_chunks_of_ten_trillion() {
         if shard.is_none() {
             this.shards = vec![Named { array: None, spec: ChunkSpec::None }];
         }
-        let report = rechunk(Job { way, verify: Verify::Full, ..this }).unwrap();
+        let report = rechunk(Request { way, verify: Verify::Full, ..this }).unwrap();
         assert_ne!(report.cost.strategy, "staged");
         assert_eq!(report.as_planned, Some(true), "{name}: {report:?}");
         let (a, b) = (array(from), array(&to));
@@ -570,7 +556,7 @@ fn verification_has_a_peak_of_its_own() {
         let from = place();
         create(&from, &[1200, 500], &[60, 50]);
         let run = |verify: Verify| {
-            rechunk(Job { verify, ..job(&from, &place(), chunk, shard, 1 << 26, 1) }).unwrap()
+            rechunk(Request { verify, ..job(&from, &place(), chunk, shard, 1 << 26, 1) }).unwrap()
         };
         let (moved, sampled, verified) = (run(Verify::None), run(Verify::Sample), run(Verify::Full));
         assert_eq!(moved.cost.strategy, strategy);
@@ -615,7 +601,7 @@ fn a_failed_job_leaves_nothing_behind() {
         for memory in [1 << 20, 8000] {
             for target in ["b.zarr", "keep.zarr"] {
                 let this = job(&local("a.zarr"), &local(target), &[5, 40], None, memory, 3);
-                let error = rechunk(Job { overwrite: true, ..this }).unwrap_err().to_string();
+                let error = rechunk(Request { overwrite: true, ..this }).unwrap_err().to_string();
                 assert!(error.contains(expected) && error.contains("a.zarr"), "{error}");
                 assert_eq!(names(), ["a.zarr", "keep.zarr"], "{error}");
             }
@@ -628,7 +614,7 @@ fn a_failed_job_leaves_nothing_behind() {
 fn requests_that_do_not_fit_are_refused() {
     let from = place();
     create(&from, &[20, 30], &[4, 6]);
-    let check = |change: &dyn Fn(&mut Job), expected: &str| {
+    let check = |change: &dyn Fn(&mut Request), expected: &str| {
         let mut this = job(&from, &place(), &[5, 5], None, 1 << 20, 1);
         change(&mut this);
         let error = prepare(this).unwrap_err();
@@ -677,8 +663,9 @@ fn the_same_bytes_whichever_backend_ran() {
         for (name, io) in backends() {
             let target = place(&format!("{name_of_way} {source} {name}"));
             let durability = Durability::Commit;
-            let this = Job { way: Some(way), ..job(&place(source), &target, chunk, shard, memory, 2) };
-            let report = rechunk(Job { io: io.clone(), verify: Verify::Full, durability, ..this }).unwrap();
+            let this = Request { way: Some(way), ..job(&place(source), &target, chunk, shard, memory, 2) };
+            let report =
+                rechunk(Request { io: io.clone(), verify: Verify::Full, durability, ..this }).unwrap();
             assert_eq!(report.backend, name.split(' ').next().unwrap());
             let written = objects(&target.open().unwrap());
             assert!(written.len() > 3, "{written:?}");
@@ -715,7 +702,7 @@ fn every_call_on_local_files_may_fail() {
                 let wrap = faults.clone();
                 let io = backend.clone().wrapped(move |store| faulty(store, &wrap));
                 let this = job(&place("source"), &place("target"), &[6, 5], Some(&[12, 20]), 1 << 20, 2);
-                let outcome = rechunk(Job { io, overwrite: true, ..this });
+                let outcome = rechunk(Request { io, overwrite: true, ..this });
                 if faults.calls() <= at {
                     outcome.unwrap();
                     break;
@@ -751,7 +738,7 @@ fn every_call_may_fail() {
             let wrap = faults.clone();
             let io = Opener::default().wrapped(move |store| faulty(store, &wrap));
             let this = job(&from, &to, chunk, shard, memory, threads);
-            let outcome = rechunk(Job { io, verify: Verify::Full, way: Some(way), ..this });
+            let outcome = rechunk(Request { io, verify: Verify::Full, way: Some(way), ..this });
             if faults.calls() <= at {
                 assert!(outcome.is_ok(), "without a fault: {outcome:?}");
                 break;
@@ -794,7 +781,7 @@ fn a_flipped_bit_does_not_get_through() {
         let wrap = faults.clone();
         let io = Opener::default().wrapped(move |store| faulty(store, &wrap));
         let outcome =
-            rechunk(Job { io, verify: Verify::Full, ..job(&from, &to, &[5, 20], None, 1 << 20, 2) });
+            rechunk(Request { io, verify: Verify::Full, ..job(&from, &to, &[5, 20], None, 1 << 20, 2) });
         if faults.calls() <= at {
             break;
         }

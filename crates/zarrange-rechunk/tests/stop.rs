@@ -11,10 +11,9 @@ use zarrange_io::{
     Abilities, Access, Backend, Change, FileId, IoError, Location, Namespace, Object, Opener, ReadRequest,
     Stop, Visit, WriteRequest,
 };
-use zarrange_plan::{Costs, Way};
+use zarrange_plan::Way;
 use zarrange_rechunk::{
-    ChunkSpec, Codecs, Durability, Foreign, Job, KeySeparator, Named, NoProgress, RechunkError, Verify,
-    prepare, run, verify,
+    ChunkSpec, Codecs, Named, NoProgress, RechunkError, Request, Verify, prepare, run, verify,
 };
 
 /// Asks to stop during one of the calls that pass.
@@ -139,27 +138,17 @@ fn at_every_call() {
             let wrap = asks.clone();
             let asking = move |backend, names| Arc::new(Asking(backend, names, wrap.clone()));
             let io = Opener::default().wrapped(move |store| store.wrapped(asking.clone())).stopped_by(stop);
-            let prepared = prepare(Job {
-                source: from.clone(),
-                target: to.clone(),
+            let prepared = prepare(Request {
                 chunks: vec![named(chunk)],
                 shards: shard.map(named).into_iter().collect(),
-                mix: None,
-                arrays: vec![],
-                only_named: false,
-                codecs: Codecs::Keep,
-                key_separator: KeySeparator::Auto,
                 memory_bytes_max: memory,
                 threads,
                 temp: Some(place("temp")),
                 verify: Verify::Full,
-                durability: Durability::Commit,
-                overwrite: false,
                 skip: vec![],
-                foreign: Foreign::Skip,
                 io,
-                costs: Costs::default(),
                 way: Some(way),
+                ..Request::new(from.clone(), to.clone())
             });
             let Ok(prepared) = prepared else {
                 assert_eq!(names(), before, "call {at} looks");

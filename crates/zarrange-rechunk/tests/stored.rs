@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use support::{End, create, job, place};
 use zarrange_io::Location;
 use zarrange_plan::Way;
-use zarrange_rechunk::{Job, NoProgress, Verify, prepare, run};
+use zarrange_rechunk::{NoProgress, Request, Verify, prepare, run};
 
 /// Chunks of 1000 bytes: many more than what a sample compares.
 const CHUNKS: u64 = 800;
@@ -43,7 +43,7 @@ fn moved(from: &Location, end: &End, (way, memory, verify): (Way, u64, Verify)) 
         _ => End { shard: end.shard.is_none().then(|| vec![1000]), ..end.clone() },
     };
     let this = job(from, &place(), &target, 2);
-    let this = Job { way: Some(way), memory_bytes_max: memory, verify, ..this };
+    let this = Request { way: Some(way), memory_bytes_max: memory, verify, ..this };
     let moved = run(prepare(this).map_err(|e| e.to_string())?, &NoProgress);
     moved.map(|_| ()).map_err(|e| e.to_string())
 }

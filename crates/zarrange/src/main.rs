@@ -6,10 +6,10 @@
 mod args;
 mod backend;
 mod commands;
-mod job;
 mod memory;
 mod out;
 mod progress;
+mod request;
 mod signals;
 mod table;
 

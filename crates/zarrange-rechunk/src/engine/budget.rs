@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use zarrange_io::{HugePages, zeroed};
 
-use crate::RechunkError;
+use crate::error::RechunkError;
 
 /// Buffers from this size are backed by huge pages; rounding a smaller one up to them would waste memory.
 const HUGE_BYTES_MIN: u64 = 16 << 20;

@@ -9,7 +9,6 @@ use zarrange_grid::Dims;
 use zarrange_io::{Access, Extent, IoError, Object, ReadRequest, Source, WriteRequest};
 use zarrange_plan::{COPIED_TOGETHER, Counts, Parts, copying};
 
-use crate::RechunkError;
 use crate::engine::budget::{Budget, Lease};
 use crate::engine::context::{Context, elements};
 use crate::engine::crew::{Work, work_off};
@@ -17,6 +16,7 @@ use crate::engine::objects::{ObjectWalk, Taken};
 use crate::engine::parts::{Alone, Recorded, StageParts};
 use crate::engine::permits::Permit;
 use crate::engine::presence::Look;
+use crate::error::RechunkError;
 
 /// Copies every object of `source` that exists to its key in `target`; where few do, only those are looked for. Each must be as long
 /// as its codecs can make it; where asked for, checksums of chunks must be right, too.

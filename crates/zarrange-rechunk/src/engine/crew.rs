@@ -3,8 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::{Builder, ScopedJoinHandle};
 
-use crate::RechunkError;
 use crate::engine::permits::{Permit, Permits};
+use crate::error::RechunkError;
 use crate::progress::Progress;
 
 /// Tasks that workers take one by one.

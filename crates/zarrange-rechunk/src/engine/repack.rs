@@ -7,7 +7,6 @@ use zarrange_array::{ChunkWriter, Chunks};
 use zarrange_grid::Dims;
 use zarrange_plan::{Counts, Parts, Repack};
 
-use crate::RechunkError;
 use crate::engine::batches::{Batch, Batches, Pace};
 use crate::engine::context::{Context, elements};
 use crate::engine::crew::{Work, work_off};
@@ -18,6 +17,7 @@ use crate::engine::presence::{Known, Look};
 use crate::engine::sink::{Segment, Sequencer, indexes};
 use crate::engine::source::StoredChunks;
 use crate::engine::worker::Worker;
+use crate::error::RechunkError;
 
 /// Moves every chunk of `from` that is stored into `to`, whose chunks and codecs are the same. Where few are, only objects of the
 /// target that will hold some are visited. Where asked for, checksums at the end of the codecs must be right.

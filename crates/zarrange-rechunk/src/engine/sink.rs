@@ -15,11 +15,11 @@ use zarrange_array::Chunks;
 use zarrange_grid::{ChunkGrid, Filled};
 use zarrange_plan::Counts;
 
-use crate::RechunkError;
 use crate::engine::batches::Batch;
 use crate::engine::parts::OpenPart;
 use crate::engine::presence::Known;
 use crate::engine::worker::Worker;
+use crate::error::RechunkError;
 
 /// What empties the tiles of a stage.
 pub(crate) trait Sink<'a>: Sync {

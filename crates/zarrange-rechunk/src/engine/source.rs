@@ -10,10 +10,10 @@ pub(crate) use pieces::PieceSource;
 use zarrange_array::Chunks;
 use zarrange_grid::{ChunkGrid, Tile};
 
-use crate::RechunkError;
 use crate::engine::batches::Batch;
 use crate::engine::presence::Known;
 use crate::engine::worker::Worker;
+use crate::error::RechunkError;
 
 /// What fills the tiles of a stage.
 pub(crate) trait Source: Sync {

@@ -13,8 +13,8 @@ use zarrange_grid::{ChunkGrid, Dims, Layout, Region, index};
 use zarrange_io::{Access, Change, IoError, Object, Store};
 use zarrange_plan::{CHECK_BYTES, PlanError, Spill};
 
-use crate::RechunkError;
 use crate::engine::budget::{Budget, Buffer};
+use crate::error::RechunkError;
 
 /// Where an intermediate lies.
 pub(crate) struct SpillPlace {

@@ -16,7 +16,6 @@ use zarrange_grid::{ChunkGrid, Dims, Layout, Region, Tile, index};
 use zarrange_io::HugePages;
 use zarrange_plan::{Counts, Stage, overlaps};
 
-use crate::RechunkError;
 use crate::engine::batches::{Batch, Batches, Pace};
 use crate::engine::budget::{Buffer, Lease};
 use crate::engine::context::Context;
@@ -28,6 +27,7 @@ use crate::engine::sink::{Drain, Sink, Turn};
 use crate::engine::source::{Fill, Source, Tiles};
 use crate::engine::tiles::{TileWalk, Visit};
 use crate::engine::worker::Worker;
+use crate::error::RechunkError;
 
 /// A stage with its two ends.
 #[derive(Clone, Copy)]

@@ -14,7 +14,6 @@ use zarrange_codec::{CodecError, Variable};
 use zarrange_grid::{Dims, Region, index};
 use zarrange_plan::{Counts, Parts};
 
-use crate::RechunkError;
 use crate::difference::Difference;
 use crate::engine::budget::Budget;
 use crate::engine::context::{Context, elements};
@@ -23,12 +22,27 @@ use crate::engine::objects::{ObjectWalk, Taken};
 use crate::engine::parts::{Alone, Ledger, Recorded, StageParts};
 use crate::engine::permits::Permit;
 use crate::engine::presence::{List, Look};
+use crate::error::RechunkError;
 
 /// An array and its elements.
 #[derive(Clone, Copy)]
 pub(crate) struct Side<'a> {
     pub(crate) array: &'a Array,
     pub(crate) elements: &'a VariableElements,
+}
+
+impl<'a> Side<'a> {
+    /// An array whose elements have no fixed size.
+    ///
+    /// # Errors
+    /// [`ArrayError::Opaque`] if they have one.
+    pub(crate) fn of(array: &'a Array) -> Result<Self, ArrayError> {
+        let opaque = || {
+            let detail = "its elements have a fixed size".to_owned();
+            ArrayError::Opaque { array: array.location().to_owned(), detail }
+        };
+        Ok(Self { array, elements: array.variable().ok_or_else(opaque)? })
+    }
 }
 
 /// Of a worker's share, source chunks that are kept take two parts; one is being decoded through buffers of three times its size, one is

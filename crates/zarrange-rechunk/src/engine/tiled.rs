@@ -8,13 +8,13 @@ use zarrange_grid::{ChunkGrid, index};
 use zarrange_io::Store;
 use zarrange_plan::{Plan, Problem, Stage, Tiled};
 
-use crate::RechunkError;
 use crate::engine::context::Context;
 use crate::engine::parts::StageParts;
 use crate::engine::sink::{ChunkSink, PieceSink, Sequencer, ShardSink, Sink, indexes};
 use crate::engine::source::{ArraySource, PieceSource, Source};
 use crate::engine::spill::{SpillFile, SpillPlace};
 use crate::engine::stage::{self, Pass};
+use crate::error::RechunkError;
 
 /// Where the intermediates of a run lie, by number.
 pub(crate) type Intermediates<'a> = dyn Fn(usize) -> Result<(Store, String), RechunkError> + 'a;

@@ -6,11 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde_json::{Map, Value, json};
 use zarrange_array::{Array, ArraySpec, Document, Layout};
 use zarrange_grid::Region;
-use zarrange_io::{Location, Opener};
-use zarrange_plan::Costs;
-use zarrange_rechunk::{
-    ChunkSpec, Codecs, Durability, Foreign, Job, KeySeparator, Named, NoProgress, Verify, prepare, run,
-};
+use zarrange_io::Location;
+use zarrange_rechunk::{ChunkSpec, Codecs, Durability, Named, NoProgress, Request, prepare, run};
 
 /// The most memory that a job of these tests has.
 pub(crate) const MEMORY_MAX: u64 = 1 << 28;
@@ -36,33 +33,20 @@ pub(crate) fn values(shape: &[u64]) -> Vec<u8> {
     (0..elements).flat_map(|k| value(k).to_ne_bytes()).collect()
 }
 
-pub(crate) fn job(from: &Location, to: &Location, end: &End, threads: u64) -> Job {
+pub(crate) fn job(from: &Location, to: &Location, end: &End, threads: u64) -> Request {
     let named = |shape: &[u64]| Named {
         array: None,
         spec: ChunkSpec::Sizes(shape.iter().map(|n| i64::try_from(*n).unwrap()).collect()),
     };
     let none = Named { array: None, spec: ChunkSpec::None };
-    Job {
-        source: from.clone(),
-        target: to.clone(),
+    Request {
         chunks: vec![named(&end.chunk)],
         shards: vec![end.shard.as_deref().map_or(none, named)],
-        mix: None,
-        arrays: vec![],
-        only_named: false,
         codecs: Codecs::parse(&end.codecs.to_string()).unwrap(),
-        key_separator: KeySeparator::Auto,
         memory_bytes_max: MEMORY_MAX,
         threads,
-        temp: None,
-        verify: Verify::None,
         durability: Durability::None,
-        overwrite: false,
-        skip: Vec::new(),
-        foreign: Foreign::Skip,
-        io: Opener::default(),
-        costs: Costs::default(),
-        way: None,
+        ..Request::new(from.clone(), to.clone())
     }
 }
 

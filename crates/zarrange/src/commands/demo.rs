@@ -11,10 +11,9 @@ use zarrange_array::{Node, ReadCost};
 use zarrange_grid::{Dims, Region};
 use zarrange_io::{Location, Opener};
 use zarrange_lightcurve::{Survey, write_survey};
-use zarrange_plan::{Costs, bytes_text};
+use zarrange_plan::bytes_text;
 use zarrange_rechunk::{
-    ChunkSpec, Codecs, Durability, Foreign, Job, KeySeparator, Named, Progress, Verify, prepare,
-    run as run_job, shell_path,
+    ChunkSpec, Durability, Named, Progress, Request, Verify, prepare, run as run_job, shell_path,
 };
 
 use crate::args::{DemoArgs, ProgressArg};
@@ -159,27 +158,16 @@ fn rechunk(
         let sizes = shape.iter().map(|n| i64::try_from(*n)).collect::<Result<_, _>>()?;
         Ok(Named { array: None, spec: ChunkSpec::Sizes(sizes) })
     };
-    let job = Job {
-        source: source.clone(),
-        target: target.clone(),
+    let job = Request {
         chunks: vec![spec(chunk)?],
         shards: shard.map(spec).transpose()?.into_iter().collect(),
-        mix: None,
-        arrays: Vec::new(),
-        only_named: false,
-        codecs: Codecs::Keep,
-        key_separator: KeySeparator::Auto,
         memory_bytes_max: memory::given(memory::default_max(), memory::threads())?,
         threads: memory::threads(),
-        temp: None,
         verify: Verify::Full,
         durability: Durability::None,
         overwrite,
-        skip: Vec::new(),
-        foreign: Foreign::Skip,
         io: io.clone(),
-        costs: Costs::default(),
-        way: None,
+        ..Request::new(source.clone(), target.clone())
     };
     let prepared = prepare(job)?;
     warn(&prepared.notes());

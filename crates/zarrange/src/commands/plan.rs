@@ -17,7 +17,7 @@ pub(crate) fn run(args: PlanArgs) -> anyhow::Result<ExitCode> {
     if !to_stdout && !overwrite_plan && Location::Path(out.clone()).exists()? {
         bail!("{} exists: choose another name, or replace it with --overwrite-plan", out.display());
     }
-    let mut job = job.into_job()?;
+    let mut job = job.into_request()?;
     for place in [&mut job.source, &mut job.target].into_iter().chain(&mut job.temp) {
         make_absolute(place)?;
     }

@@ -13,7 +13,7 @@ use crate::progress::Bar;
 use crate::{memory, signals, table};
 
 pub(crate) fn run(args: RechunkArgs) -> anyhow::Result<ExitCode> {
-    let mut job = args.job.into_job()?;
+    let mut job = args.job.into_request()?;
     job.memory_bytes_max = memory::given(job.memory_bytes_max, job.threads)?;
     let target = job.target.to_string();
     let prepared = prepare(job)?;

@@ -179,8 +179,7 @@ fn no_circles_of_files() {
         }
     }
     // Those that have not been opened yet.
-    let closed =
-        ["zarrange-array: array.rs", "zarrange-array: staging.rs", "zarrange-io: ", "zarrange-rechunk: "];
+    let closed = ["zarrange-array: staging.rs", "zarrange-io: "];
     let circles: Vec<String> = crates
         .into_iter()
         .flat_map(|(name, files)| {
@@ -193,12 +192,11 @@ fn no_circles_of_files() {
 
 #[test]
 fn functions_have_few_arguments() {
-    let open = [("zarrange-rechunk/", 5)];
     let found: Vec<(String, String)> = texts()
         .into_iter()
         .flat_map(|(path, text)| arguments::more_than(7, &text).into_iter().map(move |f| (path.clone(), f)))
         .collect();
-    nothing(&found, &open);
+    nothing(&found, &[]);
 }
 
 #[test]
@@ -208,10 +206,7 @@ fn the_engine_matches_all_variants() {
         // Over an enum of zarrange-io that says it may grow.
         ("zarrange-array/src/listing.rs", 1),
         ("zarrange-array/src/survey.rs", 1),
-        ("zarrange-array/src/region.rs", 1),
         ("zarrange-array/src/staging/", 2),
-        ("zarrange-plan/", 2),
-        ("zarrange-rechunk/", 6),
     ];
     let (texts, mut enums) = (texts(), Enums::new());
     for (_, text) in &texts {
@@ -228,11 +223,9 @@ fn the_engine_matches_all_variants() {
 #[test]
 fn what_is_public_is_used() {
     let open = [
-        ("zarrange-array/src/array.rs", 1),
-        ("zarrange-array/src/read.rs", 1),
         ("zarrange-array/src/staging/", 1),
-        ("zarrange-io/", 12),
-        ("zarrange-plan/", 3),
+        ("zarrange-io/", 13),
+        ("zarrange-plan/", 2),
         ("zarrange-rechunk/", 2),
     ];
     let read = |paths: &[PathBuf]| -> BTreeSet<String> {

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use zarrange_array::{ChunkEncoder, ChunkWriter, Chunks};
 use zarrange_grid::{ChunkGrid, Filled};
 
-use crate::RechunkError;
 use crate::engine::budget::{Budget, Lease};
 use crate::engine::presence::Known;
 use crate::engine::sink::{Drain, Sink, Turn};
 use crate::engine::worker::Worker;
+use crate::error::RechunkError;
 
 /// An array without shards that tiles are written to.
 pub(crate) struct ChunkSink<'a> {

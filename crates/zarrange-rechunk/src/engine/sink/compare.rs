@@ -6,13 +6,13 @@ use zarrange_array::Chunks;
 use zarrange_codec::same_values;
 use zarrange_grid::{ChunkGrid, Filled, Layout, copy_region, fill_with};
 
-use crate::RechunkError;
 use crate::difference::Difference;
 use crate::engine::budget::{Budget, Lease};
 use crate::engine::presence::Known;
 use crate::engine::sink::{Drain, Sink, Turn};
 use crate::engine::source::StoredChunks;
 use crate::engine::worker::Worker;
+use crate::error::RechunkError;
 
 /// An array that tiles are compared with.
 pub(crate) struct CompareSink<'a> {

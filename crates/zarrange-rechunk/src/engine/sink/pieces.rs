@@ -6,11 +6,11 @@ use zarrange_array::Chunks;
 use zarrange_grid::{ChunkGrid, Filled, copy_region, index};
 use zarrange_io::WriteRequest;
 
-use crate::RechunkError;
 use crate::engine::presence::Known;
 use crate::engine::sink::{Drain, Sink, Turn};
 use crate::engine::spill::{Piece, Slabs, SpillFile, Sum};
 use crate::engine::worker::Worker;
+use crate::error::RechunkError;
 
 /// An intermediate that tiles are written to.
 pub(crate) struct PieceSink<'a>(pub(crate) &'a SpillFile);

@@ -12,12 +12,12 @@ use zarrange_codec::{ArrayCodec, ShardIndex};
 use zarrange_grid::{ChunkGrid, Dims, Filled};
 use zarrange_plan::Counts;
 
-use crate::RechunkError;
 use crate::engine::budget::{Budget, Buffer, Lease};
 use crate::engine::parts::OpenPart;
 use crate::engine::presence::Known;
 use crate::engine::sink::{Drain, Sink, Turn};
 use crate::engine::worker::Worker;
+use crate::error::RechunkError;
 
 /// An array of shards that tiles are written to.
 pub(crate) struct ShardSink<'a> {

@@ -6,12 +6,12 @@ use zarrange_array::{ChunkReader, Chunks};
 use zarrange_grid::{ChunkGrid, Dims, Layout, Part, Tile};
 use zarrange_plan::Counts;
 
-use crate::RechunkError;
 use crate::engine::batches::Batch;
 use crate::engine::budget::{Budget, Lease};
 use crate::engine::presence::Known;
 use crate::engine::source::{Fill, Source, Tiles};
 use crate::engine::worker::Worker;
+use crate::error::RechunkError;
 
 /// An array that tiles are filled from.
 pub(crate) struct ArraySource<'a> {
@@ -93,7 +93,7 @@ impl Fill for Filler<'_> {
         while permit.waiting(|| self.stored.reader.fetch(encoded))? {
             for k in self.stored.reader.fetched() {
                 if let Some(stored) = self.stored.reader.stored(k, encoded) {
-                    self.fill_stored(tiles, k, stored, plain, counts)?
+                    self.fill_stored(tiles, k, stored, plain, counts)?;
                 } else {
                     let chunk = self.stored.reader.chunk(k).clone();
                     self.fill_missing(tiles, &chunk, counts);

@@ -8,12 +8,12 @@ use zarrange_grid::{ChunkGrid, Part, Tile, index};
 use zarrange_io::{Extent, ReadRequest, Source as From};
 use zarrange_plan::{CHECK_BYTES, Counts};
 
-use crate::RechunkError;
 use crate::engine::batches::Batch;
 use crate::engine::presence::Known;
 use crate::engine::source::{Fill, Source, Tiles};
 use crate::engine::spill::{Piece, Slabs, SpillFile, Sum};
 use crate::engine::worker::Worker;
+use crate::error::RechunkError;
 
 /// An intermediate that tiles are filled from.
 pub(crate) struct PieceSource<'a>(pub(crate) &'a SpillFile);

@@ -4,7 +4,7 @@ use std::io;
 
 use zarrange_plan::StoreProfile;
 
-use crate::SpecError;
+use crate::error::SpecError;
 
 /// Understands `256MB` (256e6), `256MiB`, `1e9` and plain bytes.
 ///

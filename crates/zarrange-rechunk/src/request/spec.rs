@@ -8,7 +8,7 @@ use zarrange_array::{KeyEncoding, Layout, Separator};
 use zarrange_codec::CodecMetadata;
 use zarrange_grid::ChunkGrid;
 
-use crate::SpecError;
+use crate::error::SpecError;
 
 /// A chunk or shard shape as asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,9 +7,9 @@ use zarrange_array::{ArrayMetadata, Survey, Without, each_beside};
 use zarrange_grid::index;
 use zarrange_io::{Access, IoError, Store};
 
-use crate::RechunkError;
 use crate::engine::budget::Budget;
-use crate::item::Item;
+use crate::error::RechunkError;
+use crate::prepare::item::Item;
 
 /// Files are copied in pieces of at most this size.
 const PIECE_BYTES_MAX: u64 = 1 << 20;

@@ -2,104 +2,15 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
-use zarrange_array::{Array, ArrayError, Beside, Counted, Failed, Found, Survey, Without, survey};
+use zarrange_array::{Array, ArrayError, Beside, Counted, Found, Survey, Without, survey};
 use zarrange_io::Store;
 
-use crate::job::Job;
-use crate::shell::shell_values;
-use crate::spec::{ChunkSpec, Named};
-use crate::{RechunkError, SpecError};
-
-/// What is known of members lies beside `--max-mem` up to this, in the 64 MiB that a process may take there.
-pub(crate) const METADATA_BYTES_FREE: u64 = 16 << 20;
+use crate::error::{METADATA_BYTES_FREE, RechunkError, SpecError};
+use crate::request::{ChunkSpec, Named, Request};
 
 /// What is known of an array that is planned takes at most so many times the memory of its name alone.
 const TIMES: u64 = 20;
-
-/// A member that cannot be carried over.
-#[derive(Debug)]
-pub struct Refusal {
-    /// Its path; empty for the root.
-    pub path: String,
-    /// Why not.
-    pub error: RechunkError,
-}
-
-/// What cannot be done, all of it: found before anything is written.
-#[derive(Debug, Default)]
-pub struct Refusals {
-    /// The first of them.
-    pub first: Vec<Refusal>,
-    /// How many there are beside those.
-    pub more: u64,
-}
-
-impl Refusals {
-    /// Those that are told apart.
-    const FIRST: usize = 1000;
-
-    /// Those of members that cannot be opened.
-    pub(crate) fn of(failed: Failed) -> Self {
-        let more = failed.count - failed.first.len() as u64;
-        let refusal = |(path, error): (String, ArrayError)| Refusal { path, error: error.into() };
-        Self { first: failed.first.into_iter().map(refusal).collect(), more }
-    }
-
-    pub(crate) fn add(&mut self, refusal: Refusal) {
-        if self.first.len() < Self::FIRST {
-            self.first.push(refusal);
-        } else {
-            self.more += 1;
-        }
-    }
-
-    /// The error of them; none is no error, and one at the root is its own.
-    pub(crate) fn into_result(mut self) -> Result<(), RechunkError> {
-        match self.first.as_slice() {
-            [] => Ok(()),
-            [Refusal { path, .. }] if path.is_empty() => match self.first.pop() {
-                Some(Refusal { error, .. }) => Err(error),
-                None => Ok(()),
-            },
-            [Refusal { error: RechunkError::Spec(spec), .. }] => Err(spec.clone().into()),
-            _ => Err(RechunkError::Members(self)),
-        }
-    }
-
-    /// Whether all of them are wrong requests, rather than members that cannot be carried over.
-    pub fn are_usage(&self) -> bool {
-        self.first.iter().all(|refusal| matches!(refusal.error, RechunkError::Spec(_)))
-    }
-}
-
-impl fmt::Display for Refusals {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let ([Refusal { path, error }], 0) = (self.first.as_slice(), self.more) {
-            return write!(f, "{}; to leave it out: {}", in_a_line(error), shell_values("--skip", &[path]));
-        }
-        write!(f, "{} members cannot be carried over:", self.first.len() as u64 + self.more)?;
-        for Refusal { path, error } in &self.first {
-            write!(f, "\n  {}: {}", in_a_line(path), in_a_line(error))?;
-        }
-        if self.more > 0 {
-            write!(f, "\n  and {} more", self.more)?;
-        }
-        // Whoever asks for what is not possible wants something else instead, not less.
-        if self.are_usage() {
-            return Ok(());
-        }
-        let paths: BTreeSet<&str> = self.first.iter().map(|refusal| refusal.path.as_str()).collect();
-        let paths: Vec<_> = paths.into_iter().filter(|path| !path.is_empty()).collect();
-        write!(f, "\nto leave them out: {}", shell_values("--skip", &paths))
-    }
-}
-
-/// Text of which no name makes two lines.
-fn in_a_line(text: impl fmt::Display) -> String {
-    text.to_string().replace('\n', "\\n")
-}
 
 /// Which members are left out: those to be skipped, and arrays that are not named where only those are wanted.
 pub(crate) struct LeftOut<'a> {
@@ -111,10 +22,10 @@ pub(crate) struct LeftOut<'a> {
 }
 
 impl<'a> LeftOut<'a> {
-    pub(crate) fn of(job: &'a Job) -> Self {
-        let skip = job.skip.iter().map(String::as_str).collect();
-        let nodes_bytes_max = METADATA_BYTES_FREE.saturating_add(job.memory_bytes_max / 2);
-        Self { skip, met: RefCell::default(), named: job.named_arrays(), nodes_bytes_max }
+    pub(crate) fn of(request: &'a Request) -> Self {
+        let skip = request.skip.iter().map(String::as_str).collect();
+        let nodes_bytes_max = METADATA_BYTES_FREE.saturating_add(request.memory_bytes_max / 2);
+        Self { skip, met: RefCell::default(), named: request.named_arrays(), nodes_bytes_max }
     }
 
     /// Calls `look` with what tells them.
@@ -135,34 +46,21 @@ impl<'a> LeftOut<'a> {
 ///
 /// # Errors
 /// If the root cannot be opened, or a name that is to be left out is nowhere.
-pub(crate) fn look(job: &Job, store: &Store) -> Result<Survey, RechunkError> {
-    let left_out = LeftOut::of(job);
+pub(crate) fn look(request: &Request, store: &Store) -> Result<Survey, RechunkError> {
+    let left_out = LeftOut::of(request);
     let found = left_out.during(|without| survey(store, without));
-    let found = found.map_err(|error| RechunkError::of_survey(error, (TIMES, job.memory_bytes_max)))?;
+    let found = found.map_err(|error| RechunkError::of_survey(error, (TIMES, request.memory_bytes_max)))?;
     let met = left_out.met.into_inner();
     // What lies below a member that is left out is never met.
     let left_out = |name: &str| {
         met.iter().any(|m| name.strip_prefix(m).is_some_and(|r| r.is_empty() || r.starts_with('/')))
     };
-    match job.skip.iter().find(|name| !left_out(name)) {
+    match request.skip.iter().find(|name| !left_out(name)) {
         None => Ok(found),
         Some(name) => {
             let paths = found.nodes.iter().map(Found::path).filter(|path| !path.is_empty());
             Err(unknown_array(name, paths).into())
         }
-    }
-}
-
-impl Job {
-    /// The arrays that it is about, where names alone tell that and the others are left out.
-    fn named_arrays(&self) -> Option<BTreeSet<&str>> {
-        let specs = || self.chunks.iter().chain(&self.shards);
-        let by_name_only = specs().all(|named| named.array.is_some()) && self.mix.is_none();
-        if !self.only_named || (!by_name_only && self.arrays.is_empty()) {
-            return None;
-        }
-        let named = specs().filter_map(|named| named.array.as_deref());
-        Some(named.chain(self.arrays.iter().map(String::as_str)).collect())
     }
 }
 

@@ -2,9 +2,7 @@
 
 use zarrange_array::{Counted, Text};
 
-use crate::item::Item;
-use crate::job::{Foreign, Prepared};
-use crate::members::left_behind;
+use crate::prepare::item::Item;
 
 /// Members whose attributes are worth a word.
 #[derive(Debug, Default)]
@@ -26,40 +24,32 @@ impl Noted {
     }
 }
 
-impl Prepared {
-    /// What is worth saying before the work, one line each.
-    pub fn notes(&self) -> Vec<String> {
-        let foreign = match self.job.foreign {
-            Foreign::Copy => left_behind(&self.beside, "copied along", "left behind"),
-            Foreign::Skip | Foreign::Fail => left_behind(&self.beside, "left behind", "left behind"),
-        };
+impl Noted {
+    /// What is worth saying, one line each.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = String> {
         let tokens = named(
-            &self.noted.tokens,
+            &self.tokens,
             "hold NaN or Infinity, which JSON does not have; they are kept as Python writes them",
         );
         let ome = named(
-            &self.noted.ome,
+            &self.ome,
             "hold OME-Zarr 0.4 metadata, which is kept as it is; Zarr v3 wants 0.5, to which its own tools convert",
         );
-        let notes =
-            self.fit.warnings.iter().cloned().chain(foreign).chain([tokens, ome].into_iter().flatten());
-        notes.chain(self.items.iter().filter_map(Item::note)).collect()
+        [tokens, ome].into_iter().flatten()
     }
 }
 
-impl Item {
-    /// What is not done to an array that might be expected.
-    fn note(&self) -> Option<String> {
-        let path = if self.path().is_empty() { "/" } else { self.path() };
-        if !self.dropped.is_empty() {
-            let codecs = self.dropped.join(", ");
-            return Some(format!(
-                "{path}: without {codecs}, which would change values that are encoded again, or do not fit these chunks"
-            ));
-        }
-        let reason = self.opaque.as_ref()?;
-        Some(format!("{path}: its stored bytes are copied without being read: {reason}"))
+/// What is not done to an array that might be expected.
+pub(crate) fn of_item(item: &Item) -> Option<String> {
+    let path = if item.path().is_empty() { "/" } else { item.path() };
+    if !item.dropped.is_empty() {
+        let codecs = item.dropped.join(", ");
+        return Some(format!(
+            "{path}: without {codecs}, which would change values that are encoded again, or do not fit these chunks"
+        ));
     }
+    let reason = item.opaque.as_ref()?;
+    Some(format!("{path}: its stored bytes are copied without being read: {reason}"))
 }
 
 /// One line about the attributes of members.

@@ -1,7 +1,7 @@
 //! From the options that `rechunk` and `plan` share to a job.
 
 use zarrange_plan::{Costs, Limits};
-use zarrange_rechunk::{Durability, Foreign, Job, MixRequest, Verify};
+use zarrange_rechunk::{Durability, Foreign, MixRequest, Request, Verify};
 
 use crate::args::{DurabilityArg, ForeignArg, JobArgs, Place, ProfileArg, VerifyArg};
 use crate::backend::opener;
@@ -9,7 +9,7 @@ use crate::memory;
 
 impl JobArgs {
     /// The job that is asked for; memory and threads are those of this machine where they are not given.
-    pub(crate) fn into_job(self) -> anyhow::Result<Job> {
+    pub(crate) fn into_request(self) -> anyhow::Result<Request> {
         let costs = costs(&self.profile);
         let default = Limits::default();
         let limits = Limits {
@@ -17,9 +17,7 @@ impl JobArgs {
             chunk_bytes_max: self.chunk_bytes.unwrap_or(default.chunk_bytes_max),
             ..default
         };
-        Ok(Job {
-            source: self.src,
-            target: self.dst,
+        Ok(Request {
             chunks: self.chunks,
             shards: self.shards,
             mix: self.mix.map(|mix| MixRequest { mix, reader: self.reader, limits }),
@@ -49,6 +47,7 @@ impl JobArgs {
             io: opener(self.io)?,
             costs,
             way: self.way,
+            ..Request::new(self.src, self.dst)
         })
     }
 }

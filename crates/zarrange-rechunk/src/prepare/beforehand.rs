@@ -1,0 +1,101 @@
+//! What can be known before anything is written: whether the places can be had, and whether there is room.
+
+use zarrange_array::{Stored, Target, check_apart, check_temp, recover};
+use zarrange_io::{Location, Room, Store};
+use zarrange_plan::{Counts, Route, bytes_text};
+
+use crate::error::RechunkError;
+use crate::prepare::item::{Decision, Item};
+use crate::request::Request;
+
+/// Looks at the places of a job; the target as it was found.
+pub(crate) fn places(request: &Request) -> Result<Target, RechunkError> {
+    check_apart(&request.source, &request.target)?;
+    if let Some(temp) = &request.temp {
+        check_temp(temp, &request.source, &request.target)?;
+    }
+    // A source may be a target that a run had taken away when it ended.
+    recover(&request.source, &request.io)?;
+    Ok(Target::check(&request.target, request.overwrite, &request.io)?)
+}
+
+/// What is known of the room where a job writes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Fit {
+    /// Where it cannot suffice.
+    pub(crate) lacking: Option<Lacking>,
+    /// Where it may not.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Room that is not there.
+#[derive(Clone, Debug)]
+pub(crate) struct Lacking {
+    pub(crate) place: String,
+    /// What does not fit, and what that takes at least.
+    pub(crate) what: &'static str,
+    pub(crate) needed: u64,
+    pub(crate) free: u64,
+}
+
+/// Compares what will be written with the room there is.
+pub(crate) fn room(
+    request: &Request,
+    items: &[Item],
+    root: &Store,
+    predicted: &Counts,
+) -> Result<Fit, RechunkError> {
+    let Request { target, temp, .. } = request;
+    let mut fit = Fit::default();
+    let lacking =
+        |place: &Location, what, needed, free| Lacking { place: place.to_string(), what, needed, free };
+    let spilled = items.iter().map(spilled_bytes).max().unwrap_or(0);
+    let place = temp.as_ref().unwrap_or(target);
+    if let Some(Room { bytes: free, .. }) = place.room().filter(|room| room.bytes < spilled) {
+        fit.lacking = Some(lacking(place, "an intermediate", spilled, free));
+        return Ok(fit);
+    }
+    let Some(Room { bytes: free, files }) = target.room() else { return Ok(fit) };
+    let beside = if temp.is_none() { spilled } else { 0 };
+    let most = predicted.bytes_written.saturating_add(beside);
+    if most > free {
+        let least = stored_bytes(request, items, root, free)?;
+        if least > free {
+            fit.lacking = Some(lacking(target, "the target", least, free));
+            return Ok(fit);
+        }
+        let (most, free) = (bytes_text(most), bytes_text(free));
+        fit.warnings
+            .push(format!("{target} may take up to {most} before compression, {free} are free there"));
+    }
+    if let Some(files) = files.filter(|files| *files < predicted.target_chunks) {
+        let chunks = predicted.target_chunks;
+        fit.warnings.push(format!("{target} may need up to {chunks} files, {files} can be made there"));
+    }
+    Ok(fit)
+}
+
+/// The most that lies in intermediates of an array at one time, at least.
+fn spilled_bytes(item: &Item) -> u64 {
+    let plan = item.plan();
+    plan.iter().flat_map(zarrange_plan::Plan::spills).map(|spill| spill.bytes).max().unwrap_or(0)
+}
+
+/// What the arrays that are only copied will take, which is known; not further than to beyond `enough`.
+fn stored_bytes(request: &Request, items: &[Item], root: &Store, enough: u64) -> Result<u64, RechunkError> {
+    let is_copy = |item: &&Item| match item.decision() {
+        Decision::Planned(plan) => plan.route == Route::Copy,
+        Decision::Stored => true,
+        Decision::Text => false,
+    };
+    let mut sum: u64 = 0;
+    for item in items.iter().filter(is_copy) {
+        item.open(request, root)?.source.scan(true, &mut |stored| {
+            if let Stored::Chunk(_, bytes) = stored {
+                sum = sum.saturating_add(bytes);
+            }
+            sum <= enough
+        })?;
+    }
+    Ok(sum)
+}

@@ -1,0 +1,181 @@
+//! One array of a request: what of it is asked, and how it will be moved.
+
+use std::sync::Arc;
+
+use zarrange_array::{Array, ArrayError, ArrayMetadata, Chunks, Contents, Found};
+use zarrange_io::Store;
+use zarrange_plan::{Chosen, Plan, Route};
+
+use crate::engine::context::elements;
+use crate::error::RechunkError;
+use crate::prepare::aim::{Aim, Asked, How, LaidOut, aim, check_length};
+use crate::prepare::problem::Plans;
+use crate::prepare::route::{cheapest_plan, memory_of_comparing};
+use crate::request::Request;
+
+/// One array of a request. It is opened when it is its turn: metadata may be large, and arrays many.
+#[derive(Debug)]
+pub struct Item {
+    found: Found,
+    asked: Asked,
+    decision: Packed,
+    /// Its source is read in slices of this shape.
+    slice: Option<Box<[u64]>>,
+    /// Codecs of the source that the target does not have, although it was to keep them.
+    pub(crate) dropped: Vec<String>,
+    /// Why its elements cannot be read, where they cannot.
+    pub(crate) opaque: Option<Box<str>>,
+    /// Chunks of its source: inner chunks, where they can be read.
+    pub(crate) source_chunks: u64,
+    /// Its elements, and the bytes of one.
+    pub(crate) elements: u64,
+    pub(crate) element_bytes: u64,
+}
+
+/// How an array will be moved.
+#[derive(Debug)]
+pub(crate) enum Decision {
+    /// As the planner decided.
+    Planned(Box<Plan>),
+    /// As it is stored, without being understood.
+    Stored,
+    /// Text and bytes, put together chunk by chunk.
+    Text,
+}
+
+/// A decision, packed: plans of a group are many, and mostly alike.
+#[derive(Debug)]
+enum Packed {
+    Planned(Arc<[u8]>),
+    Stored,
+    Text,
+}
+
+/// An item opened.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) source: Array,
+    pub(crate) target: ArrayMetadata,
+    /// The source is read in slices of this shape.
+    pub(crate) slice: Option<Box<[u64]>>,
+}
+
+impl Opened {
+    /// The chunks of the source, as they are read.
+    pub(crate) fn source_chunks(&self) -> Result<Chunks<'_>, ArrayError> {
+        let sliced = match &self.slice {
+            Some(slice) => self.source.slices(slice)?,
+            None => None,
+        };
+        sliced.map_or_else(|| self.source.chunks(), Ok)
+    }
+}
+
+impl Item {
+    /// Its path within the hierarchy; empty for the root.
+    pub fn path(&self) -> &str {
+        self.found.path()
+    }
+
+    /// The layout that was chosen for the mix asked for.
+    pub fn layout(&self) -> Option<&Chosen> {
+        self.asked.chosen.as_ref().map(|chosen| &chosen.0)
+    }
+
+    /// That layout, and the names of the dimensions.
+    pub(crate) fn laid_out(&self) -> Option<&LaidOut> {
+        self.asked.chosen.as_deref()
+    }
+
+    /// Opens it below the `root` of the source; what was planned is what there is.
+    pub(crate) fn open(&self, request: &Request, root: &Store) -> Result<Opened, RechunkError> {
+        let source = self.found.array(root)?;
+        let target = aim(request, self.path(), &source, &self.asked)?.target;
+        Ok(Opened { source, target, slice: self.slice.clone() })
+    }
+
+    /// How it will be moved; `None` if its stored bytes are copied without being understood, or put together.
+    pub fn plan(&self) -> Option<Plan> {
+        if let Decision::Planned(plan) = self.decision() { Some(*plan) } else { None }
+    }
+
+    /// How it will be moved.
+    pub(crate) fn decision(&self) -> Decision {
+        match &self.decision {
+            Packed::Planned(packed) => {
+                let unpacked = postcard::from_bytes(packed);
+                let plan = unpacked.unwrap_or_else(|error| unreachable!("a plan was packed here: {error}"));
+                Decision::Planned(Box::new(plan))
+            }
+            Packed::Stored => Decision::Stored,
+            Packed::Text => Decision::Text,
+        }
+    }
+
+    /// The memory that it takes, about; items that share a plan share what that takes.
+    pub(crate) fn bytes(&self) -> u64 {
+        let plan = match &self.decision {
+            Packed::Planned(packed) => packed.len() / Arc::strong_count(packed),
+            Packed::Stored | Packed::Text => 0,
+        };
+        let chosen = self.asked.chosen.as_ref().map_or(0, |_| CHOSEN_BYTES);
+        self.found.bytes() + (size_of::<Self>() + plan + chosen) as u64
+    }
+}
+
+/// What a layout that was chosen for a mix takes, about.
+const CHOSEN_BYTES: usize = 512;
+
+/// An array, planned.
+pub(crate) fn prepare_item(
+    request: &Request,
+    found: Found,
+    source: &Array,
+    asked: Asked,
+    plans: &mut Plans,
+) -> Result<Item, RechunkError> {
+    let Aim { target, dropped, how } = aim(request, found.path(), source, &asked)?;
+    check_length(&target)?;
+    let mut slice = None;
+    let decision = match how {
+        How::Planned => {
+            memory_of_comparing(request, source, &target, plans)?;
+            let (plan, sliced) = cheapest_plan(request, source, &target, plans)?;
+            slice = sliced.map(Into::into);
+            Packed::Planned(plans.packed(&plan))
+        }
+        How::Stored => Packed::Stored,
+        How::Text => Packed::Text,
+    };
+    Ok(Item {
+        found,
+        asked,
+        decision,
+        slice,
+        dropped,
+        opaque: match source.contents() {
+            Contents::Unknown(reason) => Some(reason.as_str().into()),
+            Contents::Elements(_) | Contents::Variable(_) => None,
+        },
+        source_chunks: match source.contents() {
+            Contents::Elements(elements) => elements.chunks.count(),
+            Contents::Variable(elements) => elements.chunks.count(),
+            Contents::Unknown(_) => source.objects().count(),
+        },
+        elements: elements(source),
+        element_bytes: source.elements().map_or(1, |e| e.item_bytes() as u64),
+    })
+}
+
+impl Item {
+    /// What progress counts to while it is moved, one pass over it counting twice (in and out).
+    pub(crate) fn work_bytes(&self) -> u64 {
+        match self.decision() {
+            Decision::Planned(plan) if matches!(plan.route, Route::Tiled(_)) => {
+                let passes = 2 * plan.stage_count();
+                self.elements.saturating_mul(plan.problem.item_bytes).saturating_mul(passes)
+            }
+            Decision::Planned(_) | Decision::Stored | Decision::Text => self.elements,
+        }
+    }
+}

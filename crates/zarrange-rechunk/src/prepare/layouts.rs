@@ -1,0 +1,149 @@
+//! Layouts chosen for a mix of accesses: for the arrays of a source, and explained.
+
+use std::collections::BTreeMap;
+
+use zarrange_array::{Array, Contents};
+use zarrange_codec::Chain;
+use zarrange_plan::{
+    Chosen, CodecModel, CodecSpeed, IndexRead, Mix, Question, Reading, StoreProfile, Subject, bytes_text,
+};
+
+use crate::error::{RechunkError, SpecError};
+use crate::prepare::aim::LaidOut;
+use crate::prepare::dimensions::Dimensions;
+use crate::prepare::members::Sources;
+use crate::request::{Codecs, MixRequest, NamedMix, Request};
+
+/// The layouts for the mix that is asked for, by path: of all arrays, or those that it selects, that have its dimensions.
+///
+/// # Errors
+/// [`RechunkError`] if the mix fits no array, the elements of one cannot be read, or no layout keeps the limits.
+pub(crate) fn layouts(
+    request: &Request,
+    sources: &Sources<'_>,
+) -> Result<BTreeMap<String, LaidOut>, RechunkError> {
+    let mut out = BTreeMap::new();
+    let Some(mix) = &request.mix else { return Ok(out) };
+    // Of arrays that do not fit: what is told of them where none does.
+    let mut others: Vec<(String, Dimensions)> = Vec::new();
+    for opened in sources.open(&request.arrays) {
+        let (path, array) = opened?;
+        let dimensions = Dimensions::of(&array);
+        let weights = mix.mix.weights().iter().map(|(name, weight)| Some((dimensions.axis(name)?, *weight)));
+        if let Some(weights) = weights.collect::<Option<Vec<_>>>() {
+            let asked = Asked { mix, weights, codecs: &request.codecs, place: &request.costs.target };
+            out.insert(path.to_owned(), (asked.layout(path, &array)?, dimensions.names().to_vec()));
+        } else if others.len() < NAMED && out.is_empty() {
+            others.push((path.to_owned(), dimensions));
+        }
+    }
+    if out.is_empty() && !others.is_empty() {
+        return Err(fits_none(&mix.mix, &others).into());
+    }
+    Ok(out)
+}
+
+/// Arrays that are named where none fits: nobody reads more.
+const NAMED: usize = 1000;
+
+/// What is asked for one array.
+struct Asked<'a> {
+    mix: &'a MixRequest,
+    weights: Vec<(usize, f64)>,
+    codecs: &'a Codecs,
+    place: &'a StoreProfile,
+}
+
+impl Asked<'_> {
+    fn layout(self, path: &str, array: &Array) -> Result<Chosen, RechunkError> {
+        if let Contents::Variable(_) = array.contents() {
+            let reason =
+                "its elements have no fixed size, so that nobody knows how large a chunk is".to_owned();
+            return Err(SpecError::Opaque { array: path.to_owned(), reason }.into());
+        }
+        let MixRequest { reader, limits, .. } = *self.mix;
+        let subject = Subject::new(array.shape(), array.elements()?.item_bytes() as u64);
+        let codecs = [codec_model(array, self.codecs)?];
+        let chosen = Mix::new(self.weights).and_then(|mix| {
+            let reading = Reading { subject: &subject, place: self.place, reader, reads: 1 };
+            Question { reading, codecs: &codecs, mix: &mix, limits }.chosen(array.shape())
+        });
+        Ok(chosen.map_err(|source| SpecError::MixFor { array: path.to_owned(), source })?)
+    }
+}
+
+/// What is known of the codecs that an array will have.
+fn codec_model(array: &Array, codecs: &Codecs) -> Result<CodecModel, RechunkError> {
+    let elements = array.elements()?;
+    let (now, item_bytes) = (elements.chain(), elements.item_bytes());
+    let list = codecs.resolve(&elements.layout, item_bytes);
+    let chain = if *codecs == Codecs::Keep {
+        None
+    } else {
+        // A list that fits no chunk is refused where the target is made.
+        Chain::new(&list, &elements.element, now.shape(), &vec![0; item_bytes]).ok()
+    };
+    Ok(unsampled(codecs.to_string(), chain.as_ref().unwrap_or(now)))
+}
+
+/// What is known of a codec list without a sample of the data: how long it takes, not how well it compresses.
+pub fn unsampled(name: String, chain: &Chain) -> CodecModel {
+    let rates = chain.rates();
+    let (decode_ns_per_byte, encode_ns_per_byte) = (rates.decode_ns_per_byte, rates.encode_ns_per_byte);
+    CodecModel {
+        name,
+        partial: chain.stores_c_order(),
+        table: CodecSpeed { ratio: 1.0, decode_ns_per_byte, encode_ns_per_byte },
+        by_size: Vec::new(),
+        by_shape: Vec::new(),
+    }
+}
+
+/// The error with the dimensions of a mix that are nowhere, or else with all, which no array has together.
+fn fits_none(mix: &NamedMix, arrays: &[(String, Dimensions)]) -> SpecError {
+    let given = || mix.weights().iter().map(|(name, _)| name.clone());
+    let nowhere = |name: &String| arrays.iter().all(|(_, dimensions)| dimensions.axis(name).is_none());
+    let nowhere: Vec<String> = given().filter(nowhere).collect();
+    SpecError::MixDimensions {
+        dimensions: if nowhere.is_empty() { given().collect() } else { nowhere },
+        arrays: arrays.iter().map(|(path, dimensions)| listed(path, dimensions)).collect(),
+    }
+}
+
+/// What was chosen for an array whose dimensions have `names` and why, in two lines.
+pub(crate) fn explain(chosen: &Chosen, names: &[Option<String>], item_bytes: u64) -> String {
+    let bytes = |shape: &[u64]| bytes_text(shape.iter().fold(item_bytes, |n, c| n.saturating_mul(*c)));
+    let plural = |n: u64| if n == 1 { "" } else { "s" };
+    let shards = chosen.shard.as_ref().map(|shard| format!(", in shards of {}", bytes(shard)));
+    let access = |IndexRead { axis, share, chunks }: &IndexRead| {
+        let index = match names.get(*axis) {
+            Some(Some(name)) => name.clone(),
+            _ => format!("index of dimension {axis}"),
+        };
+        format!("one {index} ({:.1} % of accesses) is in {chunks} chunk{}", share * 100.0, plural(*chunks))
+    };
+    let accesses: Vec<String> = chosen.accesses.iter().map(access).collect();
+    let (chunk, objects) = (bytes(&chosen.chunk), chosen.objects);
+    let (chunks, fetched) = (chosen.chunks_per_access, bytes_text(rounded(chosen.bytes_per_access)));
+    format!(
+        "layout     chunks of {chunk}{}, {objects} file{}; on average an access fetches {chunks:.1} chunks, {fetched}\n           {}",
+        shards.unwrap_or_default(),
+        plural(objects),
+        accesses.join(", "),
+    )
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "for display; a count is not negative"
+)]
+fn rounded(n: f64) -> u64 {
+    n.round() as u64
+}
+
+/// `mag (object, epoch)`; dimensions without names have numbers.
+fn listed(path: &str, dimensions: &Dimensions) -> String {
+    let space = if path.is_empty() { "" } else { " " };
+    format!("{path}{space}({})", dimensions.words().join(", "))
+}

@@ -1,0 +1,143 @@
+//! What is asked for.
+
+mod mix;
+mod sizes;
+mod spec;
+
+use std::collections::BTreeSet;
+
+pub use mix::{MixRequest, NamedMix};
+use serde::{Deserialize, Serialize};
+pub use sizes::{parse_bytes, parse_profile};
+pub use spec::{ChunkSpec, Codecs, KeySeparator, Named};
+use zarrange_io::{Location, Opener};
+use zarrange_plan::{Costs, Way};
+
+/// A request to rechunk.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// What to read.
+    pub source: Location,
+    /// What to make.
+    pub target: Location,
+    /// Chunk shapes.
+    pub chunks: Vec<Named>,
+    /// Shard shapes.
+    pub shards: Vec<Named>,
+    /// Chooses chunks and shards of the arrays that have all of its dimensions, whatever `chunks` and `shards` say.
+    pub mix: Option<MixRequest>,
+    /// Arrays that shapes without a name, and the mix, apply to; empty for all.
+    pub arrays: Vec<String>,
+    /// Leave out arrays that neither `chunks` nor `shards` name nor the mix applies to.
+    pub only_named: bool,
+    /// Codecs of rechunked arrays; without any SPEC or mix, of all arrays (or of `arrays`) whose elements can be accessed.
+    pub codecs: Codecs,
+    /// Chunk keys of arrays whose chunks change.
+    pub key_separator: KeySeparator,
+    /// The bound on all data buffers together.
+    pub memory_bytes_max: u64,
+    /// Threads to use, at most.
+    pub threads: u64,
+    /// Where an intermediate goes; beside the target if not given.
+    pub temp: Option<Location>,
+    /// What to compare before publishing.
+    pub verify: Verify,
+    /// Whether to wait until the target is on the disk.
+    pub durability: Durability,
+    /// Replace an existing target.
+    pub overwrite: bool,
+    /// Members that are left out, with everything below them, without being opened.
+    pub skip: Vec<String>,
+    /// What becomes of files that are not Zarr.
+    pub foreign: Foreign,
+    /// How places are opened.
+    pub io: Opener,
+    /// What the places cost.
+    pub costs: Costs,
+    /// Take this way, whatever it costs.
+    pub way: Option<Way>,
+}
+
+/// What becomes of files of the source that are neither metadata nor chunks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Foreign {
+    /// They are left behind, and that is said.
+    Skip,
+    /// They are copied.
+    Copy,
+    /// They are an error.
+    Fail,
+}
+
+/// What is compared with the source before the target is published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verify {
+    /// Nothing.
+    None,
+    /// A few tiles of each array, spread evenly.
+    Sample,
+    /// Everything.
+    Full,
+}
+
+/// What survives a crash of the machine right after the job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Durability {
+    /// Nothing is promised.
+    None,
+    /// The whole target.
+    Commit,
+}
+
+impl Request {
+    /// The memory of [`Self::new`].
+    const MEMORY_BYTES: u64 = 1 << 30;
+
+    /// Rechunks `source` to `target`: everything is copied as it is, within 1 GiB and on all processors, and is on the disk before
+    /// `target` appears. What is wanted otherwise is said in the fields.
+    pub fn new(source: Location, target: Location) -> Self {
+        Self {
+            source,
+            target,
+            chunks: Vec::new(),
+            shards: Vec::new(),
+            mix: None,
+            arrays: Vec::new(),
+            only_named: false,
+            codecs: Codecs::Keep,
+            key_separator: KeySeparator::Auto,
+            memory_bytes_max: Self::MEMORY_BYTES,
+            threads: std::thread::available_parallelism().map_or(1, |n| n.get() as u64),
+            temp: None,
+            verify: Verify::None,
+            durability: Durability::Commit,
+            overwrite: false,
+            skip: Vec::new(),
+            foreign: Foreign::Skip,
+            io: Opener::default(),
+            costs: Costs::default(),
+            way: None,
+        }
+    }
+
+    /// Whether an array gets other codecs without a SPEC: where no array has one, the codecs are all that is asked.
+    pub(crate) fn recodes(&self, path: &str) -> bool {
+        let specs = !self.chunks.is_empty() || !self.shards.is_empty() || self.mix.is_some();
+        let named = self.arrays.is_empty() || self.arrays.iter().any(|array| array == path);
+        self.codecs != Codecs::Keep && !specs && named
+    }
+
+    /// The arrays that it is about, where names alone tell that and the others are left out.
+    pub(crate) fn named_arrays(&self) -> Option<BTreeSet<&str>> {
+        let specs = || self.chunks.iter().chain(&self.shards);
+        let by_name_only = specs().all(|named| named.array.is_some()) && self.mix.is_none();
+        if !self.only_named || (!by_name_only && self.arrays.is_empty()) {
+            return None;
+        }
+        let named = specs().filter_map(|named| named.array.as_deref());
+        Some(named.chain(self.arrays.iter().map(String::as_str)).collect())
+    }
+}

@@ -1,0 +1,87 @@
+//! A mix of accesses, as a user names it.
+
+use zarrange_plan::{Limits, Reader};
+
+use crate::error::SpecError;
+
+/// Weights of accesses by dimension, in the order given: an access reads one index of that dimension and all of the others.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NamedMix(Vec<(String, f64)>);
+
+/// A mix, who reads, and the limits of the layouts chosen for it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MixRequest {
+    /// How often what is accessed.
+    pub mix: NamedMix,
+    /// Who reads.
+    pub reader: Reader,
+    /// What a layout may be.
+    pub limits: Limits,
+}
+
+impl NamedMix {
+    /// Understands `epoch=0.2,object=0.8`, or `0=0.8,1=0.2` for dimensions without names.
+    ///
+    /// # Errors
+    /// [`SpecError::Mix`].
+    pub fn parse(text: &str) -> Result<Self, SpecError> {
+        let wrong = |reason: String| SpecError::Mix { given: text.to_owned(), reason };
+        if text.trim().is_empty() {
+            return Err(wrong("no dimension is named".to_owned()));
+        }
+        let mut weights: Vec<(String, f64)> = Vec::new();
+        for pair in text.split(',') {
+            let (name, weight) =
+                pair.split_once('=').ok_or_else(|| wrong(format!("{pair:?} is not DIMENSION=WEIGHT")))?;
+            let (name, weight) = (name.trim(), weight.trim());
+            if name.is_empty() {
+                return Err(wrong(format!("{pair:?} names no dimension")));
+            }
+            if weights.iter().any(|(seen, _)| seen == name) {
+                return Err(wrong(format!("dimension {name:?} has two weights")));
+            }
+            match weight.parse::<f64>() {
+                Ok(weight) if weight.is_finite() && weight > 0.0 => weights.push((name.to_owned(), weight)),
+                _ => {
+                    return Err(wrong(format!("the weight {weight:?} of {name:?} is not a positive number")));
+                }
+            }
+        }
+        Ok(Self(weights))
+    }
+
+    /// Dimensions and weights, in the order given.
+    pub fn weights(&self) -> &[(String, f64)] {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mixes_as_text() {
+        let check =
+            |text: &str, expected: Result<&[(&str, f64)], &str>| match (NamedMix::parse(text), expected) {
+                (Ok(NamedMix(found)), Ok(expected)) => {
+                    let expected: Vec<_> =
+                        expected.iter().map(|(name, w)| ((*name).to_owned(), *w)).collect();
+                    assert_eq!(found, expected, "{text}");
+                }
+                (Err(error), Err(part)) => assert!(error.to_string().contains(part), "{text}: {error}"),
+                other => panic!("{text}: {other:?}"),
+            };
+        check("epoch=0.2,object=0.8", Ok(&[("epoch", 0.2), ("object", 0.8)]));
+        check(" epoch = 2, object=8e0 ", Ok(&[("epoch", 2.0), ("object", 8.0)]));
+        check("0=1", Ok(&[("0", 1.0)]));
+        check("", Err("no dimension is named"));
+        check("epoch", Err("\"epoch\" is not DIMENSION=WEIGHT"));
+        check("epoch=1,", Err("\"\" is not DIMENSION=WEIGHT"));
+        check("=1", Err("names no dimension"));
+        check("epoch=1,object=2,epoch=3", Err("dimension \"epoch\" has two weights"));
+        for bad in ["0", "-1", "nan", "inf", "x", "", "1/2"] {
+            check(&format!("epoch={bad}"), Err("of \"epoch\" is not a positive number"));
+        }
+    }
+}

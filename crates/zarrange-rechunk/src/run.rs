@@ -1,0 +1,207 @@
+//! Carrying out what was prepared: writing, comparing, publishing.
+
+use std::time::Instant;
+
+use zarrange_array::{Array, Contents, Found, Staging, publish_group};
+use zarrange_io::{Stopped, Store, token};
+use zarrange_plan::Route;
+
+use crate::engine::budget::Budget;
+use crate::engine::context::Context;
+use crate::engine::parts::{Alone, Recorded};
+use crate::engine::sink::Compared;
+use crate::engine::text::{self, Side};
+use crate::engine::{copy, repack, tiled};
+use crate::error::{PlanFileError, RechunkError};
+use crate::foreign;
+use crate::prepare::Prepared;
+use crate::prepare::item::{Decision, Item, Opened};
+use crate::prepare::members::LeftOut;
+use crate::progress::Progress;
+use crate::report::{ArrayReport, Cost, Report};
+use crate::request::{Durability, Foreign, Request, Verify};
+use crate::verify::{compare_arrays, compare_stored, compare_variable};
+
+/// Tiles that [`Verify::Sample`] compares.
+const SAMPLE_TILES: u64 = 4;
+
+/// Carries out what was prepared: writes, verifies, publishes.
+///
+/// # Errors
+/// [`RechunkError`]; the target is then as it was before, and what was written is removed. [`RechunkError::Stopped`] if the
+/// request's opener was asked to stop.
+pub fn run(prepared: Prepared, progress: &dyn Progress) -> Result<Report, RechunkError> {
+    let target = prepared.request.target.to_string();
+    carry_out(prepared, progress).map_err(|error| {
+        if !Stopped::is_cause_of(&error) {
+            return error;
+        }
+        let left =
+            if let RechunkError::Untidy { left, .. } = error { format!("; {left}") } else { String::new() };
+        RechunkError::Stopped { target, left, source: Stopped }
+    })
+}
+
+fn carry_out(prepared: Prepared, progress: &dyn Progress) -> Result<Report, RechunkError> {
+    let begin = Instant::now();
+    prepared.check_room()?;
+    let fingerprint = match prepared.fingerprint() {
+        Ok(fingerprint) => fingerprint,
+        Err(PlanFileError::Source(error)) => return Err(error),
+        // Without a plan file there is none that could be found again.
+        Err(_) => token(),
+    };
+    let temp = prepared.request.temp.as_ref().filter(|_| prepared.spills());
+    let mut staging = Staging::begin(prepared.target.clone(), &fingerprint, temp, &prepared.request.io)?;
+    let durable = prepared.request.durability == Durability::Commit;
+    let written = write(prepared, &staging, progress)
+        .and_then(|report| Ok(Report { warnings: staging.publish(durable)?, ..report }));
+    let mut report = written.map_err(|error| RechunkError::untidy(error, &staging.discard()))?;
+    report.cost.elapsed_s = begin.elapsed().as_secs_f64();
+    Ok(report)
+}
+
+/// Writes and compares everything, metadata last.
+fn write(prepared: Prepared, staging: &Staging, progress: &dyn Progress) -> Result<Report, RechunkError> {
+    let budget = Budget::new(prepared.request.memory_bytes_max);
+    let root = staging.store()?;
+    let backend = root.backend();
+    progress.begin("rechunk", prepared.work_bytes());
+    let Prepared { request, items, groups, consolidated, beside, sparse, root: source_root, .. } = prepared;
+    let (mut reports, mut peak) = (Vec::new(), 0);
+    let idle = Recorded::default();
+    let context = Context {
+        budget: &budget,
+        threads: request.threads,
+        sparse,
+        durable: request.durability == Durability::Commit,
+        // What is decoded need not be looked at before.
+        sums: request.verify == Verify::Sample,
+        ledger: &Alone,
+        recorded: &idle,
+        progress,
+    };
+    for item in &items {
+        let report = write_array(&request, item, (&source_root, &root), staging, &context)?;
+        peak = peak.max(report.cost.peak_budget_bytes);
+        reports.push(report);
+    }
+    if request.foreign == Foreign::Copy && beside.files.count > 0 {
+        LeftOut::of(&request).during(|without| foreign::copy((&source_root, &root), without, &budget))?;
+    }
+    let places = (&source_root, &root);
+    verify_targets(&request, &items, places, &context)?;
+    let verify_peak = budget.take_peak();
+    publish_metadata(&request, (&items, &groups), places, consolidated)?;
+    let mut report = Report::sum(reports, request.verify == Verify::Full, backend);
+    // Arrays that have no plan take memory too; comparing is in no plan, so what it takes stands apart.
+    report.cost.peak_budget_bytes = peak;
+    report.verify_peak_budget_bytes = verify_peak;
+    Ok(report)
+}
+
+/// Writes the documents of all arrays, then those of the groups, children before parents.
+fn publish_metadata(
+    request: &Request,
+    (items, groups): (&[Item], &[Found]),
+    (source, target): (&Store, &Store),
+    consolidated: bool,
+) -> Result<(), RechunkError> {
+    // Arrays in arrays before those: the root is last.
+    for item in items.iter().rev() {
+        let array = item.open(request, source)?.target;
+        Array::with_metadata(target.below(item.path())?, array).write_metadata()?;
+    }
+    let explicit = || groups.iter().filter(|group| !group.is_implicit());
+    let documented = items.iter().map(Item::path).chain(explicit().map(Found::path)).collect();
+    for found in explicit().rev() {
+        let group = found.group(source)?;
+        let repeats = if found.path().is_empty() { consolidated } else { group.is_consolidated() };
+        publish_group(target, (found.path(), &group), repeats.then_some(&documented))?;
+    }
+    Ok(())
+}
+
+/// Moves one array to its place; what that cost.
+fn write_array(
+    request: &Request,
+    item: &Item,
+    (from, to): (&Store, &Store),
+    staging: &Staging,
+    context: &Context<'_>,
+) -> Result<ArrayReport, RechunkError> {
+    let opened = item.open(request, from)?;
+    let target = Array::with_metadata(to.below(item.path())?, item.open(request, from)?.target);
+    let (recorded, started) = (Recorded::default(), Instant::now());
+    let context = &Context { recorded: &recorded, ..*context };
+    let (source, decision) = (&opened.source, item.decision());
+    // Text takes all of the memory beforehand, for nobody knows how long it is.
+    let mut held = u64::MAX;
+    match &decision {
+        Decision::Planned(plan) => {
+            let (from, to) = (opened.source_chunks()?, target.chunks()?);
+            match &plan.route {
+                Route::Copy => copy::run(source, &target, plan.parts(0), context)?,
+                Route::Repack(repack) => repack::run(repack, (&from, &to), plan.parts(0), context)?,
+                Route::Tiled(tiled) => {
+                    let intermediates = |k: usize| Ok(staging.intermediate(k)?);
+                    let stages = 0..plan.stage_count();
+                    tiled::run((plan, tiled), (&from, &to), &intermediates, stages, context)?;
+                }
+            }
+        }
+        Decision::Stored => copy::run(source, &target, copy::parts(source), context)?,
+        Decision::Text => {
+            held = text::run(Side::of(source)?, Side::of(&target)?, context)?;
+        }
+    }
+    let peak_budget_bytes = context.budget.take_peak().min(held);
+    let (counts, elapsed_s) = (recorded.counts(), started.elapsed().as_secs_f64());
+    let path = item.path().to_owned();
+    let unplanned = |strategy| {
+        let cost = Cost::unknown(strategy, item.source_chunks);
+        ArrayReport::unplanned(path.clone(), Cost { counts, peak_budget_bytes, elapsed_s, ..cost })
+    };
+    Ok(match &decision {
+        Decision::Planned(plan) => {
+            let cost = Cost { counts, peak_budget_bytes, elapsed_s, ..Cost::predicted(plan) };
+            ArrayReport { layout: item.layout().cloned(), ..ArrayReport::measured(path, plan, cost) }
+        }
+        Decision::Stored => unplanned("copy"),
+        Decision::Text => unplanned("direct"),
+    })
+}
+
+/// Compares what was written with the source, as far as is asked.
+fn verify_targets(
+    request: &Request,
+    items: &[Item],
+    (from, to): (&Store, &Store),
+    context: &Context<'_>,
+) -> Result<(), RechunkError> {
+    let tiles_max = match request.verify {
+        Verify::None => return Ok(()),
+        Verify::Sample => SAMPLE_TILES,
+        Verify::Full => u64::MAX,
+    };
+    // Comparing counts like moving: what fills a tile, then what it is compared with.
+    let work = items.iter().map(|item| item.elements.saturating_mul(2 * item.element_bytes));
+    context.progress.begin("verify", work.fold(0, u64::saturating_add));
+    for item in items {
+        let Opened { source, target, .. } = item.open(request, from)?;
+        let (path, source) = (item.path(), &source);
+        let target = &Array::with_metadata(to.below(path)?, target);
+        match source.contents() {
+            Contents::Elements(_) => {
+                compare_arrays(Compared { path, payloads: false }, source, target, tiles_max, context)?;
+                if request.verify == Verify::Sample && copy::is_copy(source, target) {
+                    copy::check_shards(source, context)?;
+                }
+            }
+            Contents::Variable(_) => compare_variable(path, source, target, context)?,
+            // Values that cannot be read were copied as they are stored.
+            Contents::Unknown(_) => compare_stored(path, source, target, context)?,
+        }
+    }
+    Ok(())
+}
