@@ -1,11 +1,11 @@
-//! The backends, one file each; those of local files share the names of [`directory`].
+//! The backends, one file each; those of local files share the names of `directory`.
 
 pub mod callbacks;
 mod direct;
-pub mod directory;
-pub mod io_uring;
+pub(crate) mod directory;
+pub(crate) mod io_uring;
 pub(crate) mod look;
 pub mod memory;
-pub mod mmap;
+pub(crate) mod mmap;
 mod patience;
-pub mod std_files;
+pub(crate) mod std_files;

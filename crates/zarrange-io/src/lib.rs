@@ -1,16 +1,35 @@
 //! Bytes by key and range, over interchangeable backends.
 //!
-//! A [`Location`] names a place, an [`Opener`] opens it, a [`Store`] is that place opened: keys below it, read and written through a
-//! [`Backend`] in blocking batches (every request submitted, every result reaped before the call returns), listed and
-//! renamed through a [`Namespace`]. Backends of local files: [`backends::std_files`] (positioned reads and writes),
-//! [`backends::mmap`] (memory mappings) and [`backends::io_uring`]; [`backends::memory`] for tests and `memory://`.
-//! [`wrappers`] around any of them count what passes, let a call go wrong, take the time of a slower store, or end
-//! work in an orderly way ([`Stop`]).
-//! [`zarrs::ZarrsStore`] is a store as zarrs wants one; [`cache`] and [`device`] serve measurements.
-//! [`Coalescing`] joins neighbouring ranges before a backend sees them, so that all backends see the same requests.
+//! A [`Location`] says where something is, an [`Opener`] opens it, and the [`Store`] is that place opened: keys below it, whose objects
+//! are read, written, listed and renamed. This is the first thing to call:
 //!
-//! Owned here: opening, reading, writing, durability, the page cache, and the safety of keys. Not known here: arrays and
-//! chunks.
+//! ```
+//! use zarrange_io::{IoError, Location};
+//!
+//! let store = "memory://survey".parse::<Location>()?.open()?;
+//! store.put("night/1", b"flux")?;
+//! assert_eq!(store.get("night/1", 1024)?.as_deref(), Some(&b"flux"[..]));
+//! assert_eq!(store.get("night/2", 1024)?, None);
+//! # Ok::<(), IoError>(())
+//! ```
+//!
+//! **Owned here**: opening, reading, writing, durability, the page cache, and the safety of keys. **Never known here**: arrays and chunks.
+//!
+//! A store stands on two traits. A [`Backend`] reads and writes in blocking batches: every request is submitted, and every result there,
+//! before the call returns. A [`Namespace`] opens, lists and renames. An open [`Object`] is its key and a [`Handle`] of who opened it.
+//! What a store can do, it says ([`Abilities`]).
+//!
+//! | backend | what it reads and writes |
+//! |---|---|
+//! | `std` | local files, by positioned reads and writes; reads of a batch by some threads, if asked for |
+//! | `mmap` | local files, read through memory mappings |
+//! | `io_uring` | local files, many requests at a time from one thread |
+//! | [`backends::memory`] | objects in memory: tests, and `memory://` |
+//! | [`backends::callbacks`] | whole objects of anybody: an object store, a store of another language |
+//!
+//! The first three are chosen by the [`Opener`]. [`wrappers`] around any backend count what passes, let a call go wrong, take the time of
+//! a slower store, or end work in an orderly way ([`Stop`]). [`Coalescing`] joins neighbouring ranges before a backend sees them, so that
+//! all backends see the same requests. [`zarrs::ZarrsStore`] is a store as zarrs wants one; [`cache`] and [`device`] serve measurements.
 //!
 //! Rejected: async signatures. A blocking batch that always drains makes borrowed buffers sound; a dropped future
 //! does not, and callers here have nothing else to do than to wait for the batch. For the same reason the ring is driven

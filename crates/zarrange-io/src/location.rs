@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
 
 use crate::backend::{Abilities, Access, Namespace as _};
@@ -254,6 +255,15 @@ impl Location {
             (Self::Store(a, key), Self::Store(b, other)) => a.is_below(key, b, other),
             (Self::Path(_) | Self::Memory(_) | Self::Store(..), _) => false,
         }
+    }
+}
+
+impl FromStr for Location {
+    type Err = IoError;
+
+    /// As [`Self::parse`].
+    fn from_str(text: &str) -> Result<Self, IoError> {
+        Self::parse(text)
     }
 }
 

@@ -70,7 +70,8 @@ impl Opener {
     /// Memory mappings.
     ///
     /// # Safety
-    /// As [`MappedFiles::new`], for every file that is read through this opener: nobody changes it meanwhile.
+    /// Nobody, in this process or another, truncates or changes a file that is read through this opener between its opening and the end
+    /// of the last read of it.
     pub unsafe fn mmap() -> Self {
         Self { local: Local::Mapped(PromisedImmutable), ..Self::default() }
     }

@@ -168,6 +168,20 @@ fn wrong_answers_are_errors() {
 }
 
 #[test]
+fn places_as_text() {
+    let check = |text: &str, place: Location, shown: &str| {
+        assert_eq!(text.parse::<Location>().unwrap(), place, "{text}");
+        assert_eq!(place.to_string(), shown);
+        assert_eq!(shown.parse::<Location>().unwrap(), place, "{shown}");
+    };
+    check("a/b.zarr", Location::Path("a/b.zarr".into()), "a/b.zarr");
+    check("file:///a/b", Location::Path("/a/b".into()), "/a/b");
+    check("memory://a/b/", Location::Memory("a/b".to_owned()), "memory://a/b");
+    let message = "s3://bucket/key".parse::<Location>().unwrap_err().to_string();
+    assert!(message.contains("s3://bucket/key") && message.contains("memory://"), "{message}");
+}
+
+#[test]
 fn places_in_stores() {
     let (map, other) = (Arc::<Map>::default(), Arc::<Map>::default());
     let store = callbacks::store(map, "mine");

@@ -121,10 +121,8 @@ pub(crate) struct PlanArgs {
 #[derive(Debug, clap::Args)]
 pub(crate) struct JobArgs {
     /// Array or group to read (Zarr v2 or v3)
-    #[arg(value_parser = location)]
     pub(crate) src: Location,
     /// Array or group to make (Zarr v3)
-    #[arg(value_parser = location)]
     pub(crate) dst: Location,
     /// Chunk shape (of inner chunks, where there are shards)
     #[arg(long, value_name = "SPEC", num_args = 1.., value_parser = named)]
@@ -161,7 +159,7 @@ pub(crate) struct JobArgs {
     #[arg(long, value_name = "NAME", num_args = 1..)]
     pub(crate) array: Vec<String>,
     /// Existing directory for an intermediate [default: beside DST]
-    #[arg(long, value_name = "LOCATION", value_parser = location)]
+    #[arg(long, value_name = "LOCATION")]
     pub(crate) temp: Option<Location>,
     /// What places cost: memory, page-cache, nvme, disk, parallel, object or a file of `zarrange-bench probe`; for one of them
     /// source=, target= or temp= in front [default: nvme]
@@ -198,10 +196,8 @@ pub(crate) struct JobArgs {
 #[derive(Debug, clap::Args)]
 pub(crate) struct VerifyArgs {
     /// One array or group
-    #[arg(value_parser = location)]
     pub(crate) a: Location,
     /// The other
-    #[arg(value_parser = location)]
     pub(crate) b: Location,
     /// Bound on all data buffers together [default: half of the available memory]
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
@@ -225,7 +221,6 @@ pub(crate) struct VerifyArgs {
 #[derive(Debug, clap::Args)]
 pub(crate) struct InfoArgs {
     /// Array or group
-    #[arg(value_parser = location)]
     pub(crate) location: Location,
     #[command(flatten)]
     pub(crate) io: IoArgs,
@@ -239,7 +234,6 @@ pub(crate) struct IngestArgs {
     /// Table with a header of `object_id,time,band,mag,magerr` in any order; gzipped or not
     pub(crate) csv: PathBuf,
     /// Group to make
-    #[arg(value_parser = location)]
     pub(crate) out: Location,
     /// Chunk shape over (object, sequence), for all arrays or ARRAY:SPEC [default: epoch-wise, 100000,1]
     #[arg(long, value_name = "SPEC", num_args = 1.., value_parser = named)]
@@ -349,10 +343,6 @@ fn profile(text: &str) -> Result<ProfileArg, String> {
 fn way(text: &str) -> Result<Way, String> {
     let known = || Way::ALL.map(Way::name).join(", ");
     Way::named(text).ok_or_else(|| format!("{text:?} is none of {}", known()))
-}
-
-fn location(text: &str) -> Result<Location, String> {
-    Location::parse(text).map_err(|e| e.to_string())
 }
 
 fn named(text: &str) -> Result<Named, String> {

@@ -29,7 +29,7 @@ const DIR_MODE: Mode = Mode::from_raw_mode(0o777);
 
 /// A directory of local files.
 #[derive(Debug)]
-pub struct Directory {
+pub(crate) struct Directory {
     root: OwnedFd,
     path: PathBuf,
     direct: bool,
@@ -39,7 +39,7 @@ pub struct Directory {
 
 /// An open local file.
 #[derive(Debug)]
-pub struct LocalFile {
+pub(crate) struct LocalFile {
     pub(super) file: File,
     /// Its reads bypass the page cache, in units of this.
     pub(super) direct: Option<Alignment>,
@@ -84,7 +84,7 @@ impl Directory {
     ///
     /// # Errors
     /// If `path` is not a directory that can be opened.
-    pub fn open(path: &Path, direct: bool) -> Result<Self, IoError> {
+    pub(crate) fn open(path: &Path, direct: bool) -> Result<Self, IoError> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = rustix::fs::open(path, flags, Mode::empty())
             .map_err(|e| look::not_found(path, "open directory", e.into()))?;

@@ -28,7 +28,7 @@ const DEPTH: u32 = 128;
 
 /// A directory's files through `io_uring`.
 #[derive(Debug)]
-pub struct UringFiles {
+pub(crate) struct UringFiles {
     directory: Arc<Directory>,
     /// Objects are created by the ring, many at once.
     creates: bool,
@@ -37,7 +37,7 @@ pub struct UringFiles {
 impl UringFiles {
     /// The files of `directory`. Where a server makes them, many are created at once; here, where names of one directory are made
     /// one after the other, the kernel threads that the ring hands this to would only wait for each other, and spin meanwhile.
-    pub fn new(directory: Arc<Directory>) -> Self {
+    pub(crate) fn new(directory: Arc<Directory>) -> Self {
         let creates = !directory.is_local();
         Self { directory, creates }
     }
@@ -47,7 +47,7 @@ impl UringFiles {
 ///
 /// # Errors
 /// [`IoError::Backend`] with the reason.
-pub fn probe() -> Result<(), IoError> {
+pub(crate) fn probe() -> Result<(), IoError> {
     let refused = |source: io::Error| IoError::Backend { backend: "io_uring", source, instead: "std" };
     drop(Local::new(DEPTH).map_err(refused)?);
     let (root, text) = (std::path::Path::new("/proc/self/fd"), b"probe");

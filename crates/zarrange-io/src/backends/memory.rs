@@ -13,7 +13,7 @@ use crate::{IoError, key};
 
 /// The bytes of one object, shared with whoever opened it.
 #[derive(Clone, Debug, Default)]
-pub struct MemoryObject(Arc<Mutex<Vec<u8>>>);
+struct MemoryObject(Arc<Mutex<Vec<u8>>>);
 
 impl Handle for MemoryObject {
     fn bytes(&self) -> io::Result<u64> {

@@ -40,13 +40,13 @@ const AROUND_BYTES: usize = 64 << 10;
 
 /// Mappings of a directory's files.
 #[derive(Debug)]
-pub struct MappedFiles {
+pub(crate) struct MappedFiles {
     directory: Arc<Directory>,
 }
 
 /// A mapped file; an empty one has no pages.
 #[derive(Debug)]
-pub struct Mapping(Option<Mmap>);
+pub(crate) struct Mapping(Option<Mmap>);
 
 impl MappedFiles {
     /// The files of `directory`, mapped when they are read.
@@ -54,7 +54,7 @@ impl MappedFiles {
     /// # Safety
     /// Nobody, in this process or another, truncates or changes a file between its opening and the end of the last read of
     /// it. Chunks and shards that were renamed into place and are never written again keep this promise.
-    pub unsafe fn new(directory: Arc<Directory>) -> Self {
+    pub(crate) unsafe fn new(directory: Arc<Directory>) -> Self {
         Self { directory }
     }
 

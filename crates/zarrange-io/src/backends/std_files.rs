@@ -19,14 +19,14 @@ const SHARE: usize = 4;
 
 /// Positioned reads and writes of a directory's files.
 #[derive(Debug)]
-pub struct StdFiles {
+pub(crate) struct StdFiles {
     directory: Arc<Directory>,
     pool: Option<Arc<ThreadPool>>,
 }
 
 impl StdFiles {
     /// The files of `directory`; the reads of a batch are carried out by `pool` at the same time, or one after the other.
-    pub fn new(directory: Arc<Directory>, pool: Option<Arc<ThreadPool>>) -> Self {
+    pub(crate) fn new(directory: Arc<Directory>, pool: Option<Arc<ThreadPool>>) -> Self {
         Self { directory, pool }
     }
 }
@@ -35,7 +35,7 @@ impl StdFiles {
 ///
 /// # Errors
 /// If the threads cannot be started.
-pub fn pool(threads: usize) -> Result<Arc<ThreadPool>, ThreadPoolBuildError> {
+pub(crate) fn pool(threads: usize) -> Result<Arc<ThreadPool>, ThreadPoolBuildError> {
     let name = |k| format!("io-{k}");
     ThreadPoolBuilder::new().num_threads(threads).thread_name(name).build().map(Arc::new)
 }

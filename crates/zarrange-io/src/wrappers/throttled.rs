@@ -24,18 +24,9 @@ pub struct Profile {
     pub requests_at_once: usize,
 }
 
-/// Orders of magnitude, each from what makers and operators state in general; a real place has to be measured.
 impl Profile {
     /// A flash disk on four lanes of PCI Express 3: data sheets state about 3 GB/s and 0.1 ms for a random read.
     pub const NVME: Self = Self::new(Duration::from_micros(100), 3_000_000_000, 32);
-    /// A disk at 7,200 rpm: half a turn is 4.2 ms, data sheets add seeks of about 8 ms and state about 200 MB/s.
-    pub const SPINNING_DISK: Self = Self::new(Duration::from_millis(12), 200_000_000, 1);
-    /// One client of a cluster's file system: a network hop and a disk array. Lustre keeps 8 requests in flight for
-    /// each target unless told otherwise (its manual, `max_rpcs_in_flight`).
-    pub const PARALLEL_FILE_SYSTEM: Self = Self::new(Duration::from_millis(1), 1_000_000_000, 8);
-    /// Objects over HTTP through 10 Gbit/s: the performance guidelines of Amazon S3 state 100 to 200 ms for small
-    /// objects and advise a request at a time for each 85 to 90 MB/s, which is 14; clients keep more for small ones.
-    pub const OBJECT_STORE: Self = Self::new(Duration::from_millis(100), 1_250_000_000, 64);
 
     const fn new(latency: Duration, bytes_per_second: u64, requests_at_once: usize) -> Self {
         Self { latency, bytes_per_second, requests_at_once }
