@@ -19,6 +19,19 @@ impl Random {
         z ^ (z >> 31)
     }
 
+    /// Uniform in [0, 1).
+    #[expect(clippy::cast_precision_loss, reason = "53 bits are exact")]
+    pub fn uniform(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// Two normal numbers: two uniform ones make them (Box and Muller 1958).
+    pub fn normal(&mut self) -> [f64; 2] {
+        let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
+        let (sin, cos) = (self.uniform() * std::f64::consts::TAU).sin_cos();
+        [radius * sin, radius * cos]
+    }
+
     /// `count` distinct numbers below `bound`, in random order.
     ///
     /// # Panics

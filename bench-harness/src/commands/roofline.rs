@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use bench_harness::machine::Machine;
 use bench_harness::report::Report;
-use bench_harness::roofline::cases::{CASES, Case};
-use bench_harness::roofline::{Options, light_curves, measure, small_memory, target};
+use bench_harness::roofline::cases::Case;
+use bench_harness::roofline::{Options, groups, light_curves, measure, small_memory, target};
 use bench_harness::{data, say};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct RooflineArgs {
-    /// W, N, U, T, S, M (W within 128 MB) and L (light curves read from W's target) [default: all]
-    #[arg(value_parser = ["W", "N", "U", "T", "S", "M", "L"])]
+    /// W, N, U, T, S, E, M (W within 128 MB), L (light curves read from W's target) and G (a group of small arrays) [default: all]
+    #[arg(value_parser = ["W", "N", "U", "T", "S", "E", "M", "L", "G"])]
     cases: Vec<String>,
     /// Threads of the engine, one run for each
     #[arg(long, value_name = "N", value_delimiter = ',', default_value = "2,1", value_parser = clap::value_parser!(u64).range(1..=4096))]
@@ -35,18 +35,22 @@ pub(crate) fn run(args: RooflineArgs) -> anyhow::Result<()> {
     let out = args.out.unwrap_or_else(|| dir.join("roofline.jsonl"));
     let mut report = Report::new(&out, &Machine::here(&dir))?;
     let wanted = |name: &str| args.cases.is_empty() || args.cases.iter().any(|case| case == name);
+    let turns = usize::try_from(args.turns)?;
     for threads in args.threads {
-        let turns = usize::try_from(args.turns)?;
         let options = Options { dir: &dir, threads, turns };
-        for case in CASES.iter().filter(|case| wanted(case.name)) {
+        for case in Case::all()?.iter().filter(|case| wanted(case.name)) {
             measure(case, options, &mut report)?;
         }
-        if let Some(case) = Case::named("W").filter(|_| wanted("M")) {
-            small_memory(&case, options, &mut report)?;
+        if wanted("M") {
+            small_memory(&Case::named("W")?, options, &mut report)?;
+        }
+        if wanted("G") {
+            groups::measure(&dir, (threads, turns), &mut report)?;
         }
     }
-    if let Some(case) = Case::named("W").filter(|_| wanted("L")) {
-        light_curves::measure(&case, &target(&case, &dir)?, usize::try_from(args.turns)?, &mut report)?;
+    if wanted("L") {
+        let case = Case::named("W")?;
+        light_curves::measure(&case, &target(&case, &dir)?, turns, &mut report)?;
     }
     say!("");
     report.end();

@@ -1,77 +1,101 @@
-//! The cases that speed is measured on: light curves stored by epoch, wanted by object.
+//! The cases that speed is measured on: light curves stored by epoch, wanted by object; and maps wanted as time series ([`Maps`]).
 //!
 //! For each object and value a base uniform in [0, 1000), normal noise of sigma 5 for each epoch, rounded to 1/64, a tenth of
 //! the (object, epoch) pairs NaN: it compresses as real photometry does.
 
 use std::path::Path;
 
+use anyhow::Context as _;
 use serde_json::{Map, json};
 use zarrange_array::{Array, ArraySpec, Document, Layout, Node, RegionWriter};
 use zarrange_grid::Region;
 use zarrange_io::Location;
 use zarrange_rechunk::{ChunkSpec, Codecs, Durability, Named};
 
+use super::maps::Maps;
+use crate::engine::MEMORY_BYTES;
 use crate::random::Random;
 
-/// An array of float32 over (object, epoch, value) and the chunks that it is wanted in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// An array of float32 and the chunks that it is wanted in.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Case {
     /// The name that results go by.
     pub name: &'static str,
     /// Elements in each dimension.
-    pub shape: [u64; 3],
+    pub shape: Vec<u64>,
     /// Chunks of the source.
-    pub source: [u64; 3],
+    pub source: Vec<u64>,
     /// Chunks (inner chunks) of the target.
-    pub chunk: [u64; 3],
+    pub chunk: Vec<u64>,
     /// Shards of the target.
-    pub shard: Option<[u64; 3]>,
-    /// zstd level 3, or nothing.
-    pub compressed: bool,
+    pub shard: Option<Vec<u64>>,
+    /// Codecs of both.
+    pub codecs: Codecs,
+    /// Memory for the engine.
+    pub memory_bytes: u64,
+    /// Its values, where they are not light curves.
+    maps: Option<Maps>,
 }
 
-/// Level of the compressed cases.
+/// Level of the cases that zstd compresses.
 pub const ZSTD_LEVEL: i32 = 3;
 
 /// Bytes of an element.
 pub const ITEM_BYTES: u64 = 4;
 
-const LARGE: Case = Case {
-    name: "W",
-    shape: [100_000, 1000, 2],
-    source: [100_000, 1, 2],
-    chunk: [16, 1000, 2],
-    shard: Some([10_000, 1000, 2]),
-    compressed: true,
-};
-
-/// All cases.
-pub const CASES: [Case; 5] = [
-    LARGE,
-    Case { name: "N", source: [10_000, 1, 2], ..LARGE },
-    Case { name: "U", compressed: false, ..LARGE },
-    Case {
-        name: "T",
-        shape: [10_000, 500, 2],
-        source: [1000, 1, 2],
-        chunk: [1, 500, 2],
-        shard: None,
-        compressed: true,
-    },
-    Case {
-        name: "S",
-        shape: [500, 20, 2],
-        source: [500, 1, 2],
-        chunk: [1, 20, 2],
-        shard: None,
-        compressed: true,
-    },
-];
-
 impl Case {
+    /// All cases.
+    ///
+    /// # Errors
+    /// If a recipe is wrong.
+    pub fn all() -> anyhow::Result<Vec<Self>> {
+        let large = Self::light_curves("W", [100_000, 1000], 100_000, 16);
+        let large = Self { shard: Some(vec![10_000, 1000, 2]), ..large };
+        Ok(vec![
+            large.clone(),
+            Self { name: "N", source: vec![10_000, 1, 2], ..large.clone() },
+            Self { name: "U", codecs: Codecs::None, ..large },
+            Self::light_curves("T", [10_000, 500], 1000, 1),
+            Self::light_curves("S", [500, 20], 500, 1),
+            Self::maps("E")?,
+        ])
+    }
+
     /// The case of this name.
-    pub fn named(name: &str) -> Option<Self> {
-        CASES.into_iter().find(|case| case.name == name)
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn named(name: &str) -> anyhow::Result<Self> {
+        let found = Self::all()?.into_iter().find(|case| case.name == name);
+        found.with_context(|| format!("there is no case {name}"))
+    }
+
+    /// Light curves in chunks of one epoch of `from` objects, wanted in chunks of `to` whole ones.
+    fn light_curves(name: &'static str, [objects, epochs]: [u64; 2], from: u64, to: u64) -> Self {
+        Self {
+            name,
+            shape: vec![objects, epochs, 2],
+            source: vec![from, 1, 2],
+            chunk: vec![to, epochs, 2],
+            shard: None,
+            codecs: Codecs::Zstd(ZSTD_LEVEL.into()),
+            memory_bytes: MEMORY_BYTES,
+            maps: None,
+        }
+    }
+
+    fn maps(name: &'static str) -> anyhow::Result<Self> {
+        let maps = Maps::recipe()?;
+        Ok(Self {
+            name,
+            shape: maps.shape.clone(),
+            source: maps.chunk.clone(),
+            chunk: maps.target.clone(),
+            shard: None,
+            codecs: Codecs::parse(&maps.codecs)?,
+            memory_bytes: maps.memory,
+            maps: Some(maps),
+        })
     }
 
     /// Bytes of the array.
@@ -86,12 +110,12 @@ impl Case {
 
     /// The shard shape as a request.
     pub fn shards(&self) -> Vec<Named> {
-        self.shard.iter().map(named).collect()
+        self.shard.iter().map(|shard| named(shard)).collect()
     }
 
     /// Whether a target has to be on the disk: what is not compressed goes to the page cache, where copying is the limit.
-    pub const fn durability(&self) -> Durability {
-        if self.compressed { Durability::Commit } else { Durability::None }
+    pub fn durability(&self) -> Durability {
+        if self.codecs == Codecs::None { Durability::None } else { Durability::Commit }
     }
 
     /// The source below `dir`, made if it is missing.
@@ -101,27 +125,32 @@ impl Case {
     pub fn source(&self, dir: &Path) -> anyhow::Result<Location> {
         let path = dir.join(format!("case-{}.zarr", self.name));
         std::fs::create_dir_all(&path)?;
-        let location = Location::Path(path);
+        let location = Location::Path(path.clone());
         let store = location.open()?;
         if matches!(zarrange_array::open(&store), Ok(Node::Array(_))) {
             return Ok(location);
         }
         let no_codecs = Layout { chunk: Vec::new(), shard: None, codecs: Vec::new() };
-        let codecs = if self.compressed { Codecs::Zstd(ZSTD_LEVEL.into()) } else { Codecs::None };
         let layout = Layout {
-            chunk: self.source.to_vec(),
+            chunk: self.source.clone(),
             shard: None,
-            codecs: codecs.resolve(&no_codecs, zarrange_grid::index(ITEM_BYTES)),
+            codecs: self.codecs.resolve(&no_codecs, zarrange_grid::index(ITEM_BYTES)),
         };
-        let document = Document::new(&ArraySpec {
-            shape: self.shape.to_vec(),
-            data_type: "float32",
-            fill_value: json!("NaN"),
-            layout,
-            dimension_names: vec!["object", "epoch", "value"],
-            attributes: Map::new(),
-        });
-        let array = Array::new(store, document, 3)?;
+        let document = |dimension_names: Vec<&'static str>, fill_value| {
+            Document::new(&ArraySpec {
+                shape: self.shape.clone(),
+                data_type: "float32",
+                fill_value,
+                layout,
+                dimension_names,
+                attributes: Map::new(),
+            })
+        };
+        if let Some(maps) = &self.maps {
+            maps.write(&path, store, document(vec!["time", "latitude", "longitude"], json!(0.0)))?;
+            return Ok(location);
+        }
+        let array = Array::new(store, document(vec!["object", "epoch", "value"], json!("NaN")), 3)?;
         let mut writer = RegionWriter::new(&array)?;
         let mut epoch = Epochs::new(self.shape[0]);
         for e in 0..self.shape[1] {
@@ -134,7 +163,17 @@ impl Case {
     }
 }
 
-fn named(shape: &[u64; 3]) -> Named {
+#[cfg(test)]
+impl Case {
+    /// Maps of another shape.
+    pub(super) fn small(self, shape: [u64; 3]) -> Self {
+        let (shape, source) = (shape.to_vec(), vec![1, shape[1], shape[2]]);
+        let maps = self.maps.map(|maps| maps.of(shape.clone(), source.clone()));
+        Self { shape, source, maps, ..self }
+    }
+}
+
+fn named(shape: &[u64]) -> Named {
     let sizes = shape.iter().map(|n| i64::try_from(*n).unwrap_or(i64::MAX)).collect();
     Named { array: None, spec: ChunkSpec::Sizes(sizes) }
 }
@@ -149,19 +188,17 @@ struct Epochs {
 impl Epochs {
     fn new(objects: u64) -> Self {
         let mut random = Random::new(1);
-        let base = (0..2 * objects).map(|_| uniform(&mut random) * 1000.0).collect();
+        let base = (0..2 * objects).map(|_| random.uniform() * 1000.0).collect();
         Self { base, random, bytes: Vec::new() }
     }
 
     fn next(&mut self) -> &[u8] {
         self.bytes.clear();
         for pair in self.base.chunks_exact(2) {
-            // Box and Muller (1958): two uniform numbers make two normal ones.
-            let radius = (-2.0 * (1.0 - uniform(&mut self.random)).ln()).sqrt() * 5.0;
-            let (sin, cos) = (uniform(&mut self.random) * std::f64::consts::TAU).sin_cos();
-            let missing = uniform(&mut self.random) < 0.1;
-            for (base, noise) in pair.iter().zip([sin, cos]) {
-                let value = ((base + radius * noise) * 64.0).round() / 64.0;
+            let noise = self.random.normal();
+            let missing = self.random.uniform() < 0.1;
+            for (base, noise) in pair.iter().zip(noise) {
+                let value = ((base + 5.0 * noise) * 64.0).round() / 64.0;
                 #[expect(clippy::cast_possible_truncation, reason = "float32 is what is stored")]
                 let value = if missing { f32::NAN } else { value as f32 };
                 self.bytes.extend(value.to_le_bytes());
@@ -169,12 +206,6 @@ impl Epochs {
         }
         &self.bytes
     }
-}
-
-/// Uniform in [0, 1).
-#[expect(clippy::cast_precision_loss, reason = "53 bits are exact")]
-fn uniform(random: &mut Random) -> f64 {
-    (random.next() >> 11) as f64 / (1u64 << 53) as f64
 }
 
 #[cfg(test)]

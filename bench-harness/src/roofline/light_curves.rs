@@ -39,7 +39,7 @@ pub fn measure(case: &Case, target: &Path, turns: usize, report: &mut Report) ->
     let mut bare = Bare::new(&array, target)?;
     let zarrs = ZarrsArray::open(Arc::new(FilesystemStore::new(target)?), "/")?;
     let cache = ArrayShardedReadableExtCache::new(&zarrs);
-    let [objects, epochs, values] = case.shape;
+    let [objects, epochs, values] = case.shape[..] else { anyhow::bail!("{} is no light curves", case.name) };
     let mut curve = vec![0; index(epochs * values * ITEM_BYTES)];
     let (mut to_bare, mut to_zarrs) = (Vec::new(), Vec::new());
     let mut random = Random::new(2);
