@@ -1,6 +1,6 @@
 //! Zarr hierarchies: what is stored where, and how to read and write its chunks.
 //!
-//! [`survey`] finds what is below a place, [`open`] turns a store into a [`Node`]: a [`Group`] or an [`Array`]. An [`Array`] knows its shape, its element type,
+//! [`survey()`] finds what is below a place, [`open`] turns a store into a [`Node`]: a [`Group`] or an [`Array`]. An [`Array`] knows its shape, its element type,
 //! its chunks and their keys; a [`ChunkReader`] fetches and decodes one chunk at a time with a thread's own buffers,
 //! [`ShardWriter`] appends inner chunks to a shard. [`Document`]s are the metadata, kept as the JSON that was read, so
 //! that what this program does not know survives.

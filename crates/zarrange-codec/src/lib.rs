@@ -1,21 +1,46 @@
-//! Chunks to bytes and back: the Zarr v3 codec pipeline.
+//! Chunks to bytes and back: the codecs of Zarr v3.
 //!
-//! A [`Chain`] is a codec list compiled once for an [`ElementType`], a chunk shape and a fill value; it decodes and
-//! encodes whole chunks with a [`Scratch`] that each thread keeps. A [`ShardCodec`] knows where the inner chunks of a
-//! shard lie, without reading them, a [`SliceCodec`] where slices of an uncompressed chunk do. [`ArrayCodec`] is how an array is stored: one of
-//! the three.
+//! A [`Chain`] is a codec list, compiled once for an [`ElementType`], the shape of a chunk and a fill value. It decodes and encodes whole
+//! chunks, with a [`Scratch`] that each thread keeps. An [`ArrayCodec`] says how an array is stored:
+//! - as chunks, each with a [`Chain`];
+//! - as shards: a [`ShardCodec`] says where their inner chunks lie, and does not read them;
+//! - as slices of chunks without compression: a [`SliceCodec`] says where they lie.
 //!
-//! Elements without a fixed size have a [`VariableChain`] and a [`VariableCodec`], which decode to a [`Variable`] within the memory
-//! that the caller allows.
+//! Text and bytes of any length have a [`VariableChain`] and a [`VariableCodec`]. They decode to a [`Variable`], within the memory that the
+//! caller allows.
 //!
-//! Owned here: the bytes of a chunk. Not known here: files (the shard codec says which ranges it needs, the caller
-//! fetches them) and plans.
+//! **It owns** the bytes of a chunk and of a shard's index.
 //!
-//! The common lists (bytes, transpose, zstd, blosc, gzip, crc32c, `sharding_indexed`) call their C or Rust libraries
-//! directly with warm contexts and write into the caller's buffers. Lists of any length, with the codecs of numcodecs and
-//! `scale_offset` and `cast_value`, are run as steps from bytes to bytes, between two buffers of the thread. A list with anything else
-//! goes through `zarrs`, except for what it does not know and what can decode to more bytes than a chunk has. Rejected: `zarrs` for all of it, which allocates whatever stored bytes ask
-//! for, copies, and makes fresh contexts for each chunk.
+//! **It never knows** files and plans. A shard codec says which bytes it needs, and the caller fetches them.
+//!
+//! **Call [`ArrayCodec::new`] first**, or [`Chain::new`] for one list.
+//!
+//! ```
+//! use zarrange_codec::{Chain, CodecMetadata, ElementType, Scratch};
+//!
+//! let element = ElementType::new(&CodecMetadata::new("uint8"))?;
+//! let codecs = [CodecMetadata::new("bytes"), CodecMetadata::new("crc32c")];
+//! let chain = Chain::new(&codecs, &element, &[2, 3], &[0])?;
+//!
+//! let mut scratch = Scratch::new(&chain);
+//! let mut encoded = vec![0; chain.encoded_bytes_max()];
+//! let bytes = chain.encode(&[1, 2, 3, 4, 5, 6], &mut encoded, &mut scratch)?;
+//! assert_eq!(bytes, 6 + 4);
+//!
+//! let mut chunk = vec![0; chain.chunk_bytes()];
+//! chain.decode(&encoded[..bytes], &mut chunk, &mut scratch)?;
+//! assert_eq!(chunk, [1, 2, 3, 4, 5, 6]);
+//! # Ok::<(), zarrange_codec::CodecError>(())
+//! ```
+//!
+//! # How lists are run
+//!
+//! The usual lists (transpose, bytes, one of zstd, blosc and gzip, crc32c) call their libraries directly. Contexts are kept, and
+//! what is decoded goes into the caller's buffer. Other lists of known codecs, those of numcodecs among them, are run as steps from bytes
+//! to bytes, between two buffers of the thread. A list with any other codec goes through `zarrs`. Codecs that can make more bytes than a
+//! chunk has are run here in that case, too.
+//!
+//! Rejected: `zarrs` for all lists. It allocates whatever stored bytes ask for, it copies, and it makes new contexts for each chunk.
 
 mod array;
 mod bytes;

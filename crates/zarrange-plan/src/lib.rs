@@ -1,19 +1,64 @@
-//! Which way to rechunk an array: a pure decision on metadata.
+//! How to rechunk an array: a pure decision on metadata.
 //!
-//! A [`Problem`] states shapes, chunk layouts and the memory; [`plan`] weighs the ways and returns a [`Plan`], a value
-//! that prints, serialises and is run elsewhere. The same problem always gives the same plan: no I/O, no clock.
+//! A [`Problem`] states the shape, the chunks of both sides and the memory. [`plan()`] weighs the ways and returns a [`Plan`]. A plan is a value:
+//! it prints, it serialises, and another crate runs it. The same problem always gives the same plan.
 //!
-//! A plan moves the array in [`Stage`]s. A stage cuts the array into tiles, small enough to hold in memory; each tile is
-//! filled from the chunks (or spilled pieces) that overlap it and drained into the chunks (or pieces) that it covers.
-//! The [`Way`]s: copy the stored bytes (nothing changes), move encoded chunks between shards, one stage of tiles (with a sweep
-//! along one axis, so that chunks across the ends of tiles are decoded once), or stages with intermediates between them. Each is
-//! costed from the profiles of the places ([`StoreProfile`]) and the codecs' rates; the cheapest is taken, of near ties the simplest.
+//! **It owns** the shapes of tiles, their order, the memory that they take, and what they cost. It also chooses the chunks and shards that a
+//! [`Mix`] of accesses wants ([`Question`]), by what a read of a layout takes ([`Reading`]).
 //!
-//! Beside it, a [`Question`] chooses the chunks and shards that a [`Mix`] of accesses wants, by what a read of a layout takes ([`Reading`]).
+//! **It never knows** bytes, files and clocks.
 //!
-//! Owned here: tile shapes, their order, the memory they take, what they cost. Not known here: bytes and files.
+//! **Call [`plan()`] first.**
 //!
-//! Rejected: lists of tasks. A tile is an arithmetic range, so the plan of 10^13 chunks is as small as any other.
+//! ```
+//! use zarrange_plan::{Costs, Format, Problem, Purpose, plan};
+//!
+//! let format = |chunk: [u64; 2]| Format {
+//!     chunk: chunk.to_vec(),
+//!     shard: None,
+//!     edges: None,
+//!     slices: false,
+//!     encoded_bytes_max: chunk[0] * chunk[1] * 4 + 1024,
+//!     scratch_bytes: 0,
+//!     context_bytes: 1 << 20,
+//!     shard_index_bytes: 0,
+//!     decode_ns_per_byte: 1.6,
+//!     encode_ns_per_byte: 8.0,
+//!     stored_ratio: 1.0,
+//! };
+//! // Columns become rows: 10,000 x 10,000 numbers of 4 bytes, within 64 MiB.
+//! let problem = Problem {
+//!     shape: vec![10_000, 10_000],
+//!     item_bytes: 4,
+//!     source: format([10_000, 100]),
+//!     target: format([100, 10_000]),
+//!     same_encoding: true,
+//!     memory_bytes_max: 64 << 20,
+//!     threads: 2,
+//!     purpose: Purpose::Write,
+//!     costs: Costs::default(),
+//!     way: None,
+//! };
+//! let plan = plan(&problem)?;
+//! assert_eq!(plan.predicted.source_chunks, 100);
+//! assert!(plan.predicted.peak_budget_bytes <= 64 << 20);
+//! println!("{plan}");
+//! # Ok::<(), zarrange_plan::PlanError>(())
+//! ```
+//!
+//! # What a plan is
+//!
+//! A plan moves the array in [`Stage`]s. A stage cuts the array into tiles that fit the memory. A tile is filled from the chunks (or
+//! spilled pieces) that overlap it, and drained into the chunks (or pieces) that it covers. A [`Way`] is one of these:
+//! - stored bytes are copied, because nothing changes;
+//! - encoded chunks are moved between shards;
+//! - tiles in one stage, or a sweep of tiles along one axis: then a chunk across the ends of two tiles is decoded once;
+//! - several stages with intermediates between them.
+//!
+//! Each way is costed from the profiles of the places ([`StoreProfile`]) and the rates of the codecs. The cheapest is taken, and of ways
+//! that cost nearly the same the simplest.
+//!
+//! Rejected: lists of tasks. A tile is a range, found by arithmetic, so that the plan of 10^13 chunks is as small as any other.
 
 mod access;
 mod choose;

@@ -147,6 +147,10 @@ pub(crate) struct JobArgs {
     /// Bound on all data buffers together [default: half of the available memory]
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
     pub(crate) max_mem: Option<u64>,
+    #[expect(
+        rustdoc::broken_intra_doc_links,
+        reason = "the text of the help, in which brackets are no links"
+    )]
     /// Codecs of arrays with a SPEC, or of all if none has one:
     /// keep, none, zstd[:LEVEL], blosc[:CNAME[:LEVEL[:SHUFFLE]]], gzip[:LEVEL], transpose:1,0+CODECS, a JSON list or @FILE
     #[arg(long, default_value = "keep", value_parser = codecs)]

@@ -21,7 +21,7 @@ enum Kind {
     Nameless,
 }
 
-/// Every codec of numcodecs. Those with names of the specification are renamed by [`standard`].
+/// Every codec of numcodecs. Those with names of the specification are renamed by [`Codec::standard`].
 const KINDS: [(&str, Kind); 25] = [
     ("delta", Kind::Numbers),
     ("fixedscaleoffset", Kind::Numbers),
