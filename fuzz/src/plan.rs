@@ -34,6 +34,7 @@ fn solve(u: &mut Unstructured<'_>) -> Result<()> {
         purpose: if u.ratio(3, 4)? { Purpose::Write } else { Purpose::Compare },
         costs: costs(u)?,
         way: if u.ratio(1, 4)? { Some(*u.choose(&Way::ALL)?) } else { None },
+        part_bytes: u.arbitrary()?,
     };
     check(&problem, real);
     Ok(())

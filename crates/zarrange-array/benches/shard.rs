@@ -56,7 +56,7 @@ impl Shard {
     fn write(&mut self) {
         let chain = chain(&self.array);
         let mut writer = ShardWriter::new(&self.array.chunks().unwrap()).unwrap();
-        let file = ShardFile::create(&self.array.chunks().unwrap(), &[0]).unwrap();
+        let file = ShardFile::create(&self.array.chunks().unwrap(), &[0], false).unwrap();
         let (mut start, mut end) = (None, 0);
         for (inner, chunk) in self.data.chunks_exact(chain.chunk_bytes()).enumerate() {
             let bytes = chain.encode(black_box(chunk), &mut self.encoded[end..], &mut self.scratch).unwrap();

@@ -2,7 +2,7 @@
 
 use zarrange_codec::{CodecError, Scratch, ShardIndex, ShardLayout, Variable, VariableCodec, buffer, grow};
 use zarrange_grid::{ChunkGrid, Dims, Region, index};
-use zarrange_io::{Access, IoError, Object};
+use zarrange_io::{Access, IoError, Making, Object};
 
 use crate::ArrayError;
 use crate::array::Array;
@@ -179,13 +179,16 @@ pub struct VariableWriter<'a> {
     scratch: Scratch,
     encoded: Vec<u8>,
     /// The shard that is being written: its object, index and end.
-    shard: Option<(Object, ShardIndex, u64)>,
+    shard: Option<(Making, ShardIndex, u64)>,
+    /// A reader finds the old object or the new one, never a part.
+    replaces: bool,
 }
 
 impl<'a> VariableWriter<'a> {
-    /// A writer of `array`, whose elements are `elements`.
-    pub fn new(array: &'a Array, elements: &'a VariableElements) -> Self {
-        Self { array, elements, scratch: Scratch::default(), encoded: Vec::new(), shard: None }
+    /// A writer of `array`, whose elements are `elements`; where it `replaces` objects, each is there, the old one or the new one,
+    /// whatever is read or written meanwhile.
+    pub fn new(array: &'a Array, elements: &'a VariableElements, replaces: bool) -> Self {
+        Self { array, elements, scratch: Scratch::default(), encoded: Vec::new(), shard: None, replaces }
     }
 
     /// Memory of its buffers.
@@ -211,16 +214,20 @@ impl<'a> VariableWriter<'a> {
         let bytes = self.encoded.len() as u64;
         let failed = |source| ArrayError::ChunkIo { array: array.clone(), key: key.clone(), source };
         let VariableCodec::Shards { layout, .. } = &self.elements.codec else {
-            store.write_whole(&key, &self.encoded).map_err(failed)?;
+            let written = if self.replaces {
+                store.put(&key, &self.encoded)
+            } else {
+                store.write_whole(&key, &self.encoded)
+            };
+            written.map_err(failed)?;
             return Ok(bytes);
         };
         let (file, entries, end) = match &mut self.shard {
             Some(shard) => shard,
             none => {
-                let missing = || IoError::NotFound { location: key.clone() };
-                let file = store.open(&key, Access::Create).and_then(|file| file.ok_or_else(missing));
+                let file = store.make(&key, self.replaces).map_err(&failed)?;
                 let entries = ShardIndex::empty(index(layout.grid().count()));
-                none.insert((file.map_err(&failed)?, entries, layout.data_offset()))
+                none.insert((file, entries, layout.data_offset()))
             }
         };
         store.write_at(file, *end, &self.encoded).map_err(failed)?;
@@ -246,7 +253,7 @@ impl<'a> VariableWriter<'a> {
         let offset = if layout.data_offset() == 0 { end } else { 0 };
         let store = self.array.store();
         let written = store.write_at(&file, offset, &self.encoded);
-        written.and_then(|()| store.close(file)).map_err(|source| {
+        written.and_then(|()| file.finish()).map_err(|source| {
             let array = self.array.location().to_owned();
             ArrayError::ChunkIo { array, key, source }
         })?;

@@ -83,12 +83,20 @@ pub struct ChunkWriter<'a> {
     keys: String,
     ends: Vec<(usize, usize)>,
     requests: Vec<WriteRequest<'static>>,
+    /// A reader finds the old object or the new one, never a part.
+    replaces: bool,
 }
 
 impl<'a> ChunkWriter<'a> {
     /// A writer of `chunks`, which do not lie in shards.
     pub fn new(chunks: &Chunks<'a>) -> Self {
-        Self { chunks: chunks.clone(), keys: String::new(), ends: Vec::new(), requests: Vec::new() }
+        Self::replacing(chunks, false)
+    }
+
+    /// The same; where it `replaces` chunks, each is there, the old one or the new one, whatever is read or written meanwhile.
+    pub fn replacing(chunks: &Chunks<'a>, replaces: bool) -> Self {
+        let (keys, ends, requests) = (String::new(), Vec::new(), Vec::new());
+        Self { chunks: chunks.clone(), keys, ends, requests, replaces }
     }
 
     /// Notes that the next `bytes` of the buffer are chunk `chunk`.
@@ -110,7 +118,7 @@ impl<'a> ChunkWriter<'a> {
         let mut batch = WriteRequest::recycle(std::mem::take(&mut self.requests));
         let starts = std::iter::once((0, 0)).chain(self.ends.iter().copied());
         batch.extend(starts.zip(&self.ends).map(|((key, data), (key_end, data_end))| {
-            WriteRequest::whole(&self.keys[key..*key_end], &encoded[data..*data_end], false)
+            WriteRequest::whole(&self.keys[key..*key_end], &encoded[data..*data_end], self.replaces)
         }));
         self.chunks.store().write(&mut batch);
         let failed = batch.iter_mut().find_map(|request| {

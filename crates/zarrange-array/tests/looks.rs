@@ -46,7 +46,7 @@ fn write_array(place: &Path, sharded: bool) -> Array {
         let chunks = array.chunks().unwrap();
         for shard in 0..2 {
             let mut writer = ShardWriter::new(&chunks).unwrap();
-            let file = ShardFile::create(&chunks, &[shard, 0]).unwrap();
+            let file = ShardFile::create(&chunks, &[shard, 0], false).unwrap();
             for inner in 0..2 {
                 let offset = writer.reserve(inner, 4);
                 file.write(offset, &[1; 4]).unwrap();

@@ -79,7 +79,7 @@ fn array_in(
     let layout = zarrange_grid::Layout::c_order(whole, ITEM as u64);
     for object in (0..array.objects().count()).map(|k| array.objects().all().unravel(k)) {
         let mut writer = ShardWriter::new(&chunks).unwrap();
-        let file = ShardFile::create(&chunks, &object).unwrap();
+        let file = ShardFile::create(&chunks, &object, false).unwrap();
         let inside = chunks.grid().covering(&array.objects().region(&object));
         // Inner chunks that are all fill are missing; the others are written backwards.
         for chunk in (0..inside.elements()).rev().map(|k| inside.unravel(k)) {

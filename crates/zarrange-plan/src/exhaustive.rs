@@ -7,7 +7,7 @@ use zarrange_grid::Dims;
 use crate::memory::{End, Ends, Shape};
 use crate::search::{Candidate, Search};
 use crate::tiles::{count, overlaps_all};
-use crate::{Costs, Format, PlanError, Problem, Purpose, StoreProfile, plan};
+use crate::{Costs, Format, PART_BYTES, PlanError, Problem, Purpose, StoreProfile, plan};
 
 /// How much more than the best of all the planner's choice may cost.
 const MARGIN: f64 = 1.05;
@@ -58,6 +58,7 @@ fn problem() -> impl Strategy<Value = Problem> {
                 purpose: Purpose::Write,
                 costs: Costs::all_on(&place),
                 way: None,
+                part_bytes: PART_BYTES,
             }
         })
 }

@@ -11,7 +11,7 @@
 //! **Call [`plan()`] first.**
 //!
 //! ```
-//! use zarrange_plan::{Costs, Format, Problem, Purpose, plan};
+//! use zarrange_plan::{Costs, Format, PART_BYTES, Problem, Purpose, plan};
 //!
 //! let format = |chunk: [u64; 2]| Format {
 //!     chunk: chunk.to_vec(),
@@ -38,6 +38,7 @@
 //!     purpose: Purpose::Write,
 //!     costs: Costs::default(),
 //!     way: None,
+//!     part_bytes: PART_BYTES,
 //! };
 //! let plan = plan(&problem)?;
 //! assert_eq!(plan.predicted.source_chunks, 100);
@@ -89,7 +90,7 @@ pub use error::PlanError;
 pub use explain::{bytes_text, seconds_text};
 pub use memory::{BATCH_BYTES, CHECK_BYTES, COPIED_TOGETHER, copying};
 pub use mix::{Chosen, IndexRead, Mix, MixError, chunk_for};
-pub use parts::Parts;
+pub use parts::{PART_BYTES, Parts};
 pub use plan::{Alternative, Plan, Predicted, Repack, Route, Spill, Stage, Tiled};
 pub use problem::{Format, Problem, Purpose, Way};
 pub use profile::{Costs, StoreProfile};

@@ -8,11 +8,11 @@ use std::ops::Range;
 use zarrange_grid::{ChunkGrid, Dims, Region, index};
 
 use crate::plan::{Plan, Route, Stage};
-use crate::problem::Problem;
+use crate::problem::{Format, Problem};
 use crate::tiles::{count, elements};
 
-/// Array data of a part, about.
-const PART_BYTES: u64 = 256_000_000;
+/// Array data of a part, about, where nobody says otherwise.
+pub const PART_BYTES: u64 = 256_000_000;
 
 /// The parts of a stage: an arithmetic range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,9 +24,9 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// `units` of `unit_bytes` of array data.
-    pub fn new(units: u64, unit_bytes: u64) -> Self {
-        Self { units, each: (PART_BYTES / unit_bytes.max(1)).clamp(1, units.max(1)) }
+    /// `units` of `unit_bytes` of array data, in parts of about `part_bytes`.
+    pub fn new(units: u64, unit_bytes: u64, part_bytes: u64) -> Self {
+        Self { units, each: (part_bytes / unit_bytes.max(1)).clamp(1, units.max(1)) }
     }
 
     /// How many there are.
@@ -60,37 +60,38 @@ impl Plan {
     /// # Panics
     /// If there is no such stage.
     pub fn parts(&self, stage: u64) -> Parts {
-        let Problem { shape, item_bytes, target, .. } = &self.problem;
+        let Problem { shape, item_bytes, target, part_bytes, .. } = &self.problem;
         match &self.route {
             Route::Copy | Route::Repack(_) => {
                 let bytes = elements(shape, target.object()).saturating_mul(*item_bytes);
-                Parts::new(target.objects(shape), bytes)
+                Parts::new(target.objects(shape), bytes, *part_bytes)
             }
-            Route::Tiled(tiled) => tiled.stages[index(stage)].parts(shape, *item_bytes),
+            Route::Tiled(tiled) => tiled.stages[index(stage)].parts(&self.problem),
         }
     }
 }
 
 impl Stage {
-    /// Its parts, of an array of `shape`: groups in the order in which they are visited. Where it sweeps along an axis, and a whole
+    /// Its parts, as a stage of `problem`: groups in the order in which they are visited. Where it sweeps along an axis, and a whole
     /// row of groups is worth no more than a part, rows are not cut.
-    pub fn parts(&self, shape: &[u64], item_bytes: u64) -> Parts {
-        let bytes = elements(shape, &self.group).saturating_mul(item_bytes);
-        let parts = Parts::new(count(shape, &self.group), bytes);
+    pub fn parts(&self, problem: &Problem) -> Parts {
+        let Problem { shape, item_bytes, part_bytes, .. } = problem;
+        let bytes = elements(shape, &self.group).saturating_mul(*item_bytes);
+        let parts = Parts::new(count(shape, &self.group), bytes, *part_bytes);
         let row = self.sweep.map_or(1, |axis| shape[index(axis)].div_ceil(self.group[index(axis)])).max(1);
         Parts { each: if parts.each < row { parts.each } else { parts.each / row * row }, ..parts }
     }
 
-    /// Source chunks of `chunk` that part `part` decodes although the part before it decodes them, too, when it runs alone; and the
-    /// elements of these chunks.
-    pub fn border(&self, shape: &[u64], item_bytes: u64, chunk: &[u64], part: u64) -> (u64, u64) {
-        let none = (0, 0);
+    /// Source chunks that part `part` decodes when it runs alone, although the part before it decodes them, too.
+    pub fn border_chunks(&self, problem: &Problem, part: u64) -> u64 {
+        let Problem { shape, source: Format { chunk, .. }, .. } = problem;
+        let none = 0;
         let Some(axis) = self.sweep.map(index) else { return none };
         let (Ok(groups), Ok(chunks)) = (ChunkGrid::new(shape, &self.group), ChunkGrid::new(shape, chunk))
         else {
             return none;
         };
-        let first = self.parts(shape, item_bytes).units(part).start;
+        let first = self.parts(problem).units(part).start;
         let counts = groups.counts();
         let mut rows: Dims = counts.into();
         rows[axis] = 1;
@@ -103,8 +104,7 @@ impl Stage {
         }
         let mut slab: Dims = tile.shape().into();
         slab[axis] = 1;
-        let covering = chunks.covering(&Region::new(tile.start(), slab));
-        (covering.elements(), chunks.whole_elements(&covering))
+        chunks.covering(&Region::new(tile.start(), slab)).elements()
     }
 }
 
@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn parts_are_all_units_once() {
         let check = |units: u64, unit_bytes: u64, each: u64| {
-            let parts = Parts::new(units, unit_bytes);
+            let parts = Parts::new(units, unit_bytes, PART_BYTES);
             assert_eq!(parts.each, each);
             let ranges: Vec<_> = (0..parts.count()).map(|part| parts.units(part)).collect();
             assert!(

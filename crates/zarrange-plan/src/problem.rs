@@ -29,6 +29,8 @@ pub struct Problem {
     pub costs: Costs,
     /// Take this way, whatever it costs.
     pub way: Option<Way>,
+    /// Array data of a part of a stage, about: [`PART_BYTES`](crate::PART_BYTES) are worth a receipt.
+    pub part_bytes: u64,
 }
 
 /// Whether the target is written or compared with.

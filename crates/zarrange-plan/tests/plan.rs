@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use proptest::prelude::*;
 use support::{format, hard_cases};
 use zarrange_grid::{ChunkGrid, Region};
-use zarrange_plan::{Costs, Plan, PlanError, Problem, Purpose, Stage, plan};
+use zarrange_plan::{Costs, PART_BYTES, Plan, PlanError, Problem, Purpose, Stage, plan};
 
 /// The explained plans of all hard cases, as a user would read them.
 #[test]
@@ -77,6 +77,7 @@ fn problem() -> impl Strategy<Value = Problem> {
                 purpose: if compare { Purpose::Compare } else { Purpose::Write },
                 costs: Costs::default(),
                 way: None,
+                part_bytes: PART_BYTES,
             }
         })
 }
@@ -154,6 +155,7 @@ fn nothing_changes_means_copy() {
             purpose: Purpose::Write,
             costs: Costs::default(),
             way: None,
+            part_bytes: PART_BYTES,
         };
         change(&mut problem);
         assert_eq!(plan(&problem).unwrap().strategy(), expected);
@@ -194,6 +196,7 @@ fn extreme_problems_are_planned_or_refused() {
             purpose: Purpose::Write,
             costs: Costs::default(),
             way: None,
+            part_bytes: PART_BYTES,
         };
         change(&mut problem);
         match plan(&problem) {

@@ -38,6 +38,6 @@ pub use request::{
     ChunkSpec, Codecs, Durability, Foreign, KeySeparator, MixRequest, Named, NamedMix, Request, Verify,
     parse_bytes, parse_profile,
 };
-pub use run::run;
+pub use run::{PartPlaces, run, run_parts};
 pub use shell::{is_hidden, shell_path, shell_word};
 pub use verify::{Comparison, verify};

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub use sizes::{parse_bytes, parse_profile};
 pub use spec::{ChunkSpec, Codecs, KeySeparator, Named};
 use zarrange_io::{Location, Opener};
-use zarrange_plan::{Costs, Way};
+use zarrange_plan::{Costs, PART_BYTES, Way};
 
 /// A request to rechunk.
 #[derive(Clone, Debug)]
@@ -56,6 +56,8 @@ pub struct Request {
     pub costs: Costs,
     /// Take this way, whatever it costs.
     pub way: Option<Way>,
+    /// Array data of a part of the work, about, which can be done alone, late or twice.
+    pub part_bytes: u64,
 }
 
 /// What becomes of files of the source that are neither metadata nor chunks.
@@ -120,6 +122,7 @@ impl Request {
             io: Opener::default(),
             costs: Costs::default(),
             way: None,
+            part_bytes: PART_BYTES,
         }
     }
 

@@ -1,17 +1,18 @@
 //! Carrying out what was prepared: writing, comparing, publishing.
 
+mod moving;
+
 use std::time::Instant;
 
+pub use moving::{PartPlaces, run_parts};
 use zarrange_array::{Array, Contents, Found, Staging, publish_group};
 use zarrange_io::{Stopped, Store, token};
-use zarrange_plan::Route;
 
 use crate::engine::budget::Budget;
 use crate::engine::context::Context;
+use crate::engine::copy;
 use crate::engine::parts::{Alone, Recorded};
 use crate::engine::sink::Compared;
-use crate::engine::text::{self, Side};
-use crate::engine::{copy, repack, tiled};
 use crate::error::{PlanFileError, RechunkError};
 use crate::foreign;
 use crate::prepare::Prepared;
@@ -75,6 +76,7 @@ fn write(prepared: Prepared, staging: &Staging, progress: &dyn Progress) -> Resu
         threads: request.threads,
         sparse,
         durable: request.durability == Durability::Commit,
+        replaces: false,
         // What is decoded need not be looked at before.
         sums: request.verify == Verify::Sample,
         ledger: &Alone,
@@ -134,27 +136,9 @@ fn write_array(
     let target = Array::with_metadata(to.below(item.path())?, item.open(request, from)?.target);
     let (recorded, started) = (Recorded::default(), Instant::now());
     let context = &Context { recorded: &recorded, ..*context };
-    let (source, decision) = (&opened.source, item.decision());
-    // Text takes all of the memory beforehand, for nobody knows how long it is.
-    let mut held = u64::MAX;
-    match &decision {
-        Decision::Planned(plan) => {
-            let (from, to) = (opened.source_chunks()?, target.chunks()?);
-            match &plan.route {
-                Route::Copy => copy::run(source, &target, plan.parts(0), context)?,
-                Route::Repack(repack) => repack::run(repack, (&from, &to), plan.parts(0), context)?,
-                Route::Tiled(tiled) => {
-                    let intermediates = |k: usize| Ok(staging.intermediate(k)?);
-                    let stages = 0..plan.stage_count();
-                    tiled::run((plan, tiled), (&from, &to), &intermediates, stages, context)?;
-                }
-            }
-        }
-        Decision::Stored => copy::run(source, &target, copy::parts(source), context)?,
-        Decision::Text => {
-            held = text::run(Side::of(source)?, Side::of(&target)?, context)?;
-        }
-    }
+    let decision = item.decision();
+    let intermediates = |k: usize| Ok(staging.intermediate(k)?);
+    let held = moving::run(item, &opened, &target, 0..item.stage_count(), &intermediates, context)?;
     let peak_budget_bytes = context.budget.take_peak().min(held);
     let (counts, elapsed_s) = (recorded.counts(), started.elapsed().as_secs_f64());
     let path = item.path().to_owned();

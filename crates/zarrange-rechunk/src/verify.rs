@@ -62,6 +62,7 @@ pub fn verify(
         threads,
         sparse: Sparse::default(),
         durable: false,
+        replaces: false,
         sums: false,
         ledger: &Alone,
         recorded: &recorded,
@@ -201,7 +202,7 @@ pub(crate) fn compare_arrays(
     let (source, sink) = (ArraySource { chunks: a, budget }, CompareSink { chunks: b, compared, budget });
     for stage in plan.stages() {
         let (shape, item_bytes) = (&problem.shape[..], problem.item_bytes);
-        let parts = stage.parts(shape, item_bytes);
+        let parts = stage.parts(&problem);
         let parts = StageParts { stage: 0, parts, ledger: &Alone, recorded: &recorded, after: &|_| () };
         let context = Context { recorded: &recorded, ..*context };
         let (source, sink, parts) = (&source, &sink, &parts);

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use zarrange_codec::{ArrayCodec, ShardCodec, ShardIndex};
 use zarrange_grid::index;
-use zarrange_io::{Access, IoError, Object, Store};
+use zarrange_io::{IoError, Making, Store};
 
 use crate::ArrayError;
 use crate::chunks::Chunks;
@@ -26,22 +26,20 @@ pub struct ShardWriter {
 #[derive(Debug)]
 pub struct ShardFile {
     store: Store,
-    object: Object,
+    object: Making,
     /// Up to here the store was asked to have room.
     reserved: AtomicU64,
 }
 
 impl ShardFile {
-    /// Creates the object of shard `shard`, which holds some of `chunks`.
+    /// Makes the object of shard `shard`, which holds some of `chunks`; where it `replaces` one, that is there until this one is
+    /// complete.
     ///
     /// # Errors
-    /// If it cannot be created.
-    pub fn create(chunks: &Chunks<'_>, shard: &[u64]) -> Result<Arc<Self>, ArrayError> {
-        let key = chunks.metadata().key(shard);
+    /// If it cannot be made.
+    pub fn create(chunks: &Chunks<'_>, shard: &[u64], replaces: bool) -> Result<Arc<Self>, ArrayError> {
         let store = chunks.store().clone();
-        let object = store.open(&key, Access::Create)?;
-        let object =
-            object.ok_or_else(|| IoError::NotFound { location: format!("{}/{key}", store.label()) })?;
+        let object = store.make(&chunks.metadata().key(shard), replaces)?;
         Ok(Arc::new(Self { store, object, reserved: AtomicU64::new(0) }))
     }
 
@@ -108,7 +106,7 @@ impl ShardWriter {
         file.write(offset, &encoded)?;
         file.trim();
         match Arc::into_inner(file) {
-            Some(ShardFile { store, object, .. }) => store.close(object)?,
+            Some(ShardFile { object, .. }) => object.finish()?,
             None => return Err(in_use(chunks)),
         }
         Ok(encoded.len() as u64)

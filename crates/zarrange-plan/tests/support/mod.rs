@@ -1,7 +1,7 @@
 //! Problems that users of other tools met.
 
 use serde_json::Value;
-use zarrange_plan::{Costs, Format, Problem, Purpose};
+use zarrange_plan::{Costs, Format, PART_BYTES, Problem, Purpose};
 
 /// A format with the sizes of zstd.
 pub(crate) fn format(chunk: Vec<u64>, shard: Option<Vec<u64>>, item_bytes: u64) -> Format {
@@ -48,6 +48,7 @@ fn hard_case(case: &Value) -> Problem {
         purpose: Purpose::Write,
         costs: Costs::default(),
         way: None,
+        part_bytes: PART_BYTES,
     }
 }
 

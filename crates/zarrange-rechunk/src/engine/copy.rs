@@ -30,8 +30,10 @@ pub(crate) fn run(
         StageParts { stage: 0, parts, ledger: context.ledger, recorded: context.recorded, after: &|_| () };
     let (copied_elements, whole) = (AtomicU64::new(0), Mutex::new(()));
     let work = |check: &mut StoredCheck<'_>, taken: &Taken<'_>, buffer: &mut [u8]| {
-        let (whole, budget, sums) = (&whole, context.budget, context.sums);
-        let mut batch = Copy { source, target, whole, budget, check, sums, counts: Counts::default() };
+        let Context { budget, sums, replaces, .. } = *context;
+        let whole = &whole;
+        let mut batch =
+            Copy { source, target, whole, budget, check, sums, replaces, counts: Counts::default() };
         batch.copy(&taken.objects, buffer)?;
         taken.part.count(batch.counts);
         let elements = taken.objects.iter().map(|object| source.objects().region(object).elements()).sum();
@@ -50,13 +52,13 @@ pub(crate) fn run(
 }
 
 /// The parts of copying an array whose elements may not be known.
-pub(crate) fn parts(source: &Array) -> Parts {
+pub(crate) fn parts(source: &Array, part_bytes: u64) -> Parts {
     /// What an element may take, where nobody knows.
     const ELEMENT_BYTES: u64 = 32;
     let objects = source.objects();
     let item_bytes = source.elements().map_or(ELEMENT_BYTES, |elements| elements.item_bytes() as u64);
     let bytes = objects.chunk_shape().iter().fold(item_bytes, |n, c| n.saturating_mul(*c));
-    Parts::new(objects.count(), bytes)
+    Parts::new(objects.count(), bytes, part_bytes)
 }
 
 /// Whether the stored objects of one array may be those of the other.
@@ -79,7 +81,7 @@ pub(crate) fn check_shards(source: &Array, context: &Context<'_>) -> Result<(), 
     let threads =
         (budget.free() / 2).checked_div(index_bytes).unwrap_or(context.threads).clamp(1, context.threads);
     let _indexes = budget.lease(threads.saturating_mul(index_bytes))?;
-    let (recorded, parts) = (Recorded::default(), Parts::new(source.objects().count(), 1));
+    let (recorded, parts) = (Recorded::default(), Parts::new(source.objects().count(), 1, u64::MAX));
     let parts = StageParts { stage: 0, parts, ledger: &Alone, recorded: &recorded, after: &|_| () };
     over_objects(source, &parts, context, threads, &|check, taken, buffer| {
         Ok(taken.objects.iter().try_for_each(|object| check.shard(object, buffer))?)
@@ -167,6 +169,8 @@ struct Copy<'c, 'a> {
     check: &'c mut StoredCheck<'a>,
     /// Whether checksums are looked at.
     sums: bool,
+    /// Others may write the same objects at the same time.
+    replaces: bool,
     counts: Counts,
 }
 
@@ -207,7 +211,7 @@ impl Copy<'_, '_> {
                         sum.add(stored);
                     }
                     self.check.finish(&objects[k], sum)?;
-                    writes.push(WriteRequest::whole(&to[k], stored, false));
+                    writes.push(WriteRequest::whole(&to[k], stored, self.replaces));
                 }
                 Err(e) if e.is_not_found() => self.counts.not_moved(1),
                 Err(IoError::TooLarge { .. }) => large.push(k),
@@ -240,8 +244,7 @@ impl Copy<'_, '_> {
         if !write.abilities().partial_writes {
             return self.copy_whole(object, &stored, bytes, sum);
         }
-        let no_room = || failed(target, to, IoError::NotFound { location: to.clone() });
-        let copy = write.open(to, Access::Create).map_err(|e| failed(target, to, e))?.ok_or_else(no_room)?;
+        let copy = write.make(to, self.replaces).map_err(|e| failed(target, to, e))?;
         for offset in (0..bytes).step_by(buffer.len()) {
             let step = (bytes - offset).min(buffer.len() as u64);
             let piece = &mut buffer[..zarrange_grid::index(step)];
@@ -251,7 +254,7 @@ impl Copy<'_, '_> {
             }
             write.write_at(&copy, offset, piece).map_err(|e| failed(target, to, e))?;
         }
-        write.close(copy).map_err(|e| failed(target, to, e))?;
+        copy.finish().map_err(|e| failed(target, to, e))?;
         self.check.finish(object, sum)?;
         self.counts.moved(bytes, bytes);
         Ok(())

@@ -31,7 +31,7 @@ pub(crate) fn run(
         StageParts { stage: 0, parts, ledger: context.ledger, recorded: context.recorded, after: &|_| () };
     let buffers = (repack.workers, repack.parked, repack.encoded_bytes);
     let sequencer = match to.shards() {
-        Some(_) => Some(Sequencer::new(to.clone(), buffers, context.durable, context.budget)?),
+        Some(_) => Some(Sequencer::new(to.clone(), buffers, context)?),
         None => None,
     };
     let _indexes = indexes(from, repack.workers + 1, context.budget)?;
@@ -123,7 +123,7 @@ impl<'a> Work for Repacking<'_, 'a> {
         };
         let sink = match &self.sequencer {
             Some(sequencer) => Sink::Shards(sequencer, Segment::default()),
-            None => Sink::Chunks(ChunkWriter::new(self.to)),
+            None => Sink::Chunks(ChunkWriter::replacing(self.to, self.context.replaces)),
         };
         Ok(Hand { worker, stored: StoredChunks::new(self.from, self.known.clone()), sink })
     }

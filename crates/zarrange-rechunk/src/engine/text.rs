@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use zarrange_array::{
-    Array, ArrayError, ReadCost, VariableElements, VariableReader, VariableWriter, put_together,
+    Array, ArrayError, ArrayMetadata, ReadCost, VariableElements, VariableReader, VariableWriter,
+    put_together,
 };
 use zarrange_codec::{CodecError, Variable};
 use zarrange_grid::{Dims, Region, index};
@@ -51,12 +52,17 @@ const PARTS: u64 = 12;
 
 /// Writes every element of `source` to its place in `target`; where few chunks are stored, only objects that hold some of them are
 /// looked at. The most memory that was really used.
-pub(crate) fn run(source: Side<'_>, target: Side<'_>, context: &Context<'_>) -> Result<u64, RechunkError> {
+pub(crate) fn run(
+    source: Side<'_>,
+    target: Side<'_>,
+    parts: Parts,
+    context: &Context<'_>,
+) -> Result<u64, RechunkError> {
     let (objects, held) = (target.array.objects(), AtomicU64::new(0));
     let attempt = |threads: u64, share: u64| {
         let touched = touched(&[source.array], target.array, context);
         let unvisited = unvisited_elements(touched.as_ref(), target.array);
-        let (recorded, parts) = (Recorded::default(), parts(target));
+        let recorded = Recorded::default();
         let parts =
             StageParts { stage: 0, parts, ledger: context.ledger, recorded: &recorded, after: &|_| () };
         let walk = ObjectWalk::new(objects, touched, &parts);
@@ -77,12 +83,12 @@ pub(crate) fn run(source: Side<'_>, target: Side<'_>, context: &Context<'_>) -> 
 }
 
 /// The parts of writing `target`: how large its objects are, nobody knows.
-pub(crate) fn parts(target: Side<'_>) -> Parts {
+pub(crate) fn parts(target: &ArrayMetadata, part_bytes: u64) -> Parts {
     /// What an element may take, about.
     const ELEMENT_BYTES: u64 = 32;
-    let objects = target.array.objects();
+    let objects = target.objects();
     let object_elements = objects.chunk_shape().iter().fold(1, |n: u64, c| n.saturating_mul(*c));
-    Parts::new(objects.count(), object_elements.saturating_mul(ELEMENT_BYTES))
+    Parts::new(objects.count(), object_elements.saturating_mul(ELEMENT_BYTES), part_bytes)
 }
 
 /// Compares every element of two arrays of one shape; `path` names them in the difference.
@@ -100,7 +106,13 @@ pub(crate) fn compare(
         let unvisited = unvisited_elements(touched.as_ref(), b.array);
         let recorded = Recorded::default();
         let ledger: &dyn Ledger = &Alone;
-        let parts = StageParts { stage: 0, parts: parts(b), ledger, recorded: &recorded, after: &|_| () };
+        let parts = StageParts {
+            stage: 0,
+            parts: parts(b.array, u64::MAX),
+            ledger,
+            recorded: &recorded,
+            after: &|_| (),
+        };
         let walk = ObjectWalk::new(objects, touched, &parts);
         work_off(&Comparing { path, a, b, share, walk, context }, (threads, threads), context.progress)?;
         context.progress.advance(2 * unvisited);
@@ -195,7 +207,7 @@ impl<'a> Work for Assembling<'_, 'a> {
 
     fn worker<'w>(&'w self, _: Permit<'w>, _: bool) -> Result<AssemblingHand<'w>, RechunkError> {
         let assembler = Assembler::new(self.source, self.share);
-        let writer = VariableWriter::new(self.target.array, self.target.elements);
+        let writer = VariableWriter::new(self.target.array, self.target.elements, self.context.replaces);
         Ok(AssemblingHand { assembler, writer, chunk: Variable::new(), held: 0 })
     }
 

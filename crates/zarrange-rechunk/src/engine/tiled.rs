@@ -62,11 +62,12 @@ pub(crate) fn run(
         let sink: Box<dyn Sink<'_>> = match (&after, &to.elements().codec) {
             (Some(spill), _) => Box::new(PieceSink(spill)),
             (None, ArrayCodec::Chunks(_) | ArrayCodec::Slices(_)) => {
-                Box::new(ChunkSink { chunks: to.clone(), budget: context.budget })
+                let (chunks, replaces) = (to.clone(), context.replaces);
+                Box::new(ChunkSink { chunks, replaces, budget: context.budget })
             }
             (None, ArrayCodec::Shards(_)) => {
                 let buffers = (stage.workers, stage.parked, stage.encoded_bytes);
-                let sequencer = Sequencer::new(to.clone(), buffers, context.durable, context.budget)?;
+                let sequencer = Sequencer::new(to.clone(), buffers, context)?;
                 Box::new(ShardSink { chunks: to.clone(), sequencer, budget: context.budget })
             }
         };

@@ -193,7 +193,7 @@ mod tests {
         let recorded = Recorded::default();
         let parts = |units: u64| StageParts {
             stage: 0,
-            parts: Parts::new(units, 1),
+            parts: Parts::new(units, 1, u64::MAX),
             ledger: &Alone,
             recorded: &recorded,
             after: &|_| (),

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use zarrange_array::{Array, ArrayError, ArrayMetadata, Chunks, Contents, Found};
 use zarrange_io::Store;
-use zarrange_plan::{Chosen, Plan, Route};
+use zarrange_plan::{Chosen, Parts, Plan, Route};
 
 use crate::engine::context::elements;
+use crate::engine::{copy, text};
 use crate::error::RechunkError;
 use crate::prepare::aim::{Aim, Asked, How, LaidOut, aim, check_length};
 use crate::prepare::problem::Plans;
@@ -25,6 +26,8 @@ pub struct Item {
     pub(crate) dropped: Vec<String>,
     /// Why its elements cannot be read, where they cannot.
     pub(crate) opaque: Option<Box<str>>,
+    /// Its parts, where there is no plan that has them.
+    unplanned: Parts,
     /// Chunks of its source: inner chunks, where they can be read.
     pub(crate) source_chunks: u64,
     /// Its elements, and the bytes of one.
@@ -99,6 +102,20 @@ impl Item {
         if let Decision::Planned(plan) = self.decision() { Some(*plan) } else { None }
     }
 
+    /// How many stages it is moved in: what a part of one needs, parts of the one before may have made.
+    pub fn stage_count(&self) -> u64 {
+        self.plan().map_or(1, |plan| plan.stage_count())
+    }
+
+    /// The parts of a stage.
+    ///
+    /// # Panics
+    /// If there is no such stage.
+    pub fn parts(&self, stage: u64) -> Parts {
+        assert!(stage < self.stage_count(), "a stage of {}", self.stage_count());
+        self.plan().map_or(self.unplanned, |plan| plan.parts(stage))
+    }
+
     /// How it will be moved.
     pub(crate) fn decision(&self) -> Decision {
         match &self.decision {
@@ -156,6 +173,10 @@ pub(crate) fn prepare_item(
         opaque: match source.contents() {
             Contents::Unknown(reason) => Some(reason.as_str().into()),
             Contents::Elements(_) | Contents::Variable(_) => None,
+        },
+        unplanned: match how {
+            How::Planned | How::Stored => copy::parts(source, request.part_bytes),
+            How::Text => text::parts(&target, request.part_bytes),
         },
         source_chunks: match source.contents() {
             Contents::Elements(elements) => elements.chunks.count(),

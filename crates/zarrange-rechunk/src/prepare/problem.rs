@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use zarrange_array::ChunkView;
 use zarrange_codec::{ArrayCodec, Rates, ShardIndex};
-use zarrange_plan::{Costs, Format, Plan, PlanError, Problem, Purpose, plan};
+use zarrange_plan::{Costs, Format, PART_BYTES, Plan, PlanError, Problem, Purpose, plan};
 
 /// Plans that were made last: the arrays of a group are mostly alike.
 #[derive(Default)]
@@ -62,6 +62,7 @@ pub(crate) fn problem(
         purpose,
         costs: Costs::default(),
         way: None,
+        part_bytes: PART_BYTES,
     }
 }
 

@@ -23,7 +23,12 @@ pub(crate) fn cheapest_plan(
     let (from, to) = (source.chunks()?, target.view()?);
     let mut weigh = |from: &ChunkView<'_>| {
         let problem = problem(from, &to, (request.memory_bytes_max, request.threads), Purpose::Write);
-        plans.of(&Problem { costs: request.costs.clone(), way: request.way, ..problem })
+        plans.of(&Problem {
+            costs: request.costs.clone(),
+            way: request.way,
+            part_bytes: request.part_bytes,
+            ..problem
+        })
     };
     let (mut best, mut sliced) = (weigh(&from), None);
     for slice in slices::candidates(from.elements(), source.objects(), &to.elements().layout) {

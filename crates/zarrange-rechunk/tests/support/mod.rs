@@ -1,5 +1,8 @@
 //! What tests of several files need: arrays in memory, and jobs that rechunk them.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(dead_code, reason = "each test uses a part of it")]
+
+pub(crate) mod ways;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

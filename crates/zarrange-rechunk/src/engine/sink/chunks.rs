@@ -14,6 +14,8 @@ use crate::error::RechunkError;
 /// An array without shards that tiles are written to.
 pub(crate) struct ChunkSink<'a> {
     pub(crate) chunks: Chunks<'a>,
+    /// Others may write the same chunks at the same time.
+    pub(crate) replaces: bool,
     pub(crate) budget: &'a Arc<Budget>,
 }
 
@@ -40,7 +42,8 @@ impl<'a> Sink<'a> for ChunkSink<'_> {
 
     fn drainer<'s>(&'s self, _: Option<Arc<Known>>) -> Result<Box<dyn Drain<'a> + 's>, RechunkError> {
         let lease = self.budget.lease(self.chunks.chain().scratch_bytes() as u64)?;
-        let (encoder, writer) = (ChunkEncoder::new(&self.chunks)?, ChunkWriter::new(&self.chunks));
+        let encoder = ChunkEncoder::new(&self.chunks)?;
+        let writer = ChunkWriter::replacing(&self.chunks, self.replaces);
         Ok(Box::new(Drainer { encoder, writer, _lease: lease }))
     }
 

@@ -13,6 +13,7 @@ use zarrange_grid::{ChunkGrid, Dims, Filled};
 use zarrange_plan::Counts;
 
 use crate::engine::budget::{Budget, Buffer, Lease};
+use crate::engine::context::Context;
 use crate::engine::parts::OpenPart;
 use crate::engine::presence::Known;
 use crate::engine::sink::{Drain, Sink, Turn};
@@ -127,6 +128,8 @@ impl<'a> Segment<'a> {
 pub(crate) struct Sequencer<'a> {
     chunks: Chunks<'a>,
     durable: bool,
+    /// Others may write the same shards at the same time.
+    replaces: bool,
     state: Mutex<State<'a>>,
     changed: Condvar,
     /// The memory that it holds.
@@ -159,17 +162,16 @@ struct OpenShard<'a> {
 }
 
 impl<'a> Sequencer<'a> {
-    /// A sequencer for the shards of `chunks`, with `parked` buffers of `encoded_bytes` besides those that `workers` bring; what it
-    /// writes will be made `durable`.
+    /// A sequencer for the shards of `chunks`, with `parked` buffers of `encoded_bytes` besides those that `workers` bring.
     ///
     /// # Errors
     /// If the budget does not hold that.
     pub(crate) fn new(
         chunks: Chunks<'a>,
         (workers, parked, encoded_bytes): (u64, u64, u64),
-        durable: bool,
-        budget: &Arc<Budget>,
+        context: &Context<'_>,
     ) -> Result<Self, RechunkError> {
+        let Context { budget, durable, replaces, .. } = *context;
         let mut leases = vec![indexes(&chunks, 1 + workers + parked, budget)?];
         let mut spare = Vec::new();
         for _ in 0..parked {
@@ -178,7 +180,7 @@ impl<'a> Sequencer<'a> {
             leases.push(lease);
         }
         let state = Mutex::new(State { spare, ..State::default() });
-        Ok(Self { chunks, durable, state, changed: Condvar::new(), _leases: leases })
+        Ok(Self { chunks, durable, replaces, state, changed: Condvar::new(), _leases: leases })
     }
 
     /// The chunks that it puts into shards.
@@ -278,7 +280,7 @@ impl<'a> Sequencer<'a> {
             let complete = if open.chunks_left == 0 { state.open.swap_remove(at).writer } else { None };
             drop(state);
             if file.is_none() && needed {
-                file = Some(ShardFile::create(&self.chunks, &shard)?);
+                file = Some(ShardFile::create(&self.chunks, &shard, self.replaces)?);
             }
             if let Some(file) = file.as_ref().filter(|_| segment.bytes > 0) {
                 file.write(offset, &segment.buffer[..segment.bytes])?;

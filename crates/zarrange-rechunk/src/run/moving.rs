@@ -1,0 +1,97 @@
+//! Moving one array, or some parts of it.
+
+use std::ops::Range;
+
+use zarrange_array::Array;
+use zarrange_io::Store;
+use zarrange_plan::Route;
+
+use crate::engine::budget::Budget;
+use crate::engine::context::Context;
+use crate::engine::parts::{Ledger, Recorded};
+use crate::engine::text::{self, Side};
+use crate::engine::tiled::{self, Intermediates};
+use crate::engine::{copy, repack};
+use crate::error::RechunkError;
+use crate::prepare::Prepared;
+use crate::prepare::item::{Decision, Item, Opened};
+use crate::progress::Progress;
+use crate::request::{Durability, Verify};
+
+/// Moves an array to `target` in the stages `stages`; the most memory that was really used, where less than what was taken.
+pub(crate) fn run(
+    item: &Item,
+    opened: &Opened,
+    target: &Array,
+    stages: Range<u64>,
+    intermediates: &Intermediates<'_>,
+    context: &Context<'_>,
+) -> Result<u64, RechunkError> {
+    let source = &opened.source;
+    match item.decision() {
+        Decision::Planned(plan) => {
+            let (from, to) = (opened.source_chunks()?, target.chunks()?);
+            match &plan.route {
+                Route::Copy => copy::run(source, target, item.parts(0), context)?,
+                Route::Repack(repack) => repack::run(repack, (&from, &to), item.parts(0), context)?,
+                Route::Tiled(tiled) => {
+                    tiled::run((&plan, tiled), (&from, &to), intermediates, stages, context)?;
+                }
+            }
+        }
+        Decision::Stored => copy::run(source, target, item.parts(0), context)?,
+        // Text takes all of the memory beforehand, for nobody knows how long it is.
+        Decision::Text => return text::run(Side::of(source)?, Side::of(target)?, item.parts(0), context),
+    }
+    Ok(u64::MAX)
+}
+
+/// Where parts are written.
+#[derive(Clone, Copy, Debug)]
+pub struct PartPlaces<'a> {
+    /// The root of the target, which nobody takes for one until its metadata is written.
+    pub target: &'a Store,
+    /// The intermediates.
+    pub intermediates: &'a Store,
+}
+
+/// Does the parts of one stage of the array `item` of `prepared`, in their order, but for those that `ledger` leaves out. Where the
+/// ledger is shared, others may do other parts, or the same, at the same time.
+///
+/// A stage needs what all parts of the one before have written. No metadata is written.
+///
+/// # Errors
+/// [`RechunkError`]; parts whose receipts were given are done.
+///
+/// # Panics
+/// If there is no such stage.
+pub fn run_parts(
+    prepared: &Prepared,
+    item: &Item,
+    stage: u64,
+    places: PartPlaces<'_>,
+    ledger: &dyn Ledger,
+    progress: &dyn Progress,
+) -> Result<(), RechunkError> {
+    assert!(stage < item.stage_count(), "a stage of {}", item.stage_count());
+    let Prepared { request, root, sparse, .. } = prepared;
+    let (budget, recorded) = (Budget::new(request.memory_bytes_max), Recorded::default());
+    let context = Context {
+        budget: &budget,
+        threads: request.threads,
+        sparse: *sparse,
+        durable: request.durability == Durability::Commit,
+        replaces: ledger.is_shared(),
+        sums: request.verify == Verify::Sample,
+        ledger,
+        recorded: &recorded,
+        progress,
+    };
+    let opened = item.open(request, root)?;
+    let metadata = item.open(request, root)?.target;
+    let target = Array::with_metadata(places.target.below(item.path())?, metadata);
+    let number = prepared.items.iter().position(|other| other.path() == item.path()).unwrap_or_default();
+    let intermediates = |k: usize| Ok((places.intermediates.clone(), format!("intermediate-{number}-{k}")));
+    run(item, &opened, &target, stage..stage + 1, &intermediates, &context)?;
+    Ok(())
+}
