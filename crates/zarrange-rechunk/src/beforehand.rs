@@ -1,7 +1,7 @@
 //! What can be known before anything is written: whether the places can be had, whether comparing fits the memory, and whether there
 //! is room.
 
-use zarrange_array::{Array, Contents, Stored, Target, check_apart, check_temp, recover};
+use zarrange_array::{Array, ArrayError, Contents, Stored, Target, check_apart, check_temp, recover};
 use zarrange_io::Room;
 use zarrange_plan::{Purpose, Strategy, bytes_text};
 
@@ -62,6 +62,9 @@ impl Prepared {
 /// Compares what will be written with the room there is.
 pub(crate) fn room(prepared: &Prepared) -> Result<Fit, RechunkError> {
     let Job { target, temp, .. } = &prepared.job;
+    if temp.is_none() && prepared.spills() && !target.abilities().partial_writes {
+        return Err(ArrayError::NoTemp(target.to_string()).into());
+    }
     let mut fit = Fit::default();
     let spilled = prepared.items.iter().map(spilled_bytes).max().unwrap_or(0);
     let place = temp.as_ref().unwrap_or(target);
