@@ -96,6 +96,11 @@ pub enum ArrayError {
          intermediates, or more memory"
     )]
     NoTemp(String),
+    /// The place for intermediates cannot hold any.
+    #[error(
+        "{0} is in a store that writes whole objects only, which cannot hold an intermediate: give another place for intermediates"
+    )]
+    TempUnable(String),
     /// What would be replaced is not a Zarr hierarchy.
     #[error(
         "target {0} exists and is not Zarr: --overwrite replaces only a Zarr array or group, or an empty directory"

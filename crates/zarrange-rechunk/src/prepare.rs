@@ -187,7 +187,7 @@ impl Prepared {
 impl Prepared {
     /// Whether anything goes through an intermediate.
     pub(crate) fn spills(&self) -> bool {
-        self.items.iter().any(|item| item.plan().is_some_and(|plan| !plan.spills().is_empty()))
+        self.items.iter().any(beforehand::spills)
     }
 
     /// What it will cost.

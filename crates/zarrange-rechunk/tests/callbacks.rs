@@ -220,6 +220,10 @@ fn what_such_a_target_cannot_take() {
         job.way = Some(Way::Staged);
     };
     check(&staged, &["target to", "cannot hold an intermediate", "another place"]);
+    let mut beforehand = job(&source, &place(&map(), "to"), &[24, 4], None);
+    staged(&mut beforehand);
+    assert!(prepare(beforehand).is_err(), "that is said before anything is written");
+    check(&|job| job.temp = Some(place(&map(), "temp")), &["temp is in a store", "another place"]);
     for overwrite in [false, true] {
         let there = |job: &mut Request| {
             job.overwrite = overwrite;

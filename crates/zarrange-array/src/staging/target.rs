@@ -1,6 +1,6 @@
 //! A place where something shall be made: what is there now, and whether it can be had.
 
-use zarrange_io::{Change, IoError, Kept, Location, Opener, Tree, token};
+use zarrange_io::{Abilities, Change, IoError, Kept, Location, Opener, Tree, token};
 
 use super::leftovers;
 use crate::ArrayError;
@@ -144,8 +144,12 @@ pub fn check_apart(source: &Location, target: &Location) -> Result<(), ArrayErro
 /// Refuses a place for intermediates that belongs to the source or the target, or cannot be written.
 ///
 /// # Errors
-/// [`ArrayError::TempInside`], or what keeps it from being written.
+/// [`ArrayError::TempInside`], [`ArrayError::TempUnable`], or what keeps it from being written.
 pub fn check_temp(temp: &Location, source: &Location, target: &Location) -> Result<(), ArrayError> {
+    let Abilities { partial_writes, renames } = temp.abilities();
+    if !(partial_writes && renames) {
+        return Err(ArrayError::TempUnable(temp.to_string()));
+    }
     for (other, what) in [(source, "source"), (target, "target")] {
         if temp.is_within(other) {
             return Err(ArrayError::TempInside { temp: temp.to_string(), what, other: other.to_string() });

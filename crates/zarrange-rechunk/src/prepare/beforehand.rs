@@ -1,6 +1,6 @@
 //! What can be known before anything is written: whether the places can be had, and whether there is room.
 
-use zarrange_array::{Stored, Target, check_apart, check_temp, recover};
+use zarrange_array::{ArrayError, Stored, Target, check_apart, check_temp, recover};
 use zarrange_io::{Location, Room, Store};
 use zarrange_plan::{Counts, Route, bytes_text};
 
@@ -50,6 +50,9 @@ pub(crate) fn room(
     let lacking =
         |place: &Location, what, needed, free| Lacking { place: place.to_string(), what, needed, free };
     let spilled = items.iter().map(spilled_bytes).max().unwrap_or(0);
+    if temp.is_none() && items.iter().any(spills) && !target.abilities().partial_writes {
+        return Err(ArrayError::NoTemp(target.to_string()).into());
+    }
     let place = temp.as_ref().unwrap_or(target);
     if let Some(Room { bytes: free, .. }) = place.room().filter(|room| room.bytes < spilled) {
         fit.lacking = Some(lacking(place, "an intermediate", spilled, free));
@@ -73,6 +76,11 @@ pub(crate) fn room(
         fit.warnings.push(format!("{target} may need up to {chunks} files, {files} can be made there"));
     }
     Ok(fit)
+}
+
+/// Whether an array goes through an intermediate.
+pub(crate) fn spills(item: &Item) -> bool {
+    item.plan().is_some_and(|plan| !plan.spills().is_empty())
 }
 
 /// The most that lies in intermediates of an array at one time, at least.
