@@ -3,23 +3,19 @@
 //! The planner weighs layouts ([`zarrange_plan::Question`], as for `zarrange rechunk --for`). Here [`sample`] replaces what is known of
 //! codecs by what they do to real data, [`measured`] makes the best layouts and reads them, [`text`] says it all.
 
+pub mod advice;
 pub mod ask;
 pub mod measured;
 pub mod sample;
 pub mod text;
+pub mod weighed;
 
-use serde::Serialize;
+use zarrange_plan::{CodecModel, Design, Limits, Mix, Needed, Question, Subject, chunk_for};
 
+use advice::{Advice, Copies};
 use ask::{Ask, usage};
-use measured::Measured;
-use zarrange_plan::{
-    CodecModel, CodecSpeed, Design, Limits, Mix, Needed, Question, ReadCost, Reader, Subject, chunk_for,
-};
+use weighed::Weighed;
 
-/// The codecs that are weighed where there is a sample.
-pub const CODECS: [&str; 6] = ["none", "zstd:1", "zstd:3", "zstd:9", "blosc:lz4", "blosc:zstd"];
-/// The codec that is taken where there is none, as most arrays have it.
-pub const UNSAMPLED: &str = "zstd:3";
 /// Layouts whose lengths all differ by less than this factor are nearly the same.
 const NEAR: u64 = 2;
 /// Layouts whose costs differ by less are the same to a reader.
@@ -32,85 +28,6 @@ const REFINEMENTS: usize = 4;
 const REFINED: usize = 32;
 /// Layouts that are made and read.
 const MEASURED: usize = 8;
-
-/// What is advised.
-#[derive(Clone, Debug, Serialize)]
-pub struct Advice {
-    /// The array.
-    pub subject: Subject,
-    /// The names of its dimensions.
-    pub names: Vec<String>,
-    /// Dimensions and shares of accesses.
-    #[serde(rename = "shares")]
-    pub mix: Vec<(usize, f64)>,
-    /// The profile of the place.
-    pub profile: String,
-    /// Who reads.
-    pub reader: Reader,
-    /// Where codecs were measured, if they were.
-    pub sample: Option<String>,
-    /// What is known of the codecs.
-    pub codecs: Vec<CodecModel>,
-    /// The best layouts, the best first.
-    pub layouts: Vec<Weighed>,
-    /// Why the first is better than the second.
-    pub why: Option<String>,
-    /// A copy for each kind of access instead.
-    pub copies: Option<Copies>,
-    /// The best layouts, as measured, the fastest first.
-    pub measured: Vec<Measured>,
-    /// The command that makes the best one.
-    pub command: String,
-}
-
-/// A layout and what it costs.
-#[derive(Clone, Debug, Serialize)]
-pub struct Weighed {
-    /// Shapes of chunk and shard.
-    #[serde(flatten)]
-    pub design: Design,
-    /// Its codecs, as on the command line.
-    pub codecs: String,
-    /// What they do to its chunks.
-    pub speed: CodecSpeed,
-    /// Files.
-    pub files: u64,
-    /// Stored bytes.
-    pub stored_bytes: f64,
-    /// The mean time of an access over the mix, in milliseconds.
-    pub weighted_ms: f64,
-    /// Each kind of access of the mix.
-    pub accesses: Vec<WeighedRead>,
-}
-
-/// A kind of access to a layout.
-#[derive(Clone, Debug, Serialize)]
-pub struct WeighedRead {
-    /// The name of the dimension of which one index is read.
-    pub name: String,
-    /// The share of all accesses.
-    pub share: f64,
-    /// Its time in milliseconds.
-    pub ms: f64,
-    /// Array bytes of the chunks touched, for each byte wanted.
-    pub amplification: f64,
-    /// What it consists of.
-    #[serde(flatten)]
-    pub cost: ReadCost,
-}
-
-/// A copy of the array for each kind of access, against one layout for all.
-#[derive(Clone, Debug, Serialize)]
-pub struct Copies {
-    /// The best layout for each kind of access alone.
-    pub layouts: Vec<Weighed>,
-    /// The mean time of an access with them.
-    pub weighted_ms: f64,
-    /// That with the best single layout.
-    pub single_ms: f64,
-    /// Bytes that they store beyond the single layout.
-    pub extra_bytes: f64,
-}
 
 /// Weighs layouts.
 ///
@@ -136,7 +53,7 @@ pub fn advise(ask: &Ask) -> anyhow::Result<Advice> {
         return Err(usage(impossible(&question.needed(), ask)));
     }
     let weigh = |designs: Vec<(f64, Design)>| -> anyhow::Result<Vec<Weighed>> {
-        designs.into_iter().map(|(_, design)| weighed(ask, &codecs, design)).collect()
+        designs.into_iter().map(|(_, design)| Weighed::of(ask, &codecs, design)).collect()
     };
     let layouts = weigh(distinct(&found, ask.top))?;
     let measured = if ask.measure {
@@ -217,31 +134,6 @@ fn distinct(found: &[(f64, Design)], count: usize) -> Vec<(f64, Design)> {
     out
 }
 
-fn weighed(ask: &Ask, codecs: &[CodecModel], design: Design) -> anyhow::Result<Weighed> {
-    let (subject, codec) = (&ask.subject, &codecs[design.codec]);
-    let access = |(axis, share): &(usize, f64)| {
-        let cost = ask.reading().read(&design, codec, *axis);
-        let amplification = subject.amplification(&design.chunk, *axis)?;
-        Ok(WeighedRead {
-            name: ask.names[*axis].clone(),
-            share: *share,
-            ms: cost.ns() / 1e6,
-            amplification,
-            cost,
-        })
-    };
-    let accesses = ask.mix.weights().iter().map(access).collect::<anyhow::Result<Vec<_>>>()?;
-    Ok(Weighed {
-        codecs: codec.name.clone(),
-        speed: codec.speed(&design.chunk),
-        files: subject.files(design.shard.as_ref().unwrap_or(&design.chunk)),
-        stored_bytes: subject.stored_bytes(&design, codec),
-        weighted_ms: accesses.iter().map(|access| access.share * access.ms).sum(),
-        accesses,
-        design,
-    })
-}
-
 /// A copy for each kind of access; `None` where there is one kind only. Only that which is read by object has to keep the time of an object.
 fn copies(ask: &Ask, codecs: &[CodecModel], single: &Weighed) -> anyhow::Result<Option<Copies>> {
     if ask.mix.weights().len() < 2 {
@@ -253,7 +145,7 @@ fn copies(ask: &Ask, codecs: &[CodecModel], single: &Weighed) -> anyhow::Result<
         let limits = Limits { access_ns_max, ..ask.limits };
         let alone = Ask { mix: Mix::new([(*axis, 1.0)])?, limits, ..ask.clone() };
         let Some((_, design)) = question(&alone, codecs).best() else { return Ok(None) };
-        layouts.push((share, weighed(&alone, codecs, design)?));
+        layouts.push((share, Weighed::of(&alone, codecs, design)?));
     }
     Ok(Some(Copies {
         weighted_ms: layouts.iter().map(|(share, layout)| *share * layout.weighted_ms).sum(),

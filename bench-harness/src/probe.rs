@@ -20,13 +20,11 @@ use zarrange_io::{
     Access, Change, Extent, IoError, Location, Object, Opener, ReadRequest, Source, Store, WriteRequest,
 };
 
-pub use measured::{Bulk, Cache, Measured, Row, Small};
+use measured::number;
+pub use measured::{BATCHES, Bulk, Cache, Measured, Row, Small};
 
 use crate::compare::Ratio;
 use crate::random::Random;
-
-/// Requests in flight at once that are tried; the first is one at a time.
-pub const BATCHES: [usize; 4] = [1, 4, 16, 64];
 
 /// Everything is measured so often, one after the other: what else the machine does for a while is in few of the times.
 const TURNS: usize = 3;
@@ -428,9 +426,4 @@ fn timed(work: impl FnOnce() -> Result<(), IoError>) -> Result<f64, IoError> {
 
 fn median(times: Vec<f64>) -> anyhow::Result<f64> {
     Ok(Ratio::of(times).context("nothing was measured")?.median)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-fn number(n: usize) -> f64 {
-    n as f64
 }

@@ -12,6 +12,10 @@ use zarrange_rechunk::{Codecs, Dimensions, NamedMix, SpecError, parse_bytes, par
 
 use crate::arrays;
 
+/// The codecs that are weighed where there is a sample.
+pub const CODECS: [&str; 6] = ["none", "zstd:1", "zstd:3", "zstd:9", "blosc:lz4", "blosc:zstd"];
+/// The codec that is taken where there is none, as most arrays have it.
+pub const UNSAMPLED: &str = "zstd:3";
 /// Data types: name in Zarr, short name, bytes.
 const TYPES: [(&str, &str, u64); 14] = [
     ("bool", "b1", 1),
@@ -197,8 +201,8 @@ fn limits(files_max: u64, chunk_bytes: Option<u64>, file_bytes_max: u64) -> Limi
 fn codecs(given: Vec<String>, sampled: bool) -> Vec<String> {
     match (given.is_empty(), sampled) {
         (false, _) => given,
-        (true, true) => super::CODECS.map(str::to_owned).to_vec(),
-        (true, false) => vec![super::UNSAMPLED.to_owned()],
+        (true, true) => CODECS.map(str::to_owned).to_vec(),
+        (true, false) => vec![UNSAMPLED.to_owned()],
     }
 }
 

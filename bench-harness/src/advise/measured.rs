@@ -9,9 +9,9 @@ use anyhow::{Context as _, ensure};
 use serde::Serialize;
 use zarrange_plan::{CodecModel, Design, Limits, Question, Reader, Reading, StoreProfile};
 
-use super::Weighed;
 use super::ask::Ask;
 use super::sample::Sample;
+use super::weighed::Weighed;
 use crate::data;
 use crate::sweep::record::{self, CacheState, Outcome};
 use crate::sweep::{Options, Runner, sweep};

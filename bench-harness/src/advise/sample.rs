@@ -48,7 +48,7 @@ impl Sample {
         Ok(Self { subject, data })
     }
 
-    /// A survey of light curves, in the shape of `like` but at most [`SYNTHETIC`] along the first two of `axes`, and one along other
+    /// A survey of light curves, in the shape of `like` but at most `SYNTHETIC` along the first two of `axes`, and one along other
     /// dimensions where it would be too large.
     ///
     /// # Errors

@@ -6,8 +6,9 @@ use comfy_table::{CellAlignment, Table, presets};
 use zarrange_plan::bytes_text;
 use zarrange_rechunk::{shell_path, shell_word};
 
+use super::advice::{Advice, Copies};
 use super::ask::Ask;
-use super::{Advice, Copies, Weighed};
+use super::weighed::{Weighed, WeighedRead};
 
 /// Copies that make accesses less than this much faster are not worth their bytes.
 const WORTH: f64 = 1.2;
@@ -41,13 +42,13 @@ pub fn command(ask: &Ask, layout: &Weighed) -> String {
 
 /// Why `first` is better than `second`: what it saves most, on average over the mix.
 pub fn why(first: &Weighed, second: &Weighed) -> String {
-    let mean = |layout: &Weighed, of: &dyn Fn(&super::WeighedRead) -> f64| {
+    let mean = |layout: &Weighed, of: &dyn Fn(&WeighedRead) -> f64| {
         layout.accesses.iter().map(|a| a.share * of(a)).sum::<f64>()
     };
     #[expect(clippy::cast_precision_loss, reason = "for display")]
     let requests = |layout: &Weighed| mean(layout, &|a| a.cost.requests as f64);
     let bytes = |layout: &Weighed| size(mean(layout, &|a| a.cost.bytes));
-    let saved = |of: &dyn Fn(&super::WeighedRead) -> f64| (mean(second, of) - mean(first, of)) / 1e6;
+    let saved = |of: &dyn Fn(&WeighedRead) -> f64| (mean(second, of) - mean(first, of)) / 1e6;
     let waits = (
         saved(&|a| a.cost.wait_ns),
         format!("waiting, with {:.1} requests instead of {:.1}", requests(first), requests(second)),

@@ -6,9 +6,10 @@ use anyhow::Context as _;
 use comfy_table::{CellAlignment, Table, presets};
 use zarrange_plan::StoreProfile;
 
-use super::BATCHES;
 use super::fit::fit;
-use super::number;
+
+/// Requests in flight at once that are tried; the first is one at a time.
+pub const BATCHES: [usize; 4] = [1, 4, 16, 64];
 
 /// Reads of this size say how many requests a place carries out at once.
 const IN_FLIGHT_BYTES: usize = 16 << 10;
@@ -231,6 +232,11 @@ fn rate(ns_per_byte: f64) -> String {
         rate if rate < 1e3 => format!("{rate:.1} MB/s"),
         rate => format!("{:.2} GB/s", rate / 1e3),
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+pub(super) fn number(n: usize) -> f64 {
+    n as f64
 }
 
 #[cfg(test)]

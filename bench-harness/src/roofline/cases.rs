@@ -1,4 +1,4 @@
-//! The cases that speed is measured on: light curves stored by epoch, wanted by object; and maps wanted as time series ([`Maps`]).
+//! The cases that speed is measured on: light curves stored by epoch, wanted by object; and maps wanted as time series (`datasets/climate.toml`).
 //!
 //! For each object and value a base uniform in [0, 1000), normal noise of sigma 5 for each epoch, rounded to 1/64, a tenth of
 //! the (object, epoch) pairs NaN: it compresses as real photometry does.

@@ -2,9 +2,9 @@
 //!
 //! An access reads one index of one dimension and all of the others: one epoch of all objects, or one object at all
 //! epochs. A [`Mix`] gives the share of accesses `p_i` for each dimension i that is accessed so. The formula below gives the
-//! first candidates; [`crate::Question`] weighs them and others by what a read of them takes, and chooses. Sarawagi and Stonebraker ("Efficient organization of large multidimensional arrays", ICDE 1994) weigh
-//! accesses like this, Otoo, Rotem and Seshadri ("Optimal chunking of large multidimensional arrays for data
-//! warehousing", DOLAP 2007) give the best shapes.
+//! first candidates; [`crate::Question`] weighs them and others by what a read of them takes, and chooses. Sarawagi and
+//! Stonebraker ("Efficient organization of large multidimensional arrays", ICDE 1994) weigh accesses like this, Otoo, Rotem
+//! and Seshadri ("Optimal chunking of large multidimensional arrays for data warehousing", DOLAP 2007) give the best shapes.
 //!
 //! **Shape.** In an array of extents `n`, N elements in all, an access that fixes dimension i fetches the product of
 //! `ceil(n_j / c_j)` over `j != i` chunks of extents `c`. With C elements in a chunk, and without the ceilings, that is on average
@@ -20,7 +20,6 @@
 //!
 //! **Ceilings.** The formula is where the search begins; extents around it are compared by the exact number of chunks.
 //! Shards are chosen in the same way, with inner chunks for elements.
-//!
 #![expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,

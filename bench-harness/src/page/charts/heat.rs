@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{EPOCH, OBJECT, capital, describe, of_workload, slug, times};
+use super::words::{EPOCH, OBJECT, capital, describe, of_workload, slug, times};
 use crate::page::results::{Entry, Facet, Results, Tags};
 use crate::page::svg::{Canvas, Chart, WIDTH};
 use crate::page::text::{figure, float, microseconds};
@@ -111,7 +111,7 @@ fn draw(results: &Results, place: usize, kind: &Kind, of: &[&Entry]) -> Option<C
     for ((a, b), mut layouts) in shapes {
         layouts.sort_by(|a, b| a.0.total_cmp(&b.0));
         let (x, y) = (left + width * at(&epochs, b), bottom - CELL_HEIGHT * (at(&objects, a) + 1.0));
-        cell(&mut canvas, results, kind, place, (x, y, width), &layouts);
+        cell(&mut canvas, results, (kind, place), &Shape { x, y, width, layouts: &layouts });
     }
     for (k, n) in epochs.iter().enumerate() {
         canvas.text(
@@ -129,15 +129,17 @@ fn draw(results: &Results, place: usize, kind: &Kind, of: &[&Entry]) -> Option<C
     Some(canvas.chart(&kind.stem, &kind.title, bottom + 42.0, kind.tags.clone()))
 }
 
+/// Where a shape of chunks is drawn, and the layouts that have it with their figures, the best first.
+struct Shape<'a> {
+    x: f64,
+    y: f64,
+    width: f64,
+    layouts: &'a [(f64, usize)],
+}
+
 /// One shape: its best figure, and all on hovering.
-fn cell(
-    canvas: &mut Canvas,
-    results: &Results,
-    kind: &Kind,
-    place: usize,
-    (x, y, width): (f64, f64, f64),
-    layouts: &[(f64, usize)],
-) {
+fn cell(canvas: &mut Canvas, results: &Results, (kind, place): (&Kind, usize), of: &Shape<'_>) {
+    let Shape { x, y, width, layouts } = *of;
     let facts = &results.places[place];
     let mut tags = Tags::default();
     let mut hover = Vec::new();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{capital, describe, slug};
+use super::words::{capital, describe, slug};
 use crate::page::analysis::{best_layouts, percentiles};
 use crate::page::results::{Entry, Facet, Results, Tags};
 use crate::page::svg::{Canvas, Chart, Frame, HEIGHT, SURFACE, Scale, Sign, WIDTH, around, colour, path};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{describe, times};
+use super::words::{describe, times};
 use crate::page::results::{Entry, Facet, Results, Tags};
 use crate::page::svg::{Canvas, Chart, Frame, HEIGHT, Sign, around, colour, path, point};
 use crate::page::text::figure;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{EPOCH, OBJECT, describe, of_workload, slug, times};
+use super::words::{EPOCH, OBJECT, describe, of_workload, slug, times};
 use crate::page::analysis::front;
 use crate::page::results::{Entry, Facet, Results, Tags};
 use crate::page::svg::{Axis, Canvas, Chart, Frame, HEIGHT, SURFACE, Sign, around, colour, path, point};

@@ -1,0 +1,50 @@
+//! What is advised.
+
+use serde::Serialize;
+use zarrange_plan::{CodecModel, Reader, Subject};
+
+use super::measured::Measured;
+use super::weighed::Weighed;
+
+/// What is advised.
+#[derive(Clone, Debug, Serialize)]
+pub struct Advice {
+    /// The array.
+    pub subject: Subject,
+    /// The names of its dimensions.
+    pub names: Vec<String>,
+    /// Dimensions and shares of accesses.
+    #[serde(rename = "shares")]
+    pub mix: Vec<(usize, f64)>,
+    /// The profile of the place.
+    pub profile: String,
+    /// Who reads.
+    pub reader: Reader,
+    /// Where codecs were measured, if they were.
+    pub sample: Option<String>,
+    /// What is known of the codecs.
+    pub codecs: Vec<CodecModel>,
+    /// The best layouts, the best first.
+    pub layouts: Vec<Weighed>,
+    /// Why the first is better than the second.
+    pub why: Option<String>,
+    /// A copy for each kind of access instead.
+    pub copies: Option<Copies>,
+    /// The best layouts, as measured, the fastest first.
+    pub measured: Vec<Measured>,
+    /// The command that makes the best one.
+    pub command: String,
+}
+
+/// A copy of the array for each kind of access, against one layout for all.
+#[derive(Clone, Debug, Serialize)]
+pub struct Copies {
+    /// The best layout for each kind of access alone.
+    pub layouts: Vec<Weighed>,
+    /// The mean time of an access with them.
+    pub weighted_ms: f64,
+    /// That with the best single layout.
+    pub single_ms: f64,
+    /// Bytes that they store beyond the single layout.
+    pub extra_bytes: f64,
+}

@@ -1,0 +1,73 @@
+//! A layout with what accesses to it cost.
+
+use serde::Serialize;
+use zarrange_plan::{CodecModel, CodecSpeed, Design, ReadCost};
+
+use super::ask::Ask;
+
+/// A layout and what it costs.
+#[derive(Clone, Debug, Serialize)]
+pub struct Weighed {
+    /// Shapes of chunk and shard.
+    #[serde(flatten)]
+    pub design: Design,
+    /// Its codecs, as on the command line.
+    pub codecs: String,
+    /// What they do to its chunks.
+    pub speed: CodecSpeed,
+    /// Files.
+    pub files: u64,
+    /// Stored bytes.
+    pub stored_bytes: f64,
+    /// The mean time of an access over the mix, in milliseconds.
+    pub weighted_ms: f64,
+    /// Each kind of access of the mix.
+    pub accesses: Vec<WeighedRead>,
+}
+
+/// A kind of access to a layout.
+#[derive(Clone, Debug, Serialize)]
+pub struct WeighedRead {
+    /// The name of the dimension of which one index is read.
+    pub name: String,
+    /// The share of all accesses.
+    pub share: f64,
+    /// Its time in milliseconds.
+    pub ms: f64,
+    /// Array bytes of the chunks touched, for each byte wanted.
+    pub amplification: f64,
+    /// What it consists of.
+    #[serde(flatten)]
+    pub cost: ReadCost,
+}
+
+impl Weighed {
+    /// What accesses cost in `design`.
+    ///
+    /// # Errors
+    /// If its rank is not that of the array.
+    pub fn of(ask: &Ask, codecs: &[CodecModel], design: Design) -> anyhow::Result<Self> {
+        let (subject, codec) = (&ask.subject, &codecs[design.codec]);
+        let access = |(axis, share): &(usize, f64)| {
+            let cost = ask.reading().read(&design, codec, *axis);
+            let amplification = subject.amplification(&design.chunk, *axis)?;
+            Ok(WeighedRead {
+                name: ask.names[*axis].clone(),
+                share: *share,
+                ms: cost.ns() / 1e6,
+                amplification,
+                cost,
+            })
+        };
+        let accesses = ask.mix.weights().iter().map(access).collect::<anyhow::Result<Vec<_>>>()?;
+        Ok(Self {
+            codecs: codec.name.clone(),
+            speed: codec.speed(&design.chunk),
+            files: subject.files(design.shard.as_ref().unwrap_or(&design.chunk)),
+            stored_bytes: subject.stored_bytes(&design, codec),
+            weighted_ms: accesses.iter().map(|access| access.share * access.ms).sum(),
+            accesses,
+            design,
+        })
+    }
+}
