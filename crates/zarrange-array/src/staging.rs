@@ -8,6 +8,7 @@
 mod beside;
 mod in_place;
 mod leftovers;
+mod made;
 mod run_folder;
 mod target;
 
@@ -16,6 +17,7 @@ use zarrange_io::{Location, Opener, Store, token};
 use crate::ArrayError;
 use beside::Beside;
 use in_place::InPlace;
+use made::{Made, remove};
 use run_folder::{Record, RunFolder};
 
 pub use leftovers::recover;
@@ -42,16 +44,6 @@ struct Temp {
     folder: RunFolder,
     data: Store,
     _made: Made,
-}
-
-/// Directories that were made and go again, as far as they are empty.
-#[derive(Debug)]
-struct Made(Vec<Location>);
-
-impl Drop for Made {
-    fn drop(&mut self) {
-        Location::remove_directories(&self.0);
-    }
 }
 
 impl Temp {
@@ -159,10 +151,4 @@ impl Drop for Staging {
         // The job failed already; that error is the one to report.
         let _ = self.remove();
     }
-}
-
-/// Removes a run folder; what is told if it cannot be.
-fn remove(folder: &mut RunFolder) -> Option<String> {
-    let error = folder.remove().err()?;
-    Some(format!("{} is left over and can be removed: {error}", folder.place()))
 }

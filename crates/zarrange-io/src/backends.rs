@@ -5,6 +5,7 @@ mod direct;
 pub(crate) mod directory;
 pub(crate) mod io_uring;
 pub(crate) mod look;
+mod mapping;
 pub mod memory;
 pub(crate) mod mmap;
 mod patience;

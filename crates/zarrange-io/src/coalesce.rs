@@ -26,7 +26,7 @@ impl Coalescing {
     /// Memory: a copy costs more than a request, so only adjacent ranges are joined.
     pub const MEMORY: Self = Self { gap_bytes_max: 0, run_bytes_max: 1 << 20 };
     /// A local disk: the kernel reads whole pages anyway.
-    pub const LOCAL: Self = Self { gap_bytes_max: 4 << 10, run_bytes_max: 1 << 20 };
+    pub(crate) const LOCAL: Self = Self { gap_bytes_max: 4 << 10, run_bytes_max: 1 << 20 };
     /// An object store: a request costs tens of milliseconds, in which a connection moves a megabyte or more.
     pub const OBJECT_STORE: Self = Self { gap_bytes_max: 1 << 20, run_bytes_max: 16 << 20 };
 

@@ -9,7 +9,7 @@ use crate::backend::{Abilities, Access, Namespace as _};
 use crate::backends::look::not_found;
 use crate::backends::memory::Memory;
 use crate::tree::{Kept, Tree};
-use crate::{IoError, Opener, Room, Store, key, place};
+use crate::{IoError, Room, Store, key, place};
 
 /// A place: a local path, a name in the process's memory (`memory://name`), or a key of a store that the caller has.
 #[derive(Clone, Debug)]
@@ -57,14 +57,6 @@ impl Location {
                 Err(IoError::Scheme { location: text.to_owned(), scheme: scheme.to_owned() })
             }
         }
-    }
-
-    /// The store of what is at this place, through the default [`Opener`].
-    ///
-    /// # Errors
-    /// As [`Opener::open`].
-    pub fn open(&self) -> Result<Store, IoError> {
-        Opener::default().open(self)
     }
 
     /// What can be done at this place.

@@ -141,6 +141,16 @@ impl Opener {
     }
 }
 
+impl Location {
+    /// The store of what is at this place, through the default [`Opener`].
+    ///
+    /// # Errors
+    /// As [`Opener::open`].
+    pub fn open(&self) -> Result<Store, IoError> {
+        Opener::default().open(self)
+    }
+}
+
 impl fmt::Debug for Opener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let local = match self.local {

@@ -7,7 +7,6 @@ use crate::backend::{
     Visit, WriteRequest,
 };
 use crate::backends::directory::temporary;
-use crate::walk::Walk;
 use crate::{Coalescing, IoError, key};
 
 /// The largest metadata document that is read; real ones are a few kilobytes.
@@ -215,7 +214,7 @@ impl Store {
     }
 
     /// The same, each with whether it is a directory that a link leads to.
-    fn entries(&self, prefix: &str) -> Result<Vec<(Entry, bool)>, IoError> {
+    pub(crate) fn entries(&self, prefix: &str) -> Result<Vec<(Entry, bool)>, IoError> {
         let (mut entries, mut unseen) = (Vec::new(), None);
         self.visit(prefix, true, &mut |name, seen| {
             let (bytes, linked) = match seen {
@@ -232,36 +231,6 @@ impl Store {
         })?;
         entries.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
         unseen.map_or(Ok(entries), Err)
-    }
-
-    /// Calls `visit` with the key and size of every object below `prefix`.
-    ///
-    /// # Errors
-    /// If a listing fails, or links lead in a circle.
-    pub fn walk(&self, prefix: &str, visit: &mut dyn FnMut(&str, u64)) -> Result<(), IoError> {
-        self.walk_on(prefix, &mut Walk::new(self.clone()), false, visit)
-    }
-
-    fn walk_on(
-        &self,
-        prefix: &str,
-        walk: &mut Walk,
-        link: bool,
-        visit: &mut dyn FnMut(&str, u64),
-    ) -> Result<(), IoError> {
-        if !walk.enter(prefix, link)? {
-            return Ok(());
-        }
-        for (entry, linked) in self.entries(prefix)? {
-            let slash = if prefix.is_empty() { "" } else { "/" };
-            let key = format!("{prefix}{slash}{}", entry.name);
-            match entry.bytes {
-                Some(bytes) => visit(&key, bytes),
-                None => self.walk_on(&key, walk, linked, visit)?,
-            }
-        }
-        walk.leave();
-        Ok(())
     }
 
     /// What is at `key`, whichever name or link leads there; `None`, without a look, in a store where

@@ -96,3 +96,35 @@ impl Walk {
         format!("{}{slash}{key}", self.store.label())
     }
 }
+
+impl Store {
+    /// Calls `visit` with the key and size of every object below `prefix`.
+    ///
+    /// # Errors
+    /// If a listing fails, or links lead in a circle.
+    pub fn walk(&self, prefix: &str, visit: &mut dyn FnMut(&str, u64)) -> Result<(), IoError> {
+        self.walk_on(prefix, &mut Walk::new(self.clone()), false, visit)
+    }
+
+    fn walk_on(
+        &self,
+        prefix: &str,
+        walk: &mut Walk,
+        link: bool,
+        visit: &mut dyn FnMut(&str, u64),
+    ) -> Result<(), IoError> {
+        if !walk.enter(prefix, link)? {
+            return Ok(());
+        }
+        for (entry, linked) in self.entries(prefix)? {
+            let slash = if prefix.is_empty() { "" } else { "/" };
+            let key = format!("{prefix}{slash}{}", entry.name);
+            match entry.bytes {
+                Some(bytes) => visit(&key, bytes),
+                None => self.walk_on(&key, walk, linked, visit)?,
+            }
+        }
+        walk.leave();
+        Ok(())
+    }
+}

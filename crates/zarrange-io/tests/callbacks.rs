@@ -10,7 +10,8 @@ use std::sync::{Arc, Mutex};
 use tables::Map;
 use zarrange_io::backends::callbacks::{self, Callbacks, Failure, Get, Listed, Put, Wanted};
 use zarrange_io::{
-    Access, Change, Coalescing, Extent, IoError, Location, Opener, ReadRequest, Source, Store, WriteRequest,
+    Access, Change, Coalescing, Extent, Handle, IoError, Location, Object, Opener, ReadRequest, Source,
+    Store, WriteRequest,
 };
 
 /// Answers as it was told to.
@@ -247,4 +248,29 @@ fn places_in_stores_of_files() {
     });
     opener.open(&place).unwrap();
     assert_eq!(calls.load(Ordering::Relaxed), 1);
+}
+
+/// A backend from elsewhere gives its own handles, and finds them again.
+#[test]
+fn a_handle_of_ones_own() {
+    #[derive(Debug, PartialEq)]
+    struct Mine(u64);
+    impl Handle for Mine {
+        fn bytes(&self) -> std::io::Result<u64> {
+            Ok(self.0)
+        }
+    }
+    #[derive(Debug)]
+    struct Other;
+    impl Handle for Other {
+        fn bytes(&self) -> std::io::Result<u64> {
+            Ok(0)
+        }
+    }
+    let object = || Object::new("below", "below/a/b".to_owned(), Mine(7));
+    assert_eq!((object().key(), object().place(), object().bytes().unwrap()), ("a/b", "below/a/b", 7));
+    assert_eq!(object().handle::<Mine>().unwrap(), &Mine(7));
+    assert!(matches!(object().handle::<Other>(), Err(IoError::Foreign { .. })));
+    assert_eq!(*object().into_handle::<Mine>().unwrap().0, Mine(7));
+    assert!(matches!(object().into_handle::<Other>(), Err(IoError::Foreign { .. })));
 }

@@ -83,7 +83,7 @@ impl StoreProfile {
     }
 
     /// Bytes that take as long to read as asking for them: a smaller request is mostly latency.
-    pub fn efficient_bytes(&self) -> f64 {
+    pub(crate) fn efficient_bytes(&self) -> f64 {
         self.read_request_ns / self.in_flight / self.read_ns_per_byte.max(1e-3)
     }
 }

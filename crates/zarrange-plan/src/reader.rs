@@ -6,6 +6,13 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 /// A kind of reader.
+///
+/// ```
+/// use zarrange_plan::{Reader, UnknownReader};
+///
+/// assert_eq!("whole-chunks".parse(), Ok(Reader::WholeChunks));
+/// assert_eq!("dask".parse::<Reader>(), Err(UnknownReader { given: "dask".to_owned() }));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reader {

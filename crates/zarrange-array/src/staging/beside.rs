@@ -3,8 +3,9 @@
 use zarrange_io::{Change, IoError, Opener, Store};
 
 use super::leftovers::{self, OLD, Place};
+use super::made::{Made, remove};
 use super::run_folder::{self, Record, RunFolder};
-use super::{Made, Target, remove};
+use super::target::Target;
 use crate::ArrayError;
 
 /// Where the new target is made, in the run folder; after an exchange of names the old one is there.

@@ -6,7 +6,7 @@
 
 use zarrange_io::{Change, IoError, Location, Opener, Store};
 
-use super::Target;
+use super::target::Target;
 use crate::ArrayError;
 
 /// What makes something a root.

@@ -158,7 +158,7 @@ fn clear_temp(record: &Record, io: &Opener) -> Option<String> {
                 run_folder::remove(&parent, &name)?;
                 Ok(true)
             }
-            _ => Ok(false),
+            State::Gone(_) | State::Live(_) | State::Unknown(_) => Ok(false),
         }
     };
     match cleared() {

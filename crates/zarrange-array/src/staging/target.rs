@@ -101,13 +101,16 @@ fn check_zarr(location: &Location, io: &Opener) -> Result<(), ArrayError> {
         })?;
         Ok::<_, ArrayError>(empty)
     };
-    match open(&store) {
-        Err(ArrayError::NotZarr { .. }) if !is_empty()? => Err(not_zarr()),
-        // What cannot be read is not known to be Zarr.
-        Err(ArrayError::Io(error)) => Err(error.into()),
-        // Damaged metadata is still Zarr: replacing it is what the user wants.
-        _ => Ok(()),
+    let opened = open(&store).err();
+    if matches!(opened, Some(ArrayError::NotZarr { .. })) && !is_empty()? {
+        return Err(not_zarr());
     }
+    if let Some(ArrayError::Io(error)) = opened {
+        // What cannot be read is not known to be Zarr.
+        return Err(error.into());
+    }
+    // Damaged metadata is still Zarr: replacing it is what the user wants.
+    Ok(())
 }
 
 /// Whether a directory can be given another name, where only trying tells: overlay file systems do not move what an image brought.

@@ -17,7 +17,7 @@ use rustix::io::Errno;
 
 use super::direct::Alignment;
 use super::look;
-use super::mmap::Mapping;
+use super::mapping::Mapping;
 use super::patience;
 use crate::backend::{Abilities, Access, Change, Extent, FileId, Handle, Lock, Namespace, Object, Visit};
 use crate::error::is_full;

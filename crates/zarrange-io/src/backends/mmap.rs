@@ -13,9 +13,10 @@ use std::ops::Range;
 use std::os::fd::AsRawFd;
 use std::sync::{Arc, OnceLock};
 
-use memmap2::{Advice, Mmap, MmapOptions, UncheckedAdvice};
+use memmap2::{Advice, MmapOptions};
 
 use super::directory::{Directory, LocalFile};
+use super::mapping::{AROUND_BYTES, Mapping};
 use super::std_files::{read_range, write_one};
 use crate::backend::{Backend, ReadRequest, Source, WriteRequest};
 use crate::{IoError, key};
@@ -26,27 +27,17 @@ const GROUP: usize = 64;
 /// Mapped pages count in the process's resident set until they are given back: all threads together keep about this much.
 const KEPT_BYTES: usize = 16 << 20;
 
-/// The kernel reads no more for one advice than it reads ahead: 8 MiB here, 128 KiB by default.
-const ADVISED_BYTES: usize = 128 << 10;
-
 /// A large range is copied, and given back, in steps of this size.
 const STEP_BYTES: usize = 1 << 20;
 
 /// The `fcntl` command that chooses a lease's signal; the libc crate leaves it out.
 const F_SETSIG: libc::c_int = 10;
 
-/// The kernel maps pages around a fault (`fault_around_bytes`); those have to be given back too.
-const AROUND_BYTES: usize = 64 << 10;
-
 /// Mappings of a directory's files.
 #[derive(Debug)]
 pub(crate) struct MappedFiles {
     directory: Arc<Directory>,
 }
-
-/// A mapped file; an empty one has no pages.
-#[derive(Debug)]
-pub(crate) struct Mapping(Option<Mmap>);
 
 impl MappedFiles {
     /// The files of `directory`, mapped when they are read.
@@ -148,12 +139,14 @@ impl MappedFiles {
             return Err(IoError::Mutable { location: self.directory.locate(key) });
         }
         let bytes = file.metadata().map_err(failed)?.len();
-        let Some(length) = usize::try_from(bytes).ok().filter(|n| *n > 0) else { return Ok(Mapping(None)) };
+        let Some(length) = usize::try_from(bytes).ok().filter(|n| *n > 0) else {
+            return Ok(Mapping::new(None));
+        };
         // SAFETY: who made `self` promised that nobody changes the file.
         let map = unsafe { MmapOptions::new().len(length).map(file) }.map_err(failed)?;
         // Without it the kernel reads ahead: megabytes for a chunk of kilobytes.
         map.advise(Advice::Random).map_err(failed)?;
-        Ok(Mapping(Some(map)))
+        Ok(Mapping::new(Some(map)))
     }
 
     /// Refuses a file that has become shorter than its mapping: reading its last pages would end the process.
@@ -205,32 +198,6 @@ impl Prepared<'_> {
             }
         }
         Some(from.len())
-    }
-}
-
-impl Mapping {
-    fn bytes(&self) -> &[u8] {
-        self.0.as_deref().unwrap_or_default()
-    }
-
-    /// Begins to read a range, and does not wait: a fault would read one page and wait for it.
-    fn will_need(&self, range: &Range<usize>) {
-        let Some(map) = &self.0 else { return };
-        for start in range.clone().step_by(ADVISED_BYTES) {
-            // Without it the range is read all the same, more slowly.
-            let _ = map.advise_range(Advice::WillNeed, start, ADVISED_BYTES.min(range.end - start));
-        }
-    }
-
-    /// Takes the pages of `range`, and those around, out of the resident set; they stay in the page cache.
-    fn give_back(&self, range: Range<usize>) {
-        let Some(map) = &self.0 else { return };
-        let start = range.start / AROUND_BYTES * AROUND_BYTES;
-        let end = range.end.next_multiple_of(AROUND_BYTES).min(map.len());
-        // SAFETY: the mapping is read-only and of a file: its pages come back unchanged when they are read again.
-        let advised = unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, start, end - start) };
-        // Only the resident set depends on it.
-        let _ = advised;
     }
 }
 

@@ -33,7 +33,13 @@ impl Profile {
     }
 
     /// When a batch returns that begins `now`. Pure: all times count from one moment, whichever it is.
-    pub fn charge(&self, now: Duration, link_free_at: Duration, requests: usize, bytes: u64) -> Charge {
+    pub(crate) fn charge(
+        &self,
+        now: Duration,
+        link_free_at: Duration,
+        requests: usize,
+        bytes: u64,
+    ) -> Charge {
         let waves = match self.requests_at_once {
             0 => requests.min(1),
             at_once => requests.div_ceil(at_once),
@@ -60,11 +66,11 @@ impl Profile {
 
 /// What a batch takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Charge {
+pub(crate) struct Charge {
     /// When the batch returns.
-    pub return_at: Duration,
+    pub(crate) return_at: Duration,
     /// When the link is free for the bytes of the next batch.
-    pub link_free_at: Duration,
+    pub(crate) link_free_at: Duration,
 }
 
 /// `store`, as slow as `profile`, or slower if it is. It is named `throttled`, so that no result passes for a measured

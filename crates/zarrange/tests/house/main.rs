@@ -26,7 +26,7 @@ const LAYERS: [&[&str]; 5] = [
 ];
 
 /// The files that may hold `unsafe`.
-const UNSAFE: [&str; 13] = [
+const UNSAFE: [&str; 14] = [
     "zarrange-codec/src/bytes/blosc.rs",
     "zarrange-grid/src/kernel.rs",
     "zarrange-grid/src/kernel/moves.rs",
@@ -36,6 +36,7 @@ const UNSAFE: [&str; 13] = [
     "zarrange-io/src/advice.rs",
     "zarrange-io/src/backends/io_uring/requests.rs",
     "zarrange-io/src/backends/io_uring/ring.rs",
+    "zarrange-io/src/backends/mapping.rs",
     "zarrange-io/src/backends/mmap.rs",
     "zarrange-io/src/cachestat.rs",
     "zarrange-io/src/opener.rs",
@@ -178,14 +179,11 @@ fn no_circles_of_files() {
             crates.entry(name).or_default().push((file, text));
         }
     }
-    // Those that have not been opened yet.
-    let closed = ["zarrange-array: staging.rs", "zarrange-io: "];
     let circles: Vec<String> = crates
         .into_iter()
         .flat_map(|(name, files)| {
             Crate::new(files).circles().into_iter().map(move |c| format!("{name}: {c}"))
         })
-        .filter(|circle| !closed.iter().any(|closed| circle.starts_with(closed)))
         .collect();
     assert!(circles.is_empty(), "{}", circles.join("\n"));
 }
@@ -206,7 +204,6 @@ fn the_engine_matches_all_variants() {
         // Over an enum of zarrange-io that says it may grow.
         ("zarrange-array/src/listing.rs", 1),
         ("zarrange-array/src/survey.rs", 1),
-        ("zarrange-array/src/staging/", 2),
     ];
     let (texts, mut enums) = (texts(), Enums::new());
     for (_, text) in &texts {
@@ -222,12 +219,6 @@ fn the_engine_matches_all_variants() {
 
 #[test]
 fn what_is_public_is_used() {
-    let open = [
-        ("zarrange-array/src/staging/", 1),
-        ("zarrange-io/", 13),
-        ("zarrange-plan/", 2),
-        ("zarrange-rechunk/", 2),
-    ];
     let read = |paths: &[PathBuf]| -> BTreeSet<String> {
         paths.iter().flat_map(|path| public::words(&fs::read_to_string(path).unwrap())).collect()
     };
@@ -267,5 +258,5 @@ fn what_is_public_is_used() {
         .filter(|(path, item)| !is_used(path.split('/').next().unwrap(), item))
         .map(|(path, item)| ((*path).to_owned(), item.name.clone()))
         .collect();
-    nothing(&found, &open);
+    nothing(&found, &[]);
 }
