@@ -96,6 +96,18 @@ impl<'a> ChunkView<'a> {
         matches!(self.elements.codec, ArrayCodec::Shards(_)).then(|| self.metadata.objects())
     }
 
+    /// The most bytes of a shard; 0 without shards.
+    pub fn shard_bytes_max(&self) -> u64 {
+        match &self.elements.codec {
+            ArrayCodec::Shards(codec) => {
+                let inner_chunks =
+                    codec.grid().count().saturating_mul(self.chain().encoded_bytes_max() as u64);
+                inner_chunks.saturating_add(codec.index_bytes() as u64)
+            }
+            ArrayCodec::Chunks(_) | ArrayCodec::Slices(_) => 0,
+        }
+    }
+
     /// Bytes of one element.
     pub fn item_bytes(&self) -> usize {
         self.elements.item_bytes()

@@ -50,4 +50,4 @@ pub use staging::{Staging, Target, check_apart, check_temp, recover};
 pub use stored::StoredCheck;
 pub use survey::{Beside, Counted, Failed, Found, Survey, Without, each_beside, survey};
 pub use variable::{VariableReader, VariableWriter, put_together};
-pub use write::{ChunkEncoder, ChunkWriter, ShardFile, ShardWriter};
+pub use write::{ChunkEncoder, ChunkWriter, Finished, ShardFile, ShardWriter};

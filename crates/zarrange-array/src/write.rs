@@ -8,7 +8,7 @@ use zarrange_io::WriteRequest;
 
 use crate::ArrayError;
 use crate::chunks::Chunks;
-pub use crate::write::shard::{ShardFile, ShardWriter};
+pub use crate::write::shard::{Finished, ShardFile, ShardWriter};
 
 /// Encodes chunks for one thread.
 #[derive(Debug)]

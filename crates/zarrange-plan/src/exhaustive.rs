@@ -20,6 +20,7 @@ fn format(chunk: Vec<u64>, shard: Option<Vec<u64>>, item_bytes: u64, rates: (f64
         scratch_bytes: 0,
         context_bytes: 0,
         shard_index_bytes: inner * 48,
+        whole_shard_bytes: 0,
         decode_ns_per_byte: rates.0,
         encode_ns_per_byte: rates.1,
         stored_ratio: 1.0,

@@ -22,6 +22,7 @@
 //!     scratch_bytes: 0,
 //!     context_bytes: 1 << 20,
 //!     shard_index_bytes: 0,
+//!     whole_shard_bytes: 0,
 //!     decode_ns_per_byte: 1.6,
 //!     encode_ns_per_byte: 8.0,
 //!     stored_ratio: 1.0,
@@ -88,7 +89,7 @@ pub use choose::{Limits, Needed, Question};
 pub use counts::Counts;
 pub use error::PlanError;
 pub use explain::{bytes_text, seconds_text};
-pub use memory::{BATCH_BYTES, CHECK_BYTES, COPIED_TOGETHER, copying};
+pub use memory::{BATCH_BYTES, CHECK_BYTES, COPIED_TOGETHER, WHOLE_SHARDS, copying};
 pub use mix::{Chosen, IndexRead, Mix, MixError, chunk_for};
 pub use parts::{PART_BYTES, Parts};
 pub use plan::{Alternative, Plan, Predicted, Repack, Route, Spill, Stage, Tiled};

@@ -12,6 +12,9 @@ pub(crate) const CONTEXT_ALLOWANCE_BYTES: u64 = 16 << 20;
 /// The largest buffer through which pieces of an intermediate are gathered.
 pub(crate) const SLAB_BYTES_MAX: u64 = 1 << 20;
 
+/// Shards that are held in memory at once, where one can only be written whole: one is filled while another is written.
+pub const WHOLE_SHARDS: u64 = 2;
+
 /// Behind each piece of an intermediate lies a checksum of this size.
 pub const CHECK_BYTES: u64 = 8;
 
@@ -99,6 +102,7 @@ impl Ends {
             encoded.saturating_mul(parked),
             contexts.saturating_sub(CONTEXT_ALLOWANCE_BYTES),
             indexes,
+            if *sharded { drain.whole_shards } else { 0 },
         ]);
         Buffers { plain, encoded, parked, memory_bytes }
     }
@@ -140,7 +144,8 @@ pub(crate) fn repacking(problem: &Problem, threads: u64) -> Repack {
     let indexes = source
         .shard_index_bytes
         .saturating_mul(in_use)
-        .saturating_add(target.shard_index_bytes.saturating_mul(in_use.saturating_add(parked)));
+        .saturating_add(target.shard_index_bytes.saturating_mul(in_use.saturating_add(parked)))
+        .saturating_add(whole_shards(target));
     let buffers = workers.saturating_mul(2).saturating_add(parked);
     let memory_bytes = encoded.saturating_mul(buffers).saturating_add(indexes);
     Repack { threads, workers, encoded_bytes: encoded, parked, memory_bytes }
@@ -155,6 +160,13 @@ struct Needs {
     contexts: u64,
     /// For each shard in use.
     index: u64,
+    /// For all workers together.
+    whole_shards: u64,
+}
+
+/// The shards that are held in memory.
+const fn whole_shards(target: &Format) -> u64 {
+    target.whole_shard_bytes.saturating_mul(WHOLE_SHARDS)
 }
 
 fn needs(problem: &Problem, end: End<'_>, tile: &[u64], order: &[u64], draining: bool) -> Needs {
@@ -182,6 +194,7 @@ fn needs(problem: &Problem, end: End<'_>, tile: &[u64], order: &[u64], draining:
         scratch: format.scratch_bytes,
         contexts: format.context_bytes,
         index: format.shard_index_bytes,
+        whole_shards: whole_shards(format),
     }
 }
 

@@ -64,6 +64,9 @@ pub struct Format {
     pub context_bytes: u64,
     /// Memory of one shard's index.
     pub shard_index_bytes: u64,
+    /// The most bytes of a shard, where one can only be written whole: it is held in memory until it is complete. 0 where parts of
+    /// it can be written.
+    pub whole_shard_bytes: u64,
     /// CPU time to decode a byte of array data.
     pub decode_ns_per_byte: f64,
     /// CPU time to encode a byte of array data.

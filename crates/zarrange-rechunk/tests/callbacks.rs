@@ -212,8 +212,9 @@ fn what_such_a_target_cannot_take() {
     };
     let shards = |job: &mut Request| {
         job.shards = vec![Named { array: None, spec: ChunkSpec::Sizes(vec![24, 8]) }];
+        job.memory_bytes_max = 3000;
     };
-    check(&shards, &["to/c/0/0", "this store cannot write parts of an object"]);
+    check(&shards, &["max-mem of 3000 bytes is too small"]);
     let staged = |job: &mut Request| {
         (job.chunks, job.memory_bytes_max) =
             (vec![Named { array: None, spec: ChunkSpec::Sizes(vec![1, 20]) }], 3000);
@@ -346,4 +347,42 @@ fn a_plan_file_cannot_name_a_store() {
     let prepared = prepare(job(&place(&from, "from"), &place(&map(), "to"), &[5, 20], None)).unwrap();
     let message = prepared.write_plan(&mut Vec::new()).unwrap_err().to_string();
     assert!(message.contains("from"), "{message}");
+}
+
+/// Where objects are written only whole, shards are held in memory until they are complete: two of them, whatever the threads, and
+/// the bytes are those of any other store.
+#[test]
+fn shards_are_written_whole() {
+    let source = Location::Memory("whole-shards-source".to_owned());
+    create(&source.open().unwrap(), HIERARCHIES[0], &zstd());
+    let check = |chunk: &[i64], shard: &[i64], way: Way, threads: u64| {
+        let with = |target: Location| Request {
+            shards: vec![Named { array: None, spec: ChunkSpec::Sizes(shard.to_vec()) }],
+            threads,
+            ..job(&source, &target, chunk, Some(way))
+        };
+        let to = map();
+        let whole = with(place(&to, "to"));
+        let memory_bytes_max = whole.memory_bytes_max;
+        let prepared = prepare(whole).unwrap();
+        let report = run(prepared, &NoProgress).unwrap();
+        assert!(report.cost.peak_budget_bytes <= memory_bytes_max, "{report:?}");
+        assert_eq!(report.as_planned, Some(true), "{report:?}");
+        let other = Location::Memory(format!("whole-shards-{chunk:?}{shard:?}{threads}{}", way.name()));
+        run(prepare(with(other.clone())).unwrap(), &NoProgress).unwrap();
+        let mut keys = Vec::new();
+        let (store, expected) = (place(&to, "to").open().unwrap(), other.open().unwrap());
+        expected.walk("", &mut |key, _| keys.push(key.to_owned())).unwrap();
+        assert!(keys.iter().any(|key| key.contains("c/0/0")), "{keys:?}");
+        for key in keys {
+            let bytes = |store: &Store| store.get(&key, u64::MAX).unwrap();
+            assert_eq!(bytes(&store), bytes(&expected), "{key}, {chunk:?} in {shard:?} on {threads}");
+        }
+    };
+    for threads in [1, 2, 5] {
+        check(&[24, 4], &[24, 8], Way::Tiles, threads);
+        check(&[3, 5], &[6, 10], Way::Tiles, threads);
+        check(&[1, 1], &[24, 20], Way::Tiles, threads);
+        check(&[3, 5], &[6, 5], Way::Tiles, threads);
+    }
 }

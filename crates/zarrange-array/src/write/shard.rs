@@ -1,7 +1,7 @@
 //! Shards, written inner chunk by inner chunk.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use zarrange_codec::{ArrayCodec, ShardCodec, ShardIndex};
 use zarrange_grid::index;
@@ -22,13 +22,24 @@ pub struct ShardWriter {
     end: u64,
 }
 
-/// The open object of a shard; threads write their inner chunks to it at the same time.
+/// The object of a shard in the making; threads write their inner chunks to it at the same time.
 #[derive(Debug)]
 pub struct ShardFile {
     store: Store,
-    object: Making,
-    /// Up to here the store was asked to have room.
-    reserved: AtomicU64,
+    made: Made,
+}
+
+/// Where a shard is made.
+#[derive(Debug)]
+enum Made {
+    /// In the store.
+    Parts {
+        object: Making,
+        /// Up to here the store was asked to have room.
+        reserved: AtomicU64,
+    },
+    /// In memory, for a store that takes objects only whole: its key, and its bytes so far.
+    Whole { key: String, buffer: Mutex<Vec<u8>> },
 }
 
 impl ShardFile {
@@ -40,7 +51,13 @@ impl ShardFile {
     pub fn create(chunks: &Chunks<'_>, shard: &[u64], replaces: bool) -> Result<Arc<Self>, ArrayError> {
         let store = chunks.store().clone();
         let object = store.make(&chunks.metadata().key(shard), replaces)?;
-        Ok(Arc::new(Self { store, object, reserved: AtomicU64::new(0) }))
+        Ok(Arc::new(Self { store, made: Made::Parts { object, reserved: AtomicU64::new(0) } }))
+    }
+
+    /// Makes shard `shard` in `buffer`, which has room for the largest, for a store that takes objects only whole.
+    pub fn whole(chunks: &Chunks<'_>, shard: &[u64], buffer: Vec<u8>) -> Arc<Self> {
+        let (store, key) = (chunks.store().clone(), chunks.metadata().key(shard));
+        Arc::new(Self { store, made: Made::Whole { key, buffer: Mutex::new(buffer) } })
     }
 
     /// Writes `data` at an offset that [`ShardWriter::reserve`] gave.
@@ -48,32 +65,64 @@ impl ShardFile {
     /// # Errors
     /// If it cannot be written.
     pub fn write(&self, offset: u64, data: &[u8]) -> Result<(), ArrayError> {
-        self.reserve(offset, data.len() as u64);
-        Ok(self.store.write_at(&self.object, offset, data)?)
-    }
-
-    /// Takes room ahead of what is written: as much again, in steps that are worth a call.
-    fn reserve(&self, offset: u64, bytes: u64) {
-        let (end, reserved) = (offset + bytes, self.reserved.load(Ordering::Relaxed));
-        if end > RESERVE_BYTES_MIN && end > reserved {
-            let (start, bytes) = (reserved.max(offset), end.min(RESERVE_BYTES_MAX).max(bytes));
-            // Where it is not done, it is not asked for again.
-            let now = if self.object.reserve(start, bytes) { start + bytes } else { u64::MAX };
-            self.reserved.store(now, Ordering::Relaxed);
-        }
-    }
-
-    /// Gives back what was reserved and not written.
-    fn trim(&self) {
-        if !matches!(self.reserved.load(Ordering::Relaxed), 0 | u64::MAX) {
-            self.object.trim();
+        match &self.made {
+            Made::Parts { object, reserved } => {
+                reserve(object, reserved, (offset, data.len() as u64));
+                Ok(self.store.write_at(object, offset, data)?)
+            }
+            Made::Whole { buffer, .. } => {
+                // One thread at a time writes to a shard.
+                let mut buffer = buffer.lock().unwrap_or_else(PoisonError::into_inner);
+                buffer[index(offset)..][..data.len()].copy_from_slice(data);
+                Ok(())
+            }
         }
     }
 
     /// Begins to make a range durable without waiting for it.
     pub fn begin_writeback(&self, offset: u64, bytes: u64) {
-        self.object.begin_writeback(offset, bytes);
+        if let Made::Parts { object, .. } = &self.made {
+            object.begin_writeback(offset, bytes);
+        }
     }
+
+    /// Completes the object, which has `bytes`; the buffer that it was made in.
+    fn finish(self, bytes: u64) -> Result<Option<Vec<u8>>, ArrayError> {
+        match self.made {
+            Made::Parts { object, reserved } => {
+                if !matches!(reserved.into_inner(), 0 | u64::MAX) {
+                    object.trim();
+                }
+                object.finish()?;
+                Ok(None)
+            }
+            Made::Whole { key, buffer } => {
+                let buffer = buffer.into_inner().unwrap_or_else(PoisonError::into_inner);
+                self.store.put(&key, &buffer[..index(bytes)])?;
+                Ok(Some(buffer))
+            }
+        }
+    }
+}
+
+/// Takes room ahead of what is written: as much again, in steps that are worth a call.
+fn reserve(object: &Making, reserved: &AtomicU64, (offset, bytes): (u64, u64)) {
+    let (end, before) = (offset + bytes, reserved.load(Ordering::Relaxed));
+    if end > RESERVE_BYTES_MIN && end > before {
+        let (start, bytes) = (before.max(offset), end.min(RESERVE_BYTES_MAX).max(bytes));
+        // Where it is not done, it is not asked for again.
+        let now = if object.reserve(start, bytes) { start + bytes } else { u64::MAX };
+        reserved.store(now, Ordering::Relaxed);
+    }
+}
+
+/// A shard that is complete.
+#[derive(Debug)]
+pub struct Finished {
+    /// Bytes of its index.
+    pub index_bytes: u64,
+    /// The buffer that it was made in, if it was held in memory.
+    pub buffer: Option<Vec<u8>>,
 }
 
 impl ShardWriter {
@@ -94,22 +143,20 @@ impl ShardWriter {
         offset
     }
 
-    /// Writes the index to the shard's `file`, and closes that; the shard is then complete. Returns the bytes of the index.
+    /// Writes the index to the shard's `file`, and closes that; the shard is then complete.
     ///
     /// # Errors
     /// If it cannot be written, or if somebody still has the file.
-    pub fn finish(self, chunks: &Chunks<'_>, file: Arc<ShardFile>) -> Result<u64, ArrayError> {
+    pub fn finish(self, chunks: &Chunks<'_>, file: Arc<ShardFile>) -> Result<Finished, ArrayError> {
         let codec = shard_codec(chunks)?;
         let mut encoded = vec![0; codec.index_bytes()];
         codec.encode_index(&self.index, &mut encoded);
         let offset = if codec.data_offset() == 0 { self.end } else { 0 };
         file.write(offset, &encoded)?;
-        file.trim();
-        match Arc::into_inner(file) {
-            Some(ShardFile { object, .. }) => object.finish()?,
-            None => return Err(in_use(chunks)),
-        }
-        Ok(encoded.len() as u64)
+        let index_bytes = encoded.len() as u64;
+        let bytes = if offset == 0 { self.end } else { self.end + index_bytes };
+        let file = Arc::into_inner(file).ok_or_else(|| in_use(chunks))?;
+        Ok(Finished { index_bytes, buffer: file.finish(bytes)? })
     }
 }
 

@@ -13,6 +13,7 @@ pub(crate) fn format(chunk: Vec<u64>, shard: Option<Vec<u64>>, item_bytes: u64) 
         scratch_bytes: 0,
         context_bytes: 1 << 20,
         shard_index_bytes: if shard.is_some() { inner * 48 + 4 } else { 0 },
+        whole_shard_bytes: 0,
         decode_ns_per_byte: 1.6,
         encode_ns_per_byte: 8.0,
         stored_ratio: 1.0,

@@ -87,6 +87,7 @@ pub(crate) fn format(view: &ChunkView<'_>) -> Format {
         scratch_bytes: chain.scratch_bytes() as u64,
         context_bytes: chain.context_bytes() as u64,
         shard_index_bytes,
+        whole_shard_bytes: 0,
         decode_ns_per_byte,
         encode_ns_per_byte,
         stored_ratio: 1.0,

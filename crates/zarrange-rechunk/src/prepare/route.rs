@@ -21,8 +21,10 @@ pub(crate) fn cheapest_plan(
     plans: &mut Plans,
 ) -> Result<(Arc<Plan>, Option<Vec<u64>>), RechunkError> {
     let (from, to) = (source.chunks()?, target.view()?);
+    let whole_shard_bytes = if request.target.abilities().partial_writes { 0 } else { to.shard_bytes_max() };
     let mut weigh = |from: &ChunkView<'_>| {
-        let problem = problem(from, &to, (request.memory_bytes_max, request.threads), Purpose::Write);
+        let mut problem = problem(from, &to, (request.memory_bytes_max, request.threads), Purpose::Write);
+        problem.target.whole_shard_bytes = whole_shard_bytes;
         plans.of(&Problem {
             costs: request.costs.clone(),
             way: request.way,

@@ -7,10 +7,10 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use zarrange_array::{ChunkEncoder, Chunks, ShardFile, ShardWriter};
+use zarrange_array::{ChunkEncoder, Chunks, Finished, ShardFile, ShardWriter};
 use zarrange_codec::{ArrayCodec, ShardIndex};
 use zarrange_grid::{ChunkGrid, Dims, Filled};
-use zarrange_plan::Counts;
+use zarrange_plan::{Counts, WHOLE_SHARDS};
 
 use crate::engine::budget::{Budget, Buffer, Lease};
 use crate::engine::context::Context;
@@ -143,6 +143,8 @@ struct State<'a> {
     early: BTreeMap<u64, Segment<'a>>,
     spare: Vec<Segment<'a>>,
     open: Vec<OpenShard<'a>>,
+    /// Where shards are held until they are complete, if the target takes them only whole: buffers that no shard has now.
+    whole: Option<Vec<Vec<u8>>>,
     stopped: bool,
 }
 
@@ -156,6 +158,8 @@ struct OpenShard<'a> {
     file: Option<Arc<ShardFile>>,
     /// Segments that have their place, and the offset of the first.
     placed: VecDeque<(u64, Segment<'a>)>,
+    /// Where it is held in memory, until its object is begun.
+    whole: Option<Vec<u8>>,
     /// A thread writes what is placed.
     busy: bool,
     chunks_left: u64,
@@ -179,7 +183,17 @@ impl<'a> Sequencer<'a> {
             spare.push(Segment { buffer, ..Segment::default() });
             leases.push(lease);
         }
-        let state = Mutex::new(State { spare, ..State::default() });
+        let whole = if chunks.store().abilities().partial_writes {
+            None
+        } else {
+            let take = |_| budget.take(chunks.shard_bytes_max());
+            let buffers = (0..WHOLE_SHARDS).map(take).collect::<Result<Vec<_>, _>>()?;
+            let (buffers, held): (Vec<_>, Vec<_>) =
+                buffers.into_iter().map(|Buffer { data, lease, .. }| (data, lease)).unzip();
+            leases.extend(held);
+            Some(buffers)
+        };
+        let state = Mutex::new(State { spare, whole, ..State::default() });
         Ok(Self { chunks, durable, replaces, state, changed: Condvar::new(), _leases: leases })
     }
 
@@ -231,18 +245,16 @@ impl<'a> Sequencer<'a> {
         self.changed.notify_all();
     }
 
-    /// Gives every segment whose turn it is its place.
+    /// Gives every segment whose turn it is its place, as far as there is room for its shard.
     fn place(&self, state: &mut State<'a>) -> Result<(), RechunkError> {
         while let Some(segment) = state.early.remove(&state.next) {
+            let at = state.open.iter().position(|open| open.shard == segment.shard);
+            let Some(at) = at.or_else(|| self.open_shard(state, &segment.shard)) else {
+                // The shards that have the room are complete before this one begins.
+                state.early.insert(state.next, segment);
+                return Ok(());
+            };
             state.next += 1;
-            let at = state.open.iter().position(|open| open.shard == segment.shard).unwrap_or_else(|| {
-                let region = self.chunks.metadata().objects().region(&segment.shard);
-                let chunks_left = self.chunks.grid().covering(&region).elements();
-                let (shard, placed) = (segment.shard.clone(), VecDeque::new());
-                let (writer, file, busy) = (None, None, false);
-                state.open.push(OpenShard { shard, writer, file, placed, busy, chunks_left });
-                state.open.len() - 1
-            });
             let open = &mut state.open[at];
             let mut offset = None;
             for (inner, bytes) in &segment.entries {
@@ -256,6 +268,20 @@ impl<'a> Sequencer<'a> {
             open.placed.push_back((offset.unwrap_or(0), segment));
         }
         Ok(())
+    }
+
+    /// Begins a shard; `None` where it must be held in memory, and there is no room now.
+    fn open_shard(&self, state: &mut State<'a>, shard: &Dims) -> Option<usize> {
+        let whole = match &mut state.whole {
+            Some(buffers) => Some(buffers.pop()?),
+            None => None,
+        };
+        let region = self.chunks.metadata().objects().region(shard);
+        let chunks_left = self.chunks.grid().covering(&region).elements();
+        let (shard, placed) = (shard.clone(), VecDeque::new());
+        let (writer, file, busy) = (None, None, false);
+        state.open.push(OpenShard { shard, writer, file, placed, whole, busy, chunks_left });
+        Some(state.open.len() - 1)
     }
 
     /// Writes what is placed in a shard until nothing is; the shard's last segment completes it. File systems let one thread
@@ -277,10 +303,16 @@ impl<'a> Sequencer<'a> {
             };
             open.chunks_left -= segment.chunks;
             let (mut file, needed) = (open.file.clone(), open.writer.is_some());
+            // A shard without an object gives its room back when nothing more will come.
+            let mut whole =
+                if file.is_none() && (needed || open.chunks_left == 0) { open.whole.take() } else { None };
             let complete = if open.chunks_left == 0 { state.open.swap_remove(at).writer } else { None };
             drop(state);
             if file.is_none() && needed {
-                file = Some(ShardFile::create(&self.chunks, &shard, self.replaces)?);
+                file = Some(match whole.take() {
+                    Some(buffer) => ShardFile::whole(&self.chunks, &shard, buffer),
+                    None => ShardFile::create(&self.chunks, &shard, self.replaces)?,
+                });
             }
             if let Some(file) = file.as_ref().filter(|_| segment.bytes > 0) {
                 file.write(offset, &segment.buffer[..segment.bytes])?;
@@ -293,7 +325,9 @@ impl<'a> Sequencer<'a> {
             if let Some(writer) = complete
                 && let Some(file) = file.take()
             {
-                bytes_written += writer.finish(&self.chunks, file)?;
+                let Finished { index_bytes, buffer } = writer.finish(&self.chunks, file)?;
+                bytes_written += index_bytes;
+                whole = whole.or(buffer);
             }
             if let Some(part) = segment.part.take() {
                 part.count(Counts { bytes_written, ..Counts::default() });
@@ -304,6 +338,11 @@ impl<'a> Sequencer<'a> {
                 open.file = file;
             }
             state.spare.push(segment);
+            if let (Some(buffers), Some(buffer)) = (&mut state.whole, whole) {
+                buffers.push(buffer);
+                // Who waits may have a segment for another shard.
+                self.changed.notify_all();
+            }
             self.changed.notify_one();
         }
     }
