@@ -35,8 +35,8 @@ pub use prepare::{Dimensions, Item, Prepared, prepare, unsampled};
 pub use progress::{NoProgress, Progress};
 pub use report::{ArrayReport, Cost, Report};
 pub use request::{
-    ChunkSpec, Codecs, Durability, Foreign, KeySeparator, MixRequest, Named, NamedMix, Request, Verify,
-    parse_bytes, parse_profile,
+    Bytes, ChunkSpec, Codecs, Durability, Foreign, KeySeparator, MixRequest, Named, NamedMix, Request,
+    Verify, parse_profile,
 };
 pub use run::{PartPlaces, run, run_parts};
 pub use shell::{is_hidden, shell_path, shell_word};

@@ -3,13 +3,14 @@
 mod mix;
 mod sizes;
 mod spec;
+mod words;
 
 use std::collections::BTreeSet;
 
 pub use mix::{MixRequest, NamedMix};
-use serde::{Deserialize, Serialize};
-pub use sizes::{parse_bytes, parse_profile};
+pub use sizes::{Bytes, parse_profile};
 pub use spec::{ChunkSpec, Codecs, KeySeparator, Named};
+pub use words::{Durability, Foreign, Verify};
 use zarrange_io::{Location, Opener};
 use zarrange_plan::{Costs, PART_BYTES, Way};
 
@@ -58,40 +59,6 @@ pub struct Request {
     pub way: Option<Way>,
     /// Array data of a part of the work, about, which can be done alone, late or twice.
     pub part_bytes: u64,
-}
-
-/// What becomes of files of the source that are neither metadata nor chunks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Foreign {
-    /// They are left behind, and that is said.
-    Skip,
-    /// They are copied.
-    Copy,
-    /// They are an error.
-    Fail,
-}
-
-/// What is compared with the source before the target is published.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Verify {
-    /// Nothing.
-    None,
-    /// A few tiles of each array, spread evenly.
-    Sample,
-    /// Everything.
-    Full,
-}
-
-/// What survives a crash of the machine right after the job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Durability {
-    /// Nothing is promised.
-    None,
-    /// The whole target.
-    Commit,
 }
 
 impl Request {
