@@ -14,7 +14,9 @@ pub use words::{Durability, Foreign, Verify};
 use zarrange_io::{Location, Opener};
 use zarrange_plan::{Costs, PART_BYTES, Way};
 
-/// A request to rechunk.
+use crate::error::SpecError;
+
+/// A request to rechunk. What most of them say has a method; all of it is in the fields.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// What to read.
@@ -66,7 +68,7 @@ impl Request {
     const MEMORY_BYTES: u64 = 1 << 30;
 
     /// Rechunks `source` to `target`: everything is copied as it is, within 1 GiB and on all processors, and is on the disk before
-    /// `target` appears. What is wanted otherwise is said in the fields.
+    /// `target` appears. What is wanted otherwise is said by the methods below, and in the fields.
     pub fn new(source: Location, target: Location) -> Self {
         Self {
             source,
@@ -91,6 +93,45 @@ impl Request {
             way: None,
             part_bytes: PART_BYTES,
         }
+    }
+
+    /// With chunks of this shape: `1,500,2`, or by name `object=1,epoch=-1`, with `ARRAY:` in front for one array of a group. For more
+    /// arrays it is called again.
+    ///
+    /// # Errors
+    /// [`SpecError::Syntax`].
+    pub fn chunks(mut self, spec: &str) -> Result<Self, SpecError> {
+        self.chunks.push(spec.parse()?);
+        Ok(self)
+    }
+
+    /// With shards of this shape; they hold whole chunks.
+    ///
+    /// # Errors
+    /// [`SpecError::Syntax`].
+    pub fn shards(mut self, spec: &str) -> Result<Self, SpecError> {
+        self.shards.push(spec.parse()?);
+        Ok(self)
+    }
+
+    /// With these codecs: `none`, `zstd:3`, `blosc:lz4`, `gzip:6`, or a list as JSON.
+    ///
+    /// # Errors
+    /// [`SpecError::Codecs`].
+    pub fn codecs(self, codecs: &str) -> Result<Self, SpecError> {
+        Ok(Self { codecs: codecs.parse()?, ..self })
+    }
+
+    /// Within this memory: the bound on all data buffers together.
+    #[must_use]
+    pub fn within(self, memory_bytes_max: u64) -> Self {
+        Self { memory_bytes_max, ..self }
+    }
+
+    /// With so much of the target compared before it appears.
+    #[must_use]
+    pub fn verified(self, verify: Verify) -> Self {
+        Self { verify, ..self }
     }
 
     /// Whether an array gets other codecs without a SPEC: where no array has one, the codecs are all that is asked.
