@@ -206,7 +206,7 @@ impl Question {
         let source = Location::Path(dir.join("source.zarr"));
         std::fs::create_dir_all(dir.join("source.zarr")).unwrap();
         let now = Layout { chunk: shape.clone(), shard: None, codecs: Vec::new() };
-        let layout = Layout { codecs: Codecs::parse("none").unwrap().resolve(&now, 4), ..now };
+        let layout = Layout { codecs: Codecs::None.resolve(&now, 4), ..now };
         let document = Document::new(&ArraySpec {
             shape: shape.clone(),
             data_type: "float32",
@@ -221,8 +221,8 @@ impl Question {
         let mut job = engine::job(source, Location::Path(dir.join("target.zarr")));
         job.costs.target = StoreProfile::built_in(self.profile).unwrap();
         let job = Request {
-            mix: Some(MixRequest { mix: NamedMix::parse(&self.mix).unwrap(), reader: self.reader, limits }),
-            codecs: Codecs::parse(self.codecs).unwrap(),
+            mix: Some(MixRequest { mix: self.mix.parse().unwrap(), reader: self.reader, limits }),
+            codecs: self.codecs.parse().unwrap(),
             memory_bytes_max: 1 << 40,
             ..job
         };

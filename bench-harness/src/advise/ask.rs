@@ -8,7 +8,7 @@ use zarrange_array::Array;
 use zarrange_grid::checked_bytes;
 use zarrange_io::{Location, Opener};
 use zarrange_plan::{Limits, Mix, Reader, Reading, StoreProfile, Subject};
-use zarrange_rechunk::{Codecs, Dimensions, NamedMix, SpecError, parse_bytes, parse_profile};
+use zarrange_rechunk::{Bytes, Codecs, Dimensions, NamedMix, SpecError, parse_profile};
 
 use crate::arrays;
 
@@ -79,11 +79,11 @@ pub struct AdviseArgs {
     #[arg(long, value_name = "MS")]
     max_object_ms: Option<f64>,
     /// Decoded bytes of a chunk at most [default: 16MiB]
-    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
-    chunk_bytes: Option<u64>,
+    #[arg(long, value_name = "SIZE")]
+    chunk_bytes: Option<Bytes>,
     /// Decoded bytes of a chunk or shard at most
-    #[arg(long, value_name = "SIZE", default_value = "256MB", value_parser = parse_bytes)]
-    max_mem: u64,
+    #[arg(long, value_name = "SIZE", default_value = "256MB")]
+    max_mem: Bytes,
     /// What the place costs: memory, page-cache, nvme, disk, parallel, object or a file
     #[arg(long, default_value = "nvme", value_parser = profile)]
     profile: StoreProfile,
@@ -170,7 +170,7 @@ impl AdviseArgs {
         let dimensions = dimensions(self.names, array, shape.len())?;
         let mix = mix(&self.mix, &dimensions)?;
         let access_ns_max = self.max_object_ms.map(|ms| object(ms, &dimensions)).transpose()?;
-        let limits = limits(self.max_files, self.chunk_bytes, self.max_mem);
+        let limits = limits(self.max_files, self.chunk_bytes.map(u64::from), self.max_mem.into());
         if self.measure && (mix.weights().len() > 2 || shape.len() < 2) {
             return Err(usage("--measure reads mixes of one or two dimensions, of arrays of at least two"));
         }
@@ -252,7 +252,7 @@ fn dimensions(given: Vec<String>, array: Option<&Array>, rank: usize) -> anyhow:
 
 fn mix(text: &str, dimensions: &Dimensions) -> anyhow::Result<Mix> {
     let wrong = |reason: &dyn std::fmt::Display| usage(format!("--mix: {reason}"));
-    let mix = NamedMix::parse(text).map_err(|error| wrong(&error))?;
+    let mix = text.parse::<NamedMix>().map_err(|error| wrong(&error))?;
     let mut out = Vec::new();
     for (name, weight) in mix.weights() {
         let known = || format!("{name:?} is none of the dimensions {}", dimensions.words().join(", "));
@@ -274,7 +274,7 @@ fn object(ms: f64, dimensions: &Dimensions) -> anyhow::Result<(usize, f64)> {
 
 /// Codecs that can be weighed in any chunk.
 fn codec(text: &str) -> Result<String, String> {
-    match Codecs::parse(text).map_err(|error| error.to_string())? {
+    match text.parse::<Codecs>().map_err(|error| error.to_string())? {
         Codecs::None | Codecs::Zstd(_) | Codecs::Blosc(..) | Codecs::Gzip(_) => Ok(text.to_owned()),
         Codecs::Keep | Codecs::List(_) | Codecs::Transposed(..) => {
             Err(format!("{text:?} cannot be weighed: name a compressor, or none"))

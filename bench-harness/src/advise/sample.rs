@@ -189,7 +189,7 @@ pub fn known(names: &[String], item_bytes: u64) -> anyhow::Result<Vec<CodecModel
 
 fn codecs(name: &str, chunk: &[u64], item_bytes: usize) -> anyhow::Result<Vec<CodecMetadata>> {
     let now = Layout { chunk: chunk.to_vec(), shard: None, codecs: Vec::new() };
-    Ok(Codecs::parse(name)?.resolve(&now, item_bytes))
+    Ok(name.parse::<Codecs>()?.resolve(&now, item_bytes))
 }
 
 /// Codecs see bytes: any type of this size will do.

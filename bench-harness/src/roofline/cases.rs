@@ -92,7 +92,7 @@ impl Case {
             source: maps.chunk.clone(),
             chunk: maps.target.clone(),
             shard: None,
-            codecs: Codecs::parse(&maps.codecs)?,
+            codecs: maps.codecs.parse()?,
             memory_bytes: maps.memory,
             maps: Some(maps),
         })

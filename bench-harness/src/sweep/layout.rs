@@ -137,7 +137,7 @@ fn resolve(
     shard: Option<&Lengths>,
     codecs: &str,
 ) -> anyhow::Result<LayoutFacts> {
-    Codecs::parse(codecs)?;
+    codecs.parse::<Codecs>()?;
     let chunk = shape(dataset, chunk)?;
     let shard = match shard {
         None => None,

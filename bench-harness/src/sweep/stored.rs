@@ -92,7 +92,7 @@ fn rechunk(dataset: &Dataset, layout: &LayoutFacts, path: &Path) -> anyhow::Resu
     let job = Request {
         chunks: vec![named(&layout.chunk)?],
         shards: vec![shard],
-        codecs: Codecs::parse(&layout.codecs)?,
+        codecs: layout.codecs.parse()?,
         memory_bytes_max: MEMORY_BYTES,
         verify: Verify::Sample,
         overwrite: true,

@@ -1,4 +1,6 @@
-//! Why a problem has no plan.
+//! Why a problem has no plan, and words that nothing is called.
+
+use std::fmt;
 
 use zarrange_grid::GridError;
 
@@ -59,3 +61,43 @@ pub enum PlanError {
         target_bytes: u64,
     },
 }
+
+/// A word that is none of those that are understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownWord {
+    /// What the words are for.
+    what: &'static str,
+    given: String,
+    known: Vec<String>,
+}
+
+impl UnknownWord {
+    /// The one of `all` that is written as `text`; `what` they are, for the error.
+    ///
+    /// # Errors
+    /// [`Self`] if there is none.
+    pub fn find<T: fmt::Display, const N: usize>(
+        what: &'static str,
+        all: [T; N],
+        text: &str,
+    ) -> Result<T, Self> {
+        let known = all.each_ref().map(ToString::to_string);
+        let found = all.into_iter().zip(&known).find(|(_, word)| *word == text);
+        match found {
+            Some((value, _)) => Ok(value),
+            None => Err(Self { what, given: text.to_owned(), known: known.to_vec() }),
+        }
+    }
+}
+
+impl fmt::Display for UnknownWord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} is no {}: use ", self.given, self.what)?;
+        match self.known.as_slice() {
+            [first @ .., last] if !first.is_empty() => write!(f, "{} or {last}", first.join(", ")),
+            few => f.write_str(&few.concat()),
+        }
+    }
+}
+
+impl std::error::Error for UnknownWord {}

@@ -87,7 +87,7 @@ mod tiles;
 pub use access::{Touched, touched};
 pub use choose::{Limits, Needed, Question};
 pub use counts::Counts;
-pub use error::PlanError;
+pub use error::{PlanError, UnknownWord};
 pub use explain::{bytes_text, seconds_text};
 pub use memory::{BATCH_BYTES, CHECK_BYTES, COPIED_TOGETHER, WHOLE_SHARDS, copying};
 pub use mix::{Chosen, IndexRead, Mix, MixError, chunk_for};
@@ -96,6 +96,6 @@ pub use plan::{Alternative, Plan, Predicted, Repack, Route, Spill, Stage, Tiled}
 pub use problem::{Format, Problem, Purpose, Way};
 pub use profile::{Costs, StoreProfile};
 pub use read::{CodecModel, CodecSpeed, Design, ReadCost, Reading, Subject};
-pub use reader::{Reader, UnknownReader};
+pub use reader::Reader;
 pub use search::plan;
 pub use tiles::{divisors, gcd, overlaps};

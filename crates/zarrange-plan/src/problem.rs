@@ -1,8 +1,12 @@
 //! What goes in: a problem.
 
+use std::fmt;
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 use zarrange_grid::{Dims, Edges, GridError};
 
+use crate::error::UnknownWord;
 use crate::profile::Costs;
 use crate::tiles::{count, overlaps};
 
@@ -154,7 +158,7 @@ impl Way {
     pub const ALL: [Self; 7] =
         [Self::Copy, Self::Repack, Self::Tiles, Self::Sweep, Self::Staged, Self::Staged2, Self::Staged3];
 
-    /// Its name on the command line.
+    /// The word for it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Copy => "copy",
@@ -166,9 +170,35 @@ impl Way {
             Self::Staged3 => "staged3",
         }
     }
+}
 
-    /// The way of this name.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|way| way.name() == name)
+impl fmt::Display for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Way {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        UnknownWord::find("way", Self::ALL, text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_read_as_they_are_written() {
+        for way in Way::ALL {
+            assert_eq!(way.to_string().parse(), Ok(way));
+        }
+        let error = "teleport".parse::<Way>().unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "\"teleport\" is no way: use copy, repack, tiles, sweep, staged, staged2 or staged3"
+        );
     }
 }

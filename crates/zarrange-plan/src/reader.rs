@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::UnknownWord;
+
 /// A kind of reader.
 ///
 /// ```
@@ -76,20 +78,11 @@ impl fmt::Display for Reader {
     }
 }
 
-/// A word that is no reader.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{given:?} is no reader: use {known}", known = Reader::ALL.map(Reader::name).join(" or "))]
-pub struct UnknownReader {
-    /// The word.
-    pub given: String,
-}
-
 impl FromStr for Reader {
-    type Err = UnknownReader;
+    type Err = UnknownWord;
 
-    fn from_str(text: &str) -> Result<Self, UnknownReader> {
-        let known = Self::ALL.into_iter().find(|reader| reader.name() == text);
-        known.ok_or_else(|| UnknownReader { given: text.to_owned() })
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        UnknownWord::find("reader", Self::ALL, text)
     }
 }
 

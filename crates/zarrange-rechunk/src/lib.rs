@@ -1,14 +1,54 @@
-//! Rechunking: from a [`Job`] to a published target.
+//! Rechunking: from a [`Request`] to a published target. This is the one crate that a program needs.
 //!
-//! [`prepare`] opens the source, resolves what was asked for each array and plans it; the [`Prepared`] value prints the
-//! plans. [`run`] carries them out into a hidden place beside the target, verifies if asked to, writes the metadata last
-//! and gives the result its name in one step: until then no reader sees any of it. [`verify`] compares two hierarchies.
-//! A [`PlanFile`] is a prepared job in a file, for other processes to run.
+//! **Call [`Request::new`] first.** Then [`prepare`] opens the source and plans every array, and [`run`] carries the plans out.
 //!
-//! Inside, `stage` hands tiles to threads, `fill` and `drain` are the two halves of a tile's life, `shards` keeps the
-//! order of inner chunks, `spill` is the intermediate, `budget` the memory, `presence` what is stored of a
-//! sparse array. Owned here: memory, threads, the order of
-//! work, publication. Not known here: arguments, terminals.
+//! ```
+//! # use zarrange_rechunk::{Array, ArraySpec, Codecs, Document, Layout, Location, Region};
+//! use zarrange_rechunk::{NoProgress, Request, Verify, prepare, run};
+//! #
+//! # // 100 objects at 50 epochs, in chunks of one epoch.
+//! # let layout = Layout { chunk: vec![100, 1], shard: None, codecs: Vec::new() };
+//! # let array = Array::new(
+//! #     "memory://by-epoch".parse::<Location>()?.open()?,
+//! #     Document::new(&ArraySpec {
+//! #         shape: vec![100, 50],
+//! #         data_type: "uint64",
+//! #         fill_value: 0.into(),
+//! #         layout: Layout { codecs: Codecs::Zstd(3).resolve(&layout, 8), ..layout },
+//! #         dimension_names: vec!["object", "epoch"],
+//! #         attributes: Default::default(),
+//! #     }),
+//! #     3,
+//! # )?;
+//! # array.write_region(&Region::whole(&[100, 50]), &(0..5000u64).flat_map(u64::to_ne_bytes).collect::<Vec<_>>())?;
+//! # array.write_metadata()?;
+//!
+//! let request = Request::new("memory://by-epoch".parse()?, "memory://by-object".parse()?)
+//!     .chunks("object=10,epoch=-1")?
+//!     .within(64 << 20)
+//!     .verified(Verify::Full);
+//! let prepared = prepare(request)?;
+//! println!("{prepared}");
+//! let report = run(prepared, &NoProgress)?;
+//! assert!(report.verified);
+//! assert_eq!(report.cost.counts.target_chunks, 10);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! **It owns** memory, threads, the order of the work, verification and publication. A run stays within the memory of its request. The
+//! target has a hidden name beside its place while it is written. Its metadata is written last, and it gets its name in one step: no
+//! reader sees a part of it.
+//!
+//! **It never knows** arguments and terminals. What a user writes is read by the types themselves: [`Location`], [`Named`], [`Codecs`],
+//! [`Bytes`], [`NamedMix`] and the others have [`FromStr`](std::str::FromStr), and print as they are read.
+//!
+//! [`verify`] compares two hierarchies. A [`PlanFile`] is a prepared job in a file, for other processes. The folder `examples` of this
+//! crate has programs that rechunk, read a region, print a plan, and try some shapes of chunks.
+//!
+//! # Inside
+//!
+//! `prepare` decides, `run` carries out, and `engine` moves the elements: `stage` hands tiles to threads, `source` and `sink` are where
+//! they come from and where they go, `spill` is the intermediate, `budget` the memory, `presence` what is stored of a sparse array.
 //!
 //! Rejected: a task graph. Tiles are visited in a fixed order and each has two phases, so two cursors and a lock for each
 //! batch of chunks do what a scheduler of millions of tasks would.
@@ -35,9 +75,21 @@ pub use prepare::{Dimensions, Item, Prepared, prepare, unsampled};
 pub use progress::{NoProgress, Progress};
 pub use report::{ArrayReport, Cost, Report};
 pub use request::{
-    ChunkSpec, Codecs, Durability, Foreign, KeySeparator, MixRequest, Named, NamedMix, Request, Verify,
-    parse_bytes, parse_profile,
+    Bytes, ChunkSpec, Codecs, Durability, Foreign, KeySeparator, MixRequest, Named, NamedMix, Request,
+    Verify, parse_profile,
 };
 pub use run::{PartPlaces, run, run_parts};
 pub use shell::{is_hidden, shell_path, shell_word};
 pub use verify::{Comparison, verify};
+
+// What other crates own, and a request or its result is made of.
+
+// Places.
+pub use zarrange_io::{IoError, Location, Opener, Store};
+// Arrays, and regions of them.
+pub use zarrange_array::{
+    Array, ArrayError, ArraySpec, Document, Group, Layout, Node, ReadCost, RegionReader, RegionWriter, open,
+};
+pub use zarrange_grid::Region;
+// Decisions: what places cost, which way is taken, who reads a layout and what it may be.
+pub use zarrange_plan::{Costs, Counts, Limits, Plan, Reader, StoreProfile, Way};

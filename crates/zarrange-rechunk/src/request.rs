@@ -3,17 +3,20 @@
 mod mix;
 mod sizes;
 mod spec;
+mod words;
 
 use std::collections::BTreeSet;
 
 pub use mix::{MixRequest, NamedMix};
-use serde::{Deserialize, Serialize};
-pub use sizes::{parse_bytes, parse_profile};
+pub use sizes::{Bytes, parse_profile};
 pub use spec::{ChunkSpec, Codecs, KeySeparator, Named};
+pub use words::{Durability, Foreign, Verify};
 use zarrange_io::{Location, Opener};
 use zarrange_plan::{Costs, PART_BYTES, Way};
 
-/// A request to rechunk.
+use crate::error::SpecError;
+
+/// A request to rechunk. What most of them say has a method; all of it is in the fields.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// What to read.
@@ -60,46 +63,12 @@ pub struct Request {
     pub part_bytes: u64,
 }
 
-/// What becomes of files of the source that are neither metadata nor chunks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Foreign {
-    /// They are left behind, and that is said.
-    Skip,
-    /// They are copied.
-    Copy,
-    /// They are an error.
-    Fail,
-}
-
-/// What is compared with the source before the target is published.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Verify {
-    /// Nothing.
-    None,
-    /// A few tiles of each array, spread evenly.
-    Sample,
-    /// Everything.
-    Full,
-}
-
-/// What survives a crash of the machine right after the job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Durability {
-    /// Nothing is promised.
-    None,
-    /// The whole target.
-    Commit,
-}
-
 impl Request {
     /// The memory of [`Self::new`].
     const MEMORY_BYTES: u64 = 1 << 30;
 
     /// Rechunks `source` to `target`: everything is copied as it is, within 1 GiB and on all processors, and is on the disk before
-    /// `target` appears. What is wanted otherwise is said in the fields.
+    /// `target` appears. What is wanted otherwise is said by the methods below, and in the fields.
     pub fn new(source: Location, target: Location) -> Self {
         Self {
             source,
@@ -124,6 +93,45 @@ impl Request {
             way: None,
             part_bytes: PART_BYTES,
         }
+    }
+
+    /// With chunks of this shape: `1,500,2`, or by name `object=1,epoch=-1`, with `ARRAY:` in front for one array of a group. For more
+    /// arrays it is called again.
+    ///
+    /// # Errors
+    /// [`SpecError::Syntax`].
+    pub fn chunks(mut self, spec: &str) -> Result<Self, SpecError> {
+        self.chunks.push(spec.parse()?);
+        Ok(self)
+    }
+
+    /// With shards of this shape; they hold whole chunks.
+    ///
+    /// # Errors
+    /// [`SpecError::Syntax`].
+    pub fn shards(mut self, spec: &str) -> Result<Self, SpecError> {
+        self.shards.push(spec.parse()?);
+        Ok(self)
+    }
+
+    /// With these codecs: `none`, `zstd:3`, `blosc:lz4`, `gzip:6`, or a list as JSON.
+    ///
+    /// # Errors
+    /// [`SpecError::Codecs`].
+    pub fn codecs(self, codecs: &str) -> Result<Self, SpecError> {
+        Ok(Self { codecs: codecs.parse()?, ..self })
+    }
+
+    /// Within this memory: the bound on all data buffers together.
+    #[must_use]
+    pub fn within(self, memory_bytes_max: u64) -> Self {
+        Self { memory_bytes_max, ..self }
+    }
+
+    /// With so much of the target compared before it appears.
+    #[must_use]
+    pub fn verified(self, verify: Verify) -> Self {
+        Self { verify, ..self }
     }
 
     /// Whether an array gets other codecs without a SPEC: where no array has one, the codecs are all that is asked.

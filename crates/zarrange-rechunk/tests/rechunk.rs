@@ -621,7 +621,7 @@ fn requests_that_do_not_fit_are_refused() {
         assert!(error.to_string().contains(expected), "{error}");
         error
     };
-    let spec = |text: &str| Named::parse(text).unwrap();
+    let spec = |text: &str| text.parse::<Named>().unwrap();
     check(&|j| j.chunks = vec![spec("5")], "1 numbers, 2 are needed");
     check(&|j| j.chunks = vec![spec("5,0")], "chunk length 0");
     check(&|j| j.chunks = vec![spec("time=5")], "no dimension \"time\"");

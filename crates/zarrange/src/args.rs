@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 use zarrange_io::Location;
 use zarrange_plan::{Reader, StoreProfile, Way};
-use zarrange_rechunk::{Codecs, KeySeparator, Named, NamedMix, parse_bytes, parse_profile};
+use zarrange_rechunk::{
+    Bytes, Codecs, Durability, Foreign, KeySeparator, Named, NamedMix, Verify, parse_profile,
+};
 
 /// What a command's end says.
 const EXIT_CODES: &str = "\
@@ -125,28 +127,28 @@ pub(crate) struct JobArgs {
     /// Array or group to make (Zarr v3)
     pub(crate) dst: Location,
     /// Chunk shape (of inner chunks, where there are shards)
-    #[arg(long, value_name = "SPEC", num_args = 1.., value_parser = named)]
+    #[arg(long, value_name = "SPEC", num_args = 1..)]
     pub(crate) chunks: Vec<Named>,
     /// Shard shape, or none [default: as now where chunks stay as they are, otherwise none]
-    #[arg(long, value_name = "SPEC", num_args = 1.., value_parser = named)]
+    #[arg(long, value_name = "SPEC", num_args = 1..)]
     pub(crate) shards: Vec<Named>,
     /// Choose the chunks and shards in which this mix of accesses takes least time, in all arrays (or those of --array) that have its
     /// dimensions
-    #[arg(long = "for", value_name = "MIX", value_parser = named_mix, conflicts_with_all = ["chunks", "shards"])]
+    #[arg(long = "for", value_name = "MIX", conflicts_with_all = ["chunks", "shards"])]
     pub(crate) mix: Option<NamedMix>,
     /// With --for: the most files of an array; shards are made so that they suffice [default: 10000]
     #[arg(long, value_name = "N", requires = "mix", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) max_files: Option<u64>,
     /// With --for: the most bytes of a chunk, decoded [default: 16MiB]
-    #[arg(long, value_name = "SIZE", requires = "mix", value_parser = parse_bytes)]
-    pub(crate) chunk_bytes: Option<u64>,
+    #[arg(long, value_name = "SIZE", requires = "mix")]
+    pub(crate) chunk_bytes: Option<Bytes>,
     /// With --for: who reads: `whole-chunks`, as zarr-python, `TensorStore` and zarrs do, or `zarrange`, which fetches parts of
     /// uncompressed chunks
     #[arg(long, value_name = "READER", requires = "mix", default_value_t)]
     pub(crate) reader: Reader,
     /// Bound on all data buffers together [default: half of the available memory]
-    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
-    pub(crate) max_mem: Option<u64>,
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) max_mem: Option<Bytes>,
     #[expect(
         rustdoc::broken_intra_doc_links,
         reason = "the text of the help, in which brackets are no links"
@@ -157,7 +159,7 @@ pub(crate) struct JobArgs {
     pub(crate) codecs: Codecs,
     /// What separates the numbers of chunk keys: `/`, `.`, or auto: as in SRC, but `.` where `/` would need more
     /// than one directory for four chunks
-    #[arg(long, value_name = "SEPARATOR", default_value = "auto", value_parser = key_separator)]
+    #[arg(long, value_name = "SEPARATOR", default_value = "auto")]
     pub(crate) key_separator: KeySeparator,
     /// Arrays that a SPEC without ARRAY:, or a MIX, holds for
     #[arg(long, value_name = "NAME", num_args = 1..)]
@@ -170,19 +172,20 @@ pub(crate) struct JobArgs {
     #[arg(long, value_name = "[PLACE=]PROFILE", num_args = 1.., value_parser = profile)]
     pub(crate) profile: Vec<ProfileArg>,
     /// Take this way, whatever it costs: for tests
-    #[arg(long, hide = true, value_parser = way)]
+    #[arg(long, hide = true)]
     pub(crate) way: Option<Way>,
     #[command(flatten)]
     pub(crate) io: IoArgs,
     /// Threads [default: one for each processor]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=4096))]
     pub(crate) threads: Option<u64>,
-    /// What to compare with the source before DST appears
-    #[arg(long, value_enum, default_value_t = VerifyArg::None)]
-    pub(crate) verify: VerifyArg,
-    /// Whether to wait until DST is on the disk before it appears
-    #[arg(long, value_enum, default_value_t = DurabilityArg::Commit)]
-    pub(crate) durability: DurabilityArg,
+    /// What to compare with the source before DST appears: none, sample (a few tiles of each array, and whatever checksums tell of
+    /// chunks that are copied), or full
+    #[arg(long, value_name = "WHAT", default_value_t = Verify::None)]
+    pub(crate) verify: Verify,
+    /// Whether to wait until DST is on the disk before it appears: commit (DST survives a crash of the machine), or none
+    #[arg(long, value_name = "WHEN", default_value_t = Durability::Commit)]
+    pub(crate) durability: Durability,
     /// Replace an existing DST, once the new one is complete
     #[arg(long)]
     pub(crate) overwrite: bool,
@@ -192,9 +195,10 @@ pub(crate) struct JobArgs {
     /// Leave out these arrays and groups, with everything below them, without opening them
     #[arg(long, value_name = "NAME", num_args = 1..)]
     pub(crate) skip: Vec<String>,
-    /// What becomes of files that are not Zarr (which is said): left behind, copied along, or an error
-    #[arg(long, value_enum, default_value_t = ForeignArg::Skip)]
-    pub(crate) foreign: ForeignArg,
+    /// What becomes of files that are not Zarr (which is said): skip leaves them behind, copy copies them, fail does nothing if there
+    /// are any
+    #[arg(long, value_name = "WHAT", default_value_t = Foreign::Skip)]
+    pub(crate) foreign: Foreign,
 }
 
 #[derive(Debug, clap::Args)]
@@ -204,8 +208,8 @@ pub(crate) struct VerifyArgs {
     /// The other
     pub(crate) b: Location,
     /// Bound on all data buffers together [default: half of the available memory]
-    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
-    pub(crate) max_mem: Option<u64>,
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) max_mem: Option<Bytes>,
     #[command(flatten)]
     pub(crate) io: IoArgs,
     /// Threads [default: one for each processor]
@@ -240,11 +244,11 @@ pub(crate) struct IngestArgs {
     /// Group to make
     pub(crate) out: Location,
     /// Chunk shape over (object, sequence), for all arrays or ARRAY:SPEC [default: epoch-wise, 100000,1]
-    #[arg(long, value_name = "SPEC", num_args = 1.., value_parser = named)]
+    #[arg(long, value_name = "SPEC", num_args = 1..)]
     pub(crate) chunks: Vec<Named>,
     /// Bound on measurements, names and buffers together [default: half of the available memory]
-    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
-    pub(crate) max_mem: Option<u64>,
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) max_mem: Option<Bytes>,
     #[command(flatten)]
     pub(crate) io: IoArgs,
     /// Replace an existing OUT
@@ -277,34 +281,6 @@ pub(crate) enum BackendArg {
     /// Linux `io_uring`; an error where the kernel has none or refuses it
     #[value(name = "io_uring")]
     IoUring,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum VerifyArg {
-    /// Nothing
-    None,
-    /// A few tiles of each array, and whatever checksums tell of chunks that are copied
-    Sample,
-    /// Everything
-    Full,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ForeignArg {
-    /// Leave them behind
-    Skip,
-    /// Copy them
-    Copy,
-    /// Do nothing if there are any
-    Fail,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum DurabilityArg {
-    /// Do not wait
-    None,
-    /// Wait: DST survives a crash of the machine
-    Commit,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -344,19 +320,6 @@ fn profile(text: &str) -> Result<ProfileArg, String> {
     Ok(ProfileArg { place, profile })
 }
 
-fn way(text: &str) -> Result<Way, String> {
-    let known = || Way::ALL.map(Way::name).join(", ");
-    Way::named(text).ok_or_else(|| format!("{text:?} is none of {}", known()))
-}
-
-fn named(text: &str) -> Result<Named, String> {
-    Named::parse(text).map_err(|e| e.to_string())
-}
-
-fn named_mix(text: &str) -> Result<NamedMix, String> {
-    NamedMix::parse(text).map_err(|e| e.to_string())
-}
-
 fn codecs(text: &str) -> Result<Codecs, String> {
     let read;
     let text = match text.strip_prefix('@') {
@@ -366,11 +329,7 @@ fn codecs(text: &str) -> Result<Codecs, String> {
             read.trim()
         }
     };
-    Codecs::parse(text).map_err(|e| e.to_string())
-}
-
-fn key_separator(text: &str) -> Result<KeySeparator, String> {
-    KeySeparator::parse(text).map_err(|e| e.to_string())
+    text.parse::<Codecs>().map_err(|e| e.to_string())
 }
 
 #[cfg(test)]

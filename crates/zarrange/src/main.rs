@@ -1,7 +1,17 @@
 //! `zarrange`: rechunk Zarr arrays within a fixed memory, verified.
 //!
-//! Arguments are in `args`, each command in a file of its own below `commands`. Only here are things printed, the
-//! environment read, and backends chosen.
+//! ```text
+//! zarrange rechunk by-epoch.zarr by-object.zarr --chunks object=20,epoch=-1 --verify full
+//! ```
+//!
+//! **It owns** the command line, everything that is printed, exit codes and signals, and the choice of the backend, of memory and of
+//! threads. It alone prints and reads the environment.
+//!
+//! **It never knows** how arrays are stored or moved: a command makes a request of its arguments, hands it to a library, and
+//! prints what comes back.
+//!
+//! **Read `args` first**: it is the command line. Each command has a file of its own below `commands`. A program that wants to do the
+//! same calls the crate `zarrange-rechunk`.
 
 mod args;
 mod backend;

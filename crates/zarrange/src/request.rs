@@ -1,9 +1,9 @@
 //! From the options that `rechunk` and `plan` share to a job.
 
 use zarrange_plan::{Costs, Limits};
-use zarrange_rechunk::{Durability, Foreign, MixRequest, Request, Verify};
+use zarrange_rechunk::{MixRequest, Request};
 
-use crate::args::{DurabilityArg, ForeignArg, JobArgs, Place, ProfileArg, VerifyArg};
+use crate::args::{JobArgs, Place, ProfileArg};
 use crate::backend::opener;
 use crate::memory;
 
@@ -14,7 +14,7 @@ impl JobArgs {
         let default = Limits::default();
         let limits = Limits {
             files_max: self.max_files.unwrap_or(default.files_max),
-            chunk_bytes_max: self.chunk_bytes.unwrap_or(default.chunk_bytes_max),
+            chunk_bytes_max: self.chunk_bytes.map_or(default.chunk_bytes_max, u64::from),
             ..default
         };
         Ok(Request {
@@ -25,25 +25,14 @@ impl JobArgs {
             only_named: self.only_named,
             codecs: self.codecs,
             key_separator: self.key_separator,
-            memory_bytes_max: self.max_mem.unwrap_or_else(memory::default_max),
+            memory_bytes_max: self.max_mem.map_or_else(memory::default_max, u64::from),
             threads: self.threads.unwrap_or_else(memory::threads),
             temp: self.temp,
-            verify: match self.verify {
-                VerifyArg::None => Verify::None,
-                VerifyArg::Sample => Verify::Sample,
-                VerifyArg::Full => Verify::Full,
-            },
-            durability: match self.durability {
-                DurabilityArg::None => Durability::None,
-                DurabilityArg::Commit => Durability::Commit,
-            },
+            verify: self.verify,
+            durability: self.durability,
             overwrite: self.overwrite,
             skip: self.skip.iter().map(|name| name.trim_matches('/').to_owned()).collect(),
-            foreign: match self.foreign {
-                ForeignArg::Skip => Foreign::Skip,
-                ForeignArg::Copy => Foreign::Copy,
-                ForeignArg::Fail => Foreign::Fail,
-            },
+            foreign: self.foreign,
             io: opener(self.io)?,
             costs,
             way: self.way,

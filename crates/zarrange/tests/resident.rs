@@ -102,7 +102,7 @@ fn create(random: &mut Random, place: &Path) -> (Vec<u64>, Vec<u64>) {
     let shape = random.shape(rank, elements);
     let chunk = random.chunk(&shape);
     let plain = Layout { chunk: chunk.clone(), shard: None, codecs: Vec::new() };
-    let codecs = Codecs::parse(random.pick(&CODECS)).unwrap();
+    let codecs = random.pick(&CODECS).parse::<Codecs>().unwrap();
     let codecs = codecs.resolve(&plain, usize::try_from(item).unwrap());
     let document = Document::new(&ArraySpec {
         shape: shape.clone(),

@@ -1,5 +1,8 @@
 //! A mix of accesses, as a user names it.
 
+use std::fmt;
+use std::str::FromStr;
+
 use zarrange_plan::{Limits, Reader};
 
 use crate::error::SpecError;
@@ -19,12 +22,11 @@ pub struct MixRequest {
     pub limits: Limits,
 }
 
-impl NamedMix {
-    /// Understands `epoch=0.2,object=0.8`, or `0=0.8,1=0.2` for dimensions without names.
-    ///
-    /// # Errors
-    /// [`SpecError::Mix`].
-    pub fn parse(text: &str) -> Result<Self, SpecError> {
+/// Understands `epoch=0.2,object=0.8`, or `0=0.8,1=0.2` for dimensions without names.
+impl FromStr for NamedMix {
+    type Err = SpecError;
+
+    fn from_str(text: &str) -> Result<Self, SpecError> {
         let wrong = |reason: String| SpecError::Mix { given: text.to_owned(), reason };
         if text.trim().is_empty() {
             return Err(wrong("no dimension is named".to_owned()));
@@ -49,7 +51,16 @@ impl NamedMix {
         }
         Ok(Self(weights))
     }
+}
 
+impl fmt::Display for NamedMix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pairs: Vec<String> = self.0.iter().map(|(name, weight)| format!("{name}={weight}")).collect();
+        f.write_str(&pairs.join(","))
+    }
+}
+
+impl NamedMix {
     /// Dimensions and weights, in the order given.
     pub fn weights(&self) -> &[(String, f64)] {
         &self.0
@@ -63,8 +74,10 @@ mod tests {
     #[test]
     fn mixes_as_text() {
         let check =
-            |text: &str, expected: Result<&[(&str, f64)], &str>| match (NamedMix::parse(text), expected) {
-                (Ok(NamedMix(found)), Ok(expected)) => {
+            |text: &str, expected: Result<&[(&str, f64)], &str>| match (text.parse::<NamedMix>(), expected) {
+                (Ok(mix), Ok(expected)) => {
+                    assert_eq!(mix.to_string().parse().as_ref(), Ok(&mix), "{text}");
+                    let NamedMix(found) = mix;
                     let expected: Vec<_> =
                         expected.iter().map(|(name, w)| ((*name).to_owned(), *w)).collect();
                     assert_eq!(found, expected, "{text}");

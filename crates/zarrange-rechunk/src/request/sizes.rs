@@ -1,23 +1,56 @@
 //! Sizes and costs of places, understood from text: every command takes them, and in the same way.
 
+use std::fmt;
 use std::io;
+use std::str::FromStr;
 
 use zarrange_plan::StoreProfile;
 
 use crate::error::SpecError;
 
-/// Understands `256MB` (256e6), `256MiB`, `1e9` and plain bytes.
-///
-/// # Errors
-/// [`SpecError::Bytes`], also for 0.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be in range")]
-pub fn parse_bytes(text: &str) -> Result<u64, SpecError> {
-    let bytes = match text.parse::<f64>() {
-        Ok(n) if n.fract() == 0.0 && (1.0..9e18).contains(&n) => Some(n as u64),
-        Ok(_) => None,
-        Err(_) => parse_size::parse_size(text).ok().filter(|bytes| *bytes > 0),
-    };
-    bytes.ok_or_else(|| SpecError::Bytes { given: text.to_owned() })
+/// A number of bytes, not 0: as text `256MB` (256e6), `256MiB`, `1e9` or plain bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bytes(pub u64);
+
+/// Units in which a size is written, if it is so many of them exactly.
+const UNITS: [(u64, &str); 8] = [
+    (1 << 40, "TiB"),
+    (1_000_000_000_000, "TB"),
+    (1 << 30, "GiB"),
+    (1_000_000_000, "GB"),
+    (1 << 20, "MiB"),
+    (1_000_000, "MB"),
+    (1 << 10, "KiB"),
+    (1_000, "kB"),
+];
+
+impl FromStr for Bytes {
+    type Err = SpecError;
+
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be in range")]
+    fn from_str(text: &str) -> Result<Self, SpecError> {
+        let whole = text.parse::<u64>().map(Some);
+        let bytes = whole.or_else(|_| {
+            text.parse::<f64>().map(|n| (n.fract() == 0.0 && (1.0..9e18).contains(&n)).then_some(n as u64))
+        });
+        let bytes = bytes.unwrap_or_else(|_| parse_size::parse_size(text).ok());
+        bytes.filter(|bytes| *bytes > 0).map(Self).ok_or_else(|| SpecError::Bytes { given: text.to_owned() })
+    }
+}
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match UNITS.into_iter().find(|(unit, _)| self.0 > 0 && self.0.is_multiple_of(*unit)) {
+            Some((unit, name)) => write!(f, "{}{name}", self.0 / unit),
+            None => write!(f, "{}", self.0),
+        }
+    }
+}
+
+impl From<Bytes> for u64 {
+    fn from(bytes: Bytes) -> Self {
+        bytes.0
+    }
 }
 
 /// Understands the name of a built-in profile, or of a file (JSON), which `read` reads.
@@ -53,16 +86,32 @@ mod tests {
     fn sizes() {
         let check = |text: &str, expected: Option<u64>| {
             let wrong = format!("{text:?} is not a size: use 256MB, 256MiB, 1e9 or plain bytes");
-            assert_eq!(parse_bytes(text).map_err(|e| e.to_string()), expected.ok_or(wrong), "{text}");
+            let expected = expected.map(Bytes).ok_or(wrong);
+            assert_eq!(text.parse().map_err(|e: SpecError| e.to_string()), expected, "{text}");
+            let Ok(bytes) = expected else { return };
+            assert_eq!(bytes.to_string().parse(), Ok(bytes), "{text}");
         };
         check("256MB", Some(256_000_000));
         check("256MiB", Some(256 << 20));
         check("1e9", Some(1_000_000_000));
         check("4096", Some(4096));
         check("1.5GB", Some(1_500_000_000));
+        check("9007199254740993", Some(9_007_199_254_740_993));
+        check("18446744073709551615", Some(u64::MAX));
         for bad in ["", "0", "0MB", "-1", "1.5", "lots", "nan", "1e30", "99999999999EB"] {
             check(bad, None);
         }
+    }
+
+    #[test]
+    fn sizes_are_written_in_the_largest_unit_that_fits() {
+        let check = |bytes: u64, expected: &str| assert_eq!(Bytes(bytes).to_string(), expected);
+        check(256 << 20, "256MiB");
+        check(256_000_000, "256MB");
+        check(3 << 40, "3TiB");
+        check(1_536, "1536");
+        check(2_000, "2kB");
+        check(u64::MAX, "18446744073709551615");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What a user may ask for: chunk shapes and codecs, as text and resolved for an array.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -32,41 +33,72 @@ pub struct Named {
     pub spec: ChunkSpec,
 }
 
-impl Named {
-    /// Understands `SPEC` and `ARRAY:SPEC`.
-    ///
-    /// # Errors
-    /// [`SpecError::Syntax`].
-    pub fn parse(text: &str) -> Result<Self, SpecError> {
+/// Understands `SPEC` and `ARRAY:SPEC`.
+impl FromStr for Named {
+    type Err = SpecError;
+
+    fn from_str(text: &str) -> Result<Self, SpecError> {
         let (array, spec) = match text.rsplit_once(':') {
             Some((array, spec)) => (Some(array.trim_matches('/').to_owned()), spec),
             None => (None, text),
         };
-        let syntax = |reason: &str| SpecError::Syntax { given: text.to_owned(), reason: reason.to_owned() };
-        let number = |n: &str| n.trim().parse::<i64>().map_err(|_| syntax(&format!("{n:?} is not a number")));
+        let syntax = |reason: String| SpecError::Syntax { given: text.to_owned(), reason };
         if array.as_deref() == Some("") {
-            return Err(syntax("the array's name is empty"));
+            return Err(syntax("the array's name is empty".to_owned()));
         }
-        let spec = match spec.trim() {
-            "keep" => ChunkSpec::Keep,
-            "none" => ChunkSpec::None,
-            // An array without dimensions has a chunk without numbers.
-            "" => ChunkSpec::Sizes(Vec::new()),
-            by_name if by_name.contains('=') => {
-                let pairs = by_name.split(',').map(|pair| {
-                    let (name, n) =
-                        pair.split_once('=').ok_or_else(|| syntax("names and plain numbers are mixed"))?;
-                    Ok((name.trim().to_owned(), number(n)?))
-                });
-                ChunkSpec::Named(pairs.collect::<Result<_, _>>()?)
-            }
-            sizes => ChunkSpec::Sizes(sizes.split(',').map(number).collect::<Result<_, _>>()?),
+        Ok(Self { array, spec: ChunkSpec::understand(spec).map_err(syntax)? })
+    }
+}
+
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { array, spec } = self;
+        array.as_ref().map_or(Ok(()), |array| write!(f, "{array}:"))?;
+        write!(f, "{spec}")
+    }
+}
+
+/// Understands `1,500,2`, `object=1,epoch=-1`, `keep` and `none`.
+impl FromStr for ChunkSpec {
+    type Err = SpecError;
+
+    fn from_str(text: &str) -> Result<Self, SpecError> {
+        Self::understand(text).map_err(|reason| SpecError::Syntax { given: text.to_owned(), reason })
+    }
+}
+
+impl fmt::Display for ChunkSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts: Vec<String> = match self {
+            Self::Keep => return f.write_str("keep"),
+            Self::None => return f.write_str("none"),
+            Self::Sizes(sizes) => sizes.iter().map(ToString::to_string).collect(),
+            Self::Named(pairs) => pairs.iter().map(|(name, length)| format!("{name}={length}")).collect(),
         };
-        Ok(Self { array, spec })
+        f.write_str(&parts.join(","))
     }
 }
 
 impl ChunkSpec {
+    /// What `text` says, or what is wrong with it.
+    fn understand(text: &str) -> Result<Self, String> {
+        let number = |n: &str| n.trim().parse::<i64>().map_err(|_| format!("{n:?} is not a number"));
+        Ok(match text.trim() {
+            "keep" => Self::Keep,
+            "none" => Self::None,
+            // An array without dimensions has a chunk without numbers.
+            "" => Self::Sizes(Vec::new()),
+            by_name if by_name.contains('=') => {
+                let pairs = by_name.split(',').map(|pair| {
+                    let (name, n) = pair.split_once('=').ok_or("names and plain numbers are mixed")?;
+                    Ok::<_, String>((name.trim().to_owned(), number(n)?))
+                });
+                Self::Named(pairs.collect::<Result<_, _>>()?)
+            }
+            sizes => Self::Sizes(sizes.split(',').map(number).collect::<Result<_, _>>()?),
+        })
+    }
+
     /// The shape for an array: `current` is what it has now.
     ///
     /// # Errors
@@ -115,7 +147,7 @@ fn extent(array: &str, length: i64, n: u64) -> Result<u64, SpecError> {
     }
 }
 
-/// What stands between the numbers of a target's chunk keys. Serialised as [`KeySeparator::parse`] reads it.
+/// What stands between the numbers of a target's chunk keys. Serialised as its text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum KeySeparator {
@@ -130,12 +162,11 @@ const FEW_OBJECTS: u64 = 100;
 /// A directory should hold at least this many objects: making one costs more than making a file.
 const OBJECTS_PER_DIRECTORY: u64 = 4;
 
-impl KeySeparator {
-    /// Understands `auto`, `/` and `.`.
-    ///
-    /// # Errors
-    /// [`SpecError::Separator`].
-    pub fn parse(text: &str) -> Result<Self, SpecError> {
+/// Understands `auto`, `/` and `.`.
+impl FromStr for KeySeparator {
+    type Err = SpecError;
+
+    fn from_str(text: &str) -> Result<Self, SpecError> {
         match text {
             "auto" => Ok(Self::Auto),
             "/" => Ok(Self::Fixed(Separator::Slash)),
@@ -143,7 +174,19 @@ impl KeySeparator {
             other => Err(SpecError::Separator { given: other.to_owned() }),
         }
     }
+}
 
+impl fmt::Display for KeySeparator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::Fixed(Separator::Slash) => "/",
+            Self::Fixed(Separator::Dot) => ".",
+        })
+    }
+}
+
+impl KeySeparator {
     /// The keys of a target stored as `objects`, whose source has the encoding `now`.
     pub fn resolve(self, now: KeyEncoding, objects: &ChunkGrid) -> KeyEncoding {
         match self {
@@ -161,22 +204,17 @@ impl TryFrom<String> for KeySeparator {
     type Error = SpecError;
 
     fn try_from(text: String) -> Result<Self, SpecError> {
-        Self::parse(&text)
+        text.parse()
     }
 }
 
 impl From<KeySeparator> for String {
     fn from(separator: KeySeparator) -> Self {
-        let text = match separator {
-            KeySeparator::Auto => "auto",
-            KeySeparator::Fixed(Separator::Slash) => "/",
-            KeySeparator::Fixed(Separator::Dot) => ".",
-        };
-        text.to_owned()
+        separator.to_string()
     }
 }
 
-/// Codecs as asked for. Serialised as [`Codecs::parse`] reads them: a text, or a list.
+/// Codecs as asked for. Serialised as their text, or as a list.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Value", into = "Value")]
 pub enum Codecs {
@@ -196,13 +234,12 @@ pub enum Codecs {
     List(Vec<CodecMetadata>),
 }
 
-impl Codecs {
-    /// Understands `keep`, `none`, `zstd[:LEVEL]`, `blosc[:CNAME[:LEVEL[:SHUFFLE]]]`, `gzip[:LEVEL]`, each but the first also after
-    /// `transpose:ORDER+`, and a JSON list.
-    ///
-    /// # Errors
-    /// [`SpecError::Codecs`].
-    pub fn parse(text: &str) -> Result<Self, SpecError> {
+/// Understands `keep`, `none`, `zstd[:LEVEL]`, `blosc[:CNAME[:LEVEL[:SHUFFLE]]]`, `gzip[:LEVEL]`, each but the first also after
+/// `transpose:ORDER+`, and a JSON list.
+impl FromStr for Codecs {
+    type Err = SpecError;
+
+    fn from_str(text: &str) -> Result<Self, SpecError> {
         let wrong = |reason: String| SpecError::Codecs { given: text.to_owned(), reason };
         if text.trim_start().starts_with('[') {
             return serde_json::from_str(text).map(Self::List).map_err(|e| wrong(e.to_string()));
@@ -243,14 +280,16 @@ impl Codecs {
         }
         Ok(codecs)
     }
+}
 
+impl Codecs {
     /// Understands `1,0,2+zstd:3`.
     fn parse_transposed(text: &str) -> Result<Self, String> {
         let (order, rest) = text.split_once('+').ok_or("after ORDER come + and other codecs, or +none")?;
         let order: Option<Vec<usize>> = order.split(',').map(|d| d.trim().parse().ok()).collect();
         let order = order.filter(|order| (0..order.len()).all(|d| order.contains(&d)));
         let order = order.ok_or("ORDER is the numbers of all dimensions, such as 1,0,2")?;
-        match Self::parse(rest).map_err(|e| e.to_string())? {
+        match rest.parse::<Self>().map_err(|e| e.to_string())? {
             Self::Keep | Self::List(_) | Self::Transposed(..) => {
                 Err(format!("{rest:?} has an order of its own: name a compressor, or none"))
             }
@@ -307,8 +346,8 @@ impl TryFrom<Value> for Codecs {
 
     fn try_from(value: Value) -> Result<Self, SpecError> {
         match value {
-            Value::String(text) => Self::parse(&text),
-            list => Self::parse(&list.to_string()),
+            Value::String(text) => text.parse(),
+            list => list.to_string().parse(),
         }
     }
 }
@@ -348,7 +387,9 @@ mod tests {
     fn specs_as_text() {
         let check = |text: &str, array: Option<&str>, spec: ChunkSpec| {
             let expected = Named { array: array.map(str::to_owned), spec };
-            assert_eq!(Named::parse(text), Ok(expected), "{text}");
+            assert_eq!(text.parse().as_ref(), Ok(&expected), "{text}");
+            assert_eq!(expected.to_string().parse().as_ref(), Ok(&expected), "{text}");
+            assert_eq!(expected.spec.to_string().parse(), Ok(expected.spec), "{text}");
         };
         let named = |pairs: &[(&str, i64)]| {
             ChunkSpec::Named(pairs.iter().map(|(n, v)| ((*n).to_owned(), *v)).collect())
@@ -360,7 +401,10 @@ mod tests {
         check("object=1, epoch=-1", None, named(&[("object", 1), ("epoch", -1)]));
         check("", None, ChunkSpec::Sizes(vec![]));
         for bad in ["1,x", "1,,2", "object=1,5", "object=", ":1", "1.5"] {
-            assert!(matches!(Named::parse(bad), Err(SpecError::Syntax { .. })), "{bad}");
+            assert!(
+                matches!(bad.parse::<Named>(), Err(SpecError::Syntax { given, .. }) if given == bad),
+                "{bad}"
+            );
         }
     }
 
@@ -369,10 +413,10 @@ mod tests {
         let slash = KeyEncoding::Default(Separator::Slash);
         let check = |text: &str, shape: &[u64], chunk: &[u64], expected: Separator| {
             let objects = ChunkGrid::new(shape, chunk).unwrap();
-            let separator = KeySeparator::parse(text).unwrap();
+            let separator = text.parse::<KeySeparator>().unwrap();
             let keys = separator.resolve(slash, &objects);
             assert_eq!(keys, KeyEncoding::Default(expected), "{text} {shape:?} {chunk:?}");
-            assert_eq!(String::from(separator), text);
+            assert_eq!(separator.to_string(), text);
         };
         check("auto", &[1000, 50, 2], &[1, 50, 2], Separator::Dot);
         check("auto", &[1000, 50, 2], &[1000, 1, 2], Separator::Slash);
@@ -380,14 +424,14 @@ mod tests {
         check("auto", &[1000], &[1], Separator::Slash);
         check("/", &[1000, 50, 2], &[1, 50, 2], Separator::Slash);
         check(".", &[10, 5], &[5, 5], Separator::Dot);
-        assert!(KeySeparator::parse("-").is_err());
+        assert!("-".parse::<KeySeparator>().is_err());
     }
 
     #[test]
     fn specs_for_an_array() {
         let names = [Some("object".to_owned()), None];
         let check = |text: &str, expected: Result<&[u64], &str>| {
-            let spec = Named::parse(text).unwrap().spec;
+            let spec = text.parse::<ChunkSpec>().unwrap();
             match (spec.resolve("mag", &[100, 0], &names, &[10, 7]), expected) {
                 (Ok(shape), Ok(expected)) => assert_eq!(shape, expected, "{text}"),
                 (Err(error), Err(part)) => assert!(error.to_string().contains(part), "{text}: {error}"),
@@ -407,9 +451,10 @@ mod tests {
     #[test]
     fn codecs_as_text() {
         let check = |text: &str, expected: Option<Codecs>| {
-            let codecs = Codecs::parse(text).ok();
+            let codecs = text.parse().ok();
             assert_eq!(codecs, expected, "{text}");
             let Some(codecs) = codecs else { return };
+            assert_eq!(codecs.to_string().parse().as_ref(), Ok(&codecs), "{text}");
             let json = serde_json::to_string(&codecs).unwrap();
             assert_eq!(serde_json::from_str::<Codecs>(&json).unwrap(), codecs, "{json}");
         };

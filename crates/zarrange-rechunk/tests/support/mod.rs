@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use zarrange_array::{Array, ArraySpec, Document, Layout};
 use zarrange_grid::Region;
 use zarrange_io::Location;
-use zarrange_rechunk::{ChunkSpec, Codecs, Durability, Named, NoProgress, Request, prepare, run};
+use zarrange_rechunk::{ChunkSpec, Durability, Named, NoProgress, Request, prepare, run};
 
 /// The most memory that a job of these tests has.
 pub(crate) const MEMORY_MAX: u64 = 1 << 28;
@@ -45,7 +45,7 @@ pub(crate) fn job(from: &Location, to: &Location, end: &End, threads: u64) -> Re
     Request {
         chunks: vec![named(&end.chunk)],
         shards: vec![end.shard.as_deref().map_or(none, named)],
-        codecs: Codecs::parse(&end.codecs.to_string()).unwrap(),
+        codecs: end.codecs.to_string().parse().unwrap(),
         memory_bytes_max: MEMORY_MAX,
         threads,
         durability: Durability::None,

@@ -17,7 +17,7 @@ use crate::{memory, signals, table};
 const ARRAYS: [&str; 4] = ["time", "band", "mag", "magerr"];
 
 pub(crate) fn ingest(args: &IngestArgs) -> anyhow::Result<ExitCode> {
-    let max_mem = memory::given(args.max_mem.unwrap_or_else(memory::default_max), 1)?;
+    let max_mem = memory::given(args.max_mem.map_or_else(memory::default_max, u64::from), 1)?;
     let io = opener(args.io)?;
     let curves = LightCurves::read_csv(&args.csv, max_mem)?;
     let shape = [curves.objects.len() as u64, curves.longest() as u64];

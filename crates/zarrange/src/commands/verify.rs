@@ -13,7 +13,7 @@ use crate::progress::Bar;
 
 pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     let threads = args.threads.unwrap_or_else(memory::threads);
-    let max_mem = memory::given(args.max_mem.unwrap_or_else(memory::default_max), threads)?;
+    let max_mem = memory::given(args.max_mem.map_or_else(memory::default_max, u64::from), threads)?;
     let bar = Bar::new(args.progress);
     let io = opener(args.io)?;
     let places = (&args.a, &args.b);
