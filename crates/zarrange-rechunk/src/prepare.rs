@@ -11,6 +11,7 @@ mod notes;
 pub(crate) mod problem;
 mod route;
 mod slices;
+pub(crate) mod small;
 
 use std::fmt;
 
@@ -30,6 +31,7 @@ use crate::prepare::item::{Decision, prepare_item};
 use crate::prepare::members::{LeftOut, Requests, Sources, left_behind};
 use crate::prepare::notes::Noted;
 use crate::prepare::problem::Plans;
+use crate::prepare::small::SmallCopies;
 use crate::report::{ArrayReport, Cost, Report};
 use crate::request::{Foreign, Request};
 
@@ -203,7 +205,10 @@ impl Prepared {
             }
         });
         let backend = if self.items.is_empty() { "none" } else { self.root.backend() };
-        Report::sum(arrays.collect(), false, backend)
+        let mut report = Report::sum(arrays.collect(), false, backend);
+        let small = SmallCopies::of(&self.items, &self.request);
+        report.cost.peak_budget_bytes = small.memory_bytes().max(report.cost.peak_budget_bytes);
+        report
     }
 
     /// Refuses what cannot be written: intermediates or copies that do not fit where they go.

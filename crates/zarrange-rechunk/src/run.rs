@@ -1,5 +1,6 @@
 //! Carrying out what was prepared: writing, comparing, publishing.
 
+mod copies;
 mod moving;
 
 use std::time::Instant;
@@ -18,6 +19,7 @@ use crate::foreign;
 use crate::prepare::Prepared;
 use crate::prepare::item::{Decision, Item, Opened};
 use crate::prepare::members::LeftOut;
+use crate::prepare::small::SmallCopies;
 use crate::progress::Progress;
 use crate::report::{ArrayReport, Cost, Report};
 use crate::request::{Durability, Foreign, Request, Verify};
@@ -69,7 +71,6 @@ fn write(prepared: Prepared, staging: &Staging, progress: &dyn Progress) -> Resu
     let backend = root.backend();
     progress.begin("rechunk", prepared.work_bytes());
     let Prepared { request, items, groups, consolidated, beside, sparse, root: source_root, .. } = prepared;
-    let (mut reports, mut peak) = (Vec::new(), 0);
     let idle = Recorded::default();
     let context = Context {
         budget: &budget,
@@ -83,11 +84,11 @@ fn write(prepared: Prepared, staging: &Staging, progress: &dyn Progress) -> Resu
         recorded: &idle,
         progress,
     };
-    for item in &items {
-        let report = write_array(&request, item, (&source_root, &root), staging, &context)?;
-        peak = peak.max(report.cost.peak_budget_bytes);
-        reports.push(report);
-    }
+    let write = |item: &Item, context: &Context<'_>| {
+        write_array(&request, item, (&source_root, &root), staging, context)
+    };
+    let small = SmallCopies::of(&items, &request);
+    let reports = write_arrays(&items, &small, &write, &context)?;
     if request.foreign == Foreign::Copy && beside.files.count > 0 {
         LeftOut::of(&request).during(|without| foreign::copy((&source_root, &root), without, &budget))?;
     }
@@ -96,10 +97,25 @@ fn write(prepared: Prepared, staging: &Staging, progress: &dyn Progress) -> Resu
     let verify_peak = budget.take_peak();
     publish_metadata(&request, (&items, &groups), places, consolidated)?;
     let mut report = Report::sum(reports, request.verify == Verify::Full, backend);
-    // Arrays that have no plan take memory too; comparing is in no plan, so what it takes stands apart.
-    report.cost.peak_budget_bytes = peak;
+    report.cost.peak_budget_bytes = small.memory_bytes().max(report.cost.peak_budget_bytes);
+    // Comparing is in no plan, so what it takes stands apart.
     report.verify_peak_budget_bytes = verify_peak;
     Ok(report)
+}
+
+/// Writes all arrays by `write`, small copies first and several at once; their reports, in the order of `items`.
+fn write_arrays(
+    items: &[Item],
+    small: &SmallCopies<'_>,
+    write: &copies::WriteOne<'_>,
+    context: &Context<'_>,
+) -> Result<Vec<ArrayReport>, RechunkError> {
+    let mut copied = copies::run(small, write, context)?.into_iter();
+    let of = |item: &Item| {
+        let copied = if item.is_small_copy() { copied.next() } else { None };
+        copied.map_or_else(|| write(item, context), Ok)
+    };
+    items.iter().map(of).collect()
 }
 
 /// Writes the documents of all arrays, then those of the groups, children before parents.
@@ -132,13 +148,13 @@ fn write_array(
     staging: &Staging,
     context: &Context<'_>,
 ) -> Result<ArrayReport, RechunkError> {
-    let opened = item.open(request, from)?;
-    let target = Array::with_metadata(to.below(item.path())?, item.open(request, from)?.target);
+    let Opened { source, target } = item.open(request, from)?;
+    let target = Array::with_metadata(to.below(item.path())?, target);
     let (recorded, started) = (Recorded::default(), Instant::now());
     let context = &Context { recorded: &recorded, ..*context };
     let decision = item.decision();
     let intermediates = |k: usize| Ok(staging.intermediate(k)?);
-    let held = moving::run(item, &opened, &target, 0..item.stage_count(), &intermediates, context)?;
+    let held = moving::run(item, &source, &target, 0..item.stage_count(), &intermediates, context)?;
     let peak_budget_bytes = context.budget.take_peak().min(held);
     let (counts, elapsed_s) = (recorded.counts(), started.elapsed().as_secs_f64());
     let path = item.path().to_owned();
@@ -172,8 +188,8 @@ fn verify_targets(
     let work = items.iter().map(|item| item.elements.saturating_mul(2 * item.element_bytes));
     context.progress.begin("verify", work.fold(0, u64::saturating_add));
     for item in items {
-        let Opened { source, target, .. } = item.open(request, from)?;
-        let (path, source) = (item.path(), &source);
+        let Opened { source, target } = item.open(request, from)?;
+        let (path, source) = (item.path(), &*source);
         let target = &Array::with_metadata(to.below(path)?, target);
         match source.contents() {
             Contents::Elements(_) => {

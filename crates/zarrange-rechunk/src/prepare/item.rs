@@ -1,10 +1,11 @@
 //! One array of a request: what of it is asked, and how it will be moved.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use zarrange_array::{Array, ArrayError, ArrayMetadata, Chunks, Contents, Found};
 use zarrange_io::Store;
-use zarrange_plan::{Chosen, Parts, Plan, Route};
+use zarrange_plan::{COPIED_TOGETHER, Chosen, Parts, Plan, Route};
 
 use crate::engine::context::elements;
 use crate::engine::{copy, text};
@@ -28,6 +29,8 @@ pub struct Item {
     pub(crate) opaque: Option<Box<str>>,
     /// Its parts, where there is no plan that has them.
     unplanned: Parts,
+    /// Stored objects of its source.
+    objects: u64,
     /// Chunks of its source: inner chunks, where they can be read.
     pub(crate) source_chunks: u64,
     /// Its elements, and the bytes of one.
@@ -57,20 +60,34 @@ enum Packed {
 /// An item opened.
 #[derive(Debug)]
 pub(crate) struct Opened {
-    pub(crate) source: Array,
+    pub(crate) source: Sliced,
     pub(crate) target: ArrayMetadata,
-    /// The source is read in slices of this shape.
-    pub(crate) slice: Option<Box<[u64]>>,
 }
 
-impl Opened {
-    /// The chunks of the source, as they are read.
-    pub(crate) fn source_chunks(&self) -> Result<Chunks<'_>, ArrayError> {
+/// A source, and how it is read.
+#[derive(Debug)]
+pub(crate) struct Sliced {
+    array: Array,
+    /// It is read in slices of this shape.
+    slice: Option<Box<[u64]>>,
+}
+
+impl Sliced {
+    /// Its chunks, as they are read.
+    pub(crate) fn read_chunks(&self) -> Result<Chunks<'_>, ArrayError> {
         let sliced = match &self.slice {
-            Some(slice) => self.source.slices(slice)?,
+            Some(slice) => self.array.slices(slice)?,
             None => None,
         };
-        sliced.map_or_else(|| self.source.chunks(), Ok)
+        sliced.map_or_else(|| self.array.chunks(), Ok)
+    }
+}
+
+impl Deref for Sliced {
+    type Target = Array;
+
+    fn deref(&self) -> &Array {
+        &self.array
     }
 }
 
@@ -92,9 +109,9 @@ impl Item {
 
     /// Opens it below the `root` of the source; what was planned is what there is.
     pub(crate) fn open(&self, request: &Request, root: &Store) -> Result<Opened, RechunkError> {
-        let source = self.found.array(root)?;
-        let target = aim(request, self.path(), &source, &self.asked)?.target;
-        Ok(Opened { source, target, slice: self.slice.clone() })
+        let array = self.found.array(root)?;
+        let target = aim(request, self.path(), &array, &self.asked)?.target;
+        Ok(Opened { source: Sliced { array, slice: self.slice.clone() }, target })
     }
 
     /// How it will be moved; `None` if its stored bytes are copied without being understood, or put together.
@@ -105,6 +122,16 @@ impl Item {
     /// How many stages it is moved in: what a part of one needs, parts of the one before may have made.
     pub fn stage_count(&self) -> u64 {
         self.plan().map_or(1, |plan| plan.stage_count())
+    }
+
+    /// Whether it is copied, and one thread does that as fast as several.
+    pub(crate) fn is_small_copy(&self) -> bool {
+        let copied = match self.decision() {
+            Decision::Planned(plan) => matches!(plan.route, Route::Copy),
+            Decision::Stored => true,
+            Decision::Text => false,
+        };
+        copied && self.objects <= COPIED_TOGETHER
     }
 
     /// The parts of a stage.
@@ -178,6 +205,7 @@ pub(crate) fn prepare_item(
             How::Planned | How::Stored => copy::parts(source, request.part_bytes),
             How::Text => text::parts(&target, request.part_bytes),
         },
+        objects: source.objects().count(),
         source_chunks: match source.contents() {
             Contents::Elements(elements) => elements.chunks.count(),
             Contents::Variable(elements) => elements.chunks.count(),

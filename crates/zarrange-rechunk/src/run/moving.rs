@@ -14,23 +14,22 @@ use crate::engine::tiled::{self, Intermediates};
 use crate::engine::{copy, repack};
 use crate::error::RechunkError;
 use crate::prepare::Prepared;
-use crate::prepare::item::{Decision, Item, Opened};
+use crate::prepare::item::{Decision, Item, Opened, Sliced};
 use crate::progress::Progress;
 use crate::request::{Durability, Verify};
 
 /// Moves an array to `target` in the stages `stages`; the most memory that was really used, where less than what was taken.
 pub(crate) fn run(
     item: &Item,
-    opened: &Opened,
+    source: &Sliced,
     target: &Array,
     stages: Range<u64>,
     intermediates: &Intermediates<'_>,
     context: &Context<'_>,
 ) -> Result<u64, RechunkError> {
-    let source = &opened.source;
     match item.decision() {
         Decision::Planned(plan) => {
-            let (from, to) = (opened.source_chunks()?, target.chunks()?);
+            let (from, to) = (source.read_chunks()?, target.chunks()?);
             match &plan.route {
                 Route::Copy => copy::run(source, target, item.parts(0), context)?,
                 Route::Repack(repack) => repack::run(repack, (&from, &to), item.parts(0), context)?,
@@ -87,11 +86,10 @@ pub fn run_parts(
         recorded: &recorded,
         progress,
     };
-    let opened = item.open(request, root)?;
-    let metadata = item.open(request, root)?.target;
-    let target = Array::with_metadata(places.target.below(item.path())?, metadata);
+    let Opened { source, target } = item.open(request, root)?;
+    let target = Array::with_metadata(places.target.below(item.path())?, target);
     let number = prepared.items.iter().position(|other| other.path() == item.path()).unwrap_or_default();
     let intermediates = |k: usize| Ok((places.intermediates.clone(), format!("intermediate-{number}-{k}")));
-    run(item, &opened, &target, stage..stage + 1, &intermediates, &context)?;
+    run(item, &source, &target, stage..stage + 1, &intermediates, &context)?;
     Ok(())
 }

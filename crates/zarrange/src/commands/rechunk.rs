@@ -73,7 +73,7 @@ fn summary(target: &str, planned: &Report, report: &Report) -> String {
     });
     let deviations = deviations.collect::<Vec<_>>().concat();
     // Of text nothing is known beforehand.
-    let (memory, time) = if planned.arrays.is_empty() {
+    let (memory, time) = if planned.cost.peak_budget_bytes == 0 {
         (String::new(), String::new())
     } else {
         let Cost { peak_budget_bytes, elapsed_s, .. } = planned.cost;
