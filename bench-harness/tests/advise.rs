@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use zarrange_array::{Array, ArraySpec, Document, Layout};
 use zarrange_io::Location;
 use zarrange_plan::{Limits, Reader, StoreProfile};
-use zarrange_rechunk::{Codecs, MixRequest, NamedMix, Request, prepare};
+use zarrange_rechunk::{Codecs, MixRequest, Request, prepare};
 
 fn advise(more: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_zarrange-bench")).arg("advise").args(more).output().unwrap()

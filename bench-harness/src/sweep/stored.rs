@@ -11,7 +11,7 @@ use zarrange_codec::ArrayCodec;
 use zarrange_grid::{Dims, Layout, Region};
 use zarrange_io::{Location, Opener};
 use zarrange_plan::touched;
-use zarrange_rechunk::{ChunkSpec, Codecs, Named, NoProgress, Request, Verify, prepare, run};
+use zarrange_rechunk::{ChunkSpec, Named, NoProgress, Request, Verify, prepare, run};
 
 use crate::sweep::dataset::Dataset;
 use crate::sweep::facts::{DatasetFacts, LayoutFacts};

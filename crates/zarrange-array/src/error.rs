@@ -82,7 +82,7 @@ pub enum ArrayError {
         detail: String,
     },
     /// The target is there already.
-    #[error("target {0} exists: choose another name, or replace it with --overwrite")]
+    #[error("target {0} exists: choose another name, or have it replaced")]
     TargetExists(String),
     /// The target is there already, and cannot be replaced.
     #[error(
@@ -103,7 +103,7 @@ pub enum ArrayError {
     TempUnable(String),
     /// What would be replaced is not a Zarr hierarchy.
     #[error(
-        "target {0} exists and is not Zarr: --overwrite replaces only a Zarr array or group, or an empty directory"
+        "target {0} exists and is not Zarr: only a Zarr array or group, or an empty directory, is replaced"
     )]
     TargetNotZarr(String),
     /// The target is a link.
@@ -169,7 +169,7 @@ pub enum ArrayError {
         source: IoError,
     },
     /// Intermediates would lie in the source or the target.
-    #[error("--temp {temp} is inside the {what} {other}: choose a place outside of both")]
+    #[error("the place for intermediates, {temp}, is inside the {what} {other}: choose one outside of both")]
     TempInside {
         /// The place for intermediates.
         temp: String,

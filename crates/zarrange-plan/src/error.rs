@@ -44,7 +44,7 @@ pub enum PlanError {
     #[error(
         "max-mem of {have} bytes is too small: source chunk {source_chunk:?} has {source_bytes} bytes, target chunk \
          {target_chunk:?} has {target_bytes}, and holding one of each with its encoded form takes {needed}: raise \
-         --max-mem to at least {needed} or choose smaller chunks"
+         it to at least {needed} or choose smaller chunks"
     )]
     Memory {
         /// The bound.

@@ -124,7 +124,7 @@ pub enum MixError {
     /// The array is too large for so few objects.
     #[error(
         "at most {objects_max} files are allowed, but with shards of at most {shard_bytes_max} bytes there would be \
-         {objects}: raise --max-files to {objects}"
+         {objects}: allow so many"
     )]
     Objects {
         /// Objects there would be.

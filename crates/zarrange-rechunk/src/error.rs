@@ -8,7 +8,6 @@ use zarrange_io::IoError;
 use zarrange_plan::{MixError, PlanError};
 
 use crate::difference::Difference;
-use crate::shell::shell_values;
 
 /// What is known of members lies beside `--max-mem` up to this, in the 64 MiB that a process may take there.
 pub(crate) const METADATA_BYTES_FREE: u64 = 16 << 20;
@@ -46,7 +45,7 @@ pub enum RechunkError {
     },
     /// The system does not give the memory that the budget allows.
     #[error(
-        "the system refuses {wanted} bytes of memory, besides {used} that are in use: give less than {max} with --max-mem, or let the \
+        "the system refuses {wanted} bytes of memory, besides {used} that are in use: give less than {max}, or let the \
          process have more (ulimit -v)"
     )]
     Memory {
@@ -99,7 +98,7 @@ pub enum RechunkError {
     #[error("{0}")]
     Members(Refusals),
     /// Files that are not Zarr, which were not to be left behind.
-    #[error("{location}: {what}; --foreign copy takes them along, --foreign skip leaves them")]
+    #[error("{location}: {what}; have them copied, or leave them behind")]
     Foreign {
         /// The source.
         location: String,
@@ -119,9 +118,7 @@ pub enum RechunkError {
         left: String,
     },
     /// Comparing does not fit the memory, though writing does.
-    #[error(
-        "array {array}: what was written could not be compared (--verify none leaves that out): {source}"
-    )]
+    #[error("array {array}: what was written could not be compared, which can be left out: {source}")]
     Comparing {
         /// Location of the array.
         array: String,
@@ -242,6 +239,29 @@ impl Refusals {
         Err(if tells_enough { self.first.swap_remove(0).error } else { RechunkError::Members(self) })
     }
 
+    /// What they are, in the words that `tell` has for each: a line for each if there are several.
+    pub fn told(&self, tell: &dyn Fn(&RechunkError) -> String) -> String {
+        if let ([Refusal { error, .. }], 0) = (self.first.as_slice(), self.more) {
+            return in_a_line(tell(error));
+        }
+        let count = self.first.len() as u64 + self.more;
+        let line =
+            |Refusal { path, error }: &Refusal| format!("  {}: {}", in_a_line(path), in_a_line(tell(error)));
+        let mut lines = vec![format!("{count} members cannot be carried over:")];
+        lines.extend(self.first.iter().map(line));
+        if self.more > 0 {
+            lines.push(format!("  and {} more", self.more));
+        }
+        lines.join("\n")
+    }
+
+    /// The members that could be left out so that the rest is carried over. Whoever asks for what is not possible wants something else
+    /// instead, not less: then there are none.
+    pub fn to_leave_out(&self) -> BTreeSet<&str> {
+        let paths = self.first.iter().map(|refusal| refusal.path.as_str());
+        paths.filter(|path| !path.is_empty() && !self.are_usage()).collect()
+    }
+
     /// Whether all of them are wrong requests, rather than members that cannot be carried over.
     pub fn are_usage(&self) -> bool {
         self.first.iter().all(|refusal| matches!(refusal.error, RechunkError::Spec(_)))
@@ -250,23 +270,7 @@ impl Refusals {
 
 impl fmt::Display for Refusals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let ([Refusal { path, error }], 0) = (self.first.as_slice(), self.more) {
-            return write!(f, "{}; to leave it out: {}", in_a_line(error), shell_values("--skip", &[path]));
-        }
-        write!(f, "{} members cannot be carried over:", self.first.len() as u64 + self.more)?;
-        for Refusal { path, error } in &self.first {
-            write!(f, "\n  {}: {}", in_a_line(path), in_a_line(error))?;
-        }
-        if self.more > 0 {
-            write!(f, "\n  and {} more", self.more)?;
-        }
-        // Whoever asks for what is not possible wants something else instead, not less.
-        if self.are_usage() {
-            return Ok(());
-        }
-        let paths: BTreeSet<&str> = self.first.iter().map(|refusal| refusal.path.as_str()).collect();
-        let paths: Vec<_> = paths.into_iter().filter(|path| !path.is_empty()).collect();
-        write!(f, "\nto leave them out: {}", shell_values("--skip", &paths))
+        f.write_str(&self.told(&ToString::to_string))
     }
 }
 
@@ -325,15 +329,12 @@ pub enum SpecError {
         spec: Vec<i64>,
     },
     /// Chunks of different shapes that would have to be written.
-    #[error(
-        "{} has a rectilinear chunk grid, which is copied as it is or made regular: give {option} SPEC, such as {largest:?}, the largest it has",
-        called(array)
-    )]
+    #[error("{} has a rectilinear chunk grid, which is copied as it is or made regular", called(array))]
     Rectilinear {
         /// Path of the array.
         array: String,
-        /// The option that makes it regular.
-        option: &'static str,
+        /// What makes it regular if it is given a shape: chunks or shards.
+        what: &'static str,
         /// Shape of its largest chunk or shard.
         largest: Vec<u64>,
     },
@@ -391,7 +392,7 @@ pub enum SpecError {
     },
     /// An array whose elements cannot be accessed cannot be rechunked.
     #[error(
-        "{} cannot be rechunked: {reason}; leave it without a SPEC, or name the others with --array, to copy it unchanged",
+        "{} cannot be rechunked: {reason}; leave it without a SPEC, or name the others, to copy it unchanged",
         called(array)
     )]
     Opaque {

@@ -34,7 +34,7 @@ pub fn shell_path(path: &Path) -> String {
 }
 
 /// Values of `option` as bash and the command take them: one that begins with a minus is no option.
-pub(crate) fn shell_values(option: &str, values: &[&str]) -> String {
+pub fn shell_values(option: &str, values: &[&str]) -> String {
     if values.iter().any(|value| value.starts_with('-')) {
         let each = values.iter().map(|value| format!("{option}={}", shell_word(value)));
         return each.collect::<Vec<_>>().join(" ");

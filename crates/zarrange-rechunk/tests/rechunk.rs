@@ -630,7 +630,7 @@ fn requests_that_do_not_fit_are_refused() {
     check(&|j| j.shards = vec![spec("12,10")], "[15, 10] would be");
     check(&|j| j.arrays = vec!["x".to_owned()], "no array \"x\"");
     check(&|j| j.chunks = vec![spec("9000000000000000000,9000000000000000000")], "overflow");
-    check(&|j| j.memory_bytes_max = 100, "raise --max-mem to at least");
+    check(&|j| j.memory_bytes_max = 100, "raise it to at least");
     let error = check(&|j| j.chunks = vec![spec("-7,5")], "chunk length -7");
     assert!(matches!(error, RechunkError::Spec(SpecError::Length { .. })));
     check(&|j| j.target = from.clone(), "the same as source");

@@ -16,6 +16,7 @@
 mod args;
 mod backend;
 mod commands;
+mod hints;
 mod memory;
 mod out;
 mod progress;
@@ -85,7 +86,7 @@ fn keep_zarrs_single() {
 
 /// One line: what, where, and what would be right. Causes are added where the text does not name them already.
 fn message(error: &anyhow::Error) -> String {
-    let mut text = error.to_string();
+    let mut text = hints::told(error);
     for cause in error.chain().skip(1).map(ToString::to_string) {
         if !text.contains(&cause) {
             text = format!("{text}: {cause}");

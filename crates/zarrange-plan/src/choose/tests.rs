@@ -195,7 +195,7 @@ fn what_has_no_layout_is_told_why() {
         let error = question.chosen(shape).unwrap_err().to_string();
         assert!(error.contains(part), "{shape:?}: {error}");
     };
-    check(&[100, 100], &[(0, 1.0), (1, 1.0)], "raise --max-files to 4");
+    check(&[100, 100], &[(0, 1.0), (1, 1.0)], ": allow so many");
     check(&[100, 100], &[(2, 1.0)], "dimension 2 is not one");
     check(&[u64::MAX, 2], &[(0, 1.0)], "overflows");
 }

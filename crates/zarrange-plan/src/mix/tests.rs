@@ -198,7 +198,7 @@ fn mixes_that_have_no_layout() {
     check(&[(0, f64::INFINITY)], "weight inf");
     check(&[(0, 1.0), (0, 2.0)], "named twice");
     check(&[(2, 1.0)], "2 dimensions: dimension 2 is not one");
-    check(&[(0, 1.0), (1, 1.0)], "raise --max-files to 1");
+    check(&[(0, 1.0), (1, 1.0)], ": allow so many");
     let overflow = layout_for(&[u64::MAX, 2], 1, &Mix::new([(0, 1.0)]).unwrap(), &limits(1));
     assert!(matches!(overflow, Err(MixError::Grid(_))));
 }

@@ -203,10 +203,10 @@ fn check_regular(
     if regular || source.objects().is_regular() {
         return Ok(());
     }
-    let option = if now.shard.is_some() { "--shards" } else { "--chunks" };
+    let what = if now.shard.is_some() { "shards" } else { "chunks" };
     Err(SpecError::Rectilinear {
         array: path.to_owned(),
-        option,
+        what,
         largest: source.objects().chunk_shape().to_vec(),
     })
 }

@@ -146,6 +146,30 @@ fn only_the_outermost_layer_prints_and_reads_the_environment() {
 }
 
 #[test]
+fn libraries_name_no_options() {
+    let rid = ["zarrange-plan/", "zarrange-array/", "zarrange-rechunk/"];
+    let is_option = |text: &str| {
+        text.match_indices("--").any(|(at, _)| {
+            let before = text[..at].chars().next_back();
+            before.is_none_or(|c| " \"({".contains(c))
+                && text[at + 2..].starts_with(|c: char| c.is_ascii_lowercase())
+        })
+    };
+    assert!(
+        is_option("raise --max-mem") && is_option("(--temp)") && !is_option("a -- b") && !is_option("---")
+    );
+    for (path, text) in sources() {
+        if !rid.iter().any(|name| path.starts_with(name)) {
+            continue;
+        }
+        // What tests pass on is no error.
+        let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+        let line = text.lines().find(|line| is_option(line));
+        assert_eq!(line, None, "{path} names an option of a command");
+    }
+}
+
+#[test]
 fn the_planner_is_pure_and_the_codecs_open_no_file() {
     for (path, text) in sources() {
         let forbidden: &[&str] = match path.split('/').next().unwrap() {
