@@ -10,10 +10,11 @@ use crate::error::UnknownWord;
 /// A kind of reader.
 ///
 /// ```
-/// use zarrange_plan::{Reader, UnknownReader};
+/// use zarrange_plan::Reader;
 ///
 /// assert_eq!("whole-chunks".parse(), Ok(Reader::WholeChunks));
-/// assert_eq!("dask".parse::<Reader>(), Err(UnknownReader { given: "dask".to_owned() }));
+/// let error = "dask".parse::<Reader>().unwrap_err();
+/// assert_eq!(error.to_string(), r#""dask" is no reader: use whole-chunks or zarrange"#);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

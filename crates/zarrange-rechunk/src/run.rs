@@ -77,7 +77,7 @@ fn write(prepared: Prepared, staging: &Staging, progress: &dyn Progress) -> Resu
         threads: request.threads,
         sparse,
         durable: request.durability == Durability::Commit,
-        replaces: false,
+        shared: false,
         // What is decoded need not be looked at before.
         sums: request.verify == Verify::Sample,
         ledger: &Alone,

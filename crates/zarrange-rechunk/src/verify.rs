@@ -62,7 +62,7 @@ pub fn verify(
         threads,
         sparse: Sparse::default(),
         durable: false,
-        replaces: false,
+        shared: false,
         sums: false,
         ledger: &Alone,
         recorded: &recorded,

@@ -333,7 +333,7 @@ fn a_place_in_a_store_of_files() {
     let job = |overwrite: bool, chunk: &[i64]| Request { overwrite, ..job(&source, &target, chunk, None) };
     run(prepare(job(false, &[5, 20])).unwrap(), &NoProgress).unwrap();
     let message = prepare(job(false, &[7, 20])).unwrap_err().to_string();
-    assert!(message.contains("exists") && message.contains("--overwrite"), "{message}");
+    assert!(message.contains("exists") && message.contains("replaced"), "{message}");
     run(prepare(job(true, &[7, 20])).unwrap(), &NoProgress).unwrap();
     assert!(is_same(&source, &target) && is_same(&source, &files.below("made/target")));
     assert_eq!(std::fs::read_dir(dir.path().join("made")).unwrap().count(), 1, "nothing else is left");

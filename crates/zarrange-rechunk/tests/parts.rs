@@ -29,10 +29,6 @@ impl Ledger for Wanted<'_> {
         !self.parts.contains(&part)
     }
 
-    fn is_shared(&self) -> bool {
-        true
-    }
-
     fn done(&self, receipt: &Receipt) {
         self.receipts.lock().unwrap().push(receipt.clone());
     }

@@ -20,8 +20,9 @@ pub(crate) struct Context<'a> {
     pub(crate) sparse: Sparse,
     /// What is written will be made durable.
     pub(crate) durable: bool,
-    /// Others may write the same objects at the same time: each gets its name when it is complete.
-    pub(crate) replaces: bool,
+    /// Others may do the same parts at the same time, or again: an object gets its name when it is complete, and nothing that a part
+    /// reads is given back, or kept in this process alone.
+    pub(crate) shared: bool,
     /// Checksums of what is moved as it is stored must be right.
     pub(crate) sums: bool,
     /// Which parts are done, and who is told of those that are done here.

@@ -30,10 +30,10 @@ pub(crate) fn run(
         StageParts { stage: 0, parts, ledger: context.ledger, recorded: context.recorded, after: &|_| () };
     let (copied_elements, whole) = (AtomicU64::new(0), Mutex::new(()));
     let work = |check: &mut StoredCheck<'_>, taken: &Taken<'_>, buffer: &mut [u8]| {
-        let Context { budget, sums, replaces, .. } = *context;
+        let Context { budget, sums, shared, .. } = *context;
         let whole = &whole;
         let mut batch =
-            Copy { source, target, whole, budget, check, sums, replaces, counts: Counts::default() };
+            Copy { source, target, whole, budget, check, sums, replaces: shared, counts: Counts::default() };
         batch.copy(&taken.objects, buffer)?;
         taken.part.count(batch.counts);
         let elements = taken.objects.iter().map(|object| source.objects().region(object).elements()).sum();

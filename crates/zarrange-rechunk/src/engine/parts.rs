@@ -11,10 +11,6 @@ pub trait Ledger: Sync {
     /// Whether part `part` of stage `stage` is left out: it is done already, or somebody else does it.
     fn leaves_out(&self, stage: u64, part: u64) -> bool;
 
-    /// Whether another process may do a part again: then nothing that a part reads may be thrown away, nor be kept in this
-    /// process alone.
-    fn is_shared(&self) -> bool;
-
     /// A part is done: everything of it was written.
     fn done(&self, receipt: &Receipt);
 }
@@ -36,10 +32,6 @@ pub(crate) struct Alone;
 
 impl Ledger for Alone {
     fn leaves_out(&self, _: u64, _: u64) -> bool {
-        false
-    }
-
-    fn is_shared(&self) -> bool {
         false
     }
 

@@ -123,7 +123,7 @@ impl<'a> Work for Repacking<'_, 'a> {
         };
         let sink = match &self.sequencer {
             Some(sequencer) => Sink::Shards(sequencer, Segment::default()),
-            None => Sink::Chunks(ChunkWriter::replacing(self.to, self.context.replaces)),
+            None => Sink::Chunks(ChunkWriter::replacing(self.to, self.context.shared)),
         };
         Ok(Hand { worker, stored: StoredChunks::new(self.from, self.known.clone()), sink })
     }

@@ -40,6 +40,9 @@ pub(crate) struct SpillFile {
     held: Vec<Mutex<Option<Buffer>>>,
 }
 
+/// Why a tile that stays in memory is still there.
+pub(crate) const GIVEN_BACK: &str = "the memory of a tile is given back once, when it was read";
+
 impl SpillFile {
     /// Makes the intermediate of an array of `shape`, or opens that of other processes.
     pub(crate) fn open(

@@ -207,7 +207,7 @@ impl<'a> Work for Assembling<'_, 'a> {
 
     fn worker<'w>(&'w self, _: Permit<'w>, _: bool) -> Result<AssemblingHand<'w>, RechunkError> {
         let assembler = Assembler::new(self.source, self.share);
-        let writer = VariableWriter::new(self.target.array, self.target.elements, self.context.replaces);
+        let writer = VariableWriter::new(self.target.array, self.target.elements, self.context.shared);
         Ok(AssemblingHand { assembler, writer, chunk: Variable::new(), held: 0 })
     }
 

@@ -28,7 +28,7 @@ pub(crate) fn run(
     context: &Context<'_>,
 ) -> Result<(), RechunkError> {
     let Problem { shape, item_bytes, .. } = &plan.problem;
-    let shared = context.ledger.is_shared();
+    let shared = context.shared;
     let open = |k: usize| {
         let Some(spill) = tiled.spills.get(k) else { return Ok(None) };
         let (store, key) = intermediates(k)?;
@@ -62,7 +62,7 @@ pub(crate) fn run(
         let sink: Box<dyn Sink<'_>> = match (&after, &to.elements().codec) {
             (Some(spill), _) => Box::new(PieceSink(spill)),
             (None, ArrayCodec::Chunks(_) | ArrayCodec::Slices(_)) => {
-                let (chunks, replaces) = (to.clone(), context.replaces);
+                let (chunks, replaces) = (to.clone(), shared);
                 Box::new(ChunkSink { chunks, replaces, budget: context.budget })
             }
             (None, ArrayCodec::Shards(_)) => {

@@ -54,8 +54,8 @@ pub struct PartPlaces<'a> {
     pub intermediates: &'a Store,
 }
 
-/// Does the parts of one stage of the array `item` of `prepared`, in their order, but for those that `ledger` leaves out. Where the
-/// ledger is shared, others may do other parts, or the same, at the same time.
+/// Does the parts of one stage of the array `item` of `prepared`, in their order, but for those that `ledger` leaves out. Others may
+/// do other parts, or the same, at the same time.
 ///
 /// A stage needs what all parts of the one before have written. No metadata is written.
 ///
@@ -63,7 +63,7 @@ pub struct PartPlaces<'a> {
 /// [`RechunkError`]; parts whose receipts were given are done.
 ///
 /// # Panics
-/// If there is no such stage.
+/// If there is no such stage, or `item` is not one of `prepared`.
 pub fn run_parts(
     prepared: &Prepared,
     item: &Item,
@@ -80,7 +80,7 @@ pub fn run_parts(
         threads: request.threads,
         sparse: *sparse,
         durable: request.durability == Durability::Commit,
-        replaces: ledger.is_shared(),
+        shared: true,
         sums: request.verify == Verify::Sample,
         ledger,
         recorded: &recorded,
@@ -88,7 +88,9 @@ pub fn run_parts(
     };
     let Opened { source, target } = item.open(request, root)?;
     let target = Array::with_metadata(places.target.below(item.path())?, target);
-    let number = prepared.items.iter().position(|other| other.path() == item.path()).unwrap_or_default();
+    let Some(number) = prepared.items.iter().position(|other| other.path() == item.path()) else {
+        panic!("{:?} is not an array of what was prepared", item.path())
+    };
     let intermediates = |k: usize| Ok((places.intermediates.clone(), format!("intermediate-{number}-{k}")));
     run(item, &source, &target, stage..stage + 1, &intermediates, &context)?;
     Ok(())

@@ -8,7 +8,7 @@ use zarrange_io::WriteRequest;
 
 use crate::engine::presence::Known;
 use crate::engine::sink::{Drain, Sink, Turn};
-use crate::engine::spill::{Piece, Slabs, SpillFile, Sum};
+use crate::engine::spill::{GIVEN_BACK, Piece, Slabs, SpillFile, Sum};
 use crate::engine::worker::Worker;
 use crate::error::RechunkError;
 
@@ -62,12 +62,11 @@ impl<'a> Drain<'a> for Drainer<'_> {
             };
             let piece = self.file.piece(region.start());
             if let Some(mut held) = self.file.held(piece.tile) {
-                if let Some(held) = held.as_mut() {
-                    let layout = self.file.layout(piece.region.clone());
-                    let data = &mut held.data[self.file.offset_in_tile(&piece)..][..index(layout.bytes())];
-                    let item = index(self.file.item_bytes());
-                    copy_region(&piece.region, (tile.data, tile.layout), (data, &layout), item);
-                }
+                let Some(held) = held.as_mut() else { unreachable!("{GIVEN_BACK}") };
+                let layout = self.file.layout(piece.region.clone());
+                let data = &mut held.data[self.file.offset_in_tile(&piece)..][..index(layout.bytes())];
+                let item = index(self.file.item_bytes());
+                copy_region(&piece.region, (tile.data, tile.layout), (data, &layout), item);
                 continue;
             }
             self.write_piece(tile, &piece, worker)?;

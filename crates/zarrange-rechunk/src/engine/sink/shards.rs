@@ -175,7 +175,7 @@ impl<'a> Sequencer<'a> {
         (workers, parked, encoded_bytes): (u64, u64, u64),
         context: &Context<'_>,
     ) -> Result<Self, RechunkError> {
-        let Context { budget, durable, replaces, .. } = *context;
+        let Context { budget, durable, shared, .. } = *context;
         let mut leases = vec![indexes(&chunks, 1 + workers + parked, budget)?];
         let mut spare = Vec::new();
         for _ in 0..parked {
@@ -194,7 +194,7 @@ impl<'a> Sequencer<'a> {
             Some(buffers)
         };
         let state = Mutex::new(State { spare, whole, ..State::default() });
-        Ok(Self { chunks, durable, replaces, state, changed: Condvar::new(), _leases: leases })
+        Ok(Self { chunks, durable, replaces: shared, state, changed: Condvar::new(), _leases: leases })
     }
 
     /// The chunks that it puts into shards.

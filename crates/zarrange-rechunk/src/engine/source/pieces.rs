@@ -11,7 +11,7 @@ use zarrange_plan::{CHECK_BYTES, Counts};
 use crate::engine::batches::Batch;
 use crate::engine::presence::Known;
 use crate::engine::source::{Fill, Source, Tiles};
-use crate::engine::spill::{Piece, Slabs, SpillFile, Sum};
+use crate::engine::spill::{GIVEN_BACK, Piece, Slabs, SpillFile, Sum};
 use crate::engine::worker::Worker;
 use crate::error::RechunkError;
 
@@ -54,9 +54,8 @@ impl Fill for Filler<'_> {
         let tile = tiles.tile;
         let number = self.file.piece(tile.layout().region().start()).tile;
         if let Some(held) = self.file.held(number) {
-            if let Some(held) = held.as_ref() {
-                self.fill_from_memory(tile, batch, &held.data);
-            }
+            let Some(held) = held.as_ref() else { unreachable!("{GIVEN_BACK}") };
+            self.fill_from_memory(tile, batch, &held.data);
             return Ok(());
         }
         let mut filling = VecDeque::new();
