@@ -64,7 +64,7 @@ fn carry_out(prepared: Prepared, progress: &dyn Progress) -> Result<Report, Rech
     Ok(report)
 }
 
-/// Writes and compares everything, metadata last.
+/// Writes and compares everything, the metadata of the root last.
 fn write(prepared: Prepared, staging: &Staging, progress: &dyn Progress) -> Result<Report, RechunkError> {
     let budget = Budget::new(prepared.request.memory_bytes_max);
     let root = staging.store()?;
@@ -118,17 +118,16 @@ fn write_arrays(
     items.iter().map(of).collect()
 }
 
-/// Writes the documents of all arrays, then those of the groups, children before parents.
+/// Writes the documents of the groups, children before parents, or that of the array that the root is.
 fn publish_metadata(
     request: &Request,
     (items, groups): (&[Item], &[Found]),
     (source, target): (&Store, &Store),
     consolidated: bool,
 ) -> Result<(), RechunkError> {
-    // Arrays in arrays before those: the root is last.
-    for item in items.iter().rev() {
-        let array = item.open(request, source)?.target;
-        Array::with_metadata(target.below(item.path())?, array).write_metadata()?;
+    if let Some(root) = items.iter().find(|item| item.path().is_empty()) {
+        let array = root.open(request, source)?.target;
+        Array::with_metadata(target.below("")?, array).write_metadata()?;
     }
     let explicit = || groups.iter().filter(|group| !group.is_implicit());
     let documented = items.iter().map(Item::path).chain(explicit().map(Found::path)).collect();
@@ -140,7 +139,7 @@ fn publish_metadata(
     Ok(())
 }
 
-/// Moves one array to its place; what that cost.
+/// Moves one array to its place, and writes its document if that is not the root; what that cost.
 fn write_array(
     request: &Request,
     item: &Item,
@@ -156,6 +155,10 @@ fn write_array(
     let intermediates = |k: usize| Ok(staging.intermediate(k)?);
     let held = moving::run(item, &source, &target, 0..item.stage_count(), &intermediates, context)?;
     let peak_budget_bytes = context.budget.take_peak().min(held);
+    if !item.path().is_empty() {
+        // Nothing is a target yet: the root has no document.
+        target.write_metadata()?;
+    }
     let (counts, elapsed_s) = (recorded.counts(), started.elapsed().as_secs_f64());
     let path = item.path().to_owned();
     let unplanned = |strategy| {
