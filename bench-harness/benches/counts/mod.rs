@@ -5,7 +5,7 @@ use std::hint::black_box;
 use gungraun::prelude::*;
 use serde_json::json;
 use zarrange_codec::{Chain, CodecMetadata, ElementType, Scratch};
-use zarrange_grid::{ChunkGrid, Layout, Region, Tile, copy_region};
+use zarrange_grid::{ChunkGrid, Region, Strides, Tile, copy_region};
 use zarrs::array::DataType;
 
 /// Objects, epochs, and magnitude with its error: 4 MB of float32.
@@ -43,8 +43,8 @@ impl Chunks {
         }
     }
 
-    fn layout(&self, chunk: &[u64]) -> Layout {
-        Layout::c_order(self.grid.cell(chunk), ITEM_BYTES as u64)
+    fn layout(&self, chunk: &[u64]) -> Strides {
+        Strides::c_order(self.grid.cell(chunk), ITEM_BYTES as u64)
     }
 
     /// Encodes what is in `plain`; the bytes.
@@ -63,13 +63,13 @@ struct Work {
     to: Chunks,
     stored: Vec<Vec<u8>>,
     buffer: Vec<u8>,
-    layout: Layout,
+    layout: Strides,
 }
 
 impl Work {
     fn new() -> Self {
         let (mut from, mut to) = (Chunks::new(&FROM), Chunks::new(&TO));
-        let layout = Layout::c_order(Region::whole(&SHAPE), ITEM_BYTES as u64);
+        let layout = Strides::c_order(Region::whole(&SHAPE), ITEM_BYTES as u64);
         let mut buffer = magnitudes();
         let mut stored = Vec::new();
         for epoch in 0..SHAPE[1] {

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use serde_json::{Map, Value};
 use zarrange_array::{Array, ArraySpec, Document, Layout, Staging, Target};
 use zarrange_codec::{Chain, CodecMetadata, ElementType, Scratch};
-use zarrange_grid::{Layout as Strides, Region, copy_region, index};
+use zarrange_grid::{Region, Strides, copy_region, index};
 use zarrange_io::{Location, Opener, token};
 use zarrange_lightcurve::Survey;
 use zarrange_plan::{CodecModel, CodecSpeed, Subject};

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use zarrange_array::{ChunkReader, Elements};
 use zarrange_codec::ArrayCodec;
-use zarrange_grid::{Dims, Layout, Region};
+use zarrange_grid::{Dims, Region, Strides};
 use zarrange_io::{Location, Opener};
 use zarrange_plan::touched;
 use zarrange_rechunk::{ChunkSpec, Named, NoProgress, Request, Verify, prepare, run};
@@ -139,7 +139,7 @@ impl Sizes<'_> {
 fn span(elements: &Elements, unit: &Dims, region: &Region) -> u64 {
     let Some(wanted) = elements.chunks.region(unit).intersect(region) else { return 0 };
     let item_bytes = elements.item_bytes() as u64;
-    let chunk = Layout::c_order(elements.chunks.cell(unit), item_bytes);
+    let chunk = Strides::c_order(elements.chunks.cell(unit), item_bytes);
     let last: Dims = (0..wanted.rank()).map(|d| wanted.end(d) - 1).collect();
     chunk.offset(&last) - chunk.offset(wanted.start()) + item_bytes
 }

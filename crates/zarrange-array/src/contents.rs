@@ -46,7 +46,7 @@ pub struct Elements {
 impl Elements {
     /// The chain of a chunk or inner chunk.
     pub const fn chain(&self) -> &Chain {
-        self.codec.unit()
+        self.codec.chain()
     }
 
     /// Bytes of one element.
@@ -98,7 +98,7 @@ pub struct VariableElements {
 impl VariableElements {
     /// The chain of a chunk or inner chunk.
     pub const fn chain(&self) -> &VariableChain {
-        self.codec.unit()
+        self.codec.chain()
     }
 }
 
@@ -135,7 +135,7 @@ fn variable(
         Err(reason) => return Ok(Contents::Unknown(reason.to_string())),
     };
     let foreign_encoding = document.stored().is_some();
-    let inner = matches!(codec, VariableCodec::Shards { .. }).then(|| codec.unit().shape().to_vec());
+    let inner = matches!(codec, VariableCodec::Shards { .. }).then(|| codec.chain().shape().to_vec());
     let (chunks, layout, object_codecs) = arrange(inner, grid, document, codecs)?;
     Ok(Contents::Variable(Arc::new(VariableElements {
         fill,

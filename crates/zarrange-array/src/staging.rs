@@ -148,7 +148,7 @@ impl Staging {
 
 impl Drop for Staging {
     fn drop(&mut self) {
-        // The job failed already; that error is the one to report.
+        // The run failed already; that error is the one to report.
         let _ = self.remove();
     }
 }

@@ -20,14 +20,14 @@ impl Array {
         }
         let (mut writer, mut chunk) = (VariableWriter::new(self, elements, false), Variable::new());
         let chunks = self.objects().all();
-        for unit in (0..chunks.elements()).map(|k| chunks.unravel(k)) {
-            let part = self.objects().region(&unit);
+        for position in (0..chunks.elements()).map(|k| chunks.unravel(k)) {
+            let part = self.objects().region(&position);
             chunk.clear();
             values[index(part.start()[0])..index(part.end(0))]
                 .iter()
                 .for_each(|text| chunk.push(text.as_ref().as_bytes()));
             (chunk.len()..elements.chain().elements()).for_each(|_| chunk.push(&elements.fill));
-            writer.write(&unit, &chunk)?;
+            writer.write(&position, &chunk)?;
         }
         Ok(())
     }

@@ -11,18 +11,18 @@ use crate::contents::VariableElements;
 use crate::read::ReadCost;
 
 impl Array {
-    /// The codecs of the object that holds `unit`, where they are not those of `elements`: its shape is not that of the largest.
+    /// The codecs of the object that holds `position`, where they are not those of `elements`: its shape is not that of the largest.
     /// They are compiled for each chunk, which takes less than reading its elements.
     fn codec_of(
         &self,
         elements: &VariableElements,
-        unit: &[u64],
+        position: &[u64],
     ) -> Result<Option<VariableCodec>, CodecError> {
         let objects = self.objects();
         if objects.is_regular() {
             return Ok(None);
         }
-        let object = objects.cell(&self.object_of(&elements.chunks, unit));
+        let object = objects.cell(&self.object_of(&elements.chunks, position));
         let kind = elements.chain().kind();
         VariableCodec::new(&elements.object_codecs, kind, object.shape(), &elements.fill).map(Some)
     }
@@ -56,28 +56,33 @@ impl<'a> VariableReader<'a> {
         self.scratch.memory_bytes().saturating_add(self.encoded.capacity())
     }
 
-    /// Reads chunk `unit` (an inner chunk, where there are shards) to `chunk`, within `bytes_max` of memory for it and as much again
+    /// Reads chunk `position` (an inner chunk, where there are shards) to `chunk`, within `bytes_max` of memory for it and as much again
     /// for its stored bytes; whether it is stored. The most bytes are read that can belong to a chunk of that size.
     ///
     /// # Errors
     /// [`ArrayError::Chunk`] if it is damaged or needs more memory, [`ArrayError::ChunkIo`] if it cannot be read.
-    pub fn read(&mut self, unit: &Dims, bytes_max: usize, chunk: &mut Variable) -> Result<bool, ArrayError> {
-        let other = self.array.codec_of(self.elements, unit);
-        let other = other.map_err(|source| self.wrong(&self.array.key(unit), source))?;
+    pub fn read(
+        &mut self,
+        position: &Dims,
+        bytes_max: usize,
+        chunk: &mut Variable,
+    ) -> Result<bool, ArrayError> {
+        let other = self.array.codec_of(self.elements, position);
+        let other = other.map_err(|source| self.wrong(&self.array.key(position), source))?;
         let codec = other.as_ref().unwrap_or(&self.elements.codec);
-        let chain = codec.unit();
+        let chain = codec.chain();
         let room = chain.encoded_bytes_max(bytes_max);
         let key = match codec {
             VariableCodec::Chunks(_) => {
-                let key = self.array.key(unit);
+                let key = self.array.key(position);
                 if !self.fetch_object(&key, room)? {
                     return Ok(false);
                 }
                 key
             }
             VariableCodec::Shards { layout, .. } => {
-                let shard = self.array.object_of(&self.elements.chunks, unit);
-                let number = self.array.inner_number(&self.elements.chunks, &shard, unit);
+                let shard = self.array.object_of(&self.elements.chunks, position);
+                let number = self.array.inner_number(&self.elements.chunks, &shard, position);
                 let key = inner_name(&self.array.key(&shard), number);
                 if !self.fetch_inner((&shard, number), layout, (&key, room))? {
                     return Ok(false);
@@ -196,17 +201,17 @@ impl<'a> VariableWriter<'a> {
         self.scratch.memory_bytes().saturating_add(self.encoded.capacity())
     }
 
-    /// Writes chunk `unit`, unless it is nothing but the fill value; the bytes written. Inner chunks of a shard come one after the
+    /// Writes chunk `position`, unless it is nothing but the fill value; the bytes written. Inner chunks of a shard come one after the
     /// other, in C order, before [`Self::finish`].
     ///
     /// # Errors
     /// If it cannot be encoded or written.
-    pub fn write(&mut self, unit: &Dims, chunk: &Variable) -> Result<u64, ArrayError> {
+    pub fn write(&mut self, position: &Dims, chunk: &Variable) -> Result<u64, ArrayError> {
         if chunk.iter().all(|element| element == self.elements.fill) {
             return Ok(0);
         }
-        let object = self.array.object_of(&self.elements.chunks, unit);
-        let number = self.array.inner_number(&self.elements.chunks, &object, unit);
+        let object = self.array.object_of(&self.elements.chunks, position);
+        let number = self.array.inner_number(&self.elements.chunks, &object, position);
         let key = self.array.key(&object);
         let (array, store) = (self.array.location().to_owned(), self.array.store());
         let encoded = self.elements.chain().encode(chunk, &mut self.encoded, &mut self.scratch);
@@ -281,14 +286,14 @@ pub fn put_together<'c>(
     for _ in 0..cell.elements() {
         let inside = at.iter().zip(extent).all(|(at, n)| at < n);
         if inside {
-            let (mut unit, mut offset) = (Dims::new(), 0);
+            let (mut position, mut offset) = (Dims::new(), 0);
             for d in 0..rank {
                 let (index, start, length) = grid.chunk_at(d, at[d]);
-                unit.push(index);
+                position.push(index);
                 offset = offset * length + (at[d] - start);
             }
-            if run.as_ref().is_none_or(|(of, _)| *of != unit) {
-                run = Some((unit.clone(), chunk(&unit)));
+            if run.as_ref().is_none_or(|(of, _)| *of != position) {
+                run = Some((position.clone(), chunk(&position)));
             }
             let stored = run.as_ref().and_then(|(_, chunk)| *chunk);
             out.push(stored.map_or(fill, |chunk| chunk.get(index(offset))));

@@ -3,7 +3,7 @@
 mod shard;
 
 use zarrange_codec::Scratch;
-use zarrange_grid::{Filled, Layout, copy_region, fill_with, is_filled};
+use zarrange_grid::{Filled, Strides, copy_region, fill_with, is_filled};
 use zarrange_io::WriteRequest;
 
 use crate::ArrayError;
@@ -51,15 +51,15 @@ impl<'a> ChunkEncoder<'a> {
             if region != cell {
                 fill_with(chunk, fill);
             }
-            let layout = Layout::c_order(cell.clone(), item as u64);
-            copy_region(&region, (elements.data, elements.layout), (chunk, &layout), item);
+            let strides = Strides::c_order(cell.clone(), item as u64);
+            copy_region(&region, (elements.data, elements.strides), (chunk, &strides), item);
         };
         if chain.is_identity() {
             let chunk = &mut encoded[..chain.chunk_bytes()];
             gather(chunk);
             return Ok((!is_filled(chunk, fill)).then_some(chunk.len()));
         }
-        let in_place = elements.layout.contiguous(&region, item as u64).filter(|_| region == cell);
+        let in_place = elements.strides.contiguous(&region, item as u64).filter(|_| region == cell);
         let decoded = if let Some(range) = in_place {
             &elements.data[range]
         } else {

@@ -76,14 +76,14 @@ fn array_in(
     let mut codecs = ChunkEncoder::new(&chunks).unwrap();
     let chain = chunks.chain();
     let (mut plain, mut encoded) = (vec![0; chain.chunk_bytes()], vec![0; chain.encoded_bytes_max()]);
-    let layout = zarrange_grid::Layout::c_order(whole, ITEM as u64);
+    let strides = zarrange_grid::Strides::c_order(whole, ITEM as u64);
     for object in (0..array.objects().count()).map(|k| array.objects().all().unravel(k)) {
         let mut writer = ShardWriter::new(&chunks).unwrap();
         let file = ShardFile::create(&chunks, &object, false).unwrap();
         let inside = chunks.grid().covering(&array.objects().region(&object));
         // Inner chunks that are all fill are missing; the others are written backwards.
         for chunk in (0..inside.elements()).rev().map(|k| inside.unravel(k)) {
-            let elements = Filled { data: &data, layout: &layout };
+            let elements = Filled { data: &data, strides: &strides };
             let Some(bytes) = codecs.encode(&chunk, elements, &mut plain, &mut encoded).unwrap() else {
                 continue;
             };
@@ -96,10 +96,10 @@ fn array_in(
 }
 
 fn naive(shape: &[u64], region: &Region) -> Vec<u8> {
-    let layout = |region: &Region| zarrange_grid::Layout::c_order(region.clone(), ITEM as u64);
+    let strides = |region: &Region| zarrange_grid::Strides::c_order(region.clone(), ITEM as u64);
     let mut out = vec![0; usize::try_from(region.elements()).unwrap() * ITEM];
     let whole = Region::whole(shape);
-    copy_region(region, (&values(shape), &layout(&whole)), (&mut out, &layout(region)), ITEM);
+    copy_region(region, (&values(shape), &strides(&whole)), (&mut out, &strides(region)), ITEM);
     out
 }
 

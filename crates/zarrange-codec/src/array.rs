@@ -40,7 +40,7 @@ impl ArrayCodec {
     }
 
     /// The chain of what is read and decoded at once: chunks or inner chunks.
-    pub const fn unit(&self) -> &Chain {
+    pub const fn chain(&self) -> &Chain {
         match self {
             Self::Chunks(chain) => chain,
             Self::Shards(shards) => shards.inner(),

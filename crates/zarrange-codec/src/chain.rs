@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use zarrange_grid::{Dims, Layout, Region, checked_bytes, copy_swapped, index};
+use zarrange_grid::{Dims, Region, Strides, checked_bytes, copy_swapped, index};
 use zarrs::metadata::v3::MetadataV3;
 
 use crate::bytes::{CRC_BYTES, Compressor, blosc, check_crc, is_checksum};
@@ -264,7 +264,7 @@ impl Chain {
     }
 
     fn c_order(&self) -> Dims {
-        Layout::c_order(Region::whole(&self.shape), self.item_bytes as u64).strides().into()
+        Strides::c_order(Region::whole(&self.shape), self.item_bytes as u64).of_axes().into()
     }
 }
 
@@ -361,8 +361,8 @@ impl Own {
             [transpose] => Some(transposed_strides(transpose, shape, element.bytes())?),
             _ => return None,
         };
-        let c_order = Layout::c_order(Region::whole(shape), element.bytes() as u64);
-        let transposed = transposed.filter(|strides| strides.as_slice() != c_order.strides());
+        let c_order = Strides::c_order(Region::whole(shape), element.bytes() as u64);
+        let transposed = transposed.filter(|strides| strides.as_slice() != c_order.of_axes());
         let swap = swapped_unit(&codecs[at], element)?;
         let (checksum, packed) = match &codecs[at + 1..] {
             [rest @ .., last] if is_checksum(last) => (true, rest),
@@ -472,7 +472,7 @@ fn transposed_strides(codec: &MetadataV3, shape: &[u64], item_bytes: usize) -> O
     if !sorted.iter().copied().eq(0..shape.len() as u64) {
         return None;
     }
-    Some(Layout::ordered(Region::whole(shape), &order, item_bytes as u64).strides().into())
+    Some(Strides::ordered(Region::whole(shape), &order, item_bytes as u64).of_axes().into())
 }
 
 /// Which bytes swap between stored and native order (`Some(None)`: none do); `None` if the codec does not say.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, SamplingMode, Throughput};
 use zarrange_grid::{
-    ChunkGrid, Dims, Layout, Region, Tile, copy_region, copy_strided, fill_with, index, is_filled,
+    ChunkGrid, Dims, Region, Strides, Tile, copy_region, copy_strided, fill_with, index, is_filled,
 };
 
 const ITEMS: [u64; 5] = [1, 2, 4, 8, 16];
@@ -107,9 +107,9 @@ fn axis_moves(criterion: &mut Criterion) {
     let mut group = group(criterion, "axes-3d-4B");
     let region = Region::whole(&[64, 128, 96]);
     for order in [[0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
-        let (from, to) = (Layout::c_order(region.clone(), 4), Layout::ordered(region.clone(), &order, 4));
+        let (from, to) = (Strides::c_order(region.clone(), 4), Strides::ordered(region.clone(), &order, 4));
         let name = order.map(|axis| axis.to_string()).concat();
-        Copy::new(region.shape(), 4, from.strides().into(), to.strides().into()).bench(&mut group, &name);
+        Copy::new(region.shape(), 4, from.of_axes().into(), to.of_axes().into()).bench(&mut group, &name);
     }
     group.finish();
 }
@@ -120,7 +120,7 @@ fn lines(criterion: &mut Criterion) {
     for bytes in [16, 64, 256, 4096] {
         let (whole, part) =
             (Region::whole(&[4096, 2 * bytes]), Region::new(&[0, bytes][..], &[4096, bytes][..]));
-        let (from, to) = (Layout::c_order(whole, 1), Layout::c_order(part.clone(), 1));
+        let (from, to) = (Strides::c_order(whole, 1), Strides::c_order(part.clone(), 1));
         let (src, mut dst) = (noise(from.bytes()), vec![0; index(to.bytes())]);
         let mut run = || copy_region(&part, (black_box(&src), &from), (&mut dst, &to), 1);
         run();
@@ -138,23 +138,23 @@ fn gathers(criterion: &mut Criterion) {
     for (objects, epochs, item) in [(1000, 32, 4), (1000, 500, 4), (1000, 500, 8), (20_000, 500, 4)] {
         let shape = [objects, epochs, 2];
         let grid = ChunkGrid::new(&shape, &[objects, 1, 2]).unwrap();
-        let layout = Layout::c_order(Region::whole(&shape), item);
+        let strides = Strides::c_order(Region::whole(&shape), item);
         // One chunk stands for all: what is read stays in the cache, as after decoding.
         let chunk = noise(objects * 2 * item);
         let fill = |buffer: Vec<u8>| -> Vec<u8> {
-            let tile = Tile::new(buffer, layout.clone(), grid.clone(), index(item));
+            let tile = Tile::new(buffer, strides.clone(), grid.clone(), index(item));
             for epoch in 0..epochs {
-                let cell = Layout::c_order(grid.cell(&[0, epoch, 0]), item);
+                let cell = Strides::c_order(grid.cell(&[0, epoch, 0]), item);
                 tile.claim(&[0, epoch, 0]).copy_from(black_box(&chunk), &cell);
             }
             assert!(tile.filled().is_some());
             tile.into_buffer()
         };
-        let mut buffer = fill(vec![0; index(layout.bytes())]);
+        let mut buffer = fill(vec![0; index(strides.bytes())]);
         let (pair, curve) = (index(2 * item), index(epochs * 2 * item));
         let curves = buffer.chunks(curve).zip(chunk.chunks(pair));
         assert!(curves.into_iter().all(|(curve, pair)| is_filled(curve, pair)), "every epoch arrived");
-        group.throughput(Throughput::Bytes(layout.bytes()));
+        group.throughput(Throughput::Bytes(strides.bytes()));
         group.bench_function(format!("{objects}x{epochs}x2-{item}B"), |bencher| {
             bencher.iter(|| buffer = fill(std::mem::take(&mut buffer)));
         });

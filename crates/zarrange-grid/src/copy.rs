@@ -4,9 +4,9 @@
 
 use crate::index;
 use crate::kernel::{self, Level};
-use crate::layout::Layout;
 use crate::reduced::Reduced;
 use crate::region::Region;
+use crate::strides::Strides;
 
 /// Copies `shape` elements of `item_bytes` between two strided arrays; strides in bytes, both from the first byte.
 ///
@@ -34,21 +34,21 @@ pub fn copy_swapped(
     kernel::run_within(Level::best(), &copy, src, dst);
 }
 
-/// Copies `part` from a buffer laid out as `src_layout` into one laid out as `dst_layout`.
+/// Copies `part` from a buffer laid out as `src_strides` into one laid out as `dst_strides`.
 ///
 /// # Panics
 /// If `part` is not inside both layouts or a buffer is smaller than its layout.
 pub fn copy_region(
     part: &Region,
-    (src, src_layout): (&[u8], &Layout),
-    (dst, dst_layout): (&mut [u8], &Layout),
+    (src, src_strides): (&[u8], &Strides),
+    (dst, dst_strides): (&mut [u8], &Strides),
     item_bytes: usize,
 ) {
     assert!(
-        src_layout.region().contains(part) && dst_layout.region().contains(part),
+        src_strides.region().contains(part) && dst_strides.region().contains(part),
         "a part is inside both"
     );
-    let src = &src[index(src_layout.offset(part.start()))..];
-    let dst = &mut dst[index(dst_layout.offset(part.start()))..];
-    copy_strided(part.shape(), (src, src_layout.strides()), (dst, dst_layout.strides()), item_bytes);
+    let src = &src[index(src_strides.offset(part.start()))..];
+    let dst = &mut dst[index(dst_strides.offset(part.start()))..];
+    copy_strided(part.shape(), (src, src_strides.of_axes()), (dst, dst_strides.of_axes()), item_bytes);
 }

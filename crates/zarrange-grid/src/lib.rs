@@ -1,6 +1,6 @@
 //! The geometry of chunked arrays: what lies where, and how to move it.
 //!
-//! A [`Region`] is a box of elements. A [`ChunkGrid`] cuts an array into chunks. A [`Layout`] says where the elements of a region
+//! A [`Region`] is a box of elements. A [`ChunkGrid`] cuts an array into chunks. A [`Strides`] says where the elements of a region
 //! lie in a buffer. [`copy_region`] moves a part from one layout to another. A [`Tile`] is a buffer that many threads fill at once,
 //! each its own chunks.
 //!
@@ -11,7 +11,7 @@
 //! **Call [`ChunkGrid::new`] first.** A grid names the chunks that a region needs, and the elements of each.
 //!
 //! ```
-//! use zarrange_grid::{ChunkGrid, Layout, Region, copy_region};
+//! use zarrange_grid::{ChunkGrid, Strides, Region, copy_region};
 //!
 //! let grid = ChunkGrid::new(&[100, 50], &[10, 50])?;
 //! let wanted = Region::new(vec![15, 7], vec![1, 1]);
@@ -23,7 +23,7 @@
 //! let mut bytes = vec![0; 500];
 //! bytes[5 * 50 + 7] = 42;
 //! let mut element = [0];
-//! let (from, to) = (Layout::c_order(chunk, 1), Layout::c_order(wanted.clone(), 1));
+//! let (from, to) = (Strides::c_order(chunk, 1), Strides::c_order(wanted.clone(), 1));
 //! copy_region(&wanted, (&bytes, &from), (&mut element, &to), 1);
 //! assert_eq!(element, [42]);
 //! # Ok::<(), zarrange_grid::GridError>(())
@@ -39,9 +39,9 @@ mod error;
 mod fill;
 mod grid;
 mod kernel;
-mod layout;
 mod reduced;
 mod region;
+mod strides;
 mod tile;
 
 pub use cast::index;
@@ -50,6 +50,6 @@ pub use edges::Edges;
 pub use error::GridError;
 pub use fill::{fill_with, is_filled};
 pub use grid::{ChunkGrid, checked_bytes};
-pub use layout::Layout;
 pub use region::{Dims, Region};
+pub use strides::Strides;
 pub use tile::{Filled, Part, Tile};

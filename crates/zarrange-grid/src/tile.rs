@@ -13,14 +13,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::kernel::{self, Level};
 use crate::reduced::Reduced;
-use crate::{ChunkGrid, Dims, Layout, Region, fill_with, index};
+use crate::{ChunkGrid, Dims, Region, Strides, fill_with, index};
 
 /// A region of an array in memory, filled by parts.
 #[derive(Debug)]
 pub struct Tile {
     data: NonNull<u8>,
     bytes: usize,
-    layout: Layout,
+    strides: Strides,
     item_bytes: usize,
     grid: ChunkGrid,
     /// The chunks of `grid` that have elements in the tile.
@@ -40,19 +40,19 @@ unsafe impl Send for Tile {}
 unsafe impl Sync for Tile {}
 
 impl Tile {
-    /// A tile of the elements of `layout` in `buffer`, filled by the chunks of `grid` that overlap it.
+    /// A tile of the elements of `strides` in `buffer`, filled by the chunks of `grid` that overlap it.
     ///
     /// # Panics
     /// If the buffer is smaller than the layout, or the layout is not inside the grid's array.
-    pub fn new(mut buffer: Vec<u8>, layout: Layout, grid: ChunkGrid, item_bytes: usize) -> Self {
-        assert!(index(layout.bytes()) <= buffer.len(), "a tile fits its buffer");
-        assert!(Region::whole(grid.array_shape()).contains(layout.region()), "a tile is inside its array");
-        let chunks = grid.covering(layout.region());
+    pub fn new(mut buffer: Vec<u8>, strides: Strides, grid: ChunkGrid, item_bytes: usize) -> Self {
+        assert!(index(strides.bytes()) <= buffer.len(), "a tile fits its buffer");
+        assert!(Region::whole(grid.array_shape()).contains(strides.region()), "a tile is inside its array");
+        let chunks = grid.covering(strides.region());
         let parts = chunks.elements();
         Self {
             data: NonNull::from(buffer.as_mut_slice()).cast(),
             bytes: buffer.len(),
-            layout,
+            strides,
             item_bytes,
             grid,
             chunks,
@@ -73,8 +73,8 @@ impl Tile {
     }
 
     /// Where the elements lie.
-    pub fn layout(&self) -> &Layout {
-        &self.layout
+    pub fn strides(&self) -> &Strides {
+        &self.strides
     }
 
     /// The part that chunk `chunk` of the grid fills.
@@ -86,7 +86,7 @@ impl Tile {
         let bit = 1 << (linear % 64);
         let before = self.claimed[index(linear / 64)].fetch_or(bit, Ordering::Relaxed);
         assert_eq!(before & bit, 0, "a part is claimed once");
-        let region = self.grid.region(chunk).intersect(self.layout.region());
+        let region = self.grid.region(chunk).intersect(self.strides.region());
         Part { tile: self, region: region.expect("a chunk that covers the tile overlaps it") }
     }
 
@@ -97,7 +97,7 @@ impl Tile {
         }
         // SAFETY: every part was claimed (once) and written; no claim can follow, so nobody writes any more.
         let data = unsafe { std::slice::from_raw_parts(self.data.as_ptr(), self.bytes) };
-        Some(Filled { data, layout: &self.layout })
+        Some(Filled { data, strides: &self.strides })
     }
 }
 
@@ -107,7 +107,7 @@ pub struct Filled<'t> {
     /// Their bytes.
     pub data: &'t [u8],
     /// Where each of them is.
-    pub layout: &'t Layout,
+    pub strides: &'t Strides,
 }
 
 /// The elements of a tile that one chunk fills; only its owner writes them.
@@ -145,32 +145,32 @@ impl Part<'_> {
     /// # Panics
     /// Never: the bytes of a part are inside its tile.
     pub fn bytes_mut(&mut self) -> Option<&mut [u8]> {
-        let range = self.tile.layout.contiguous(&self.region, self.tile.item_bytes as u64)?;
+        let range = self.tile.strides.contiguous(&self.region, self.tile.item_bytes as u64)?;
         assert!(range.end <= self.tile.bytes, "a part is inside its tile");
         // SAFETY: the range is inside the buffer and belongs to this part alone, which was claimed once.
         Some(unsafe { std::slice::from_raw_parts_mut(self.tile.data.as_ptr().add(range.start), range.len()) })
     }
 
-    /// Copies the part from `src`, a buffer laid out as `layout`.
+    /// Copies the part from `src`, a buffer laid out as `strides`.
     ///
     /// # Panics
-    /// If the part is not inside `layout`, or `src` is smaller than it.
-    pub fn copy_from(self, src: &[u8], layout: &Layout) {
-        assert!(layout.region().contains(&self.region), "a chunk holds the part that it fills");
+    /// If the part is not inside `strides`, or `src` is smaller than it.
+    pub fn copy_from(self, src: &[u8], strides: &Strides) {
+        assert!(strides.region().contains(&self.region), "a chunk holds the part that it fills");
         let region = self.region.clone();
-        let start = index(layout.offset(region.start()));
-        self.copy_strided(&region, &src[start..], layout.strides());
+        let start = index(strides.offset(region.start()));
+        self.copy_strided(&region, &src[start..], strides.of_axes());
         self.done();
     }
 
-    /// Copies a piece of the part: all that `layout` holds. The part is written once [`Self::done`] is called, after
+    /// Copies a piece of the part: all that `strides` holds. The part is written once [`Self::done`] is called, after
     /// its pieces.
     ///
     /// # Panics
     /// If the piece is not inside the part, or `src` is smaller than it.
-    pub fn copy_piece(&self, src: &[u8], layout: &Layout) {
-        assert!(self.region.contains(layout.region()), "a piece is inside its part");
-        self.copy_strided(layout.region(), src, layout.strides());
+    pub fn copy_piece(&self, src: &[u8], strides: &Strides) {
+        assert!(self.region.contains(strides.region()), "a piece is inside its part");
+        self.copy_strided(strides.region(), src, strides.of_axes());
     }
 
     /// Declares the part written.
@@ -199,8 +199,8 @@ impl Part<'_> {
     /// Copies `region`, which is inside the part, from `src` at its first element.
     fn copy_strided(&self, region: &Region, src: &[u8], src_strides: &[u64]) {
         let tile = self.tile;
-        let offset = index(tile.layout.offset(region.start()));
-        let copy = Reduced::new(region.shape(), src_strides, tile.layout.strides(), tile.item_bytes);
+        let offset = index(tile.strides.offset(region.start()));
+        let copy = Reduced::new(region.shape(), src_strides, tile.strides.of_axes(), tile.item_bytes);
         assert!(copy.fits(src.len(), tile.bytes - offset), "a copy stays within its buffers");
         // SAFETY: bounds checked above; the elements belong to this part alone, and `src` is another buffer.
         unsafe {

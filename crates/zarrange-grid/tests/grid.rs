@@ -3,15 +3,15 @@
 
 use proptest::prelude::*;
 use zarrange_grid::{
-    ChunkGrid, Dims, Edges, GridError, Layout, Region, Tile, checked_bytes, copy_region, index,
+    ChunkGrid, Dims, Edges, GridError, Region, Strides, Tile, checked_bytes, copy_region, index,
 };
 
 /// Every element of `region` holds its own C-order position in an array of `shape`, in `item` bytes.
-fn index_valued(shape: &[u64], layout: &Layout, item: usize) -> Vec<u8> {
-    let mut data = vec![0xEE; index(layout.bytes())];
-    for_each(layout.region(), |at| {
+fn index_valued(shape: &[u64], strides: &Strides, item: usize) -> Vec<u8> {
+    let mut data = vec![0xEE; index(strides.bytes())];
+    for_each(strides.region(), |at| {
         let value = Region::whole(shape).linear(at).to_le_bytes();
-        let offset = index(layout.offset(at));
+        let offset = index(strides.offset(at));
         for k in 0..item {
             data[offset + k] = value[k % 8].wrapping_add(u8::try_from(k / 8).unwrap());
         }
@@ -104,20 +104,20 @@ proptest! {
         let target = ChunkGrid::new(&array, &other).unwrap();
         prop_assume!(target.count() > 0);
         let region = target.region(&target.all().unravel(tile_number.index(index(target.count())) as u64));
-        let layout = Layout::ordered(region.clone(), &tile_order, item as u64);
-        let tile = Tile::new(vec![0xEE; index(layout.bytes())], layout.clone(), source.clone(), item);
+        let strides = Strides::ordered(region.clone(), &tile_order, item as u64);
+        let tile = Tile::new(vec![0xEE; index(strides.bytes())], strides.clone(), source.clone(), item);
         prop_assert_eq!(tile.filled().is_some(), tile.chunks().is_empty());
         for_each(tile.chunks(), |c| {
-            let from = Layout::ordered(source.cell(c), &source_order, item as u64);
+            let from = Strides::ordered(source.cell(c), &source_order, item as u64);
             let exact = index_valued_cell(&array, &from, item);
             tile.claim(c).copy_from(&exact, &from);
         });
-        let expected = index_valued(&array, &layout, item);
+        let expected = index_valued(&array, &strides, item);
         prop_assert_eq!(&tile.filled().unwrap().data[..expected.len()], &expected[..]);
 
-        let back = Layout::c_order(region.clone(), item as u64);
+        let back = Strides::c_order(region.clone(), item as u64);
         let mut out = vec![0; index(back.bytes())];
-        copy_region(&region, (tile.filled().unwrap().data, &layout), (&mut out, &back), item);
+        copy_region(&region, (tile.filled().unwrap().data, &strides), (&mut out, &back), item);
         prop_assert_eq!(out, index_valued(&array, &back, item));
     }
 
@@ -125,32 +125,32 @@ proptest! {
     fn fill_writes_its_part_only((array, chunk, _) in problem(), item in prop::sample::select(vec![1usize, 4, 8, 12])) {
         let grid = ChunkGrid::new(&array, &chunk).unwrap();
         prop_assume!(grid.count() > 0);
-        let layout = Layout::c_order(Region::whole(&array), item as u64);
-        let tile = Tile::new(vec![0xEE; index(layout.bytes())], layout.clone(), grid.clone(), item);
+        let strides = Strides::c_order(Region::whole(&array), item as u64);
+        let tile = Tile::new(vec![0xEE; index(strides.bytes())], strides.clone(), grid.clone(), item);
         let pattern = |c: &[u64]| (0..item).map(|k| u8::try_from(grid.all().linear(c) % 251).unwrap().wrapping_add(u8::try_from(k).unwrap())).collect::<Vec<_>>();
         for_each(&grid.all(), |c| tile.claim(c).fill(&pattern(c)));
         let data = tile.filled().unwrap().data;
         for_each(&Region::whole(&array), |at| {
             let chunk_of: Dims = at.iter().zip(&chunk).map(|(i, c)| i / c).collect();
-            let offset = index(layout.offset(at));
+            let offset = index(strides.offset(at));
             assert_eq!(&data[offset..offset + item], &pattern(&chunk_of)[..]);
         });
     }
 }
 
 /// A whole cell, the part beyond the array's edge holding rubbish.
-fn index_valued_cell(array: &[u64], layout: &Layout, item: usize) -> Vec<u8> {
-    let mut data = vec![0xDD; index(layout.bytes())];
-    let Some(inside) = layout.region().intersect(&Region::whole(array)) else { return data };
-    let exact = Layout::c_order(inside.clone(), item as u64);
-    copy_region(&inside, (&index_valued(array, &exact, item), &exact), (&mut data, layout), item);
+fn index_valued_cell(array: &[u64], strides: &Strides, item: usize) -> Vec<u8> {
+    let mut data = vec![0xDD; index(strides.bytes())];
+    let Some(inside) = strides.region().intersect(&Region::whole(array)) else { return data };
+    let exact = Strides::c_order(inside.clone(), item as u64);
+    copy_region(&inside, (&index_valued(array, &exact, item), &exact), (&mut data, strides), item);
     data
 }
 
 #[test]
 fn a_part_is_claimed_once() {
     let grid = ChunkGrid::new(&[4], &[2]).unwrap();
-    let tile = Tile::new(vec![0; 4], Layout::c_order(Region::whole(&[4]), 1), grid, 1);
+    let tile = Tile::new(vec![0; 4], Strides::c_order(Region::whole(&[4]), 1), grid, 1);
     drop(tile.claim(&[0]));
     assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| tile.claim(&[0]))).is_err());
     tile.claim(&[1]).fill(&[1]);

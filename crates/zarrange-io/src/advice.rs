@@ -67,7 +67,7 @@ impl HugePages {
     /// rest.
     ///
     /// A host that takes free memory of a virtual machine back takes whole huge pages, and has to find each of them anew. Of small
-    /// pages many are still backed: with them a job that needs 800 MB was a fifth faster (`results/2026-11-21-one-writer`).
+    /// pages many are still backed: with them a run that needs 800 MB was a fifth faster (`results/2026-11-21-one-writer`).
     pub fn populate(self, wanted: impl Fn() -> bool) {
         let mut slow = 0;
         for page in (0..self.count).take_while(|_| wanted()) {

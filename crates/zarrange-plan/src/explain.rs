@@ -25,7 +25,13 @@ impl fmt::Display for Plan {
             write!(f, "spill      {} pieces, {}", spill.pieces, bytes_text(spill.bytes))?;
             match spill.held_bytes() {
                 0 => writeln!(f)?,
-                held => writeln!(f, "; {} more stay in memory", bytes_text(held))?,
+                held => {
+                    let held = bytes_text(held);
+                    writeln!(
+                        f,
+                        "; {held} more stay in memory, or go there where several processes share the work"
+                    )?;
+                }
             }
         }
         writeln!(

@@ -1,6 +1,6 @@
 //! How much memory a stage takes: exactly what its run will allocate.
 
-use zarrange_grid::{Dims, Layout, Region};
+use zarrange_grid::{Dims, Region, Strides};
 
 use crate::plan::{Repack, Stage};
 use crate::problem::{Format, Problem, Purpose};
@@ -208,7 +208,7 @@ fn in_place(problem: &Problem, chunk: &[u64], tile: &[u64], order: &[u64]) -> bo
     if !whole || clipped.contains(&0) {
         return false;
     }
-    let layout = Layout::ordered(Region::whole(&clipped), order, problem.item_bytes);
+    let layout = Strides::ordered(Region::whole(&clipped), order, problem.item_bytes);
     layout.contiguous(&Region::whole(chunk), problem.item_bytes).is_some()
 }
 

@@ -1,4 +1,4 @@
-//! What can go wrong with a job.
+//! What can go wrong with a run.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -12,7 +12,7 @@ use crate::difference::Difference;
 /// What is known of members lies beside `--max-mem` up to this, in the 64 MiB that a process may take there.
 pub(crate) const METADATA_BYTES_FREE: u64 = 16 << 20;
 
-/// A job that failed.
+/// A run that failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RechunkError {
@@ -449,7 +449,7 @@ pub enum SpecError {
     },
 }
 
-/// A file that is no plan to rely on, or a job that cannot be put into one.
+/// A file that is no plan to rely on, or a request that cannot be put into one.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlanFileError {

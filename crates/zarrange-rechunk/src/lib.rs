@@ -42,7 +42,7 @@
 //! **It never knows** arguments and terminals. What a user writes is read by the types themselves: [`Location`], [`Named`], [`Codecs`],
 //! [`Bytes`], [`NamedMix`] and the others have [`FromStr`](std::str::FromStr), and print as they are read.
 //!
-//! [`verify`] compares two hierarchies. A [`PlanFile`] is a prepared job in a file, for other processes. The folder `examples` of this
+//! [`verify`] compares two hierarchies. A [`PlanFile`] is a prepared request in a file, for other processes. The folder `examples` of this
 //! crate has programs that rechunk, read a region, print a plan, and try some shapes of chunks.
 //!
 //! # Inside
@@ -54,6 +54,7 @@
 //! batch of chunks do what a scheduler of millions of tasks would.
 
 mod difference;
+mod dimensions;
 mod engine;
 mod error;
 mod foreign;
@@ -67,11 +68,12 @@ mod shell;
 mod verify;
 
 pub use difference::Difference;
+pub use dimensions::Dimensions;
 pub use engine::parts::{Ledger, Receipt};
 pub use engine::presence::Sparse;
 pub use error::{PlanFileError, RechunkError, Refusal, Refusals, SpecError};
 pub use plan_file::{PlanFile, PlannedArray, PlannedGroup, PlannedOptions};
-pub use prepare::{Dimensions, Item, Prepared, prepare, unsampled};
+pub use prepare::{Item, Prepared, prepare, unsampled};
 pub use progress::{NoProgress, Progress};
 pub use report::{ArrayReport, Cost, Report};
 pub use request::{

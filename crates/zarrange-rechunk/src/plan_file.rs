@@ -1,4 +1,4 @@
-//! A prepared job as a file, for other processes and machines to run later.
+//! A prepared request as a file, for other processes and machines to run later.
 //!
 //! The file is JSON and holds decisions, not chunks, so it is as small for 10^13 chunks as for ten. Its fingerprint is a
 //! hash (XXH3 with 128 bits, against accidents) of everything else in it, metadata of the source included: a source with
@@ -22,7 +22,7 @@ use crate::error::{PlanFileError, RechunkError};
 use crate::prepare::Prepared;
 use crate::request::{Codecs, Durability, KeySeparator, Request, Verify};
 
-/// A job as it was planned. Places are written as [`Location::parse`] reads them.
+/// A request as it was planned. Places are written as [`Location::parse`] reads them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PlanFile {
@@ -32,7 +32,7 @@ pub struct PlanFile {
     pub source: String,
     /// What is made.
     pub target: String,
-    /// How the job is run.
+    /// How the request is run.
     pub options: PlannedOptions,
     /// Whether the target's root repeats all metadata below it.
     pub consolidated: bool,
@@ -42,7 +42,7 @@ pub struct PlanFile {
     pub arrays: Vec<PlannedArray>,
 }
 
-/// The options of a job that its run needs.
+/// The options of a request that its run needs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PlannedOptions {
@@ -89,7 +89,7 @@ pub struct PlannedArray {
 }
 
 impl Prepared {
-    /// Writes what [`crate::run`] would carry out as a file, as [`PlanFile::to_json`] would; the same job gives the same file. Its
+    /// Writes what [`crate::run`] would carry out as a file, as [`PlanFile::to_json`] would; the same request gives the same file. Its
     /// fingerprint. Arrays are opened one after the other, for all of them may be large.
     ///
     /// # Errors

@@ -2,7 +2,6 @@
 
 mod aim;
 mod beforehand;
-pub(crate) mod dimensions;
 pub(crate) mod item;
 mod keep;
 pub(crate) mod layouts;
@@ -15,7 +14,6 @@ pub(crate) mod small;
 
 use std::fmt;
 
-pub use dimensions::Dimensions;
 pub use item::Item;
 pub use layouts::unsampled;
 use zarrange_array::{Beside, Found, Survey, Target};
@@ -28,7 +26,7 @@ use crate::foreign;
 use crate::prepare::aim::Asked;
 use crate::prepare::beforehand::{Fit, Lacking};
 use crate::prepare::item::{Decision, prepare_item};
-use crate::prepare::members::{LeftOut, Requests, Sources, left_behind};
+use crate::prepare::members::{LeftOut, Shapes, Sources, left_behind};
 use crate::prepare::notes::Noted;
 use crate::prepare::problem::Plans;
 use crate::prepare::small::SmallCopies;
@@ -131,8 +129,8 @@ impl Prepared {
         let (request, root) = (&self.request, &self.root);
         let failed: Vec<String> = refused.first.iter().map(|refusal| refusal.path.clone()).collect();
         let sources = Sources { root, arrays, failed: &failed };
-        let chunks = Requests::new("chunks", &request.chunks, &request.arrays, &sources)?;
-        let shards = Requests::new("shards", &request.shards, &request.arrays, &sources)?;
+        let chunks = Shapes::new("chunks", &request.chunks, &request.arrays, &sources)?;
+        let shards = Shapes::new("shards", &request.shards, &request.arrays, &sources)?;
         let mut layouts = layouts::layouts(request, &sources)?;
         let (mut items, mut plans) = (Vec::new(), Plans::default());
         let mut bytes = self.groups_bytes();

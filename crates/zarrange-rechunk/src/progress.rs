@@ -1,4 +1,4 @@
-//! How a job tells how far it is.
+//! How a run tells how far it is.
 
 /// Told about work as it is done, from many threads.
 pub trait Progress: Sync {

@@ -1,4 +1,4 @@
-//! What a job did.
+//! What a run did.
 
 use serde::Serialize;
 use zarrange_plan::{Chosen, Counts, Plan, Predicted, Route};
@@ -24,7 +24,7 @@ pub struct Cost {
 /// Strategies, the costliest first.
 const STRATEGIES: [&str; 5] = ["staged", "reread", "direct", "repack", "copy"];
 
-/// The outcome of a job: what `--json` prints.
+/// The outcome of a run: what `--json` prints.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Report {
     /// All arrays together.

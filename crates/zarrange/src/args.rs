@@ -94,7 +94,7 @@ Sizes: 256MB = 256e6, 256MiB, 1e9, plain bytes.";
 #[command(after_help = SPECS)]
 pub(crate) struct RechunkArgs {
     #[command(flatten)]
-    pub(crate) job: JobArgs,
+    pub(crate) request: RequestArgs,
     /// Print the plan and write nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -116,12 +116,12 @@ pub(crate) struct PlanArgs {
     #[arg(long)]
     pub(crate) overwrite_plan: bool,
     #[command(flatten)]
-    pub(crate) job: JobArgs,
+    pub(crate) request: RequestArgs,
 }
 
 /// What is to be done: the options that `rechunk` and `plan` share.
 #[derive(Debug, clap::Args)]
-pub(crate) struct JobArgs {
+pub(crate) struct RequestArgs {
     /// Array or group to read (Zarr v2 or v3)
     pub(crate) src: Location,
     /// Array or group to make (Zarr v3)

@@ -9,7 +9,7 @@ use zarrange_rechunk::Progress;
 use crate::args::ProgressArg;
 use crate::out::note;
 
-/// Shows how far a job is, and how long it may still take.
+/// Shows how far a run is, and how long it may still take.
 #[derive(Debug)]
 pub(crate) struct Bar(ProgressBar, Once);
 

@@ -1,14 +1,14 @@
-//! From the options that `rechunk` and `plan` share to a job.
+//! From the options that `rechunk` and `plan` share to a request.
 
 use zarrange_plan::{Costs, Limits};
 use zarrange_rechunk::{MixRequest, Request};
 
-use crate::args::{JobArgs, Place, ProfileArg};
+use crate::args::{Place, ProfileArg, RequestArgs};
 use crate::backend::opener;
 use crate::memory;
 
-impl JobArgs {
-    /// The job that is asked for; memory and threads are those of this machine where they are not given.
+impl RequestArgs {
+    /// The request that is asked for; memory and threads are those of this machine where they are not given.
     pub(crate) fn into_request(self) -> anyhow::Result<Request> {
         let costs = costs(&self.profile);
         let default = Limits::default();

@@ -49,6 +49,6 @@ impl Codecs {
         if view.grid().is_regular() {
             return Ok(view.chain());
         }
-        self.of(view, chunk).map(ArrayCodec::unit)
+        self.of(view, chunk).map(ArrayCodec::chain)
     }
 }

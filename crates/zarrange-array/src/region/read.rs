@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use zarrange_grid::{Dims, Layout, Region, copy_region, copy_strided, index};
+use zarrange_grid::{Dims, Region, Strides, copy_region, copy_strided, index};
 
 use crate::ArrayError;
 use crate::array::Array;
@@ -54,20 +54,20 @@ impl<'a> RegionReader<'a> {
     /// If `region` is not inside the array, or `out` has another size.
     pub fn read_into(&mut self, region: &Region, out: &mut [u8]) -> Result<(), ArrayError> {
         let chunks = self.reader.chunks();
-        let layout = Layout::c_order(region.clone(), chunks.item_bytes() as u64);
+        let strides = Strides::c_order(region.clone(), chunks.item_bytes() as u64);
         let whole = Region::whole(chunks.metadata().shape());
         assert!(whole.contains(region), "a region is inside its array");
-        assert_eq!(out.len() as u64, layout.bytes(), "a region fits its buffer");
+        assert_eq!(out.len() as u64, strides.bytes(), "a region fits its buffer");
         if out.is_empty() {
             return Ok(());
         }
         let Some(shards) = chunks.shards() else {
-            return self.read_chunks(&Dims::new(), region, (&layout, out));
+            return self.read_chunks(&Dims::new(), region, (&strides, out));
         };
         let objects = shards.covering(region);
         for object in (0..objects.elements()).map(|k| objects.unravel(k)) {
             let Some(part) = shards.region(&object).intersect(region) else { continue };
-            self.read_chunks(&object, &part, (&layout, &mut *out))?;
+            self.read_chunks(&object, &part, (&strides, &mut *out))?;
         }
         Ok(())
     }
@@ -77,7 +77,7 @@ impl<'a> RegionReader<'a> {
         &mut self,
         object: &Dims,
         part: &Region,
-        (layout, out): (&Layout, &mut [u8]),
+        (strides, out): (&Strides, &mut [u8]),
     ) -> Result<(), ArrayError> {
         let chunks = self.reader.chunks();
         let covering = chunks.grid().covering(part);
@@ -92,7 +92,7 @@ impl<'a> RegionReader<'a> {
             self.want(object, &covering, first..last, part);
             while self.reader.fetch(&mut self.encoded)? {
                 for k in self.reader.fetched() {
-                    self.place(k, (layout, &mut *out))?;
+                    self.place(k, (strides, &mut *out))?;
                 }
             }
         }
@@ -113,35 +113,35 @@ impl<'a> RegionReader<'a> {
             let inside =
                 whole.intersect(part).unwrap_or_else(|| unreachable!("chunks that cover a part overlap it"));
             *chunk_bytes += whole.elements() * item_bytes as u64;
-            let layout = Layout::c_order(view.grid().cell(chunk), item_bytes as u64);
+            let strides = Strides::c_order(view.grid().cell(chunk), item_bytes as u64);
             let last: Dims = (0..inside.rank()).map(|d| inside.end(d) - 1).collect();
-            parts.push(index(layout.offset(inside.start()))..index(layout.offset(&last)) + item_bytes);
+            parts.push(index(strides.offset(inside.start()))..index(strides.offset(&last)) + item_bytes);
             wanted.push(inside);
         }
         reader.want_parts(parts.iter().cloned());
     }
 
     /// Decodes what of chunk `k` is wanted, and puts it into its place.
-    fn place(&mut self, k: usize, (layout, out): (&Layout, &mut [u8])) -> Result<(), ArrayError> {
+    fn place(&mut self, k: usize, (strides, out): (&Strides, &mut [u8])) -> Result<(), ArrayError> {
         let Self { reader, encoded, plain, wanted, .. } = self;
         let (wanted, elements) = (&wanted[k], reader.chunks().elements());
         let item = elements.item_bytes();
         let Some(stored) = reader.stored(k, encoded) else {
             // Strides of zero: every point takes the same element.
             let zero: Dims = wanted.shape().iter().map(|_| 0).collect();
-            let out = &mut out[index(layout.offset(wanted.start()))..];
-            copy_strided(wanted.shape(), (&elements.fill, &zero), (out, layout.strides()), item);
+            let out = &mut out[index(strides.offset(wanted.start()))..];
+            copy_strided(wanted.shape(), (&elements.fill, &zero), (out, strides.of_axes()), item);
             return Ok(());
         };
         let chunk = reader.chunk(k);
         let (cell, bytes) = (elements.chunks.cell(chunk), elements.chunk_bytes(chunk));
-        let in_place = layout.contiguous(wanted, item as u64).filter(|_| *wanted == cell);
+        let in_place = strides.contiguous(wanted, item as u64).filter(|_| *wanted == cell);
         if let Some(range) = in_place {
             return reader.decode(k, stored, &mut out[range]);
         }
         let plain = &mut plain[..bytes];
         reader.decode_part(k, stored, plain)?;
-        copy_region(wanted, (plain, &Layout::c_order(cell, item as u64)), (out, layout), item);
+        copy_region(wanted, (plain, &Strides::c_order(cell, item as u64)), (out, strides), item);
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! Writing regions that are made of whole chunks.
 
 use zarrange_codec::ArrayCodec;
-use zarrange_grid::{Filled, Layout, Region, index};
+use zarrange_grid::{Filled, Region, Strides, index};
 use zarrange_io::Change;
 
 use crate::ArrayError;
@@ -47,14 +47,14 @@ impl<'a> RegionWriter<'a> {
     /// If `data` has another size than `region`.
     pub fn write(&mut self, region: &Region, data: &[u8]) -> Result<(), ArrayError> {
         let Self { chunks, encoder, writer, plain, encoded } = self;
-        let layout = Layout::c_order(region.clone(), chunks.item_bytes() as u64);
-        assert_eq!(data.len() as u64, layout.bytes(), "the elements of a region are all there");
+        let strides = Strides::c_order(region.clone(), chunks.item_bytes() as u64);
+        assert_eq!(data.len() as u64, strides.bytes(), "the elements of a region are all there");
         let (covering, room) = (chunks.grid().covering(region), chunks.chain().encoded_bytes_max());
         let together = index(covering.elements()).clamp(1, 1 + BATCH_BYTES / room);
         if encoded.len() < room * together {
             encoded.resize(room * together, 0);
         }
-        let elements = Filled { data, layout: &layout };
+        let elements = Filled { data, strides: &strides };
         for chunk in (0..covering.elements()).map(|k| covering.unravel(k)) {
             if encoded.len() - writer.bytes() < room {
                 writer.write(encoded)?;

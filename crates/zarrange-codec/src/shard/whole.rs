@@ -1,6 +1,6 @@
 //! Shards that are decoded and encoded as a whole: those within others, and those among other codecs.
 
-use zarrange_grid::{Layout, Region, copy_region, fill_with, index, is_filled};
+use zarrange_grid::{Region, Strides, copy_region, fill_with, index, is_filled};
 use zarrs::metadata::v3::MetadataV3;
 
 use crate::memory::buffer;
@@ -85,7 +85,7 @@ pub(crate) fn decode<C: InnerCodec>(
 ) -> Result<(), CodecError> {
     let (bytes, at) = (encoded.len() as u64, index(shards.index_offset(encoded.len() as u64)?));
     let entries = shards.decode_index(&encoded[at..at + shards.index_bytes()], bytes)?;
-    let layout = |region: &Region| Layout::c_order(region.clone(), fill.len() as u64);
+    let layout = |region: &Region| Strides::c_order(region.clone(), fill.len() as u64);
     let (whole, inner_chunks) = (layout(&Region::whole(shards.grid().array_shape())), shards.grid().all());
     let (mut chunk, mut scratch) = (buffer(shards.inner().chunk_bytes())?, shards.inner().scratch()?);
     fill_with(shard, fill);
@@ -109,7 +109,7 @@ pub(crate) fn encode<C: InnerCodec>(
     encoded: &mut [u8],
     fill: &[u8],
 ) -> Result<usize, CodecError> {
-    let layout = |region: &Region| Layout::c_order(region.clone(), fill.len() as u64);
+    let layout = |region: &Region| Strides::c_order(region.clone(), fill.len() as u64);
     let (whole, inner_chunks) = (layout(&Region::whole(shards.grid().array_shape())), shards.grid().all());
     let (mut chunk, mut scratch) = (buffer(shards.inner().chunk_bytes())?, shards.inner().scratch()?);
     let (mut entries, mut end) =

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use zarrange_grid::{Dims, Layout, Region, copy_strided};
+use zarrange_grid::{Dims, Region, Strides, copy_strided};
 
 use crate::bytes::{Compressor, Contexts};
 use crate::element::swap_bytes;
@@ -317,8 +317,8 @@ impl Step {
 impl Transpose {
     fn strides(&self) -> [Dims; 2] {
         let (whole, item) = (Region::whole(&self.shape), self.item_bytes as u64);
-        let stored = Layout::ordered(whole.clone(), &self.order, item);
-        [stored.strides().into(), Layout::c_order(whole, item).strides().into()]
+        let stored = Strides::ordered(whole.clone(), &self.order, item);
+        [stored.of_axes().into(), Strides::c_order(whole, item).of_axes().into()]
     }
 
     /// Copies the stored order into C order.

@@ -39,7 +39,7 @@ impl VariableCodec {
     }
 
     /// The chain of what is read and decoded at once: chunks or inner chunks.
-    pub const fn unit(&self) -> &VariableChain {
+    pub const fn chain(&self) -> &VariableChain {
         match self {
             Self::Chunks(chain) | Self::Shards { inner: chain, .. } => chain,
         }

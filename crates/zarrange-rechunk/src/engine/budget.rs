@@ -1,4 +1,4 @@
-//! The memory of a job: every data buffer is taken from here, and is given back when it is dropped.
+//! The memory of a run: every data buffer is taken from here, and is given back when it is dropped.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

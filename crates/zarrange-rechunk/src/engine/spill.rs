@@ -9,7 +9,7 @@ use std::io::ErrorKind;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use zarrange_grid::{ChunkGrid, Dims, Layout, Region, index};
+use zarrange_grid::{ChunkGrid, Dims, Region, Strides, index};
 use zarrange_io::{Access, Change, IoError, Object, Store};
 use zarrange_plan::{CHECK_BYTES, PlanError, Spill};
 
@@ -111,7 +111,7 @@ impl SpillFile {
 
     /// The memory of a tile that stays there.
     pub(crate) fn held(&self, tile: u64) -> Option<MutexGuard<'_, Option<Buffer>>> {
-        // A thread that panicked while it held the lock has failed the job.
+        // A thread that panicked while it held the lock has failed the run.
         Some(self.held.get(index(tile))?.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -122,16 +122,16 @@ impl SpillFile {
         let mut slabs = slabs(piece, &self.order, most.max(1)).peekable();
         let (order, item_bytes) = (self.order.clone(), self.item_bytes);
         std::iter::from_fn(move || {
-            let layout = Layout::ordered(slabs.next()?, &order, item_bytes);
+            let strides = Strides::ordered(slabs.next()?, &order, item_bytes);
             let last = slabs.peek().is_none();
-            let bytes = layout.bytes() + if last { CHECK_BYTES } else { 0 };
-            Some(Slab { layout, bytes: index(bytes), last })
+            let bytes = strides.bytes() + if last { CHECK_BYTES } else { 0 };
+            Some(Slab { strides, bytes: index(bytes), last })
         })
     }
 
     /// How the elements of a piece lie.
-    pub(crate) fn layout(&self, piece: Region) -> Layout {
-        Layout::ordered(piece, &self.order, self.item_bytes)
+    pub(crate) fn strides(&self, piece: Region) -> Strides {
+        Strides::ordered(piece, &self.order, self.item_bytes)
     }
 
     /// The piece that holds `element`: its elements, and its place.
@@ -204,7 +204,7 @@ pub(crate) struct Piece {
 /// A part of a piece that is moved at once.
 #[derive(Debug)]
 pub(crate) struct Slab {
-    pub(crate) layout: Layout,
+    pub(crate) strides: Strides,
     /// With the checksum of the piece, if it is the last of it.
     pub(crate) bytes: usize,
     pub(crate) last: bool,
@@ -255,7 +255,7 @@ impl Sum {
 impl Drop for SpillFile {
     fn drop(&mut self) {
         if !self.shared {
-            // Nothing more can be done about a file that cannot be removed; the job's own outcome stands.
+            // Nothing more can be done about a file that cannot be removed; the run's own outcome stands.
             let _ = self.store.change(Change::Remove(self.object.key()));
         }
     }
@@ -324,7 +324,7 @@ mod tests {
                     for slab in file.slabs(&region, bytes) {
                         assert!(slab.bytes <= bytes.max(2 + index(CHECK_BYTES)));
                         // A slab lies behind the one before it.
-                        let first = file.layout(region.clone()).offset(slab.layout.region().start());
+                        let first = file.strides(region.clone()).offset(slab.strides.region().start());
                         assert_eq!(piece.offset + first, at);
                         ranges.push((at, slab.bytes as u64));
                         at += slab.bytes as u64;

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use zarrange_array::Chunks;
-use zarrange_grid::{ChunkGrid, Dims, Layout, Region, Tile, index};
+use zarrange_grid::{ChunkGrid, Dims, Region, Strides, Tile, index};
 use zarrange_io::HugePages;
 use zarrange_plan::{Counts, Stage, overlaps};
 
@@ -289,8 +289,8 @@ impl<'p, 'a> Shared<'p, 'a> {
         };
         let part = self.part_of(state, &visit);
         let region = visit.tile.clone();
-        let layout = Layout::ordered(region.clone(), &self.order, item_bytes);
-        let tile = Tile::new(buffer, layout, source.grid().clone(), index(item_bytes));
+        let strides = Strides::ordered(region.clone(), &self.order, item_bytes);
+        let tile = Tile::new(buffer, strides, source.grid().clone(), index(item_bytes));
         let pace = Pace::new(sink.grid(), item_bytes, stage.threads);
         let pace = Pace { most: pace.most.min(sink.batch_max(stage.encoded_bytes)), ..pace };
         let drain = Batches::new(&region, sink.grid(), sink.shards(), pace);
@@ -476,7 +476,7 @@ fn moved_bytes(task: &Task<'_>, item_bytes: u64) -> u64 {
             Phase::Fill => loaded.tile.chunks().elements(),
             Phase::Drain(_) => loaded.drains,
         };
-        loaded.tile.layout().region().elements() * item_bytes * task.batch.count / chunks.max(1)
+        loaded.tile.strides().region().elements() * item_bytes * task.batch.count / chunks.max(1)
     };
     share(&task.loaded) + task.next.as_deref().map_or(0, share)
 }

@@ -9,6 +9,7 @@ use zarrange_grid::ChunkGrid;
 use zarrange_io::METADATA_BYTES_MAX;
 use zarrange_plan::Chosen;
 
+use crate::dimensions::Dimensions;
 use crate::error::{RechunkError, SpecError, called};
 use crate::prepare::keep;
 use crate::request::{ChunkSpec, Codecs, KeySeparator, Request};
@@ -21,7 +22,7 @@ pub(crate) type LaidOut = (Chosen, Vec<Option<String>>);
 pub(crate) struct Asked {
     pub(crate) chunk: Option<ChunkSpec>,
     pub(crate) shard: Option<ChunkSpec>,
-    /// The layout that was chosen for the job's mix.
+    /// The layout that was chosen for the request's mix.
     pub(crate) chosen: Option<Box<LaidOut>>,
 }
 
@@ -164,8 +165,9 @@ fn target_shape(
     chunk: Option<&ChunkSpec>,
     shard: Option<&ChunkSpec>,
 ) -> Result<(Vec<u64>, Option<Vec<u64>>), SpecError> {
-    let names = source.document().dimension_names().unwrap_or_default();
-    let resolve = |spec: &ChunkSpec, current: &[u64]| spec.resolve(path, source.shape(), &names, current);
+    let dimensions = Dimensions::of(source);
+    let resolve =
+        |spec: &ChunkSpec, current: &[u64]| spec.resolve(path, source.shape(), &dimensions, current);
     let new_chunk = chunk.map_or_else(|| Ok(now.chunk.clone()), |spec| resolve(spec, &now.chunk))?;
     let new_shard = match shard {
         Some(ChunkSpec::Keep) => now.shard.clone(),

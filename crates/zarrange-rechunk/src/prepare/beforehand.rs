@@ -8,7 +8,7 @@ use crate::error::RechunkError;
 use crate::prepare::item::{Decision, Item};
 use crate::request::Request;
 
-/// Looks at the places of a job; the target as it was found.
+/// Looks at the places of a request; the target as it was found.
 pub(crate) fn places(request: &Request) -> Result<Target, RechunkError> {
     check_apart(&request.source, &request.target)?;
     if let Some(temp) = &request.temp {
@@ -19,7 +19,7 @@ pub(crate) fn places(request: &Request) -> Result<Target, RechunkError> {
     Ok(Target::check(&request.target, request.overwrite, &request.io)?)
 }
 
-/// What is known of the room where a job writes.
+/// What is known of the room where a run writes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Fit {
     /// Where it cannot suffice.

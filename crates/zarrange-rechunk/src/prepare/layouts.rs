@@ -8,9 +8,9 @@ use zarrange_plan::{
     Chosen, CodecModel, CodecSpeed, IndexRead, Mix, Question, Reading, StoreProfile, Subject, bytes_text,
 };
 
+use crate::dimensions::Dimensions;
 use crate::error::{RechunkError, SpecError};
 use crate::prepare::aim::LaidOut;
-use crate::prepare::dimensions::Dimensions;
 use crate::prepare::members::Sources;
 use crate::request::{Codecs, MixRequest, NamedMix, Request};
 

@@ -1,4 +1,4 @@
-//! Which members of the source a job is about, and what is told of those that it cannot carry over or leaves behind.
+//! Which members of the source a request is about, and what is told of those that it cannot carry over or leaves behind.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use zarrange_array::{Array, ArrayError, Beside, Counted, Found, Survey, Without, survey};
 use zarrange_io::Store;
 
+use crate::dimensions::Dimensions;
 use crate::error::{METADATA_BYTES_FREE, RechunkError, SpecError};
 use crate::request::{ChunkSpec, Named, Request};
 
@@ -42,7 +43,7 @@ impl<'a> LeftOut<'a> {
     }
 }
 
-/// Looks at the source, without what the job leaves out.
+/// Looks at the source, without what the request leaves out.
 ///
 /// # Errors
 /// If the root cannot be opened, or a name that is to be left out is nowhere.
@@ -99,8 +100,8 @@ impl<'a> Sources<'a> {
     }
 }
 
-/// Shapes by array path.
-pub(crate) struct Requests<'a> {
+/// The shapes asked for, by array path.
+pub(crate) struct Shapes<'a> {
     named: BTreeMap<&'a str, &'a ChunkSpec>,
     /// The shape without a name, for arrays that are selected.
     general: Option<&'a ChunkSpec>,
@@ -109,7 +110,7 @@ pub(crate) struct Requests<'a> {
     lacking: BTreeSet<&'a str>,
 }
 
-impl<'a> Requests<'a> {
+impl<'a> Shapes<'a> {
     /// Those of `specs`, for the arrays of `sources` (of which only `selected` get a shape without a name) and for what failed.
     pub(crate) fn new(
         what: &'static str,
@@ -165,10 +166,10 @@ impl<'a> Requests<'a> {
 
 /// Whether an array has every dimension that a shape names.
 fn has_dimensions(array: &Array, spec: &ChunkSpec) -> bool {
-    let names = array.document().dimension_names().unwrap_or_default();
     match spec {
         ChunkSpec::Named(pairs) => {
-            pairs.iter().all(|(name, _)| names.iter().any(|n| n.as_deref() == Some(name)))
+            let dimensions = Dimensions::of(array);
+            pairs.iter().all(|(name, _)| dimensions.axis(name).is_some())
         }
         ChunkSpec::Keep | ChunkSpec::None | ChunkSpec::Sizes(_) => true,
     }

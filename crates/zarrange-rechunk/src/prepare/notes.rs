@@ -1,4 +1,4 @@
-//! What a job says beside its result: one line for each thing that a user would not expect.
+//! What a run says beside its result: one line for each thing that a user would not expect.
 
 use zarrange_array::{Counted, Text};
 

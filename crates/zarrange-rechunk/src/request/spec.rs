@@ -9,6 +9,7 @@ use zarrange_array::{KeyEncoding, Layout, Separator};
 use zarrange_codec::CodecMetadata;
 use zarrange_grid::ChunkGrid;
 
+use crate::dimensions::Dimensions;
 use crate::error::SpecError;
 
 /// A chunk or shard shape as asked for.
@@ -107,7 +108,7 @@ impl ChunkSpec {
         &self,
         array: &str,
         shape: &[u64],
-        names: &[Option<String>],
+        dimensions: &Dimensions,
         current: &[u64],
     ) -> Result<Vec<u64>, SpecError> {
         match self {
@@ -128,9 +129,9 @@ impl ChunkSpec {
                     let unknown = || SpecError::Dimension {
                         array: array.to_owned(),
                         name: name.clone(),
-                        dimensions: names.iter().map(|n| n.clone().unwrap_or_default()).collect(),
+                        dimensions: dimensions.words(),
                     };
-                    let d = names.iter().position(|n| n.as_deref() == Some(name)).ok_or_else(unknown)?;
+                    let d = dimensions.axis(name).ok_or_else(unknown)?;
                     out[d] = extent(array, *length, shape[d])?;
                 }
                 Ok(out)
@@ -429,10 +430,10 @@ mod tests {
 
     #[test]
     fn specs_for_an_array() {
-        let names = [Some("object".to_owned()), None];
+        let dimensions = Dimensions::named(vec![Some("object".to_owned()), None], 2);
         let check = |text: &str, expected: Result<&[u64], &str>| {
             let spec = text.parse::<ChunkSpec>().unwrap();
-            match (spec.resolve("mag", &[100, 0], &names, &[10, 7]), expected) {
+            match (spec.resolve("mag", &[100, 0], &dimensions, &[10, 7]), expected) {
                 (Ok(shape), Ok(expected)) => assert_eq!(shape, expected, "{text}"),
                 (Err(error), Err(part)) => assert!(error.to_string().contains(part), "{text}: {error}"),
                 other => panic!("{text}: {other:?}"),
@@ -441,6 +442,8 @@ mod tests {
         check("keep", Ok(&[10, 7]));
         check("-1,-1", Ok(&[100, 1]));
         check("object=3", Ok(&[3, 7]));
+        check("1=5", Ok(&[10, 5]));
+        check("0=5", Err("no dimension \"0\""));
         check("1,2,3", Err("3 numbers, 2 are needed"));
         check("0,1", Err("chunk length 0"));
         check("-2,1", Err("chunk length -2"));

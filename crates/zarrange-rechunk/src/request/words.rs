@@ -30,7 +30,7 @@ pub enum Verify {
     Full,
 }
 
-/// What survives a crash of the machine right after the job.
+/// What survives a crash of the machine right after the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Durability {

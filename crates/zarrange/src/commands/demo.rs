@@ -158,7 +158,7 @@ fn rechunk(
         let sizes = shape.iter().map(|n| i64::try_from(*n)).collect::<Result<_, _>>()?;
         Ok(Named { array: None, spec: ChunkSpec::Sizes(sizes) })
     };
-    let job = Request {
+    let request = Request {
         chunks: vec![spec(chunk)?],
         shards: shard.map(spec).transpose()?.into_iter().collect(),
         memory_bytes_max: memory::given(memory::default_max(), memory::threads())?,
@@ -169,7 +169,7 @@ fn rechunk(
         io: io.clone(),
         ..Request::new(source.clone(), target.clone())
     };
-    let prepared = prepare(job)?;
+    let prepared = prepare(request)?;
     warn(&prepared.notes());
     let report = run_job(prepared, &Bar::new(ProgressArg::Auto))?;
     warn(&report.warnings);

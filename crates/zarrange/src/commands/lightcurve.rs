@@ -6,7 +6,7 @@ use serde_json::json;
 use zarrange_array::Layout;
 use zarrange_codec::CodecMetadata;
 use zarrange_lightcurve::{IngestOptions, Ingested, LightCurves, ingest as ingest_curves};
-use zarrange_rechunk::{Codecs, SpecError};
+use zarrange_rechunk::{Codecs, Dimensions, SpecError};
 
 use crate::args::IngestArgs;
 use crate::backend::opener;
@@ -57,7 +57,7 @@ pub(crate) fn ingest(args: &IngestArgs) -> anyhow::Result<ExitCode> {
 
 /// Chunk shapes by array name.
 fn chunks(args: &IngestArgs, shape: &[u64; 2]) -> Result<Vec<(String, Vec<u64>)>, SpecError> {
-    let names = [Some("object".to_owned()), Some("sequence".to_owned())];
+    let dimensions = Dimensions::named(["object", "sequence"].map(|name| Some(name.to_owned())).into(), 2);
     let mut out: Vec<(String, Vec<u64>)> = Vec::new();
     // A SPEC for one array goes before one for all.
     let for_one = args.chunks.iter().filter(|n| n.array.is_some());
@@ -71,7 +71,7 @@ fn chunks(args: &IngestArgs, shape: &[u64; 2]) -> Result<Vec<(String, Vec<u64>)>
             }
         };
         for array in arrays {
-            let chunk = given.spec.resolve(array, shape, &names, &[shape[0], 1])?;
+            let chunk = given.spec.resolve(array, shape, &dimensions, &[shape[0], 1])?;
             if !out.iter().any(|(name, _)| name == array) {
                 out.push((array.to_owned(), chunk));
             }

@@ -12,17 +12,17 @@ use crate::out::{self, note, one_line};
 use crate::signals;
 
 pub(crate) fn run(args: PlanArgs) -> anyhow::Result<ExitCode> {
-    let PlanArgs { out, overwrite_plan, job } = args;
+    let PlanArgs { out, overwrite_plan, request } = args;
     let to_stdout = out == Path::new("-");
     if !to_stdout && !overwrite_plan && Location::Path(out.clone()).exists()? {
         bail!("{} exists: choose another name, or replace it with --overwrite-plan", out.display());
     }
-    let mut job = job.into_request()?;
-    for place in [&mut job.source, &mut job.target].into_iter().chain(&mut job.temp) {
+    let mut request = request.into_request()?;
+    for place in [&mut request.source, &mut request.target].into_iter().chain(&mut request.temp) {
         make_absolute(place)?;
     }
-    let io = job.io.clone();
-    let prepared = prepare(job)?;
+    let io = request.io.clone();
+    let prepared = prepare(request)?;
     for note in prepared.notes() {
         note!("{}", one_line(&note));
     }

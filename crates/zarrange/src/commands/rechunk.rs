@@ -13,10 +13,10 @@ use crate::progress::Bar;
 use crate::{memory, signals, table};
 
 pub(crate) fn run(args: RechunkArgs) -> anyhow::Result<ExitCode> {
-    let mut job = args.job.into_request()?;
-    job.memory_bytes_max = memory::given(job.memory_bytes_max, job.threads)?;
-    let target = job.target.to_string();
-    let prepared = prepare(job)?;
+    let mut request = args.request.into_request()?;
+    request.memory_bytes_max = memory::given(request.memory_bytes_max, request.threads)?;
+    let target = request.target.to_string();
+    let prepared = prepare(request)?;
     for note in prepared.notes() {
         note!("{}", one_line(&note));
     }

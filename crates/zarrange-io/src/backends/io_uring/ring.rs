@@ -202,7 +202,7 @@ impl<T, M: Requests<T>> Flight<'_, T, M> {
             self.start_waiting();
         }
         if self.ring.flying == 0 && !self.waiting.is_empty() {
-            // Others hold all descriptors: another thread, or the job's own shards.
+            // Others hold all descriptors: another thread, or the run's own shards.
             if !patience::wait() {
                 return Err(io::Error::from_raw_os_error(libc::EMFILE));
             }

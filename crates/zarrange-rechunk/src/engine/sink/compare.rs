@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use zarrange_array::Chunks;
 use zarrange_codec::same_values;
-use zarrange_grid::{ChunkGrid, Filled, Layout, copy_region, fill_with};
+use zarrange_grid::{ChunkGrid, Filled, Strides, copy_region, fill_with};
 
 use crate::difference::Difference;
 use crate::engine::budget::{Budget, Lease};
@@ -113,9 +113,9 @@ impl Drainer<'_> {
         ours.copy_from_slice(theirs);
         let cell = elements.chunks.cell(chunk);
         // Chunks of different shapes reach into several tiles.
-        if let Some(region) = elements.chunks.region(chunk).intersect(tile.layout.region()) {
-            let layout = Layout::c_order(cell.clone(), item as u64);
-            copy_region(&region, (tile.data, tile.layout), (ours, &layout), item);
+        if let Some(region) = elements.chunks.region(chunk).intersect(tile.strides.region()) {
+            let strides = Strides::c_order(cell.clone(), item as u64);
+            copy_region(&region, (tile.data, tile.strides), (ours, &strides), item);
         }
         let Compared { path, payloads } = self.compared;
         let Some(at) = same_values(ours, theirs, &elements.element, payloads) else { return Ok(()) };

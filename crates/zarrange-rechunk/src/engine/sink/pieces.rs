@@ -57,16 +57,16 @@ impl<'a> Drain<'a> for Drainer<'_> {
         worker: &mut Worker<'_>,
     ) -> Result<(), RechunkError> {
         for chunk in turn.batch.indices() {
-            let Some(region) = self.file.read().region(&chunk).intersect(tile.layout.region()) else {
+            let Some(region) = self.file.read().region(&chunk).intersect(tile.strides.region()) else {
                 continue;
             };
             let piece = self.file.piece(region.start());
             if let Some(mut held) = self.file.held(piece.tile) {
                 let Some(held) = held.as_mut() else { unreachable!("{GIVEN_BACK}") };
-                let layout = self.file.layout(piece.region.clone());
-                let data = &mut held.data[self.file.offset_in_tile(&piece)..][..index(layout.bytes())];
+                let strides = self.file.strides(piece.region.clone());
+                let data = &mut held.data[self.file.offset_in_tile(&piece)..][..index(strides.bytes())];
                 let item = index(self.file.item_bytes());
-                copy_region(&piece.region, (tile.data, tile.layout), (data, &layout), item);
+                copy_region(&piece.region, (tile.data, tile.strides), (data, &strides), item);
                 continue;
             }
             self.write_piece(tile, &piece, worker)?;
@@ -91,20 +91,20 @@ impl Drainer<'_> {
             if !self.slabs.fits(&slab, worker.plain.len()) {
                 self.write(worker)?;
             }
-            let (layout, bytes, last) = (slab.layout.clone(), slab.bytes as u64, slab.last);
+            let (strides, bytes, last) = (slab.strides.clone(), slab.bytes as u64, slab.last);
             let place = self.slabs.push(slab, at);
-            let (data, check) = worker.plain[place].split_at_mut(index(layout.bytes()));
+            let (data, check) = worker.plain[place].split_at_mut(index(strides.bytes()));
             copy_region(
-                layout.region(),
-                (tile.data, tile.layout),
-                (data, &layout),
+                strides.region(),
+                (tile.data, tile.strides),
+                (data, &strides),
                 index(self.file.item_bytes()),
             );
             sum.add(data);
             if last {
                 check.copy_from_slice(&sum.finish(piece.number).to_le_bytes());
             }
-            worker.counts.spill_bytes += layout.bytes();
+            worker.counts.spill_bytes += strides.bytes();
             at += bytes;
         }
         Ok(())

@@ -239,7 +239,7 @@ impl<'a> Sequencer<'a> {
         }
     }
 
-    /// Lets every waiting thread go: the job has failed.
+    /// Lets every waiting thread go: the run has failed.
     pub(crate) fn stop(&self) {
         self.lock().stopped = true;
         self.changed.notify_all();
@@ -317,7 +317,7 @@ impl<'a> Sequencer<'a> {
             if let Some(file) = file.as_ref().filter(|_| segment.bytes > 0) {
                 file.write(offset, &segment.buffer[..segment.bytes])?;
                 if self.durable {
-                    // The device works while the threads encode; the job's end then waits for little.
+                    // The device works while the threads encode; the run's end then waits for little.
                     file.begin_writeback(offset, segment.bytes as u64);
                 }
             }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use zarrange_array::{ChunkReader, Chunks};
-use zarrange_grid::{ChunkGrid, Dims, Layout, Part, Tile};
+use zarrange_grid::{ChunkGrid, Dims, Part, Strides, Tile};
 use zarrange_plan::Counts;
 
 use crate::engine::batches::Batch;
@@ -138,8 +138,8 @@ impl Filler<'_> {
         if let Some(part) = part {
             let plain = &mut plain[..bytes];
             reader.decode(k, stored, plain)?;
-            let layout = Layout::c_order(cell, item_bytes);
-            std::iter::once(part).chain(beyond).for_each(|part| part.copy_from(plain, &layout));
+            let strides = Strides::c_order(cell, item_bytes);
+            std::iter::once(part).chain(beyond).for_each(|part| part.copy_from(plain, &strides));
         }
         Ok(())
     }
@@ -154,7 +154,7 @@ impl Filler<'_> {
         let item_bytes = chunks.item_bytes() as u64;
         (0..reader.wanted()).all(|k| {
             let cell = chunks.grid().cell(reader.chunk(k));
-            tile.layout().region().contains(&cell) && tile.layout().contiguous(&cell, item_bytes).is_some()
+            tile.strides().region().contains(&cell) && tile.strides().contiguous(&cell, item_bytes).is_some()
         })
     }
 

@@ -52,7 +52,7 @@ impl Fill for Filler<'_> {
     /// As many pieces at a time as the buffer holds are read together.
     fn fill(&mut self, tiles: Tiles<'_>, batch: &Batch, worker: &mut Worker<'_>) -> Result<(), RechunkError> {
         let tile = tiles.tile;
-        let number = self.file.piece(tile.layout().region().start()).tile;
+        let number = self.file.piece(tile.strides().region().start()).tile;
         if let Some(held) = self.file.held(number) {
             let Some(held) = held.as_ref() else { unreachable!("{GIVEN_BACK}") };
             self.fill_from_memory(tile, batch, &held.data);
@@ -85,9 +85,9 @@ impl Filler<'_> {
     fn fill_from_memory(&self, tile: &Tile, batch: &Batch, data: &[u8]) {
         for chunk in batch.indices() {
             let part = tile.claim(&chunk);
-            let layout = self.file.layout(part.region().clone());
+            let strides = self.file.strides(part.region().clone());
             let offset = self.file.offset_in_tile(&self.file.piece(part.region().start()));
-            part.copy_from(&data[offset..][..index(layout.bytes())], &layout);
+            part.copy_from(&data[offset..][..index(strides.bytes())], &strides);
         }
     }
 
@@ -115,7 +115,7 @@ impl Filler<'_> {
             let check = if slab.last { index(CHECK_BYTES) } else { 0 };
             let (elements, check) = request.buffer.split_at(slab.bytes - check);
             one.sum.add(elements);
-            one.part.copy_piece(elements, &slab.layout);
+            one.part.copy_piece(elements, &slab.strides);
             if !slab.last {
                 filling.push_front(one);
             } else if check == one.sum.finish(one.piece.number).to_le_bytes() {

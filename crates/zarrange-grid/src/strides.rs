@@ -4,14 +4,14 @@ use crate::region::{Dims, Region};
 
 /// A region laid out densely in a buffer, its axes in any order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Layout {
+pub struct Strides {
     region: Region,
     /// Bytes from one element to the next in each dimension.
     strides: Dims,
     bytes: u64,
 }
 
-impl Layout {
+impl Strides {
     /// `region` in C order: the last dimension is contiguous.
     pub fn c_order(region: Region, item_bytes: u64) -> Self {
         let order: Dims = (0..region.rank() as u64).collect();
@@ -42,7 +42,7 @@ impl Layout {
     }
 
     /// Bytes from one element to the next in each dimension.
-    pub fn strides(&self) -> &[u64] {
+    pub fn of_axes(&self) -> &[u64] {
         &self.strides
     }
 
