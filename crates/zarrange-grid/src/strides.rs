@@ -7,7 +7,7 @@ use crate::region::{Dims, Region};
 pub struct Strides {
     region: Region,
     /// Bytes from one element to the next in each dimension.
-    strides: Dims,
+    of_axes: Dims,
     bytes: u64,
 }
 
@@ -33,7 +33,7 @@ impl Strides {
             bytes *= region.shape()[axis].max(1);
         }
         let bytes = if region.is_empty() { 0 } else { bytes };
-        Self { region, strides, bytes }
+        Self { region, of_axes: strides, bytes }
     }
 
     /// The elements laid out.
@@ -43,7 +43,7 @@ impl Strides {
 
     /// Bytes from one element to the next in each dimension.
     pub fn of_axes(&self) -> &[u64] {
-        &self.strides
+        &self.of_axes
     }
 
     /// Bytes of all elements.
@@ -53,7 +53,7 @@ impl Strides {
 
     /// Offset in bytes of the element at `index` of the array.
     pub fn offset(&self, index: &[u64]) -> u64 {
-        (0..index.len()).map(|d| (index[d] - self.region.start()[d]) * self.strides[d]).sum()
+        (0..index.len()).map(|d| (index[d] - self.region.start()[d]) * self.of_axes[d]).sum()
     }
 
     /// The bytes of `part`, if they are contiguous and in C order: such a part can be decoded in place.
@@ -61,7 +61,7 @@ impl Strides {
         let mut expected = item_bytes;
         for d in (0..part.rank()).rev() {
             if part.shape()[d] > 1 {
-                if self.strides[d] != expected {
+                if self.of_axes[d] != expected {
                     return None;
                 }
                 expected *= part.shape()[d];

@@ -83,8 +83,9 @@ pub(crate) struct DemoArgs {
 /// After the options of `rechunk` and `plan`.
 const SPECS: &str = "\
 SPEC is 1,500,2 or by dimension name object=1,epoch=-1 (the others keep their chunk; -1 is the \
-whole dimension) or keep.
-For a group, ARRAY:SPEC, repeatable; without ARRAY: it holds for all arrays, or those of --array.
+whole dimension; a dimension without a name has a number, 0=1) or keep.
+For a group, ARRAY:SPEC, repeatable; without ARRAY: it holds for all arrays, or those of --array. A SPEC by
+name is for the arrays that have all of its dimensions.
 Arrays that no SPEC names are copied unchanged.
 MIX is epoch=0.2,object=0.8: for each epoch read with all objects, four objects are read at all epochs; dimensions
 without names have numbers (0=0.8,1=0.2), and those not in MIX are always read whole.
