@@ -1,12 +1,11 @@
 //! Plans a job with much memory and with little, and prints what would be done. Nothing is written:
 //! `cargo run -p zarrange-rechunk --example plan`.
 
+mod survey;
+
 use std::error::Error;
 
-use serde_json::Map;
-use zarrange_rechunk::{
-    Array, ArraySpec, Bytes, Codecs, Document, Layout, Location, Region, Request, prepare,
-};
+use zarrange_rechunk::{Bytes, Location, Request, prepare};
 
 const OBJECTS: u64 = 2000;
 const EPOCHS: u64 = 100;
@@ -14,7 +13,7 @@ const EPOCHS: u64 = 100;
 fn main() -> Result<(), Box<dyn Error>> {
     let source: Location = "memory://by-epoch".parse()?;
     let target: Location = "memory://by-object".parse()?;
-    make_survey(&source)?;
+    survey::write(&source, OBJECTS, EPOCHS)?;
 
     for memory in ["64MiB", "200kB"] {
         let memory: Bytes = memory.parse()?;
@@ -32,21 +31,4 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     assert!(!target.exists()?);
     Ok(())
-}
-
-/// Counts of photons: 2,000 objects at 100 epochs, in chunks of one epoch, as a telescope writes them.
-fn make_survey(place: &Location) -> Result<(), Box<dyn Error>> {
-    let layout = Layout { chunk: vec![OBJECTS, 1], shard: None, codecs: Vec::new() };
-    let document = Document::new(&ArraySpec {
-        shape: vec![OBJECTS, EPOCHS],
-        data_type: "uint64",
-        fill_value: 0.into(),
-        layout: Layout { codecs: Codecs::Zstd(3).resolve(&layout, 8), ..layout },
-        dimension_names: vec!["object", "epoch"],
-        attributes: Map::new(),
-    });
-    let counts: Vec<u8> = (1..=OBJECTS * EPOCHS).flat_map(u64::to_ne_bytes).collect();
-    let array = Array::new(place.open()?, document, 3)?;
-    array.write_region(&Region::whole(array.shape()), &counts)?;
-    Ok(array.write_metadata()?)
 }

@@ -1,19 +1,18 @@
 //! Reads the light curve of one object, and what that costs:
 //! `cargo run -p zarrange-rechunk --example read_region`.
 
+mod survey;
+
 use std::error::Error;
 
-use serde_json::Map;
-use zarrange_rechunk::{
-    Array, ArraySpec, Codecs, Document, Layout, Location, Node, Region, RegionReader, open,
-};
+use zarrange_rechunk::{Location, Node, Region, RegionReader, open};
 
 const OBJECTS: u64 = 1000;
 const EPOCHS: u64 = 50;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let place: Location = "memory://survey".parse()?;
-    make_survey(&place)?;
+    survey::write(&place, OBJECTS, EPOCHS)?;
 
     // A group or an array lies at a place: here it is an array.
     let Node::Array(array) = open(&place.open()?)? else { return Err("a group has no elements".into()) };
@@ -34,21 +33,4 @@ fn main() -> Result<(), Box<dyn Error>> {
     assert_eq!(counts, expected);
     assert_eq!(cost.chunks, EPOCHS);
     Ok(())
-}
-
-/// Counts of photons: 1,000 objects at 50 epochs, in chunks of one epoch, as a telescope writes them.
-fn make_survey(place: &Location) -> Result<(), Box<dyn Error>> {
-    let layout = Layout { chunk: vec![OBJECTS, 1], shard: None, codecs: Vec::new() };
-    let document = Document::new(&ArraySpec {
-        shape: vec![OBJECTS, EPOCHS],
-        data_type: "uint64",
-        fill_value: 0.into(),
-        layout: Layout { codecs: Codecs::Zstd(3).resolve(&layout, 8), ..layout },
-        dimension_names: vec!["object", "epoch"],
-        attributes: Map::new(),
-    });
-    let counts: Vec<u8> = (1..=OBJECTS * EPOCHS).flat_map(u64::to_ne_bytes).collect();
-    let array = Array::new(place.open()?, document, 3)?;
-    array.write_region(&Region::whole(array.shape()), &counts)?;
-    Ok(array.write_metadata()?)
 }

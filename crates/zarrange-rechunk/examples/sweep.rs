@@ -1,13 +1,11 @@
 //! Rechunks a survey into some shapes of chunks, and prints what reading one object and one epoch costs in each:
 //! `cargo run -p zarrange-rechunk --example sweep`.
 
+mod survey;
+
 use std::error::Error;
 
-use serde_json::Map;
-use zarrange_rechunk::{
-    Array, ArraySpec, Codecs, Document, Layout, Location, NoProgress, Node, ReadCost, Region, Request, open,
-    prepare, run,
-};
+use zarrange_rechunk::{Location, NoProgress, Node, ReadCost, Region, Request, open, prepare, run};
 
 const OBJECTS: u64 = 2000;
 const EPOCHS: u64 = 100;
@@ -17,7 +15,7 @@ const SHAPES: [&str; 4] = ["-1,1", "500,4", "50,-1", "1,-1"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let source: Location = "memory://survey".parse()?;
-    make_survey(&source)?;
+    survey::write(&source, OBJECTS, EPOCHS)?;
 
     println!("{:>8} {:>22} {:>22}", "chunk", "one object", "one epoch");
     let mut costs = Vec::new();
@@ -44,21 +42,4 @@ fn read(place: &Location, region: &Region) -> Result<ReadCost, Box<dyn Error>> {
     let Node::Array(array) = open(&place.open()?)? else { return Err("a group has no elements".into()) };
     let (_, cost) = array.read_region(region)?;
     Ok(cost)
-}
-
-/// Counts of photons: 2,000 objects at 100 epochs, in chunks of one epoch, as a telescope writes them.
-fn make_survey(place: &Location) -> Result<(), Box<dyn Error>> {
-    let layout = Layout { chunk: vec![OBJECTS, 1], shard: None, codecs: Vec::new() };
-    let document = Document::new(&ArraySpec {
-        shape: vec![OBJECTS, EPOCHS],
-        data_type: "uint64",
-        fill_value: 0.into(),
-        layout: Layout { codecs: Codecs::Zstd(3).resolve(&layout, 8), ..layout },
-        dimension_names: vec!["object", "epoch"],
-        attributes: Map::new(),
-    });
-    let counts: Vec<u8> = (1..=OBJECTS * EPOCHS).flat_map(u64::to_ne_bytes).collect();
-    let array = Array::new(place.open()?, document, 3)?;
-    array.write_region(&Region::whole(array.shape()), &counts)?;
-    Ok(array.write_metadata()?)
 }

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use support::ways::{Case, SHAPE, cases, digest};
 use support::{create, place};
+use tempfile::TempDir;
 use zarrange_io::{Location, Store};
 use zarrange_plan::{Counts, Way};
 use zarrange_rechunk::{
@@ -39,6 +40,7 @@ struct Engines {
     prepared: Vec<Prepared>,
     target: Location,
     stores: [Store; 2],
+    _spilled: TempDir,
     receipts: Mutex<Vec<Receipt>>,
 }
 
@@ -50,9 +52,17 @@ impl Engines {
             let request = case.request(from, &to, 2);
             prepare(Request { part_bytes: PART_BYTES, ..request }).unwrap()
         };
-        let (target, spilled) = (place(), place());
-        let stores = [target.open().unwrap(), spilled.open().unwrap()];
-        Self { prepared: (0..3).map(one).collect(), target, stores, receipts: Mutex::default() }
+        // In files, of which a range can be given back.
+        let spilled = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let target = place();
+        let stores = [target.open().unwrap(), Location::Path(spilled.path().to_owned()).open().unwrap()];
+        Self {
+            prepared: (0..3).map(one).collect(),
+            target,
+            stores,
+            _spilled: spilled,
+            receipts: Mutex::default(),
+        }
     }
 
     fn item(&self) -> &Item {

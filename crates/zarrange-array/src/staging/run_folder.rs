@@ -189,7 +189,7 @@ fn taken(parent: &Store, name: &str) -> IoError {
 }
 
 fn record_json(record: &Record) -> String {
-    serde_json::to_string_pretty(record).unwrap_or_default()
+    serde_json::to_string_pretty(record).unwrap_or_else(|error| unreachable!("text and numbers: {error}"))
 }
 
 /// Removes a run folder whose lock is held: the lock last, so that whoever comes by meanwhile, or after an interruption, still knows

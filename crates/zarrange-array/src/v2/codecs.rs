@@ -333,7 +333,8 @@ impl Pipeline {
             None => named("bytes", [("endian", endian_name(elements.order).into())]),
         }]);
         let stored: Vec<Json> = stored.chain(swaps).chain(self.stored).collect();
-        let stored = stored.iter().map(codec_metadata).collect::<Result<_, _>>().unwrap_or_default();
+        let stored = stored.iter().map(codec_metadata).collect::<Result<_, _>>();
+        let stored = stored.unwrap_or_else(|error| unreachable!("codecs made of names and members: {error}"));
         let serializer = match &elements.element {
             None => named(elements.serializer(), []),
             Some(_) if filtered => named("bytes", [("endian", "little".into())]),

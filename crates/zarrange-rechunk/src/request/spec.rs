@@ -326,8 +326,8 @@ impl Codecs {
             json!({"name": "bytes", "configuration": {"endian": "little"}})
         };
         let list: Vec<Value> = [Some(bytes), compressor].into_iter().flatten().collect();
-        // Built above from names and numbers: always metadata.
-        serde_json::from_value(Value::Array(list)).unwrap_or_default()
+        serde_json::from_value(Value::Array(list))
+            .unwrap_or_else(|error| unreachable!("codecs made of names and numbers: {error}"))
     }
 }
 
