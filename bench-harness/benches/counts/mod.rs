@@ -6,7 +6,6 @@ use gungraun::prelude::*;
 use serde_json::json;
 use zarrange_codec::{Chain, CodecMetadata, ElementType, Scratch};
 use zarrange_grid::{ChunkGrid, Region, Strides, Tile, copy_region};
-use zarrs::array::DataType;
 
 /// Objects, epochs, and magnitude with its error: 4 MB of float32.
 const SHAPE: [u64; 3] = [1000, 500, 2];
@@ -26,8 +25,7 @@ struct Chunks {
 impl Chunks {
     fn new(shape: &[u64]) -> Self {
         let metadata = CodecMetadata::new("float32");
-        let element = ElementType::new(&metadata);
-        let element = element.expect("zarrs knows float32").expect("so do we");
+        let element = ElementType::new(&metadata).expect("float32 is known");
         let codecs: Vec<CodecMetadata> = serde_json::from_value(json!([
             {"name": "bytes", "configuration": {"endian": "little"}},
             {"name": "zstd", "configuration": {"level": 3, "checksum": false}},
@@ -43,7 +41,7 @@ impl Chunks {
         }
     }
 
-    fn layout(&self, chunk: &[u64]) -> Strides {
+    fn strides(&self, chunk: &[u64]) -> Strides {
         Strides::c_order(self.grid.cell(chunk), ITEM_BYTES as u64)
     }
 
@@ -63,47 +61,47 @@ struct Work {
     to: Chunks,
     stored: Vec<Vec<u8>>,
     buffer: Vec<u8>,
-    layout: Strides,
+    strides: Strides,
 }
 
 impl Work {
     fn new() -> Self {
         let (mut from, mut to) = (Chunks::new(&FROM), Chunks::new(&TO));
-        let layout = Strides::c_order(Region::whole(&SHAPE), ITEM_BYTES as u64);
+        let strides = Strides::c_order(Region::whole(&SHAPE), ITEM_BYTES as u64);
         let mut buffer = magnitudes();
         let mut stored = Vec::new();
         for epoch in 0..SHAPE[1] {
-            let chunk = from.layout(&[0, epoch, 0]);
-            copy_region(chunk.region(), (&buffer, &layout), (&mut from.plain, &chunk), ITEM_BYTES);
+            let chunk = from.strides(&[0, epoch, 0]);
+            copy_region(chunk.region(), (&buffer, &strides), (&mut from.plain, &chunk), ITEM_BYTES);
             let bytes = from.encode();
             stored.push(from.encoded[..bytes].to_vec());
         }
         from.decode(&stored[0]);
-        let chunk = to.layout(&[0; 3]);
-        copy_region(chunk.region(), (&buffer, &layout), (&mut to.plain, &chunk), ITEM_BYTES);
+        let chunk = to.strides(&[0; 3]);
+        copy_region(chunk.region(), (&buffer, &strides), (&mut to.plain, &chunk), ITEM_BYTES);
         to.encode();
         // What the check finds was scattered.
         buffer.fill(0);
-        Self { from, to, stored, buffer, layout }
+        Self { from, to, stored, buffer, strides }
     }
 
     fn tile(&mut self) -> Tile {
         let buffer = std::mem::take(&mut self.buffer);
-        Tile::new(buffer, self.layout.clone(), self.from.grid.clone(), ITEM_BYTES)
+        Tile::new(buffer, self.strides.clone(), self.from.grid.clone(), ITEM_BYTES)
     }
 
     fn scatter(&self, tile: &Tile, epoch: u64) {
         let chunk = [0, epoch, 0];
-        tile.claim(&chunk).copy_from(&self.from.plain, &self.from.layout(&chunk));
+        tile.claim(&chunk).copy_from(&self.from.plain, &self.from.strides(&chunk));
     }
 
     /// Encodes the chunks that a filled tile covers; the bytes of all.
     fn drain(&mut self, tile: &[u8]) -> usize {
         let mut bytes = 0;
         for objects in 0..self.to.grid.counts()[0] {
-            let chunk = self.to.layout(&[objects, 0, 0]);
+            let chunk = self.to.strides(&[objects, 0, 0]);
             let part = self.to.grid.region(&[objects, 0, 0]);
-            copy_region(&part, (tile, &self.layout), (&mut self.to.plain, &chunk), ITEM_BYTES);
+            copy_region(&part, (tile, &self.strides), (&mut self.to.plain, &chunk), ITEM_BYTES);
             bytes += self.to.encode();
         }
         bytes
@@ -153,7 +151,7 @@ fn tile(mut work: Work) -> (Vec<u8>, usize) {
         work.from.decode(black_box(&stored));
         work.scatter(&tile, epoch);
     }
-    let bytes = work.drain(tile.filled().expect("every chunk was scattered"));
+    let bytes = work.drain(tile.filled().expect("every chunk was scattered").data);
     (tile.into_buffer(), bytes)
 }
 
