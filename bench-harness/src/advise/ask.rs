@@ -207,7 +207,7 @@ fn codecs(given: Vec<String>, sampled: bool) -> Vec<String> {
 }
 
 fn open(name: &str) -> anyhow::Result<Array> {
-    let location = Location::parse(name).map_err(anyhow::Error::from);
+    let location = name.parse::<Location>().map_err(anyhow::Error::from);
     let found = location.and_then(|location| arrays::open(&location, &Opener::auto()));
     found.map_err(|error| usage(format!("--sample {name}: {error:#}")))
 }

@@ -18,7 +18,6 @@ leaves\n.zarrange-probe-*, which can be deleted."
 )]
 pub(crate) struct ProbeArgs {
     /// Existing directory at the place, or `memory://NAME`
-    #[arg(value_parser = |text: &str| Location::parse(text).map_err(|e| e.to_string()))]
     location: Location,
     /// File for the profile, as JSON
     #[arg(long, value_name = "FILE.json")]

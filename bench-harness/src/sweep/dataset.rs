@@ -61,7 +61,7 @@ pub fn dataset(name: &str, size: Option<Size>, dir: &Path) -> anyhow::Result<Dat
     };
     let Some(recipe) = recipe else {
         let known = || BUILT_IN.map(|(known, _)| known).join(", ");
-        let found = Location::parse(name).map_err(Into::into).and_then(|location| open(name, location));
+        let found = name.parse::<Location>().map_err(Into::into).and_then(|location| open(name, location));
         let found = found.with_context(|| {
             format!("dataset {name:?} is neither a survey ({}), nor a recipe (.toml), nor an array", known())
         })?;

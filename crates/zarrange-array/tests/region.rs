@@ -173,11 +173,8 @@ fn a_shard_takes_the_room_of_its_bytes() {
     let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let plain = json!([{"name": "bytes", "configuration": {"endian": "little"}}]);
     let (shape, chunk) = ([1600, 1000], [100, 1000]);
-    let array = array_in(
-        &Location::parse(dir.path().to_str().unwrap()).unwrap(),
-        (&shape, &chunk, Some(&shape)),
-        &plain,
-    );
+    let array =
+        array_in(&dir.path().to_str().unwrap().parse().unwrap(), (&shape, &chunk, Some(&shape)), &plain);
     assert!(array.read_region(&Region::whole(&shape)).unwrap().0 == values(&shape));
     let file = std::fs::metadata(dir.path().join(array.key(&[0, 0]))).unwrap();
     let (room, bytes) = (file.blocks() * 512, file.size());

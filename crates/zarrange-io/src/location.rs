@@ -44,21 +44,6 @@ impl PartialEq for Location {
 impl Eq for Location {}
 
 impl Location {
-    /// Understands a path, `file://PATH` and `memory://NAME`.
-    ///
-    /// # Errors
-    /// [`IoError::Scheme`] for any other scheme.
-    pub fn parse(text: &str) -> Result<Self, IoError> {
-        match text.split_once("://") {
-            None => Ok(Self::Path(text.into())),
-            Some(("file", path)) => Ok(Self::Path(path.into())),
-            Some(("memory", name)) => Ok(Self::Memory(name.trim_matches('/').to_owned())),
-            Some((scheme, _)) => {
-                Err(IoError::Scheme { location: text.to_owned(), scheme: scheme.to_owned() })
-            }
-        }
-    }
-
     /// What can be done at this place.
     pub fn abilities(&self) -> Abilities {
         match self {
@@ -253,9 +238,16 @@ impl Location {
 impl FromStr for Location {
     type Err = IoError;
 
-    /// As [`Self::parse`].
+    /// Understands a path, `file://PATH` and `memory://NAME`; [`IoError::Scheme`] for any other scheme.
     fn from_str(text: &str) -> Result<Self, IoError> {
-        Self::parse(text)
+        match text.split_once("://") {
+            None => Ok(Self::Path(text.into())),
+            Some(("file", path)) => Ok(Self::Path(path.into())),
+            Some(("memory", name)) => Ok(Self::Memory(name.trim_matches('/').to_owned())),
+            Some((scheme, _)) => {
+                Err(IoError::Scheme { location: text.to_owned(), scheme: scheme.to_owned() })
+            }
+        }
     }
 }
 

@@ -77,7 +77,7 @@ fn over_every_store(check: impl Fn(&Store)) {
     wrapped(&files, &check);
     let dir = scratch_dir();
     let name = dir.path().file_name().unwrap().to_str().unwrap();
-    check(&Location::parse(&format!("memory://{name}")).unwrap().open().unwrap());
+    check(&format!("memory://{name}").parse::<Location>().unwrap().open().unwrap());
 }
 
 /// A new store as it is, below a key, and behind every wrapper.

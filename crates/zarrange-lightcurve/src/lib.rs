@@ -38,7 +38,7 @@
 //!     overwrite: false,
 //!     io: Opener::auto(),
 //! };
-//! let ingested = ingest(&curves, &Location::parse("curves.zarr")?, &options)?;
+//! let ingested = ingest(&curves, &"curves.zarr".parse()?, &options)?;
 //! println!("{} objects", ingested.objects);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

@@ -22,7 +22,7 @@ use crate::error::{PlanFileError, RechunkError};
 use crate::prepare::Prepared;
 use crate::request::{Codecs, Durability, KeySeparator, Request, Verify};
 
-/// A request as it was planned. Places are written as [`Location::parse`] reads them.
+/// A request as it was planned. Places are written as [`Location`] is read from text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PlanFile {
@@ -304,7 +304,7 @@ fn check_version(what: &str, found: &Value, known: u32) -> Result<(), PlanFileEr
 /// `location` as text that means the same place.
 fn text(location: &Location) -> Result<String, PlanFileError> {
     let text = location.to_string();
-    match Location::parse(&text) {
+    match text.parse::<Location>() {
         Ok(same) if same == *location => Ok(text),
         _ => Err(PlanFileError::Location { location: text }),
     }

@@ -92,13 +92,13 @@ fn hard_cases_run_within_their_memory() {
         let verified: Value = serde_json::from_slice(&output.stdout).unwrap();
         assert!(output.status.success() && verified["equal"] == json!(true), "{name}: {verified}");
         if name == "almost-empty" {
-            let store = Location::parse(&target).unwrap().open().unwrap();
+            let store = target.parse::<Location>().unwrap().open().unwrap();
             let mut objects = 0;
             store.walk("", &mut |_, _| objects += 1).unwrap();
             assert_eq!(objects, 2, "one chunk and the metadata");
         }
         if name == "nested-group" {
-            let store = Location::parse(&target).unwrap().open().unwrap().below("g0/g1/g2").unwrap();
+            let store = target.parse::<Location>().unwrap().open().unwrap().below("g0/g1/g2").unwrap();
             let Node::Group(group) = open(&store).unwrap() else { panic!("{name}: a group was kept") };
             assert_eq!(group.attributes().get("depth").and_then(|depth| depth.as_u64()), Some(3));
         }

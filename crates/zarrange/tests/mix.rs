@@ -137,7 +137,7 @@ fn wrong_mixes_are_wrong_usage() {
     let dir = tempfile::tempdir().unwrap();
     let (source, target) = (group(dir.path()), dir.path().join("target.zarr"));
     let large = document(&[1_000_000, 1000], &["object", "epoch"]);
-    let store = Location::parse(&source).unwrap().open().unwrap().below("large").unwrap();
+    let store = source.parse::<Location>().unwrap().open().unwrap().below("large").unwrap();
     Array::new(store, large, 3).unwrap().write_metadata().unwrap();
     let check = |options: &[&str], part: &str| {
         let output = zarrange(&[&["rechunk", &source, target.to_str().unwrap()], options].concat());

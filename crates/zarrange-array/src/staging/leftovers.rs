@@ -143,7 +143,7 @@ pub(super) fn clear(place: &Place, own: Option<&str>, io: &Opener) -> Result<Vec
 fn clear_temp(record: &Record, io: &Opener) -> Option<String> {
     let place = record.temp.as_ref()?;
     let cleared = || -> Result<bool, ArrayError> {
-        let place = Location::parse(place)?;
+        let place: Location = place.parse()?;
         if !place.exists()? {
             return Ok(true);
         }

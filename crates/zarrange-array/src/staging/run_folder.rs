@@ -41,7 +41,7 @@ impl Record {
         let Machine { host, boot } = Machine::this();
         let named = |place: Location| {
             let place = place.absolute();
-            Some(place.to_string()).filter(|text| Location::parse(text).is_ok_and(|named| named == place))
+            Some(place.to_string()).filter(|text| text.parse().is_ok_and(|named: Location| named == place))
         };
         let (target, temp) = (target.absolute().to_string(), temp.and_then(named));
         Self { run: run.to_owned(), host, boot, process: std::process::id(), target, temp }
