@@ -83,7 +83,7 @@ def paused(command, out, *, wrapped=False):
         folders = hidden(out.parent)
         return bool(folders) and len([*folders[0].glob("target/*")]) > 100
 
-    return Paused([*ALONE, *command] if wrapped else command, writing, wrapped=wrapped)
+    return Paused([*ALONE, *command] if wrapped else command, writing, out, wrapped=wrapped)
 
 
 def check_same(src, out):
@@ -133,7 +133,7 @@ def test_containers_share_temp(tmp_path, command):
     def spilled() -> bool:
         return any(p.stat().st_blocks > 100 for p in scratch.glob(".*/intermediate-0"))
 
-    first = Paused(started(places[0]), spilled, wrapped=True)
+    first = Paused(started(places[0]), spilled, places[0] / "out.zarr", wrapped=True)
     assert subprocess.run(started(places[1]), capture_output=True).returncode == 0
     assert first.go_on().returncode == 0
     for place in places:
@@ -188,7 +188,7 @@ def killed(tmp_path, command):
     def spilled() -> bool:
         return any(p.stat().st_size > 0 for p in temp.glob(".*/intermediate-0"))
 
-    Paused(command(src, out, *STAGED, "--temp", temp), spilled).kill()
+    Paused(command(src, out, *STAGED, "--temp", temp), spilled, out).kill()
     [folder] = hidden(tmp_path)
     assert len(hidden(temp)) == 1
     return src, out, folder

@@ -20,6 +20,8 @@ TEXT = np.array([f"text {k}" * (k % 5) for k in range(4000)], dtype=object)
 
 # Against hanging only.
 PATIENCE = 60
+# A run may end before it hears of a signal.
+TRIES = 200
 
 
 @pytest.fixture(scope="module")
@@ -355,7 +357,7 @@ def full_pipe():
 
 
 def test_a_second_signal_ends_it_at_once(binary, sources, out):
-    for _ in range(20):
+    for _ in range(TRIES):
         process, send = start(binary, arguments("tiles", sources, out))
         if wait_for(lambda: hidden(out), process):
             # Both are there when it goes on.
@@ -371,7 +373,7 @@ def test_a_second_signal_ends_it_at_once(binary, sources, out):
 
 
 def test_a_closing_terminal_may_say_so_twice(binary, sources, out):
-    for _ in range(20):
+    for _ in range(TRIES):
         process, send = start(binary, arguments("tiles", sources, out))
         if wait_for(lambda: hidden(out), process):
             for _ in range(3):
