@@ -5,8 +5,8 @@ use proptest::test_runner::RngSeed;
 use zarrange_grid::Dims;
 
 use crate::memory::{End, Ends, Shape};
-use crate::search::{Candidate, Search};
 use crate::tiles::{count, overlaps_all};
+use crate::ways::{Candidate, Search};
 use crate::{Costs, Format, PART_BYTES, PlanError, Problem, Purpose, StoreProfile, plan};
 
 /// How much more than the best of all the planner's choice may cost.

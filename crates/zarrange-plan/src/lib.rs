@@ -63,39 +63,39 @@
 //! Rejected: lists of tasks. A tile is a range, found by arithmetic, so that the plan of 10^13 chunks is as small as any other.
 
 mod access;
-mod choose;
 mod cost;
 mod counts;
 mod error;
 #[cfg(test)]
 mod exhaustive;
 mod explain;
+mod layouts;
 mod memory;
 mod mix;
+mod multi_stage;
+mod one_stage;
 mod order;
 mod parts;
 mod plan;
 mod problem;
 mod profile;
-mod read;
+mod read_cost;
 mod reader;
-mod search;
-mod single;
-mod staged;
 mod tiles;
+mod ways;
 
 pub use access::{Touched, touched};
-pub use choose::{Limits, Needed, Question};
 pub use counts::Counts;
 pub use error::{PlanError, UnknownWord};
 pub use explain::{bytes_text, seconds_text};
+pub use layouts::{Limits, Needed, Question};
 pub use memory::{BATCH_BYTES, CHECK_BYTES, COPIED_TOGETHER, WHOLE_SHARDS, copying};
 pub use mix::{Chosen, IndexRead, Mix, MixError, chunk_for};
 pub use parts::{PART_BYTES, Parts};
 pub use plan::{Alternative, Plan, Predicted, Repack, Route, Spill, Stage, Tiled};
 pub use problem::{Format, Problem, Purpose, Way};
 pub use profile::{Costs, StoreProfile};
-pub use read::{CodecModel, CodecSpeed, Design, ReadCost, Reading, Subject};
+pub use read_cost::{CodecModel, CodecSpeed, Design, ReadCost, Reading, Subject};
 pub use reader::Reader;
-pub use search::plan;
 pub use tiles::{divisors, gcd, overlaps};
+pub use ways::plan;

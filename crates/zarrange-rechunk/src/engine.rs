@@ -19,6 +19,6 @@ pub(crate) mod source;
 pub(crate) mod spill;
 pub(crate) mod stage;
 pub(crate) mod text;
+pub(crate) mod tile_order;
 pub(crate) mod tiled;
-pub(crate) mod tiles;
 pub(crate) mod worker;

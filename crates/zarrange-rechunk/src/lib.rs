@@ -64,7 +64,7 @@ mod progress;
 mod report;
 mod request;
 mod run;
-mod shell;
+mod shell_words;
 mod verify;
 
 pub use difference::Difference;
@@ -81,7 +81,7 @@ pub use request::{
     Verify, parse_profile,
 };
 pub use run::{PartPlaces, run, run_parts};
-pub use shell::{is_hidden, shell_path, shell_values, shell_word};
+pub use shell_words::{is_hidden, shell_path, shell_values, shell_word};
 pub use verify::{Comparison, verify};
 
 // What other crates own, and a request or its result is made of.

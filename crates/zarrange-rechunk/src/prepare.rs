@@ -10,7 +10,7 @@ mod notes;
 pub(crate) mod problem;
 mod route;
 mod slices;
-pub(crate) mod small;
+pub(crate) mod small_copies;
 
 use std::fmt;
 
@@ -29,7 +29,7 @@ use crate::prepare::item::{Decision, prepare_item};
 use crate::prepare::members::{LeftOut, Shapes, Sources, left_behind};
 use crate::prepare::notes::Noted;
 use crate::prepare::problem::Plans;
-use crate::prepare::small::SmallCopies;
+use crate::prepare::small_copies::SmallCopies;
 use crate::report::{ArrayReport, Cost, Report};
 use crate::request::{Foreign, Request};
 

@@ -1,7 +1,7 @@
 //! Carrying out what was prepared: writing, comparing, publishing.
 
-mod copies;
 mod moving;
+mod small_copies;
 
 use std::time::Instant;
 
@@ -19,7 +19,7 @@ use crate::foreign;
 use crate::prepare::Prepared;
 use crate::prepare::item::{Decision, Item, Opened};
 use crate::prepare::members::LeftOut;
-use crate::prepare::small::SmallCopies;
+use crate::prepare::small_copies::SmallCopies;
 use crate::progress::Progress;
 use crate::report::{ArrayReport, Cost, Report};
 use crate::request::{Durability, Foreign, Request, Verify};
@@ -107,10 +107,10 @@ fn write(prepared: Prepared, staging: &Staging, progress: &dyn Progress) -> Resu
 fn write_arrays(
     items: &[Item],
     small: &SmallCopies<'_>,
-    write: &copies::WriteOne<'_>,
+    write: &small_copies::WriteOne<'_>,
     context: &Context<'_>,
 ) -> Result<Vec<ArrayReport>, RechunkError> {
-    let mut copied = copies::run(small, write, context)?.into_iter();
+    let mut copied = small_copies::run(small, write, context)?.into_iter();
     let of = |item: &Item| {
         let copied = if item.is_small_copy() { copied.next() } else { None };
         copied.map_or_else(|| write(item, context), Ok)

@@ -25,7 +25,7 @@ use crate::engine::permits::Permit;
 use crate::engine::presence::{GroupOrder, Known, Listing, Look, Touched};
 use crate::engine::sink::{Drain, Sink, Turn};
 use crate::engine::source::{Fill, Source, Tiles};
-use crate::engine::tiles::{TileWalk, Visit};
+use crate::engine::tile_order::{TileWalk, Visit};
 use crate::engine::worker::Worker;
 use crate::error::RechunkError;
 

@@ -11,8 +11,8 @@ use crate::cost::{Load, efficient_bytes};
 use crate::memory::End;
 use crate::plan::{Plan, Route, Spill, Tiled};
 use crate::problem::Problem;
-use crate::search::{Candidate, Search};
 use crate::tiles::{count, elements, overlaps_all};
+use crate::ways::{Candidate, Search};
 
 /// Tile shapes of the first and the last stage that are paired with each other.
 const PAIRED_MAX: usize = 250;

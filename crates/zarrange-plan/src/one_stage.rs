@@ -5,8 +5,8 @@ use zarrange_grid::Dims;
 use crate::memory::{End, Shape};
 use crate::plan::{Plan, Route, Tiled};
 use crate::problem::Problem;
-use crate::search::{Candidate, Search};
 use crate::tiles::{count, overlaps, overlaps_all};
+use crate::ways::{Candidate, Search};
 
 /// A tile must be this much cheaper to be preferred to one with fewer decodes, or less memory.
 const NEAR_TIE: f64 = 1.01;

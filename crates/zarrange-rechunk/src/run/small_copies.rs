@@ -9,7 +9,7 @@ use crate::engine::crew::{Work, work_off};
 use crate::engine::permits::Permit;
 use crate::error::RechunkError;
 use crate::prepare::item::Item;
-use crate::prepare::small::{SHARE_BYTES, SmallCopies};
+use crate::prepare::small_copies::{SHARE_BYTES, SmallCopies};
 use crate::report::ArrayReport;
 
 /// What writes one array.
