@@ -2,6 +2,8 @@
 
 use zarrange_array::Array;
 
+use crate::error::SpecError;
+
 /// The name of each dimension, as far as it has one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dimensions(Vec<Option<String>>);
@@ -34,6 +36,46 @@ impl Dimensions {
     /// The names.
     pub fn names(&self) -> &[Option<String>] {
         &self.0
+    }
+}
+
+/// Arrays that lack dimensions which are asked for, as far as somebody reads of them.
+#[derive(Default)]
+pub(crate) struct Unfit(Vec<(String, Dimensions)>);
+
+impl Unfit {
+    pub(crate) fn push(&mut self, path: &str, dimensions: Dimensions) {
+        /// Nobody reads more.
+        const NAMED: usize = 100;
+        if self.0.len() < NAMED {
+            self.0.push((path.to_owned(), dimensions));
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The error where no array fits: the dimensions that are nowhere, or else all, which no array has together.
+    pub(crate) fn error<'a>(
+        &self,
+        what: &'static str,
+        asked: impl Iterator<Item = &'a str> + Clone,
+    ) -> SpecError {
+        let nowhere = |name: &&str| self.0.iter().all(|(_, dimensions)| dimensions.axis(name).is_none());
+        let mut dimensions: Vec<&str> = asked.clone().filter(nowhere).collect();
+        if dimensions.is_empty() {
+            dimensions = asked.collect();
+        }
+        let listed = |(path, dimensions): &(String, Dimensions)| {
+            let space = if path.is_empty() { "" } else { " " };
+            format!("{path}{space}({})", dimensions.words().join(", "))
+        };
+        SpecError::Dimensions {
+            what,
+            dimensions: dimensions.into_iter().map(str::to_owned).collect(),
+            arrays: self.0.iter().map(listed).collect(),
+        }
     }
 }
 

@@ -431,9 +431,11 @@ pub enum SpecError {
         /// What is wrong.
         reason: String,
     },
-    /// Dimensions of a mix that no array has, or no array has together.
-    #[error("no array has all dimensions of the mix, {dimensions:?} are missing: there are {}", arrays.join(", "))]
-    MixDimensions {
+    /// Dimensions that no array has, or no array has together.
+    #[error("no array has all dimensions of the {what}, {dimensions:?} are missing: there are {}", arrays.join(", "))]
+    Dimensions {
+        /// What they are given for: chunks, shards or a mix.
+        what: &'static str,
         /// The dimensions given, those that are nowhere if there are such.
         dimensions: Vec<String>,
         /// The arrays there are, with their dimensions.

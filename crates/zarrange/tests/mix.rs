@@ -133,7 +133,7 @@ layout     chunks of 1.60 kB, in shards of 192 kB, 1 file; on average an access 
 }
 
 #[test]
-fn wrong_mixes_are_wrong_usage() {
+fn dimensions_and_mixes_that_nothing_has_are_wrong_usage() {
     let dir = tempfile::tempdir().unwrap();
     let (source, target) = (group(dir.path()), dir.path().join("target.zarr"));
     let large = document(&[1_000_000, 1000], &["object", "epoch"]);
@@ -157,6 +157,8 @@ fn wrong_mixes_are_wrong_usage() {
     check(&["--for", "epoch=1", "--array", "nix"], "no array \"nix\"");
     check(&["--for", "epoch=1", "--chunks", "1,2"], "cannot be used with");
     check(&["--for", "epoch=1", "--shards", "1,2"], "cannot be used with");
+    check(&["--chunks", "band=2,epoch=1"], "of the chunks, [\"band\"] are missing: there are empty (object");
+    check(&["--shards", "band=2"], "of the shards, [\"band\"] are missing");
     check(&["--max-files", "5"], "--for");
     check(&["--reader", "zarrange"], "--for");
     check(&["--for", "epoch=1", "--reader", "dask"], "\"dask\" is no reader: use whole-chunks or zarrange");

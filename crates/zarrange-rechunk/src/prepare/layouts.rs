@@ -8,11 +8,11 @@ use zarrange_plan::{
     Chosen, CodecModel, CodecSpeed, IndexRead, Mix, Question, Reading, StoreProfile, Subject, bytes_text,
 };
 
-use crate::dimensions::Dimensions;
+use crate::dimensions::{Dimensions, Unfit};
 use crate::error::{RechunkError, SpecError};
 use crate::prepare::aim::LaidOut;
 use crate::prepare::members::Sources;
-use crate::request::{Codecs, MixRequest, NamedMix, Request};
+use crate::request::{Codecs, MixRequest, Request};
 
 /// The layouts for the mix that is asked for, by path: of all arrays, or those that it selects, that have its dimensions.
 ///
@@ -24,8 +24,7 @@ pub(crate) fn layouts(
 ) -> Result<BTreeMap<String, LaidOut>, RechunkError> {
     let mut out = BTreeMap::new();
     let Some(mix) = &request.mix else { return Ok(out) };
-    // Of arrays that do not fit: what is told of them where none does.
-    let mut others: Vec<(String, Dimensions)> = Vec::new();
+    let mut others = Unfit::default();
     for opened in sources.open(&request.arrays) {
         let (path, array) = opened?;
         let dimensions = Dimensions::of(&array);
@@ -33,18 +32,15 @@ pub(crate) fn layouts(
         if let Some(weights) = weights.collect::<Option<Vec<_>>>() {
             let asked = Asked { mix, weights, codecs: &request.codecs, place: &request.costs.target };
             out.insert(path.to_owned(), (asked.layout(path, &array)?, dimensions.names().to_vec()));
-        } else if others.len() < NAMED && out.is_empty() {
-            others.push((path.to_owned(), dimensions));
+        } else {
+            others.push(path, dimensions);
         }
     }
     if out.is_empty() && !others.is_empty() {
-        return Err(fits_none(&mix.mix, &others).into());
+        return Err(others.error("mix", mix.mix.weights().iter().map(|(name, _)| name.as_str())).into());
     }
     Ok(out)
 }
-
-/// Arrays that are named where none fits: nobody reads more.
-const NAMED: usize = 1000;
 
 /// What is asked for one array.
 struct Asked<'a> {
@@ -99,17 +95,6 @@ pub fn unsampled(name: String, chain: &Chain) -> CodecModel {
     }
 }
 
-/// The error with the dimensions of a mix that are nowhere, or else with all, which no array has together.
-fn fits_none(mix: &NamedMix, arrays: &[(String, Dimensions)]) -> SpecError {
-    let given = || mix.weights().iter().map(|(name, _)| name.clone());
-    let nowhere = |name: &String| arrays.iter().all(|(_, dimensions)| dimensions.axis(name).is_none());
-    let nowhere: Vec<String> = given().filter(nowhere).collect();
-    SpecError::MixDimensions {
-        dimensions: if nowhere.is_empty() { given().collect() } else { nowhere },
-        arrays: arrays.iter().map(|(path, dimensions)| listed(path, dimensions)).collect(),
-    }
-}
-
 /// What was chosen for an array whose dimensions have `names` and why, in two lines.
 pub(crate) fn explain(chosen: &Chosen, names: &[Option<String>], item_bytes: u64) -> String {
     let bytes = |shape: &[u64]| bytes_text(shape.iter().fold(item_bytes, |n, c| n.saturating_mul(*c)));
@@ -140,10 +125,4 @@ pub(crate) fn explain(chosen: &Chosen, names: &[Option<String>], item_bytes: u64
 )]
 fn rounded(n: f64) -> u64 {
     n.round() as u64
-}
-
-/// `mag (object, epoch)`; dimensions without names have numbers.
-fn listed(path: &str, dimensions: &Dimensions) -> String {
-    let space = if path.is_empty() { "" } else { " " };
-    format!("{path}{space}({})", dimensions.words().join(", "))
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use zarrange_array::{Array, ArrayError, Beside, Counted, Found, Survey, Without, survey};
 use zarrange_io::Store;
 
-use crate::dimensions::Dimensions;
+use crate::dimensions::{Dimensions, Unfit};
 use crate::error::{METADATA_BYTES_FREE, RechunkError, SpecError};
 use crate::request::{ChunkSpec, Named, Request};
 
@@ -139,19 +139,21 @@ impl<'a> Shapes<'a> {
             }
         }
         let mut lacking = BTreeSet::new();
-        if let Some(spec @ ChunkSpec::Named(_)) = general {
+        if let Some(ChunkSpec::Named(pairs)) = general {
             // Of several arrays, those that have the dimensions are meant.
-            let mut some = false;
+            let (mut some, mut unfit) = (false, Unfit::default());
             for opened in sources.open(selected) {
                 let (path, array) = opened?;
-                if has_dimensions(&array, spec) {
+                let dimensions = Dimensions::of(&array);
+                if pairs.iter().all(|(name, _)| dimensions.axis(name).is_some()) {
                     some = true;
                 } else {
                     lacking.insert(path);
+                    unfit.push(path, dimensions);
                 }
             }
-            if !some {
-                lacking.clear();
+            if !some && !unfit.is_empty() {
+                return Err(unfit.error(what, pairs.iter().map(|(name, _)| name.as_str())).into());
             }
         }
         Ok(Self { named, general, selected, lacking })
@@ -161,17 +163,6 @@ impl<'a> Shapes<'a> {
         let meant = self.selected.is_empty() || self.selected.iter().any(|name| name == path);
         let general = || self.general.filter(|_| meant && !self.lacking.contains(path));
         self.named.get(path).copied().or_else(general)
-    }
-}
-
-/// Whether an array has every dimension that a shape names.
-fn has_dimensions(array: &Array, spec: &ChunkSpec) -> bool {
-    match spec {
-        ChunkSpec::Named(pairs) => {
-            let dimensions = Dimensions::of(array);
-            pairs.iter().all(|(name, _)| dimensions.axis(name).is_some())
-        }
-        ChunkSpec::Keep | ChunkSpec::None | ChunkSpec::Sizes(_) => true,
     }
 }
 
