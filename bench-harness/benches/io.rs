@@ -1,7 +1,7 @@
 //! Backends of local files against each other, against plain loops, and against the device.
 //!
-//! `cargo bench -p bench-harness --bench io` prints the machine, the competitors in turns with the ratios that
-//! `ARCHITECTURE.md` asks for, and then criterion's groups. Every cold run is proven cold (`cachestat`) and every warm
+//! `cargo bench -p bench-harness --bench io` prints the machine, the competitors in turns with their ratios,
+//! and then criterion's groups. Every cold run is proven cold (`cachestat`) and every warm
 //! one warm (no device read), or the bench fails.
 #![expect(unsafe_code, reason = "mmap wants a promise; the device's own rate is measured by a bare ring")]
 

@@ -35,14 +35,14 @@ pub enum PlanError {
         fault: String,
     },
     /// A way that was asked for and cannot be taken.
-    #[error("the way {way:?} does not apply to this array, or does not fit max-mem")]
+    #[error("the way {way:?} does not apply to this array, or does not fit the memory limit")]
     Way {
         /// Its name.
         way: &'static str,
     },
     /// Even the smallest tile on one thread does not fit.
     #[error(
-        "max-mem of {have} bytes is too small: source chunk {source_chunk:?} has {source_bytes} bytes, target chunk \
+        "the memory limit of {have} bytes is too small: source chunk {source_chunk:?} has {source_bytes} bytes, target chunk \
          {target_chunk:?} has {target_bytes}, and holding one of each with its encoded form takes {needed}: raise \
          it to at least {needed} or choose smaller chunks"
     )]

@@ -152,7 +152,7 @@ pub fn seconds_text(seconds: f64) -> String {
     if value < 10.0 { format!("{value:.1} {unit}") } else { format!("{value:.0} {unit}") }
 }
 
-/// A size for people: three significant digits, decimal units as in `--max-mem`.
+/// A size for people: three significant digits, decimal units.
 #[expect(clippy::cast_precision_loss, reason = "for display")]
 pub fn bytes_text(n: u64) -> String {
     let mut value = n as f64;

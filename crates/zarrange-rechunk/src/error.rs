@@ -9,7 +9,7 @@ use zarrange_plan::{MixError, PlanError};
 
 use crate::difference::Difference;
 
-/// What is known of members lies beside `--max-mem` up to this, in the 64 MiB that a process may take there.
+/// What is known of members lies beside the memory of a request up to this, in the 64 MiB that a process may take there.
 pub(crate) const METADATA_BYTES_FREE: u64 = 16 << 20;
 
 /// A run that failed.
@@ -58,7 +58,7 @@ pub enum RechunkError {
     },
     /// Text of which a chunk takes more memory than its share.
     #[error(
-        "array {array}, {key}: its elements take at least {bytes} bytes, and of max-mem ({have}) there is one part in {parts} for them: \
+        "array {array}, {key}: its elements take at least {bytes} bytes, and of the memory limit ({have}) there is one part in {parts} for them: \
          raise it to {needed} or more"
     )]
     TextMemory {
@@ -77,8 +77,8 @@ pub enum RechunkError {
     },
     /// More groups and arrays than the memory holds what must be known of.
     #[error(
-        "{location}: what must be known of its {members} groups and arrays takes {bytes} bytes, {free} of them beside max-mem, and of max-mem \
-         ({have} bytes) at most half is for the others: raise it to {needed} or more"
+        "{location}: what must be known of its {members} groups and arrays takes {bytes} bytes, {free} of them beside the memory limit, and of \
+         that ({have} bytes) at most half is for the others: raise it to {needed} or more"
     )]
     Metadata {
         /// The source.

@@ -36,7 +36,7 @@
 //! ```
 //!
 //! **It owns** memory, threads, the order of the work, verification and publication. A run stays within the memory of its request. The
-//! target has a hidden name beside its place while it is written. Its metadata is written last, and it gets its name in one step: no
+//! target has a hidden name beside its place while it is written. The metadata of its root is written last, and it gets its name in one step: no
 //! reader sees a part of it.
 //!
 //! **It never knows** arguments and terminals. What a user writes is read by the types themselves: [`Location`], [`Named`], [`Codecs`],

@@ -15,7 +15,7 @@ pub struct Cost {
     pub counts: Counts,
     /// Chunks of the source (inner chunks of shards), missing ones included.
     pub source_chunks: u64,
-    /// The most bytes of `--max-mem` in use at once, while data was moved.
+    /// The most bytes of the memory given in use at once, while data was moved.
     pub peak_budget_bytes: u64,
     /// Wall time, or the estimate.
     pub elapsed_s: f64,
@@ -32,7 +32,7 @@ pub struct Report {
     pub cost: Cost,
     /// Whether the whole target was compared with the source.
     pub verified: bool,
-    /// The most bytes of `--max-mem` in use at once while it was compared; 0 if nothing was, and for a plan.
+    /// The most bytes of the memory given in use at once while it was compared; 0 if nothing was, and for a plan.
     pub verify_peak_budget_bytes: u64,
     /// The backend that did the I/O.
     pub backend: &'static str,

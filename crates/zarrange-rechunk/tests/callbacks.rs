@@ -214,7 +214,7 @@ fn what_such_a_target_cannot_take() {
         job.shards = vec![Named { array: None, spec: ChunkSpec::Sizes(vec![24, 8]) }];
         job.memory_bytes_max = 3000;
     };
-    check(&shards, &["max-mem of 3000 bytes is too small"]);
+    check(&shards, &["the memory limit of 3000 bytes is too small"]);
     let staged = |job: &mut Request| {
         (job.chunks, job.memory_bytes_max) =
             (vec![Named { array: None, spec: ChunkSpec::Sizes(vec![1, 20]) }], 3000);

@@ -165,7 +165,7 @@ pub(crate) struct RequestArgs {
     /// Arrays that a SPEC without ARRAY:, or a MIX, holds for
     #[arg(long, value_name = "NAME", num_args = 1..)]
     pub(crate) array: Vec<String>,
-    /// Existing directory for an intermediate [default: beside DST]
+    /// Directory for an intermediate, made if missing [default: beside DST]
     #[arg(long, value_name = "LOCATION")]
     pub(crate) temp: Option<Location>,
     /// What places cost: memory, page-cache, nvme, disk, parallel, object or a file of `zarrange-bench probe`; for one of them

@@ -68,7 +68,7 @@ fn rechunk(seed: u64, (source, target): (&str, &str), max_mem: u64, options: &[S
     let output = zarrange(&args);
     let message = String::from_utf8(output.stderr).unwrap();
     if !output.status.success() {
-        let expected = format!("max-mem of {max_mem} bytes is too small");
+        let expected = format!("the memory limit of {max_mem} bytes is too small");
         let refused = output.status.code() == Some(1) && message.contains(&expected);
         assert!(refused, "{what}: {message}");
         return None;

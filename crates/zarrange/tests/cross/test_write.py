@@ -229,7 +229,7 @@ def test_sizes(run, tmp_path, source, size):
         "rechunk", source[0], tmp_path / "dst.zarr", "--chunks", "80,80,80", "--max-mem", size, check=False
     )
     assert done.returncode == 1
-    assert f"max-mem of {SIZES[size]} bytes is too small" in done.stderr
+    assert f"the memory limit of {SIZES[size]} bytes is too small" in done.stderr
 
 
 # Other options
