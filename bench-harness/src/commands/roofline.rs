@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context as _;
+
 use bench_harness::machine::Machine;
 use bench_harness::report::Report;
 use bench_harness::roofline::cases::Case;
@@ -29,7 +31,9 @@ pub(crate) struct RooflineArgs {
 
 pub(crate) fn run(args: RooflineArgs) -> anyhow::Result<()> {
     let dir = match args.dir {
-        Some(dir) => dir.canonicalize()?,
+        Some(dir) => std::fs::create_dir_all(&dir)
+            .and_then(|()| dir.canonicalize())
+            .with_context(|| format!("{}: no folder for data can be made here", dir.display()))?,
         None => data::folder()?,
     };
     let out = args.out.unwrap_or_else(|| dir.join("roofline.jsonl"));

@@ -18,7 +18,7 @@ impl Array {
         if self.shape() != [values.len() as u64] {
             return Err(wrong(format!("{} strings do not fit shape {:?}", values.len(), self.shape())));
         }
-        let (mut writer, mut chunk) = (VariableWriter::new(self, elements, false), Variable::new());
+        let (mut writer, mut chunk) = (VariableWriter::new(self, elements, false, 0), Variable::new());
         let chunks = self.objects().all();
         for position in (0..chunks.elements()).map(|k| chunks.unravel(k)) {
             let part = self.objects().region(&position);

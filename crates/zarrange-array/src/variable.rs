@@ -145,8 +145,8 @@ impl<'a> VariableReader<'a> {
         let Some(object) = store.open(key, Access::Read).map_err(failed)? else { return Ok(None) };
         let bytes = size(&object).map_err(failed)?;
         let damaged = |source| self.wrong(key, source);
-        let mut encoded = buffer(layout.index_bytes()).map_err(damaged)?;
         let offset = layout.index_offset(bytes).map_err(damaged)?;
+        let mut encoded = buffer(layout.index_bytes()).map_err(damaged)?;
         store.read_at(&object, offset, &mut encoded).map_err(failed)?;
         Ok(Some((object, layout.decode_index(&encoded, bytes).map_err(damaged)?)))
     }
@@ -183,22 +183,50 @@ pub struct VariableWriter<'a> {
     elements: &'a VariableElements,
     scratch: Scratch,
     encoded: Vec<u8>,
-    /// The shard that is being written: its object, index and end.
-    shard: Option<(Making, ShardIndex, u64)>,
+    shard: Option<Shard>,
     /// A reader finds the old object or the new one, never a part.
     replaces: bool,
+    /// How large a shard may be that is held in memory, where a store takes only whole objects.
+    whole_bytes_max: usize,
+}
+
+/// A shard that is being written.
+#[derive(Debug)]
+struct Shard {
+    body: Body,
+    entries: ShardIndex,
+    end: u64,
+}
+
+/// Where a shard is until it is complete.
+#[derive(Debug)]
+enum Body {
+    Object(Making),
+    Memory(Vec<u8>),
 }
 
 impl<'a> VariableWriter<'a> {
     /// A writer of `array`, whose elements are `elements`; where it `replaces` objects, each is there, the old one or the new one,
-    /// whatever is read or written meanwhile.
-    pub fn new(array: &'a Array, elements: &'a VariableElements, replaces: bool) -> Self {
-        Self { array, elements, scratch: Scratch::default(), encoded: Vec::new(), shard: None, replaces }
+    /// whatever is read or written meanwhile. Where the store takes only whole objects, a shard is held in memory, of `whole_bytes_max`
+    /// at most.
+    pub fn new(
+        array: &'a Array,
+        elements: &'a VariableElements,
+        replaces: bool,
+        whole_bytes_max: usize,
+    ) -> Self {
+        let (scratch, encoded) = (Scratch::default(), Vec::new());
+        Self { array, elements, scratch, encoded, shard: None, replaces, whole_bytes_max }
     }
 
     /// Memory of its buffers.
     pub fn memory_bytes(&self) -> usize {
-        self.scratch.memory_bytes().saturating_add(self.encoded.capacity())
+        let whole = if let Some(Shard { body: Body::Memory(whole), .. }) = &self.shard {
+            whole.capacity()
+        } else {
+            0
+        };
+        self.scratch.memory_bytes().saturating_add(self.encoded.capacity()).saturating_add(whole)
     }
 
     /// Writes chunk `position`, unless it is nothing but the fill value; the bytes written. Inner chunks of a shard come one after the
@@ -213,32 +241,55 @@ impl<'a> VariableWriter<'a> {
         let object = self.array.object_of(&self.elements.chunks, position);
         let number = self.array.inner_number(&self.elements.chunks, &object, position);
         let key = self.array.key(&object);
-        let (array, store) = (self.array.location().to_owned(), self.array.store());
         let encoded = self.elements.chain().encode(chunk, &mut self.encoded, &mut self.scratch);
-        encoded.map_err(|source| ArrayError::Chunk { array: array.clone(), key: key.clone(), source })?;
-        let bytes = self.encoded.len() as u64;
-        let failed = |source| ArrayError::ChunkIo { array: array.clone(), key: key.clone(), source };
-        let VariableCodec::Shards { layout, .. } = &self.elements.codec else {
-            let written = if self.replaces {
-                store.put(&key, &self.encoded)
-            } else {
-                store.write_whole(&key, &self.encoded)
-            };
-            written.map_err(failed)?;
-            return Ok(bytes);
-        };
-        let (file, entries, end) = match &mut self.shard {
+        encoded.map_err(|source| self.array.damaged(&key, source))?;
+        match &self.elements.codec {
+            VariableCodec::Chunks(_) => self.put(&key, &self.encoded)?,
+            VariableCodec::Shards { layout, .. } => self.add(&key, layout, number)?,
+        }
+        Ok(self.encoded.len() as u64)
+    }
+
+    /// Writes a whole object.
+    fn put(&self, key: &str, bytes: &[u8]) -> Result<(), ArrayError> {
+        let store = self.array.store();
+        let written = if self.replaces { store.put(key, bytes) } else { store.write_whole(key, bytes) };
+        written.map_err(|source| self.array.failed(key, source))
+    }
+
+    /// Adds the encoded chunk to the shard `key` as inner chunk `number`.
+    fn add(&mut self, key: &str, layout: &ShardLayout, number: u64) -> Result<(), ArrayError> {
+        let (array, store) = (self.array, self.array.store());
+        let failed = |source| array.failed(key, source);
+        let Shard { body, entries, end } = match &mut self.shard {
             Some(shard) => shard,
             none => {
-                let file = store.make(&key, self.replaces).map_err(&failed)?;
+                let body = if store.abilities().partial_writes {
+                    Body::Object(store.make(key, self.replaces).map_err(failed)?)
+                } else {
+                    Body::Memory(Vec::new())
+                };
                 let entries = ShardIndex::empty(index(layout.grid().count()));
-                none.insert((file, entries, layout.data_offset()))
+                none.insert(Shard { body, entries, end: layout.data_offset() })
             }
         };
-        store.write_at(file, *end, &self.encoded).map_err(failed)?;
+        let bytes = self.encoded.len() as u64;
+        match body {
+            Body::Object(file) => store.write_at(file, *end, &self.encoded).map_err(failed)?,
+            Body::Memory(whole) => {
+                let needed = end.saturating_add(bytes).saturating_add(layout.index_bytes() as u64);
+                let bytes_max = self.whole_bytes_max as u64;
+                if needed > bytes_max {
+                    return Err(array.damaged(key, CodecError::Memory { bytes: needed, bytes_max }));
+                }
+                let start = index(*end);
+                grow(whole, start + self.encoded.len()).map_err(|source| array.damaged(key, source))?;
+                whole[start..].copy_from_slice(&self.encoded);
+            }
+        }
         entries.set(index(number), *end, bytes);
         *end += bytes;
-        Ok(bytes)
+        Ok(())
     }
 
     /// Completes the stored object `object`: a shard gets its index. The bytes written.
@@ -246,7 +297,7 @@ impl<'a> VariableWriter<'a> {
     /// # Errors
     /// If it cannot be written.
     pub fn finish(&mut self, object: &Dims) -> Result<u64, ArrayError> {
-        let (Some((file, entries, end)), VariableCodec::Shards { layout, .. }) =
+        let (Some(Shard { body, entries, end }), VariableCodec::Shards { layout, .. }) =
             (self.shard.take(), &self.elements.codec)
         else {
             return Ok(0);
@@ -256,12 +307,19 @@ impl<'a> VariableWriter<'a> {
         self.encoded.resize(layout.index_bytes(), 0);
         layout.encode_index(&entries, &mut self.encoded);
         let offset = if layout.data_offset() == 0 { end } else { 0 };
-        let store = self.array.store();
-        let written = store.write_at(&file, offset, &self.encoded);
-        written.and_then(|()| file.finish()).map_err(|source| {
-            let array = self.array.location().to_owned();
-            ArrayError::ChunkIo { array, key, source }
-        })?;
+        match body {
+            Body::Object(file) => {
+                let written = self.array.store().write_at(&file, offset, &self.encoded);
+                written.and_then(|()| file.finish()).map_err(|source| self.array.failed(&key, source))?;
+            }
+            Body::Memory(mut whole) => {
+                let start = index(offset);
+                grow(&mut whole, start + self.encoded.len())
+                    .map_err(|source| self.array.damaged(&key, source))?;
+                whole[start..start + self.encoded.len()].copy_from_slice(&self.encoded);
+                self.put(&key, &whole)?;
+            }
+        }
         Ok(self.encoded.len() as u64)
     }
 }

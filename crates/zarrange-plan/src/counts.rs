@@ -42,7 +42,8 @@ counts! {
     missing_chunks,
     /// Bytes of array data that they would have been decoded to.
     missing_bytes,
-    /// Chunks of the target (inner chunks of shards): those written by a run, all of them for a plan.
+    /// Chunks of the target (inner chunks of shards; stored objects, where those are copied): those written by a run, all of them for a
+    /// plan.
     target_chunks,
     /// Bytes of array data that were encoded, whole chunks.
     encoded_bytes,

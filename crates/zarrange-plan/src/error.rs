@@ -34,6 +34,9 @@ pub enum PlanError {
         /// The field and what it must be.
         fault: String,
     },
+    /// A plan from elsewhere with tiles, pieces or axes that its array cannot have.
+    #[error("a stage or an intermediate of the plan does not fit its array")]
+    Stage,
     /// A way that was asked for and cannot be taken.
     #[error("the way {way:?} does not apply to this array, or does not fit the memory limit")]
     Way {

@@ -1,8 +1,10 @@
 //! What comes out: a plan.
 
 use serde::{Deserialize, Serialize};
+use zarrange_grid::ChunkGrid;
 
 use crate::counts::Counts;
+use crate::error::PlanError;
 use crate::problem::{Problem, Way};
 
 /// A decision: how to move the array, and what that will cost.
@@ -59,6 +61,32 @@ pub struct Tiled {
 impl Plan {
     /// The version of this format that is made here.
     pub const VERSION: u32 = 4;
+
+    /// Checks a plan that comes from elsewhere: shapes and axes are such that it can be carried out.
+    ///
+    /// # Errors
+    /// [`PlanError`] if its problem is none, or [`PlanError::Stage`] if a stage or an intermediate is not one of its array.
+    pub fn check(&self) -> Result<(), PlanError> {
+        let shape = &self.problem.shape;
+        self.problem.check()?;
+        let axes = |order: &[u64]| {
+            let mut sorted = order.to_vec();
+            sorted.sort_unstable();
+            sorted.into_iter().eq(0..shape.len() as u64)
+        };
+        let tiles = |shapes: [&[u64]; 2]| shapes.iter().all(|tile| ChunkGrid::new(shape, tile).is_ok());
+        let stage = |s: &Stage| {
+            tiles([&s.tile, &s.group]) && axes(&s.order) && s.sweep.is_none_or(|d| d < shape.len() as u64)
+        };
+        let spill = |s: &Spill| tiles([&s.written, &s.read]) && axes(&s.order);
+        let Route::Tiled(Tiled { stages, spills }) = &self.route else { return Ok(()) };
+        let counts = stages.len() == spills.len() + 1 || (stages.is_empty() && spills.is_empty());
+        if counts && stages.iter().all(stage) && spills.iter().all(spill) {
+            Ok(())
+        } else {
+            Err(PlanError::Stage)
+        }
+    }
 
     /// The way taken.
     pub fn way(&self) -> Way {

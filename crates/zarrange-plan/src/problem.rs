@@ -4,9 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use zarrange_grid::{Dims, Edges, GridError};
+use zarrange_grid::{ChunkGrid, Dims, Edges, GridError, checked_bytes};
 
-use crate::error::UnknownWord;
+use crate::error::{PlanError, UnknownWord};
 use crate::profile::Costs;
 use crate::tiles::{count, overlaps};
 
@@ -77,6 +77,41 @@ pub struct Format {
     pub encode_ns_per_byte: f64,
     /// Stored bytes for each byte of array data; 1 where it is not known.
     pub stored_ratio: f64,
+}
+
+impl Problem {
+    /// Checks that shapes, sizes and costs are such that somebody can plan for them.
+    ///
+    /// # Errors
+    /// [`PlanError`] tells what is not.
+    pub(crate) fn check(&self) -> Result<(), PlanError> {
+        if self.item_bytes == 0 {
+            return Err(PlanError::ItemBytes);
+        }
+        checked_bytes(&self.shape, self.item_bytes)?;
+        for format in [&self.source, &self.target] {
+            ChunkGrid::new(&self.shape, &format.chunk)?;
+            let object = format.object();
+            ChunkGrid::new(&self.shape, object)?;
+            format.object_edges(&self.shape)?;
+            checked_bytes(&format.chunk, self.item_bytes)?;
+            if object.iter().zip(&format.chunk).any(|(s, c)| s % c != 0) {
+                let admissible = object.iter().zip(&format.chunk).map(|(s, c)| s.div_ceil(*c) * c).collect();
+                return Err(PlanError::Shard {
+                    shard: object.to_vec(),
+                    chunk: format.chunk.clone(),
+                    admissible,
+                });
+            }
+        }
+        let Costs { source, target, spill, .. } = &self.costs;
+        for place in [source, target, spill] {
+            if let Some(fault) = place.fault() {
+                return Err(PlanError::Profile { name: place.name.clone(), fault });
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Format {

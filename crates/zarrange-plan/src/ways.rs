@@ -1,6 +1,6 @@
 //! Weighing the ways.
 
-use zarrange_grid::{ChunkGrid, Dims, checked_bytes};
+use zarrange_grid::Dims;
 
 use crate::cost::Model;
 use crate::counts::Counts;
@@ -23,7 +23,7 @@ const BEGINNING: f64 = 0.02;
 /// [`PlanError`] if shapes do not fit each other, the memory does not hold one chunk of each side, or the way that is asked for
 /// does not apply.
 pub fn plan(problem: &Problem) -> Result<Plan, PlanError> {
-    check(problem)?;
+    problem.check()?;
     let search = Search::new(problem);
     if let Some(way) = problem.way {
         return search.take(way).ok_or(PlanError::Way { way: way.name() });
@@ -47,31 +47,6 @@ pub fn plan(problem: &Problem) -> Result<Plan, PlanError> {
     let mut chosen = plans.remove(simplest);
     chosen.rejected = plans.iter().map(Plan::as_alternative).collect();
     Ok(chosen)
-}
-
-fn check(problem: &Problem) -> Result<(), PlanError> {
-    if problem.item_bytes == 0 {
-        return Err(PlanError::ItemBytes);
-    }
-    checked_bytes(&problem.shape, problem.item_bytes)?;
-    for format in [&problem.source, &problem.target] {
-        ChunkGrid::new(&problem.shape, &format.chunk)?;
-        let object = format.object();
-        ChunkGrid::new(&problem.shape, object)?;
-        format.object_edges(&problem.shape)?;
-        checked_bytes(&format.chunk, problem.item_bytes)?;
-        if object.iter().zip(&format.chunk).any(|(s, c)| s % c != 0) {
-            let admissible = object.iter().zip(&format.chunk).map(|(s, c)| s.div_ceil(*c) * c).collect();
-            return Err(PlanError::Shard { shard: object.to_vec(), chunk: format.chunk.clone(), admissible });
-        }
-    }
-    let costs = &problem.costs;
-    for place in [&costs.source, &costs.target, &costs.spill] {
-        if let Some(fault) = place.fault() {
-            return Err(PlanError::Profile { name: place.name.clone(), fault });
-        }
-    }
-    Ok(())
 }
 
 /// A problem with what all ways need to know of it.
@@ -254,6 +229,8 @@ impl<'p> Search<'p> {
             Route::Repack(_) => (source_chunks, target_chunks),
             Route::Tiled(_) => (decodes, target_chunks),
         };
+        // Else everything is moved as it is stored.
+        let coded = |bytes: u64| if matches!(route, Route::Tiled(_)) { bytes } else { 0 };
         let (bytes_read, bytes_written) =
             (read.saturating_mul(*item_bytes), written.saturating_mul(*item_bytes));
         let mut predicted = Predicted {
@@ -261,9 +238,9 @@ impl<'p> Search<'p> {
                 bytes_read,
                 bytes_written,
                 source_chunk_decodes: decodes,
-                decoded_bytes: bytes_read,
-                target_chunks,
-                encoded_bytes: bytes_written,
+                decoded_bytes: coded(bytes_read),
+                target_chunks: writes,
+                encoded_bytes: coded(bytes_written),
                 requests: reads.saturating_add(writes),
                 ..Counts::default()
             },

@@ -15,16 +15,19 @@ impl Dimensions {
         Self::named(names, array.shape().len())
     }
 
-    /// `rank` dimensions, of which the first have `names`.
+    /// `rank` dimensions, of which the first have `names`. A name that several have is the name of none.
     pub fn named(mut names: Vec<Option<String>>, rank: usize) -> Self {
         names.resize(rank, None);
+        let unique = |name: &Option<String>| names.iter().filter(|other| *other == name).count() == 1;
+        let names = names.iter().map(|name| name.clone().filter(|_| unique(name))).collect();
         Self(names)
     }
 
     /// The dimension of a name, or of a number if it has no name.
     pub fn axis(&self, name: &str) -> Option<usize> {
-        let numbered = || name.parse::<usize>().ok().filter(|k| self.0.get(*k).is_some_and(Option::is_none));
-        self.0.iter().position(|n| n.as_deref() == Some(name)).or_else(numbered)
+        let numbered = |k: usize| self.0[k].is_none() && name == k.to_string();
+        let named = self.0.iter().position(|n| n.as_deref() == Some(name));
+        named.or_else(|| (0..self.0.len()).find(|k| numbered(*k)))
     }
 
     /// What [`Self::axis`] understands for each dimension: its name, or its number.
@@ -99,5 +102,8 @@ mod tests {
         check(&[None, None], "2", None);
         check(&[None, Some("0")], "0", Some(1));
         check(&[], "0", Some(0));
+        check(&[], "00", None);
+        check(&[Some("x"), Some("x")], "x", None);
+        check(&[Some("x"), Some("x")], "1", Some(1));
     }
 }

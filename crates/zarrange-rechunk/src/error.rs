@@ -75,6 +75,21 @@ pub enum RechunkError {
         /// Memory that may do.
         needed: u64,
     },
+    /// Text in shards whose indexes take more memory than there is.
+    #[error(
+        "array {array}: the indexes of a shard that is read and one that is written take {bytes} bytes, and the memory limit is {have}: raise \
+         it to {needed} or more, or choose larger chunks"
+    )]
+    TextIndexes {
+        /// The array.
+        array: String,
+        /// What they take.
+        bytes: u64,
+        /// The memory given.
+        have: u64,
+        /// Memory that may do.
+        needed: u64,
+    },
     /// More groups and arrays than the memory holds what must be known of.
     #[error(
         "{location}: what must be known of its {members} groups and arrays takes {bytes} bytes, {free} of them beside the memory limit, and of \
@@ -104,6 +119,18 @@ pub enum RechunkError {
         location: String,
         /// How many, and examples.
         what: String,
+    },
+    /// A file that is not Zarr, which was to be copied to where chunks are in the target.
+    #[error(
+        "{location}: {key} is not Zarr, and has a name that chunks of {array:?} have in the target; leave such files behind"
+    )]
+    InTheWay {
+        /// The source.
+        location: String,
+        /// The file.
+        key: String,
+        /// Path of the array.
+        array: String,
     },
     /// The written target differs from the source.
     #[error("verification failed: {0}")]
@@ -329,7 +356,10 @@ pub enum SpecError {
         spec: Vec<i64>,
     },
     /// Chunks of different shapes that would have to be written.
-    #[error("{} has a rectilinear chunk grid, which is copied as it is or made regular", called(array))]
+    #[error(
+        "{} has a rectilinear chunk grid, which is copied as it is, or made regular by a shape, such as {largest:?}, the largest that it has",
+        called(array)
+    )]
     Rectilinear {
         /// Path of the array.
         array: String,
@@ -358,6 +388,14 @@ pub enum SpecError {
         name: String,
         /// The names there are.
         dimensions: Vec<String>,
+    },
+    /// A dimension that is given two lengths.
+    #[error("{}: dimension {name:?} is given two lengths", called(array))]
+    Twice {
+        /// Path of the array.
+        array: String,
+        /// The name given.
+        name: String,
     },
     /// An array that the source does not have.
     #[error("the source has no array {name:?}: its arrays are {arrays:?}")]
@@ -481,6 +519,14 @@ pub enum PlanFileError {
     /// Contents that are as they were written, but not those of a plan.
     #[error("the plan cannot be understood: {0}")]
     Contents(serde_json::Error),
+    /// A plan that cannot be carried out.
+    #[error("the plan for array {array:?} cannot be understood: {source}")]
+    Plan {
+        /// Path of the array.
+        array: String,
+        /// Why not.
+        source: PlanError,
+    },
     /// It cannot be written.
     #[error(transparent)]
     Io(#[from] std::io::Error),

@@ -52,10 +52,8 @@ pub(crate) fn check(
             let in_the_way = target.names_chunk(inside) || target.leads_to_chunks(inside);
             last = Some((*path, target));
             if in_the_way {
-                let location = source.label().to_owned();
-                let what =
-                    format!("{key} is not Zarr, and has a name that chunks of {path:?} have in the target");
-                return Err(RechunkError::Foreign { location, what });
+                let (location, key) = (source.label().to_owned(), key.to_owned());
+                return Err(RechunkError::InTheWay { location, key, array: (*path).to_owned() });
             }
         }
         Ok(())

@@ -20,7 +20,7 @@ use zarrange_plan::Plan;
 
 use crate::error::{PlanFileError, RechunkError};
 use crate::prepare::Prepared;
-use crate::request::{Codecs, Durability, KeySeparator, Request, Verify};
+use crate::request::{Codecs, Durability, Foreign, KeySeparator, Request, Verify};
 
 /// A request as it was planned. Places are written as [`Location`] is read from text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -62,6 +62,14 @@ pub struct PlannedOptions {
     pub durability: Durability,
     /// Replace an existing target.
     pub overwrite: bool,
+    /// Members that are left out.
+    pub skip: Vec<String>,
+    /// The only arrays that are not left out, if not all are wanted.
+    pub only: Option<Vec<String>>,
+    /// What becomes of files that are not Zarr.
+    pub foreign: Foreign,
+    /// Array data of a part, about, where an array has no plan that says it.
+    pub part_bytes: u64,
 }
 
 /// A group of the target.
@@ -104,9 +112,10 @@ impl Prepared {
     }
 
     fn stream_plan(&self, out: Option<&mut dyn Write>) -> Result<String, PlanFileError> {
-        let Request { source, target, temp, codecs, key_separator, .. } = &self.request;
+        let Request { source, target, temp, codecs, key_separator, skip, .. } = &self.request;
+        let only = self.request.named_arrays().map(|names| names.into_iter().map(str::to_owned).collect());
         let memory_bytes_max = self.memory_bytes_max();
-        let Request { threads, verify, durability, overwrite, .. } = self.request;
+        let Request { threads, verify, durability, overwrite, foreign, part_bytes, .. } = self.request;
         let options = PlannedOptions {
             memory_bytes_max,
             threads,
@@ -116,6 +125,10 @@ impl Prepared {
             verify,
             durability,
             overwrite,
+            skip: skip.clone(),
+            only,
+            foreign,
+            part_bytes,
         };
         let failed = RefCell::new(None);
         let mut file = Streamed {
@@ -276,6 +289,7 @@ impl PlanFile {
             let Some(plan) = plan else { continue };
             let what = format!("the version of the plan for array {path:?}");
             check_version(&what, &json!(plan.version), Plan::VERSION)?;
+            plan.check().map_err(|source| PlanFileError::Plan { array: path.clone(), source })?;
         }
         Ok(file)
     }

@@ -112,8 +112,7 @@ fn deviations(counted: &Counts, plan: &Plan) -> Vec<(&'static str, u64, u64)> {
     let mut counters = vec![("requests", planned.requests, requests)];
     let target_chunks = ("target_chunks", planned.target_chunks, counted.target_chunks + counted.fill_chunks);
     match &plan.route {
-        Route::Copy => {}
-        Route::Repack(_) => counters.push(target_chunks),
+        Route::Copy | Route::Repack(_) => counters.push(target_chunks),
         Route::Tiled(_) => {
             let decodes = counted.source_chunk_decodes + counted.missing_chunks;
             let decoded_bytes = counted.decoded_bytes.saturating_add(counted.missing_bytes);

@@ -202,8 +202,7 @@ pub(crate) fn compare_arrays(
     let (source, sink) = (ArraySource { chunks: a, budget }, CompareSink { chunks: b, compared, budget });
     for stage in plan.stages() {
         let (shape, item_bytes) = (&problem.shape[..], problem.item_bytes);
-        let parts = stage.parts(&problem);
-        let parts = StageParts { stage: 0, parts, ledger: &Alone, recorded: &recorded, after: &|_| () };
+        let parts = StageParts::only(stage.parts(&problem), &Alone, &recorded);
         let context = Context { recorded: &recorded, ..*context };
         let (source, sink, parts) = (&source, &sink, &parts);
         stage::run(&Pass { stage, shape, item_bytes, source, sink, parts, tiles_max }, &context)?;

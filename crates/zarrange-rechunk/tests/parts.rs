@@ -8,12 +8,13 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use support::ways::{Case, SHAPE, cases, digest};
-use support::{create, place};
+use support::{create, create_of, place, values};
 use tempfile::TempDir;
 use zarrange_io::{Location, Store};
 use zarrange_plan::{Counts, Way};
 use zarrange_rechunk::{
-    Item, Ledger, NoProgress, PartPlaces, Prepared, Receipt, RechunkError, Request, prepare, run, run_parts,
+    Item, Ledger, NoProgress, PartPlaces, Prepared, Receipt, RechunkError, Request, Sparse, prepare, run,
+    run_parts,
 };
 
 /// So little that every way has several parts.
@@ -104,6 +105,12 @@ impl Engines {
         });
     }
 
+    /// Each part of each stage.
+    fn all_parts(&self) -> Vec<(u64, u64)> {
+        let of = |stage| (0..self.item().parts(stage).count()).map(move |part| (stage, part));
+        (0..self.item().stage_count()).flat_map(of).collect()
+    }
+
     /// The receipts of each part are the same, and all are there: their sum.
     fn counted(&self) -> Counts {
         let mut by_part: BTreeMap<(u64, u64), Counts> = BTreeMap::new();
@@ -111,9 +118,7 @@ impl Engines {
             let first = by_part.entry((*stage, *part)).or_insert(*counts);
             assert_eq!(first, counts, "part {part} of stage {stage}");
         }
-        let expected = (0..self.item().stage_count())
-            .flat_map(|stage| (0..self.item().parts(stage).count()).map(move |part| (stage, part)));
-        assert_eq!(by_part.keys().copied().collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+        assert_eq!(by_part.keys().copied().collect::<Vec<_>>(), self.all_parts());
         if let Some(plan) = self.item().plan() {
             for ((stage, part), counts) in &by_part {
                 let stage = plan.stages().get(usize::try_from(*stage).unwrap());
@@ -186,6 +191,65 @@ fn parts_that_are_done_are_left_out() {
             assert!(begun != u64::MAX || counts.border_chunks == 0, "{}: {counts:?}", case.name());
         }
     }
+}
+
+/// Says that parts are left out as soon as it was asked once, as if others had taken them, too.
+struct Fickle<'a> {
+    asked: Mutex<BTreeSet<(u64, u64)>>,
+    receipts: &'a Mutex<Vec<Receipt>>,
+}
+
+impl Ledger for Fickle<'_> {
+    fn leaves_out(&self, stage: u64, part: u64) -> bool {
+        !self.asked.lock().unwrap().insert((stage, part))
+    }
+
+    fn done(&self, receipt: &Receipt) {
+        self.receipts.lock().unwrap().push(receipt.clone());
+    }
+}
+
+/// A part that was begun goes on, whatever its ledger says meanwhile.
+#[test]
+fn a_ledger_is_asked_once() {
+    for case in &cases() {
+        let (from, whole) = (create(&SHAPE, &case.source), place());
+        run(prepare(case.request(&from, &whole, 2)).unwrap(), &NoProgress).unwrap();
+        let engines = Engines::new(case, &from);
+        let ledger = Fickle { asked: Mutex::default(), receipts: &engines.receipts };
+        for stage in 0..engines.item().stage_count() {
+            run_parts(&engines.prepared[0], engines.item(), stage, engines.places(), &ledger, &NoProgress)
+                .unwrap();
+        }
+        assert_eq!(digest(&engines.target, false), digest(&whole, false), "{}", case.name());
+        let mut done: Vec<_> = engines.receipts.lock().unwrap().iter().map(|r| (r.stage, r.part)).collect();
+        done.sort_unstable();
+        assert_eq!(done, engines.all_parts(), "{}", case.name());
+    }
+}
+
+/// Where few chunks are stored, parts that hold none have no receipt, and there is nothing to be done for them.
+#[test]
+fn parts_with_nothing_stored_are_not_looked_at() {
+    let mut fewer = 0;
+    for case in &cases() {
+        let mut few = vec![u8::MAX; values(&SHAPE).len()];
+        few[..4].fill(1);
+        let (from, whole) = (create_of(&SHAPE, &case.source, &few), place());
+        run(prepare(case.request(&from, &whole, 2)).unwrap(), &NoProgress).unwrap();
+        let mut engines = Engines::new(case, &from);
+        for prepared in &mut engines.prepared {
+            prepared.sparse = Sparse { objects_min: 0, one_in: 1 };
+        }
+        for stage in 0..engines.item().stage_count() {
+            engines.do_parts(0, stage, 0..engines.item().parts(stage).count()).unwrap();
+        }
+        assert_eq!(digest(&engines.target, false), digest(&whole, false), "{}", case.name());
+        let receipts = engines.receipts.lock().unwrap().len();
+        assert!(receipts > 0, "{}", case.name());
+        fewer += usize::from(receipts < engines.all_parts().len());
+    }
+    assert!(fewer > 5, "{fewer} cases had parts with nothing stored");
 }
 
 /// A hole in an intermediate, or a piece that nobody wrote, is an error and not zeros.

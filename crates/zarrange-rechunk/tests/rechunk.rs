@@ -625,6 +625,7 @@ fn requests_that_do_not_fit_are_refused() {
     check(&|j| j.chunks = vec![spec("5")], "1 numbers, 2 are needed");
     check(&|j| j.chunks = vec![spec("5,0")], "chunk length 0");
     check(&|j| j.chunks = vec![spec("time=5")], "[\"time\"] are missing");
+    check(&|j| j.chunks = vec![spec("a=5,a=6")], "\"a\" is given two lengths");
     check(&|j| j.chunks = vec![spec("mag:5,5")], "no array \"mag\"");
     check(&|j| j.chunks = vec![spec("5,5"), spec("6,6")], "two SPECs");
     check(&|j| j.shards = vec![spec("12,10")], "[15, 10] would be");

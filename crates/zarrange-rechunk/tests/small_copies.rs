@@ -16,7 +16,8 @@ use zarrange_rechunk::{Codecs, NoProgress, Report, Request, prepare, run};
 const ARRAYS: usize = 9;
 const SHAPE: [u64; 2] = [40, 30];
 
-fn create() -> Location {
+/// Arrays with attributes of so many bytes.
+fn create(attributes: usize) -> Location {
     let source = place();
     let root = source.open().unwrap();
     for path in paths() {
@@ -27,7 +28,7 @@ fn create() -> Location {
             fill_value: json!(0),
             layout: Layout { codecs: Codecs::Zstd(1).resolve(&layout, 4), ..layout },
             dimension_names: vec!["a", "b"],
-            attributes: Map::new(),
+            attributes: Map::from_iter([("note".to_owned(), json!("n".repeat(attributes)))]),
         });
         let array = Array::new(root.below(&path).unwrap(), document, 3).unwrap();
         array.write_region(&Region::whole(&SHAPE), &values(&SHAPE)).unwrap();
@@ -55,10 +56,10 @@ fn request(source: &Location, target: &Location, memory: u64, threads: u64) -> R
 
 #[test]
 fn the_same_whatever_is_copied_at_once() {
-    let source = create();
-    let check = |memory: u64, threads: u64, at_once: u64| {
+    let (small, large) = (create(10), create(1 << 16));
+    let check_of = |source: &Location, memory: u64, threads: u64, at_once: u64| {
         let target = place();
-        let prepared = prepare(request(&source, &target, memory, threads)).unwrap();
+        let prepared = prepare(request(source, &target, memory, threads)).unwrap();
         let predicted = prepared.predicted();
         let report = run(prepared, &NoProgress).unwrap();
         assert_eq!(report.as_planned, Some(true), "{report:?}");
@@ -72,6 +73,7 @@ fn the_same_whatever_is_copied_at_once() {
         };
         (of(&predicted), of(&report), ways::digest(&target, true))
     };
+    let check = |memory: u64, threads: u64, at_once: u64| check_of(&small, memory, threads, at_once);
     let expected = check(1 << 30, 1, 1);
     assert_eq!(expected.1.iter().map(|(path, _)| path.clone()).collect::<Vec<_>>(), paths());
     for (memory, threads, at_once) in [
@@ -86,12 +88,14 @@ fn the_same_whatever_is_copied_at_once() {
     ] {
         assert_eq!(check(memory, threads, at_once), expected, "{threads} threads within {memory}");
     }
+    // Their documents would be in memory together.
+    check_of(&large, 1 << 30, 5, 1);
 }
 
 /// Whichever call fails, all workers end, and nothing is left.
 #[test]
 fn a_copy_among_several_fails() {
-    let source = create();
+    let source = create(10);
     let mut failed = 0;
     for at in 0.. {
         let (target, faults) = (place(), Faults::new(Fault::Fail(5), at));

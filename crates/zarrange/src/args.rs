@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use zarrange_io::Location;
 use zarrange_plan::{Reader, StoreProfile, Way};
 use zarrange_rechunk::{
     Bytes, Codecs, Durability, Foreign, KeySeparator, Named, NamedMix, Verify, parse_profile,
 };
+
+use crate::hints::Options;
 
 /// What a command's end says.
 const EXIT_CODES: &str = "\
@@ -24,12 +26,31 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    /// The arguments of this process. A SPEC may begin with a minus (`-1,64`), which must not look like an option.
-    pub(crate) fn of_process() -> Self {
-        Self::parse_from(std::env::args_os().map(|arg| match arg.to_str() {
-            Some(text) if is_negative_spec(text) => format!(" {text}").into(),
-            _ => arg,
-        }))
+    /// The arguments of this process, and the options that their command has. A SPEC may begin with a minus (`-1,64`), which must not
+    /// look like an option.
+    pub(crate) fn of_process() -> (Self, Options) {
+        let mut matches =
+            Self::command().get_matches_from(std::env::args_os().map(|arg| match arg.to_str() {
+                Some(text) if is_negative_spec(text) => format!(" {text}").into(),
+                _ => arg,
+            }));
+        let (mut command, mut inside) = (Vec::new(), &matches);
+        while let Some((name, matches)) = inside.subcommand() {
+            command.push(name);
+            inside = matches;
+        }
+        let options = Self::options(&command);
+        let args = Self::from_arg_matches_mut(&mut matches);
+        (args.unwrap_or_else(|error| error.format(&mut Self::command()).exit()), options)
+    }
+
+    /// The options of a command, and of one within it, by its name.
+    pub(crate) fn options(command: &[&str]) -> Options {
+        let mut at = &Self::command();
+        for name in command {
+            at = at.find_subcommand(name).unwrap_or(at);
+        }
+        Options(at.get_arguments().filter_map(clap::Arg::get_long).map(str::to_owned).collect())
     }
 }
 

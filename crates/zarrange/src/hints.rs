@@ -1,86 +1,107 @@
-//! Errors as the command tells them: libraries say what is wrong, here the options are named that would be right.
+//! Errors as a command tells them: libraries say what is wrong, here the options are named that would be right.
+
+use std::collections::BTreeSet;
 
 use zarrange_array::ArrayError;
 use zarrange_lightcurve::LightCurveError;
 use zarrange_plan::{MixError, PlanError};
 use zarrange_rechunk::{PlanFileError, RechunkError, Refusals, SpecError, shell_values};
 
-/// What an error says, with options.
-pub(crate) fn told(error: &anyhow::Error) -> String {
-    let own = error.to_string();
-    let rechunk = match error.downcast_ref() {
-        Some(PlanFileError::Source(error)) => Some(error),
-        _ => error.downcast_ref::<RechunkError>(),
-    };
-    let told = match (rechunk, error.downcast_ref()) {
-        (Some(error), _) => (error.to_string(), of_rechunk(error)),
-        (None, Some(LightCurveError::Array(error))) => (error.to_string(), of_array(error)),
-        _ => return own,
-    };
-    // Where it happened may have been put before it.
-    match told {
-        (bare, told) if bare == own => told,
-        (_, told) => format!("{own}: {told}"),
-    }
-}
+/// The options of the command that is run, without their minuses: others are never named.
+#[derive(Debug, Default)]
+pub(crate) struct Options(pub(crate) BTreeSet<String>);
 
-fn of_rechunk(error: &RechunkError) -> String {
-    match error {
-        RechunkError::Members(refusals) => members(refusals),
-        RechunkError::Untidy { error, left } => format!("{}; {left}", of_rechunk(error)),
-        RechunkError::Array(error) => of_array(error),
-        other => format!("{other}{}", hint(other)),
+impl Options {
+    /// What an error says, with options.
+    pub(crate) fn told(&self, error: &anyhow::Error) -> String {
+        let own = error.to_string();
+        let rechunk = match error.downcast_ref() {
+            Some(PlanFileError::Source(error)) => Some(error),
+            _ => error.downcast_ref::<RechunkError>(),
+        };
+        let told = match (rechunk, error.downcast_ref()) {
+            (Some(error), _) => (error.to_string(), self.of_rechunk(error)),
+            (None, Some(LightCurveError::Array(error))) => (error.to_string(), self.of_array(error)),
+            _ => return own,
+        };
+        // Where it happened may have been put before it.
+        match told {
+            (bare, told) if bare == own => told,
+            (_, told) => format!("{own}: {told}"),
+        }
     }
-}
 
-fn of_array(error: &ArrayError) -> String {
-    let hint = match error {
-        ArrayError::TargetExists(_) => " (--overwrite)",
-        ArrayError::NoTemp(_) => " (--temp, --max-mem)",
-        ArrayError::TempUnable(_) | ArrayError::TempInside { .. } => " (--temp)",
-        _ => "",
-    };
-    format!("{error}{hint}")
-}
-
-/// What is to be written after an error.
-fn hint(error: &RechunkError) -> String {
-    match error {
-        RechunkError::Memory { .. } => " (--max-mem)".to_owned(),
-        RechunkError::TextMemory { needed, .. }
-        | RechunkError::Metadata { needed, .. }
-        | RechunkError::Plan { source: PlanError::Memory { needed, .. }, .. } => {
-            format!(" (--max-mem {needed})")
+    fn of_rechunk(&self, error: &RechunkError) -> String {
+        match error {
+            RechunkError::Members(refusals) => self.members(refusals),
+            RechunkError::Untidy { error, left } => format!("{}; {left}", self.of_rechunk(error)),
+            RechunkError::Array(error) => self.of_array(error),
+            other => format!("{other}{}", self.hint(other)),
         }
-        RechunkError::Comparing { source: PlanError::Memory { needed, .. }, .. } => {
-            format!(" (--verify none, or --max-mem {needed})")
-        }
-        RechunkError::Comparing { .. } => " (--verify none)".to_owned(),
-        RechunkError::Foreign { .. } => " (--foreign copy, --foreign skip)".to_owned(),
-        RechunkError::Spec(SpecError::Rectilinear { what, largest, .. }) => {
-            format!(": give --{what} SPEC, such as {largest:?}, the largest it has")
-        }
-        RechunkError::Spec(SpecError::Opaque { .. }) => " (--array)".to_owned(),
-        RechunkError::Spec(SpecError::MixFor { source: MixError::Objects { objects, .. }, .. }) => {
-            format!("; raise --max-files to {objects}")
-        }
-        _ => String::new(),
     }
-}
 
-/// Members that cannot be carried over, and how they are left out.
-fn members(refusals: &Refusals) -> String {
-    let told = refusals.told(&of_rechunk);
-    let paths: Vec<&str> = refusals.to_leave_out().into_iter().collect();
-    if paths.is_empty() {
-        return told;
+    fn of_array(&self, error: &ArrayError) -> String {
+        let hint = match error {
+            ArrayError::TargetExists(_) => self.offer(&["--overwrite"]),
+            ArrayError::NoTemp(_) => self.offer(&["--temp", "--max-mem"]),
+            ArrayError::TempUnable(_) | ArrayError::TempInside { .. } => self.offer(&["--temp"]),
+            _ => String::new(),
+        };
+        format!("{error}{hint}")
     }
-    let them = if refusals.first.len() == 1 && refusals.more == 0 {
-        "; to leave it out"
-    } else {
-        "\nto leave them out"
-    };
-    format!("{told}{them}: {}", shell_values("--skip", &paths))
+
+    /// What is to be written after an error.
+    fn hint(&self, error: &RechunkError) -> String {
+        match error {
+            RechunkError::Memory { .. } => self.offer(&["--max-mem"]),
+            RechunkError::TextMemory { needed, .. }
+            | RechunkError::TextIndexes { needed, .. }
+            | RechunkError::Metadata { needed, .. }
+            | RechunkError::Plan { source: PlanError::Memory { needed, .. }, .. } => {
+                self.offer(&[&format!("--max-mem {needed}")])
+            }
+            RechunkError::Comparing { source: PlanError::Memory { needed, .. }, .. } => {
+                self.offer(&["--verify none", &format!("--max-mem {needed}")])
+            }
+            RechunkError::Comparing { .. } => self.offer(&["--verify none"]),
+            RechunkError::Foreign { .. } => self.offer(&["--foreign copy", "--foreign skip"]),
+            RechunkError::InTheWay { .. } => self.offer(&["--foreign skip"]),
+            RechunkError::Spec(SpecError::Rectilinear { array, what, largest, .. }) => {
+                let sizes: Vec<String> = largest.iter().map(u64::to_string).collect();
+                let colon = if array.is_empty() { "" } else { ":" };
+                let spec = format!("{array}{colon}{}", sizes.join(","));
+                self.offer(&[&shell_values(&format!("--{what}"), &[&spec])])
+            }
+            RechunkError::Spec(SpecError::Opaque { .. }) => self.offer(&["--array"]),
+            RechunkError::Spec(SpecError::MixFor { source: MixError::Objects { objects, .. }, .. }) => {
+                self.offer(&[&format!("--max-files {objects}")])
+            }
+            _ => String::new(),
+        }
+    }
+
+    /// Members that cannot be carried over, and how they are left out.
+    fn members(&self, refusals: &Refusals) -> String {
+        let told = refusals.told(&|error| self.of_rechunk(error));
+        let paths: Vec<&str> = refusals.to_leave_out().into_iter().collect();
+        if paths.is_empty() || !self.0.contains("skip") {
+            return told;
+        }
+        let them = if refusals.first.len() == 1 && refusals.more == 0 {
+            "; to leave it out"
+        } else {
+            "\nto leave them out"
+        };
+        format!("{told}{them}: {}", shell_values("--skip", &paths))
+    }
+
+    /// Those of `hints`, each an option and its value, that the command understands; in brackets.
+    fn offer(&self, hints: &[&str]) -> String {
+        let name = |hint: &str| hint.trim_start_matches('-').split([' ', '=']).next().map(str::to_owned);
+        let understood = |hint: &&&str| name(hint).is_some_and(|name| self.0.contains(&name));
+        let hints: Vec<&str> = hints.iter().filter(understood).copied().collect();
+        if hints.is_empty() { String::new() } else { format!(" ({})", hints.join(", ")) }
+    }
 }
 
 #[cfg(test)]
@@ -88,6 +109,7 @@ mod tests {
     use zarrange_rechunk::Refusal;
 
     use super::*;
+    use crate::args::Args;
 
     fn exists() -> RechunkError {
         RechunkError::Array(ArrayError::TargetExists("a".to_owned()))
@@ -100,10 +122,11 @@ mod tests {
 
     #[test]
     fn errors_end_with_the_options_that_help() {
-        let check = |error: anyhow::Error, end: &str| {
-            let told = told(&error);
+        let check_for = |command: &[&str], error: anyhow::Error, end: &str| {
+            let told = Args::options(command).told(&error);
             assert!(told.ends_with(end), "{told}");
         };
+        let check = |error: anyhow::Error, end: &str| check_for(&["rechunk"], error, end);
         let members = |paths: &[&str], more: u64| {
             RechunkError::Members(Refusals { first: paths.iter().map(|path| refused(path)).collect(), more })
         };
@@ -115,11 +138,20 @@ mod tests {
         check(members(&["b c"], 0).into(), "intermediates (--temp); to leave it out: --skip 'b c'");
         check(members(&["b", "-c"], 0).into(), "(--temp)\nto leave them out: --skip=-c --skip=b");
         check(members(&["b"], 1).into(), "\n  and 1 more\nto leave them out: --skip b");
-        let largest = SpecError::Rectilinear { array: String::new(), what: "chunks", largest: vec![4, 5] };
-        check(
-            RechunkError::from(largest).into(),
-            "made regular: give --chunks SPEC, such as [4, 5], the largest it has",
-        );
+        let largest = |array: &str| {
+            let array = array.to_owned();
+            RechunkError::from(SpecError::Rectilinear { array, what: "chunks", largest: vec![4, 5] })
+        };
+        check(largest("").into(), " (--chunks 4,5)");
+        check(largest("a b").into(), " (--chunks 'a b:4,5')");
         check(anyhow::anyhow!("something else"), "something else");
+        // Others do not have these options.
+        check_for(&["verify"], members(&["b"], 0).into(), "intermediates");
+        check_for(&["demo"], room(PlanError::ItemBytes).into(), "cannot be moved");
+        check_for(
+            &["lightcurve", "ingest"],
+            LightCurveError::Array(ArrayError::TargetExists("a".to_owned())).into(),
+            "(--overwrite)",
+        );
     }
 }

@@ -30,10 +30,11 @@ use zarrange_io::Stopped;
 use zarrange_rechunk::{RechunkError, SpecError};
 
 use crate::args::{Command, LightcurveCommand};
+use crate::hints::Options;
 use crate::out::{note, one_line};
 
 fn main() -> ExitCode {
-    let args = args::Args::of_process();
+    let (args, options) = args::Args::of_process();
     backend::raise_descriptor_limit();
     signals::watch();
     if let Err(error) = memory::prepare() {
@@ -54,12 +55,12 @@ fn main() -> ExitCode {
     match outcome {
         Ok(code) if out::is_complete() => code,
         Ok(_) => ExitCode::FAILURE,
-        Err(error) => failed(&error),
+        Err(error) => failed(&error, &options),
     }
 }
 
 /// Tells why a command failed; its exit code.
-fn failed(error: &anyhow::Error) -> ExitCode {
+fn failed(error: &anyhow::Error, options: &Options) -> ExitCode {
     match signals::came() {
         Some((signal, code)) if Stopped::is_cause_of(error.as_ref()) => {
             // What the demo has finished before stays.
@@ -71,7 +72,7 @@ fn failed(error: &anyhow::Error) -> ExitCode {
             ExitCode::from(code)
         }
         _ => {
-            note!("{}", message(error));
+            note!("{}", message(error, options));
             ExitCode::from(if is_usage(error) { 2 } else { 1 })
         }
     }
@@ -85,8 +86,8 @@ fn keep_zarrs_single() {
 }
 
 /// One line: what, where, and what would be right. Causes are added where the text does not name them already.
-fn message(error: &anyhow::Error) -> String {
-    let mut text = hints::told(error);
+fn message(error: &anyhow::Error, options: &Options) -> String {
+    let mut text = options.told(error);
     for cause in error.chain().skip(1).map(ToString::to_string) {
         if !text.contains(&cause) {
             text = format!("{text}: {cause}");

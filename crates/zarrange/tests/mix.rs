@@ -162,7 +162,7 @@ fn dimensions_and_mixes_that_nothing_has_are_wrong_usage() {
     check(&["--max-files", "5"], "--for");
     check(&["--reader", "zarrange"], "--for");
     check(&["--for", "epoch=1", "--reader", "dask"], "\"dask\" is no reader: use whole-chunks or zarrange");
-    check(&["--for", "epoch=1", "--max-files", "5"], "raise --max-files to 16");
+    check(&["--for", "epoch=1", "--max-files", "5"], "(--max-files 16)");
     check(&["--for", "epoch=1", "--max-files", "0"], "0 is not in 1..");
     check(&["--for", "epoch=1", "--chunk-bytes", "0"], "not a size");
 }

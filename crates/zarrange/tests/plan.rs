@@ -69,6 +69,7 @@ fn a_plan_holds_what_rechunk_does() {
     let expected = json!({
         "memory_bytes_max": 100_000, "threads": 2, "codecs": "zstd:1", "key_separator": ".", "temp": null,
         "verify": "sample", "durability": "commit", "overwrite": true,
+        "skip": [], "only": null, "foreign": "skip", "part_bytes": 256_000_000,
     });
     assert_eq!(json["options"], expected);
 
@@ -107,7 +108,9 @@ fn the_same_job_has_the_same_plan_and_another_source_another() {
     assert!(plan(dir.path(), &[]) == first);
     let fingerprint = |options: &[&str]| PlanFile::parse(&plan(dir.path(), options)).unwrap().fingerprint();
     let unchanged = fingerprint(&[]);
-    assert_ne!(fingerprint(&["--verify", "full"]), unchanged);
+    for other in [["--verify", "full"], ["--foreign", "copy"], ["--skip", "deep"]] {
+        assert_ne!(fingerprint(&other), unchanged, "{other:?}");
+    }
 
     fs::write(dir.path().join("source.zarr/a/c/0/0"), "chunks are not looked at").unwrap();
     assert_eq!(fingerprint(&[]), unchanged);
@@ -167,6 +170,18 @@ fn a_changed_plan_is_noticed() {
     };
     let error = sealed(&|json| json["arrays"][0]["plan"]["version"] = json!(1));
     assert!(error.contains("plan for array \"a\" is 1"), "{error}");
+    let stage = |what: &'static str, value: Value| {
+        let change =
+            |json: &mut Value| json["arrays"][0]["plan"]["route"]["tiled"]["stages"][0][what] = value.clone();
+        let error = sealed(&change);
+        assert!(error.contains("a stage or an intermediate"), "{what}: {error}");
+    };
+    stage("group", json!([0, 1]));
+    stage("tile", json!([1]));
+    stage("sweep", json!(2));
+    stage("order", json!([1, 1]));
+    let error = sealed(&|json| json["arrays"][0]["plan"]["problem"]["source"]["chunk"] = json!([0, 3]));
+    assert!(error.contains("the plan for array \"a\" cannot be understood"), "{error}");
     let error = sealed(&|json| json["options"]["colour"] = json!("red"));
     assert!(error.contains("cannot be understood: unknown field `colour`"), "{error}");
 }

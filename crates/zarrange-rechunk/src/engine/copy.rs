@@ -26,8 +26,7 @@ pub(crate) fn run(
     parts: Parts,
     context: &Context<'_>,
 ) -> Result<(), RechunkError> {
-    let parts =
-        StageParts { stage: 0, parts, ledger: context.ledger, recorded: context.recorded, after: &|_| () };
+    let parts = StageParts::only(parts, context.ledger, context.recorded);
     let (copied_elements, whole) = (AtomicU64::new(0), Mutex::new(()));
     let work = |check: &mut StoredCheck<'_>, taken: &Taken<'_>, buffer: &mut [u8]| {
         let Context { budget, sums, shared, .. } = *context;
@@ -82,7 +81,7 @@ pub(crate) fn check_shards(source: &Array, context: &Context<'_>) -> Result<(), 
         (budget.free() / 2).checked_div(index_bytes).unwrap_or(context.threads).clamp(1, context.threads);
     let _indexes = budget.lease(threads.saturating_mul(index_bytes))?;
     let (recorded, parts) = (Recorded::default(), Parts::new(source.objects().count(), 1, u64::MAX));
-    let parts = StageParts { stage: 0, parts, ledger: &Alone, recorded: &recorded, after: &|_| () };
+    let parts = StageParts::only(parts, &Alone, &recorded);
     over_objects(source, &parts, context, threads, &|check, taken, buffer| {
         Ok(taken.objects.iter().try_for_each(|object| check.shard(object, buffer))?)
     })?;

@@ -8,7 +8,8 @@ use zarrange_plan::{Counts, Parts};
 
 /// Says which parts are done, and is told of those that are done now.
 pub trait Ledger: Sync {
-    /// Whether part `part` of stage `stage` is left out: it is done already, or somebody else does it.
+    /// Whether part `part` of stage `stage` is left out: it is done already, or somebody else does it. What it says of a part when it is
+    /// first asked holds until that part is done.
     fn leaves_out(&self, stage: u64, part: u64) -> bool;
 
     /// A part is done: everything of it was written.
@@ -54,19 +55,55 @@ impl Recorded {
 
 /// The parts of a stage in a run.
 pub(crate) struct StageParts<'a> {
-    pub(crate) stage: u64,
+    stage: u64,
     pub(crate) parts: Parts,
-    pub(crate) ledger: &'a dyn Ledger,
-    pub(crate) recorded: &'a Recorded,
+    ledger: &'a dyn Ledger,
+    recorded: &'a Recorded,
     /// Is called with the units of each part that is done.
-    pub(crate) after: &'a (dyn Fn(Range<u64>) + Sync),
+    after: &'a (dyn Fn(Range<u64>) + Sync),
+    /// What the ledger said of the parts that were asked for last.
+    answers: Mutex<Answers>,
+}
+
+/// Whether parts are left out, of as many as work is about at one time: in a sweep the part of a tile, and those of its neighbours.
+#[derive(Default)]
+struct Answers {
+    last: [Option<(u64, bool)>; 4],
+    next: usize,
 }
 
 impl<'a> StageParts<'a> {
-    /// The part that does `unit`, if it is not left out.
+    /// Those of `stage`, of which `ledger` says which are left out; `after` is called with the units of each part that is done.
+    pub(crate) fn new(
+        (stage, parts): (u64, Parts),
+        ledger: &'a dyn Ledger,
+        recorded: &'a Recorded,
+        after: &'a (dyn Fn(Range<u64>) + Sync),
+    ) -> Self {
+        Self { stage, parts, ledger, recorded, after, answers: Mutex::default() }
+    }
+
+    /// Those of the only stage.
+    pub(crate) fn only(parts: Parts, ledger: &'a dyn Ledger, recorded: &'a Recorded) -> Self {
+        Self::new((0, parts), ledger, recorded, &|_| ())
+    }
+
+    /// The part that does `unit`, if it is not left out. A part that was begun goes on, whatever its ledger would say by now: others may
+    /// have begun it, too.
     pub(crate) fn of(&self, unit: u64) -> Option<u64> {
         let part = self.parts.of(unit);
-        (!self.ledger.leaves_out(self.stage, part)).then_some(part)
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = answers.last.iter().flatten().find(|(of, _)| *of == part);
+        let left_out = if let Some((_, left_out)) = known {
+            *left_out
+        } else {
+            let left_out = self.ledger.leaves_out(self.stage, part);
+            let Answers { last, next } = &mut *answers;
+            last[*next] = Some((part, left_out));
+            *next = (*next + 1) % last.len();
+            left_out
+        };
+        (!left_out).then_some(part)
     }
 
     /// The first unit behind the part that does `unit`.
@@ -104,7 +141,7 @@ impl OpenPart<'_> {
     /// So many of them are written. With the last one the part is done.
     pub(crate) fn finish(&self, things: u64) {
         if self.left.fetch_sub(things, Ordering::AcqRel) == things {
-            let StageParts { stage, parts, ledger, recorded, after } = self.parts;
+            let StageParts { stage, parts, ledger, recorded, after, .. } = self.parts;
             let counts = *self.counts.lock().unwrap_or_else(PoisonError::into_inner);
             recorded.add(counts);
             ledger.done(&Receipt { stage: *stage, part: self.number, counts });

@@ -27,8 +27,7 @@ pub(crate) fn run(
     parts: Parts,
     context: &Context<'_>,
 ) -> Result<(), RechunkError> {
-    let parts =
-        StageParts { stage: 0, parts, ledger: context.ledger, recorded: context.recorded, after: &|_| () };
+    let parts = StageParts::only(parts, context.ledger, context.recorded);
     let buffers = (repack.workers, repack.parked, repack.encoded_bytes);
     let sequencer = match to.shards() {
         Some(_) => Some(Sequencer::new(to.clone(), buffers, context)?),

@@ -11,7 +11,7 @@ use zarrange_array::{
     Array, ArrayError, ArrayMetadata, ReadCost, VariableElements, VariableReader, VariableWriter,
     put_together,
 };
-use zarrange_codec::{CodecError, Variable};
+use zarrange_codec::{CodecError, ShardIndex, Variable, VariableCodec};
 use zarrange_grid::{Dims, Region, index};
 use zarrange_plan::{Counts, Parts};
 
@@ -20,7 +20,7 @@ use crate::engine::budget::Budget;
 use crate::engine::context::{Context, elements};
 use crate::engine::crew::{Work, work_off};
 use crate::engine::objects::{ObjectWalk, Taken};
-use crate::engine::parts::{Alone, Ledger, Recorded, StageParts};
+use crate::engine::parts::{Alone, Recorded, StageParts};
 use crate::engine::permits::Permit;
 use crate::engine::presence::{List, Look};
 use crate::error::RechunkError;
@@ -44,6 +44,20 @@ impl<'a> Side<'a> {
         };
         Ok(Self { array, elements: array.variable().ok_or_else(opaque)? })
     }
+
+    /// Memory of the index of a shard that is read or written.
+    fn index_bytes(&self) -> u64 {
+        match &self.elements.codec {
+            VariableCodec::Chunks(_) => 0,
+            VariableCodec::Shards { layout, .. } => ShardIndex::memory_bytes(layout.grid().count()),
+        }
+    }
+
+    /// Whether a shard of it is held in memory until it is complete.
+    fn holds_shards(&self) -> bool {
+        let shards = matches!(self.elements.codec, VariableCodec::Shards { .. });
+        shards && !self.array.store().abilities().partial_writes
+    }
 }
 
 /// Of a worker's share, source chunks that are kept take two parts; one is being decoded through buffers of three times its size, one is
@@ -63,8 +77,7 @@ pub(crate) fn run(
         let touched = touched(&[source.array], target.array, context);
         let unvisited = unvisited_elements(touched.as_ref(), target.array);
         let recorded = Recorded::default();
-        let parts =
-            StageParts { stage: 0, parts, ledger: context.ledger, recorded: &recorded, after: &|_| () };
+        let parts = StageParts::only(parts, context.ledger, &recorded);
         let walk = ObjectWalk::new(objects, touched, &parts);
         let work = Assembling { source, target, share, walk, held: &held, context };
         work_off(&work, (threads, threads), context.progress)?;
@@ -78,7 +91,7 @@ pub(crate) fn run(
         context.progress.advance(unvisited);
         Ok(())
     };
-    in_shares(objects.count(), context, &attempt).map_err(|error| told(error, context.budget, PARTS))?;
+    in_shares((source, target), context, &attempt).map_err(|error| told(error, context.budget, PARTS))?;
     Ok(held.into_inner())
 }
 
@@ -105,20 +118,13 @@ pub(crate) fn compare(
         let touched = if same_fill { touched(&[a.array, b.array], b.array, context) } else { None };
         let unvisited = unvisited_elements(touched.as_ref(), b.array);
         let recorded = Recorded::default();
-        let ledger: &dyn Ledger = &Alone;
-        let parts = StageParts {
-            stage: 0,
-            parts: parts(b.array, u64::MAX),
-            ledger,
-            recorded: &recorded,
-            after: &|_| (),
-        };
+        let parts = StageParts::only(parts(b.array, u64::MAX), &Alone, &recorded);
         let walk = ObjectWalk::new(objects, touched, &parts);
         work_off(&Comparing { path, a, b, share, walk, context }, (threads, threads), context.progress)?;
         context.progress.advance(2 * unvisited);
         Ok(())
     };
-    in_shares(objects.count(), context, &attempt).map_err(|error| told(error, context.budget, 2 * PARTS))
+    in_shares((a, b), context, &attempt).map_err(|error| told(error, context.budget, 2 * PARTS))
 }
 
 /// The objects of `target` that hold what is stored of `arrays`, where that is little and known.
@@ -135,19 +141,29 @@ fn unvisited_elements(touched: Option<&List<u64>>, array: &Array) -> u64 {
     elements(array).saturating_sub(visited.fold(0, u64::saturating_add))
 }
 
-/// Calls `attempt` with threads and the share of the memory that each has; with one thread, and all of the memory, where a share is too
-/// small.
+/// Calls `attempt` with threads and the share of the memory that each has for the objects of the second of `sides`, besides the indexes
+/// of a shard of each; with one thread, and all of the memory, where a share is too small.
 fn in_shares(
-    objects: u64,
+    sides: (Side<'_>, Side<'_>),
     context: &Context<'_>,
     attempt: &dyn Fn(u64, u64) -> Result<(), RechunkError>,
 ) -> Result<(), RechunkError> {
+    let indexes = sides.0.index_bytes().saturating_add(sides.1.index_bytes());
     let shared = |threads: u64| {
         let share = context.budget.free() / threads;
         let _lease = context.budget.lease(share * threads)?;
-        attempt(threads, share)
+        match share.checked_sub(indexes) {
+            Some(share) if share > 0 => attempt(threads, share),
+            _ => Err(RechunkError::TextIndexes {
+                array: sides.1.array.location().to_owned(),
+                bytes: indexes,
+                have: context.budget.max(),
+                needed: indexes.saturating_mul(2),
+            }),
+        }
     };
-    let threads = context.threads.min(objects).max(1);
+    let room = (context.budget.free() / 2).checked_div(indexes).unwrap_or(u64::MAX);
+    let threads = context.threads.min(sides.1.array.objects().count()).min(room).max(1);
     match shared(threads) {
         Err(error) if threads > 1 && is_memory(&error) => shared(1),
         other => other,
@@ -206,8 +222,10 @@ impl<'a> Work for Assembling<'_, 'a> {
     type Task = Taken<'a>;
 
     fn worker<'w>(&'w self, _: Permit<'w>, _: bool) -> Result<AssemblingHand<'w>, RechunkError> {
-        let assembler = Assembler::new(self.source, self.share);
-        let writer = VariableWriter::new(self.target.array, self.target.elements, self.context.shared);
+        let Side { array, elements } = self.target;
+        let whole = if self.target.holds_shards() { self.share / 4 } else { 0 };
+        let assembler = Assembler::new(self.source, self.share - whole);
+        let writer = VariableWriter::new(array, elements, self.context.shared, index(whole));
         Ok(AssemblingHand { assembler, writer, chunk: Variable::new(), held: 0 })
     }
 

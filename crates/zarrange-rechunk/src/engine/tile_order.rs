@@ -191,13 +191,7 @@ mod tests {
     fn tiles_are_visited_group_by_group() {
         let grid = |chunk: &[u64]| ChunkGrid::new(&[5, 6], chunk).unwrap();
         let recorded = Recorded::default();
-        let parts = |units: u64| StageParts {
-            stage: 0,
-            parts: Parts::new(units, 1, u64::MAX),
-            ledger: &Alone,
-            recorded: &recorded,
-            after: &|_| (),
-        };
+        let parts = |units: u64| StageParts::only(Parts::new(units, 1, u64::MAX), &Alone, &recorded);
         let walk = |tiles: ChunkGrid, groups: ChunkGrid, sweep: Option<usize>| {
             let parts = parts(groups.count());
             let walk = TileWalk::new(tiles, GroupOrder { groups, sweep }, None, &parts, u64::MAX);

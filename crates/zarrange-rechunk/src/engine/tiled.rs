@@ -49,8 +49,7 @@ pub(crate) fn run(
             }
         };
         let (ledger, recorded) = (context.ledger, context.recorded);
-        let parts =
-            StageParts { stage: number, parts: plan.parts(number), ledger, recorded, after: &release };
+        let parts = StageParts::new((number, plan.parts(number)), ledger, recorded, &release);
         let source: Box<dyn Source> = match &before {
             Some(spill) => Box::new(PieceSource(spill)),
             None => Box::new(ArraySource { chunks: from.clone(), budget: context.budget }),

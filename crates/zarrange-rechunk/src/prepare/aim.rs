@@ -93,11 +93,14 @@ pub(crate) fn aim(request: &Request, path: &str, source: &Array, asked: &Asked) 
     Ok(Aim { target, dropped, how: How::Planned })
 }
 
-/// Refuses a target whose metadata could not be read again.
-pub(crate) fn check_length(target: &ArrayMetadata) -> Result<(), RechunkError> {
+/// The length of a target's document.
+///
+/// # Errors
+/// If it could not be read again.
+pub(crate) fn check_length(target: &ArrayMetadata) -> Result<u64, RechunkError> {
     let bytes = target.document().bytes();
     if bytes <= METADATA_BYTES_MAX {
-        return Ok(());
+        return Ok(bytes);
     }
     let detail = format!(
         "its zarr.json would have {bytes} bytes, more than {METADATA_BYTES_MAX} are not read: its attributes must be shorter"

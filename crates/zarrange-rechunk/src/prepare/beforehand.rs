@@ -2,10 +2,10 @@
 
 use zarrange_array::{ArrayError, Stored, Target, check_apart, check_temp, recover};
 use zarrange_io::{Location, Room, Store};
-use zarrange_plan::{Counts, Route, bytes_text};
+use zarrange_plan::{Counts, bytes_text};
 
 use crate::error::RechunkError;
-use crate::prepare::item::{Decision, Item};
+use crate::prepare::item::Item;
 use crate::request::Request;
 
 /// Looks at the places of a request; the target as it was found.
@@ -60,20 +60,27 @@ pub(crate) fn room(
     }
     let Some(Room { bytes: free, files }) = target.room() else { return Ok(fit) };
     let beside = if temp.is_none() { spilled } else { 0 };
-    let most = predicted.bytes_written.saturating_add(beside);
-    if most > free {
-        let least = stored_bytes(request, items, root, free)?;
+    let mut most = predicted.bytes_written.saturating_add(beside);
+    let stored =
+        |which: &dyn Fn(&Item) -> bool| stored_bytes(request, items.iter().filter(|i| which(i)), root, free);
+    let unplanned = |item: &Item| item.plan().is_none();
+    if most > free || items.iter().any(unplanned) {
+        let least = stored(&Item::is_copy)?;
         if least > free {
             fit.lacking = Some(lacking(target, "the target", least, free));
             return Ok(fit);
         }
+        // Of what has no plan, this is what can be told.
+        most = most.saturating_add(stored(&unplanned)?);
+    }
+    if most > free {
         let (most, free) = (bytes_text(most), bytes_text(free));
         fit.warnings
             .push(format!("{target} may take up to {most} before compression, {free} are free there"));
     }
-    if let Some(files) = files.filter(|files| *files < predicted.target_chunks) {
-        let chunks = predicted.target_chunks;
-        fit.warnings.push(format!("{target} may need up to {chunks} files, {files} can be made there"));
+    let needed = items.iter().map(|item| item.target_objects).fold(0, u64::saturating_add);
+    if let Some(files) = files.filter(|files| *files < needed) {
+        fit.warnings.push(format!("{target} may need up to {needed} files, {files} can be made there"));
     }
     Ok(fit)
 }
@@ -89,15 +96,15 @@ fn spilled_bytes(item: &Item) -> u64 {
     plan.iter().flat_map(zarrange_plan::Plan::spills).map(|spill| spill.bytes).max().unwrap_or(0)
 }
 
-/// What the arrays that are only copied will take, which is known; not further than to beyond `enough`.
-fn stored_bytes(request: &Request, items: &[Item], root: &Store, enough: u64) -> Result<u64, RechunkError> {
-    let is_copy = |item: &&Item| match item.decision() {
-        Decision::Planned(plan) => plan.route == Route::Copy,
-        Decision::Stored => true,
-        Decision::Text => false,
-    };
+/// What is stored of `items`; not further than to beyond `enough`.
+fn stored_bytes<'a>(
+    request: &Request,
+    items: impl Iterator<Item = &'a Item>,
+    root: &Store,
+    enough: u64,
+) -> Result<u64, RechunkError> {
     let mut sum: u64 = 0;
-    for item in items.iter().filter(is_copy) {
+    for item in items {
         item.open(request, root)?.source.scan(true, &mut |stored| {
             if let Stored::Chunk(_, bytes) = stored {
                 sum = sum.saturating_add(bytes);

@@ -29,8 +29,11 @@ pub struct Item {
     pub(crate) opaque: Option<Box<str>>,
     /// Its parts, where there is no plan that has them.
     unplanned: Parts,
-    /// Stored objects of its source.
+    /// Stored objects of its source, and of its target.
     objects: u64,
+    pub(crate) target_objects: u64,
+    /// Length of its document in the target.
+    document_bytes: u64,
     /// Chunks of its source: inner chunks, where they can be read.
     pub(crate) source_chunks: u64,
     /// Its elements, and the bytes of one.
@@ -124,14 +127,25 @@ impl Item {
         self.plan().map_or(1, |plan| plan.stage_count())
     }
 
-    /// Whether it is copied, and one thread does that as fast as several.
-    pub(crate) fn is_small_copy(&self) -> bool {
-        let copied = match self.decision() {
-            Decision::Planned(plan) => matches!(plan.route, Route::Copy),
+    /// Whether its stored bytes are copied, as they are.
+    pub(crate) fn is_copy(&self) -> bool {
+        match self.decision() {
+            Decision::Planned(plan) => plan.route == Route::Copy,
             Decision::Stored => true,
             Decision::Text => false,
-        };
-        copied && self.objects <= COPIED_TOGETHER
+        }
+    }
+
+    /// Whether it is copied, and several such arrays may well be at once: one thread copies it as fast as several, soon, and the documents
+    /// of all of them together take no memory to speak of.
+    pub(crate) fn is_small_copy(&self) -> bool {
+        /// Array data. When one array fails, the others are finished first.
+        const SMALL_BYTES: u64 = 1_000_000_000;
+        const SMALL_DOCUMENT_BYTES: u64 = 1 << 16;
+        self.objects <= COPIED_TOGETHER
+            && self.elements.saturating_mul(self.element_bytes) <= SMALL_BYTES
+            && self.document_bytes <= SMALL_DOCUMENT_BYTES
+            && self.is_copy()
     }
 
     /// The parts of a stage.
@@ -179,7 +193,7 @@ pub(crate) fn prepare_item(
     plans: &mut Plans,
 ) -> Result<Item, RechunkError> {
     let Aim { target, dropped, how } = aim(request, found.path(), source, &asked)?;
-    check_length(&target)?;
+    let document_bytes = check_length(&target)?;
     let mut slice = None;
     let decision = match how {
         How::Planned => {
@@ -206,6 +220,8 @@ pub(crate) fn prepare_item(
             How::Text => text::parts(&target, request.part_bytes),
         },
         objects: source.objects().count(),
+        target_objects: target.objects().count(),
+        document_bytes,
         source_chunks: match source.contents() {
             Contents::Elements(elements) => elements.chunks.count(),
             Contents::Variable(elements) => elements.chunks.count(),

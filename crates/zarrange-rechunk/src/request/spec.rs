@@ -1,5 +1,6 @@
 //! What a user may ask for: chunk shapes and codecs, as text and resolved for an array.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -124,7 +125,7 @@ impl ChunkSpec {
                 Err(SpecError::Rank { array: array.to_owned(), shape: shape.to_vec(), spec: sizes.clone() })
             }
             Self::Named(pairs) => {
-                let mut out = current.to_vec();
+                let (mut out, mut given) = (current.to_vec(), BTreeSet::new());
                 for (name, length) in pairs {
                     let unknown = || SpecError::Dimension {
                         array: array.to_owned(),
@@ -132,6 +133,9 @@ impl ChunkSpec {
                         dimensions: dimensions.words(),
                     };
                     let d = dimensions.axis(name).ok_or_else(unknown)?;
+                    if !given.insert(d) {
+                        return Err(SpecError::Twice { array: array.to_owned(), name: name.clone() });
+                    }
                     out[d] = extent(array, *length, shape[d])?;
                 }
                 Ok(out)

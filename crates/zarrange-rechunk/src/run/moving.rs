@@ -59,8 +59,13 @@ pub struct PartPlaces<'a> {
 ///
 /// A stage needs what all parts of the one before have written. No metadata is written.
 ///
+/// What the caller sees to: the places hold nothing but what this same request wrote, for what is all fill value is not written, and a
+/// piece of an intermediate is taken wherever its numbers and its checksum are right. And a receipt that shall outlive this machine is
+/// kept only after the places were synced: nothing here waits for the disk.
+///
 /// # Errors
-/// [`RechunkError`]; parts whose receipts were given are done.
+/// [`RechunkError`]; parts whose receipts were given are done. Without an error all parts are done that are not left out, those without
+/// a receipt, too: where few chunks are stored, a part that holds none is not looked at.
 ///
 /// # Panics
 /// If there is no such stage, or `item` is not one of `prepared`.

@@ -54,6 +54,11 @@ pub(crate) fn job(from: &Location, to: &Location, end: &End, threads: u64) -> Re
 }
 
 pub(crate) fn create(shape: &[u64], end: &End) -> Location {
+    create_of(shape, end, &values(shape))
+}
+
+/// An array of these elements; the fill value is the largest.
+pub(crate) fn create_of(shape: &[u64], end: &End, values: &[u8]) -> Location {
     let (plain, sharded) = (place(), place());
     let codecs = serde_json::from_value(end.codecs.clone()).unwrap();
     let document = Document::new(&ArraySpec {
@@ -65,7 +70,7 @@ pub(crate) fn create(shape: &[u64], end: &End) -> Location {
         attributes: Map::new(),
     });
     let array = Array::new(plain.open().unwrap(), document, 3).unwrap();
-    array.write_region(&Region::whole(shape), &values(shape)).unwrap();
+    array.write_region(&Region::whole(shape), values).unwrap();
     array.write_metadata().unwrap();
     if end.shard.is_none() {
         return plain;
