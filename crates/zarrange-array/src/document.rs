@@ -35,24 +35,24 @@ pub struct Layout {
 
 /// What a new array is.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ArraySpec {
+pub struct ArraySpec<'a> {
     /// Elements in each dimension.
     pub shape: Vec<u64>,
     /// Name of the data type.
-    pub data_type: &'static str,
+    pub data_type: &'a str,
     /// The fill value, as `zarr.json` writes it.
     pub fill_value: serde_json::Value,
     /// Its chunks.
     pub layout: Layout,
     /// A name for each dimension.
-    pub dimension_names: Vec<&'static str>,
+    pub dimension_names: Vec<&'a str>,
     /// User attributes.
     pub attributes: serde_json::Map<String, serde_json::Value>,
 }
 
 impl Document {
     /// The document of a new array.
-    pub fn new(spec: &ArraySpec) -> Self {
+    pub fn new(spec: &ArraySpec<'_>) -> Self {
         let members = json!({
             "zarr_format": 3,
             "node_type": "array",

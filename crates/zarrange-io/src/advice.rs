@@ -1,7 +1,7 @@
 //! Memory that may be refused, and advice to the kernel: about memory, and about what was written; and its last word on that.
 #![expect(
     unsafe_code,
-    reason = "madvise takes a raw range, sync_file_range and close raw descriptors; only the allocator itself gives zeroed memory or says no"
+    reason = "madvise takes a raw range, sync_file_range, fcntl and close raw descriptors; only the allocator itself gives zeroed memory or says no"
 )]
 
 use std::alloc::{Layout, alloc_zeroed};
@@ -36,6 +36,24 @@ pub fn one_arena() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: the call takes integers; it may be made at any time.
     let _ = unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) };
+}
+
+/// Locks a range of a file for whoever opened it, not for the process: two that open it in one process are two. Does not wait.
+pub(crate) fn lock_range(file: &File, offset: u64, bytes: u64) -> io::Result<()> {
+    let wrong = |_| io::Error::from_raw_os_error(libc::EINVAL);
+    #[expect(clippy::cast_possible_truncation, reason = "the constants of C are small")]
+    let range = libc::flock {
+        l_type: libc::F_WRLCK as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: offset.try_into().map_err(wrong)?,
+        l_len: bytes.try_into().map_err(wrong)?,
+        l_pid: 0,
+    };
+    // SAFETY: the descriptor is open, and the call reads the record that it is given.
+    match unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw const range) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
 }
 
 /// Bytes of a huge page, on most processors.

@@ -146,6 +146,16 @@ pub trait Handle: Any + Send + Sync + fmt::Debug {
         Ok(Lock::Unknown)
     }
 
+    /// Locks so many bytes from an offset for whoever opened it, without waiting; other ranges can be locked by others. The object need
+    /// not be that long.
+    ///
+    /// # Errors
+    /// If the operating system fails.
+    fn lock_range(&self, offset: u64, bytes: u64) -> io::Result<Lock> {
+        let _ = (offset, bytes);
+        Ok(Lock::Unknown)
+    }
+
     /// Gives the room that a range takes back to the store, where that can be; its bytes are not needed any more.
     fn release(&self, offset: u64, bytes: u64) {
         let _ = (offset, bytes);
@@ -229,6 +239,15 @@ impl Object {
     /// If the operating system fails.
     pub fn lock(&self) -> io::Result<Lock> {
         self.handle.lock()
+    }
+
+    /// Locks so many bytes from an offset for whoever opened it, without waiting; other ranges can be locked by others. The object need
+    /// not be that long. The lock ends when the object is closed, or with this process.
+    ///
+    /// # Errors
+    /// If the operating system fails.
+    pub fn lock_range(&self, offset: u64, bytes: u64) -> io::Result<Lock> {
+        self.handle.lock_range(offset, bytes)
     }
 
     /// Gives the room that a range takes back to the store, where that can be; its bytes are not needed any more.

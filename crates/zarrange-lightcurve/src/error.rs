@@ -88,11 +88,163 @@ pub enum LightCurveError {
         /// The bound.
         bytes_max: u64,
     },
+    /// The table of a dimension does not fit the memory.
+    #[error("{path}: no room for more than {rows} rows within {bytes_max} bytes")]
+    TableMemory {
+        /// The table.
+        path: String,
+        /// Rows so far.
+        rows: u64,
+        /// The bound.
+        bytes_max: u64,
+    },
     /// The table has no rows.
     #[error("{path}: no measurements")]
     Empty {
         /// The table.
         path: String,
+    },
+    /// No array over objects and epochs.
+    #[error("{location} holds no light curves: no array has the dimensions object and epoch (or sequence)")]
+    NotLightCurves {
+        /// The place.
+        location: String,
+    },
+    /// Arrays that do not agree on the size of a dimension.
+    #[error("{array} is {size} long along {dimension}, others are {known}")]
+    Size {
+        /// The array.
+        array: String,
+        /// The dimension.
+        dimension: String,
+        /// Its size in that array.
+        size: u64,
+        /// Its size elsewhere.
+        known: u64,
+    },
+    /// A dimension that a store does not have.
+    #[error("there is no dimension {name:?}: there are {dimensions:?}")]
+    Dimension {
+        /// The name given.
+        name: String,
+        /// The names there are.
+        dimensions: Vec<String>,
+    },
+    /// A label that cannot be one.
+    #[error("labels along {dimension}: {bad}")]
+    Label {
+        /// The dimension.
+        dimension: String,
+        /// What is wrong.
+        bad: BadLabel,
+    },
+    /// Labels or a side variable of another length than their dimension.
+    #[error("{name} has {length} values, {dimension} is {size} long")]
+    Length {
+        /// The variable.
+        name: String,
+        /// Its values.
+        length: u64,
+        /// The dimension.
+        dimension: String,
+        /// How long it is.
+        size: u64,
+    },
+    /// A name that an array cannot have.
+    #[error(
+        "no variable can be called {name:?} here: choose another name, without / and without a dot at its begin"
+    )]
+    Taken {
+        /// The name.
+        name: String,
+    },
+    /// No layout suits.
+    #[error("layout {layout}: {reason}")]
+    Layout {
+        /// What was asked for.
+        layout: String,
+        /// Why not.
+        reason: String,
+    },
+    /// An array of values that a store does not have.
+    #[error("there is no array of values {name:?}: there are {values:?}")]
+    Values {
+        /// The name given.
+        name: String,
+        /// The names there are.
+        values: Vec<String>,
+    },
+    /// A number beyond a dimension.
+    #[error("{dimension} {index} is out of range: there are {size}, from 0")]
+    Index {
+        /// The dimension.
+        dimension: String,
+        /// The number given.
+        index: u64,
+        /// How many there are.
+        size: u64,
+    },
+    /// More than there are bytes for.
+    #[error("{shape:?} elements are too many")]
+    TooMuch {
+        /// How many along each dimension.
+        shape: Vec<u64>,
+    },
+    /// A number that is given twice.
+    #[error("a contribution names the same {dimension} twice")]
+    Again {
+        /// The dimension.
+        dimension: String,
+    },
+    /// Data of another size than what it is for.
+    #[error("{array}: {given} bytes are given, {expected:?} elements of {item_bytes} bytes are expected")]
+    Shape {
+        /// The array.
+        array: String,
+        /// The shape expected, without the dimension of epochs.
+        expected: Vec<u64>,
+        /// Bytes of an element.
+        item_bytes: u64,
+        /// Bytes given.
+        given: u64,
+    },
+    /// A value that is there, where another is given.
+    #[error(
+        "{array} at {index:?} is {there}, and {given} is given: nothing was written; have it replaced if that is meant"
+    )]
+    Conflict {
+        /// The array.
+        array: String,
+        /// Where, in the order of its dimensions.
+        index: Vec<u64>,
+        /// The value there.
+        there: String,
+        /// The value given.
+        given: String,
+    },
+    /// A store without a record of what was filled.
+    #[error("{location} keeps no record of what was filled")]
+    NoRecord {
+        /// The place.
+        location: String,
+    },
+    /// Somebody else fills the same epochs.
+    #[error("{location}: somebody else fills epoch {epoch}, and did not end within {} s", waited.as_secs_f64())]
+    Busy {
+        /// The place.
+        location: String,
+        /// The first of the epochs that are locked together.
+        epoch: u64,
+        /// How long was waited.
+        waited: std::time::Duration,
+    },
+    /// A store where nobody can be kept from filling the same at the same time.
+    #[error(
+        "{location}: this store has no locks, so that contributions could be lost; fill a store on a local or network file system"
+    )]
+    NoLocks {
+        /// The place.
+        location: String,
     },
     /// The arrays cannot be written.
     #[error(transparent)]
@@ -100,4 +252,37 @@ pub enum LightCurveError {
     /// Bytes cannot be written.
     #[error(transparent)]
     Io(#[from] zarrange_io::IoError),
+}
+
+/// What is wrong with a label.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BadLabel {
+    /// Labels are text or whole numbers.
+    Type,
+    /// It is empty.
+    Empty {
+        /// Where.
+        index: u64,
+    },
+    /// It is there twice.
+    Twice {
+        /// The label.
+        label: String,
+        /// Where it is first.
+        first: u64,
+        /// Where it is again.
+        again: u64,
+    },
+}
+
+impl std::fmt::Display for BadLabel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Type => f.write_str("labels are text or whole numbers"),
+            Self::Empty { index } => write!(f, "label {index} is empty"),
+            Self::Twice { label, first, again } => {
+                write!(f, "label {label:?} is there twice, as number {first} and {again}")
+            }
+        }
+    }
 }

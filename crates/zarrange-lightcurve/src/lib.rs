@@ -4,11 +4,33 @@
 //! object has as many places as the longest one. A [`Survey`] is a recipe of made-up measurements with a seed: it gives the same bytes on
 //! every machine. [`write_survey`] stores it, one epoch after the other.
 //!
-//! **It owns** what the arrays mean: their names, their dimensions, their attributes.
+//! A [`LightCurveStore`] is a group that is filled epoch by epoch, by many at once, and read object by object.
 //!
-//! **It never knows** which backend writes them, and no plans.
+//! **It owns** what the arrays mean: their names, their dimensions, their attributes; and that contributions to an epoch merge.
 //!
-//! **Call [`LightCurves::read_csv`] first**, then [`ingest()`].
+//! **It never knows** which backend writes them, arguments and terminals.
+//!
+//! **Call [`NewStore::flux`] first**, or for a table of all measurements [`LightCurves::read_csv`] and [`ingest()`].
+//!
+//! ```
+//! use zarrange_io::Opener;
+//! use zarrange_lightcurve::{Contribution, FillOptions, NewStore, Wanted};
+//!
+//! let dir = tempfile::tempdir()?;
+//! let place = dir.path().join("curves.zarr").to_str().expect("plain text").parse()?;
+//! // Three objects at four epochs, one measurement each.
+//! let store = NewStore::flux(3, 4, 1).create(&place, (false, &Opener::auto()))?;
+//! let flux: Vec<u8> = [1.5_f32, f32::NAN, 3.5].iter().flat_map(|v| v.to_ne_bytes()).collect();
+//! let night = Contribution { epoch: 2, objects: None, measurements: None, values: &[("flux", &flux)] };
+//! store.fill(&night, &FillOptions { run: "night 2", ..FillOptions::default() })?;
+//! assert_eq!(store.filled(2)?.expect("it is recorded").objects, [2]);
+//!
+//! // The light curve of the last object.
+//! let curve = store.read("flux", &Wanted { objects: Some(&[2]), ..Wanted::default() })?;
+//! assert_eq!(curve.shape, [1, 4, 1]);
+//! assert_eq!(curve.data[8..12], 3.5_f32.to_ne_bytes());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 //!
 //! ```
 //! use zarrange_lightcurve::Survey;
@@ -43,14 +65,25 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod columns;
 mod epochs;
 mod error;
 mod ingest;
+mod store;
 mod survey;
 mod table;
 
+pub use columns::read_columns;
 pub use epochs::write_survey;
-pub use error::LightCurveError;
+pub use error::{BadLabel, LightCurveError};
 pub use ingest::{IngestOptions, Ingested, ingest};
+pub use store::LightCurveStore;
+pub use store::columns::{Column, Named};
+pub use store::create::NewStore;
+pub use store::fill::{Contribution, FillOptions, FillReport};
+pub use store::layout::Cut;
+pub use store::read::{Block, Wanted};
+pub use store::record::Filled;
+pub use store::schema::{Dimension, EPOCHS, OBJECT, Schema};
 pub use survey::{Survey, SurveyError};
 pub use table::LightCurves;

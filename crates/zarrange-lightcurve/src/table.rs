@@ -74,14 +74,7 @@ impl LightCurves {
     /// [`LightCurveError`] naming the line and column that is wrong, or if more than `bytes_max` would be held, names, and the record
     /// that is being read, included.
     pub fn read_csv(path: &Path, bytes_max: u64) -> Result<Self, LightCurveError> {
-        let name = path.display().to_string();
-        let failed = |source| LightCurveError::Read { path: name.clone(), source };
-        let opened = std::fs::File::open(path);
-        let file = opened.map_err(|source| ArrayError::Io(IoError::opening(path, source)))?;
-        let mut file = BufReader::with_capacity(1 << 18, file);
-        let gzipped = file.fill_buf().map_err(failed)?.starts_with(&[0x1f, 0x8b]);
-        let input: Box<dyn Read> = if gzipped { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
-        Self::read(input, &name, bytes_max)
+        Self::read(open_csv(path)?, &path.display().to_string(), bytes_max)
     }
 
     fn read(input: impl Read, path: &str, bytes_max: u64) -> Result<Self, LightCurveError> {
@@ -129,6 +122,19 @@ impl LightCurves {
     pub fn longest(&self) -> usize {
         self.starts.windows(2).map(|w| w[1] - w[0]).max().unwrap_or(0)
     }
+}
+
+/// The text of a table, gzipped or not.
+///
+/// # Errors
+/// If the file cannot be opened or read.
+pub(crate) fn open_csv(path: &Path) -> Result<Box<dyn Read>, LightCurveError> {
+    let failed = |source| LightCurveError::Read { path: path.display().to_string(), source };
+    let opened = std::fs::File::open(path);
+    let file = opened.map_err(|source| ArrayError::Io(IoError::opening(path, source)))?;
+    let mut file = BufReader::with_capacity(1 << 18, file);
+    let gzipped = file.fill_buf().map_err(failed)?.starts_with(&[0x1f, 0x8b]);
+    Ok(if gzipped { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) })
 }
 
 /// Fails where more is read than is left: a record may have no end.

@@ -48,9 +48,11 @@ fn main() -> ExitCode {
         Command::Plan(args) => commands::plan::run(*args),
         Command::Verify(args) => commands::verify::run(&args),
         Command::Info(args) => commands::info::run(&args),
-        Command::Lightcurve { command: LightcurveCommand::Ingest(args) } => {
-            commands::lightcurve::ingest(&args)
-        }
+        Command::Lightcurve { command } => match command {
+            LightcurveCommand::Ingest(args) => commands::lightcurve::ingest(&args),
+            LightcurveCommand::Create(args) => commands::lightcurve_store::create(&args),
+            LightcurveCommand::Info(args) => commands::lightcurve_store::info(&args),
+        },
     };
     match outcome {
         Ok(code) if out::is_complete() => code,

@@ -26,13 +26,25 @@ impl<'a> RegionWriter<'a> {
     /// # Errors
     /// [`ArrayError::Opaque`] if the array has shards, or elements that cannot be written.
     pub fn new(array: &'a Array) -> Result<Self, ArrayError> {
+        Self::with(array, false)
+    }
+
+    /// The same; a reader finds the old chunk or the new one, never a part, whatever is read or written meanwhile.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn replacing(array: &'a Array) -> Result<Self, ArrayError> {
+        Self::with(array, true)
+    }
+
+    fn with(array: &'a Array, replaces: bool) -> Result<Self, ArrayError> {
         let chunks = array.chunks()?;
         if !matches!(chunks.elements().codec, ArrayCodec::Chunks(_)) {
             let detail =
                 "a region can only be written to an array of whole chunks, without shards".to_owned();
             return Err(ArrayError::Opaque { array: array.location().to_owned(), detail });
         }
-        let (encoder, writer) = (ChunkEncoder::new(&chunks)?, ChunkWriter::new(&chunks));
+        let (encoder, writer) = (ChunkEncoder::new(&chunks)?, ChunkWriter::replacing(&chunks, replaces));
         let plain = vec![0; chunks.chain().chunk_bytes()];
         Ok(Self { chunks, encoder, writer, plain, encoded: Vec::new() })
     }

@@ -74,6 +74,17 @@ impl Handle for LocalFile {
         }
     }
 
+    fn lock_range(&self, offset: u64, bytes: u64) -> io::Result<Lock> {
+        match advice::lock_range(&self.file, offset, bytes).map_err(|e| (e.raw_os_error(), e)) {
+            Ok(()) => Ok(Lock::Taken { local: is_local(&self.file) }),
+            Err((Some(libc::EAGAIN | libc::EACCES), _)) => Ok(Lock::Busy),
+            Err((Some(libc::ENOLCK | libc::ENOSYS | libc::EOPNOTSUPP | libc::EINVAL), _)) => {
+                Ok(Lock::Unknown)
+            }
+            Err((_, error)) => Err(error),
+        }
+    }
+
     fn release(&self, offset: u64, bytes: u64) {
         advice::release(&self.file, offset, bytes);
     }

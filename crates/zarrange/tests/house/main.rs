@@ -17,11 +17,12 @@ use files::Crate;
 use public::Kind;
 
 /// Crates by layer (ARCHITECTURE.md).
-const LAYERS: [&[&str]; 5] = [
+const LAYERS: [&[&str]; 6] = [
     &["zarrange-grid", "zarrange-io"],
     &["zarrange-codec", "zarrange-plan"],
     &["zarrange-array"],
-    &["zarrange-rechunk", "zarrange-lightcurve"],
+    &["zarrange-rechunk"],
+    &["zarrange-lightcurve"],
     &["zarrange"],
 ];
 

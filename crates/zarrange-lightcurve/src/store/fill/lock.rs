@@ -1,0 +1,53 @@
+//! The lock on some epochs of a store: held by one process on one machine at a time, and gone with it.
+
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use zarrange_io::{Access, Lock, Object, Store};
+
+use crate::LightCurveError;
+use crate::store::schema::FILLS;
+
+/// How long to wait before looking again: at first, and at most.
+const PAUSE: (Duration, Duration) = (Duration::from_micros(100), Duration::from_millis(20));
+
+/// Epochs that nobody else fills meanwhile. The document of the record is locked, which is never replaced: a byte of it for each epoch.
+pub(super) struct EpochLock {
+    _held: Object,
+}
+
+impl EpochLock {
+    /// Waits for `epochs` of the store at `root`, as long as `wait`.
+    ///
+    /// # Errors
+    /// [`LightCurveError::Busy`] if somebody else still has one of them, [`LightCurveError::NoLocks`] where there are no locks.
+    pub(super) fn take(root: &Store, epochs: Range<u64>, wait: Duration) -> Result<Self, LightCurveError> {
+        let key = format!("{FILLS}/zarr.json");
+        let location = || root.label().to_owned();
+        let object = root
+            .open(&key, Access::Write)?
+            .ok_or_else(|| LightCurveError::NoRecord { location: location() })?;
+        let (begun, mut pause) = (Instant::now(), PAUSE.0);
+        loop {
+            match object.lock_range(epochs.start, epochs.end - epochs.start) {
+                Ok(Lock::Taken { .. }) => return Ok(Self { _held: object }),
+                Ok(Lock::Busy) if begun.elapsed() < wait => {
+                    std::thread::sleep(pause);
+                    pause = (2 * pause).min(PAUSE.1);
+                }
+                Ok(Lock::Busy) => {
+                    return Err(LightCurveError::Busy {
+                        location: location(),
+                        epoch: epochs.start,
+                        waited: wait,
+                    });
+                }
+                Ok(Lock::Unknown) => return Err(LightCurveError::NoLocks { location: location() }),
+                Err(source) => {
+                    let error = zarrange_io::IoError::Os { operation: "lock", location: location(), source };
+                    return Err(error.into());
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! How arrays of values are cut into chunks.
+
+use std::fmt;
+use std::str::FromStr;
+
+use zarrange_array::Layout;
+use zarrange_codec::{Chain, CodecMetadata, ElementType};
+use zarrange_plan::{Costs, Limits, Mix, Question, Reader, Reading, Subject};
+use zarrange_rechunk::{Codecs, SpecError, unsampled};
+
+use crate::LightCurveError;
+use crate::store::schema::{EPOCHS, OBJECT};
+
+/// Array data of a chunk of one epoch, or of a block of them, at most: a fill holds one in memory, decoded and encoded.
+const CHUNK_BYTES_MAX: u64 = 64 << 20;
+
+/// How arrays of values are cut.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cut {
+    /// One epoch of all objects: a fill writes one chunk.
+    EpochOptimized,
+    /// All epochs of a few objects, in shards: a light curve is one chunk.
+    ObjectOptimized,
+    /// As many chunks for an epoch as for an object, about.
+    Balanced,
+    /// So many epochs of all objects.
+    TimeBlocks(u64),
+    /// What suits a mix of accesses: weights by dimension.
+    For(Vec<(String, f64)>),
+}
+
+/// Understands `epoch-optimized`, `object-optimized`, `balanced` and `time-blocks:N`.
+impl FromStr for Cut {
+    type Err = SpecError;
+
+    fn from_str(text: &str) -> Result<Self, SpecError> {
+        let wrong = || {
+            SpecError::Syntax {
+            given: text.to_owned(),
+            reason: "a layout is epoch-optimized, object-optimized, balanced, or time-blocks:30 for blocks of 30 epochs"
+                .to_owned(),
+        }
+        };
+        Ok(match text {
+            "epoch-optimized" => Self::EpochOptimized,
+            "object-optimized" => Self::ObjectOptimized,
+            "balanced" => Self::Balanced,
+            other => {
+                let epochs = other.strip_prefix("time-blocks:").and_then(|n| n.parse().ok());
+                Self::TimeBlocks(epochs.filter(|epochs| *epochs > 0).ok_or_else(wrong)?)
+            }
+        })
+    }
+}
+
+impl fmt::Display for Cut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::EpochOptimized => f.write_str("epoch-optimized"),
+            Self::ObjectOptimized => f.write_str("object-optimized"),
+            Self::Balanced => f.write_str("balanced"),
+            Self::TimeBlocks(epochs) => write!(f, "time-blocks:{epochs}"),
+            Self::For(weights) => {
+                let pairs: Vec<String> =
+                    weights.iter().map(|(name, weight)| format!("{name}={weight}")).collect();
+                write!(f, "{}", pairs.join(","))
+            }
+        }
+    }
+}
+
+impl Cut {
+    /// The layout of an array over `dimensions` (names and sizes) of elements called `data_type`.
+    ///
+    /// # Errors
+    /// [`LightCurveError::Layout`] if no layout suits.
+    pub(crate) fn layout(
+        &self,
+        dimensions: &[(&str, u64)],
+        (data_type, item_bytes): (&str, u64),
+        codecs: &Codecs,
+    ) -> Result<Layout, LightCurveError> {
+        let shape: Vec<u64> = dimensions.iter().map(|(_, size)| *size).collect();
+        let none = Layout { chunk: shape.clone(), shard: None, codecs: Vec::new() };
+        let list = codecs.resolve(&none, usize::try_from(item_bytes).unwrap_or(usize::MAX));
+        let weights: Vec<(String, f64)> = match self {
+            Self::EpochOptimized => {
+                return Ok(Layout { chunk: epochs(dimensions, 1, item_bytes), shard: None, codecs: list });
+            }
+            Self::TimeBlocks(n) => {
+                return Ok(Layout { chunk: epochs(dimensions, *n, item_bytes), shard: None, codecs: list });
+            }
+            Self::ObjectOptimized => vec![(OBJECT.to_owned(), 1.0)],
+            Self::Balanced => {
+                let epoch = dimensions
+                    .iter()
+                    .find(|(name, _)| EPOCHS.contains(name))
+                    .map_or(EPOCHS[0], |(name, _)| name);
+                vec![(OBJECT.to_owned(), 1.0), (epoch.to_owned(), 1.0)]
+            }
+            Self::For(weights) => weights.clone(),
+        };
+        let refused = |reason: String| LightCurveError::Layout { layout: self.to_string(), reason };
+        let axis = |name: &str| {
+            let axis = dimensions.iter().position(|(dimension, _)| *dimension == name);
+            axis.ok_or_else(|| refused(format!("there is no dimension {name:?}")))
+        };
+        let weights = weights.iter().map(|(name, weight)| Ok((axis(name)?, *weight)));
+        let weights = weights.collect::<Result<Vec<_>, LightCurveError>>()?;
+        let mix = Mix::new(weights).map_err(|error| refused(error.to_string()))?;
+        let element =
+            ElementType::new(&CodecMetadata::new(data_type)).map_err(|error| refused(error.to_string()))?;
+        let fill = vec![0; usize::try_from(item_bytes).unwrap_or(usize::MAX)];
+        let one: Vec<u64> = shape.iter().map(|_| 1).collect();
+        let chain = Chain::new(&list, &element, &one, &fill).map_err(|error| refused(error.to_string()))?;
+        let (subject, models) = (Subject::new(&shape, item_bytes), [unsampled(codecs.to_string(), &chain)]);
+        let place = Costs::default().target;
+        let reading = Reading { subject: &subject, place: &place, reader: Reader::default(), reads: 1 };
+        let question = Question { reading, codecs: &models, mix: &mix, limits: Limits::default() };
+        let chosen = question.chosen(&shape).map_err(|error| refused(error.to_string()))?;
+        Ok(Layout { chunk: chosen.chunk, shard: chosen.shard, codecs: list })
+    }
+}
+
+/// Chunks of `n` epochs and all of the others, of as many objects as a chunk may have.
+fn epochs(dimensions: &[(&str, u64)], n: u64, item_bytes: u64) -> Vec<u64> {
+    let length = |(name, size): &(&str, u64)| if EPOCHS.contains(name) { n.min(*size) } else { *size }.max(1);
+    let mut chunk: Vec<u64> = dimensions.iter().map(length).collect();
+    let Some(object) = dimensions.iter().position(|(name, _)| *name == OBJECT) else { return chunk };
+    let others = chunk.iter().enumerate().filter(|(d, _)| *d != object);
+    let bytes = others.fold(item_bytes.max(1), |bytes, (_, length)| bytes.saturating_mul(*length));
+    chunk[object] = chunk[object].min(CHUNK_BYTES_MAX / bytes).max(1);
+    chunk
+}

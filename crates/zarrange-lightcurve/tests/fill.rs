@@ -1,0 +1,318 @@
+//! Stores that are made, filled by several at once, and read.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use zarrange_grid::Region;
+use zarrange_io::{Access, Location, Opener};
+use zarrange_lightcurve::{
+    Column, Contribution, Cut, FillOptions, FillReport, LightCurveError, LightCurveStore, Named, NewStore,
+    Wanted,
+};
+
+const OBJECTS: u64 = 7;
+const EPOCHS: u64 = 5;
+const MEASUREMENTS: u64 = 3;
+
+/// The value of an object in a measurement at an epoch; of some nothing was measured.
+fn value(object: u64, measurement: u64, epoch: u64) -> f32 {
+    let k = object * 1000 + measurement * 100 + epoch;
+    if k.is_multiple_of(6) { f32::NAN } else { f32::from(u16::try_from(k).unwrap()) }
+}
+
+/// Both presets, cut in every way that epochs are filled in.
+fn stores() -> Vec<(&'static str, NewStore)> {
+    let cuts = [Cut::EpochOptimized, Cut::TimeBlocks(2)];
+    let labels = |store: NewStore| {
+        let names = (0..OBJECTS).map(|k| format!("I{k}")).collect();
+        store.labels("object", Column::Text(names)).unwrap()
+    };
+    let both = |cut: Cut| {
+        let flux = NewStore::flux(OBJECTS, EPOCHS, MEASUREMENTS).cut(cut.clone());
+        let labelled = NewStore::labelled(OBJECTS, MEASUREMENTS, EPOCHS).cut(cut);
+        [("flux", labels(flux)), ("labelled", labels(labelled))]
+    };
+    cuts.into_iter().flat_map(both).collect()
+}
+
+struct Place {
+    _dir: TempDir,
+    location: Location,
+}
+
+fn place() -> Place {
+    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let location = Location::Path(dir.path().join("curves.zarr"));
+    Place { _dir: dir, location }
+}
+
+impl Place {
+    fn make(&self, new: &NewStore) -> LightCurveStore {
+        new.create(&self.location, (false, &Opener::auto())).unwrap()
+    }
+
+    fn open(&self) -> LightCurveStore {
+        LightCurveStore::open(&self.location, &Opener::auto()).unwrap()
+    }
+}
+
+fn bytes(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_ne_bytes()).collect()
+}
+
+/// Elements of a contribution of these objects and measurements, array by array.
+fn elements(kind: &str, epoch: u64, objects: &[u64], measurements: &[u64]) -> Vec<(&'static str, Vec<u8>)> {
+    let each = |of: &dyn Fn(f32) -> Vec<f32>| {
+        let pairs = objects.iter().flat_map(|o| measurements.iter().map(move |m| value(*o, *m, epoch)));
+        bytes(&pairs.flat_map(of).collect::<Vec<_>>())
+    };
+    match kind {
+        "flux" => vec![("flux", each(&|v| vec![v])), ("flux_err", each(&|v| vec![v / 2.0]))],
+        _ => vec![("lightcurves", each(&|v| vec![v, v / 2.0]))],
+    }
+}
+
+fn fill(
+    store: &LightCurveStore,
+    kind: &str,
+    epoch: u64,
+    (objects, measurements): (&[u64], &[u64]),
+    options: &FillOptions<'_>,
+) -> Result<FillReport, LightCurveError> {
+    let elements = elements(kind, epoch, objects, measurements);
+    let values: Vec<(&str, &[u8])> = elements.iter().map(|(name, bytes)| (*name, &bytes[..])).collect();
+    let (objects, measurements) = (Some(objects), Some(measurements));
+    store.fill(&Contribution { epoch, objects, measurements, values: &values }, options)
+}
+
+/// Every value of the store, against what was filled.
+fn check(store: &LightCurveStore, kind: &str, filled: &dyn Fn(u64, u64, u64) -> bool) {
+    for name in &store.schema().values {
+        let array = store.values(name).unwrap();
+        let whole = Region::whole(array.shape());
+        let (bytes, _) = array.read_region(&whole).unwrap();
+        let names = array.document().dimension_names().unwrap();
+        let axis = |wanted: &str| names.iter().position(|n| n.as_deref() == Some(wanted));
+        for (k, found) in bytes.as_chunks::<4>().0.iter().enumerate() {
+            let at = whole.unravel(k as u64);
+            let index = |wanted: &str| axis(wanted).map_or(0, |d| at[d]);
+            let (object, measurement, epoch) = (index("object"), index("measurement"), index("epoch"));
+            let half = if name == "flux_err" || index("value") == 1 { 2.0 } else { 1.0 };
+            let there = filled(object, measurement, epoch);
+            let expected = if there { value(object, measurement, epoch) / half } else { f32::NAN };
+            let found = f32::from_ne_bytes(*found);
+            let same = found.to_bits() == expected.to_bits() || (found.is_nan() && expected.is_nan());
+            assert!(same, "{kind} {name} at {at:?}: {found}, {expected} expected");
+        }
+    }
+}
+
+#[test]
+fn contributions_merge() {
+    let all: Vec<u64> = (0..OBJECTS).collect();
+    for (kind, new) in stores() {
+        let place = place();
+        let store = place.make(&new);
+        let options = FillOptions { run: "night", ..FillOptions::default() };
+        assert_eq!(store.filled(3).unwrap().unwrap().objects, [0; 3]);
+        // Objects in any order, and some of the measurements.
+        let first = fill(&store, kind, 3, (&[5, 0, 6], &[2, 0]), &options).unwrap();
+        assert!(first.changed > 0 && first.chunks > 0, "{kind}: {first:?}");
+        let there = |o: u64, m: u64, e: u64| e == 3 && [0, 5, 6].contains(&o) && m != 1;
+        check(&store, kind, &there);
+        let record = store.filled(3).unwrap().unwrap();
+        let objects = |m: u64| all.iter().filter(|o| there(**o, m, 3) && !value(**o, m, 3).is_nan()).count();
+        let counts: Vec<u32> = (0..3).map(|m| u32::try_from(objects(m)).unwrap()).collect();
+        assert_eq!(record.objects, counts, "{kind}");
+        assert_eq!(record.runs, ["night", "", "night"]);
+        assert!(record.times[0] > 1.7e9 && record.times[1].is_nan(), "{record:?}");
+        // The same again changes nothing, the rest adds to it.
+        assert_eq!(fill(&store, kind, 3, (&[0, 5], &[0]), &options).unwrap(), FillReport::default());
+        fill(&store, kind, 3, (&all, &[0, 1, 2]), &options).unwrap();
+        check(&store, kind, &|_, _, e| e == 3);
+        fill(&store, kind, 4, (&all, &[0, 1, 2]), &options).unwrap();
+        let again = place.open();
+        check(&again, kind, &|_, _, e| e >= 3);
+        assert_eq!(again.schema(), store.schema());
+        assert_eq!(again.filled(4).unwrap().unwrap().runs, ["night"; 3]);
+    }
+}
+
+#[test]
+fn what_differs_is_refused_or_replaced() {
+    for (kind, new) in stores() {
+        let place = place();
+        let store = place.make(&new);
+        let options = FillOptions::default();
+        fill(&store, kind, 1, (&[0, 1, 2, 3, 4, 5, 6], &[0, 1, 2]), &options).unwrap();
+        // Object 2 gets another value, object 3 none, and 4 another.
+        let other = |replace: bool| {
+            let (plain, pairs) =
+                (bytes(&[1.0, f32::NAN, 2.0]), bytes(&[1.0, 0.5, f32::NAN, f32::NAN, 2.0, 9.0]));
+            let values: &[(&str, &[u8])] =
+                if kind == "flux" { &[("flux", &plain)] } else { &[("lightcurves", &pairs)] };
+            let (objects, measurements) = (Some(&[2, 3, 4][..]), Some(&[1][..]));
+            let contribution = Contribution { epoch: 1, objects, measurements, values };
+            store.fill(&contribution, &FillOptions { replace, ..options })
+        };
+        let error = other(false).unwrap_err().to_string();
+        assert!(error.contains("is 2101, and 1 is given: nothing was written"), "{error}");
+        check(&store, kind, &|_, _, e| e == 1);
+        let before = store.filled(1).unwrap().unwrap();
+        assert!(other(true).unwrap().changed > 0);
+        let after = store.filled(1).unwrap().unwrap();
+        assert!([2, 3, 4].iter().all(|o| !value(*o, 1, 1).is_nan()), "all three had a value");
+        assert_eq!(after.objects[1], before.objects[1] - 1, "{kind}");
+    }
+}
+
+/// Many at once fill different objects and measurements of the same epochs: nothing is lost.
+#[test]
+fn nothing_is_lost_among_several() {
+    for (kind, new) in stores() {
+        let place = place();
+        place.make(&new);
+        let next = AtomicU64::new(0);
+        let work = || {
+            let store = place.open();
+            loop {
+                let k = next.fetch_add(1, Ordering::Relaxed);
+                let (epoch, rest) = (k / 6, k % 6);
+                if epoch >= EPOCHS {
+                    break;
+                }
+                let objects: &[u64] = if rest < 3 { &[0, 2, 4, 6] } else { &[5, 3, 1] };
+                fill(&store, kind, epoch, (objects, &[rest % 3]), &FillOptions::default()).unwrap();
+            }
+        };
+        std::thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(work))));
+        let store = place.open();
+        check(&store, kind, &|_, _, _| true);
+        for epoch in 0..EPOCHS {
+            let filled = store.filled(epoch).unwrap().unwrap();
+            assert!(filled.times.iter().all(|time| !time.is_nan()), "{kind} {epoch}: {filled:?}");
+            let (whole, rest) = (0..MEASUREMENTS).partition::<Vec<u64>, _>(|m| {
+                let objects = (0..OBJECTS).filter(|o| !value(*o, *m, epoch).is_nan()).count();
+                usize::try_from(filled.objects[usize::try_from(*m).unwrap()]).unwrap() == objects
+            });
+            assert!(rest.is_empty() && whole.len() == 3, "{kind} {epoch}: {filled:?}");
+        }
+    }
+}
+
+/// Objects, measurements and epochs in any order, and no chunk is decoded twice.
+#[test]
+fn what_is_wanted_is_read() {
+    for (kind, new) in stores() {
+        let place = place();
+        let store = place.make(&new);
+        for epoch in 0..EPOCHS {
+            let all = (&[0, 1, 2, 3, 4, 5, 6][..], &[0, 1, 2][..]);
+            fill(&store, kind, epoch, all, &FillOptions::default()).unwrap();
+        }
+        let name = &store.schema().values[0];
+        let chunks = store.values(name).unwrap().objects().count();
+        let check = |objects: Option<&[u64]>, measurements: Option<&[u64]>, epochs: Option<Range<u64>>| {
+            let wanted = Wanted { objects, measurements, epochs: epochs.clone() };
+            let block = store.read(name, &wanted).unwrap();
+            let all = |n: u64| (0..n).collect::<Vec<_>>();
+            let (o, m) =
+                (objects.map_or(all(OBJECTS), <[u64]>::to_vec), measurements.map_or(all(3), <[u64]>::to_vec));
+            let e: Vec<u64> = epochs.unwrap_or(0..EPOCHS).collect();
+            let expected: Vec<f32> = if kind == "flux" {
+                let of = |o: u64, e: u64| m.iter().map(move |m| value(o, *m, e));
+                o.iter().flat_map(|o| e.iter().flat_map(move |e| of(*o, *e))).collect()
+            } else {
+                let of = |o: u64, m: u64| {
+                    [1.0, 2.0]
+                        .into_iter()
+                        .flat_map(|half| e.iter().map(move |e| value(o, m, *e) / half))
+                        .collect::<Vec<_>>()
+                };
+                o.iter().flat_map(|o| m.iter().flat_map(move |m| of(*o, *m))).collect()
+            };
+            let found: Vec<f32> =
+                block.data.as_chunks::<4>().0.iter().map(|v| f32::from_ne_bytes(*v)).collect();
+            assert_eq!(block.shape.iter().product::<u64>(), found.len() as u64);
+            let same = |(a, b): (&f32, &f32)| a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan());
+            assert!(
+                found.len() == expected.len() && found.iter().zip(&expected).all(same),
+                "{kind} {wanted:?}: {found:?}, {expected:?}"
+            );
+            assert!(block.cost.chunks <= chunks, "{kind} {wanted:?}: {:?} of {chunks} chunks", block.cost);
+        };
+        check(None, None, None);
+        check(Some(&[3]), Some(&[1]), None);
+        check(Some(&[6, 0, 3, 3]), Some(&[2, 0]), Some(1..4));
+        check(None, Some(&[1]), Some(4..5));
+        check(Some(&[1, 2]), None, Some(2..2));
+        let wrong = |wanted: Wanted<'_>, expected: &str| {
+            let error = store.read(name, &wanted).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        };
+        wrong(Wanted { objects: Some(&[1, 7]), ..Wanted::default() }, "object 7 is out of range");
+        wrong(Wanted { epochs: Some(3..6), ..Wanted::default() }, "epoch 5 is out of range");
+    }
+}
+
+#[test]
+fn wrong_contributions_are_refused() {
+    let place = place();
+    let store = place.make(&stores().remove(0).1);
+    let data = vec![0; 4 * 3];
+    let check =
+        |epoch: u64, objects: Option<&[u64]>, measurements: Option<&[u64]>, name: &str, expected: &str| {
+            let values: &[(&str, &[u8])] = &[(name, &data)];
+            let contribution = Contribution { epoch, objects, measurements, values };
+            let error = store.fill(&contribution, &FillOptions::default()).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        };
+    check(5, Some(&[1]), None, "flux", "epoch 5 is out of range: there are 5");
+    check(0, Some(&[7]), None, "flux", "object 7 is out of range: there are 7");
+    check(0, Some(&[1]), Some(&[0, 3, 1]), "flux", "measurement 3 is out of range");
+    check(0, Some(&[1, 2, 1]), Some(&[0]), "flux", "the same object twice");
+    check(0, None, None, "flux", "12 bytes are given, [7, 3] elements of 4 bytes are expected");
+    check(0, Some(&[1]), None, "mag", "no array of values \"mag\": there are [\"flux\", \"flux_err\"]");
+    // Somebody else has the epoch.
+    let root = place.location.open().unwrap();
+    let held = root.open("fills/zarr.json", Access::Write).unwrap().unwrap();
+    held.lock_range(2, 1).unwrap();
+    let values: &[(&str, &[u8])] = &[("flux", &data)];
+    let contribution = |epoch: u64| Contribution { epoch, objects: Some(&[1]), measurements: None, values };
+    let options = FillOptions { wait: Duration::from_millis(20), ..FillOptions::default() };
+    let error = store.fill(&contribution(2), &options).unwrap_err();
+    assert!(matches!(error, LightCurveError::Busy { epoch: 2, .. }), "{error}");
+    store.fill(&contribution(3), &options).unwrap();
+    drop(held);
+    store.fill(&contribution(2), &options).unwrap();
+}
+
+#[test]
+fn wrong_stores_are_refused() {
+    let new = || NewStore::flux(2, 3, 1);
+    let text = |labels: &[&str]| Column::Text(labels.iter().map(|l| (*l).to_owned()).collect());
+    let label = |labels: Column, expected: &str| {
+        let error = new().labels("object", labels).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    };
+    label(text(&["a", "a"]), "label \"a\" is there twice, as number 0 and 1");
+    label(text(&["a", ""]), "label 1 is empty");
+    label(text(&["a"]), "object has 1 values, object is 2 long");
+    label(Column::Float(vec![1.0, 2.0]), "labels are text or whole numbers");
+    let side = |dimension: &str, name: &str, expected: &str| {
+        let (name, column, attributes) =
+            (name.to_owned(), Column::Float(vec![1.0, 2.0]), serde_json::Map::new());
+        let error = new().side(dimension, Named { name, column, attributes }).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    };
+    side("object", "flux", "no variable can be called \"flux\"");
+    side("object", "fills", "no variable can be called");
+    side("object", "a/b", "no variable can be called");
+    side("epoch", "time", "time has 2 values, epoch is 3 long");
+    side("band", "time", "no dimension \"band\": there are [\"object\", \"epoch\", \"measurement\"]");
+    let nothing = place();
+    assert!(LightCurveStore::open(&nothing.location, &Opener::auto()).is_err());
+}

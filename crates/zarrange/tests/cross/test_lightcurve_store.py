@@ -1,0 +1,110 @@
+"""`zarrange lightcurve create` and `info`: stores that zarr-python and xarray read without this project."""
+
+import json
+
+import numpy as np
+import pytest
+import zarr
+from compare import open_xarray
+
+OBJECTS = [("I1", 10.5, "star"), ("I2", 359.9, "a b"), ("größe", -0.25, "star")]
+PRESETS = {
+    "flux": (["flux", "flux_err"], ["object", "epoch", "measurement"]),
+    "labelled": (["lightcurves"], ["object", "measurement", "value", "epoch"]),
+}
+
+
+@pytest.fixture
+def tables(tmp_path):
+    """A table for each dimension: labels, and side variables of several types."""
+    rows = "".join(f"{name},{ra},{kind}\n" for name, ra, kind in OBJECTS)
+    (tmp_path / "objects.csv").write_text("key,ra,kind\n" + rows, encoding="utf-8")
+    (tmp_path / "epochs.csv").write_text(
+        "night,time,seeing\n1,59000.5,1.1\n2,59001.25,\n3,59002.0,0.7\n4,59003.0,2\n"
+    )
+    (tmp_path / "measurements.csv").write_text("name,unit\nmag_auto,mag\nmag_3,mag\n")
+    return [f"--{name}={tmp_path}/{name}.csv" for name in ["objects", "epochs", "measurements"]]
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("layout", ["epoch-optimized", "object-optimized", "balanced", "time-blocks:2"])
+def test_a_new_store(run, tmp_path, tables, preset, layout):
+    store = tmp_path / "store"
+    run("lightcurve", "create", store, "--preset", preset, *tables, "--layout", layout)
+    (values, dimensions), sizes = PRESETS[preset], {"object": 3, "epoch": 4, "measurement": 2, "value": 2}
+    dataset = open_xarray(store)
+    assert set(dataset.data_vars) == set(values)
+    for name in values:
+        assert dataset[name].dims == tuple(dimensions)
+        assert dataset[name].shape == tuple(sizes[dimension] for dimension in dimensions)
+        assert dataset[name].dtype == np.float32 and bool(dataset[name].isnull().all())
+    assert dataset["object"].values.tolist() == [name for name, _, _ in OBJECTS]
+    assert dataset["epoch"].values.tolist() == [1, 2, 3, 4]
+    assert dataset["ra"].values.tolist() == [ra for _, ra, _ in OBJECTS]
+    assert dataset["kind"].values.tolist() == [kind for _, _, kind in OBJECTS]
+    np.testing.assert_array_equal(dataset["seeing"], [1.1, np.nan, 0.7, 2])
+    # What belongs to a selection comes with it.
+    one = dataset[values[0]].sel(object="I2", epoch=3, measurement="mag_3")
+    assert (one["ra"].item(), one["time"].item(), one["unit"].item()) == (359.9, 59002.0, "mag")
+    root = zarr.open_group(store, mode="r")
+    if layout == "epoch-optimized":
+        chunk = [1 if dimension == "epoch" else sizes[dimension] for dimension in dimensions]
+        assert list(root[values[0]].chunks) == chunk
+    # What was filled is a dataset of its own.
+    fills = open_xarray(store, group="fills")
+    assert fills["objects"].dims == ("epoch", "measurement") and not fills["objects"].values.any()
+    assert np.isnat(fills["time"].values).all()
+    assert set(fills["run"].values.ravel().tolist()) == {""}
+    seen = json.loads(run("lightcurve", "info", store, "--json").stdout)
+    assert [d["name"] for d in seen["dimensions"]] == dimensions
+    assert [d["size"] for d in seen["dimensions"]] == [sizes[dimension] for dimension in dimensions]
+    assert {d["name"]: d["side"] for d in seen["dimensions"]}["object"] == ["kind", "ra"]
+    assert (seen["values"], seen["filled"], seen["partly_filled"], seen["others"]) == (values, 0, [], [])
+    assert "0 of 4 epochs are filled" in run("lightcurve", "info", store).stdout
+
+
+def test_a_store_of_somebody_else(run, tmp_path):
+    """Any group with an array over objects and epochs is one; what is no part of it is named."""
+    root = zarr.create_group(tmp_path / "store")
+    root.create_array("mag", shape=(4, 3), dtype="f8", dimension_names=["object", "epoch"])
+    root.create_array("object", data=np.array(["a", "b", "c", "d"]), dimension_names=["object"])
+    root.create_array("ra", data=np.arange(4.0), dimension_names=["object"])
+    root.create_array("table", data=np.arange(6.0).reshape(2, 3), dimension_names=["row", "epoch"])
+    root.create_array("bare", data=np.arange(6.0))
+    seen = json.loads(run("lightcurve", "info", tmp_path / "store", "--json").stdout)
+    assert seen["dimensions"] == [
+        {"name": "object", "size": 4, "labels": "object", "side": ["ra"]},
+        {"name": "epoch", "size": 3, "labels": None, "side": []},
+    ]
+    assert {other["array"] for other in seen["others"]} == {"bare", "table"}
+    assert (seen["values"], seen["filled"]) == (["mag"], None)
+
+
+WRONG = {
+    "twice": ("key\na\na\n", 'label "a" is there twice, as number 0 and 1'),
+    "empty": ("key,ra\na,1\n,2\n", "label 1 is empty"),
+    "ragged": ("key,ra\na,1\nb\n", "objects.csv"),
+    "nothing": ("key\n", "objects.csv"),
+    "taken": ("key,flux\na,1\n", 'no variable can be called "flux" here'),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_wrong_table(run, tmp_path, case):
+    text, expected = WRONG[case]
+    (tmp_path / "objects.csv").write_text(text)
+    args = ["--objects", tmp_path / "objects.csv", "--epochs", 2]
+    done = run("lightcurve", "create", tmp_path / "store", *args, check=False)
+    assert done.returncode in [1, 2] and expected in done.stderr and done.stderr.count("\n") == 1, done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["objects.csv"]
+
+
+def test_a_store_that_is_there(run, tmp_path):
+    args = ["lightcurve", "create", tmp_path / "store", "--objects", 2, "--epochs", 3]
+    run(*args)
+    before = open_xarray(tmp_path / "store")
+    done = run(*args[:-1], 5, check=False)
+    assert done.returncode == 1 and "--overwrite" in done.stderr
+    assert open_xarray(tmp_path / "store").equals(before)
+    run(*args[:-1], 5, "--overwrite")
+    assert open_xarray(tmp_path / "store").sizes["epoch"] == 5
