@@ -222,6 +222,17 @@ pub enum LightCurveError {
         /// The value given.
         given: String,
     },
+    /// A record that is not the one of its store.
+    #[error(
+        "{array} does not record what was filled: it would have shape {shape:?} and a chunk for each epoch, as zarrange makes it; remove the \
+         group fills if the store was changed by hand"
+    )]
+    Record {
+        /// The array.
+        array: String,
+        /// The shape that it would have.
+        shape: Vec<u64>,
+    },
     /// A store without a record of what was filled.
     #[error("{location} keeps no record of what was filled")]
     NoRecord {

@@ -14,7 +14,7 @@ use zarrange_io::{Location, Opener, Store};
 
 use crate::LightCurveError;
 use crate::store::record::{Filled, Record};
-use crate::store::schema::Schema;
+use crate::store::schema::{MEASUREMENT, Schema};
 
 /// An open store.
 #[derive(Debug)]
@@ -39,7 +39,9 @@ impl LightCurveStore {
             Node::Group(_) => Err(LightCurveError::NotLightCurves { location: root.label().to_owned() }),
         };
         let values = schema.values.iter().map(array).collect::<Result<_, LightCurveError>>()?;
-        let record = Record::open(&root)?;
+        let recorded = [Some(schema.epochs()), schema.dimension(MEASUREMENT)].into_iter().flatten();
+        let recorded: Vec<u64> = recorded.map(|dimension| dimension.size).collect();
+        let record = Record::open(&root, &recorded)?;
         Ok(Self { root, schema, values, record })
     }
 

@@ -313,6 +313,22 @@ fn wrong_stores_are_refused() {
     side("object", "a/b", "no variable can be called");
     side("epoch", "time", "time has 2 values, epoch is 3 long");
     side("band", "time", "no dimension \"band\": there are [\"object\", \"epoch\", \"measurement\"]");
+    // A record of another shape, or of other elements.
+    let place_of = |name: &str, from: &str, to: &str| {
+        let place = place();
+        place.make(&new());
+        let (root, key) = (place.location.open().unwrap(), format!("fills/{name}/zarr.json"));
+        let document = String::from_utf8(root.get(&key, u64::MAX).unwrap().unwrap()).unwrap();
+        let compact = document.split_whitespace().collect::<String>();
+        assert!(compact.contains(from), "{compact}");
+        root.put(&key, compact.replacen(from, to, 1).as_bytes()).unwrap();
+        let error = LightCurveStore::open(&place.location, &Opener::auto()).unwrap_err();
+        assert!(matches!(error, LightCurveError::Record { .. }), "{error}");
+    };
+    place_of("time", "\"shape\":[3,1]", "\"shape\":[2,1]");
+    place_of("time", "\"float64\"", "\"float32\"");
+    place_of("objects", "\"chunk_shape\":[1,1]", "\"chunk_shape\":[2,1]");
+    place_of("run", "\"shape\":[3,1]", "\"shape\":[3,2]");
     let nothing = place();
     assert!(LightCurveStore::open(&nothing.location, &Opener::auto()).is_err());
 }

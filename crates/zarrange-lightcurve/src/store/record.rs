@@ -79,20 +79,40 @@ pub struct Filled {
 }
 
 impl Record {
-    /// That of the store at `root`, if it has one.
+    /// That of the store at `root`, if it has one: over `shape`, epochs and measurements.
     ///
     /// # Errors
-    /// If it cannot be opened.
-    pub(super) fn open(root: &Store) -> Result<Option<Self>, LightCurveError> {
+    /// If it cannot be opened, or [`LightCurveError::Record`] if its arrays are others.
+    pub(super) fn open(root: &Store, shape: &[u64]) -> Result<Option<Self>, LightCurveError> {
         let array = |name: &str| match open(&root.below(&format!("{FILLS}/{name}"))?) {
             Ok(Node::Array(array)) => Ok(Some(*array)),
             Ok(Node::Group(_)) | Err(zarrange_array::ArrayError::NotZarr { .. }) => Ok(None),
             Err(error) => Err(LightCurveError::from(error)),
         };
         Ok(match (array(RUNS)?, array(COUNTS)?, array(TIMES)?) {
-            (Some(runs), Some(counts), Some(times)) => Some(Self { runs, counts, times }),
+            (Some(runs), Some(counts), Some(times)) => Some(Self { runs, counts, times }.checked(shape)?),
             _ => None,
         })
+    }
+
+    fn checked(self, shape: &[u64]) -> Result<Self, LightCurveError> {
+        let item_bytes = |array: &Array| array.elements().map(|elements| elements.item_bytes()).ok();
+        let chunked = |array: &Array| {
+            let chunk = array.objects().chunk_shape();
+            chunk[0] == 1 && chunk[1..].iter().zip(&shape[1..]).all(|(c, n)| *c == (*n).max(1))
+        };
+        let Self { runs, counts, times } = &self;
+        for (array, right) in [
+            (runs, runs.variable().is_some_and(|elements| elements.chunks == *runs.objects())),
+            (counts, item_bytes(counts) == Some(4)),
+            (times, item_bytes(times) == Some(8)),
+        ] {
+            if array.shape() != shape || !right || !chunked(array) {
+                let (array, shape) = (array.location().to_owned(), shape.to_vec());
+                return Err(LightCurveError::Record { array, shape });
+            }
+        }
+        Ok(self)
     }
 
     /// What is recorded of `epoch`.
