@@ -259,10 +259,16 @@ def child(process) -> int:
     raise ProcessLookupError
 
 
+def listen():
+    """What is ignored here, as by nohup or a shell in the background, is not ignored there."""
+    for number in [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]:
+        signal.signal(number, signal.SIG_DFL)
+
+
 def start(binary, args, *, first=False, **options):
     """The command, as process 1 of its own if it is to be the `first`; and how to send it a signal."""
     before = ["unshare", "--pid", "--fork"] if first else []
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "preexec_fn": listen} | options
     process = subprocess.Popen([*before, binary, *args], text=True, **pipes)
 
     def send(number):
