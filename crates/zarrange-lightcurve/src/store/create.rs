@@ -74,8 +74,8 @@ impl NewStore {
     /// With labels along a dimension: text or whole numbers, each there once.
     ///
     /// # Errors
-    /// [`LightCurveError::Labels`] if they are not that, or as many as the dimension is long; [`LightCurveError::Dimension`] if there is no
-    /// such dimension.
+    /// [`LightCurveError::Label`] if one cannot be a label, [`LightCurveError::Length`] if they are not as many as the dimension is long,
+    /// [`LightCurveError::Dimension`] if there is no such dimension.
     pub fn labels(mut self, dimension: &str, labels: Column) -> Result<Self, LightCurveError> {
         if let Some(bad) = labels.bad_label() {
             return Err(LightCurveError::Label { dimension: dimension.to_owned(), bad });
