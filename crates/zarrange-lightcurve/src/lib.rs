@@ -14,12 +14,13 @@
 //!
 //! ```
 //! use zarrange_io::Opener;
-//! use zarrange_lightcurve::{Contribution, FillOptions, NewStore, Wanted};
+//! use zarrange_lightcurve::{Contribution, FillOptions, LightCurveStore, NewStore, Wanted};
 //!
 //! let dir = tempfile::tempdir()?;
 //! let place = dir.path().join("curves.zarr").to_str().expect("plain text").parse()?;
 //! // Three objects at four epochs, one measurement each.
-//! let store = NewStore::flux(3, 4, 1).create(&place, (false, &Opener::auto()))?;
+//! NewStore::flux(3, 4, 1).create(&place, (false, &Opener::auto()))?;
+//! let store = LightCurveStore::open(&place, &Opener::auto())?;
 //! let flux: Vec<u8> = [1.5_f32, f32::NAN, 3.5].iter().flat_map(|v| v.to_ne_bytes()).collect();
 //! let night = Contribution { epoch: 2, objects: None, measurements: None, values: &[("flux", &flux)] };
 //! store.fill(&night, &FillOptions { run: "night 2", ..FillOptions::default() })?;

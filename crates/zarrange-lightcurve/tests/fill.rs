@@ -51,12 +51,29 @@ fn place() -> Place {
 
 impl Place {
     fn make(&self, new: &NewStore) -> LightCurveStore {
-        new.create(&self.location, (false, &Opener::auto())).unwrap()
+        assert!(new.create(&self.location, (false, &Opener::auto())).unwrap().is_empty());
+        self.open()
     }
 
     fn open(&self) -> LightCurveStore {
         LightCurveStore::open(&self.location, &Opener::auto()).unwrap()
     }
+}
+
+/// A store whose arrays are in shards.
+fn place_of_shards() -> Place {
+    let place = place();
+    place.make(&NewStore::flux(OBJECTS, EPOCHS, MEASUREMENTS));
+    let root = place.location.open().unwrap();
+    let mut document: serde_json::Value =
+        serde_json::from_slice(&root.get("flux/zarr.json", u64::MAX).unwrap().unwrap()).unwrap();
+    let inner = document["codecs"].clone();
+    document["codecs"] = serde_json::json!([{"name": "sharding_indexed", "configuration": {
+        "chunk_shape": [1, 1, 1], "codecs": inner, "index_location": "end",
+        "index_codecs": [{"name": "bytes", "configuration": {"endian": "little"}}, {"name": "crc32c"}],
+    }}]);
+    root.put("flux/zarr.json", document.to_string().as_bytes()).unwrap();
+    place
 }
 
 fn bytes(values: &[f32]) -> Vec<u8> {
@@ -275,6 +292,11 @@ fn wrong_contributions_are_refused() {
     check(0, Some(&[1]), Some(&[0, 3, 1]), "flux", "measurement 3 is out of range");
     check(0, Some(&[1, 2, 1]), Some(&[0]), "flux", "the same object twice");
     check(0, None, None, "flux", "12 bytes are given, [7, 3] elements of 4 bytes are expected");
+    let sharded = place_of_shards();
+    let values: &[(&str, &[u8])] = &[("flux", &[0; 4 * 21])];
+    let contribution = Contribution { epoch: 0, objects: None, measurements: None, values };
+    let error = sharded.open().fill(&contribution, &FillOptions::default()).unwrap_err().to_string();
+    assert!(error.contains("stored in shards") && error.contains("rechunk"), "{error}");
     check(0, Some(&[1]), None, "mag", "no array of values \"mag\": there are [\"flux\", \"flux_err\"]");
     // Somebody else has the epoch.
     let root = place.location.open().unwrap();

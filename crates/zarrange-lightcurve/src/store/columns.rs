@@ -1,5 +1,8 @@
 //! Labels and side variables: one value for each index of a dimension.
 
+use std::collections::HashMap;
+use std::hash::Hash;
+
 use serde_json::{Map, Value, json};
 use zarrange_array::{Array, ArraySpec, Document, Layout};
 use zarrange_codec::CodecMetadata;
@@ -53,19 +56,14 @@ impl Column {
 
     /// The first label that is empty or there twice.
     pub(crate) fn bad_label(&self) -> Option<BadLabel> {
-        let mut seen = std::collections::HashMap::new();
-        let mut all: Box<dyn Iterator<Item = String>> = match self {
-            Self::Text(values) => Box::new(values.iter().cloned()),
-            Self::Integer(values) => Box::new(values.iter().map(i64::to_string)),
-            Self::Float(_) | Self::Bool(_) => return Some(BadLabel::Type),
-        };
-        all.by_ref().enumerate().find_map(|(k, label)| {
-            if label.is_empty() {
-                return Some(BadLabel::Empty { index: k as u64 });
-            }
-            let first = seen.insert(label.clone(), k as u64)?;
-            Some(BadLabel::Twice { label, first, again: k as u64 })
-        })
+        match self {
+            Self::Text(labels) => match labels.iter().position(String::is_empty) {
+                Some(index) => Some(BadLabel::Empty { index: index as u64 }),
+                None => twice(labels),
+            },
+            Self::Integer(labels) => twice(labels),
+            Self::Float(_) | Self::Bool(_) => Some(BadLabel::Type),
+        }
     }
 
     /// The data type and fill value of an array of it.
@@ -79,13 +77,27 @@ impl Column {
     }
 }
 
-impl Named {
-    /// Writes it as an array over `dimension`.
+/// The first label that is there twice.
+fn twice<L: Hash + Eq + ToString>(labels: &[L]) -> Option<BadLabel> {
+    let mut seen = HashMap::with_capacity(labels.len());
+    labels.iter().zip(0..).find_map(|(label, again)| {
+        let first = seen.insert(label, again)?;
+        Some(BadLabel::Twice { label: label.to_string(), first, again })
+    })
+}
+
+impl Column {
+    /// Writes it as the array `name` over `dimension`.
     ///
     /// # Errors
     /// If it cannot be written.
-    pub(crate) fn write(&self, root: &Store, dimension: &str) -> Result<Array, LightCurveError> {
-        let ((data_type, fill_value), entries) = (self.column.data_type(), self.column.len());
+    pub(crate) fn write(
+        &self,
+        root: &Store,
+        (name, dimension): (&str, &str),
+        attributes: &Map<String, Value>,
+    ) -> Result<Array, LightCurveError> {
+        let ((data_type, fill_value), entries) = (self.data_type(), self.len());
         let document = Document::new(&ArraySpec {
             shape: vec![entries],
             data_type,
@@ -93,14 +105,14 @@ impl Named {
             layout: Layout {
                 chunk: vec![entries.clamp(1, CHUNK_ENTRIES)],
                 shard: None,
-                codecs: codecs(&self.column),
+                codecs: codecs(self),
             },
             dimension_names: vec![dimension],
-            attributes: self.attributes.clone(),
+            attributes: attributes.clone(),
         });
-        let array = Array::new(root.below(&self.name)?, document, 3)?;
+        let array = Array::new(root.below(name)?, document, 3)?;
         let region = Region::whole(&[entries]);
-        match &self.column {
+        match self {
             Column::Text(values) => array.write_strings(values)?,
             Column::Float(values) => array.write_region(&region, &bytes(values, f64::to_ne_bytes))?,
             Column::Integer(values) => array.write_region(&region, &bytes(values, i64::to_ne_bytes))?,

@@ -6,7 +6,6 @@ use zarrange_io::{Location, Opener, Store, token};
 use zarrange_rechunk::Codecs;
 
 use crate::LightCurveError;
-use crate::store::LightCurveStore;
 use crate::store::columns::{Column, Named};
 use crate::store::layout::Cut;
 use crate::store::record;
@@ -130,7 +129,8 @@ impl NewStore {
         known.ok_or_else(|| LightCurveError::Dimension { name: name.to_owned(), dimensions: names })
     }
 
-    /// Makes it at `location`.
+    /// Makes it at `location`, to be opened by [`LightCurveStore::open`](crate::LightCurveStore::open). What is returned could not be tidied
+    /// afterwards, one line each.
     ///
     /// # Errors
     /// [`LightCurveError`]; what was there before is then as it was.
@@ -138,19 +138,17 @@ impl NewStore {
         &self,
         location: &Location,
         (overwrite, io): (bool, &Opener),
-    ) -> Result<LightCurveStore, LightCurveError> {
+    ) -> Result<Vec<String>, LightCurveError> {
         let target = Target::check(location, overwrite, io)?;
         let mut staging = Staging::begin(target, &token(), None, io)?;
         let root = staging.store()?;
         let mut arrays: Vec<(String, Array)> = Vec::new();
         for dimension in &self.dimensions {
-            let labels = dimension.labels.iter().map(|labels| Named {
-                name: dimension.name.to_owned(),
-                column: labels.clone(),
-                attributes: Map::new(),
-            });
-            for column in labels.chain(dimension.side.iter().cloned()) {
-                arrays.push((column.name.clone(), column.write(&root, dimension.name)?));
+            let nothing = Map::new();
+            let labels = dimension.labels.iter().map(|labels| (dimension.name, labels, &nothing));
+            let side = dimension.side.iter().map(|side| (side.name.as_str(), &side.column, &side.attributes));
+            for (name, column, attributes) in labels.chain(side) {
+                arrays.push((name.to_owned(), column.write(&root, (name, dimension.name), attributes)?));
             }
         }
         for values in &self.values {
@@ -166,8 +164,7 @@ impl NewStore {
         let groups =
             [(String::new(), Group::new(root.clone(), self.root_attributes())), (FILLS.to_owned(), fills)];
         publish_metadata(&root, &arrays, &groups, true)?;
-        staging.publish(true)?;
-        LightCurveStore::open(location, io)
+        Ok(staging.publish(true)?)
     }
 
     fn array(&self, root: &Store, values: &NewValues) -> Result<Array, LightCurveError> {

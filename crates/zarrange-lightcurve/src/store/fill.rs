@@ -9,6 +9,7 @@ mod merge;
 use std::time::{Duration, SystemTime};
 
 use zarrange_array::{Array, RegionReader, RegionWriter};
+use zarrange_codec::ArrayCodec;
 use zarrange_grid::{Dims, Region, index};
 
 use crate::LightCurveError;
@@ -137,7 +138,8 @@ impl LightCurveStore {
         let covering = grid.covering(&plane);
         for chunk in (0..covering.elements()).map(|k| covering.unravel(k)) {
             let kept = part.and_then(|part| {
-                let k = part.chunks.iter().position(|other| *other == chunk)?;
+                // They are in C order.
+                let k = part.chunks.binary_search(&chunk).ok()?;
                 part.kept[k].as_ref()
             });
             if let Some(Merged { region, data, .. }) = kept {
@@ -218,6 +220,9 @@ impl<'a> Part<'a> {
         let array = store.named(name)?;
         let axes = Axes::of(store, array)?;
         let elements = array.elements()?;
+        if matches!(elements.codec, ArrayCodec::Shards(_)) {
+            return Err(LightCurveError::Sharded { array: name.to_owned() });
+        }
         let mut picks = Vec::new();
         for (d, size) in array.shape().iter().enumerate() {
             let list = match d {

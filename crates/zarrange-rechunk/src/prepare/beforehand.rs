@@ -61,17 +61,23 @@ pub(crate) fn room(
     let Some(Room { bytes: free, files }) = target.room() else { return Ok(fit) };
     let beside = if temp.is_none() { spilled } else { 0 };
     let mut most = predicted.bytes_written.saturating_add(beside);
-    let stored =
-        |which: &dyn Fn(&Item) -> bool| stored_bytes(request, items.iter().filter(|i| which(i)), root, free);
     let unplanned = |item: &Item| item.plan().is_none();
     if most > free || items.iter().any(unplanned) {
-        let least = stored(&Item::is_copy)?;
-        if least > free {
-            fit.lacking = Some(lacking(target, "the target", least, free));
-            return Ok(fit);
+        let mut least: u64 = 0;
+        for item in items.iter().filter(|item| item.is_copy() || unplanned(item)) {
+            let stored = stored_bytes(request, item, root, free)?;
+            if item.is_copy() {
+                least = least.saturating_add(stored);
+            }
+            // Of what has no plan, this is what can be told.
+            if unplanned(item) {
+                most = most.saturating_add(stored);
+            }
+            if least > free {
+                fit.lacking = Some(lacking(target, "the target", least, free));
+                return Ok(fit);
+            }
         }
-        // Of what has no plan, this is what can be told.
-        most = most.saturating_add(stored(&unplanned)?);
     }
     if most > free {
         let (most, free) = (bytes_text(most), bytes_text(free));
@@ -96,21 +102,14 @@ fn spilled_bytes(item: &Item) -> u64 {
     plan.iter().flat_map(zarrange_plan::Plan::spills).map(|spill| spill.bytes).max().unwrap_or(0)
 }
 
-/// What is stored of `items`; not further than to beyond `enough`.
-fn stored_bytes<'a>(
-    request: &Request,
-    items: impl Iterator<Item = &'a Item>,
-    root: &Store,
-    enough: u64,
-) -> Result<u64, RechunkError> {
+/// What is stored of an item; not further than to beyond `enough`.
+fn stored_bytes(request: &Request, item: &Item, root: &Store, enough: u64) -> Result<u64, RechunkError> {
     let mut sum: u64 = 0;
-    for item in items {
-        item.open(request, root)?.source.scan(true, &mut |stored| {
-            if let Stored::Chunk(_, bytes) = stored {
-                sum = sum.saturating_add(bytes);
-            }
-            sum <= enough
-        })?;
-    }
+    item.open(request, root)?.source.scan(true, &mut |stored| {
+        if let Stored::Chunk(_, bytes) = stored {
+            sum = sum.saturating_add(bytes);
+        }
+        sum <= enough
+    })?;
     Ok(sum)
 }

@@ -3,14 +3,13 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::bail;
 use serde_json::json;
 use zarrange_lightcurve::{Column, Cut, LightCurveStore, Named, NewStore, read_columns};
-use zarrange_rechunk::Codecs;
+use zarrange_rechunk::{Codecs, SpecError};
 
 use crate::args::{CreateArgs, LightcurveInfoArgs, Preset};
 use crate::backend::opener;
-use crate::out::{say, tell};
+use crate::out::{note, one_line, say, tell};
 use crate::{memory, signals, table};
 
 /// A dimension as it is given: how long it is, its labels and its side variables.
@@ -19,7 +18,8 @@ type Given = (u64, Option<Column>, Vec<Named>);
 pub(crate) fn create(args: &CreateArgs) -> anyhow::Result<ExitCode> {
     let max_mem = memory::given(args.max_mem.map_or_else(memory::default_max, u64::from), 1)?;
     if args.codecs == Codecs::Keep {
-        bail!("--codecs keep: a new store has nothing to keep; use zstd:3");
+        let reason = "a new store has nothing to keep: use zstd:3".to_owned();
+        return Err(SpecError::Syntax { given: "keep".to_owned(), reason }.into());
     }
     let given = |text: &str| dimension(text, max_mem / 4);
     let objects = given(&args.objects)?;
@@ -40,8 +40,12 @@ pub(crate) fn create(args: &CreateArgs) -> anyhow::Result<ExitCode> {
     let cut = args.mix.as_ref().map_or_else(|| args.layout.clone(), |mix| Cut::For(mix.weights().to_vec()));
     let io = opener(args.io)?;
     signals::writing();
-    let store = new.cut(cut).codecs(args.codecs.clone()).create(&args.store, (args.overwrite, &io))?;
+    let warnings = new.cut(cut).codecs(args.codecs.clone()).create(&args.store, (args.overwrite, &io))?;
     signals::published();
+    for warning in &warnings {
+        note!("{}", one_line(warning));
+    }
+    let store = LightCurveStore::open(&args.store, &io)?;
     let sizes: Vec<String> = store
         .schema()
         .dimensions
