@@ -166,6 +166,9 @@ pub enum LightCurveError {
         /// Why not.
         reason: String,
     },
+    /// A new store that was to keep codecs.
+    #[error("a new store has no codecs to keep: choose some, such as zstd:3")]
+    NothingToKeep,
     /// An array of values that a store does not have.
     #[error("there is no array of values {name:?}: there are {values:?}")]
     Values {

@@ -27,6 +27,7 @@ mod table;
 use std::process::ExitCode;
 
 use zarrange_io::Stopped;
+use zarrange_lightcurve::LightCurveError;
 use zarrange_rechunk::{RechunkError, SpecError};
 
 use crate::args::{Command, LightcurveCommand};
@@ -102,7 +103,12 @@ fn message(error: &anyhow::Error, options: &Options) -> String {
 
 /// Whether the command was used wrongly, rather than failed.
 fn is_usage(error: &anyhow::Error) -> bool {
-    error.is::<SpecError>()
+    use LightCurveError::{Dimension, Layout, NothingToKeep, TooMuch};
+    let of_store = error.downcast_ref();
+    let of_store =
+        matches!(of_store, Some(Dimension { .. } | Layout { .. } | NothingToKeep | TooMuch { .. }));
+    of_store
+        || error.is::<SpecError>()
         || match error.downcast_ref() {
             Some(RechunkError::Spec(_)) => true,
             Some(RechunkError::Members(refusals)) => refusals.are_usage(),

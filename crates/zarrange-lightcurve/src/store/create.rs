@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 use zarrange_array::{Array, ArraySpec, Document, Group, Layout, Staging, Target, publish_metadata};
+use zarrange_grid::checked_bytes;
 use zarrange_io::{Location, Opener, Store, token};
 use zarrange_rechunk::Codecs;
 
@@ -10,6 +11,9 @@ use crate::store::columns::{Column, Named};
 use crate::store::layout::Cut;
 use crate::store::record;
 use crate::store::schema::{FILLS, MEASUREMENT, OBJECT};
+
+/// The longest elements of values.
+const ITEM_BYTES_MAX: u64 = 8;
 
 /// A store to be made.
 #[derive(Clone, Debug)]
@@ -139,6 +143,13 @@ impl NewStore {
         location: &Location,
         (overwrite, io): (bool, &Opener),
     ) -> Result<Vec<String>, LightCurveError> {
+        if self.codecs == Codecs::Keep {
+            return Err(LightCurveError::NothingToKeep);
+        }
+        let shape: Vec<u64> = self.dimensions.iter().map(|dimension| dimension.size).collect();
+        if checked_bytes(&shape, ITEM_BYTES_MAX).is_err() {
+            return Err(LightCurveError::TooMuch { shape });
+        }
         let target = Target::check(location, overwrite, io)?;
         let mut staging = Staging::begin(target, &token(), None, io)?;
         let root = staging.store()?;

@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use zarrange_array::Layout;
 use zarrange_codec::{Chain, CodecMetadata, ElementType};
-use zarrange_plan::{Costs, Limits, Mix, Question, Reader, Reading, Subject};
-use zarrange_rechunk::{Codecs, SpecError, unsampled};
+use zarrange_plan::{Costs, Limits, Mix, MixError, Question, Reader, Reading, Subject};
+use zarrange_rechunk::{Codecs, unsampled};
 
 use crate::LightCurveError;
 use crate::store::schema::{EPOCHS, OBJECT};
@@ -31,16 +31,12 @@ pub enum Cut {
 
 /// Understands `epoch-optimized`, `object-optimized`, `balanced` and `time-blocks:N`.
 impl FromStr for Cut {
-    type Err = SpecError;
+    type Err = LightCurveError;
 
-    fn from_str(text: &str) -> Result<Self, SpecError> {
-        let wrong = || {
-            SpecError::Syntax {
-            given: text.to_owned(),
-            reason: "a layout is epoch-optimized, object-optimized, balanced, or time-blocks:30 for blocks of 30 epochs"
-                .to_owned(),
-        }
-        };
+    fn from_str(text: &str) -> Result<Self, LightCurveError> {
+        let right =
+            "use epoch-optimized, object-optimized, balanced, or time-blocks:30 for blocks of 30 epochs";
+        let wrong = || LightCurveError::Layout { layout: text.to_owned(), reason: right.to_owned() };
         Ok(match text {
             "epoch-optimized" => Self::EpochOptimized,
             "object-optimized" => Self::ObjectOptimized,
@@ -116,8 +112,15 @@ impl Cut {
         let (subject, models) = (Subject::new(&shape, item_bytes), [unsampled(codecs.to_string(), &chain)]);
         let place = Costs::default().target;
         let reading = Reading { subject: &subject, place: &place, reader: Reader::default(), reads: 1 };
-        let question = Question { reading, codecs: &models, mix: &mix, limits: Limits::default() };
-        let chosen = question.chosen(&shape).map_err(|error| refused(error.to_string()))?;
+        let question = |limits: Limits| Question { reading, codecs: &models, mix: &mix, limits };
+        let chosen = match question(Limits::default()).chosen(&shape) {
+            // A large store has as many files as it needs.
+            Err(MixError::Objects { objects, .. }) => {
+                question(Limits { files_max: objects, ..Limits::default() }).chosen(&shape)
+            }
+            chosen => chosen,
+        };
+        let chosen = chosen.map_err(|error| refused(error.to_string()))?;
         Ok(Layout { chunk: chosen.chunk, shard: chosen.shard, codecs: list })
     }
 }

@@ -5,7 +5,6 @@ use std::process::ExitCode;
 
 use serde_json::json;
 use zarrange_lightcurve::{Column, Cut, LightCurveStore, Named, NewStore, read_columns};
-use zarrange_rechunk::{Codecs, SpecError};
 
 use crate::args::{CreateArgs, LightcurveInfoArgs, Preset};
 use crate::backend::opener;
@@ -17,10 +16,6 @@ type Given = (u64, Option<Column>, Vec<Named>);
 
 pub(crate) fn create(args: &CreateArgs) -> anyhow::Result<ExitCode> {
     let max_mem = memory::given(args.max_mem.map_or_else(memory::default_max, u64::from), 1)?;
-    if args.codecs == Codecs::Keep {
-        let reason = "a new store has nothing to keep: use zstd:3".to_owned();
-        return Err(SpecError::Syntax { given: "keep".to_owned(), reason }.into());
-    }
     let given = |text: &str| dimension(text, max_mem / 4);
     let objects = given(&args.objects)?;
     let epochs = given(&args.epochs)?;

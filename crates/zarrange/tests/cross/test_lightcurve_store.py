@@ -99,6 +99,44 @@ def test_a_wrong_table(run, tmp_path, case):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["objects.csv"]
 
 
+USAGE = {
+    "layout": (["--layout", "fast"], "layout fast: use epoch-optimized, object-optimized"),
+    "mix": (["--for", "band=1"], 'there is no dimension "band"'),
+    "codecs": (["--codecs", "keep"], "no codecs to keep: choose some, such as zstd:3"),
+    "size": (["--measurements", 2**63], "elements are too many"),
+}
+
+
+@pytest.mark.parametrize("case", USAGE)
+def test_wrong_usage(run, tmp_path, case):
+    args, expected = USAGE[case]
+    sizes = ["--objects", 9, "--epochs", 9]
+    done = run("lightcurve", "create", tmp_path / "store", *sizes, *args, check=False)
+    assert done.returncode == 2 and expected in done.stderr, done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("layout", ["epoch-optimized", "object-optimized", "balanced", "time-blocks:3"])
+@pytest.mark.parametrize("sizes", [(0, 0, 0), (0, 5, 1), (1, 1, 1), (10**9, 10**5, 4)])
+def test_any_size(run, tmp_path, sizes, layout):
+    """Nothing, and more than anybody has."""
+    names = ["--objects", "--epochs", "--measurements"]
+    args = [arg for pair in zip(names, sizes, strict=True) for arg in pair]
+    run("lightcurve", "create", tmp_path / "store", *args, "--layout", layout)
+    assert zarr.open_group(tmp_path / "store", mode="r")["flux"].shape == sizes
+
+
+def test_labels_stay_as_they_are_written(run, tmp_path):
+    """Names of digits are no numbers, whatever they look like."""
+    rows = [("0012", "007", "1e5"), ("5.50", "010", ""), ("nan", "011", "2")]
+    (tmp_path / "t.csv").write_text("id,field,mag\n" + "".join(",".join(row) + "\n" for row in rows))
+    run("lightcurve", "create", tmp_path / "store", "--objects", tmp_path / "t.csv", "--epochs", 1)
+    dataset = open_xarray(tmp_path / "store")
+    assert dataset["object"].values.tolist() == ["0012", "5.50", "nan"]
+    assert dataset["field"].values.tolist() == ["007", "010", "011"]
+    np.testing.assert_array_equal(dataset["mag"], [1e5, np.nan, 2])
+
+
 def test_a_store_that_is_there(run, tmp_path):
     args = ["lightcurve", "create", tmp_path / "store", "--objects", 2, "--epochs", 3]
     run(*args)
