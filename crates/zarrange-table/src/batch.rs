@@ -1,0 +1,204 @@
+//! Some rows of a table, column by column.
+
+use std::borrow::Cow;
+
+/// Rows of a batch at most.
+pub(crate) const ROWS_MAX: usize = 8192;
+
+/// Bytes of text in a batch at which it ends; a row more may be in it.
+pub(crate) const TEXT_BYTES: usize = 4 << 20;
+
+/// Some rows of a table. It is used again for the next ones.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// What was read of each column that was asked for.
+    pub(crate) columns: Vec<Cells>,
+    /// Where in the file each row is.
+    pub(crate) places: Vec<u64>,
+    /// Rows that are left out.
+    pub(crate) bad: Vec<BadRow>,
+}
+
+/// A row that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadRow {
+    /// Where in the file it is.
+    pub place: u64,
+    /// What is wrong.
+    pub reason: String,
+}
+
+/// The elements of a column.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cells {
+    /// Text, or numbers as they are written.
+    Text(Texts),
+    /// Numbers; NaN where there is none.
+    Float(Vec<f64>),
+    /// Whole numbers.
+    Integer(Vec<Option<i64>>),
+    /// Yes or no.
+    Bool(Vec<Option<bool>>),
+}
+
+/// Text after text, in one allocation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Texts {
+    bytes: String,
+    ends: Vec<usize>,
+}
+
+/// Text where a number was expected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotANumber(pub String);
+
+impl Batch {
+    /// How many rows there are.
+    pub const fn rows(&self) -> usize {
+        self.places.len()
+    }
+
+    /// The elements of the `k`-th of the columns that were asked for.
+    ///
+    /// # Panics
+    /// If there were fewer.
+    pub fn cells(&self, k: usize) -> &Cells {
+        &self.columns[k]
+    }
+
+    /// Where in the file a row is, as [`Places`](crate::Places) says.
+    ///
+    /// # Panics
+    /// If there are fewer rows.
+    pub fn place(&self, row: usize) -> u64 {
+        self.places[row]
+    }
+
+    /// Rows that are left out, and why.
+    pub fn bad(&self) -> &[BadRow] {
+        &self.bad
+    }
+
+    /// Nothing is in it, in so many columns of text; allocations are kept.
+    pub(crate) fn begin_texts(&mut self, columns: usize) {
+        self.places.clear();
+        self.bad.clear();
+        self.columns.truncate(columns);
+        self.columns.resize_with(columns, || Cells::Text(Texts::default()));
+        for cells in &mut self.columns {
+            match cells {
+                Cells::Text(texts) => texts.clear(),
+                other => *other = Cells::Text(Texts::default()),
+            }
+        }
+    }
+
+    /// Adds an element to column `k`, which is of text.
+    pub(crate) fn push_text(&mut self, k: usize, text: &str) {
+        if let Cells::Text(texts) = &mut self.columns[k] {
+            texts.push(text);
+        }
+    }
+
+    /// Bytes of text in it.
+    pub(crate) fn text_bytes(&self) -> usize {
+        let bytes = |cells: &Cells| match cells {
+            Cells::Text(texts) => texts.bytes.len(),
+            Cells::Float(_) | Cells::Integer(_) | Cells::Bool(_) => 0,
+        };
+        self.columns.iter().map(bytes).sum()
+    }
+}
+
+impl Cells {
+    /// How many there are.
+    pub const fn len(&self) -> usize {
+        match self {
+            Self::Text(texts) => texts.len(),
+            Self::Float(values) => values.len(),
+            Self::Integer(values) => values.len(),
+            Self::Bool(values) => values.len(),
+        }
+    }
+
+    /// Whether there are none.
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// A number; NaN where there is none. Truth is 1.
+    ///
+    /// # Errors
+    /// [`NotANumber`] for text that is none.
+    ///
+    /// # Panics
+    /// If there are fewer rows.
+    pub fn number(&self, row: usize) -> Result<f64, NotANumber> {
+        /// What catalogues write for nothing.
+        const NOTHING: [&str; 8] = ["", "nan", "null", "none", "na", "n/a", "--", "-"];
+        Ok(match self {
+            Self::Text(texts) => {
+                let text = texts.get(row).trim();
+                match text.parse::<f64>() {
+                    Ok(number) => number,
+                    Err(_) if NOTHING.iter().any(|nothing| nothing.eq_ignore_ascii_case(text)) => f64::NAN,
+                    Err(_) => return Err(NotANumber(text.to_owned())),
+                }
+            }
+            Self::Float(values) => values[row],
+            // As whoever computes with it would have it.
+            #[expect(clippy::cast_precision_loss, reason = "beyond 2^53 it is the nearest number")]
+            Self::Integer(values) => values[row].map_or(f64::NAN, |value| value as f64),
+            Self::Bool(values) => values[row].map_or(f64::NAN, f64::from),
+        })
+    }
+
+    /// What stands there, as it would be written; empty where there is nothing.
+    ///
+    /// # Panics
+    /// If there are fewer rows.
+    pub fn text(&self, row: usize) -> Cow<'_, str> {
+        match self {
+            Self::Text(texts) => Cow::Borrowed(texts.get(row)),
+            Self::Float(values) if values[row].is_nan() => Cow::Borrowed(""),
+            Self::Float(values) => Cow::Owned(values[row].to_string()),
+            Self::Integer(values) => {
+                values[row].map_or(Cow::Borrowed(""), |value| Cow::Owned(value.to_string()))
+            }
+            Self::Bool(values) => {
+                values[row].map_or(Cow::Borrowed(""), |value| Cow::Owned(value.to_string()))
+            }
+        }
+    }
+}
+
+impl Texts {
+    /// How many there are.
+    pub const fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there are none.
+    pub const fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// One of them.
+    ///
+    /// # Panics
+    /// If there are fewer.
+    pub fn get(&self, k: usize) -> &str {
+        let start = k.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.bytes[start..self.ends[k]]
+    }
+
+    pub(crate) fn push(&mut self, text: &str) {
+        self.bytes.push_str(text);
+        self.ends.push(self.bytes.len());
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+    }
+}

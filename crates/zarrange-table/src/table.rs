@@ -1,0 +1,100 @@
+//! An open table, whatever its format.
+
+use std::path::Path;
+
+use crate::batch::Batch;
+use crate::error::TableError;
+use crate::input::{Format, Input};
+use crate::text;
+
+/// A column of a table.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Field {
+    /// Its name.
+    pub name: String,
+    /// The unit of its numbers, where the table says so.
+    pub unit: Option<String>,
+}
+
+/// What places of rows count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Places {
+    /// Lines of a text file, from 1.
+    Lines,
+    /// Rows, from 1.
+    Rows,
+}
+
+/// Rows of some format.
+pub(crate) trait Rows {
+    /// Reads the next rows of the columns `wanted` into `batch`, which is made anew; `false` if there are no more. Rows that cannot be read
+    /// are noted in it. A batch without rows is none at the end.
+    fn read(&mut self, wanted: &[usize], batch: &mut Batch) -> Result<bool, TableError>;
+}
+
+/// An open table.
+pub struct Table {
+    fields: Vec<Field>,
+    places: Places,
+    rows: Box<dyn Rows>,
+}
+
+impl std::fmt::Debug for Table {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Table").field("fields", &self.fields).finish_non_exhaustive()
+    }
+}
+
+impl Table {
+    /// Opens the file at `path`: CSV or another table of lines, gzipped or not.
+    ///
+    /// # Errors
+    /// [`TableError`] if it cannot be read, or is none.
+    pub fn open(path: &Path) -> Result<Self, TableError> {
+        let input = Input::open(path)?;
+        match input.format() {
+            Format::Csv => text::open(input),
+        }
+    }
+
+    pub(crate) fn new(fields: Vec<Field>, places: Places, rows: Box<dyn Rows>) -> Self {
+        Self { fields, places, rows }
+    }
+
+    /// Its columns.
+    pub fn fields(&self) -> &[Field] {
+        &self.fields
+    }
+
+    /// The column called `name`.
+    pub fn position(&self, name: &str) -> Option<usize> {
+        self.fields.iter().position(|field| field.name == name)
+    }
+
+    /// What the places of its rows count.
+    pub const fn places(&self) -> Places {
+        self.places
+    }
+
+    /// Reads the next rows of the columns `wanted`, each by its place among [`fields`](Self::fields) and the same ones at each call, into
+    /// `batch`, in place of what was in it; `false` if there are no more. There are a few thousand rows in a batch, and some megabytes.
+    ///
+    /// # Errors
+    /// [`TableError`] if the file cannot be read on, or a column wanted is of a type that is not understood.
+    ///
+    /// # Panics
+    /// If a column wanted is none.
+    pub fn read(&mut self, wanted: &[usize], batch: &mut Batch) -> Result<bool, TableError> {
+        assert!(wanted.iter().all(|k| *k < self.fields.len()), "{wanted:?} of {} columns", self.fields.len());
+        self.rows.read(wanted, batch)
+    }
+}
+
+impl std::fmt::Display for Places {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Lines => "line",
+            Self::Rows => "row",
+        })
+    }
+}
