@@ -177,6 +177,42 @@ pub enum LightCurveError {
         /// The names there are.
         values: Vec<String>,
     },
+    /// A label that a dimension does not have.
+    #[error("there is no {dimension} {label:?}: there are {count}, such as {some:?}")]
+    NoLabel {
+        /// The dimension.
+        dimension: String,
+        /// What was asked for.
+        label: String,
+        /// The first that there are.
+        some: Vec<String>,
+        /// How many there are.
+        count: u64,
+    },
+    /// More labels than there is memory for.
+    #[error("labels along {dimension}: no room for more than {count} within {bytes_max} bytes")]
+    LabelMemory {
+        /// The dimension.
+        dimension: String,
+        /// How many were read.
+        count: u64,
+        /// The bound.
+        bytes_max: u64,
+    },
+    /// Labels of a type that nobody writes in a table.
+    #[error("{array} holds neither text nor numbers, so that nothing can be found by it: use numbers from 0")]
+    NoText {
+        /// The array.
+        array: String,
+    },
+    /// A side variable that should be of numbers.
+    #[error("{name} holds {value:?}, which is no number")]
+    NoNumbers {
+        /// The side variable.
+        name: String,
+        /// What it holds.
+        value: String,
+    },
     /// A number beyond a dimension.
     #[error("{dimension} {index} is out of range: there are {size}, from 0")]
     Index {
@@ -213,13 +249,14 @@ pub enum LightCurveError {
     },
     /// A value that is there, where another is given.
     #[error(
-        "{array} at {index:?} is {there}, and {given} is given: nothing was written; have it replaced if that is meant"
+        "{array} of {} is {there}, and {given} is given: nothing of that epoch was written; have it replaced if that is meant",
+        labels.iter().map(|(dimension, label)| format!("{dimension} {label}")).collect::<Vec<_>>().join(", ")
     )]
     Conflict {
         /// The array.
         array: String,
-        /// Where, in the order of its dimensions.
-        index: Vec<u64>,
+        /// Where: names of its dimensions, and labels or numbers along them.
+        labels: Vec<(String, String)>,
         /// The value there.
         there: String,
         /// The value given.
@@ -268,6 +305,89 @@ pub enum LightCurveError {
         /// The place.
         location: String,
     },
+    /// A table whose columns do not say what they are.
+    #[error("{table}: {reason}; it has the columns {}", columns.join(", "))]
+    Columns {
+        /// The table.
+        table: String,
+        /// What is missing.
+        reason: String,
+        /// The columns there are.
+        columns: Vec<String>,
+    },
+    /// A column in another unit than the store.
+    #[error(
+        "{table}: column {column:?} is in {given:?}, and {what} of the store is in {theirs:?}: convert it, or have units ignored"
+    )]
+    Unit {
+        /// The table.
+        table: String,
+        /// Its column.
+        column: String,
+        /// Its unit.
+        given: String,
+        /// What it is in the store.
+        what: String,
+        /// The unit of that.
+        theirs: String,
+    },
+    /// An array of values that are no numbers.
+    #[error(
+        "{array} is of {data_type}, which a table cannot fill: it must be of float32, float64, or whole numbers"
+    )]
+    NoNumber {
+        /// The array.
+        array: String,
+        /// Its data type.
+        data_type: String,
+    },
+    /// Values of an epoch that there is no memory for.
+    #[error(
+        "the values of an epoch need {bytes} bytes, there are {bytes_max} for them: a table is filled within four times of that"
+    )]
+    PlaneMemory {
+        /// What is needed.
+        bytes: u64,
+        /// The bound.
+        bytes_max: u64,
+    },
+    /// A store whose epochs are not those of all objects.
+    #[error(
+        "{location} has no dimension epoch, but {dimension}: a table of measurements becomes such a store by ingest"
+    )]
+    NoEpochs {
+        /// The place.
+        location: String,
+        /// What it has instead.
+        dimension: String,
+    },
+    /// A store whose epochs have no times.
+    #[error(
+        "{location} has no side variable {variable:?} over epochs, so that a time says nothing: name the epoch of the rows instead"
+    )]
+    NoTimes {
+        /// The place.
+        location: String,
+        /// The variable that is missing.
+        variable: &'static str,
+    },
+    /// Something went wrong in the middle of a table.
+    #[error("{source}; what its first {rows} rows have was filled before")]
+    Partly {
+        /// Rows that were filled.
+        rows: u64,
+        /// What went wrong.
+        source: Box<LightCurveError>,
+    },
+    /// Rejected rows that cannot be written to their file.
+    #[error("rejected rows cannot be written: {source}")]
+    Rejects {
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A table that cannot be read.
+    #[error(transparent)]
+    Table(#[from] zarrange_table::TableError),
     /// The arrays cannot be written.
     #[error(transparent)]
     Array(#[from] ArrayError),

@@ -14,7 +14,7 @@
 //!
 //! ```
 //! use zarrange_io::Opener;
-//! use zarrange_lightcurve::{Contribution, FillOptions, LightCurveStore, NewStore, Wanted};
+//! use zarrange_lightcurve::{Contribution, FillOptions, LightCurveStore, NewStore, Objects, Wanted};
 //!
 //! let dir = tempfile::tempdir()?;
 //! let place = dir.path().join("curves.zarr").to_str().expect("plain text").parse()?;
@@ -22,7 +22,7 @@
 //! NewStore::flux(3, 4, 1).create(&place, (false, &Opener::auto()))?;
 //! let store = LightCurveStore::open(&place, &Opener::auto())?;
 //! let flux: Vec<u8> = [1.5_f32, f32::NAN, 3.5].iter().flat_map(|v| v.to_ne_bytes()).collect();
-//! let night = Contribution { epoch: 2, objects: None, measurements: None, values: &[("flux", &flux)] };
+//! let night = Contribution { epoch: 2, objects: Objects::All, measurements: None, values: &[("flux", &flux)] };
 //! store.fill(&night, &FillOptions { run: "night 2", ..FillOptions::default() })?;
 //! assert_eq!(store.filled(2)?.expect("it is recorded").objects, [2]);
 //!
@@ -66,6 +66,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod catalogue;
 mod columns;
 mod epochs;
 mod error;
@@ -74,6 +75,7 @@ mod store;
 mod survey;
 mod table;
 
+pub use catalogue::{Mapping, Rejected, Rejects, TableFill, TableReport};
 pub use columns::read_columns;
 pub use epochs::write_survey;
 pub use error::{BadLabel, LightCurveError};
@@ -81,7 +83,8 @@ pub use ingest::{IngestOptions, Ingested, ingest};
 pub use store::LightCurveStore;
 pub use store::columns::{Column, Named};
 pub use store::create::NewStore;
-pub use store::fill::{Contribution, FillOptions, FillReport};
+pub use store::fill::{Contribution, FillOptions, FillReport, Objects};
+pub use store::labels::Labels;
 pub use store::layout::Cut;
 pub use store::read::{Block, Wanted};
 pub use store::record::Filled;

@@ -3,6 +3,7 @@
 pub(crate) mod columns;
 pub(crate) mod create;
 pub(crate) mod fill;
+pub(crate) mod labels;
 pub(crate) mod layout;
 mod picks;
 pub(crate) mod read;
@@ -57,10 +58,15 @@ impl LightCurveStore {
     }
 
     /// The same; an error if there is none.
-    fn named(&self, name: &str) -> Result<&Array, LightCurveError> {
+    pub(crate) fn named(&self, name: &str) -> Result<&Array, LightCurveError> {
         let unknown =
             || LightCurveError::Values { name: name.to_owned(), values: self.schema.values.clone() };
         self.values(name).ok_or_else(unknown)
+    }
+
+    /// The place, for messages.
+    pub(crate) fn label(&self) -> String {
+        self.root.label().to_owned()
     }
 
     /// What is recorded of an epoch; `None` if nobody keeps a record.

@@ -10,7 +10,7 @@ use zarrange_grid::Region;
 use zarrange_io::{Access, Location, Opener};
 use zarrange_lightcurve::{
     Column, Contribution, Cut, FillOptions, FillReport, LightCurveError, LightCurveStore, Named, NewStore,
-    Wanted,
+    Objects, Wanted,
 };
 
 const OBJECTS: u64 = 7;
@@ -101,7 +101,7 @@ fn fill(
 ) -> Result<FillReport, LightCurveError> {
     let elements = elements(kind, epoch, objects, measurements);
     let values: Vec<(&str, &[u8])> = elements.iter().map(|(name, bytes)| (*name, &bytes[..])).collect();
-    let (objects, measurements) = (Some(objects), Some(measurements));
+    let (objects, measurements) = (Objects::List(objects), Some(measurements));
     store.fill(&Contribution { epoch, objects, measurements, values: &values }, options)
 }
 
@@ -171,12 +171,12 @@ fn what_differs_is_refused_or_replaced() {
                 (bytes(&[1.0, f32::NAN, 2.0]), bytes(&[1.0, 0.5, f32::NAN, f32::NAN, 2.0, 9.0]));
             let values: &[(&str, &[u8])] =
                 if kind == "flux" { &[("flux", &plain)] } else { &[("lightcurves", &pairs)] };
-            let (objects, measurements) = (Some(&[2, 3, 4][..]), Some(&[1][..]));
+            let (objects, measurements) = (Objects::List(&[2, 3, 4]), Some(&[1][..]));
             let contribution = Contribution { epoch: 1, objects, measurements, values };
             store.fill(&contribution, &FillOptions { replace, ..options })
         };
         let error = other(false).unwrap_err().to_string();
-        assert!(error.contains("is 2101, and 1 is given: nothing was written"), "{error}");
+        assert!(error.contains("is 2101, and 1 is given: nothing of that epoch was written"), "{error}");
         check(&store, kind, &|_, _, e| e == 1);
         let before = store.filled(1).unwrap().unwrap();
         assert!(other(true).unwrap().changed > 0);
@@ -281,29 +281,36 @@ fn wrong_contributions_are_refused() {
     let store = place.make(&stores().remove(0).1);
     let data = vec![0; 4 * 3];
     let check =
-        |epoch: u64, objects: Option<&[u64]>, measurements: Option<&[u64]>, name: &str, expected: &str| {
+        |epoch: u64, objects: Objects<'_>, measurements: Option<&[u64]>, name: &str, expected: &str| {
             let values: &[(&str, &[u8])] = &[(name, &data)];
             let contribution = Contribution { epoch, objects, measurements, values };
             let error = store.fill(&contribution, &FillOptions::default()).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
         };
-    check(5, Some(&[1]), None, "flux", "epoch 5 is out of range: there are 5");
-    check(0, Some(&[7]), None, "flux", "object 7 is out of range: there are 7");
-    check(0, Some(&[1]), Some(&[0, 3, 1]), "flux", "measurement 3 is out of range");
-    check(0, Some(&[1, 2, 1]), Some(&[0]), "flux", "the same object twice");
-    check(0, None, None, "flux", "12 bytes are given, [7, 3] elements of 4 bytes are expected");
+    check(5, Objects::List(&[1]), None, "flux", "epoch 5 is out of range: there are 5");
+    check(0, Objects::List(&[7]), None, "flux", "object 7 is out of range: there are 7");
+    check(0, Objects::List(&[1]), Some(&[0, 3, 1]), "flux", "measurement 3 is out of range");
+    check(0, Objects::List(&[1, 2, 1]), Some(&[0]), "flux", "the same object twice");
+    check(0, Objects::All, None, "flux", "12 bytes are given, [7, 3] elements of 4 bytes are expected");
     let sharded = place_of_shards();
     let values: &[(&str, &[u8])] = &[("flux", &[0; 4 * 21])];
-    let contribution = Contribution { epoch: 0, objects: None, measurements: None, values };
+    let contribution = Contribution { epoch: 0, objects: Objects::All, measurements: None, values };
     let error = sharded.open().fill(&contribution, &FillOptions::default()).unwrap_err().to_string();
     assert!(error.contains("stored in shards") && error.contains("rechunk"), "{error}");
-    check(0, Some(&[1]), None, "mag", "no array of values \"mag\": there are [\"flux\", \"flux_err\"]");
+    check(
+        0,
+        Objects::List(&[1]),
+        None,
+        "mag",
+        "no array of values \"mag\": there are [\"flux\", \"flux_err\"]",
+    );
     // Somebody else has the epoch.
     let root = place.location.open().unwrap();
     let held = root.open("fills/zarr.json", Access::Write).unwrap().unwrap();
     held.lock_range(2, 1).unwrap();
     let values: &[(&str, &[u8])] = &[("flux", &data)];
-    let contribution = |epoch: u64| Contribution { epoch, objects: Some(&[1]), measurements: None, values };
+    let contribution =
+        |epoch: u64| Contribution { epoch, objects: Objects::List(&[1]), measurements: None, values };
     let options = FillOptions { wait: Duration::from_millis(20), ..FillOptions::default() };
     let error = store.fill(&contribution(2), &options).unwrap_err();
     assert!(matches!(error, LightCurveError::Busy { epoch: 2, .. }), "{error}");

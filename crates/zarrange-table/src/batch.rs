@@ -8,6 +8,16 @@ pub(crate) const ROWS_MAX: usize = 8192;
 /// Bytes of text in a batch at which it ends; a row more may be in it.
 pub(crate) const TEXT_BYTES: usize = 4 << 20;
 
+impl std::fmt::Display for NotANumber {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        const CHARS: usize = 100;
+        match self.0.char_indices().nth(CHARS) {
+            Some((end, _)) => write!(f, "{:?}... is no number", &self.0[..end]),
+            None => write!(f, "{:?} is no number", self.0),
+        }
+    }
+}
+
 /// Some rows of a table. It is used again for the next ones.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {

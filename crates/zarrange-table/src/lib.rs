@@ -26,6 +26,7 @@
 mod batch;
 mod error;
 mod input;
+mod open;
 mod table;
 #[cfg(test)]
 mod testing;

@@ -1,11 +1,7 @@
 //! An open table, whatever its format.
 
-use std::path::Path;
-
 use crate::batch::Batch;
 use crate::error::TableError;
-use crate::input::{Format, Input};
-use crate::text;
 
 /// A column of a table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,17 +42,6 @@ impl std::fmt::Debug for Table {
 }
 
 impl Table {
-    /// Opens the file at `path`: CSV or another table of lines, gzipped or not.
-    ///
-    /// # Errors
-    /// [`TableError`] if it cannot be read, or is none.
-    pub fn open(path: &Path) -> Result<Self, TableError> {
-        let input = Input::open(path)?;
-        match input.format() {
-            Format::Csv => text::open(input),
-        }
-    }
-
     pub(crate) fn new(fields: Vec<Field>, places: Places, rows: Box<dyn Rows>) -> Self {
         Self { fields, places, rows }
     }

@@ -1,15 +1,19 @@
 //! The command line.
 
+pub(crate) mod common;
+pub(crate) mod lightcurve;
+
 use std::path::PathBuf;
 
-use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use zarrange_io::Location;
-use zarrange_lightcurve::Cut;
 use zarrange_plan::{Reader, StoreProfile, Way};
 use zarrange_rechunk::{
     Bytes, Codecs, Durability, Foreign, KeySeparator, Named, NamedMix, Verify, parse_profile,
 };
 
+pub(crate) use self::common::{BackendArg, IoArgs, ProgressArg};
+pub(crate) use self::lightcurve::LightcurveCommand;
 use crate::hints::Options;
 
 /// What a command's end says.
@@ -76,70 +80,6 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: LightcurveCommand,
     },
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum LightcurveCommand {
-    /// Store a table of measurements (CSV, also gzipped) as arrays over (object, sequence)
-    Ingest(IngestArgs),
-    /// Make a store over objects and epochs, to be filled epoch by epoch
-    Create(CreateArgs),
-    /// What a store is made of, and what of it was filled
-    Info(LightcurveInfoArgs),
-}
-
-/// What a new store is.
-#[derive(Debug, clap::Args)]
-pub(crate) struct CreateArgs {
-    /// Group to make
-    pub(crate) store: Location,
-    /// Arrays: `flux` and `flux_err` over (object, epoch, measurement), or `lightcurves` over (object, measurement, value, epoch)
-    #[arg(long, value_enum, default_value_t = Preset::Flux)]
-    pub(crate) preset: Preset,
-    /// Number of objects, or a table (CSV, also gzipped) with a row for each: the first column are labels, the others side variables
-    #[arg(long, value_name = "N|TABLE")]
-    pub(crate) objects: String,
-    /// Number of epochs, or a table as for --objects
-    #[arg(long, value_name = "N|TABLE")]
-    pub(crate) epochs: String,
-    /// Number of measurements of an object at an epoch, or a table as for --objects
-    #[arg(long, value_name = "N|TABLE", default_value = "1")]
-    pub(crate) measurements: String,
-    /// How arrays are cut: epoch-optimized, object-optimized, balanced, or time-blocks:N
-    #[arg(long, default_value = "epoch-optimized", conflicts_with = "mix")]
-    pub(crate) layout: Cut,
-    /// Cut for a mix of accesses instead, such as epoch=0.2,object=0.8
-    #[arg(long = "for", value_name = "MIX")]
-    pub(crate) mix: Option<NamedMix>,
-    /// Codecs: none, zstd:3, blosc:lz4:5:shuffle, gzip:6, or a codec list in JSON
-    #[arg(long, value_name = "CODECS", default_value = "zstd:3")]
-    pub(crate) codecs: Codecs,
-    /// Bound on the tables [default: half of the available memory]
-    #[arg(long, value_name = "SIZE")]
-    pub(crate) max_mem: Option<Bytes>,
-    #[command(flatten)]
-    pub(crate) io: IoArgs,
-    /// Replace an existing STORE
-    #[arg(long)]
-    pub(crate) overwrite: bool,
-}
-
-/// Arrays that a new store may have.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum Preset {
-    Flux,
-    Labelled,
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct LightcurveInfoArgs {
-    /// A group with an array over objects and epochs, whoever has written it
-    pub(crate) store: Location,
-    #[command(flatten)]
-    pub(crate) io: IoArgs,
-    /// Print one JSON object on stdout
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -316,62 +256,6 @@ pub(crate) struct InfoArgs {
     /// Print one JSON object on stdout
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct IngestArgs {
-    /// Table with a header of `object_id,time,band,mag,magerr` in any order; gzipped or not
-    pub(crate) csv: PathBuf,
-    /// Group to make
-    pub(crate) out: Location,
-    /// Chunk shape over (object, sequence), for all arrays or ARRAY:SPEC [default: epoch-wise, 100000,1]
-    #[arg(long, value_name = "SPEC", num_args = 1..)]
-    pub(crate) chunks: Vec<Named>,
-    /// Bound on measurements, names and buffers together [default: half of the available memory]
-    #[arg(long, value_name = "SIZE")]
-    pub(crate) max_mem: Option<Bytes>,
-    #[command(flatten)]
-    pub(crate) io: IoArgs,
-    /// Replace an existing OUT
-    #[arg(long)]
-    pub(crate) overwrite: bool,
-    /// Print one JSON object on stdout
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-/// How bytes are read and written.
-#[derive(Clone, Copy, Debug, clap::Args)]
-pub(crate) struct IoArgs {
-    /// How local files are read and written
-    #[arg(long, value_enum, default_value_t = BackendArg::Auto)]
-    pub(crate) backend: BackendArg,
-    /// Read past the page cache (`O_DIRECT`); not with mmap
-    #[arg(long)]
-    pub(crate) direct: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum BackendArg {
-    /// `io_uring` where it works, otherwise std
-    Auto,
-    /// Positioned reads and writes, several at once
-    Std,
-    /// Memory mappings to read, positioned writes; only for files that nobody changes meanwhile
-    Mmap,
-    /// Linux `io_uring`; an error where the kernel has none or refuses it
-    #[value(name = "io_uring")]
-    IoUring,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ProgressArg {
-    /// When stderr is a terminal
-    Auto,
-    /// Always
-    Always,
-    /// Never
-    Never,
 }
 
 /// What a place costs.

@@ -3,7 +3,6 @@
 pub(crate) mod demo;
 pub(crate) mod info;
 pub(crate) mod lightcurve;
-pub(crate) mod lightcurve_store;
 pub(crate) mod plan;
 pub(crate) mod rechunk;
 pub(crate) mod verify;

@@ -50,9 +50,10 @@ fn main() -> ExitCode {
         Command::Verify(args) => commands::verify::run(&args),
         Command::Info(args) => commands::info::run(&args),
         Command::Lightcurve { command } => match command {
-            LightcurveCommand::Ingest(args) => commands::lightcurve::ingest(&args),
-            LightcurveCommand::Create(args) => commands::lightcurve_store::create(&args),
-            LightcurveCommand::Info(args) => commands::lightcurve_store::info(&args),
+            LightcurveCommand::Ingest(args) => commands::lightcurve::ingest::run(&args),
+            LightcurveCommand::Create(args) => commands::lightcurve::create::run(&args),
+            LightcurveCommand::Fill(args) => commands::lightcurve::fill::run(&args),
+            LightcurveCommand::Info(args) => commands::lightcurve::info::run(&args),
         },
     };
     match outcome {

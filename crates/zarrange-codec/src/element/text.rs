@@ -19,10 +19,8 @@ impl ElementType {
                 Ok(count) => count.to_string(),
                 Err(_) => hex(value),
             },
-            Kind::Utf32 => utf32(value).map_or_else(|| hex(value), |text| format!("{text:?}")),
-            Kind::NullTerminated => {
-                let end = value.iter().rposition(|b| *b != 0).map_or(0, |last| last + 1);
-                format!("{:?}", String::from_utf8_lossy(&value[..end]))
+            Kind::Utf32 | Kind::NullTerminated => {
+                self.text(value).map_or_else(|| hex(value), |text| format!("{text:?}"))
             }
             Kind::Struct(fields) => {
                 let field = |f: &super::Field| {
@@ -32,6 +30,19 @@ impl ElementType {
                 format!("{{{}}}", fields.iter().map(field).collect::<Vec<_>>().join(", "))
             }
             Kind::Raw | Kind::Other => hex(value),
+        }
+    }
+
+    /// An element, in native byte order, as a table would have it: text without quotes, or a number; `None` if it is neither.
+    pub fn text(&self, value: &[u8]) -> Option<String> {
+        match &self.kind {
+            Kind::Utf32 => utf32(value),
+            Kind::NullTerminated => {
+                let end = value.iter().rposition(|b| *b != 0).map_or(0, |last| last + 1);
+                std::str::from_utf8(&value[..end]).ok().map(str::to_owned)
+            }
+            Kind::Bool | Kind::Integer { .. } | Kind::Float => Some(self.format(value)),
+            Kind::Complex | Kind::Time | Kind::Raw | Kind::Struct(_) | Kind::Other => None,
         }
     }
 }

@@ -6,6 +6,7 @@
 mod lock;
 mod merge;
 
+use std::ops::Range;
 use std::time::{Duration, SystemTime};
 
 use zarrange_array::{Array, RegionReader, RegionWriter};
@@ -20,16 +21,25 @@ use crate::store::picks::{Picks, chunks};
 use crate::store::record::Filled;
 use crate::store::schema::{EPOCHS, MEASUREMENT, OBJECT};
 
-/// Decoded chunks that are kept between comparing and writing; the others are read twice.
-const KEPT_BYTES_MAX: usize = 256 << 20;
+/// Objects that somebody has measured.
+#[derive(Clone, Debug, Default)]
+pub enum Objects<'a> {
+    /// All of them, in their order.
+    #[default]
+    All,
+    /// Some that follow each other.
+    Range(Range<u64>),
+    /// Some, by their numbers, in any order.
+    List(&'a [u64]),
+}
 
 /// What somebody has measured at one epoch.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Contribution<'a> {
     /// The epoch, by its number.
     pub epoch: u64,
-    /// The objects, by their numbers; all of them, in their order, if not given.
-    pub objects: Option<&'a [u64]>,
+    /// The objects.
+    pub objects: Objects<'a>,
     /// The measurements; all of them if not given, or where the store has none.
     pub measurements: Option<&'a [u64]>,
     /// For each array its elements in native byte order: in C order over the dimensions of the array but that of epochs, as many along each
@@ -46,11 +56,13 @@ pub struct FillOptions<'a> {
     pub run: &'a str,
     /// How long to wait for somebody who fills the same epoch.
     pub wait: Duration,
+    /// Bytes of decoded chunks that are kept between comparing and writing; the others are read twice.
+    pub kept_bytes_max: usize,
 }
 
 impl Default for FillOptions<'_> {
     fn default() -> Self {
-        Self { replace: false, run: "", wait: Duration::from_mins(1) }
+        Self { replace: false, run: "", wait: Duration::from_mins(1), kept_bytes_max: 256 << 20 }
     }
 }
 
@@ -74,46 +86,48 @@ impl LightCurveStore {
         contribution: &Contribution<'_>,
         options: &FillOptions<'_>,
     ) -> Result<FillReport, LightCurveError> {
+        self.fill_all(contribution.epoch, std::slice::from_ref(contribution), options)
+    }
+
+    /// Adds contributions of different objects or measurements to one epoch, and records them together.
+    ///
+    /// # Errors
+    /// As [`fill`](Self::fill).
+    pub(crate) fn fill_all(
+        &self,
+        epoch: u64,
+        contributions: &[Contribution<'_>],
+        options: &FillOptions<'_>,
+    ) -> Result<FillReport, LightCurveError> {
         let epochs = self.schema().epochs();
-        if contribution.epoch >= epochs.size {
-            return Err(out_of(&epochs.name, contribution.epoch, epochs.size));
+        if epoch >= epochs.size {
+            return Err(out_of(&epochs.name, epoch, epochs.size));
         }
         let record =
             self.record.as_ref().ok_or_else(|| LightCurveError::NoRecord { location: self.label() })?;
-        let parts = contribution.values.iter().map(|(name, data)| Part::new(self, contribution, name, data));
-        let mut parts = parts.collect::<Result<Vec<_>, _>>()?;
-        let _lock = EpochLock::take(&self.root, self.locked(contribution.epoch), options.wait)?;
-        let mut room = KEPT_BYTES_MAX;
-        for part in &mut parts {
-            part.compare(options.replace, &mut room)?;
+        let mut parts = Vec::new();
+        for contribution in contributions {
+            for (name, data) in contribution.values {
+                parts.push(Part::new(self, contribution, name, data)?);
+            }
+        }
+        let _lock = EpochLock::take(&self.root, self.locked(epoch), options.wait)?;
+        let mut room = options.kept_bytes_max;
+        for k in 0..parts.len() {
+            let (before, part) = parts.split_at_mut(k);
+            part[0].compare(options.replace, &mut room, before)?;
         }
         let mut report = FillReport::default();
         for part in &mut parts {
             part.write(options.replace, &mut report)?;
         }
-        let mut filled = record.read(contribution.epoch)?;
-        self.note(&mut filled, contribution, (&parts, options.run))?;
-        record.write(contribution.epoch, &filled)?;
-        Ok(report)
-    }
-
-    /// Notes who filled what, and counts objects.
-    fn note(
-        &self,
-        filled: &mut Filled,
-        contribution: &Contribution<'_>,
-        (parts, run): (&[Part<'_>], &str),
-    ) -> Result<(), LightCurveError> {
-        let objects = self.count_objects(contribution.epoch, parts, filled.objects.len())?;
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64();
-        let all: Vec<u64> = (0..filled.times.len() as u64).collect();
-        let given = if filled.times.len() == 1 { &all } else { contribution.measurements.unwrap_or(&all) };
-        for measurement in given.iter().map(|measurement| index(*measurement)) {
-            filled.times[measurement] = now;
-            run.clone_into(&mut filled.runs[measurement]);
+        let mut filled = record.read(epoch)?;
+        filled.objects = self.count_objects(epoch, &parts, filled.objects.len())?;
+        for contribution in contributions {
+            note(&mut filled, contribution, options.run);
         }
-        filled.objects = objects;
-        Ok(())
+        record.write(epoch, &filled)?;
+        Ok(report)
     }
 
     /// How many objects have a value at an epoch, for each of so many measurements (or for all together). What `parts` have in memory is
@@ -134,14 +148,17 @@ impl LightCurveStore {
         let mut shape: Dims = array.shape().into();
         (start[axes.epoch], shape[axes.epoch]) = (epoch, 1);
         let plane = Region::new(start, shape);
-        let part = parts.iter().find(|part| part.name == name);
         let covering = grid.covering(&plane);
         for chunk in (0..covering.elements()).map(|k| covering.unravel(k)) {
-            let kept = part.and_then(|part| {
-                // They are in C order.
-                let k = part.chunks.binary_search(&chunk).ok()?;
-                part.kept[k].as_ref()
-            });
+            // The chunks of a part are in C order.
+            let at = |part: &Part<'_>| part.chunks.binary_search(&chunk).ok();
+            let mut held =
+                parts.iter().filter(|part| part.name == name).filter_map(|part| Some((part, at(part)?)));
+            // Where two change it, neither has it as it is now.
+            let kept = match (held.next(), held.next()) {
+                (Some((part, k)), None) => part.kept[k].as_ref(),
+                (None | Some(_), _) => None,
+            };
             if let Some(Merged { region, data, .. }) = kept {
                 merge.count(data, region, epoch, &axes, &mut counts);
             } else if let Some(region) = grid.region(&chunk).intersect(&plane) {
@@ -171,9 +188,16 @@ impl LightCurveStore {
         }
         range
     }
+}
 
-    fn label(&self) -> String {
-        self.root.label().to_owned()
+/// Notes who filled what, and when.
+fn note(filled: &mut Filled, contribution: &Contribution<'_>, run: &str) {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+    let all: Vec<u64> = (0..filled.times.len() as u64).collect();
+    let given = if filled.times.len() == 1 { &all } else { contribution.measurements.unwrap_or(&all) };
+    for measurement in given.iter().map(|measurement| index(*measurement)) {
+        filled.times[measurement] = now;
+        run.clone_into(&mut filled.runs[measurement]);
     }
 }
 
@@ -225,15 +249,12 @@ impl<'a> Part<'a> {
         }
         let mut picks = Vec::new();
         for (d, size) in array.shape().iter().enumerate() {
-            let list = match d {
-                _ if d == axes.object => contribution.objects,
-                _ if Some(d) == axes.measurement => contribution.measurements,
-                _ => None,
-            };
-            let picked = match list {
+            let picked = match (d, &contribution.objects, contribution.measurements) {
                 _ if d == axes.epoch => Picks::Range(contribution.epoch..contribution.epoch + 1),
-                Some(list) => Picks::list(list),
-                None => Picks::Range(0..*size),
+                (_, Objects::List(list), _) if d == axes.object => Picks::list(list),
+                (_, Objects::Range(range), _) if d == axes.object => Picks::Range(range.clone()),
+                (_, _, Some(list)) if Some(d) == axes.measurement => Picks::list(list),
+                _ => Picks::Range(0..*size),
             };
             let dimension = &store.schema().dimensions[d].name;
             if let Some(last) = picked.last().filter(|last| last >= size) {
@@ -261,12 +282,14 @@ impl<'a> Part<'a> {
         Ok(Self { array, name, merge: Merge::new(elements), data, picks, chunks, kept })
     }
 
-    /// Merges what is given with what is there, without writing it; chunks are kept as they will be, as far as there is `room`.
-    fn compare(&mut self, replace: bool, room: &mut usize) -> Result<(), LightCurveError> {
+    /// Merges what is given with what is there, without writing it; chunks are kept as they will be, as far as there is `room`, and unless
+    /// what was given `before` changes them first.
+    fn compare(&mut self, replace: bool, room: &mut usize, before: &[Self]) -> Result<(), LightCurveError> {
         let mut reader = RegionReader::new(self.array)?;
         for (k, chunk) in self.chunks.iter().enumerate() {
             let merged = self.merged(&mut reader, chunk, replace)?;
-            if merged.data.len() <= *room {
+            let changes = |part: &Self| part.name == self.name && part.chunks.binary_search(chunk).is_ok();
+            if merged.data.len() <= *room && !before.iter().any(changes) {
                 *room -= merged.data.len();
                 self.kept[k] = Some(merged);
             }
@@ -305,7 +328,16 @@ impl<'a> Part<'a> {
         let merged = self.merge.merge(&mut data, &region, (&self.picks, self.data), replace);
         let changed = merged.map_err(|Conflict { index, there, given }| LightCurveError::Conflict {
             array: self.name.to_owned(),
-            index,
+            labels: self
+                .array
+                .document()
+                .dimension_names()
+                .unwrap_or_default()
+                .into_iter()
+                .flatten()
+                .zip(&index)
+                .map(|(name, k)| (name, k.to_string()))
+                .collect(),
             there,
             given,
         })?;

@@ -137,6 +137,13 @@ impl Schema {
         self.dimensions.iter().find(|dimension| dimension.name == name)
     }
 
+    /// The same; an error if there is none.
+    pub(crate) fn named(&self, name: &str) -> Result<&Dimension, LightCurveError> {
+        let dimensions = || self.dimensions.iter().map(|dimension| dimension.name.clone()).collect();
+        let unknown = || LightCurveError::Dimension { name: name.to_owned(), dimensions: dimensions() };
+        self.dimension(name).ok_or_else(unknown)
+    }
+
     /// The place of a dimension among those of arrays of values.
     pub(crate) fn axis(&self, name: &str) -> Option<usize> {
         self.dimensions.iter().position(|dimension| dimension.name == name)

@@ -1,0 +1,356 @@
+//! Filling from tables: rows become contributions to epochs, in bounded memory. A row that cannot be used is named and does not end the
+//! others; of a table that cannot be read nothing is filled.
+
+mod mapping;
+mod planes;
+mod rejects;
+mod units;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use zarrange_grid::Dims;
+use zarrange_table::{Batch, Places, Table};
+
+pub use self::mapping::Mapping;
+pub use self::rejects::{Rejected, Rejects};
+
+use crate::LightCurveError;
+use crate::catalogue::mapping::{Finder, Of, Roles, TIME};
+use crate::catalogue::planes::{Planes, Put};
+use crate::store::LightCurveStore;
+use crate::store::fill::{FillOptions, FillReport};
+use crate::store::labels::Labels;
+use crate::store::schema::{EPOCHS, MEASUREMENT, OBJECT};
+
+/// How to fill from tables.
+#[derive(Clone, Debug)]
+pub struct TableFill<'a> {
+    /// What columns are.
+    pub mapping: &'a Mapping,
+    /// How epochs are filled.
+    pub options: FillOptions<'a>,
+    /// The bound on labels, values that wait, and chunks.
+    pub memory_bytes_max: u64,
+    /// Threads that read tables and fill.
+    pub threads: usize,
+}
+
+/// What filling from tables did.
+#[derive(Clone, Debug, Default)]
+pub struct TableReport {
+    /// Rows that were used.
+    pub rows: u64,
+    /// For each epoch what was done.
+    pub epochs: BTreeMap<u64, FillReport>,
+    /// Tables that could not be read or used, and why; nothing of them was filled, unless the reason says so.
+    pub failed: Vec<(PathBuf, String)>,
+}
+
+impl LightCurveStore {
+    /// Fills what the `tables` have. Rows that cannot be used are added to `rejects`; `progress` hears of rows that were read.
+    ///
+    /// # Errors
+    /// [`LightCurveError`] if labels cannot be read or there is too little memory. What goes wrong with one table is in the report.
+    pub fn fill_tables(
+        &self,
+        tables: &[PathBuf],
+        how: &TableFill<'_>,
+        rejects: &mut Rejects<'_>,
+        progress: &(dyn Fn(u64) + Sync),
+    ) -> Result<TableReport, LightCurveError> {
+        if self.schema().epochs().name != EPOCHS[0] {
+            return Err(LightCurveError::NoEpochs {
+                location: self.label(),
+                dimension: self.schema().epochs().name.clone(),
+            });
+        }
+        let quarter = how.memory_bytes_max / 4;
+        let labels = self.schema().dimensions.iter();
+        let labels =
+            labels.map(|dimension| Ok((dimension.name.clone(), Labels::of(self, dimension, quarter)?)));
+        let labels = labels.collect::<Result<Vec<_>, LightCurveError>>()?;
+        let threads = how.threads.clamp(1, tables.len().max(1));
+        let work = Work {
+            store: self,
+            labels: &labels,
+            times: self.times()?,
+            how,
+            // A quarter for labels, a half for values, a quarter for chunks.
+            values_bytes_max: how.memory_bytes_max / 2 / threads as u64,
+            kept_bytes_max: usize::try_from(quarter / threads as u64).unwrap_or(usize::MAX),
+            flush_threads: how.threads.max(1) / threads,
+            rejects: Mutex::new(rejects),
+            report: Mutex::new(TableReport::default()),
+            progress,
+        };
+        let next = AtomicUsize::new(0);
+        let run = || {
+            while let Some(path) = tables.get(next.fetch_add(1, Ordering::Relaxed)) {
+                if let Err(error) = work.table(path) {
+                    locked(&work.report).failed.push((path.clone(), error.to_string()));
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            (1..threads).for_each(|_| drop(scope.spawn(run)));
+            run();
+        });
+        let mut report = work.report.into_inner().unwrap_or_else(PoisonError::into_inner);
+        report.failed.sort();
+        rejects.finish()?;
+        Ok(report)
+    }
+
+    /// Times of epochs, in their order, each with its epoch.
+    fn times(&self) -> Result<Vec<(f64, u64)>, LightCurveError> {
+        if !self.schema().epochs().side.iter().any(|side| side == TIME) {
+            return Ok(Vec::new());
+        }
+        let mut times: Vec<(f64, u64)> =
+            self.numbers(TIME)?.into_iter().zip(0..).filter(|(time, _)| !time.is_nan()).collect();
+        times.sort_by(|a, b| a.0.total_cmp(&b.0));
+        Ok(times)
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What threads that fill share.
+struct Work<'a, 'r> {
+    store: &'a LightCurveStore,
+    labels: &'a [(String, Labels)],
+    times: Vec<(f64, u64)>,
+    how: &'a TableFill<'a>,
+    values_bytes_max: u64,
+    kept_bytes_max: usize,
+    flush_threads: usize,
+    rejects: Mutex<&'a mut Rejects<'r>>,
+    report: Mutex<TableReport>,
+    progress: &'a (dyn Fn(u64) + Sync),
+}
+
+impl Work<'_, '_> {
+    /// Fills what one table has.
+    fn table(&self, path: &Path) -> Result<(), LightCurveError> {
+        let (mut table, label) = (Table::open(path)?, path.display().to_string());
+        let finder = Finder {
+            store: self.store,
+            labels: self.labels,
+            mapping: self.how.mapping,
+            table: &table,
+            path: &label,
+        };
+        let roles = finder.roles()?;
+        if !self.how.mapping.ignore_units {
+            units::check(&finder, &roles)?;
+        }
+        if matches!(roles.epoch, Of::Time(_)) && self.times.is_empty() {
+            return Err(LightCurveError::NoTimes { location: self.store.label(), variable: TIME });
+        }
+        let mut arrays: Vec<String> = Vec::new();
+        for value in &roles.values {
+            if !arrays.contains(&value.array) {
+                arrays.push(value.array.clone());
+            }
+        }
+        let mut rows = RowFill { work: self, roles: &roles, columns: Vec::new(), numbers: Vec::new() };
+        rows.columns =
+            roles.values.iter().map(|value| rows.column(value, &arrays)).collect::<Result<_, _>>()?;
+        let mut planes = Planes::new(self.store, &arrays, self.values_bytes_max)?;
+        let (mut batch, mut used, mut flushed) = (Batch::default(), 0, 0);
+        let told = |error: LightCurveError, flushed: u64| match flushed {
+            0 => error,
+            rows => LightCurveError::Partly { rows, source: Box::new(error) },
+        };
+        loop {
+            if !table.read(&roles.wanted, &mut batch).map_err(|error| told(error.into(), flushed))? {
+                break;
+            }
+            for bad in batch.bad() {
+                self.reject(&label, (table.places(), bad.place), bad.reason.clone())?;
+            }
+            for row in 0..batch.rows() {
+                if planes.is_full() {
+                    self.flush(&mut planes).map_err(|error| told(error, flushed))?;
+                    flushed = used;
+                }
+                match rows.put(&batch, row, &mut planes) {
+                    Ok(()) => used += 1,
+                    Err(reason) => self.reject(&label, (table.places(), batch.place(row)), reason)?,
+                }
+            }
+            (self.progress)(batch.rows() as u64);
+        }
+        self.flush(&mut planes).map_err(|error| told(error, flushed))?;
+        locked(&self.report).rows += used;
+        Ok(())
+    }
+
+    fn reject(&self, table: &str, place: (Places, u64), reason: String) -> Result<(), LightCurveError> {
+        locked(&self.rejects).add(table, place, reason)
+    }
+
+    fn flush(&self, planes: &mut Planes<'_>) -> Result<(), LightCurveError> {
+        let options = FillOptions { kept_bytes_max: self.kept_bytes_max, ..self.how.options };
+        let filled = planes.flush(&options, self.flush_threads, &|epoch, done| {
+            let mut report = locked(&self.report);
+            let sum = report.epochs.entry(epoch).or_default();
+            sum.changed += done.changed;
+            sum.chunks += done.chunks;
+        });
+        filled.map_err(|error| self.with_labels(error))
+    }
+
+    /// The error with labels in place of numbers.
+    fn with_labels(&self, error: LightCurveError) -> LightCurveError {
+        let LightCurveError::Conflict { array, mut labels, there, given } = error else { return error };
+        for (dimension, number) in &mut labels {
+            let known = self.labels.iter().find(|(name, _)| name == dimension);
+            if let Some((_, known)) = known {
+                *number = number.parse().map_or_else(|_| number.clone(), |k| known.get(k));
+            }
+        }
+        LightCurveError::Conflict { array, labels, there, given }
+    }
+}
+
+/// A column of values, as rows are put.
+struct ValueColumn {
+    /// Its place among the arrays of the planes.
+    array: usize,
+    name: String,
+    /// For each dimension of the array but that of epochs where its place comes from.
+    axes: Vec<Along>,
+    /// Its measurement, where there is one.
+    measurement: Option<Along>,
+    /// Its place among the columns that are read.
+    cells: usize,
+}
+
+/// Where a place along a dimension comes from.
+#[derive(Clone, Copy)]
+enum Along {
+    Object,
+    Fixed(u64),
+    /// That one of the other dimensions of the roles.
+    Other(usize),
+}
+
+/// Puts rows of a table into planes.
+struct RowFill<'a, 'w, 'r> {
+    work: &'a Work<'w, 'r>,
+    roles: &'a Roles,
+    columns: Vec<ValueColumn>,
+    numbers: Vec<f64>,
+}
+
+impl RowFill<'_, '_, '_> {
+    fn column(&self, value: &mapping::Value, arrays: &[String]) -> Result<ValueColumn, LightCurveError> {
+        let array = self.work.store.named(&value.array)?;
+        let along = |name: &str| {
+            if name == OBJECT {
+                return Along::Object;
+            }
+            if let Some((_, k)) = value.at.iter().find(|(known, _)| known == name) {
+                return Along::Fixed(*k);
+            }
+            let other = self.roles.others.iter().position(|(known, _)| known == name);
+            Along::Other(
+                other.unwrap_or_else(|| unreachable!("every dimension of a column of values has a role")),
+            )
+        };
+        let names = array.document().dimension_names().unwrap_or_default().into_iter().flatten();
+        let names: Vec<String> = names.filter(|name| !EPOCHS.contains(&name.as_str())).collect();
+        Ok(ValueColumn {
+            array: arrays.iter().position(|name| *name == value.array).unwrap_or_default(),
+            name: value.array.clone(),
+            axes: names.iter().map(|name| along(name)).collect(),
+            measurement: names.iter().any(|name| name == MEASUREMENT).then(|| along(MEASUREMENT)),
+            cells: value.column,
+        })
+    }
+
+    /// Puts the values of a row.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    fn put(&mut self, batch: &Batch, row: usize, planes: &mut Planes<'_>) -> Result<(), String> {
+        let object = self.label(OBJECT, batch, self.roles.object, row)?;
+        let epochs = &self.work.store.schema().epochs().name;
+        let epoch = match self.roles.epoch {
+            Of::Fixed(epoch) => epoch,
+            Of::Label(cells) => self.label(epochs, batch, cells, row)?,
+            Of::Time(cells) => self.epoch_at(batch, cells, row)?,
+        };
+        let mut others = Dims::new();
+        for (name, of) in &self.roles.others {
+            others.push(match of {
+                Of::Fixed(k) => *k,
+                Of::Label(cells) | Of::Time(cells) => self.label(name, batch, *cells, row)?,
+            });
+        }
+        // Nothing of a row is put that has something wrong in it.
+        self.numbers.clear();
+        for column in &self.columns {
+            let number = batch.cells(column.cells).number(row);
+            self.numbers.push(number.map_err(|error| format!("{}: {error}", column.name))?);
+        }
+        for (column, number) in self.columns.iter().zip(&self.numbers) {
+            let place = |along: &Along| match along {
+                Along::Object => object,
+                Along::Fixed(k) => *k,
+                Along::Other(k) => others[*k],
+            };
+            let position: Dims = column.axes.iter().map(place).collect();
+            let measurement = column.measurement.as_ref().map_or(0, place);
+            match planes.put(epoch, column.array, (&position[..], measurement), *number) {
+                Put::Done => {}
+                Put::Differs(there) => {
+                    return Err(format!("{} is {number}, and was given before as {there}", column.name));
+                }
+                Put::Unfit => {
+                    return Err(format!("{} is {number}, which the array cannot hold", column.name));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The number of what a column names.
+    fn label(&self, dimension: &str, batch: &Batch, cells: usize, row: usize) -> Result<u64, String> {
+        let text = batch.cells(cells).text(row);
+        if text.is_empty() {
+            return Err(format!("no {dimension}"));
+        }
+        let labels = self.work.labels.iter().find(|(name, _)| name == dimension).map(|(_, labels)| labels);
+        labels
+            .and_then(|labels| labels.find(&text))
+            .ok_or_else(|| format!("the store has no {dimension} {text:?}"))
+    }
+
+    /// The epoch next to the time of a row.
+    fn epoch_at(&self, batch: &Batch, cells: usize, row: usize) -> Result<u64, String> {
+        let time = batch.cells(cells).number(row).map_err(|error| format!("time: {error}"))?;
+        if !time.is_finite() {
+            return Err("no time".to_owned());
+        }
+        let times = &self.work.times;
+        let after = times.partition_point(|(known, _)| *known < time);
+        let near = times[after.saturating_sub(1)..].iter().take(2);
+        let next = near.min_by(|a, b| (a.0 - time).abs().total_cmp(&(b.0 - time).abs()));
+        let tolerance = self.work.how.mapping.tolerance;
+        match next {
+            Some((known, epoch)) if (known - time).abs() <= tolerance => Ok(*epoch),
+            Some((known, _)) => Err(format!(
+                "no epoch within {tolerance} of time {time}: the next is {known}, {:.6} away",
+                (known - time).abs()
+            )),
+            None => Err(format!("no epoch at time {time}")),
+        }
+    }
+}

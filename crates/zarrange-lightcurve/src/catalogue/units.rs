@@ -1,0 +1,76 @@
+//! Units of a table and of a store.
+
+use crate::LightCurveError;
+use crate::catalogue::mapping::{Finder, Of, Roles, TIME};
+use crate::store::labels::each_text;
+use crate::store::schema::MEASUREMENT;
+
+/// What a side variable of units may be called.
+const UNITS: [&str; 2] = ["unit", "units"];
+
+/// Whether units of the table are those of the store, where both are known.
+///
+/// # Errors
+/// [`LightCurveError::Unit`] at the first that is another.
+pub(super) fn check(finder: &Finder<'_>, roles: &Roles) -> Result<(), LightCurveError> {
+    let store = finder.store;
+    let of_array = |name: &str| -> Result<Option<String>, LightCurveError> {
+        let attributes = store.side(name)?.document().attributes();
+        Ok(UNITS.iter().find_map(|unit| attributes.get(unit)?.as_str().map(str::to_owned)))
+    };
+    let of_measurements = store
+        .schema()
+        .dimension(MEASUREMENT)
+        .and_then(|dimension| dimension.side.iter().find(|side| UNITS.contains(&side.as_str())));
+    let mut by_measurement: Vec<String> = Vec::new();
+    if let Some(name) = of_measurements {
+        each_text(&store.side(name)?, &mut |unit| {
+            by_measurement.push(unit.to_owned());
+            Ok(())
+        })?;
+    }
+    let field = |column: usize| &finder.table.fields()[roles.wanted[column]];
+    let compare = |column: usize, theirs: Option<String>, what: &str| {
+        let Some((given, theirs)) = field(column).unit.as_deref().zip(theirs) else { return Ok(()) };
+        if canonical(given) == canonical(&theirs) || theirs.is_empty() {
+            return Ok(());
+        }
+        let (table, column) = (finder.path.to_owned(), field(column).name.clone());
+        Err(LightCurveError::Unit { table, column, given: given.to_owned(), what: what.to_owned(), theirs })
+    };
+    for value in &roles.values {
+        let measurement = value.at.iter().find(|(name, _)| name == MEASUREMENT).map(|(_, k)| *k);
+        let measurement = measurement.or_else(|| {
+            let (_, of) = roles.others.iter().find(|(name, _)| name == MEASUREMENT)?;
+            match of {
+                Of::Fixed(k) => Some(*k),
+                Of::Label(_) | Of::Time(_) => None,
+            }
+        });
+        let own = measurement.and_then(|k| by_measurement.get(usize::try_from(k).ok()?).cloned());
+        compare(
+            value.column,
+            own.map_or_else(|| of_array(&value.array), |unit| Ok(Some(unit)))?,
+            &value.array,
+        )?;
+    }
+    match roles.epoch {
+        Of::Time(column) if store.schema().epochs().side.iter().any(|side| side == TIME) => {
+            compare(column, of_array(TIME)?, TIME)
+        }
+        Of::Time(_) | Of::Label(_) | Of::Fixed(_) => Ok(()),
+    }
+}
+
+/// One way to write a unit of those that mean the same.
+fn canonical(unit: &str) -> String {
+    let unit = unit.trim();
+    match unit {
+        "day" | "days" | "Day" => "d".to_owned(),
+        "second" | "seconds" | "sec" => "s".to_owned(),
+        "magnitude" | "mags" | "MAG" => "mag".to_owned(),
+        "count" | "counts" => "ct".to_owned(),
+        "electron/s" | "e-/s" | "electron.s-1" | "electron s-1" => "electron / s".to_owned(),
+        other => other.to_owned(),
+    }
+}

@@ -1,0 +1,175 @@
+//! The arguments of `zarrange lightcurve`.
+
+use std::path::PathBuf;
+
+use clap::{Subcommand, ValueEnum};
+use zarrange_io::Location;
+use zarrange_lightcurve::Cut;
+use zarrange_rechunk::{Bytes, Codecs, Named, NamedMix};
+
+use crate::args::common::{IoArgs, ProgressArg};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LightcurveCommand {
+    /// Store a table of measurements (CSV, also gzipped) as arrays over (object, sequence)
+    Ingest(IngestArgs),
+    /// Make a store over objects and epochs, to be filled epoch by epoch
+    Create(CreateArgs),
+    /// Fill epochs of a store from tables
+    Fill(FillArgs),
+    /// What a store is made of, and what of it was filled
+    Info(LightcurveInfoArgs),
+}
+
+/// What a new store is.
+#[derive(Debug, clap::Args)]
+pub(crate) struct CreateArgs {
+    /// Group to make
+    pub(crate) store: Location,
+    /// Arrays: `flux` and `flux_err` over (object, epoch, measurement), or `lightcurves` over (object, measurement, value, epoch)
+    #[arg(long, value_enum, default_value_t = Preset::Flux)]
+    pub(crate) preset: Preset,
+    /// Number of objects, or a table (CSV, also gzipped) with a row for each: the first column are labels, the others side variables
+    #[arg(long, value_name = "N|TABLE")]
+    pub(crate) objects: String,
+    /// Number of epochs, or a table as for --objects
+    #[arg(long, value_name = "N|TABLE")]
+    pub(crate) epochs: String,
+    /// Number of measurements of an object at an epoch, or a table as for --objects
+    #[arg(long, value_name = "N|TABLE", default_value = "1")]
+    pub(crate) measurements: String,
+    /// How arrays are cut: epoch-optimized, object-optimized, balanced, or time-blocks:N
+    #[arg(long, default_value = "epoch-optimized", conflicts_with = "mix")]
+    pub(crate) layout: Cut,
+    /// Cut for a mix of accesses instead, such as epoch=0.2,object=0.8
+    #[arg(long = "for", value_name = "MIX")]
+    pub(crate) mix: Option<NamedMix>,
+    /// Codecs: none, zstd:3, blosc:lz4:5:shuffle, gzip:6, or a codec list in JSON
+    #[arg(long, value_name = "CODECS", default_value = "zstd:3")]
+    pub(crate) codecs: Codecs,
+    /// Bound on the tables [default: half of the available memory]
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) max_mem: Option<Bytes>,
+    #[command(flatten)]
+    pub(crate) io: IoArgs,
+    /// Replace an existing STORE
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+}
+
+/// Arrays that a new store may have.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Preset {
+    Flux,
+    Labelled,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct LightcurveInfoArgs {
+    /// A group with an array over objects and epochs, whoever has written it
+    pub(crate) store: Location,
+    #[command(flatten)]
+    pub(crate) io: IoArgs,
+    /// Print one JSON object on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// After the options of `fill`.
+const COLUMNS: &str = "\
+Columns are found by their names: object (or the name of its labels, object_id, source_id, id, name), epoch or time \
+(mjd, hmjd, jd), measurement (or band, filter), and the arrays of values. What is called otherwise is told with \
+--columns TARGET=COLUMN, where TARGET is a dimension, time, or an array of values, with labels of its other dimensions \
+in brackets: --columns object=NUMBER 'flux[g]=FLUX_G' 'lightcurves[mag_auto,value]=MAG_AUTO'.
+What all rows have in common is told with --at: --at epoch=gr0007 measurement=g.
+Rows that cannot be used are told and do not end the others; the exit code is then 1, unless they are written to a file \
+with --rejected.";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = COLUMNS)]
+pub(crate) struct FillArgs {
+    /// A store with a record of what was filled
+    pub(crate) store: Location,
+    /// Tables, gzipped or not; each may have rows of several epochs
+    #[arg(required = true, value_name = "TABLE")]
+    pub(crate) tables: Vec<PathBuf>,
+    /// What columns are: TARGET=COLUMN
+    #[arg(long, value_name = "TARGET=COLUMN", num_args = 1.., value_parser = assignment)]
+    pub(crate) columns: Vec<(String, String)>,
+    /// What all rows have in common: DIMENSION=LABEL, or a number where there are no labels
+    #[arg(long, value_name = "DIMENSION=LABEL", num_args = 1.., value_parser = assignment)]
+    pub(crate) at: Vec<(String, String)>,
+    /// How far the time of a row may be from that of its epoch, in the unit of the store
+    #[arg(long, value_name = "TIME", default_value_t = zarrange_lightcurve::Mapping::default().tolerance)]
+    pub(crate) tolerance: f64,
+    /// Take numbers as they are, where a table names another unit than the store
+    #[arg(long)]
+    pub(crate) ignore_units: bool,
+    /// Replace values that are there and differ
+    #[arg(long)]
+    pub(crate) replace: bool,
+    /// The name of this run in the record
+    #[arg(long, value_name = "NAME", default_value = "")]
+    pub(crate) run: String,
+    /// Seconds to wait for somebody who fills the same epoch
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub(crate) wait: u64,
+    /// File for rows that could not be used (CSV: table, place, reason)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rejected: Option<PathBuf>,
+    /// Bound on labels, values and chunks together [default: half of the available memory]
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) max_mem: Option<Bytes>,
+    /// Threads that read tables and fill [default: the processors]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) threads: Option<u64>,
+    #[command(flatten)]
+    pub(crate) io: IoArgs,
+    /// Show progress on stderr
+    #[arg(long, value_enum, default_value_t = ProgressArg::Auto)]
+    pub(crate) progress: ProgressArg,
+    /// Print one JSON object on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Something and what it is: the first `=` outside brackets is between them.
+fn assignment(text: &str) -> Result<(String, String), String> {
+    let mut depth = 0_u64;
+    let between = text.char_indices().find(|(_, c)| {
+        match c {
+            '[' => depth += 1,
+            ']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        *c == '=' && depth == 0
+    });
+    match between.map(|(at, _)| (&text[..at], &text[at + 1..])) {
+        Some((name, value)) if !name.is_empty() && !value.is_empty() => {
+            Ok((name.to_owned(), value.to_owned()))
+        }
+        _ => Err("write NAME=VALUE".to_owned()),
+    }
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct IngestArgs {
+    /// Table with a header of `object_id,time,band,mag,magerr` in any order; gzipped or not
+    pub(crate) csv: PathBuf,
+    /// Group to make
+    pub(crate) out: Location,
+    /// Chunk shape over (object, sequence), for all arrays or ARRAY:SPEC [default: epoch-wise, 100000,1]
+    #[arg(long, value_name = "SPEC", num_args = 1..)]
+    pub(crate) chunks: Vec<Named>,
+    /// Bound on measurements, names and buffers together [default: half of the available memory]
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) max_mem: Option<Bytes>,
+    #[command(flatten)]
+    pub(crate) io: IoArgs,
+    /// Replace an existing OUT
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+    /// Print one JSON object on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+}

@@ -1,0 +1,88 @@
+//! `zarrange lightcurve fill`.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use serde_json::json;
+use zarrange_lightcurve::{FillOptions, LightCurveStore, Mapping, Rejects, TableFill, TableReport};
+use zarrange_rechunk::Progress as _;
+
+use crate::args::lightcurve::FillArgs;
+use crate::backend::opener;
+use crate::out::{note, one_line, tell};
+use crate::progress::Bar;
+use crate::{memory, table};
+
+pub(crate) fn run(args: &FillArgs) -> anyhow::Result<ExitCode> {
+    let threads = args.threads.unwrap_or_else(memory::threads);
+    let memory_bytes_max = memory::given(args.max_mem.map_or_else(memory::default_max, u64::from), threads)?;
+    let store = LightCurveStore::open(&args.store, &opener(args.io)?)?;
+    let mapping = Mapping {
+        columns: args.columns.clone(),
+        at: args.at.clone(),
+        tolerance: args.tolerance,
+        ignore_units: args.ignore_units,
+    };
+    let wait = Duration::from_secs(args.wait);
+    let options = FillOptions { replace: args.replace, run: &args.run, wait, ..FillOptions::default() };
+    let threads = usize::try_from(threads).unwrap_or(usize::MAX);
+    let how = TableFill { mapping: &mapping, options, memory_bytes_max, threads };
+    let file = match &args.rejected {
+        Some(path) => Some(File::create(path).with_context(|| path.display().to_string())?),
+        None => None,
+    };
+    let mut rejects = Rejects::new(file.map(|file| Box::new(BufWriter::new(file)) as Box<dyn Write + Send>));
+    let report = {
+        let bar = Bar::new(args.progress);
+        bar.begin("fill", args.tables.iter().filter_map(|path| Some(path.metadata().ok()?.len())).sum());
+        store.fill_tables(&args.tables, &how, &mut rejects, &|bytes| bar.advance(bytes))?
+    };
+    told(args, &report, &rejects);
+    let done = report.failed.is_empty() && (rejects.count() == 0 || args.rejected.is_some());
+    Ok(if done { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Says what was done, and what was not.
+fn told(args: &FillArgs, report: &TableReport, rejects: &Rejects<'_>) {
+    for (_, reason) in &report.failed {
+        note!("{}", one_line(reason));
+    }
+    for rejected in rejects.first() {
+        let (table, place, reason) = (&rejected.table, &rejected.place, &rejected.reason);
+        note!("rejected: {}", one_line(&format!("{table}, {place}: {reason}")));
+    }
+    let more = rejects.count().saturating_sub(rejects.first().len() as u64);
+    if more > 0 {
+        let all = args.rejected.as_ref().map_or_else(
+            || "--rejected FILE writes all of them".to_owned(),
+            |path| format!("all are in {}", path.display()),
+        );
+        note!("and {} more rows; {all}", table::count(more));
+    }
+    let changed: u64 = report.epochs.values().map(|done| done.changed).sum();
+    let chunks: u64 = report.epochs.values().map(|done| done.chunks).sum();
+    if args.json {
+        let failed: Vec<_> =
+            report.failed.iter().map(|(path, reason)| json!({"table": path, "reason": reason})).collect();
+        tell!(
+            "{}",
+            json!({
+                "rows": report.rows, "rejected_rows": rejects.count(), "epochs": report.epochs.len(),
+                "changed_values": changed, "chunks_written": chunks, "failed": failed,
+                "peak_resident_bytes": memory::peak_resident_bytes(),
+            })
+        );
+        return;
+    }
+    tell!(
+        "{}: {} rows at {} epochs, {} new values, {} rows rejected",
+        args.store,
+        table::count(report.rows),
+        table::count(report.epochs.len() as u64),
+        table::count(changed),
+        table::count(rejects.count())
+    );
+}
