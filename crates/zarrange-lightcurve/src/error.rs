@@ -317,7 +317,7 @@ pub enum LightCurveError {
     },
     /// A column in another unit than the store.
     #[error(
-        "{table}: column {column:?} is in {given:?}, and {what} of the store is in {theirs:?}: convert it, or have units ignored"
+        "{table}: column {column:?} is in {given:?}, the store has {theirs}: convert it, or have units ignored"
     )]
     Unit {
         /// The table.
@@ -326,9 +326,7 @@ pub enum LightCurveError {
         column: String,
         /// Its unit.
         given: String,
-        /// What it is in the store.
-        what: String,
-        /// The unit of that.
+        /// What the store has, and its unit.
         theirs: String,
     },
     /// An array of values that are no numbers.

@@ -36,7 +36,12 @@ pub(super) fn check(finder: &Finder<'_>, roles: &Roles) -> Result<(), LightCurve
             return Ok(());
         }
         let (table, column) = (finder.path.to_owned(), field(column).name.clone());
-        Err(LightCurveError::Unit { table, column, given: given.to_owned(), what: what.to_owned(), theirs })
+        Err(LightCurveError::Unit {
+            table,
+            column,
+            given: given.to_owned(),
+            theirs: format!("{what} in {theirs:?}"),
+        })
     };
     for value in &roles.values {
         let measurement = value.at.iter().find(|(name, _)| name == MEASUREMENT).map(|(_, k)| *k);
