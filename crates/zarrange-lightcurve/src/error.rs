@@ -369,6 +369,14 @@ pub enum LightCurveError {
         /// The variable that is missing.
         variable: &'static str,
     },
+    /// A store whose objects have no positions.
+    #[error("{location} has no positions of objects: side variables ra and dec, in degrees; it has {side:?}")]
+    NoPositions {
+        /// The place.
+        location: String,
+        /// Side variables there are.
+        side: Vec<String>,
+    },
     /// Something went wrong in the middle of a table.
     #[error("{source}; what its first {rows} rows have was filled before")]
     Partly {

@@ -14,7 +14,7 @@
 //!
 //! ```
 //! use zarrange_io::Opener;
-//! use zarrange_lightcurve::{Contribution, FillOptions, LightCurveStore, NewStore, Objects, Wanted};
+//! use zarrange_lightcurve::{Contribution, FillOptions, LightCurveStore, NewStore, Picked, Wanted};
 //!
 //! let dir = tempfile::tempdir()?;
 //! let place = dir.path().join("curves.zarr").to_str().expect("plain text").parse()?;
@@ -22,12 +22,12 @@
 //! NewStore::flux(3, 4, 1).create(&place, (false, &Opener::auto()))?;
 //! let store = LightCurveStore::open(&place, &Opener::auto())?;
 //! let flux: Vec<u8> = [1.5_f32, f32::NAN, 3.5].iter().flat_map(|v| v.to_ne_bytes()).collect();
-//! let night = Contribution { epoch: 2, objects: Objects::All, measurements: None, values: &[("flux", &flux)] };
+//! let night = Contribution { epoch: 2, objects: Picked::All, measurements: Picked::All, values: &[("flux", &flux)] };
 //! store.fill(&night, &FillOptions { run: "night 2", ..FillOptions::default() })?;
 //! assert_eq!(store.filled(2)?.expect("it is recorded").objects, [2]);
 //!
 //! // The light curve of the last object.
-//! let curve = store.read("flux", &Wanted { objects: Some(&[2]), ..Wanted::default() })?;
+//! let curve = store.read("flux", &Wanted { objects: Picked::List(&[2]), ..Wanted::default() })?;
 //! assert_eq!(curve.shape, [1, 4, 1]);
 //! assert_eq!(curve.data[8..12], 3.5_f32.to_ne_bytes());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -68,6 +68,7 @@
 
 mod catalogue;
 mod columns;
+mod curves;
 mod epochs;
 mod error;
 mod ingest;
@@ -77,15 +78,17 @@ mod table;
 
 pub use catalogue::{Mapping, Rejected, Rejects, TableFill, TableReport};
 pub use columns::read_columns;
+pub use curves::{Curves, CurvesPart, Query, When, Which};
 pub use epochs::write_survey;
 pub use error::{BadLabel, LightCurveError};
 pub use ingest::{IngestOptions, Ingested, ingest};
 pub use store::LightCurveStore;
 pub use store::columns::{Column, Named};
 pub use store::create::NewStore;
-pub use store::fill::{Contribution, FillOptions, FillReport, Objects};
+pub use store::fill::{Contribution, FillOptions, FillReport};
 pub use store::labels::Labels;
 pub use store::layout::Cut;
+pub use store::picks::Picked;
 pub use store::read::{Block, Wanted};
 pub use store::record::Filled;
 pub use store::schema::{Dimension, EPOCHS, OBJECT, Schema};

@@ -5,10 +5,11 @@ pub(crate) mod create;
 pub(crate) mod fill;
 pub(crate) mod labels;
 pub(crate) mod layout;
-mod picks;
+pub(crate) mod picks;
 pub(crate) mod read;
 pub(crate) mod record;
 pub(crate) mod schema;
+pub(crate) mod side;
 
 use zarrange_array::{Array, Node, open};
 use zarrange_io::{Location, Opener, Store};

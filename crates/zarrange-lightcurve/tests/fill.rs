@@ -10,7 +10,7 @@ use zarrange_grid::Region;
 use zarrange_io::{Access, Location, Opener};
 use zarrange_lightcurve::{
     Column, Contribution, Cut, FillOptions, FillReport, LightCurveError, LightCurveStore, Named, NewStore,
-    Objects, Wanted,
+    Picked, Wanted,
 };
 
 const OBJECTS: u64 = 7;
@@ -101,7 +101,7 @@ fn fill(
 ) -> Result<FillReport, LightCurveError> {
     let elements = elements(kind, epoch, objects, measurements);
     let values: Vec<(&str, &[u8])> = elements.iter().map(|(name, bytes)| (*name, &bytes[..])).collect();
-    let (objects, measurements) = (Objects::List(objects), Some(measurements));
+    let (objects, measurements) = (Picked::List(objects), Picked::List(measurements));
     store.fill(&Contribution { epoch, objects, measurements, values: &values }, options)
 }
 
@@ -171,7 +171,7 @@ fn what_differs_is_refused_or_replaced() {
                 (bytes(&[1.0, f32::NAN, 2.0]), bytes(&[1.0, 0.5, f32::NAN, f32::NAN, 2.0, 9.0]));
             let values: &[(&str, &[u8])] =
                 if kind == "flux" { &[("flux", &plain)] } else { &[("lightcurves", &pairs)] };
-            let (objects, measurements) = (Objects::List(&[2, 3, 4]), Some(&[1][..]));
+            let (objects, measurements) = (Picked::List(&[2, 3, 4]), Picked::List(&[1]));
             let contribution = Contribution { epoch: 1, objects, measurements, values };
             store.fill(&contribution, &FillOptions { replace, ..options })
         };
@@ -232,8 +232,15 @@ fn what_is_wanted_is_read() {
         }
         let name = &store.schema().values[0];
         let chunks = store.values(name).unwrap().objects().count();
-        let check = |objects: Option<&[u64]>, measurements: Option<&[u64]>, epochs: Option<Range<u64>>| {
-            let wanted = Wanted { objects, measurements, epochs: epochs.clone() };
+        let check = |objects: Option<&'static [u64]>,
+                     measurements: Option<&'static [u64]>,
+                     epochs: Option<Range<u64>>| {
+            let listed = |list: Option<&'static [u64]>| list.map_or(Picked::All, Picked::List);
+            let wanted = Wanted {
+                objects: listed(objects),
+                measurements: listed(measurements),
+                epochs: epochs.clone().map_or(Picked::All, Picked::Range),
+            };
             let block = store.read(name, &wanted).unwrap();
             let all = |n: u64| (0..n).collect::<Vec<_>>();
             let (o, m) =
@@ -270,8 +277,8 @@ fn what_is_wanted_is_read() {
             let error = store.read(name, &wanted).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
         };
-        wrong(Wanted { objects: Some(&[1, 7]), ..Wanted::default() }, "object 7 is out of range");
-        wrong(Wanted { epochs: Some(3..6), ..Wanted::default() }, "epoch 5 is out of range");
+        wrong(Wanted { objects: Picked::List(&[1, 7]), ..Wanted::default() }, "object 7 is out of range");
+        wrong(Wanted { epochs: Picked::Range(3..6), ..Wanted::default() }, "epoch 5 is out of range");
     }
 }
 
@@ -280,26 +287,25 @@ fn wrong_contributions_are_refused() {
     let place = place();
     let store = place.make(&stores().remove(0).1);
     let data = vec![0; 4 * 3];
-    let check =
-        |epoch: u64, objects: Objects<'_>, measurements: Option<&[u64]>, name: &str, expected: &str| {
-            let values: &[(&str, &[u8])] = &[(name, &data)];
-            let contribution = Contribution { epoch, objects, measurements, values };
-            let error = store.fill(&contribution, &FillOptions::default()).unwrap_err().to_string();
-            assert!(error.contains(expected), "{error}");
-        };
-    check(5, Objects::List(&[1]), None, "flux", "epoch 5 is out of range: there are 5");
-    check(0, Objects::List(&[7]), None, "flux", "object 7 is out of range: there are 7");
-    check(0, Objects::List(&[1]), Some(&[0, 3, 1]), "flux", "measurement 3 is out of range");
-    check(0, Objects::List(&[1, 2, 1]), Some(&[0]), "flux", "the same object twice");
-    check(0, Objects::All, None, "flux", "12 bytes are given, [7, 3] elements of 4 bytes are expected");
+    let check = |epoch: u64, objects: Picked<'_>, measurements: Picked<'_>, name: &str, expected: &str| {
+        let values: &[(&str, &[u8])] = &[(name, &data)];
+        let contribution = Contribution { epoch, objects, measurements, values };
+        let error = store.fill(&contribution, &FillOptions::default()).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    };
+    check(5, Picked::List(&[1]), Picked::All, "flux", "epoch 5 is out of range: there are 5");
+    check(0, Picked::List(&[7]), Picked::All, "flux", "object 7 is out of range: there are 7");
+    check(0, Picked::List(&[1]), Picked::List(&[0, 3, 1]), "flux", "measurement 3 is out of range");
+    check(0, Picked::List(&[1, 2, 1]), Picked::List(&[0]), "flux", "the same object twice");
+    check(0, Picked::All, Picked::All, "flux", "12 bytes are given, [7, 3] elements of 4 bytes are expected");
     let sharded = place_of_shards();
     let values: &[(&str, &[u8])] = &[("flux", &[0; 4 * 21])];
-    let contribution = Contribution { epoch: 0, objects: Objects::All, measurements: None, values };
+    let contribution = Contribution { epoch: 0, objects: Picked::All, measurements: Picked::All, values };
     let error = sharded.open().fill(&contribution, &FillOptions::default()).unwrap_err().to_string();
     assert!(error.contains("stored in shards") && error.contains("rechunk"), "{error}");
     check(
         0,
-        Objects::List(&[1]),
+        Picked::List(&[1]),
         None,
         "mag",
         "no array of values \"mag\": there are [\"flux\", \"flux_err\"]",
@@ -310,7 +316,7 @@ fn wrong_contributions_are_refused() {
     held.lock_range(2, 1).unwrap();
     let values: &[(&str, &[u8])] = &[("flux", &data)];
     let contribution =
-        |epoch: u64| Contribution { epoch, objects: Objects::List(&[1]), measurements: None, values };
+        |epoch: u64| Contribution { epoch, objects: Picked::List(&[1]), measurements: Picked::All, values };
     let options = FillOptions { wait: Duration::from_millis(20), ..FillOptions::default() };
     let error = store.fill(&contribution(2), &options).unwrap_err();
     assert!(matches!(error, LightCurveError::Busy { epoch: 2, .. }), "{error}");

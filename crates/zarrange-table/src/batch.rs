@@ -202,7 +202,8 @@ impl Texts {
         &self.bytes[start..self.ends[k]]
     }
 
-    pub(crate) fn push(&mut self, text: &str) {
+    /// Adds one.
+    pub fn push(&mut self, text: &str) {
         self.bytes.push_str(text);
         self.ends.push(self.bytes.len());
     }

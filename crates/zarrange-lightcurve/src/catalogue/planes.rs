@@ -9,7 +9,8 @@ use zarrange_grid::index;
 
 use crate::LightCurveError;
 use crate::store::LightCurveStore;
-use crate::store::fill::{Contribution, FillOptions, FillReport, Objects};
+use crate::store::fill::{Contribution, FillOptions, FillReport};
+use crate::store::picks::Picked;
 use crate::store::schema::{EPOCHS, MEASUREMENT, OBJECT};
 
 /// Objects of a block at most, where a chunk has more.
@@ -227,8 +228,10 @@ impl<'a> Planes<'a> {
         let values: Vec<Vec<(&str, &[u8])>> = parts.iter().map(|part| part.values(&self.arrays)).collect();
         let mut contributions = Vec::new();
         for (part, values) in parts.iter().zip(&values) {
-            let (objects, measurements) =
-                (Objects::Range(part.objects.clone()), part.measurements.as_deref());
+            let (objects, measurements) = (
+                Picked::Range(part.objects.clone()),
+                part.measurements.as_deref().map_or(Picked::All, Picked::List),
+            );
             contributions.push(Contribution { epoch, objects, measurements, values });
         }
         self.store.fill_all(epoch, &contributions, options)

@@ -2,8 +2,8 @@
 
 use crate::LightCurveError;
 use crate::catalogue::mapping::{Finder, Of, Roles, TIME};
-use crate::store::labels::each_text;
 use crate::store::schema::MEASUREMENT;
+use crate::store::side::each_text;
 
 /// What a side variable of units may be called.
 const UNITS: [&str; 2] = ["unit", "units"];

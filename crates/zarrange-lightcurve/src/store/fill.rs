@@ -6,7 +6,6 @@
 mod lock;
 mod merge;
 
-use std::ops::Range;
 use std::time::{Duration, SystemTime};
 
 use zarrange_array::{Array, RegionReader, RegionWriter};
@@ -17,21 +16,9 @@ use crate::LightCurveError;
 use crate::store::LightCurveStore;
 use crate::store::fill::lock::EpochLock;
 use crate::store::fill::merge::{Axes, Conflict, Merge};
-use crate::store::picks::{Picks, chunks};
+use crate::store::picks::{Picked, Picks, chunks};
 use crate::store::record::Filled;
 use crate::store::schema::{EPOCHS, MEASUREMENT, OBJECT};
-
-/// Objects that somebody has measured.
-#[derive(Clone, Debug, Default)]
-pub enum Objects<'a> {
-    /// All of them, in their order.
-    #[default]
-    All,
-    /// Some that follow each other.
-    Range(Range<u64>),
-    /// Some, by their numbers, in any order.
-    List(&'a [u64]),
-}
 
 /// What somebody has measured at one epoch.
 #[derive(Clone, Debug)]
@@ -39,9 +26,9 @@ pub struct Contribution<'a> {
     /// The epoch, by its number.
     pub epoch: u64,
     /// The objects.
-    pub objects: Objects<'a>,
-    /// The measurements; all of them if not given, or where the store has none.
-    pub measurements: Option<&'a [u64]>,
+    pub objects: Picked<'a>,
+    /// The measurements; all of them where the store has none.
+    pub measurements: Picked<'a>,
     /// For each array its elements in native byte order: in C order over the dimensions of the array but that of epochs, as many along each
     /// as are given. NaN (in arrays of whole numbers the fill value) says that nothing was measured.
     pub values: &'a [(&'a str, &'a [u8])],
@@ -193,9 +180,9 @@ impl LightCurveStore {
 /// Notes who filled what, and when.
 fn note(filled: &mut Filled, contribution: &Contribution<'_>, run: &str) {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64();
-    let all: Vec<u64> = (0..filled.times.len() as u64).collect();
-    let given = if filled.times.len() == 1 { &all } else { contribution.measurements.unwrap_or(&all) };
-    for measurement in given.iter().map(|measurement| index(*measurement)) {
+    let all = filled.times.len() as u64;
+    let given = if all == 1 { vec![0] } else { contribution.measurements.numbers(all) };
+    for measurement in given.into_iter().map(index) {
         filled.times[measurement] = now;
         run.clone_into(&mut filled.runs[measurement]);
     }
@@ -249,11 +236,10 @@ impl<'a> Part<'a> {
         }
         let mut picks = Vec::new();
         for (d, size) in array.shape().iter().enumerate() {
-            let picked = match (d, &contribution.objects, contribution.measurements) {
+            let picked = match d {
                 _ if d == axes.epoch => Picks::Range(contribution.epoch..contribution.epoch + 1),
-                (_, Objects::List(list), _) if d == axes.object => Picks::list(list),
-                (_, Objects::Range(range), _) if d == axes.object => Picks::Range(range.clone()),
-                (_, _, Some(list)) if Some(d) == axes.measurement => Picks::list(list),
+                _ if d == axes.object => contribution.objects.of(*size),
+                _ if Some(d) == axes.measurement => contribution.measurements.of(*size),
                 _ => Picks::Range(0..*size),
             };
             let dimension = &store.schema().dimensions[d].name;

@@ -3,17 +3,12 @@
 use std::hash::{BuildHasher, RandomState};
 
 use hashbrown::HashTable;
-use zarrange_array::{Array, Contents, Node, RegionReader, VariableReader, open};
-use zarrange_codec::Variable;
-use zarrange_grid::index;
 
 use crate::LightCurveError;
 use crate::error::BadLabel;
 use crate::store::LightCurveStore;
 use crate::store::schema::Dimension;
-
-/// Memory that one chunk of labels may take, decoded.
-const CHUNK_BYTES_MAX: usize = 256 << 20;
+use crate::store::side::each_text;
 
 /// What a label takes beside its text: where it ends, and its place in a table that doubles.
 const LABEL_BYTES: u64 = 8 + 12;
@@ -135,70 +130,4 @@ impl LightCurveStore {
     pub fn labels(&self, dimension: &str, bytes_max: u64) -> Result<Labels, LightCurveError> {
         Labels::of(self, self.schema.named(dimension)?, bytes_max)
     }
-
-    /// The array of labels or of a side variable called `name`.
-    pub(crate) fn side(&self, name: &str) -> Result<Array, LightCurveError> {
-        match open(&self.root.below(name)?)? {
-            Node::Array(array) => Ok(*array),
-            Node::Group(_) => Err(LightCurveError::NotLightCurves { location: self.label() }),
-        }
-    }
-
-    /// The numbers of a side variable; NaN where there is none.
-    ///
-    /// # Errors
-    /// [`LightCurveError::NoNumbers`] if it is not of numbers, or if it cannot be read.
-    pub(crate) fn numbers(&self, name: &str) -> Result<Vec<f64>, LightCurveError> {
-        let mut numbers = Vec::new();
-        each_text(&self.side(name)?, &mut |text| {
-            let number = if text.is_empty() { Ok(f64::NAN) } else { text.parse() };
-            numbers.push(
-                number.map_err(|_| LightCurveError::NoNumbers {
-                    name: name.to_owned(),
-                    value: text.to_owned(),
-                })?,
-            );
-            Ok(())
-        })?;
-        Ok(numbers)
-    }
-}
-
-/// Calls `each` with the elements of a one-dimensional array, in their order, as a table would have them.
-///
-/// # Errors
-/// The first of `each`; [`LightCurveError::NoText`] if they are neither text nor numbers; or if they cannot be read.
-pub(crate) fn each_text(
-    array: &Array,
-    each: &mut dyn FnMut(&str) -> Result<(), LightCurveError>,
-) -> Result<(), LightCurveError> {
-    let no_text = || LightCurveError::NoText { array: array.location().to_owned() };
-    match array.contents() {
-        Contents::Elements(elements) => {
-            let (mut reader, mut data) = (RegionReader::new(array)?, Vec::new());
-            let (chunks, item) = (elements.chunks.all(), elements.item_bytes());
-            for position in (0..chunks.elements()).map(|k| chunks.unravel(k)) {
-                let region = elements.chunks.region(&position);
-                data.clear();
-                data.resize(index(region.elements()).saturating_mul(item), 0);
-                reader.read_into(&region, &mut data)?;
-                for value in data.chunks_exact(item.max(1)) {
-                    each(&elements.element.text(value).ok_or_else(no_text)?)?;
-                }
-            }
-        }
-        Contents::Variable(elements) => {
-            let (mut reader, mut chunk) = (VariableReader::new(array, elements), Variable::new());
-            let chunks = elements.chunks.all();
-            for position in (0..chunks.elements()).map(|k| chunks.unravel(k)) {
-                let stored = reader.read(&position, CHUNK_BYTES_MAX, &mut chunk)?;
-                for k in 0..index(elements.chunks.region(&position).elements()) {
-                    let text = if stored { chunk.get(k) } else { &elements.fill };
-                    each(std::str::from_utf8(text).map_err(|_| no_text())?)?;
-                }
-            }
-        }
-        Contents::Unknown(_) => return Err(no_text()),
-    }
-    Ok(())
 }

@@ -7,6 +7,38 @@ use zarrange_grid::{ChunkGrid, Dims, Region};
 /// Of one axis: something inside a chunk or region, and among all that is picked.
 type Pair = (u64, u64);
 
+/// What of a dimension is meant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Picked<'a> {
+    /// All of it, in its order.
+    #[default]
+    All,
+    /// Some that follow each other.
+    Range(Range<u64>),
+    /// Some, by their numbers, in any order.
+    List(&'a [u64]),
+}
+
+impl Picked<'_> {
+    /// What is picked of an axis that is `size` long.
+    pub(super) fn of(&self, size: u64) -> Picks {
+        match self {
+            Self::All => Picks::Range(0..size),
+            Self::Range(range) => Picks::Range(range.clone()),
+            Self::List(list) => Picks::list(list),
+        }
+    }
+
+    /// The numbers that are meant of `size`.
+    pub(super) fn numbers(&self, size: u64) -> Vec<u64> {
+        match self {
+            Self::All => (0..size).collect(),
+            Self::Range(range) => range.clone().collect(),
+            Self::List(list) => list.to_vec(),
+        }
+    }
+}
+
 /// What of an axis is picked.
 #[derive(Clone, Debug)]
 pub(super) enum Picks {
@@ -37,6 +69,14 @@ impl Picks {
         match self {
             Self::Range(range) => range.end.checked_sub(1).filter(|_| !range.is_empty()),
             Self::List(sorted) => sorted.last().map(|(at, _)| *at),
+        }
+    }
+
+    /// All of it, if it is one after the other.
+    pub(super) fn range(&self) -> Option<Range<u64>> {
+        match self {
+            Self::Range(range) => Some(range.clone()),
+            Self::List(_) => None,
         }
     }
 

@@ -1,25 +1,23 @@
 //! Reading: some objects, at some epochs, in some measurements. A chunk is decoded once, however many of its objects are asked for.
 
-use std::ops::Range;
-
 use zarrange_array::{ReadCost, RegionReader};
-use zarrange_grid::index;
+use zarrange_grid::{Dims, Region, index};
 use zarrange_io::zeroed;
 
 use crate::LightCurveError;
 use crate::store::LightCurveStore;
-use crate::store::picks::{Picks, chunks, hull, runs};
+use crate::store::picks::{Picked, Picks, chunks, hull, runs};
 use crate::store::schema::{EPOCHS, MEASUREMENT, OBJECT};
 
-/// What is wanted of a store; all of what is not given.
+/// What is wanted of a store.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted<'a> {
-    /// Objects by their numbers, in any order; one may be there twice.
-    pub objects: Option<&'a [u64]>,
-    /// Measurements by their numbers.
-    pub measurements: Option<&'a [u64]>,
-    /// Epochs by their numbers.
-    pub epochs: Option<Range<u64>>,
+    /// Objects; one may be there twice.
+    pub objects: Picked<'a>,
+    /// Measurements.
+    pub measurements: Picked<'a>,
+    /// Epochs.
+    pub epochs: Picked<'a>,
 }
 
 /// Elements of an array of values.
@@ -47,12 +45,11 @@ impl LightCurveStore {
         for (name, size) in names.iter().zip(array.shape()) {
             let name = name.as_deref().unwrap_or_default();
             let picked = match name {
-                OBJECT => wanted.objects.map(Picks::list),
-                MEASUREMENT => wanted.measurements.map(Picks::list),
-                epoch if EPOCHS.contains(&epoch) => wanted.epochs.clone().map(Picks::Range),
-                _ => None,
+                OBJECT => wanted.objects.of(*size),
+                MEASUREMENT => wanted.measurements.of(*size),
+                epoch if EPOCHS.contains(&epoch) => wanted.epochs.of(*size),
+                _ => Picks::Range(0..*size),
             };
-            let picked = picked.unwrap_or(Picks::Range(0..*size));
             if let Some(index) = picked.last().filter(|last| last >= size) {
                 return Err(LightCurveError::Index { dimension: name.to_owned(), index, size: *size });
             }
@@ -64,6 +61,12 @@ impl LightCurveStore {
         let mut data =
             zeroed(index(bytes)).ok_or_else(|| LightCurveError::TooMuch { shape: shape.clone() })?;
         let (mut reader, mut part) = (RegionReader::new(array)?, Vec::new());
+        // What lies together is fetched together.
+        if let Some(ranges) = picks.iter().map(Picks::range).collect::<Option<Vec<_>>>() {
+            let start: Dims = ranges.iter().map(|range| range.start).collect();
+            reader.read_into(&Region::new(start, Dims::from(&shape[..])), &mut data)?;
+            return Ok(Block { shape, data, cost: reader.cost() });
+        }
         for chunk in chunks(&elements.chunks, &picks) {
             let Some(region) = hull(&picks, &elements.chunks.region(&chunk)) else { continue };
             part.clear();

@@ -1,0 +1,234 @@
+//! What is asked for, as numbers of objects, epochs and measurements.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use zarrange_grid::index;
+
+use crate::LightCurveError;
+use crate::store::LightCurveStore;
+use crate::store::schema::{MEASUREMENT, OBJECT};
+use crate::store::side::{each_number, each_text};
+
+/// The side variable of times.
+pub(super) const TIME: &str = "time";
+
+/// What positions on the sky may be called, in degrees.
+const RA: [&str; 5] = ["ra", "RA", "ra_deg", "raj2000", "RAJ2000"];
+const DEC: [&str; 5] = ["dec", "DEC", "dec_deg", "dej2000", "DEJ2000"];
+
+/// Which light curves are wanted, and what of them; all of what is not said.
+#[derive(Clone, Debug, Default)]
+pub struct Query {
+    /// Objects.
+    pub objects: Which,
+    /// Labels of measurements, or numbers where there are no labels.
+    pub measurements: Vec<String>,
+    /// Epochs.
+    pub epochs: When,
+    /// Arrays of values.
+    pub arrays: Vec<String>,
+    /// Rows without any value are kept.
+    pub gaps: bool,
+    /// What is not recorded as filled is left out.
+    pub recorded: bool,
+}
+
+/// Which objects.
+#[derive(Clone, Debug, Default)]
+pub enum Which {
+    /// All of them.
+    #[default]
+    All,
+    /// Those with these labels, or numbers where there are no labels.
+    Labels(Vec<String>),
+    /// Those with these numbers.
+    Numbers(Vec<u64>),
+    /// Those within a radius of a position, in degrees.
+    Cone {
+        /// Right ascension.
+        ra: f64,
+        /// Declination.
+        dec: f64,
+        /// Radius.
+        radius: f64,
+    },
+    /// Those between two right ascensions, eastwards from the first one, and two declinations, in degrees.
+    Box {
+        /// Right ascensions; the second may be the smaller number, beyond 360.
+        ra: [f64; 2],
+        /// Declinations.
+        dec: [f64; 2],
+    },
+}
+
+/// Which epochs.
+#[derive(Clone, Debug, Default)]
+pub enum When {
+    /// All of them.
+    #[default]
+    All,
+    /// Those with these labels, or numbers where there are no labels.
+    Labels(Vec<String>),
+    /// Those from one time to another, both included.
+    Times {
+        /// The first time.
+        from: f64,
+        /// The last one.
+        to: f64,
+    },
+}
+
+/// Objects, in their order.
+#[derive(Debug)]
+pub(super) enum Numbers {
+    Range(Range<u64>),
+    List(Vec<u64>),
+}
+
+impl LightCurveStore {
+    pub(super) fn objects(&self, which: &Which) -> Result<Numbers, LightCurveError> {
+        let objects = self.schema().objects();
+        Ok(match which {
+            Which::All => Numbers::Range(0..objects.size),
+            Which::Labels(labels) => Numbers::List(self.places(OBJECT, labels)?),
+            Which::Numbers(numbers) => {
+                if let Some(beyond) = numbers.iter().find(|number| **number >= objects.size) {
+                    let (dimension, size) = (OBJECT.to_owned(), objects.size);
+                    return Err(LightCurveError::Index { dimension, index: *beyond, size });
+                }
+                Numbers::List(sorted(numbers.clone()))
+            }
+            Which::Cone { ra, dec, radius } => {
+                let (ra, dec) = (ra.to_radians(), dec.to_radians());
+                // The haversine of the radius, which is exact where it is small.
+                let most = (radius.to_radians() / 2.0).sin().powi(2);
+                Numbers::List(self.on_the_sky(&|other_ra, other_dec| {
+                    let (other_ra, other_dec) = (other_ra.to_radians(), other_dec.to_radians());
+                    let d = ((other_dec - dec) / 2.0).sin().powi(2);
+                    let r = ((other_ra - ra) / 2.0).sin().powi(2);
+                    *radius >= 180.0 || d + dec.cos() * other_dec.cos() * r <= most
+                })?)
+            }
+            Which::Box { ra, dec } => {
+                let whole = ra[1] - ra[0] >= 360.0;
+                let width = (ra[1] - ra[0]).rem_euclid(360.0);
+                Numbers::List(self.on_the_sky(&|other_ra, other_dec| {
+                    let east = (other_ra - ra[0]).rem_euclid(360.0);
+                    (whole || east <= width) && (dec[0]..=dec[1]).contains(&other_dec)
+                })?)
+            }
+        })
+    }
+
+    /// Objects whose right ascension and declination, in degrees, are `inside`.
+    fn on_the_sky(&self, inside: &dyn Fn(f64, f64) -> bool) -> Result<Vec<u64>, LightCurveError> {
+        let side = &self.schema().objects().side;
+        let called = |names: &'static [&str; 5]| {
+            let found = names.iter().copied().find(|name| side.iter().any(|side| side == name));
+            found.ok_or_else(|| LightCurveError::NoPositions { location: self.label(), side: side.clone() })
+        };
+        let (mut ra, mut at, mut found) = (Vec::new(), 0, Vec::new());
+        each_number(&self.side(called(&RA)?)?, &mut |value| ra.push(value))?;
+        each_number(&self.side(called(&DEC)?)?, &mut |dec| {
+            if inside(ra[index(at)], dec) {
+                found.push(at);
+            }
+            at += 1;
+        })?;
+        Ok(found)
+    }
+
+    pub(super) fn measurements(&self, labels: &[String]) -> Result<Vec<u64>, LightCurveError> {
+        match self.schema().dimension(MEASUREMENT) {
+            Some(dimension) if labels.is_empty() => Ok((0..dimension.size).collect()),
+            None if labels.is_empty() => Ok(vec![0]),
+            _ => self.places(MEASUREMENT, labels),
+        }
+    }
+
+    pub(super) fn epochs(&self, when: &When) -> Result<Vec<u64>, LightCurveError> {
+        let epochs = self.schema().epochs();
+        Ok(match when {
+            When::All => (0..epochs.size).collect(),
+            When::Labels(labels) => self.places(&epochs.name.clone(), labels)?,
+            When::Times { from, to } => {
+                if !epochs.side.iter().any(|side| side == TIME) {
+                    return Err(LightCurveError::NoTimes { location: self.label(), variable: TIME });
+                }
+                let times = self.numbers(TIME)?;
+                (0..)
+                    .zip(times)
+                    .filter(|(_, time)| (*from..=*to).contains(time))
+                    .map(|(epoch, _)| epoch)
+                    .collect()
+            }
+        })
+    }
+
+    /// Numbers of what has these labels, in their order. Labels are read, and not kept.
+    fn places(&self, dimension: &str, labels: &[String]) -> Result<Vec<u64>, LightCurveError> {
+        let known = self.schema().named(dimension)?;
+        let Some(name) = &known.labels else {
+            let number = |label: &String| {
+                let number = label.parse::<u64>().ok().filter(|number| *number < known.size);
+                number.ok_or_else(|| self.no_label(dimension, label))
+            };
+            return Ok(sorted(labels.iter().map(number).collect::<Result<_, _>>()?));
+        };
+        let mut wanted: HashMap<&str, Option<u64>> =
+            labels.iter().map(|label| (label.as_str(), None)).collect();
+        let (mut at, mut twice) = (0, None);
+        each_text(&self.side(name)?, &mut |label| {
+            if let Some(place) = wanted.get_mut(label) {
+                match place {
+                    Some(first) => twice = twice.take().or(Some((label.to_owned(), *first, at))),
+                    None => *place = Some(at),
+                }
+            }
+            at += 1;
+            Ok(())
+        })?;
+        if let Some((label, first, again)) = twice {
+            let bad = crate::BadLabel::Twice { label, first, again };
+            return Err(LightCurveError::Label { dimension: dimension.to_owned(), bad });
+        }
+        let places = labels.iter().map(|label| {
+            wanted.get(label.as_str()).copied().flatten().ok_or_else(|| self.no_label(dimension, label))
+        });
+        Ok(sorted(places.collect::<Result<_, _>>()?))
+    }
+
+    fn no_label(&self, dimension: &str, label: &str) -> LightCurveError {
+        const SHOWN: u64 = 5;
+        let count = self.schema().dimension(dimension).map_or(0, |dimension| dimension.size);
+        let places: Vec<u64> = (0..count.min(SHOWN)).collect();
+        let some = self
+            .labels_at(dimension, &places)
+            .map(|cells| (0..places.len()).map(|k| cells.text(k).into_owned()).collect());
+        let (dimension, label) = (dimension.to_owned(), label.to_owned());
+        LightCurveError::NoLabel { dimension, label, some: some.unwrap_or_default(), count }
+    }
+
+    /// Whether each measurement of each epoch is recorded; `None` if nobody keeps a record.
+    pub(super) fn recorded(
+        &self,
+        epochs: &[u64],
+        measurements: &[u64],
+    ) -> Result<Option<Vec<bool>>, LightCurveError> {
+        let mut recorded = Vec::new();
+        for epoch in epochs {
+            let Some(filled) = self.filled(*epoch)? else { return Ok(None) };
+            let of = |m: &u64| filled.times.get(index(*m)).is_some_and(|time| !time.is_nan());
+            recorded.extend(measurements.iter().map(of));
+        }
+        Ok(Some(recorded))
+    }
+}
+
+/// In their order, each once.
+fn sorted(mut numbers: Vec<u64>) -> Vec<u64> {
+    numbers.sort_unstable();
+    numbers.dedup();
+    numbers
+}

@@ -1,0 +1,225 @@
+//! Values as columns of rows.
+
+use std::collections::BTreeMap;
+
+use zarrange_array::Array;
+use zarrange_codec::Kind;
+use zarrange_grid::index;
+use zarrange_table::{Cells, Texts};
+
+use crate::LightCurveError;
+use crate::store::LightCurveStore;
+use crate::store::read;
+use crate::store::schema::{EPOCHS, MEASUREMENT, OBJECT};
+use crate::store::side::number_of;
+
+/// Columns that the other dimensions of an array may make at most.
+const COLUMNS_MAX: u64 = 1000;
+
+/// An object, an epoch and a measurement, by their places in a block.
+pub(super) type Place = (usize, usize, usize);
+
+/// A column of values: an array, at one place along its other dimensions.
+#[derive(Debug)]
+pub(super) struct ValueColumn {
+    pub(super) name: String,
+    pub(super) array: String,
+    pub(super) item_bytes: u64,
+    /// The place along each of the other dimensions, in their order.
+    inner: Vec<u64>,
+    out: Out,
+    /// The element of what was not measured.
+    fill: Vec<u8>,
+    number: fn(&[u8]) -> f64,
+}
+
+/// What a column is made of.
+#[derive(Debug)]
+enum Out {
+    Float,
+    Integer,
+    /// Whole numbers beyond those that tables have, as text.
+    Large,
+    Bool,
+    /// Whole numbers that mean something.
+    Flags(BTreeMap<i64, String>),
+}
+
+/// Elements of an array, and what a step along its dimensions is, in bytes.
+#[derive(Debug)]
+pub(super) struct Block {
+    data: Vec<u8>,
+    object: usize,
+    epoch: usize,
+    measurement: usize,
+    inner: Vec<usize>,
+}
+
+/// The columns of the arrays of values that are named, or of all that hold numbers.
+pub(super) fn value_columns(
+    store: &LightCurveStore,
+    names: &[String],
+) -> Result<Vec<ValueColumn>, LightCurveError> {
+    let all: Vec<String> = store.schema().values.clone();
+    let mut columns = Vec::new();
+    for name in if names.is_empty() { &all } else { names } {
+        let array = store.named(name)?;
+        let elements = array.elements()?;
+        let Some(number) = number_of(elements) else {
+            if names.is_empty() {
+                continue;
+            }
+            let data_type = elements.element.name().to_owned();
+            return Err(LightCurveError::NoNumber { array: name.clone(), data_type });
+        };
+        let inner = inner_dimensions(array);
+        let count = inner.iter().fold(1_u64, |count, (_, size)| count.saturating_mul(*size));
+        if count > COLUMNS_MAX {
+            return Err(LightCurveError::TooMuch { shape: array.shape().to_vec() });
+        }
+        for k in 0..count {
+            let (mut rest, mut at) = (k, vec![0; inner.len()]);
+            for (d, (_, size)) in inner.iter().enumerate().rev() {
+                at[d] = rest % size;
+                rest /= size;
+            }
+            let mut words = Vec::new();
+            for ((dimension, _), place) in inner.iter().zip(&at) {
+                words.push(store.labels_at(dimension, &[*place])?.text(0).into_owned());
+            }
+            if words.is_empty() || all.len() > 1 {
+                words.insert(0, name.clone());
+            }
+            let (name, array) = (words.join("_"), name.clone());
+            let (item_bytes, fill) = (elements.item_bytes() as u64, elements.fill.clone());
+            columns.push(ValueColumn { name, array, item_bytes, inner: at, out: Out::Float, fill, number });
+            if let Some(column) = columns.last_mut() {
+                column.out = Out::of(store.named(&column.array)?)?;
+            }
+        }
+    }
+    Ok(columns)
+}
+
+/// Dimensions of an array that rows do not have, with their sizes.
+fn inner_dimensions(array: &Array) -> Vec<(String, u64)> {
+    let names = array.document().dimension_names().unwrap_or_default();
+    let known = |name: &str| name == OBJECT || name == MEASUREMENT || EPOCHS.contains(&name);
+    names.into_iter().flatten().zip(array.shape().iter().copied()).filter(|(name, _)| !known(name)).collect()
+}
+
+impl Out {
+    fn of(array: &Array) -> Result<Self, LightCurveError> {
+        let elements = array.elements()?;
+        Ok(match elements.element.kind() {
+            Kind::Bool => Self::Bool,
+            Kind::Integer { signed: false } if elements.item_bytes() == 8 => Self::Large,
+            Kind::Integer { .. } => flags(array).map_or(Self::Integer, Self::Flags),
+            Kind::Float
+            | Kind::Complex
+            | Kind::Time
+            | Kind::Utf32
+            | Kind::NullTerminated
+            | Kind::Raw
+            | Kind::Struct(_)
+            | Kind::Other => Self::Float,
+        })
+    }
+}
+
+/// What whole numbers mean, by the CF conventions (or, with blanks in them, as `ingest` names bands).
+fn flags(array: &Array) -> Option<BTreeMap<i64, String>> {
+    let attributes = array.document().attributes();
+    let values = attributes.get("flag_values")?;
+    let values: Option<Vec<i64>> =
+        values.as_array()?.iter().map(|v| i64::try_from(v.as_u64()?).ok()).collect();
+    let words: Vec<String> =
+        match attributes.get("bands").as_ref().and_then(|bands| bands.as_array().map(<[_]>::to_vec)) {
+            Some(bands) => bands.iter().filter_map(|band| band.as_str().map(str::to_owned)).collect(),
+            None => {
+                attributes.get("flag_meanings")?.as_str()?.split_whitespace().map(str::to_owned).collect()
+            }
+        };
+    let values = values?;
+    (values.len() == words.len()).then(|| values.into_iter().zip(words).collect())
+}
+
+impl Block {
+    pub(super) fn new(
+        store: &LightCurveStore,
+        name: &str,
+        block: read::Block,
+    ) -> Result<Self, LightCurveError> {
+        let array = store.named(name)?;
+        let names = array.document().dimension_names().unwrap_or_default();
+        let mut this = Self { data: block.data, object: 0, epoch: 0, measurement: 0, inner: Vec::new() };
+        let mut stride = array.elements()?.item_bytes();
+        for (name, size) in names.iter().zip(&block.shape).rev() {
+            match name.as_deref().unwrap_or_default() {
+                OBJECT => this.object = stride,
+                MEASUREMENT => this.measurement = stride,
+                name if EPOCHS.contains(&name) => this.epoch = stride,
+                _ => this.inner.insert(0, stride),
+            }
+            stride = stride.saturating_mul(index(*size));
+        }
+        Ok(this)
+    }
+}
+
+impl ValueColumn {
+    fn element<'b>(&self, block: &'b Block, (o, e, m): Place) -> &'b [u8] {
+        let inner: usize = self.inner.iter().zip(&block.inner).map(|(k, stride)| index(*k) * stride).sum();
+        let at = o * block.object + e * block.epoch + m * block.measurement + inner;
+        &block.data[at..at + self.fill.len()]
+    }
+
+    /// Whether nothing was measured there.
+    pub(super) fn is_missing(&self, block: &Block, place: Place) -> bool {
+        let element = self.element(block, place);
+        match self.out {
+            Out::Float => (self.number)(element).is_nan(),
+            Out::Integer | Out::Large | Out::Bool | Out::Flags(_) => element == self.fill,
+        }
+    }
+
+    /// The values at `places`.
+    pub(super) fn cells(&self, block: &Block, places: &[Place]) -> Cells {
+        let elements = places.iter().map(|place| self.element(block, *place));
+        let number = self.number;
+        match &self.out {
+            Out::Float => Cells::Float(elements.map(number).collect()),
+            Out::Integer => Cells::Integer(elements.map(|element| Some(whole(element, number))).collect()),
+            Out::Large => {
+                let mut texts = Texts::default();
+                let large = |element: &[u8]| element.try_into().map_or(0, u64::from_ne_bytes).to_string();
+                elements.for_each(|element| texts.push(&large(element)));
+                Cells::Text(texts)
+            }
+            Out::Bool => Cells::Bool(elements.map(|element| Some(element != [0])).collect()),
+            Out::Flags(words) => {
+                let mut texts = Texts::default();
+                for element in elements {
+                    let value = whole(element, number);
+                    match words.get(&value) {
+                        Some(word) => texts.push(word),
+                        None if element == self.fill => texts.push(""),
+                        // What has no word is told as it is.
+                        None => texts.push(&value.to_string()),
+                    }
+                }
+                Cells::Text(texts)
+            }
+        }
+    }
+}
+
+/// A whole number; those of 64 bits exactly.
+fn whole(element: &[u8], number: fn(&[u8]) -> f64) -> i64 {
+    if let Ok(bytes) = element.try_into() {
+        return i64::from_ne_bytes(bytes);
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "whole numbers of up to 32 bits")]
+    let whole = number(element) as i64;
+    whole
+}
