@@ -306,7 +306,7 @@ fn wrong_contributions_are_refused() {
     check(
         0,
         Picked::List(&[1]),
-        None,
+        Picked::All,
         "mag",
         "no array of values \"mag\": there are [\"flux\", \"flux_err\"]",
     );

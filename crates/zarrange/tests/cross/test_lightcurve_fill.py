@@ -1,0 +1,189 @@
+"""`zarrange lightcurve fill`: what is in catalogues is in the store, as xarray reads it."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+import xarray as xr
+from catalogues import WITH_UNITS, WITHOUT_GAPS, WRITERS
+from compare import open_xarray
+
+OBJECTS, EPOCHS, BANDS = 40, 6, ["g", "r"]
+TIMES = 59000 + 1.25 * np.arange(EPOCHS)
+
+
+@pytest.fixture
+def store(run, tmp_path):
+    """A store of all objects, epochs and bands, with labels, times and units."""
+    (tmp_path / "objects.csv").write_text("object,ra\n" + "".join(f"I{k},{k * 9}\n" for k in range(OBJECTS)))
+    (tmp_path / "epochs.csv").write_text(
+        "epoch,time\n" + "".join(f"gr{k:04},{time}\n" for k, time in enumerate(TIMES))
+    )
+    (tmp_path / "bands.csv").write_text("band,unit\n" + "".join(f"{band},nJy\n" for band in BANDS))
+    path = tmp_path / "store"
+    dimensions = {"objects": "objects", "epochs": "epochs", "measurements": "bands"}
+    run(
+        "lightcurve",
+        "create",
+        path,
+        *[f"--{name}={tmp_path}/{table}.csv" for name, table in dimensions.items()],
+    )
+    return path
+
+
+def rows(gaps: bool) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Rows of all objects at all epochs in all bands, in no order, and the arrays that they make."""
+    rng = np.random.default_rng(17)
+    shape = (OBJECTS, EPOCHS, len(BANDS))
+    arrays = {
+        "flux": rng.normal(100, 30, shape).astype("f4"),
+        "flux_err": rng.uniform(0.1, 5, shape).astype("f4"),
+    }
+    if gaps:
+        for values in arrays.values():
+            values[rng.random(shape) < 0.2] = np.nan
+    order = rng.permutation(np.prod(shape))
+    o, e, b = np.unravel_index(order, shape)
+    columns = {
+        "object": np.array([f"I{k}" for k in o]),
+        "time": TIMES[e] + 1e-6,
+        "band": np.array([BANDS[k] for k in b]),
+    }
+    for name, values in arrays.items():
+        taken = values[o, e, b]
+        columns[name] = np.ma.masked_array(taken, np.isnan(taken)) if gaps else taken
+    return columns, arrays
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_catalogues_of_every_format(run, tmp_path, store, kind):
+    columns, arrays = rows(gaps=kind not in WITHOUT_GAPS)
+    WRITERS[kind](tmp_path / "catalogue", columns, {"time": "d", "flux": "nJy"})
+    done = json.loads(
+        run("lightcurve", "fill", store, tmp_path / "catalogue", "--run", kind, "--json").stdout
+    )
+    assert (done["rows"], done["rejected_rows"], done["epochs"]) == (OBJECTS * EPOCHS * 2, 0, EPOCHS)
+    dataset = open_xarray(store)
+    for name, values in arrays.items():
+        np.testing.assert_array_equal(dataset[name].values, values)
+    fills = open_xarray(store, group="fills")
+    there = ~np.isnan(arrays["flux"])
+    np.testing.assert_array_equal(fills["objects"].values, there.sum(axis=0))
+    assert set(fills["run"].values.ravel().tolist()) == {kind}
+    # The same again changes nothing.
+    again = json.loads(run("lightcurve", "fill", store, tmp_path / "catalogue", "--json").stdout)
+    assert (again["changed_values"], again["chunks_written"]) == (0, 0)
+
+
+@pytest.mark.parametrize("kind", WITH_UNITS)
+def test_units_that_contradict_are_refused(run, tmp_path, store, kind):
+    columns, arrays = rows(gaps=False)
+    columns = {name: values[columns["band"] == "g"] for name, values in columns.items() if name != "band"}
+    WRITERS[kind](tmp_path / "catalogue", columns, {"flux": "mJy"})
+    fill = ["lightcurve", "fill", store, tmp_path / "catalogue", "--at", "measurement=g"]
+    error = run(*fill, code=1).stderr
+    assert '"mJy"' in error and '"nJy"' in error and "flux" in error
+    assert open_xarray(store)["flux"].isnull().all()
+    run(*fill, "--ignore-units")
+    np.testing.assert_array_equal(open_xarray(store)["flux"].values[:, :, 0], arrays["flux"][:, :, 0])
+
+
+def test_what_cannot_be_used_is_named(run, tmp_path, store):
+    """A row that is wrong is told with its place; the others are filled."""
+    bad = {
+        "I999,59000,g,1,1": "no object",
+        ",59000,g,1,1": "no object",
+        "I2,59000.5,g,1,1": "no epoch within",
+        "I2,,g,1,1": "no time",
+        "I2,nan,g,1,1": "no time",
+        "I2,59000,z,1,1": 'no measurement "z"',
+        "I2,59000,g,bright,1": '"bright" is no number',
+        "I2,59000,g,1e39,1": "cannot hold",
+        "I2,59000,g": "3 fields",
+        "I1,59000,g,7,1": "was given before as 5",
+    }
+    table = tmp_path / "night.csv"
+    table.write_text("object,time,band,flux,flux_err\nI1,59000,g,5,1\n" + "\n".join(bad) + "\n")
+    rejected = tmp_path / "rejected.csv"
+    done = run("lightcurve", "fill", store, table, code=1)
+    assert "1 rows at 1 epochs" in done.stdout and f"{len(bad)} rows rejected" in done.stdout
+    assert "I999" in done.stderr
+    # Whoever takes them in hand has done all.
+    run("lightcurve", "fill", store, table, "--rejected", rejected)
+    with rejected.open() as file:
+        told = {row["place"]: row["reason"] for row in csv.DictReader(file)}
+    for line, reason in enumerate(bad.values(), 3):
+        assert reason in told.pop(f"line {line}"), (line, reason)
+    assert told == {}
+    flux = open_xarray(store)["flux"]
+    assert flux.sel(object="I1", epoch="gr0000", measurement="g").item() == 5
+    assert int(flux.notnull().sum()) == 1
+
+
+def test_wide_tables_and_names_of_their_own(run, tmp_path, store):
+    """Columns are what they are said to be, one for each band, and the epoch is told for all rows."""
+    table = tmp_path / "night.csv"
+    table.write_text("NUMBER,FLUX_G,FLUX_R,ERR_R\nI5,1.5,2.5,0.5\nI7,,4.5,0.25\n")
+    columns = ["object=NUMBER", "flux[g]=FLUX_G", "flux[r]=FLUX_R", "flux_err[measurement=r]=ERR_R"]
+    run("lightcurve", "fill", store, table, "--columns", *columns, "--at", "epoch=gr0003")
+    at = open_xarray(store).sel(epoch="gr0003")
+    assert at["flux"].sel(object="I5").values.tolist() == [1.5, 2.5]
+    assert np.isnan(at["flux"].sel(object="I7", measurement="g"))
+    assert at["flux_err"].sel(object="I7", measurement="r") == 0.25
+    for wrong, reason in {
+        "object=ID": 'no column "ID"',
+        "flux[z]=FLUX_G": 'label "z"',
+        "mag=FLUX_G": '"mag" is no dimension',
+        "flux[g=FLUX_G": "write NAME=VALUE",
+    }.items():
+        arguments = ["--columns", "object=NUMBER", wrong, "--at", "epoch=gr0003"]
+        code = 2 if "NAME" in reason else 1
+        assert reason in run("lightcurve", "fill", store, table, *arguments, code=code).stderr
+
+
+def test_values_beside_their_uncertainties(run, tmp_path):
+    """The store of one array, whose values have uncertainties beside them: by names of columns, and told."""
+    (tmp_path / "measurements.csv").write_text("name\nmag_auto\nmag_3\n")
+    store = tmp_path / "store"
+    sizes = ["--objects", "3", "--epochs", "2", f"--measurements={tmp_path}/measurements.csv"]
+    run("lightcurve", "create", store, "--preset", "labelled", *sizes)
+    (tmp_path / "long.csv").write_text("object,epoch,measurement,value,uncertainty\n2,0,mag_3,1,0.5\n")
+    run("lightcurve", "fill", store, tmp_path / "long.csv")
+    (tmp_path / "wide.csv").write_text("object,MAG,ERR\n1,7,0.25\n")
+    told = ["lightcurves[mag_auto,value]=MAG", "lightcurves[mag_auto,uncertainty]=ERR"]
+    run("lightcurve", "fill", store, tmp_path / "wide.csv", "--columns", *told, "--at", "epoch=1")
+    curves = open_xarray(store)["lightcurves"]
+    assert curves.isel(object=2, epoch=0).sel(measurement="mag_3").values.tolist() == [1, 0.5]
+    assert curves.isel(object=1, epoch=1).sel(measurement="mag_auto").values.tolist() == [7, 0.25]
+    assert int(curves.notnull().sum()) == 4
+
+
+def test_another_value_is_refused_or_replaces(run, tmp_path, store):
+    table = tmp_path / "night.csv"
+    fill = ["lightcurve", "fill", store, table]
+    table.write_text("object,epoch,band,flux\nI1,gr0001,g,5\nI2,gr0001,g,6\n")
+    run(*fill)
+    table.write_text("object,epoch,band,flux\nI3,gr0001,g,8\nI2,gr0001,g,7\n")
+    error = run(*fill, code=1).stderr
+    assert "flux of object I2, epoch gr0001, measurement g is 6, and 7 is given" in error
+
+    def flux() -> xr.DataArray:
+        return open_xarray(store)["flux"].sel(epoch="gr0001", measurement="g")
+
+    assert flux().sel(object=["I1", "I2", "I3"]).values.tolist()[:2] == [5, 6]
+    assert np.isnan(flux().sel(object="I3"))
+    run(*fill, "--replace")
+    assert flux().sel(object=["I1", "I2", "I3"]).values.tolist() == [5, 7, 8]
+
+
+def test_a_table_that_cannot_be_read_does_not_end_the_others(run, tmp_path, store):
+    (tmp_path / "good.csv").write_text("object,epoch,band,flux\nI1,gr0001,g,5\n")
+    (tmp_path / "empty.csv").write_text("")
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    tables = [tmp_path / name for name in ["empty.csv", "missing.csv", "good.csv", "other.csv"]]
+    done = run("lightcurve", "fill", store, *tables, code=1)
+    assert "empty.csv" in done.stderr and "missing.csv" in done.stderr
+    assert "other.csv: no column names objects" in done.stderr
+    assert "1 rows at 1 epochs" in done.stdout
+    assert int(open_xarray(store)["flux"].notnull().sum()) == 1
