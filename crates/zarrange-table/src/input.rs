@@ -23,6 +23,8 @@ pub(crate) struct Input {
 pub(crate) enum Format {
     /// Fields between commas, or tabs, under a line of names.
     Csv,
+    /// Binary tables among images.
+    Fits,
 }
 
 impl Input {
@@ -58,8 +60,8 @@ impl Input {
 
 impl Format {
     /// That of a file with these first bytes.
-    fn of(_begin: &[u8]) -> Self {
-        Self::Csv
+    fn of(begin: &[u8]) -> Self {
+        if begin.starts_with(b"SIMPLE  =") { Self::Fits } else { Self::Csv }
     }
 }
 

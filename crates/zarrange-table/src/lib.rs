@@ -3,6 +3,8 @@
 //! **It owns** the formats: what a file is follows from its first bytes, never from its name. Whatever the format, a table is fields with
 //! names and units, and batches of rows of bounded size. A row that cannot be read is named with its place, and does not end the others.
 //!
+//! [`TableWriter`] writes tables, as they come too.
+//!
 //! **It never knows** what the columns mean, and Zarr.
 //!
 //! **Call [`Table::open`] first.**
@@ -25,13 +27,16 @@
 
 mod batch;
 mod error;
+mod fits;
 mod input;
 mod open;
 mod table;
 #[cfg(test)]
 mod testing;
 mod text;
+mod write;
 
 pub use batch::{BadRow, Batch, Cells, NotANumber, Texts};
 pub use error::TableError;
 pub use table::{Field, Places, Table};
+pub use write::{OutputFormat, TableWriter, UnknownOutputFormat};

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::error::TableError;
+use crate::fits;
 use crate::input::{Format, Input};
 use crate::table::Table;
 use crate::text;
@@ -16,6 +17,7 @@ impl Table {
         let input = Input::open(path)?;
         match input.format() {
             Format::Csv => text::open(input),
+            Format::Fits => fits::open(input),
         }
     }
 }

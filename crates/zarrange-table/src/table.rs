@@ -51,7 +51,7 @@ impl Table {
         &self.fields
     }
 
-    /// The column called `name`.
+    /// The column called `name`; the first one, where there are several.
     pub fn position(&self, name: &str) -> Option<usize> {
         self.fields.iter().position(|field| field.name == name)
     }

@@ -32,6 +32,13 @@ def store(run, tmp_path):
     return path
 
 
+def failed(run, *arguments, code: int = 1):
+    """The command, which must fail."""
+    done = run(*arguments, check=False)
+    assert done.returncode == code, done
+    return done
+
+
 def rows(gaps: bool) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Rows of all objects at all epochs in all bands, in no order, and the arrays that they make."""
     rng = np.random.default_rng(17)
@@ -82,7 +89,7 @@ def test_units_that_contradict_are_refused(run, tmp_path, store, kind):
     columns = {name: values[columns["band"] == "g"] for name, values in columns.items() if name != "band"}
     WRITERS[kind](tmp_path / "catalogue", columns, {"flux": "mJy"})
     fill = ["lightcurve", "fill", store, tmp_path / "catalogue", "--at", "measurement=g"]
-    error = run(*fill, code=1).stderr
+    error = failed(run, *fill).stderr
     assert '"mJy"' in error and '"nJy"' in error and "flux" in error
     assert open_xarray(store)["flux"].isnull().all()
     run(*fill, "--ignore-units")
@@ -106,7 +113,7 @@ def test_what_cannot_be_used_is_named(run, tmp_path, store):
     table = tmp_path / "night.csv"
     table.write_text("object,time,band,flux,flux_err\nI1,59000,g,5,1\n" + "\n".join(bad) + "\n")
     rejected = tmp_path / "rejected.csv"
-    done = run("lightcurve", "fill", store, table, code=1)
+    done = failed(run, "lightcurve", "fill", store, table)
     assert "1 rows at 1 epochs" in done.stdout and f"{len(bad)} rows rejected" in done.stdout
     assert "I999" in done.stderr
     # Whoever takes them in hand has done all.
@@ -139,7 +146,7 @@ def test_wide_tables_and_names_of_their_own(run, tmp_path, store):
     }.items():
         arguments = ["--columns", "object=NUMBER", wrong, "--at", "epoch=gr0003"]
         code = 2 if "NAME" in reason else 1
-        assert reason in run("lightcurve", "fill", store, table, *arguments, code=code).stderr
+        assert reason in failed(run, "lightcurve", "fill", store, table, *arguments, code=code).stderr
 
 
 def test_values_beside_their_uncertainties(run, tmp_path):
@@ -165,7 +172,7 @@ def test_another_value_is_refused_or_replaces(run, tmp_path, store):
     table.write_text("object,epoch,band,flux\nI1,gr0001,g,5\nI2,gr0001,g,6\n")
     run(*fill)
     table.write_text("object,epoch,band,flux\nI3,gr0001,g,8\nI2,gr0001,g,7\n")
-    error = run(*fill, code=1).stderr
+    error = failed(run, *fill).stderr
     assert "flux of object I2, epoch gr0001, measurement g is 6, and 7 is given" in error
 
     def flux() -> xr.DataArray:
@@ -182,7 +189,7 @@ def test_a_table_that_cannot_be_read_does_not_end_the_others(run, tmp_path, stor
     (tmp_path / "empty.csv").write_text("")
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     tables = [tmp_path / name for name in ["empty.csv", "missing.csv", "good.csv", "other.csv"]]
-    done = run("lightcurve", "fill", store, *tables, code=1)
+    done = failed(run, "lightcurve", "fill", store, *tables)
     assert "empty.csv" in done.stderr and "missing.csv" in done.stderr
     assert "other.csv: no column names objects" in done.stderr
     assert "1 rows at 1 epochs" in done.stdout
