@@ -10,7 +10,7 @@ use zarrange_grid::Region;
 use zarrange_io::{Access, Location, Opener};
 use zarrange_lightcurve::{
     Column, Contribution, Cut, FillOptions, FillReport, LightCurveError, LightCurveStore, Named, NewStore,
-    Picked, Wanted,
+    Picked, Replace, Wanted,
 };
 
 const OBJECTS: u64 = 7;
@@ -166,7 +166,7 @@ fn what_differs_is_refused_or_replaced() {
         let options = FillOptions::default();
         fill(&store, kind, 1, (&[0, 1, 2, 3, 4, 5, 6], &[0, 1, 2]), &options).unwrap();
         // Object 2 gets another value, object 3 none, and 4 another.
-        let other = |replace: bool| {
+        let other = |replace: Replace| {
             let (plain, pairs) =
                 (bytes(&[1.0, f32::NAN, 2.0]), bytes(&[1.0, 0.5, f32::NAN, f32::NAN, 2.0, 9.0]));
             let values: &[(&str, &[u8])] =
@@ -175,11 +175,14 @@ fn what_differs_is_refused_or_replaced() {
             let contribution = Contribution { epoch: 1, objects, measurements, values };
             store.fill(&contribution, &FillOptions { replace, ..options })
         };
-        let error = other(false).unwrap_err().to_string();
+        let error = other(Replace::Never).unwrap_err().to_string();
         assert!(error.contains("is 2101, and 1 is given: nothing of that epoch was written"), "{error}");
         check(&store, kind, &|_, _, e| e == 1);
         let before = store.filled(1).unwrap().unwrap();
-        assert!(other(true).unwrap().changed > 0);
+        // What is given takes the place of what is there, and then nothing does.
+        assert!(other(Replace::ByValues).unwrap().changed > 0);
+        assert_eq!(store.filled(1).unwrap().unwrap().objects, before.objects, "{kind}");
+        assert!(other(Replace::ByAll).unwrap().changed > 0);
         let after = store.filled(1).unwrap().unwrap();
         assert!([2, 3, 4].iter().all(|o| !value(*o, 1, 1).is_nan()), "all three had a value");
         assert_eq!(after.objects[1], before.objects[1] - 1, "{kind}");

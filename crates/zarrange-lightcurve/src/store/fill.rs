@@ -12,6 +12,8 @@ use zarrange_array::{Array, RegionReader, RegionWriter};
 use zarrange_codec::ArrayCodec;
 use zarrange_grid::{Dims, Region, index};
 
+pub use self::merge::Replace;
+
 use crate::LightCurveError;
 use crate::store::LightCurveStore;
 use crate::store::fill::lock::EpochLock;
@@ -37,8 +39,8 @@ pub struct Contribution<'a> {
 /// How to fill.
 #[derive(Clone, Copy, Debug)]
 pub struct FillOptions<'a> {
-    /// Values that are there and differ are replaced, also by nothing. Otherwise they are an error.
-    pub replace: bool,
+    /// What becomes of values that are there, where others are given.
+    pub replace: Replace,
     /// The name of this run in the record.
     pub run: &'a str,
     /// How long to wait for somebody who fills the same epoch.
@@ -49,7 +51,7 @@ pub struct FillOptions<'a> {
 
 impl Default for FillOptions<'_> {
     fn default() -> Self {
-        Self { replace: false, run: "", wait: Duration::from_mins(1), kept_bytes_max: 256 << 20 }
+        Self { replace: Replace::Never, run: "", wait: Duration::from_mins(1), kept_bytes_max: 256 << 20 }
     }
 }
 
@@ -270,7 +272,12 @@ impl<'a> Part<'a> {
 
     /// Merges what is given with what is there, without writing it; chunks are kept as they will be, as far as there is `room`, and unless
     /// what was given `before` changes them first.
-    fn compare(&mut self, replace: bool, room: &mut usize, before: &[Self]) -> Result<(), LightCurveError> {
+    fn compare(
+        &mut self,
+        replace: Replace,
+        room: &mut usize,
+        before: &[Self],
+    ) -> Result<(), LightCurveError> {
         let mut reader = RegionReader::new(self.array)?;
         for (k, chunk) in self.chunks.iter().enumerate() {
             let merged = self.merged(&mut reader, chunk, replace)?;
@@ -284,7 +291,7 @@ impl<'a> Part<'a> {
     }
 
     /// Writes the chunks that change.
-    fn write(&mut self, replace: bool, report: &mut FillReport) -> Result<(), LightCurveError> {
+    fn write(&mut self, replace: Replace, report: &mut FillReport) -> Result<(), LightCurveError> {
         let (mut reader, mut writer) = (RegionReader::new(self.array)?, RegionWriter::replacing(self.array)?);
         for (k, chunk) in self.chunks.iter().enumerate() {
             let again = match &self.kept[k] {
@@ -306,7 +313,7 @@ impl<'a> Part<'a> {
         &self,
         reader: &mut RegionReader<'_>,
         chunk: &Dims,
-        replace: bool,
+        replace: Replace,
     ) -> Result<Merged, LightCurveError> {
         let region = self.array.objects().region(chunk);
         let mut data = vec![0; index(region.elements()) * self.array.elements()?.item_bytes()];

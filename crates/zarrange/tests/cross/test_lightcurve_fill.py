@@ -139,7 +139,7 @@ def test_wide_tables_and_names_of_their_own(run, tmp_path, store):
     assert np.isnan(at["flux"].sel(object="I7", measurement="g"))
     assert at["flux_err"].sel(object="I7", measurement="r") == 0.25
     for wrong, reason in {
-        "object=ID": 'no column "ID"',
+        "flux=ID": 'no column "ID"',
         "flux[z]=FLUX_G": 'label "z"',
         "mag=FLUX_G": '"mag" is no dimension',
         "flux[g=FLUX_G": "write NAME=VALUE",

@@ -5,6 +5,18 @@ use zarrange_grid::{Region, index};
 
 use crate::store::picks::{Picks, runs};
 
+/// What becomes of a value that is there, where another is given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Replace {
+    /// It stays, and that is an error.
+    #[default]
+    Never,
+    /// The other takes its place; where nothing is given, it stays.
+    ByValues,
+    /// The other takes its place, also where that is nothing.
+    ByAll,
+}
+
 /// Where the dimensions are that filling knows.
 pub(super) struct Axes {
     pub(super) object: usize,
@@ -42,19 +54,19 @@ impl Merge {
     /// Puts what is given into `chunk`, the elements of `region` in C order; how many are others now.
     ///
     /// # Errors
-    /// [`Conflict`] at the first value that is there and differs, unless those are `replaced`.
+    /// [`Conflict`] at the first value that is there and differs, unless those are replaced.
     pub(super) fn merge(
         &self,
         chunk: &mut [u8],
         region: &Region,
         (picks, given): (&[Picks], &[u8]),
-        replaced: bool,
+        replace: Replace,
     ) -> Result<u64, Conflict> {
         let (item, mut changed) = (self.item_bytes, 0);
         runs(picks, region, &mut |to, from, run| {
             let (to, from, bytes) = (index(to) * item, index(from) * item, index(run) * item);
             let (old, new) = (&mut chunk[to..to + bytes], &given[from..from + bytes]);
-            changed += self.run(old, new, replaced).map_err(|k| Conflict {
+            changed += self.run(old, new, replace).map_err(|k| Conflict {
                 index: region.unravel((to / item + k) as u64).to_vec(),
                 there: self.text(&old[k * item..(k + 1) * item]),
                 given: self.text(&new[k * item..(k + 1) * item]),
@@ -65,18 +77,18 @@ impl Merge {
     }
 
     /// Merges a run; how many elements changed, or which one conflicts.
-    fn run(&self, old: &mut [u8], new: &[u8], replaced: bool) -> Result<u64, usize> {
+    fn run(&self, old: &mut [u8], new: &[u8], replace: Replace) -> Result<u64, usize> {
         match &self.kind {
-            Kind::Float32 => run::<4>(old, new, |v| f32::from_ne_bytes(*v).is_nan(), replaced),
-            Kind::Float64 => run::<8>(old, new, |v| f64::from_ne_bytes(*v).is_nan(), replaced),
+            Kind::Float32 => run::<4>(old, new, |v| f32::from_ne_bytes(*v).is_nan(), replace),
+            Kind::Float64 => run::<8>(old, new, |v| f64::from_ne_bytes(*v).is_nan(), replace),
             Kind::Fill(fill) => {
                 let mut changed = 0;
                 let items = old.chunks_exact_mut(self.item_bytes).zip(new.chunks_exact(self.item_bytes));
                 for (k, (old, new)) in items.enumerate() {
-                    if old == new || (!replaced && new == &fill[..]) {
+                    if old == new || (replace != Replace::ByAll && new == &fill[..]) {
                         continue;
                     }
-                    if !replaced && old != &fill[..] {
+                    if replace == Replace::Never && old != &fill[..] {
                         return Err(k);
                     }
                     old.copy_from_slice(new);
@@ -151,15 +163,15 @@ fn run<const N: usize>(
     old: &mut [u8],
     new: &[u8],
     is_missing: impl Fn(&[u8; N]) -> bool,
-    replaced: bool,
+    replace: Replace,
 ) -> Result<u64, usize> {
     let mut changed = 0;
     let items = old.as_chunks_mut::<N>().0.iter_mut().zip(new.as_chunks::<N>().0);
     for (k, (old, new)) in items.enumerate() {
-        if old == new || (is_missing(new) && (is_missing(old) || !replaced)) {
+        if old == new || (is_missing(new) && (is_missing(old) || replace != Replace::ByAll)) {
             continue;
         }
-        if !replaced && !is_missing(old) {
+        if replace == Replace::Never && !is_missing(old) {
             return Err(k);
         }
         *old = *new;

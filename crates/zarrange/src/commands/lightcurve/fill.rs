@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use serde_json::json;
-use zarrange_lightcurve::{FillOptions, LightCurveStore, Mapping, Rejects, TableFill, TableReport};
+use zarrange_lightcurve::{FillOptions, LightCurveStore, Mapping, Rejects, Replace, TableFill, TableReport};
 use zarrange_rechunk::Progress as _;
 
 use crate::args::lightcurve::FillArgs;
@@ -27,7 +27,9 @@ pub(crate) fn run(args: &FillArgs) -> anyhow::Result<ExitCode> {
         ignore_units: args.ignore_units,
     };
     let wait = Duration::from_secs(args.wait);
-    let options = FillOptions { replace: args.replace, run: &args.run, wait, ..FillOptions::default() };
+    // A gap in a table takes nothing away.
+    let replace = if args.replace { Replace::ByValues } else { Replace::Never };
+    let options = FillOptions { replace, run: &args.run, wait, ..FillOptions::default() };
     let threads = usize::try_from(threads).unwrap_or(usize::MAX);
     let how = TableFill { mapping: &mapping, options, memory_bytes_max, threads };
     let file = match &args.rejected {
