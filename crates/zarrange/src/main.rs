@@ -53,6 +53,7 @@ fn main() -> ExitCode {
             LightcurveCommand::Ingest(args) => commands::lightcurve::ingest::run(&args),
             LightcurveCommand::Create(args) => commands::lightcurve::create::run(&args),
             LightcurveCommand::Fill(args) => commands::lightcurve::fill::run(&args),
+            LightcurveCommand::Get(args) => commands::lightcurve::get::run(&args),
             LightcurveCommand::Info(args) => commands::lightcurve::info::run(&args),
         },
     };

@@ -17,6 +17,8 @@ pub(crate) enum LightcurveCommand {
     Create(CreateArgs),
     /// Fill epochs of a store from tables
     Fill(FillArgs),
+    /// Light curves of some objects: by label, or by position on the sky
+    Get(GetArgs),
     /// What a store is made of, and what of it was filled
     Info(LightcurveInfoArgs),
 }
@@ -131,6 +133,118 @@ pub(crate) struct FillArgs {
     /// Print one JSON object on stdout
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// After the options of `get`.
+const GET: &str = "\
+A row is what was measured of an object at an epoch: labels, times and values. Rows without any value are left out. They \
+come in the order in which they are stored: by object, epoch and measurement.
+The format is that of the name of --out (.csv, .json, .jsonl, .parquet, .arrow), and a table for people otherwise.";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = GET)]
+pub(crate) struct GetArgs {
+    /// A group with an array over objects and epochs, whoever has written it
+    pub(crate) store: Location,
+    #[command(flatten)]
+    pub(crate) which: WhichArgs,
+    /// Measurements by their labels, or numbers where there are no labels [default: all]
+    #[arg(long, value_name = "LABEL", num_args = 1..)]
+    pub(crate) measurement: Vec<String>,
+    /// Epochs by their labels, or numbers where there are no labels [default: all]
+    #[arg(long, value_name = "LABEL", num_args = 1.., conflicts_with_all = ["from", "to"])]
+    pub(crate) epoch: Vec<String>,
+    /// Epochs not before this time
+    #[arg(long, value_name = "TIME", allow_negative_numbers = true)]
+    pub(crate) from: Option<f64>,
+    /// Epochs not after this time
+    #[arg(long, value_name = "TIME", allow_negative_numbers = true)]
+    pub(crate) to: Option<f64>,
+    /// Arrays of values [default: all]
+    #[arg(long, value_name = "NAME", num_args = 1..)]
+    pub(crate) array: Vec<String>,
+    /// Keep rows without any value
+    #[arg(long)]
+    pub(crate) gaps: bool,
+    /// Leave out what is not recorded as filled: somebody may be writing it
+    #[arg(long)]
+    pub(crate) recorded: bool,
+    /// File to write instead of stdout; an existing one is replaced
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// How it is written [default: by the name of --out, or for people]
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<FormatArg>,
+    /// Bound on what is held [default: half of the available memory]
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) max_mem: Option<Bytes>,
+    #[command(flatten)]
+    pub(crate) io: IoArgs,
+}
+
+/// Which objects.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct WhichArgs {
+    /// Objects by their labels, or numbers where there are no labels
+    #[arg(long, value_name = "LABEL", num_args = 1..)]
+    pub(crate) object: Vec<String>,
+    /// A file with a label in each line; - is stdin
+    #[arg(long, value_name = "FILE")]
+    pub(crate) objects_from: Option<PathBuf>,
+    /// Objects by their numbers, from 0
+    #[arg(long, value_name = "N", num_args = 1..)]
+    pub(crate) number: Vec<u64>,
+    /// Objects within a radius of a position, in degrees, or with arcmin or arcsec behind the radius: 150.1,2.2,5arcsec
+    #[arg(long, value_name = "RA,DEC,RADIUS", value_parser = cone, allow_hyphen_values = true)]
+    pub(crate) cone: Option<[f64; 3]>,
+    /// Objects between two right ascensions, eastwards from the first, and two declinations, in degrees: 359.5,0.5,-1,1
+    #[arg(long = "box", value_name = "RA,RA,DEC,DEC", value_parser = sky_box, allow_hyphen_values = true)]
+    pub(crate) sky_box: Option<[f64; 4]>,
+    /// All objects
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+/// How light curves are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FormatArg {
+    /// For people
+    Table,
+    /// Fields between commas
+    Csv,
+    /// One array of objects
+    Json,
+    /// An object in each line
+    Jsonl,
+}
+
+fn cone(text: &str) -> Result<[f64; 3], String> {
+    const UNITS: [(&str, f64); 3] = [("arcsec", 1.0 / 3600.0), ("arcmin", 1.0 / 60.0), ("deg", 1.0)];
+    let unit = UNITS.iter().find_map(|(unit, degrees)| Some((text.strip_suffix(unit)?, *degrees)));
+    let (text, degrees) = unit.unwrap_or((text, 1.0));
+    let [ra, dec, radius] = numbers(text)?;
+    let radius = radius * degrees;
+    if radius < 0.0 || !(-90.0..=90.0).contains(&dec) {
+        return Err("a declination is from -90 to 90, and a radius is not negative".to_owned());
+    }
+    Ok([ra, dec, radius])
+}
+
+fn sky_box(text: &str) -> Result<[f64; 4], String> {
+    let [ra0, ra1, dec0, dec1] = numbers(text)?;
+    if dec0 > dec1 {
+        return Err("the first declination is the smaller one".to_owned());
+    }
+    Ok([ra0, ra1, dec0, dec1])
+}
+
+/// So many finite numbers between commas.
+fn numbers<const N: usize>(text: &str) -> Result<[f64; N], String> {
+    let number = |text: &str| text.trim().parse::<f64>().ok().filter(|number| number.is_finite());
+    let numbers: Option<Vec<f64>> = text.split(',').map(number).collect();
+    let numbers = numbers.and_then(|numbers| numbers.try_into().ok());
+    numbers.ok_or_else(|| format!("write {N} numbers between commas"))
 }
 
 /// Something and what it is: the first `=` outside brackets is between them.

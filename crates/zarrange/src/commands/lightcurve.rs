@@ -2,5 +2,6 @@
 
 pub(crate) mod create;
 pub(crate) mod fill;
+pub(crate) mod get;
 pub(crate) mod info;
 pub(crate) mod ingest;
