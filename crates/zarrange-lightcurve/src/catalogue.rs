@@ -50,7 +50,7 @@ pub struct TableReport {
 }
 
 impl LightCurveStore {
-    /// Fills what the `tables` have. Rows that cannot be used are added to `rejects`; `progress` hears of rows that were read.
+    /// Fills what the `tables` have. Rows that cannot be used are added to `rejects`; `progress` hears of bytes of tables that were read.
     ///
     /// # Errors
     /// [`LightCurveError`] if labels cannot be read or there is too little memory. What goes wrong with one table is in the report.
@@ -162,7 +162,7 @@ impl Work<'_, '_> {
         rows.columns =
             roles.values.iter().map(|value| rows.column(value, &arrays)).collect::<Result<_, _>>()?;
         let mut planes = Planes::new(self.store, &arrays, self.values_bytes_max)?;
-        let (mut batch, mut used, mut flushed) = (Batch::default(), 0, 0);
+        let (mut batch, mut used, mut flushed, mut told_of) = (Batch::default(), 0, 0, 0);
         let told = |error: LightCurveError, flushed: u64| match flushed {
             0 => error,
             rows => LightCurveError::Partly { rows, source: Box::new(error) },
@@ -184,7 +184,8 @@ impl Work<'_, '_> {
                     Err(reason) => self.reject(&label, (table.places(), batch.place(row)), reason)?,
                 }
             }
-            (self.progress)(batch.rows() as u64);
+            (self.progress)(table.bytes_read() - told_of);
+            told_of = table.bytes_read();
         }
         self.flush(&mut planes).map_err(|error| told(error, flushed))?;
         locked(&self.report).rows += used;

@@ -51,6 +51,15 @@ pub enum Cells {
     Bool(Vec<Option<bool>>),
 }
 
+/// What a column holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Text,
+    Float,
+    Integer,
+    Bool,
+}
+
 /// Text after text, in one allocation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Texts {
@@ -91,8 +100,7 @@ impl Batch {
 
     /// Nothing is in it, in so many columns of text; allocations are kept.
     pub(crate) fn begin_texts(&mut self, columns: usize) {
-        self.places.clear();
-        self.bad.clear();
+        self.begin_rows();
         self.columns.truncate(columns);
         self.columns.resize_with(columns, || Cells::Text(Texts::default()));
         for cells in &mut self.columns {
@@ -103,6 +111,72 @@ impl Batch {
         }
     }
 
+    /// Nothing is in it, in columns of these kinds; allocations of those that stay what they are are kept.
+    pub(crate) fn begin(&mut self, kinds: &[Kind]) {
+        self.begin_rows();
+        self.columns.resize_with(kinds.len(), || Cells::Bool(Vec::new()));
+        for (cells, kind) in self.columns.iter_mut().zip(kinds) {
+            match (cells, kind) {
+                (Cells::Text(texts), Kind::Text) => texts.clear(),
+                (Cells::Float(values), Kind::Float) => values.clear(),
+                (Cells::Integer(values), Kind::Integer) => values.clear(),
+                (Cells::Bool(values), Kind::Bool) => values.clear(),
+                (cells, Kind::Text) => *cells = Cells::Text(Texts::default()),
+                (cells, Kind::Float) => *cells = Cells::Float(Vec::new()),
+                (cells, Kind::Integer) => *cells = Cells::Integer(Vec::new()),
+                (cells, Kind::Bool) => *cells = Cells::Bool(Vec::new()),
+            }
+        }
+    }
+
+    fn begin_rows(&mut self) {
+        self.places.clear();
+        self.bad.clear();
+    }
+
+    /// Notes what was added of a row: a bad one is taken out again.
+    pub(crate) fn end_row(&mut self, place: u64, reason: Option<String>) {
+        let Some(reason) = reason else {
+            return self.places.push(place);
+        };
+        let rows = self.rows();
+        for cells in &mut self.columns {
+            match cells {
+                Cells::Text(texts) => texts.truncate(rows),
+                Cells::Float(values) => values.truncate(rows),
+                Cells::Integer(values) => values.truncate(rows),
+                Cells::Bool(values) => values.truncate(rows),
+            }
+        }
+        self.bad.push(BadRow { place, reason });
+    }
+
+    /// Whether there is room for a row more.
+    pub(crate) fn has_room(&self) -> bool {
+        self.rows() + self.bad.len() < ROWS_MAX && self.text_bytes() < TEXT_BYTES
+    }
+
+    /// Adds an element to column `k`, which is of floats.
+    pub(crate) fn push_float(&mut self, k: usize, value: f64) {
+        if let Cells::Float(values) = &mut self.columns[k] {
+            values.push(value);
+        }
+    }
+
+    /// Adds an element to column `k`, which is of integers.
+    pub(crate) fn push_integer(&mut self, k: usize, value: Option<i64>) {
+        if let Cells::Integer(values) = &mut self.columns[k] {
+            values.push(value);
+        }
+    }
+
+    /// Adds an element to column `k`, which is of truths.
+    pub(crate) fn push_bool(&mut self, k: usize, value: Option<bool>) {
+        if let Cells::Bool(values) = &mut self.columns[k] {
+            values.push(value);
+        }
+    }
+
     /// Adds an element to column `k`, which is of text.
     pub(crate) fn push_text(&mut self, k: usize, text: &str) {
         if let Cells::Text(texts) = &mut self.columns[k] {
@@ -110,11 +184,13 @@ impl Batch {
         }
     }
 
-    /// Bytes of text in it.
+    /// Bytes of text and numbers in it.
     pub(crate) fn text_bytes(&self) -> usize {
         let bytes = |cells: &Cells| match cells {
             Cells::Text(texts) => texts.bytes.len(),
-            Cells::Float(_) | Cells::Integer(_) | Cells::Bool(_) => 0,
+            Cells::Float(values) => size_of_val(&values[..]),
+            Cells::Integer(values) => size_of_val(&values[..]),
+            Cells::Bool(values) => values.len(),
         };
         self.columns.iter().map(bytes).sum()
     }
@@ -206,6 +282,12 @@ impl Texts {
     pub fn push(&mut self, text: &str) {
         self.bytes.push_str(text);
         self.ends.push(self.bytes.len());
+    }
+
+    /// Leaves the first `texts` of them.
+    fn truncate(&mut self, texts: usize) {
+        self.ends.truncate(texts);
+        self.bytes.truncate(self.ends.last().copied().unwrap_or(0));
     }
 
     pub(crate) fn clear(&mut self) {

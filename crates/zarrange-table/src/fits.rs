@@ -32,6 +32,11 @@ struct Seen {
     empty: bool,
 }
 
+/// Whether a file with these first bytes is FITS.
+pub(crate) fn begins(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"SIMPLE  =")
+}
+
 /// Opens the first binary table with columns. A column of several numbers is as many fields; two fields may have one name.
 pub(crate) fn open(input: Input) -> Result<Table, TableError> {
     let mut stream = Stream::new(input);

@@ -1,8 +1,10 @@
-//! The bytes of a table, and what format they begin as.
+//! The bytes of a table.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use flate2::bufread::MultiGzDecoder;
 
@@ -11,20 +13,15 @@ use crate::error::TableError;
 /// Bytes of a buffer of the file.
 const BUFFER_BYTES: usize = 1 << 18;
 
+/// What may stand before text in UTF-8.
+pub(crate) const MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// The bytes of a table, uncompressed.
 pub(crate) struct Input {
     pub(crate) path: PathBuf,
     pub(crate) bytes: Box<dyn BufRead>,
-    format: Format,
-}
-
-/// What a table is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Format {
-    /// Fields between commas, or tabs, under a line of names.
-    Csv,
-    /// Binary tables among images.
-    Fits,
+    /// Bytes of the file that were read.
+    pub(crate) read: Rc<Cell<u64>>,
 }
 
 impl Input {
@@ -36,20 +33,21 @@ impl Input {
         if !file.metadata().map_err(failed)?.is_file() {
             return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, "this is no file")));
         }
-        let mut file = BufReader::with_capacity(BUFFER_BYTES, file);
+        let read = Rc::new(Cell::new(0));
+        let mut file = BufReader::with_capacity(BUFFER_BYTES, Counted { file, read: read.clone() });
         let gzipped = file.fill_buf().map_err(failed)?.starts_with(&[0x1f, 0x8b]);
-        let mut bytes: Box<dyn BufRead> = if gzipped {
+        let bytes: Box<dyn BufRead> = if gzipped {
             Box::new(BufReader::with_capacity(BUFFER_BYTES, MultiGzDecoder::new(file)))
         } else {
             Box::new(file)
         };
-        let begin = bytes.fill_buf().map_err(failed)?;
-        let format = Format::of(begin);
-        Ok(Self { path: path.to_owned(), bytes, format })
+        Ok(Self { path: path.to_owned(), bytes, read })
     }
 
-    pub(crate) const fn format(&self) -> Format {
-        self.format
+    /// Its first bytes.
+    pub(crate) fn begin(&mut self) -> Result<&[u8], TableError> {
+        let path = self.label();
+        self.bytes.fill_buf().map_err(|source| TableError::Read { path, source })
     }
 
     /// The path, for messages.
@@ -58,10 +56,17 @@ impl Input {
     }
 }
 
-impl Format {
-    /// That of a file with these first bytes.
-    fn of(begin: &[u8]) -> Self {
-        if begin.starts_with(b"SIMPLE  =") { Self::Fits } else { Self::Csv }
+/// A file of which is counted what is read.
+struct Counted {
+    file: File,
+    read: Rc<Cell<u64>>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let bytes = self.file.read(buffer)?;
+        self.read.set(self.read.get().saturating_add(bytes as u64));
+        Ok(bytes)
     }
 }
 
@@ -91,5 +96,20 @@ impl<R: Read> Read for Limited<R> {
         let bytes = self.input.read(&mut buffer[..room])?;
         self.left -= bytes;
         Ok(bytes)
+    }
+}
+
+impl<R: BufRead> BufRead for Limited<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.left == 0 {
+            return Err(io::Error::other("more than one record may have"));
+        }
+        let bytes = self.input.fill_buf()?;
+        Ok(&bytes[..self.left.min(bytes.len())])
+    }
+
+    fn consume(&mut self, bytes: usize) {
+        self.input.consume(bytes);
+        self.left -= bytes;
     }
 }

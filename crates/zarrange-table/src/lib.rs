@@ -26,14 +26,17 @@
 //! ```
 
 mod batch;
+mod ecsv;
 mod error;
 mod fits;
 mod input;
 mod open;
+mod sextractor;
 mod table;
 #[cfg(test)]
 mod testing;
 mod text;
+mod votable;
 mod write;
 
 pub use batch::{BadRow, Batch, Cells, NotANumber, Texts};

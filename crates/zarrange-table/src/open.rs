@@ -3,21 +3,32 @@
 use std::path::Path;
 
 use crate::error::TableError;
-use crate::fits;
-use crate::input::{Format, Input};
+use crate::input::{Input, MARK};
 use crate::table::Table;
-use crate::text;
+use crate::{ecsv, fits, sextractor, text, votable};
 
 impl Table {
-    /// Opens the file at `path`: CSV or another table of lines, gzipped or not.
+    /// Opens the file at `path`: CSV, ECSV, a catalogue of `SExtractor`, a `VOTable`, or a binary table of FITS, gzipped or not.
     ///
     /// # Errors
     /// [`TableError`] if it cannot be read, or is none.
     pub fn open(path: &Path) -> Result<Self, TableError> {
-        let input = Input::open(path)?;
-        match input.format() {
-            Format::Csv => text::open(input),
-            Format::Fits => fits::open(input),
-        }
+        let mut input = Input::open(path)?;
+        let read = input.read.clone();
+        let begin = input.begin()?;
+        // Some editors mark text by these bytes.
+        let begin = begin.strip_prefix(MARK).unwrap_or(begin);
+        let table = if fits::begins(begin) {
+            fits::open(input)
+        } else if ecsv::begins(begin) {
+            ecsv::open(input)
+        } else if sextractor::begins(begin) {
+            sextractor::open(input)
+        } else if votable::begins(begin) {
+            votable::open(input)
+        } else {
+            text::open(input)
+        };
+        Ok(table?.counted(read))
     }
 }

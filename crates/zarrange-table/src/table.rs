@@ -1,5 +1,8 @@
 //! An open table, whatever its format.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use crate::batch::Batch;
 use crate::error::TableError;
 
@@ -33,6 +36,8 @@ pub struct Table {
     fields: Vec<Field>,
     places: Places,
     rows: Box<dyn Rows>,
+    /// Bytes of the file that were read.
+    read: Rc<Cell<u64>>,
 }
 
 impl std::fmt::Debug for Table {
@@ -43,7 +48,16 @@ impl std::fmt::Debug for Table {
 
 impl Table {
     pub(crate) fn new(fields: Vec<Field>, places: Places, rows: Box<dyn Rows>) -> Self {
-        Self { fields, places, rows }
+        Self { fields, places, rows, read: Rc::default() }
+    }
+
+    pub(crate) fn counted(self, read: Rc<Cell<u64>>) -> Self {
+        Self { read, ..self }
+    }
+
+    /// Bytes of the file that were read so far: how far it is.
+    pub fn bytes_read(&self) -> u64 {
+        self.read.get()
     }
 
     /// Its columns.
