@@ -1,51 +1,135 @@
 //! Tables as columns: labels and side variables of a dimension, one row for each index.
 
-use std::io::Read as _;
 use std::path::Path;
 
-use serde_json::Map;
+use serde_json::{Map, json};
+use zarrange_table::{Batch, Cells, Table};
 
 use crate::LightCurveError;
 use crate::store::columns::{Column, Named};
-use crate::table::open_csv;
 
 /// What a field takes beside its bytes: a string, its allocation, and the same again while the columns are told apart.
 const FIELD_BYTES: u64 = 96;
 
-/// Reads a CSV table with a header, gzipped or not: the first column are labels, the others side variables. A column is of whole numbers, of
-/// numbers (an empty field is NaN), of true and false, or else of text. `bytes_max` bounds what is held.
+/// What a row of a column takes, so far.
+enum Read {
+    Text(Vec<String>),
+    Float(Vec<f64>),
+    Integer(Vec<Option<i64>>),
+    Bool(Vec<Option<bool>>),
+}
+
+/// Reads a table in any format: the first column are labels, the others side variables. Where a format has no types, a column is of whole
+/// numbers, of numbers (an empty field is NaN), of true and false, or else of text. `bytes_max` bounds what is held.
 ///
 /// # Errors
 /// [`LightCurveError`], naming the line where one is wrong.
 pub fn read_columns(path: &Path, bytes_max: u64) -> Result<(Column, Vec<Named>), LightCurveError> {
-    let name = path.display().to_string();
-    // A record may have no end.
-    let input = open_csv(path)?.take(bytes_max.saturating_add(1));
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(input);
-    let failed = |source| LightCurveError::Csv { path: name.clone(), source };
-    let header: Vec<String> = reader.headers().map_err(failed)?.iter().map(str::to_owned).collect();
-    let mut fields: Vec<Vec<String>> = vec![Vec::new(); header.len()];
-    let (mut record, mut bytes) = (csv::StringRecord::new(), 0_u64);
-    while reader.read_record(&mut record).map_err(failed)? {
-        let row = record.as_slice().len() as u64 + FIELD_BYTES * record.len() as u64;
-        bytes = bytes.saturating_add(row);
-        if bytes > bytes_max || reader.get_ref().limit() == 0 {
-            let rows = fields.first().map_or(0, Vec::len) as u64;
-            return Err(LightCurveError::TableMemory { path: name, rows, bytes_max });
+    let (mut table, name) = (Table::open(path)?, path.display().to_string());
+    let wanted: Vec<usize> = (0..table.fields().len()).collect();
+    let (mut batch, mut columns, mut bytes) = (Batch::default(), Vec::new(), 0_u64);
+    while table.read(&wanted, &mut batch)? {
+        if let Some(bad) = batch.bad().first() {
+            let (place, reason) = (format!("{} {}", table.places(), bad.place), bad.reason.clone());
+            return Err(LightCurveError::Row { path: name, place, reason });
         }
-        for (column, field) in fields.iter_mut().zip(&record) {
-            column.push(field.to_owned());
+        for (k, cells) in batch.columns().iter().enumerate() {
+            if columns.len() <= k {
+                columns.push(Read::like(cells));
+            }
+            bytes = bytes.saturating_add(columns[k].add(cells));
+        }
+        if bytes > bytes_max {
+            return Err(LightCurveError::TableMemory { path: name, rows: columns[0].len(), bytes_max });
         }
     }
-    let mut columns = header.into_iter().zip(fields);
-    let Some((_, labels)) = columns.next().filter(|(_, labels)| !labels.is_empty()) else {
+    let mut columns = columns.into_iter();
+    let Some(labels) = columns.next().filter(|labels| labels.len() > 0) else {
         return Err(LightCurveError::Empty { path: name });
     };
-    // As they are written: 5.50 is not 5.5.
-    let labels = Column::whole(&labels).unwrap_or(Column::Text(labels));
-    let side =
-        columns.map(|(name, fields)| Named { name, column: Column::of(fields), attributes: Map::new() });
-    Ok((labels, side.collect()))
+    let side = table.fields()[1..].iter().zip(columns).map(|(field, column)| {
+        let units = field.unit.as_ref().map(|unit| ("units".to_owned(), json!(unit)));
+        Named { name: field.name.clone(), column: column.column(), attributes: Map::from_iter(units) }
+    });
+    Ok((labels.labels(), side.collect()))
+}
+
+impl Read {
+    fn like(cells: &Cells) -> Self {
+        match cells {
+            Cells::Text(_) => Self::Text(Vec::new()),
+            Cells::Float(_) | Cells::Single(_) => Self::Float(Vec::new()),
+            Cells::Integer(_) => Self::Integer(Vec::new()),
+            Cells::Bool(_) => Self::Bool(Vec::new()),
+        }
+    }
+
+    fn len(&self) -> u64 {
+        (match self {
+            Self::Text(values) => values.len(),
+            Self::Float(values) => values.len(),
+            Self::Integer(values) => values.len(),
+            Self::Bool(values) => values.len(),
+        }) as u64
+    }
+
+    /// Adds elements of the same type; the bytes that they take.
+    fn add(&mut self, cells: &Cells) -> u64 {
+        match (self, cells) {
+            (Self::Text(values), Cells::Text(texts)) => {
+                let before = values.len();
+                values.extend((0..texts.len()).map(|k| texts.get(k).to_owned()));
+                values[before..].iter().map(|text| text.len() as u64 + FIELD_BYTES).sum()
+            }
+            (Self::Float(values), Cells::Float(more)) => {
+                values.extend_from_slice(more);
+                2 * size_of_val(&more[..]) as u64
+            }
+            (Self::Float(values), Cells::Single(more)) => {
+                values.extend(more.iter().map(|value| f64::from(*value)));
+                4 * size_of_val(&more[..]) as u64
+            }
+            (Self::Integer(values), Cells::Integer(more)) => {
+                values.extend_from_slice(more);
+                2 * size_of_val(&more[..]) as u64
+            }
+            (Self::Bool(values), Cells::Bool(more)) => {
+                values.extend_from_slice(more);
+                2 * size_of_val(&more[..]) as u64
+            }
+            (Self::Text(_) | Self::Float(_) | Self::Integer(_) | Self::Bool(_), _) => {
+                unreachable!("a column has one type in all batches")
+            }
+        }
+    }
+
+    /// Labels, as they are written: 5.50 is not 5.5.
+    fn labels(self) -> Column {
+        match self {
+            Self::Text(fields) => Column::whole(&fields).unwrap_or(Column::Text(fields)),
+            other @ (Self::Float(_) | Self::Integer(_) | Self::Bool(_)) => other.column(),
+        }
+    }
+
+    fn column(self) -> Column {
+        match self {
+            Self::Text(fields) => Column::of(fields),
+            Self::Float(values) => Column::Float(values),
+            Self::Integer(values) => match values.iter().copied().collect::<Option<Vec<i64>>>() {
+                Some(whole) => Column::Integer(whole),
+                // Only numbers can be missing.
+                None => {
+                    Column::of(values.iter().map(|v| v.map_or(String::new(), |v| v.to_string())).collect())
+                }
+            },
+            Self::Bool(values) => match values.iter().copied().collect::<Option<Vec<bool>>>() {
+                Some(known) => Column::Bool(known),
+                None => {
+                    Column::Text(values.iter().map(|v| v.map_or(String::new(), |v| v.to_string())).collect())
+                }
+            },
+        }
+    }
 }
 
 impl Column {
@@ -127,8 +211,7 @@ mod tests {
             assert!(error.contains(expected) && error.contains("t.csv"), "{error}");
         };
         check("id,ra\n", 1 << 20, "no measurements");
-        check("id,ra\n1,2,3\n", 1 << 20, "record 1");
-        check(&format!("id\n\"{}", "\"\"".repeat(1000)), 300, "no room for more than 0 rows");
-        check("id,ra\n1,2\n3,4\n", 300, "no room for more than 1 rows");
+        check("id,ra\n1,2,3\n", 1 << 20, "line 2: 3 fields");
+        check("id,ra\n1,2\n3,4\n", 300, "no room for 2 rows");
     }
 }

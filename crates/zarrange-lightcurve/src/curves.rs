@@ -257,6 +257,7 @@ fn taken(cells: &Cells, places: impl Iterator<Item = usize>) -> Cells {
             Cells::Text(texts)
         }
         Cells::Float(known) => Cells::Float(places.map(|k| known[k]).collect()),
+        Cells::Single(known) => Cells::Single(places.map(|k| known[k]).collect()),
         Cells::Integer(known) => Cells::Integer(places.map(|k| known[k]).collect()),
         Cells::Bool(known) => Cells::Bool(places.map(|k| known[k]).collect()),
     }

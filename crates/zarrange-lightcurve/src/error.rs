@@ -6,37 +6,31 @@ use zarrange_array::ArrayError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LightCurveError {
-    /// The file cannot be read.
-    #[error("{path}: {source}")]
-    Read {
-        /// The table.
-        path: String,
-        /// Why not.
-        source: std::io::Error,
-    },
-    /// The file is not a table.
-    #[error("{path}: {source}")]
-    Csv {
-        /// The table.
-        path: String,
-        /// Why not.
-        source: csv::Error,
-    },
     /// A column that is needed is missing.
-    #[error("{path}: no column {name:?}: the header must have object_id,time,band,mag,magerr, in any order")]
+    #[error(
+        "{path}: no column {name:?}: there must be object_id, time, band, mag and magerr, or columns that are said to be these"
+    )]
     Column {
         /// The table.
         path: String,
         /// Name of the column.
-        name: &'static str,
+        name: String,
+    },
+    /// A word that says nothing about a column.
+    #[error("{name:?} is not what a column can be: {roles:?}")]
+    Role {
+        /// The word.
+        name: String,
+        /// What there is.
+        roles: &'static [&'static str],
     },
     /// A value that is not a number.
-    #[error("{path}, line {line}: {column} is {value:?}, expected {expected}")]
+    #[error("{path}, {place}: {column} is {value:?}, expected {expected}")]
     Value {
         /// The table.
         path: String,
-        /// Line of the table, from 1.
-        line: u64,
+        /// Where in it.
+        place: String,
         /// Name of the column.
         column: &'static str,
         /// The text.
@@ -45,12 +39,12 @@ pub enum LightCurveError {
         expected: &'static str,
     },
     /// More bands than codes.
-    #[error("{path}, line {line}: more than {max} bands: is the band column right?")]
+    #[error("{path}, {place}: more than {max} bands: is the band column right?")]
     Bands {
         /// The table.
         path: String,
-        /// Line of the table, from 1.
-        line: u64,
+        /// Where in it.
+        place: String,
         /// The most bands there can be.
         max: usize,
     },
@@ -88,8 +82,18 @@ pub enum LightCurveError {
         /// The bound.
         bytes_max: u64,
     },
+    /// A row that is none of its table.
+    #[error("{path}, {place}: {reason}")]
+    Row {
+        /// The table.
+        path: String,
+        /// Where in it.
+        place: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// The table of a dimension does not fit the memory.
-    #[error("{path}: no room for more than {rows} rows within {bytes_max} bytes")]
+    #[error("{path}: no room for {rows} rows within {bytes_max} bytes")]
     TableMemory {
         /// The table.
         path: String,

@@ -10,7 +10,7 @@
 //!
 //! **It never knows** which backend writes them, arguments and terminals.
 //!
-//! **Call [`NewStore::flux`] first**, or for a table of all measurements [`LightCurves::read_csv`] and [`ingest()`].
+//! **Call [`NewStore::flux`] first**, or for a table of all measurements [`LightCurves::read_table`] and [`ingest()`].
 //!
 //! ```
 //! use zarrange_io::Opener;
@@ -53,7 +53,7 @@
 //! use zarrange_lightcurve::{IngestOptions, LightCurves, ingest};
 //!
 //! let memory = 1 << 30;
-//! let curves = LightCurves::read_csv(Path::new("measurements.csv.gz"), memory)?;
+//! let curves = LightCurves::read_table(Path::new("measurements.csv.gz"), &[], memory)?;
 //! let options = IngestOptions {
 //!     chunks: Vec::new(),
 //!     codecs: |_| vec![CodecMetadata::new("bytes"), CodecMetadata::new("zstd")],

@@ -1,14 +1,9 @@
 //! Measurements as columns.
 
-use std::cell::Cell;
 use std::collections::HashMap;
-use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
-use std::rc::Rc;
 
-use flate2::read::MultiGzDecoder;
-use zarrange_array::ArrayError;
-use zarrange_io::IoError;
+use zarrange_table::{Batch, Table};
 
 use crate::LightCurveError;
 
@@ -24,13 +19,6 @@ const SORTED_BYTES: u64 = 25;
 /// What an object takes beside the bytes of its name: a place among the names, where tables of them double, one in their list, and one
 /// of its first measurement.
 const NAME_BYTES: u64 = 176;
-
-/// A record being read may take so many times its bytes: its fields and where they end, in buffers that double, and a copy without
-/// blanks around them.
-const RECORD_PARTS: u64 = 40;
-
-/// Records of this many bytes live in the allowance beside the memory.
-const RECORD_BYTES_MIN: u64 = 64 << 10;
 
 /// Rows that there is room for at least, once there is a row.
 const ROWS_MIN: usize = 1024;
@@ -67,48 +55,43 @@ struct Row {
 }
 
 impl LightCurves {
-    /// Reads a CSV table, gzipped or not, with a header of `object_id,time,band,mag,magerr` in any order. An empty `mag` or
-    /// `magerr` is NaN; `time` must be finite.
+    /// Reads a table in any format that has the columns `object_id`, `time`, `band`, `mag` and `magerr`, or `columns` that are said to be
+    /// these. An empty `mag` or `magerr` is NaN; `time` must be finite.
     ///
     /// # Errors
-    /// [`LightCurveError`] naming the line and column that is wrong, or if more than `bytes_max` would be held, names, and the record
-    /// that is being read, included.
-    pub fn read_csv(path: &Path, bytes_max: u64) -> Result<Self, LightCurveError> {
-        Self::read(open_csv(path)?, &path.display().to_string(), bytes_max)
-    }
-
-    fn read(input: impl Read, path: &str, bytes_max: u64) -> Result<Self, LightCurveError> {
-        let limit = Rc::new(Limit { left: Cell::new(0), exceeded: Cell::new(false) });
-        let input = Limited { input, limit: limit.clone() };
-        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(input);
-        let mut table = Names::new(path, bytes_max);
-        let failed = |source, table: &Names<'_>| {
-            if limit.exceeded.get() {
-                return table.too_much("a record of that length");
+    /// [`LightCurveError`] naming the place and column that is wrong, or if more than `bytes_max` would be held, names included.
+    pub fn read_table(
+        path: &Path,
+        columns: &[(String, String)],
+        bytes_max: u64,
+    ) -> Result<Self, LightCurveError> {
+        let (mut table, name) = (Table::open(path)?, path.display().to_string());
+        if let Some((unknown, _)) = columns.iter().find(|(role, _)| !COLUMNS.contains(&role.as_str())) {
+            return Err(LightCurveError::Role { name: unknown.clone(), roles: &COLUMNS });
+        }
+        let mut wanted = Vec::new();
+        for role in COLUMNS {
+            let called = columns.iter().find(|(known, _)| known == role).map_or(role, |(_, column)| column);
+            let missing = || LightCurveError::Column { path: name.clone(), name: called.to_owned() };
+            wanted.push(table.position(called).ok_or_else(missing)?);
+        }
+        let (mut names, mut batch) = (Names::new(&name, bytes_max), Batch::default());
+        while table.read(&wanted, &mut batch)? {
+            if let Some(bad) = batch.bad().first() {
+                let (place, reason) = (format!("{} {}", table.places(), bad.place), bad.reason.clone());
+                return Err(LightCurveError::Row { path: name.clone(), place, reason });
             }
-            LightCurveError::Csv { path: path.to_owned(), source }
-        };
-        limit.left.set(table.record_bytes_max());
-        let header = reader.headers().map_err(|e| failed(e, &table))?;
-        let mut at = [0; COLUMNS.len()];
-        for (at, name) in at.iter_mut().zip(COLUMNS) {
-            let found = header.iter().position(|h| h == name);
-            *at = found.ok_or(LightCurveError::Column { path: path.to_owned(), name })?;
-        }
-        let mut record = csv::StringRecord::new();
-        loop {
-            limit.left.set(table.record_bytes_max());
-            if !reader.read_record(&mut record).map_err(|e| failed(e, &table))? {
-                break;
+            for row in 0..batch.rows() {
+                let place = || format!("{} {}", table.places(), batch.place(row));
+                let row = names.row(&batch, row, &place)?;
+                names.push(row)?;
             }
-            let row = table.row(&record, &at)?;
-            table.push(row)?;
         }
-        if table.rows.is_empty() {
-            return Err(LightCurveError::Empty { path: path.to_owned() });
+        if names.rows.is_empty() {
+            return Err(LightCurveError::Empty { path: name });
         }
-        drop((reader, record));
-        Ok(table.sorted())
+        drop(batch);
+        Ok(names.sorted())
     }
 
     /// Memory that they take.
@@ -121,44 +104,6 @@ impl LightCurves {
     /// Measurements of the object that has most of them.
     pub fn longest(&self) -> usize {
         self.starts.windows(2).map(|w| w[1] - w[0]).max().unwrap_or(0)
-    }
-}
-
-/// The text of a table, gzipped or not.
-///
-/// # Errors
-/// If the file cannot be opened or read.
-pub(crate) fn open_csv(path: &Path) -> Result<Box<dyn Read>, LightCurveError> {
-    let failed = |source| LightCurveError::Read { path: path.display().to_string(), source };
-    let opened = std::fs::File::open(path);
-    let file = opened.map_err(|source| ArrayError::Io(IoError::opening(path, source)))?;
-    let mut file = BufReader::with_capacity(1 << 18, file);
-    let gzipped = file.fill_buf().map_err(failed)?.starts_with(&[0x1f, 0x8b]);
-    Ok(if gzipped { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) })
-}
-
-/// Fails where more is read than is left: a record may have no end.
-struct Limited<R> {
-    input: R,
-    limit: Rc<Limit>,
-}
-
-struct Limit {
-    left: Cell<u64>,
-    exceeded: Cell<bool>,
-}
-
-impl<R: Read> Read for Limited<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let left = self.limit.left.get();
-        if left == 0 {
-            self.limit.exceeded.set(true);
-            return Err(io::Error::other("more than one record may have"));
-        }
-        let room = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
-        let bytes = self.input.read(&mut buffer[..room])?;
-        self.limit.left.set(left - bytes as u64);
-        Ok(bytes)
     }
 }
 
@@ -186,12 +131,6 @@ impl<'a> Names<'a> {
         self.bytes_max.checked_sub(names.checked_add(rows)?)
     }
 
-    /// The most bytes of the next record.
-    fn record_bytes_max(&self) -> u64 {
-        let left = self.left(self.objects.len(), self.name_bytes, self.rows.capacity()).unwrap_or(0);
-        (left / RECORD_PARTS).max(RECORD_BYTES_MIN)
-    }
-
     fn too_much(&self, what: &'static str) -> LightCurveError {
         let (path, bytes_max) = (self.path.to_owned(), self.bytes_max);
         let (objects, rows, name_bytes) =
@@ -212,40 +151,38 @@ impl<'a> Names<'a> {
         Ok(())
     }
 
-    fn row(
-        &mut self,
-        record: &csv::StringRecord,
-        at: &[usize; COLUMNS.len()],
-    ) -> Result<Row, LightCurveError> {
-        let (line, path) = (record.position().map_or(0, csv::Position::line), self.path);
-        let field = |k: usize| record.get(at[k]).unwrap_or("");
-        let wrong = |k: usize, expected| LightCurveError::Value {
+    fn row(&mut self, batch: &Batch, row: usize, place: &dyn Fn() -> String) -> Result<Row, LightCurveError> {
+        let path = self.path;
+        let wrong = |k: usize, value: &str, expected| LightCurveError::Value {
             path: path.to_owned(),
-            line,
+            place: place(),
             column: COLUMNS[k],
-            value: shortened(field(k)),
+            value: shortened(value),
             expected,
         };
-        let number = |k: usize| match field(k) {
-            "" => Ok(f64::NAN),
-            text => text.parse::<f64>().map_err(|_| wrong(k, "a number, or nothing")),
+        let number = |k: usize| {
+            let number = batch.cells(k).number(row);
+            number.map_err(|error| wrong(k, &error.0, "a number, or nothing"))
         };
-        let time = field(1).parse::<f64>().ok().filter(|t| t.is_finite());
-        let time = time.ok_or_else(|| wrong(1, "a finite number"))?;
-        if field(0).is_empty() {
-            return Err(wrong(0, "a name"));
+        let time = batch.cells(1).number(row).ok().filter(|time| time.is_finite());
+        let time = time.ok_or_else(|| wrong(1, &batch.cells(1).text(row), "a finite number"))?;
+        let object = batch.cells(0).text(row);
+        if object.is_empty() {
+            return Err(wrong(0, "", "a name"));
         }
-        if field(2).len() > BAND_BYTES_MAX {
-            return Err(wrong(2, "a name of at most 1000 bytes"));
+        let name = batch.cells(2).text(row);
+        if name.len() > BAND_BYTES_MAX {
+            return Err(wrong(2, &name, "a name of at most 1000 bytes"));
         }
-        let band = self.bands.iter().position(|b| b == field(2)).unwrap_or_else(|| {
-            self.bands.push(field(2).to_owned());
+        let band = self.bands.iter().position(|band| *band == name).unwrap_or_else(|| {
+            self.bands.push(name.clone().into_owned());
             self.bands.len() - 1
         });
         let band = u8::try_from(band).ok().filter(|b| usize::from(*b) < BANDS_MAX);
-        let band = band.ok_or(LightCurveError::Bands { path: path.to_owned(), line, max: BANDS_MAX })?;
+        let too_many = || LightCurveError::Bands { path: path.to_owned(), place: place(), max: BANDS_MAX };
+        let band = band.ok_or_else(too_many)?;
         let (mag, magerr) = (number(3)?, number(4)?);
-        Ok(Row { object: self.object(field(0))?, time, band, mag, magerr })
+        Ok(Row { object: self.object(&object)?, time, band, mag, magerr })
     }
 
     /// The number of an object; a new one, if there is memory for it.
@@ -300,7 +237,14 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<LightCurves, LightCurveError> {
-        LightCurves::read(text.as_bytes(), "t.csv", 1 << 20)
+        read_within(text, 1 << 20)
+    }
+
+    fn read_within(text: &str, bytes_max: u64) -> Result<LightCurves, LightCurveError> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("t.csv");
+        std::fs::write(&path, text).unwrap();
+        LightCurves::read_table(&path, &[], bytes_max)
     }
 
     #[test]
@@ -324,14 +268,14 @@ mod tests {
             assert!(error.contains(expected), "{text:?}: {error}");
         };
         let head = "object_id,time,band,mag,magerr\n";
-        check("", "no column \"object_id\"");
+        check("", "it is empty");
         check("object_id,time,band,mag\n", "no column \"magerr\"");
         check(head, "no measurements");
         check(&format!("{head}a,1,g,2,3\na,soon,g,2,3\n"), "line 3: time is \"soon\"");
         check(&format!("{head}a,nan,g,2,3\n"), "time is \"nan\"");
         check(&format!("{head},1,g,2,3\n"), "object_id");
         check(&format!("{head}a,1,g,bright,3\n"), "mag is \"bright\"");
-        check(&format!("{head}a,1,g,2\n"), "line: 2");
+        check(&format!("{head}a,1,g,2\n"), "line 2: 4 fields");
         let many: Vec<String> = (0..256).map(|k| format!("a,1,band{k},2,3\n")).collect();
         check(&format!("{head}{}", many.concat()), "more than 255 bands");
         check(
@@ -345,7 +289,7 @@ mod tests {
     fn a_table_beyond_the_memory_is_refused() {
         let check = |rows: &[String], bytes_max: u64, expected: &str| {
             let text = format!("object_id,time,band,mag,magerr\n{}", rows.concat());
-            let error = LightCurves::read(text.as_bytes(), "t.csv", bytes_max).unwrap_err();
+            let error = read_within(&text, bytes_max).unwrap_err();
             assert!(matches!(error, LightCurveError::Memory { .. }), "{error}");
             let error = error.to_string();
             assert!(error.contains(expected) && error.contains("--max-mem"), "{error}");
@@ -358,17 +302,25 @@ mod tests {
         check(&rows(&|_| "a".to_owned(), 5000), 200_000, "measurements");
         check(&rows(&|k| k.to_string(), 1000), 150_000, "names of objects");
         check(&rows(&|k| format!("{k}{}", "x".repeat(5000)), 100), 300_000, "names of objects");
-        check(&rows(&|_| "x".repeat(200_000), 1), 1 << 20, "a record");
-        check(&[format!("\"{}", "x\n".repeat(100_000))], 1 << 20, "a record");
-        check(&[",".repeat(200_000)], 1 << 20, "a record");
-        let text = format!("{},time\n", "object_id".repeat(20_000));
-        let error = LightCurves::read(text.as_bytes(), "t", 1 << 20).unwrap_err();
-        assert!(matches!(error, LightCurveError::Memory { .. }), "{error}");
-        let long = LightCurves::read(
-            format!("object_id,time,band,mag,magerr\n{},1,g,2,3\n", "x".repeat(200_000)).as_bytes(),
-            "t",
+        let long = read_within(
+            &format!("object_id,time,band,mag,magerr\n{},1,g,2,3\n", "x".repeat(200_000)),
             1 << 24,
         );
         assert_eq!(long.unwrap().objects[0].len(), 200_000);
+    }
+
+    #[test]
+    fn columns_may_have_other_names() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("t.csv");
+        std::fs::write(&path, "id,time,filter,mag,magerr\na,1,g,2,3\n").unwrap();
+        let columns = |pairs: &[(&str, &str)]| {
+            let owned = pairs.iter().map(|(role, column)| ((*role).to_owned(), (*column).to_owned()));
+            LightCurves::read_table(&path, &owned.collect::<Vec<_>>(), 1 << 20)
+        };
+        let told = [("object_id", "id"), ("band", "filter")];
+        assert_eq!(columns(&told).unwrap().bands, ["g"]);
+        assert!(columns(&told[..1]).unwrap_err().to_string().contains("no column \"band\""));
+        assert!(columns(&[("flux", "mag")]).unwrap_err().to_string().contains("\"flux\""));
     }
 }

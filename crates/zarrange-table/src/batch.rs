@@ -45,6 +45,8 @@ pub enum Cells {
     Text(Texts),
     /// Numbers; NaN where there is none.
     Float(Vec<f64>),
+    /// The same with fewer digits.
+    Single(Vec<f32>),
     /// Whole numbers.
     Integer(Vec<Option<i64>>),
     /// Yes or no.
@@ -83,6 +85,11 @@ impl Batch {
     /// If there were fewer.
     pub fn cells(&self, k: usize) -> &Cells {
         &self.columns[k]
+    }
+
+    /// The columns that were asked for.
+    pub fn columns(&self) -> &[Cells] {
+        &self.columns
     }
 
     /// Where in the file a row is, as [`Places`](crate::Places) says.
@@ -144,6 +151,7 @@ impl Batch {
             match cells {
                 Cells::Text(texts) => texts.truncate(rows),
                 Cells::Float(values) => values.truncate(rows),
+                Cells::Single(values) => values.truncate(rows),
                 Cells::Integer(values) => values.truncate(rows),
                 Cells::Bool(values) => values.truncate(rows),
             }
@@ -189,6 +197,7 @@ impl Batch {
         let bytes = |cells: &Cells| match cells {
             Cells::Text(texts) => texts.bytes.len(),
             Cells::Float(values) => size_of_val(&values[..]),
+            Cells::Single(values) => size_of_val(&values[..]),
             Cells::Integer(values) => size_of_val(&values[..]),
             Cells::Bool(values) => values.len(),
         };
@@ -202,6 +211,7 @@ impl Cells {
         match self {
             Self::Text(texts) => texts.len(),
             Self::Float(values) => values.len(),
+            Self::Single(values) => values.len(),
             Self::Integer(values) => values.len(),
             Self::Bool(values) => values.len(),
         }
@@ -232,6 +242,7 @@ impl Cells {
                 }
             }
             Self::Float(values) => values[row],
+            Self::Single(values) => f64::from(values[row]),
             // As whoever computes with it would have it.
             #[expect(clippy::cast_precision_loss, reason = "beyond 2^53 it is the nearest number")]
             Self::Integer(values) => values[row].map_or(f64::NAN, |value| value as f64),
@@ -248,6 +259,8 @@ impl Cells {
             Self::Text(texts) => Cow::Borrowed(texts.get(row)),
             Self::Float(values) if values[row].is_nan() => Cow::Borrowed(""),
             Self::Float(values) => Cow::Owned(values[row].to_string()),
+            Self::Single(values) if values[row].is_nan() => Cow::Borrowed(""),
+            Self::Single(values) => Cow::Owned(values[row].to_string()),
             Self::Integer(values) => {
                 values[row].map_or(Cow::Borrowed(""), |value| Cow::Owned(value.to_string()))
             }

@@ -143,6 +143,8 @@ impl<W: Write> TableWriter<W> {
                 Cells::Text(texts) => csv_text(texts.get(row), &mut self.buffer),
                 Cells::Float(values) if values[row].is_nan() => {}
                 Cells::Float(values) => push_float(&mut self.buffer, values[row]),
+                Cells::Single(values) if values[row].is_nan() => {}
+                Cells::Single(values) => push_float(&mut self.buffer, shortest(values[row])),
                 Cells::Integer(values) => values[row].iter().for_each(|value| push(&mut self.buffer, value)),
                 Cells::Bool(values) => values[row].iter().for_each(|value| push(&mut self.buffer, value)),
             }
@@ -170,6 +172,7 @@ impl<W: Write> TableWriter<W> {
             match cells {
                 Cells::Text(texts) => serde_json::to_writer(&mut self.buffer, texts.get(row))?,
                 Cells::Float(values) => json_float(values[row], &mut self.buffer),
+                Cells::Single(values) => json_float(shortest(values[row]), &mut self.buffer),
                 Cells::Integer(values) => json_maybe(values[row], &mut self.buffer),
                 Cells::Bool(values) => json_maybe(values[row], &mut self.buffer),
             }
@@ -243,6 +246,11 @@ fn json_maybe(value: Option<impl fmt::Display>, buffer: &mut Vec<u8>) {
 fn push(buffer: &mut Vec<u8>, value: &impl fmt::Display) {
     // Writing to a vector cannot fail.
     let _ = write!(buffer, "{value}");
+}
+
+/// The number of 64 bits that has the same digits, as few as tell one of 32 bits from the others.
+fn shortest(value: f32) -> f64 {
+    value.to_string().parse().unwrap_or(f64::from(value))
 }
 
 /// Adds a number with as few digits as read back the same, and an exponent where it is long and that is shorter.
@@ -379,6 +387,23 @@ mod tests {
             }
             assert_eq!(lines.lines().count(), all.len());
         }
+    }
+
+    #[test]
+    fn numbers_of_32_bits_have_their_own_digits() {
+        let check = |value: f32, expected: &str| {
+            let csv = written(OutputFormat::Csv, &["a"], &[Cells::Single(vec![value])], 1);
+            assert_eq!(csv, format!("a\n{expected}\n"));
+            assert_eq!(expected.parse::<f32>().unwrap_or(f32::NAN).to_bits(), value.to_bits());
+        };
+        check(20.3678, "20.3678");
+        check(0.1, "0.1");
+        check(16_777_216.0, "16777216");
+        check(f32::MAX, "3.4028235e38");
+        check(f32::from_bits(1), "1e-45");
+        check(-f32::INFINITY, "-inf");
+        let nothing = written(OutputFormat::JsonLines, &["a"], &[Cells::Single(vec![f32::NAN])], 1);
+        assert_eq!(nothing, "{\"a\":null}\n");
     }
 
     #[test]

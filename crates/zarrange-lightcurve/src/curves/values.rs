@@ -36,6 +36,7 @@ pub(super) struct ValueColumn {
 /// What a column is made of.
 #[derive(Debug)]
 enum Out {
+    Single,
     Float,
     Integer,
     /// Whole numbers beyond those that tables have, as text.
@@ -113,6 +114,7 @@ impl Out {
         let elements = array.elements()?;
         Ok(match elements.element.kind() {
             Kind::Bool => Self::Bool,
+            Kind::Float if elements.item_bytes() == 4 => Self::Single,
             Kind::Integer { signed: false } if elements.item_bytes() == 8 => Self::Large,
             Kind::Integer { .. } => flags(array).map_or(Self::Integer, Self::Flags),
             Kind::Float
@@ -178,7 +180,7 @@ impl ValueColumn {
     pub(super) fn is_missing(&self, block: &Block, place: Place) -> bool {
         let element = self.element(block, place);
         match self.out {
-            Out::Float => (self.number)(element).is_nan(),
+            Out::Single | Out::Float => (self.number)(element).is_nan(),
             Out::Integer | Out::Large | Out::Bool | Out::Flags(_) => element == self.fill,
         }
     }
@@ -188,6 +190,10 @@ impl ValueColumn {
         let elements = places.iter().map(|place| self.element(block, *place));
         let number = self.number;
         match &self.out {
+            Out::Single => {
+                let single = |element: &[u8]| element.try_into().map_or(f32::NAN, f32::from_ne_bytes);
+                Cells::Single(elements.map(single).collect())
+            }
             Out::Float => Cells::Float(elements.map(number).collect()),
             Out::Integer => Cells::Integer(elements.map(|element| Some(whole(element, number))).collect()),
             Out::Large => {

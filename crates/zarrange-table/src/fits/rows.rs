@@ -218,6 +218,7 @@ fn nothing(count: usize, cells: &mut Cells) {
     match cells {
         Cells::Text(texts) => (0..count).for_each(|_| texts.push("")),
         Cells::Float(values) => values.resize(count, f64::NAN),
+        Cells::Single(values) => values.resize(count, f32::NAN),
         Cells::Integer(values) => values.resize(count, None),
         Cells::Bool(values) => values.resize(count, None),
     }

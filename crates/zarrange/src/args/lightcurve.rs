@@ -11,7 +11,7 @@ use crate::args::common::{IoArgs, ProgressArg};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum LightcurveCommand {
-    /// Store a table of measurements (CSV, also gzipped) as arrays over (object, sequence)
+    /// Store a table of measurements as arrays over (object, sequence)
     Ingest(IngestArgs),
     /// Make a store over objects and epochs, to be filled epoch by epoch
     Create(CreateArgs),
@@ -31,7 +31,7 @@ pub(crate) struct CreateArgs {
     /// Arrays: `flux` and `flux_err` over (object, epoch, measurement), or `lightcurves` over (object, measurement, value, epoch)
     #[arg(long, value_enum, default_value_t = Preset::Flux)]
     pub(crate) preset: Preset,
-    /// Number of objects, or a table (CSV, also gzipped) with a row for each: the first column are labels, the others side variables
+    /// Number of objects, or a table with a row for each: the first column are labels, the others side variables
     #[arg(long, value_name = "N|TABLE")]
     pub(crate) objects: String,
     /// Number of epochs, or a table as for --objects
@@ -268,10 +268,13 @@ fn assignment(text: &str) -> Result<(String, String), String> {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct IngestArgs {
-    /// Table with a header of `object_id,time,band,mag,magerr` in any order; gzipped or not
-    pub(crate) csv: PathBuf,
+    /// Table with the columns `object_id`, `time`, `band`, `mag` and `magerr` in any order; gzipped or not
+    pub(crate) table: PathBuf,
     /// Group to make
     pub(crate) out: Location,
+    /// What columns are that have other names, such as `band=filter`
+    #[arg(long, value_name = "NAME=COLUMN", num_args = 1.., value_parser = assignment)]
+    pub(crate) columns: Vec<(String, String)>,
     /// Chunk shape over (object, sequence), for all arrays or ARRAY:SPEC [default: epoch-wise, 100000,1]
     #[arg(long, value_name = "SPEC", num_args = 1..)]
     pub(crate) chunks: Vec<Named>,

@@ -280,15 +280,15 @@ def rows_of(kind):
     ("kind", "max_mem", "options", "refused"),
     [
         ("many objects, one with a name of 1 MB", 80_000_000, [], None),
-        ("many objects, one with a name of 1 MB", 30_000_000, [], "a record"),
+        ("many objects, one with a name of 1 MB", 30_000_000, [], None),
         ("many objects, one with a name of 1 MB", 10_000_000, [], "names of objects"),
         ("names of 10 kB", 120_000_000, [], None),
         ("names of 10 kB", 20_000_000, [], "names of objects"),
         ("one long series", 10_000_000, ["--chunks", "100,1000"], None),
         ("one long series", 100_000_000, ["--chunks=-1,-1"], "--chunks"),
-        ("a record of 300 MB", 100_000_000, [], "a record"),
-        ("a quote without end", 100_000_000, [], "a record"),
-        ("commas", 100_000_000, [], "a record"),
+        ("a record of 300 MB", 100_000_000, [], "a record is longer than"),
+        ("a quote without end", 100_000_000, [], "a record is longer than"),
+        ("commas", 100_000_000, [], "a record is longer than"),
     ],
 )
 def test_a_table_stays_within_its_memory(binary, tmp_path, kind, max_mem, options, refused):
@@ -298,7 +298,8 @@ def test_a_table_stays_within_its_memory(binary, tmp_path, kind, max_mem, option
     code, told, resident = measured(binary, *args)
     assert resident <= max_mem + ALLOWANCE, (resident, told)
     if refused:
-        assert code == 1 and refused in told and "--max-mem" in told and len(told) < 600, told
+        assert code == 1 and refused in told and len(told) < 600, told
+        assert "--max-mem" in told or "--chunks" in told or "1048576 bytes" in told, told
         assert not (tmp_path / "t.zarr").exists()
         return
     assert code == 0, told

@@ -19,7 +19,7 @@ const ARRAYS: [&str; 4] = ["time", "band", "mag", "magerr"];
 pub(crate) fn run(args: &IngestArgs) -> anyhow::Result<ExitCode> {
     let max_mem = memory::given(args.max_mem.map_or_else(memory::default_max, u64::from), 1)?;
     let io = opener(args.io)?;
-    let curves = LightCurves::read_csv(&args.csv, max_mem)?;
+    let curves = LightCurves::read_table(&args.table, &args.columns, max_mem)?;
     let shape = [curves.objects.len() as u64, curves.longest() as u64];
     let options = IngestOptions {
         chunks: chunks(args, &shape)?,
