@@ -1,0 +1,206 @@
+"""`zarrange lightcurve get`: what xarray reads of the same selection, as rows."""
+
+import io
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+import zarr
+from compare import open_xarray
+
+OBJECTS, EPOCHS, BANDS = 60, 9, ["g", "r", "i"]
+LAYOUTS = ["epoch-optimized", "object-optimized", "balanced", "time-blocks:4"]
+
+
+def sky() -> tuple[np.ndarray, np.ndarray]:
+    """Positions around the pole and across the beginning of right ascension."""
+    rng = np.random.default_rng(5)
+    return rng.uniform(-2, 2, OBJECTS) % 360, np.where(
+        np.arange(OBJECTS) < 40, rng.uniform(-2, 2, OBJECTS), 89.5
+    )
+
+
+@pytest.fixture
+def store(run, tmp_path, request):
+    """A store in some layout, filled but for gaps, two epochs and what one band has of another."""
+    ra, dec = sky()
+    objects = pd.DataFrame({"object": [f"I{k}" for k in range(OBJECTS)], "ra": ra, "dec": dec})
+    times = 59000 + 1.25 * np.arange(EPOCHS)
+    epochs = pd.DataFrame({"epoch": [f"gr{k:04}" for k in range(EPOCHS)], "time": times})
+    for name, table in {"objects": objects, "epochs": epochs, "bands": pd.DataFrame({"band": BANDS})}.items():
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
+    path = tmp_path / "store"
+    tables = [f"--{k}={tmp_path}/{v}.csv" for k, v in [("objects", "objects"), ("epochs", "epochs")]]
+    run("lightcurve", "create", path, *tables, f"--measurements={tmp_path}/bands.csv")
+    rng = np.random.default_rng(6)
+    o, e, b = (axis.ravel() for axis in np.indices((OBJECTS, EPOCHS, len(BANDS))))
+    rows = pd.DataFrame(
+        {
+            "object": objects["object"].to_numpy()[o],
+            "epoch": epochs["epoch"].to_numpy()[e],
+            "band": np.array(BANDS)[b],
+            "flux": rng.normal(20, 2, o.size).astype("f4"),
+            "flux_err": rng.uniform(0, 1, o.size).astype("f4"),
+        }
+    )
+    rows = rows[(rng.random(o.size) < 0.8) & (e < EPOCHS - 2) & ~((e == 3) & (b == 1))]
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    run("lightcurve", "fill", path, tmp_path / "rows.csv")
+    layout = getattr(request, "param", "epoch-optimized")
+    if layout != "epoch-optimized":
+        other = tmp_path / "other"
+        specs = {
+            "object-optimized": [
+                "--chunks",
+                "object=1,epoch=-1,measurement=-1",
+                "--shards",
+                "object=16,epoch=-1",
+            ],
+            "balanced": ["--chunks", "object=8,epoch=3,measurement=1"],
+            "time-blocks:4": ["--chunks", "object=-1,epoch=4,measurement=-1"],
+        }
+        run("rechunk", path, other, *specs[layout])
+        path = other
+    return path
+
+
+def rows_of(dataset: xr.Dataset) -> pd.DataFrame:
+    """The rows that xarray makes of a selection, in the order of objects, epochs and measurements."""
+    frame = dataset[["flux", "flux_err"]].transpose("object", "epoch", "measurement").to_dataframe()
+    frame = frame.reset_index()[["object", "epoch", "time", "measurement", "flux", "flux_err"]]
+    return frame.dropna(subset=["flux", "flux_err"], how="all").reset_index(drop=True)
+
+
+def got(run, store, *arguments) -> pd.DataFrame:
+    """The rows that the command gives."""
+    text = run("lightcurve", "get", store, *arguments, "--format", "csv").stdout
+    types = {"flux": "f4", "flux_err": "f4", "object": object, "epoch": object, "measurement": object}
+    return pd.read_csv(io.StringIO(text), dtype=types, float_precision="round_trip")
+
+
+def check(run, store, arguments: list[str], expected: xr.Dataset) -> None:
+    found, expected = got(run, store, *arguments), rows_of(expected)
+    pd.testing.assert_frame_equal(found, expected, check_exact=True, check_dtype=False)
+
+
+@pytest.mark.parametrize("store", LAYOUTS, indirect=True)
+def test_rows_are_what_xarray_reads(run, store):
+    dataset = open_xarray(store).load()
+    for max_mem in ["1GB", "20kB", "1"]:
+        check(run, store, ["--all", "--max-mem", max_mem], dataset)
+    one = ["--object", "I7"]
+    check(run, store, one, dataset.sel(object=["I7"]))
+    check(run, store, ["--object", "I59", "I7", "I0", "I7"], dataset.sel(object=["I0", "I7", "I59"]))
+    check(run, store, ["--number", "7", "3"], dataset.isel(object=[3, 7]))
+    check(run, store, [*one, "--measurement", "i", "g"], dataset.sel(object=["I7"], measurement=["g", "i"]))
+    check(
+        run,
+        store,
+        [*one, "--epoch", "gr0005", "gr0002"],
+        dataset.sel(object=["I7"], epoch=["gr0002", "gr0005"]),
+    )
+    window = (dataset["time"] >= 59001.25) & (dataset["time"] <= 59005)
+    check(run, store, ["--all", "--from", "59001.25", "--to", "59005"], dataset.isel(epoch=window.values))
+    empty = got(run, store, *one, "--epoch", "gr0008")
+    assert empty.empty and list(empty.columns) == list(rows_of(dataset).columns)
+
+
+def test_gaps_are_kept_or_dropped(run, store):
+    dataset = open_xarray(store).load()
+    kept = got(run, store, "--object", "I7", "--gaps")
+    assert len(kept) == EPOCHS * len(BANDS)
+    values = dataset["flux"].sel(object="I7").transpose("epoch", "measurement").values.ravel()
+    np.testing.assert_array_equal(kept["flux"].to_numpy("f4"), values)
+
+
+def test_what_is_not_recorded_can_be_hidden(run, store):
+    """A writer that was killed leaves values without a record."""
+    group = zarr.open_group(store, mode="r+")
+    group["fills/time"][4, 1] = np.nan
+    dataset = open_xarray(store).load()
+    check(run, store, ["--all"], dataset)
+    hidden = dataset.copy(deep=True)
+    for name in ["flux", "flux_err"]:
+        hidden[name].loc[{"epoch": "gr0004", "measurement": "r"}] = np.nan
+    check(run, store, ["--all", "--recorded"], hidden)
+
+
+def test_positions_on_the_sky(run, store):
+    """Cones and boxes across the beginning of right ascension and around the pole, as by vectors."""
+    ra, dec = np.radians(sky())
+
+    def vectors(ra, dec):
+        return np.array([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)])
+
+    names = np.array([f"I{k}" for k in range(OBJECTS)])
+    for cone in [(0, 0, 1), (359.5, 0.5, 1.2), (180, 90, 0.6), (90, 89, 1.1), (5, 0, 0.001), (17, -3, 180)]:
+        centre = vectors(np.radians(cone[0]), np.radians(cone[1]))
+        inside = np.degrees(np.arccos(np.clip(centre @ vectors(ra, dec), -1, 1))) <= cone[2]
+        found = got(run, store, "--cone", ",".join(map(str, cone)), "--gaps")
+        assert set(found["object"]) == set(names[inside]), cone
+    minutes = got(run, store, "--cone", "0,0,60arcmin")
+    pd.testing.assert_frame_equal(minutes, got(run, store, "--cone", "0,0,3600arcsec"))
+    pd.testing.assert_frame_equal(minutes, got(run, store, "--cone", "360,0,1"))
+    ra, dec = np.degrees(ra), np.degrees(dec)
+    for box in [(0, 1, -1, 1), (359.5, 0.5, -2, 2), (359, 361, -1, 0), (0, 360, 89, 90), (-1, 1, -1, 1)]:
+        east = (ra - box[0]) % 360 <= (box[1] - box[0]) % 360
+        inside = (east | (box[1] - box[0] >= 360)) & (dec >= box[2]) & (dec <= box[3])
+        found = got(run, store, f"--box={','.join(map(str, box))}", "--gaps")
+        assert set(found["object"]) == set(names[inside]), box
+
+
+def test_files_and_formats(run, store, tmp_path):
+    dataset = open_xarray(store).load()
+    (tmp_path / "names.txt").write_text("I3\n\nI9\n")
+    names = ["--objects-from", tmp_path / "names.txt"]
+    expected = rows_of(dataset.sel(object=["I3", "I9"]))
+    for kind in ["csv", "json", "jsonl"]:
+        out = tmp_path / f"rows.{kind}"
+        run("lightcurve", "get", store, *names, "--out", out)
+        if kind == "csv":
+            found = pd.read_csv(out, float_precision="round_trip")
+        else:
+            text = out.read_text()
+            found = pd.DataFrame(json.loads(text) if kind == "json" else map(json.loads, text.splitlines()))
+        found = found.astype({"flux": "f4", "flux_err": "f4"})
+        pd.testing.assert_frame_equal(found, expected, check_exact=True, check_dtype=False)
+    table = run("lightcurve", "get", store, "--object", "I3").stdout
+    assert "flux_err" in table and table.count("I3") == len(rows_of(dataset.sel(object=["I3"])))
+    for wrong, reason in [
+        (["--object", "I60"], 'there is no object "I60": there are 60'),
+        (["--number", "60"], "object 60 is out of range"),
+        (["--object", "I3", "--measurement", "z"], 'no measurement "z"'),
+        (["--object", "I3", "--array", "mag"], 'no array of values "mag"'),
+        (["--object", "I3", "--out", tmp_path / "rows.xyz"], "--format"),
+    ]:
+        failed = run("lightcurve", "get", store, *wrong, check=False)
+        assert failed.returncode == 1 and reason in failed.stderr, failed
+
+
+def test_the_store_of_somebody_else(run, tmp_path):
+    """What xarray writes: labels of fixed length, another order, flags, and arrays that are no values."""
+    times = np.arange(4.0)
+    dataset = xr.Dataset(
+        {
+            "mag": (["epoch", "object"], np.arange(12, dtype="f8").reshape(4, 3), {"units": "mag"}),
+            "quality": (
+                ["epoch", "object"],
+                np.array([[0, 1, 2]] * 4, dtype="i2"),
+                {"flag_values": [0, 1], "flag_meanings": "good saturated"},
+            ),
+        },
+        coords={"object": ["a", "bé", "c"], "time": ("epoch", times), "ra": ("object", [10.0, 20, 30])},
+    )
+    dataset["quality"].encoding["_FillValue"] = -1
+    dataset.to_zarr(tmp_path / "store", zarr_format=3, consolidated=False)
+    found = run("lightcurve", "get", tmp_path / "store", "--object", "bé", "--format", "jsonl").stdout
+    rows = [json.loads(line) for line in found.splitlines()]
+    assert rows[1] == {"object": "bé", "epoch": 1, "time": 1.0, "mag": 4.0, "quality": "saturated"}
+    assert len(rows) == 4
+    assert json.loads(
+        run(
+            "lightcurve", "get", tmp_path / "store", "--number", "2", "--epoch", "0", "--format", "jsonl"
+        ).stdout
+    ) == {"object": "c", "epoch": 0, "time": 0.0, "mag": 2.0, "quality": "2"}
