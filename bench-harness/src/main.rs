@@ -34,6 +34,14 @@ enum Command {
     /// Measures one cell of a sweep, as told on stdin
     #[command(hide = true)]
     Cell,
+    /// Fills as one process of several, in the roofline's case F
+    #[command(hide = true)]
+    Fill {
+        /// The store
+        store: std::path::PathBuf,
+        /// Its channels: 0, 1 or both
+        channels: String,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
@@ -47,6 +55,7 @@ fn main() -> anyhow::Result<()> {
         Command::Advise(args) => commands::advise::run(*args),
         Command::Probe(args) => commands::probe::run(&args),
         Command::Cell => commands::cell::run(),
+        Command::Fill { store, channels } => bench_harness::roofline::filling::fill(&store, &channels),
     }
 }
 

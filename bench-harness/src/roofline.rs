@@ -9,6 +9,7 @@
 
 pub mod cases;
 mod codec;
+pub mod filling;
 pub mod groups;
 pub mod light_curves;
 mod limits;

@@ -7,13 +7,14 @@ use anyhow::Context as _;
 use bench_harness::machine::Machine;
 use bench_harness::report::Report;
 use bench_harness::roofline::cases::Case;
-use bench_harness::roofline::{Options, groups, light_curves, measure, small_memory, target};
+use bench_harness::roofline::{Options, filling, groups, light_curves, measure, small_memory, target};
 use bench_harness::{data, say};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct RooflineArgs {
-    /// W, N, U, T, S, E, M (W within 128 MB), L (light curves read from W's target) and G (a group of small arrays) [default: all]
-    #[arg(value_parser = ["W", "N", "U", "T", "S", "E", "M", "L", "G"])]
+    /// W, N, U, T, S, E, M (W within 128 MB), L (light curves read from W's target), F (a field filled epoch by
+    /// epoch) and G (a group of small arrays) [default: all]
+    #[arg(value_parser = ["W", "N", "U", "T", "S", "E", "M", "L", "F", "G"])]
     cases: Vec<String>,
     /// Threads of the engine, one run for each
     #[arg(long, value_name = "N", value_delimiter = ',', default_value = "2,1", value_parser = clap::value_parser!(u64).range(1..=4096))]
@@ -55,6 +56,9 @@ pub(crate) fn run(args: RooflineArgs) -> anyhow::Result<()> {
     if wanted("L") {
         let case = Case::named("W")?;
         light_curves::measure(&case, &target(&case, &dir)?, turns, &mut report)?;
+    }
+    if wanted("F") {
+        filling::measure(&dir, turns, &mut report)?;
     }
     say!("");
     report.end();

@@ -13,7 +13,7 @@ use crate::curves::query::{Numbers, TIME};
 use crate::curves::values::{Block, ValueColumn, value_columns};
 use crate::store::LightCurveStore;
 use crate::store::picks::Picked;
-use crate::store::read::Wanted;
+use crate::store::read::{ValuesReader, Wanted};
 use crate::store::schema::{MEASUREMENT, OBJECT};
 use crate::store::side::{each_number, texts_at};
 
@@ -36,6 +36,8 @@ pub struct Curves<'a> {
     /// Whether a measurement of an epoch is recorded, by epoch and measurement; nothing if it does not matter.
     recorded: Option<Vec<bool>>,
     columns: Vec<ValueColumn>,
+    /// A reader of each array that they are of.
+    readers: Vec<(String, ValuesReader<'a>)>,
     /// Objects of a part, and those that were read.
     step: u64,
     done: u64,
@@ -62,6 +64,12 @@ impl LightCurveStore {
         let epochs = self.epochs(&query.epochs)?;
         let measurements = self.measurements(&query.measurements)?;
         let columns = value_columns(self, &query.arrays)?;
+        let mut readers: Vec<(String, ValuesReader<'_>)> = Vec::new();
+        for column in &columns {
+            if !readers.iter().any(|(name, _)| *name == column.array) {
+                readers.push((column.array.clone(), self.reader(&column.array)?));
+            }
+        }
         let times = if self.schema().epochs().side.iter().any(|side| side == TIME) {
             let mut times = Vec::new();
             each_number(&self.side(TIME)?, &mut |time| times.push(time))?;
@@ -90,6 +98,7 @@ impl LightCurveStore {
             epochs,
             recorded,
             columns,
+            readers,
             step: bytes_max / 2 / per_object.max(1),
             done: 0,
         };
@@ -186,11 +195,8 @@ impl Curves<'_> {
         let epochs = picked(&self.epochs);
         let wanted = Wanted { objects, measurements, epochs };
         let mut blocks: Vec<(String, Block)> = Vec::new();
-        for column in &self.columns {
-            if !blocks.iter().any(|(name, _)| *name == column.array) {
-                let block = self.store.read(&column.array, &wanted)?;
-                blocks.push((column.array.clone(), Block::new(self.store, &column.array, block)?));
-            }
+        for (name, reader) in &mut self.readers {
+            blocks.push((name.clone(), Block::new(self.store, name, reader.read(&wanted)?)?));
         }
         let labels = self.store.labels_at(OBJECT, &numbers)?;
         Ok(Some(self.rows(labels, &blocks)))

@@ -89,7 +89,7 @@ pub use store::fill::{Contribution, FillOptions, FillReport, Replace};
 pub use store::labels::Labels;
 pub use store::layout::Cut;
 pub use store::picks::Picked;
-pub use store::read::{Block, Wanted};
+pub use store::read::{Block, ValuesReader, Wanted};
 pub use store::record::Filled;
 pub use store::schema::{Dimension, EPOCHS, OBJECT, Schema};
 pub use survey::{Survey, SurveyError};

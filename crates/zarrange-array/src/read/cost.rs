@@ -14,3 +14,17 @@ pub struct ReadCost {
     /// Array bytes of the chunks that the regions overlap, missing ones included: what of the array has to be handled to get at them.
     pub chunk_bytes: u64,
 }
+
+impl ReadCost {
+    /// What came since it was `before`.
+    #[must_use]
+    pub const fn since(&self, before: &Self) -> Self {
+        Self {
+            chunks: self.chunks - before.chunks,
+            requests: self.requests - before.requests,
+            bytes: self.bytes - before.bytes,
+            stored_bytes: self.stored_bytes - before.stored_bytes,
+            chunk_bytes: self.chunk_bytes - before.chunk_bytes,
+        }
+    }
+}
