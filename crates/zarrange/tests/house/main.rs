@@ -18,7 +18,7 @@ use public::Kind;
 
 /// Crates by layer (ARCHITECTURE.md).
 const LAYERS: [&[&str]; 6] = [
-    &["zarrange-grid", "zarrange-io", "zarrange-table"],
+    &["zarrange-grid", "zarrange-io", "zarrange-plot", "zarrange-table"],
     &["zarrange-codec", "zarrange-plan"],
     &["zarrange-array"],
     &["zarrange-rechunk"],
