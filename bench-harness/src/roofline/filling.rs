@@ -95,9 +95,9 @@ fn one_epoch(dir: &Path, seed: u64) -> anyhow::Result<(f64, f64)> {
     let (_, store) = store(dir, EPOCHS)?;
     let array = store.values(VALUES).context("the store has values")?;
     let chain = array.elements()?.chain();
-    let mut scratch = Scratch::new(chain);
+    let (mut scratch, mut filler) = (Scratch::new(chain), store.filler());
     let (mut copy, mut out) = (vec![0; chain.chunk_bytes()], vec![0; chain.encoded_bytes_max()]);
-    let (mut filled, mut codec) = (Vec::new(), Vec::new());
+    let (mut times, mut codec) = (Vec::new(), Vec::new());
     for epoch in 0..EPOCHS {
         let data = values(seed * EPOCHS + epoch, MEASUREMENTS);
         let begin = Instant::now();
@@ -108,13 +108,13 @@ fn one_epoch(dir: &Path, seed: u64) -> anyhow::Result<(f64, f64)> {
         let all = Picked::All;
         let contribution =
             Contribution { epoch, objects: all.clone(), measurements: all, values: &[(VALUES, &data)] };
-        store.fill(&contribution, &FillOptions::default())?;
-        filled.push(begin.elapsed().as_secs_f64());
+        filler.fill(&contribution, &FillOptions::default())?;
+        times.push(begin.elapsed().as_secs_f64());
         let there =
             store.read(VALUES, &Wanted { epochs: Picked::Range(epoch..epoch + 1), ..Wanted::default() })?;
         ensure!(same(&there.data, &data), "epoch {epoch} holds what was filled");
     }
-    Ok((median(filled), median(codec)))
+    Ok((median(times), median(codec)))
 }
 
 /// Whether values are the same; NaN is NaN.
@@ -162,12 +162,13 @@ pub fn fill(path: &Path, channels: &str) -> anyhow::Result<()> {
     let channels: Vec<u64> = if channels == "both" { vec![0, 1] } else { vec![channels.parse()?] };
     // Making them is not filling.
     let data = values(0, half);
+    let mut filler = store.filler();
     for epoch in 0..EPOCHS_OF_TWO {
         for channel in &channels {
             let measurements = Picked::Range(channel * half..(channel + 1) * half);
             let contribution =
                 Contribution { epoch, objects: Picked::All, measurements, values: &[(VALUES, &data)] };
-            store.fill(&contribution, &FillOptions::default())?;
+            filler.fill(&contribution, &FillOptions::default())?;
         }
     }
     Ok(())

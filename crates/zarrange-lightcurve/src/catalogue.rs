@@ -19,7 +19,7 @@ pub use self::rejects::{Rejected, Rejects};
 
 use crate::LightCurveError;
 use crate::catalogue::mapping::{Finder, Of, Roles, TIME};
-use crate::catalogue::planes::{Planes, Put};
+use crate::catalogue::planes::{Fillers, Planes, Put};
 use crate::store::LightCurveStore;
 use crate::store::fill::{FillOptions, FillReport};
 use crate::store::labels::Labels;
@@ -82,6 +82,7 @@ impl LightCurveStore {
             values_bytes_max: how.memory_bytes_max / 2 / threads as u64,
             kept_bytes_max: usize::try_from(quarter / threads as u64).unwrap_or(usize::MAX),
             flush_threads: how.threads.max(1) / threads,
+            fillers: Fillers::default(),
             rejects: Mutex::new(rejects),
             report: Mutex::new(TableReport::default()),
             progress,
@@ -129,12 +130,13 @@ struct Work<'a, 'r> {
     values_bytes_max: u64,
     kept_bytes_max: usize,
     flush_threads: usize,
+    fillers: Fillers<'a>,
     rejects: Mutex<&'a mut Rejects<'r>>,
     report: Mutex<TableReport>,
     progress: &'a (dyn Fn(u64) + Sync),
 }
 
-impl Work<'_, '_> {
+impl<'a> Work<'a, '_> {
     /// Fills what one table has.
     fn table(&self, path: &Path) -> Result<(), LightCurveError> {
         let (mut table, label) = (Table::open(path)?, path.display().to_string());
@@ -196,9 +198,9 @@ impl Work<'_, '_> {
         locked(&self.rejects).add(table, place, reason)
     }
 
-    fn flush(&self, planes: &mut Planes<'_>) -> Result<(), LightCurveError> {
+    fn flush(&self, planes: &mut Planes<'a>) -> Result<(), LightCurveError> {
         let options = FillOptions { kept_bytes_max: self.kept_bytes_max, ..self.how.options };
-        let filled = planes.flush(&options, self.flush_threads, &|epoch, done| {
+        let filled = planes.flush(&options, (self.flush_threads, &self.fillers), &|epoch, done| {
             let mut report = locked(&self.report);
             let sum = report.epochs.entry(epoch).or_default();
             sum.changed += done.changed;

@@ -85,7 +85,7 @@ pub use ingest::{IngestOptions, Ingested, ingest};
 pub use store::LightCurveStore;
 pub use store::columns::{Column, Named};
 pub use store::create::NewStore;
-pub use store::fill::{Contribution, FillOptions, FillReport, Replace};
+pub use store::fill::{Contribution, FillOptions, FillReport, Filler, Replace};
 pub use store::labels::Labels;
 pub use store::layout::Cut;
 pub use store::picks::Picked;

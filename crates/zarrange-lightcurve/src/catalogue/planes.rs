@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use zarrange_codec::Kind;
 use zarrange_grid::index;
 
 use crate::LightCurveError;
 use crate::store::LightCurveStore;
-use crate::store::fill::{Contribution, FillOptions, FillReport};
+use crate::store::fill::{Contribution, FillOptions, FillReport, Filler};
 use crate::store::picks::Picked;
 use crate::store::schema::{EPOCHS, MEASUREMENT, OBJECT};
 
@@ -57,6 +57,21 @@ pub(super) struct Planes<'a> {
     blocks: BTreeMap<(u64, u64), Block>,
     bytes: u64,
     bytes_max: u64,
+}
+
+/// What fills, between one flush and the next.
+#[derive(Debug, Default)]
+pub(super) struct Fillers<'a>(Mutex<Vec<Filler<'a>>>);
+
+impl<'a> Fillers<'a> {
+    fn take(&self, store: &'a LightCurveStore) -> Filler<'a> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        known.unwrap_or_else(|| store.filler())
+    }
+
+    fn put(&self, filler: Filler<'a>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(filler);
+    }
 }
 
 struct Block {
@@ -168,7 +183,7 @@ impl<'a> Planes<'a> {
     pub(super) fn flush(
         &mut self,
         options: &FillOptions<'_>,
-        threads: usize,
+        (threads, fillers): (usize, &Fillers<'a>),
         each: &(dyn Fn(u64, FillReport) + Sync),
     ) -> Result<(), LightCurveError> {
         let mut epochs: BTreeMap<u64, Vec<(u64, Block)>> = BTreeMap::new();
@@ -180,13 +195,14 @@ impl<'a> Planes<'a> {
         let options = FillOptions { kept_bytes_max: options.kept_bytes_max / threads, ..*options };
         let (waiting, failed) = (Mutex::new(epochs.into_iter()), Mutex::new(None));
         let work = || {
+            let mut filler = fillers.take(self.store);
             loop {
-                let next = waiting.lock().unwrap_or_else(std::sync::PoisonError::into_inner).next();
-                let Some((epoch, blocks)) = next else { return };
-                match self.fill(epoch, blocks, &options) {
+                let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
+                let Some((epoch, blocks)) = next else { return fillers.put(filler) };
+                match self.fill(epoch, blocks, (&mut filler, &options)) {
                     Ok(report) => each(epoch, report),
                     Err(error) => {
-                        let mut failed = failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                        let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
                         failed.get_or_insert(error);
                         return;
                     }
@@ -197,14 +213,14 @@ impl<'a> Planes<'a> {
             (1..threads).for_each(|_| drop(scope.spawn(work)));
             work();
         });
-        failed.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).map_or(Ok(()), Err)
+        failed.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
     }
 
     fn fill(
         &self,
         epoch: u64,
         blocks: Vec<(u64, Block)>,
-        options: &FillOptions<'_>,
+        (filler, options): (&mut Filler<'_>, &FillOptions<'_>),
     ) -> Result<FillReport, LightCurveError> {
         let objects = self.store.schema().objects().size;
         let mut parts = Vec::new();
@@ -234,7 +250,7 @@ impl<'a> Planes<'a> {
             );
             contributions.push(Contribution { epoch, objects, measurements, values });
         }
-        self.store.fill_all(epoch, &contributions, options)
+        filler.fill_all(epoch, &contributions, options)
     }
 }
 

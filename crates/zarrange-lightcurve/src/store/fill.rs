@@ -3,69 +3,39 @@
 //! Chunks are read, changed and replaced whole, while a lock is held on the epochs that they cover; it dies with its holder. Everything is
 //! compared before anything is written. The record of the epoch comes last.
 
+mod contribution;
 mod lock;
 mod merge;
+mod part;
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use zarrange_array::{Array, RegionReader, RegionWriter};
-use zarrange_codec::ArrayCodec;
+use zarrange_array::RegionReader;
 use zarrange_grid::{Dims, Region, index};
 
+pub use self::contribution::{Contribution, FillOptions, FillReport};
 pub use self::merge::Replace;
 
 use crate::LightCurveError;
 use crate::store::LightCurveStore;
 use crate::store::fill::lock::EpochLock;
-use crate::store::fill::merge::{Axes, Conflict, Merge};
-use crate::store::picks::{Picked, Picks, chunks};
+use crate::store::fill::merge::{Axes, Merge};
+use crate::store::fill::part::{Part, Tools, out_of};
 use crate::store::record::Filled;
-use crate::store::schema::{EPOCHS, MEASUREMENT, OBJECT};
 
-/// What somebody has measured at one epoch.
-#[derive(Clone, Debug)]
-pub struct Contribution<'a> {
-    /// The epoch, by its number.
-    pub epoch: u64,
-    /// The objects.
-    pub objects: Picked<'a>,
-    /// The measurements; all of them where the store has none.
-    pub measurements: Picked<'a>,
-    /// For each array its elements in native byte order: in C order over the dimensions of the array but that of epochs, as many along each
-    /// as are given. NaN (in arrays of whole numbers the fill value) says that nothing was measured.
-    pub values: &'a [(&'a str, &'a [u8])],
-}
-
-/// How to fill.
-#[derive(Clone, Copy, Debug)]
-pub struct FillOptions<'a> {
-    /// What becomes of values that are there, where others are given.
-    pub replace: Replace,
-    /// The name of this run in the record.
-    pub run: &'a str,
-    /// How long to wait for somebody who fills the same epoch.
-    pub wait: Duration,
-    /// Bytes of decoded chunks that are kept between comparing and writing; the others are read twice.
-    pub kept_bytes_max: usize,
-}
-
-impl Default for FillOptions<'_> {
-    fn default() -> Self {
-        Self { replace: Replace::Never, run: "", wait: Duration::from_mins(1), kept_bytes_max: 256 << 20 }
-    }
-}
-
-/// What filling an epoch did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct FillReport {
-    /// Elements that were not there before, or others.
-    pub changed: u64,
-    /// Chunks that were written.
-    pub chunks: u64,
+/// Fills, again and again: its buffers stay.
+#[derive(Debug)]
+pub struct Filler<'a> {
+    store: &'a LightCurveStore,
+    /// What reads and writes each array of values, once it was needed.
+    tools: Vec<Option<Tools<'a>>>,
+    /// Buffers of chunks that nobody has now.
+    free: Vec<Vec<u8>>,
 }
 
 impl LightCurveStore {
     /// Adds `contribution` to its epoch, and records it. What is there already may be given again, if it is the same.
+    /// [`filler`](Self::filler) is for more than one.
     ///
     /// # Errors
     /// [`LightCurveError::Conflict`] if a value is there and another is given; then nothing is written. After another error a part of the
@@ -75,50 +45,80 @@ impl LightCurveStore {
         contribution: &Contribution<'_>,
         options: &FillOptions<'_>,
     ) -> Result<FillReport, LightCurveError> {
+        self.filler().fill(contribution, options)
+    }
+
+    /// What fills for one thread.
+    pub fn filler(&self) -> Filler<'_> {
+        let tools = self.values.iter().map(|_| None).collect();
+        Filler { store: self, tools, free: Vec::new() }
+    }
+}
+
+impl Filler<'_> {
+    /// Adds `contribution` to its epoch, and records it.
+    ///
+    /// # Errors
+    /// As [`LightCurveStore::fill`].
+    pub fn fill(
+        &mut self,
+        contribution: &Contribution<'_>,
+        options: &FillOptions<'_>,
+    ) -> Result<FillReport, LightCurveError> {
         self.fill_all(contribution.epoch, std::slice::from_ref(contribution), options)
     }
 
     /// Adds contributions of different objects or measurements to one epoch, and records them together.
     ///
     /// # Errors
-    /// As [`fill`](Self::fill).
+    /// As [`LightCurveStore::fill`].
     pub(crate) fn fill_all(
-        &self,
+        &mut self,
         epoch: u64,
         contributions: &[Contribution<'_>],
         options: &FillOptions<'_>,
     ) -> Result<FillReport, LightCurveError> {
-        let epochs = self.schema().epochs();
+        let Self { store, tools, free } = self;
+        let epochs = store.schema().epochs();
         if epoch >= epochs.size {
             return Err(out_of(&epochs.name, epoch, epochs.size));
         }
         let record =
-            self.record.as_ref().ok_or_else(|| LightCurveError::NoRecord { location: self.label() })?;
+            store.record.as_ref().ok_or_else(|| LightCurveError::NoRecord { location: store.label() })?;
         let mut parts = Vec::new();
         for contribution in contributions {
             for (name, data) in contribution.values {
-                parts.push(Part::new(self, contribution, name, data)?);
+                parts.push(Part::new(store, contribution, name, data)?);
             }
         }
-        let _lock = EpochLock::take(&self.root, self.locked(epoch), options.wait)?;
-        let mut room = options.kept_bytes_max;
+        for part in &parts {
+            if tools[part.at].is_none() {
+                tools[part.at] = Some(Tools::new(&store.values[part.at])?);
+            }
+        }
+        let _lock = EpochLock::take(&store.root, store.locked(epoch), options.wait)?;
+        let (mut room, mut report) = (options.kept_bytes_max, FillReport::default());
         for k in 0..parts.len() {
             let (before, part) = parts.split_at_mut(k);
-            part[0].compare(options.replace, &mut room, before)?;
+            let Some(tools) = &mut tools[part[0].at] else { continue };
+            part[0].compare(options.replace, (&mut room, before), (tools, free))?;
         }
-        let mut report = FillReport::default();
         for part in &mut parts {
-            part.write(options.replace, &mut report)?;
+            let Some(tools) = &mut tools[part.at] else { continue };
+            part.write(options.replace, &mut report, (tools, free))?;
         }
         let mut filled = record.read(epoch)?;
-        filled.objects = self.count_objects(epoch, &parts, filled.objects.len())?;
+        filled.objects = store.count_objects(epoch, &parts, filled.objects.len())?;
         for contribution in contributions {
             note(&mut filled, contribution, options.run);
         }
         record.write(epoch, &filled)?;
+        free.extend(parts.into_iter().flat_map(|part| part.kept).flatten().map(|merged| merged.data));
         Ok(report)
     }
+}
 
+impl LightCurveStore {
     /// How many objects have a value at an epoch, for each of so many measurements (or for all together). What `parts` have in memory is
     /// not read again.
     fn count_objects(
@@ -148,8 +148,8 @@ impl LightCurveStore {
                 (Some((part, k)), None) => part.kept[k].as_ref(),
                 (None | Some(_), _) => None,
             };
-            if let Some(Merged { region, data, .. }) = kept {
-                merge.count(data, region, epoch, &axes, &mut counts);
+            if let Some(merged) = kept {
+                merge.count(merged.elements(), &merged.region, epoch, &axes, &mut counts);
             } else if let Some(region) = grid.region(&chunk).intersect(&plane) {
                 let mut data = vec![0; index(region.elements()) * elements.item_bytes()];
                 reader.read_into(&region, &mut data)?;
@@ -188,160 +188,4 @@ fn note(filled: &mut Filled, contribution: &Contribution<'_>, run: &str) {
         filled.times[measurement] = now;
         run.clone_into(&mut filled.runs[measurement]);
     }
-}
-
-fn out_of(dimension: &str, index: u64, size: u64) -> LightCurveError {
-    LightCurveError::Index { dimension: dimension.to_owned(), index, size }
-}
-
-impl Axes {
-    fn of(store: &LightCurveStore, array: &Array) -> Result<Self, LightCurveError> {
-        let names = array.document().dimension_names().unwrap_or_default();
-        let axis = |wanted: &[&str]| {
-            names.iter().position(|name| name.as_deref().is_some_and(|name| wanted.contains(&name)))
-        };
-        let missing = || LightCurveError::NotLightCurves { location: store.label() };
-        Ok(Self {
-            object: axis(&[OBJECT]).ok_or_else(missing)?,
-            epoch: axis(&EPOCHS).ok_or_else(missing)?,
-            measurement: axis(&[MEASUREMENT]),
-        })
-    }
-}
-
-/// What a contribution has for one array.
-struct Part<'a> {
-    array: &'a Array,
-    name: &'a str,
-    merge: Merge,
-    data: &'a [u8],
-    /// What is picked along each axis.
-    picks: Vec<Picks>,
-    /// Chunks that it changes.
-    chunks: Vec<Dims>,
-    /// As they will be, as far as they are kept.
-    kept: Vec<Option<Merged>>,
-}
-
-impl<'a> Part<'a> {
-    fn new(
-        store: &'a LightCurveStore,
-        contribution: &Contribution<'a>,
-        name: &'a str,
-        data: &'a [u8],
-    ) -> Result<Self, LightCurveError> {
-        let array = store.named(name)?;
-        let axes = Axes::of(store, array)?;
-        let elements = array.elements()?;
-        if matches!(elements.codec, ArrayCodec::Shards(_)) {
-            return Err(LightCurveError::Sharded { array: name.to_owned() });
-        }
-        let mut picks = Vec::new();
-        for (d, size) in array.shape().iter().enumerate() {
-            let picked = match d {
-                _ if d == axes.epoch => Picks::Range(contribution.epoch..contribution.epoch + 1),
-                _ if d == axes.object => contribution.objects.of(*size),
-                _ if Some(d) == axes.measurement => contribution.measurements.of(*size),
-                _ => Picks::Range(0..*size),
-            };
-            let dimension = &store.schema().dimensions[d].name;
-            if let Some(last) = picked.last().filter(|last| last >= size) {
-                return Err(out_of(dimension, last, *size));
-            }
-            if picked.repeats() {
-                return Err(LightCurveError::Again { dimension: dimension.clone() });
-            }
-            picks.push(picked);
-        }
-        let counts: Vec<u64> =
-            picks.iter().enumerate().filter(|(d, _)| *d != axes.epoch).map(|(_, p)| p.len()).collect();
-        let expected = counts.iter().fold(elements.item_bytes() as u64, |n, count| n.saturating_mul(*count));
-        if data.len() as u64 != expected {
-            let (item_bytes, given) = (elements.item_bytes() as u64, data.len() as u64);
-            return Err(LightCurveError::Shape {
-                array: name.to_owned(),
-                expected: counts,
-                item_bytes,
-                given,
-            });
-        }
-        let chunks = chunks(array.objects(), &picks);
-        let kept = chunks.iter().map(|_| None).collect();
-        Ok(Self { array, name, merge: Merge::new(elements), data, picks, chunks, kept })
-    }
-
-    /// Merges what is given with what is there, without writing it; chunks are kept as they will be, as far as there is `room`, and unless
-    /// what was given `before` changes them first.
-    fn compare(
-        &mut self,
-        replace: Replace,
-        room: &mut usize,
-        before: &[Self],
-    ) -> Result<(), LightCurveError> {
-        let mut reader = RegionReader::new(self.array)?;
-        for (k, chunk) in self.chunks.iter().enumerate() {
-            let merged = self.merged(&mut reader, chunk, replace)?;
-            let changes = |part: &Self| part.name == self.name && part.chunks.binary_search(chunk).is_ok();
-            if merged.data.len() <= *room && !before.iter().any(changes) {
-                *room -= merged.data.len();
-                self.kept[k] = Some(merged);
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes the chunks that change.
-    fn write(&mut self, replace: Replace, report: &mut FillReport) -> Result<(), LightCurveError> {
-        let (mut reader, mut writer) = (RegionReader::new(self.array)?, RegionWriter::replacing(self.array)?);
-        for (k, chunk) in self.chunks.iter().enumerate() {
-            let again = match &self.kept[k] {
-                Some(_) => None,
-                None => Some(self.merged(&mut reader, chunk, replace)?),
-            };
-            let Some(merged) = again.as_ref().or(self.kept[k].as_ref()) else { continue };
-            if merged.changed > 0 {
-                writer.write(&merged.region, &merged.data)?;
-                report.chunks += 1;
-                report.changed += merged.changed;
-            }
-        }
-        Ok(())
-    }
-
-    /// A chunk as it will be.
-    fn merged(
-        &self,
-        reader: &mut RegionReader<'_>,
-        chunk: &Dims,
-        replace: Replace,
-    ) -> Result<Merged, LightCurveError> {
-        let region = self.array.objects().region(chunk);
-        let mut data = vec![0; index(region.elements()) * self.array.elements()?.item_bytes()];
-        reader.read_into(&region, &mut data)?;
-        let merged = self.merge.merge(&mut data, &region, (&self.picks, self.data), replace);
-        let changed = merged.map_err(|Conflict { index, there, given }| LightCurveError::Conflict {
-            array: self.name.to_owned(),
-            labels: self
-                .array
-                .document()
-                .dimension_names()
-                .unwrap_or_default()
-                .into_iter()
-                .flatten()
-                .zip(&index)
-                .map(|(name, k)| (name, k.to_string()))
-                .collect(),
-            there,
-            given,
-        })?;
-        Ok(Merged { region, data, changed })
-    }
-}
-
-/// A chunk with what is given in it.
-struct Merged {
-    region: Region,
-    data: Vec<u8>,
-    /// Elements that are others than before.
-    changed: u64,
 }

@@ -117,18 +117,23 @@ impl Merge {
             offsets = offsets.iter().flat_map(along).map(|(k, offset)| offset + k * strides[d]).collect();
         }
         let at_epoch = (epoch - region.start()[axes.epoch]) * strides[axes.epoch];
-        let measurements = axes.measurement.map_or(1, |d| region.shape()[d]);
-        for m in 0..measurements {
-            let (slot, at) = match axes.measurement {
-                Some(d) => (index(region.start()[d] + m), at_epoch + m * strides[d]),
-                None => (0, at_epoch),
-            };
-            let has = |object: &u64| {
-                let at = at + object * strides[axes.object];
-                offsets.iter().any(|offset| !self.is_missing(&data[index(at + offset)..][..self.item_bytes]))
-            };
-            let objects = (0..region.shape()[axes.object]).filter(has).count();
-            counts[slot] = counts[slot].saturating_add(u32::try_from(objects).unwrap_or(u32::MAX));
+        let (first, measurements, step) = match axes.measurement {
+            Some(d) => (index(region.start()[d]), region.shape()[d], strides[d]),
+            None => (0, 1, 0),
+        };
+        let counts = &mut counts[first..first + index(measurements)];
+        let mut count = |object: u64, m: u64| {
+            let at = at_epoch + object * strides[axes.object] + m * step;
+            let there = |offset: &u64| !self.is_missing(&data[index(at + offset)..][..self.item_bytes]);
+            let there = offsets.iter().any(there);
+            counts[index(m)] = counts[index(m)].saturating_add(u32::from(there));
+        };
+        // In the order in which they lie.
+        let objects = region.shape()[axes.object];
+        if strides[axes.object] >= step {
+            (0..objects).for_each(|object| (0..measurements).for_each(|m| count(object, m)));
+        } else {
+            (0..measurements).for_each(|m| (0..objects).for_each(|object| count(object, m)));
         }
     }
 
