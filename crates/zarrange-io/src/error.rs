@@ -194,11 +194,6 @@ impl IoError {
         }
     }
 
-    /// Why a file of the user's could not be opened.
-    pub fn opening(path: &std::path::Path, source: io::Error) -> Self {
-        Self::os("open", path.display().to_string(), source)
-    }
-
     /// A link that leads nowhere, or in a circle: something is there, and cannot be looked at.
     pub(crate) fn link(path: &std::path::Path, source: io::Error) -> Self {
         Self::Os { operation: "follow the link", location: path.display().to_string(), source }

@@ -3,8 +3,9 @@
 mod query;
 mod values;
 
+use zarrange_codec::Kind;
 use zarrange_grid::index;
-use zarrange_table::{Cells, Field, Texts};
+use zarrange_table::{Cells, Column, Field, Shape, Texts};
 
 pub use self::query::{Query, When, Which};
 
@@ -112,13 +113,15 @@ impl LightCurveStore {
         let Some(name) = self.schema().named(dimension)?.labels.as_deref() else {
             return Ok(Cells::Integer(places.iter().map(|place| i64::try_from(*place).ok()).collect()));
         };
-        let labels = texts_at(&self.side(name)?, places)?;
-        let numbers: Option<Vec<Option<i64>>> = if self.side(name)?.variable().is_some() {
-            None
+        let array = self.side(name)?;
+        let labels = texts_at(&array, places)?;
+        let whole =
+            array.elements().is_ok_and(|elements| matches!(elements.element.kind(), Kind::Integer { .. }));
+        Ok(if whole {
+            Cells::Integer(labels.iter().map(|label| label.parse().ok()).collect())
         } else {
-            labels.iter().map(|label| label.parse().ok().map(Some)).collect()
-        };
-        Ok(numbers.map_or_else(|| texts(labels.iter().map(String::as_str)), Cells::Integer))
+            texts(labels.iter().map(String::as_str))
+        })
     }
 }
 
@@ -132,6 +135,22 @@ impl Curves<'_> {
     /// The columns of rows: object, epoch, its time, measurement, and values.
     pub fn fields(&self) -> &[Field] {
         &self.fields
+    }
+
+    /// The table that its rows are: a row for each, or one for each object with a list of what was measured, which is called `list`.
+    ///
+    /// # Errors
+    /// If labels cannot be read.
+    pub fn shape(&self, list: Option<&str>) -> Result<Shape, LightCurveError> {
+        let mut kinds = vec![self.store.labels_at(OBJECT, &[])?.kind(), self.epoch_labels.kind()];
+        kinds.extend(self.times.as_ref().map(|_| zarrange_table::Kind::Float));
+        kinds.extend(self.measurement_labels.as_ref().map(Cells::kind));
+        kinds.extend(self.columns.iter().map(ValueColumn::kind));
+        let columns = self.fields.iter().zip(kinds);
+        let mut flat: Vec<Column> =
+            columns.map(|(field, kind)| Column { name: field.name.clone(), kind }).collect();
+        let lists = list.map(|name| (name.to_owned(), flat.split_off(1)));
+        Ok(Shape { flat, lists })
     }
 
     /// How many objects there are.

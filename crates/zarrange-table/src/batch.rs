@@ -1,6 +1,7 @@
 //! Some rows of a table, column by column.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// Rows of a batch at most.
 pub(crate) const ROWS_MAX: usize = 8192;
@@ -55,10 +56,16 @@ pub enum Cells {
 
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
+    /// Text.
     Text,
+    /// Numbers of 64 bits.
     Float,
+    /// Numbers of 32 bits.
+    Single,
+    /// Whole numbers.
     Integer,
+    /// Yes or no.
     Bool,
 }
 
@@ -126,12 +133,10 @@ impl Batch {
             match (cells, kind) {
                 (Cells::Text(texts), Kind::Text) => texts.clear(),
                 (Cells::Float(values), Kind::Float) => values.clear(),
+                (Cells::Single(values), Kind::Single) => values.clear(),
                 (Cells::Integer(values), Kind::Integer) => values.clear(),
                 (Cells::Bool(values), Kind::Bool) => values.clear(),
-                (cells, Kind::Text) => *cells = Cells::Text(Texts::default()),
-                (cells, Kind::Float) => *cells = Cells::Float(Vec::new()),
-                (cells, Kind::Integer) => *cells = Cells::Integer(Vec::new()),
-                (cells, Kind::Bool) => *cells = Cells::Bool(Vec::new()),
+                (cells, kind) => *cells = Cells::empty(*kind),
             }
         }
     }
@@ -161,7 +166,7 @@ impl Batch {
 
     /// Whether there is room for a row more.
     pub(crate) fn has_room(&self) -> bool {
-        self.rows() + self.bad.len() < ROWS_MAX && self.text_bytes() < TEXT_BYTES
+        self.rows() + self.bad.len() < ROWS_MAX && self.data_bytes() < TEXT_BYTES
     }
 
     /// Adds an element to column `k`, which is of floats.
@@ -193,7 +198,7 @@ impl Batch {
     }
 
     /// Bytes of text and numbers in it.
-    pub(crate) fn text_bytes(&self) -> usize {
+    pub(crate) fn data_bytes(&self) -> usize {
         let bytes = |cells: &Cells| match cells {
             Cells::Text(texts) => texts.bytes.len(),
             Cells::Float(values) => size_of_val(&values[..]),
@@ -220,6 +225,51 @@ impl Cells {
     /// Whether there are none.
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// None of this kind.
+    pub(crate) fn empty(kind: Kind) -> Self {
+        match kind {
+            Kind::Text => Self::Text(Texts::default()),
+            Kind::Float => Self::Float(Vec::new()),
+            Kind::Single => Self::Single(Vec::new()),
+            Kind::Integer => Self::Integer(Vec::new()),
+            Kind::Bool => Self::Bool(Vec::new()),
+        }
+    }
+
+    /// What they are.
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Text(_) => Kind::Text,
+            Self::Float(_) => Kind::Float,
+            Self::Single(_) => Kind::Single,
+            Self::Integer(_) => Kind::Integer,
+            Self::Bool(_) => Kind::Bool,
+        }
+    }
+
+    /// Appends some of `other`, which are of the same kind.
+    pub(crate) fn append(&mut self, other: &Self, range: Range<usize>) {
+        match (self, other) {
+            (Self::Text(into), Self::Text(from)) => range.for_each(|k| into.push(from.get(k))),
+            (Self::Float(into), Self::Float(from)) => into.extend_from_slice(&from[range]),
+            (Self::Single(into), Self::Single(from)) => into.extend_from_slice(&from[range]),
+            (Self::Integer(into), Self::Integer(from)) => into.extend_from_slice(&from[range]),
+            (Self::Bool(into), Self::Bool(from)) => into.extend_from_slice(&from[range]),
+            (Self::Text(_) | Self::Float(_) | Self::Single(_) | Self::Integer(_) | Self::Bool(_), _) => {}
+        }
+    }
+
+    /// Bytes that they take.
+    pub(crate) const fn bytes(&self) -> usize {
+        match self {
+            Self::Text(texts) => texts.bytes.len() + size_of_val(texts.ends.as_slice()),
+            Self::Float(values) => size_of_val(values.as_slice()),
+            Self::Single(values) => size_of_val(values.as_slice()),
+            Self::Integer(values) => size_of_val(values.as_slice()),
+            Self::Bool(values) => size_of_val(values.as_slice()),
+        }
     }
 
     /// A number; NaN where there is none. Truth is 1.
@@ -289,6 +339,11 @@ impl Texts {
     pub fn get(&self, k: usize) -> &str {
         let start = k.checked_sub(1).map_or(0, |before| self.ends[before]);
         &self.bytes[start..self.ends[k]]
+    }
+
+    /// All of them, and where each ends.
+    pub(crate) fn parts(&self) -> (&str, &[usize]) {
+        (&self.bytes, &self.ends)
     }
 
     /// Adds one.

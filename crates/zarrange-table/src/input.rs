@@ -22,6 +22,7 @@ pub(crate) struct Input {
     pub(crate) bytes: Box<dyn BufRead>,
     /// Bytes of the file that were read.
     pub(crate) read: Rc<Cell<u64>>,
+    gzipped: bool,
 }
 
 impl Input {
@@ -41,13 +42,18 @@ impl Input {
         } else {
             Box::new(file)
         };
-        Ok(Self { path: path.to_owned(), bytes, read })
+        Ok(Self { path: path.to_owned(), bytes, read, gzipped })
     }
 
     /// Its first bytes.
     pub(crate) fn begin(&mut self) -> Result<&[u8], TableError> {
         let path = self.label();
         self.bytes.fill_buf().map_err(|source| TableError::Read { path, source })
+    }
+
+    /// Whether the file is compressed, so that it can only be read in order.
+    pub(crate) const fn is_gzipped(&self) -> bool {
+        self.gzipped
     }
 
     /// The path, for messages.

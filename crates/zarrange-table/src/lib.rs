@@ -31,6 +31,7 @@ mod error;
 mod fits;
 mod input;
 mod open;
+mod parquet;
 mod sextractor;
 mod table;
 #[cfg(test)]
@@ -39,7 +40,7 @@ mod text;
 mod votable;
 mod write;
 
-pub use batch::{BadRow, Batch, Cells, NotANumber, Texts};
+pub use batch::{BadRow, Batch, Cells, Kind, NotANumber, Texts};
 pub use error::TableError;
 pub use table::{Field, Places, Table};
-pub use write::{OutputFormat, TableWriter, UnknownOutputFormat};
+pub use write::{Column, OutputFormat, Shape, TableWriter, UnknownOutputFormat};

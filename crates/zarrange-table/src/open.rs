@@ -5,10 +5,11 @@ use std::path::Path;
 use crate::error::TableError;
 use crate::input::{Input, MARK};
 use crate::table::Table;
-use crate::{ecsv, fits, sextractor, text, votable};
+use crate::{ecsv, fits, parquet, sextractor, text, votable};
 
 impl Table {
-    /// Opens the file at `path`: CSV, ECSV, a catalogue of `SExtractor`, a `VOTable`, or a binary table of FITS, gzipped or not.
+    /// Opens the file at `path`: CSV, ECSV, a catalogue of `SExtractor`, a `VOTable`, a binary table of FITS, gzipped or
+    /// not, or Parquet.
     ///
     /// # Errors
     /// [`TableError`] if it cannot be read, or is none.
@@ -18,7 +19,9 @@ impl Table {
         let begin = input.begin()?;
         // Some editors mark text by these bytes.
         let begin = begin.strip_prefix(MARK).unwrap_or(begin);
-        let table = if fits::begins(begin) {
+        let table = if parquet::begins(begin) {
+            parquet::open(&input)
+        } else if fits::begins(begin) {
             fits::open(input)
         } else if ecsv::begins(begin) {
             ecsv::open(input)

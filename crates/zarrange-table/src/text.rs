@@ -71,7 +71,7 @@ struct Records {
 impl Rows for Records {
     fn read(&mut self, wanted: &[usize], batch: &mut Batch) -> Result<bool, TableError> {
         batch.begin_texts(wanted.len());
-        while batch.rows() + batch.bad.len() < ROWS_MAX && batch.text_bytes() < TEXT_BYTES {
+        while batch.rows() + batch.bad.len() < ROWS_MAX && batch.data_bytes() < TEXT_BYTES {
             self.reader.get_mut().allow(RECORD_BYTES_MAX);
             let columns = self.reader.headers().map_or(0, csv::StringRecord::len);
             let place = self.before + self.reader.position().line();
@@ -153,7 +153,7 @@ mod tests {
         let mut table = Table::open(&path).unwrap();
         let (mut batch, mut rows) = (Batch::default(), 0);
         while table.read(&[0], &mut batch).unwrap() {
-            assert!(batch.rows() <= ROWS_MAX && batch.text_bytes() <= TEXT_BYTES + 1000);
+            assert!(batch.rows() <= ROWS_MAX && batch.data_bytes() <= TEXT_BYTES + 1000);
             rows += batch.rows();
         }
         assert_eq!(rows, 20_000);

@@ -102,6 +102,19 @@ impl<W: Write> Write for Visible<W> {
     }
 }
 
+/// Stdout for who needs a writer of its own, within [`stream`]: pieces are whole characters, and large.
+pub(crate) struct Stdout;
+
+impl Write for Stdout {
+    fn write(&mut self, data: &[u8]) -> std::io::Result<usize> {
+        Visible(std::io::stdout().lock()).write(data)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stdout().flush()
+    }
+}
+
 /// Text with control characters, but for ends of lines, and those that turn the direction as JSON escapes them; what was JSON stays so.
 fn visible(text: &str) -> Cow<'_, str> {
     escaped(text, |c| c != '\n' && is_hidden(c))

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use zarrange_array::Array;
 use zarrange_codec::Kind;
 use zarrange_grid::index;
-use zarrange_table::{Cells, Texts};
+use zarrange_table::{self as table, Cells, Texts};
 
 use crate::LightCurveError;
 use crate::store::LightCurveStore;
@@ -174,6 +174,17 @@ impl ValueColumn {
         let inner: usize = self.inner.iter().zip(&block.inner).map(|(k, stride)| index(*k) * stride).sum();
         let at = o * block.object + e * block.epoch + m * block.measurement + inner;
         &block.data[at..at + self.fill.len()]
+    }
+
+    /// What it holds.
+    pub(super) const fn kind(&self) -> table::Kind {
+        match self.out {
+            Out::Single => table::Kind::Single,
+            Out::Float => table::Kind::Float,
+            Out::Integer => table::Kind::Integer,
+            Out::Bool => table::Kind::Bool,
+            Out::Large | Out::Flags(_) => table::Kind::Text,
+        }
     }
 
     /// Whether nothing was measured there.

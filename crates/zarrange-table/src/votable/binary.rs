@@ -2,8 +2,8 @@
 
 use super::base64::Base64;
 use super::field::{Datatype, Shape, VoField};
-use super::xml::{Node, TEXT_BYTES_MAX, Xml, attribute, tag};
-use super::{Row, Wanted, WantedColumn, cut};
+use super::wanted::{Row, Wanted, WantedColumn};
+use super::xml::{Node, TEXT_BYTES_MAX, Xml, attribute, cut, tag};
 use crate::batch::{Batch, Kind};
 use crate::error::TableError;
 
@@ -185,7 +185,7 @@ impl Null {
 fn push_nothing(column: WantedColumn, batch: &mut Batch) {
     match column.kind {
         Kind::Text => batch.push_text(column.k, ""),
-        Kind::Float => batch.push_float(column.k, f64::NAN),
+        Kind::Float | Kind::Single => batch.push_float(column.k, f64::NAN),
         Kind::Integer => batch.push_integer(column.k, None),
         Kind::Bool => batch.push_bool(column.k, None),
     }

@@ -1,7 +1,6 @@
 //! What a FIELD declares: the type and shape of its cells.
 
-use super::cut;
-use super::xml::{Start, attribute};
+use super::xml::{Start, attribute, cut};
 use crate::batch::Kind;
 use crate::table::Field;
 

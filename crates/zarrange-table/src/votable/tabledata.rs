@@ -1,8 +1,8 @@
 //! TABLEDATA: a TR for each row, and a TD for each cell.
 
 use super::field::{Datatype, VoField, integer};
-use super::xml::{Node, Start, Xml, attribute, tag};
-use super::{Row, Wanted, WantedColumn, cut};
+use super::wanted::{Row, Wanted, WantedColumn};
+use super::xml::{Node, Start, Xml, attribute, cut, tag};
 use crate::batch::Batch;
 use crate::error::TableError;
 

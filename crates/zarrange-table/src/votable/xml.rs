@@ -7,9 +7,13 @@ use quick_xml::XmlVersion;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::name::QName;
 
-use super::{FORMAT, cut};
 use crate::error::TableError;
 use crate::input::{Input, Limited};
+
+const FORMAT: &str = "VOTable";
+
+/// Bytes of a message that are shown.
+const MESSAGE_BYTES_MAX: usize = 1000;
 
 /// The longest text, tag or comment.
 pub(super) const TEXT_BYTES_MAX: usize = 1 << 20;
@@ -205,4 +209,9 @@ fn xml_error(path: &str, row: u64, error: quick_xml::Error) -> TableError {
         other => format!("it is no XML: {other}"),
     };
     format_error(path, row, &reason)
+}
+
+/// The beginning of a text, for messages.
+pub(super) fn cut(text: &str) -> &str {
+    &text[..text.floor_char_boundary(MESSAGE_BYTES_MAX)]
 }

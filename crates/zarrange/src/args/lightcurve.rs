@@ -175,6 +175,9 @@ pub(crate) struct GetArgs {
     /// How it is written [default: by the name of --out, or for people]
     #[arg(long, value_enum)]
     pub(crate) format: Option<FormatArg>,
+    /// A row for each object, with a list of what was measured, of this name
+    #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "lightcurve")]
+    pub(crate) nested: Option<String>,
     /// Bound on what is held [default: half of the available memory]
     #[arg(long, value_name = "SIZE")]
     pub(crate) max_mem: Option<Bytes>,
@@ -217,6 +220,10 @@ pub(crate) enum FormatArg {
     Json,
     /// An object in each line
     Jsonl,
+    /// Parquet
+    Parquet,
+    /// An Arrow IPC file, also called Feather
+    Arrow,
 }
 
 fn cone(text: &str) -> Result<[f64; 3], String> {

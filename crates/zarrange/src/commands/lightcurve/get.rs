@@ -5,7 +5,7 @@ use std::io::{self, BufRead as _, BufReader, BufWriter, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use zarrange_lightcurve::{Curves, LightCurveStore, Query, When, Which};
 use zarrange_table::{Cells, Field, OutputFormat, TableWriter};
 
@@ -19,30 +19,32 @@ const SHOWN: usize = 1000;
 
 pub(crate) fn run(args: &GetArgs) -> anyhow::Result<ExitCode> {
     let memory_bytes_max = memory::given(args.max_mem.map_or_else(memory::default_max, u64::from), 1)?;
-    let query = query(args)?;
-    let format = format(args)?;
+    let (query, format) = (query(args)?, format(args)?);
     let store = LightCurveStore::open(&args.store, &opener(args.io)?)?;
     let mut curves = store.curves(&query, memory_bytes_max)?;
+    let mut write = |out: &mut (dyn Write + Send)| match format {
+        None => for_people(&mut curves, out),
+        Some(format) => as_table(&mut curves, format, args.nested.as_deref(), out),
+    };
     if let Some(path) = &args.out {
         let failed = || path.display().to_string();
         let mut file = BufWriter::new(File::create(path).with_context(failed)?);
-        write(&mut curves, format, &mut file)?;
+        write(&mut file)?;
         file.flush().with_context(failed)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    let mut wrong = None;
-    out::stream(|out| {
-        // What goes wrong with stdout is dealt with there.
-        match write(&mut curves, format, out).map_err(anyhow::Error::downcast::<io::Error>) {
+    } else {
+        let mut wrong = None;
+        out::stream(|_| match write(&mut out::Stdout) {
             Ok(()) => Ok(()),
-            Err(Ok(error)) => Err(error),
-            Err(Err(error)) => {
-                wrong = Some(error);
-                Ok(())
-            }
-        }
-    });
-    wrong.map_or(Ok(()), Err)?;
+            Err(error) => error.downcast::<io::Error>().map_or_else(
+                |error| {
+                    wrong = Some(error);
+                    Ok(())
+                },
+                Err,
+            ),
+        });
+        wrong.map_or(Ok(()), Err)?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -84,37 +86,51 @@ fn lines(path: &Path) -> io::Result<Vec<String>> {
     lines.filter(|line| line.as_ref().map_or(true, |line| !line.is_empty())).collect()
 }
 
-fn format(args: &GetArgs) -> anyhow::Result<FormatArg> {
-    if let Some(format) = args.format {
-        return Ok(format);
-    }
-    let Some(path) = &args.out else { return Ok(FormatArg::Table) };
-    match path.extension().and_then(|extension| extension.to_str()) {
-        Some("csv") => Ok(FormatArg::Csv),
-        Some("json") => Ok(FormatArg::Json),
-        Some("jsonl") => Ok(FormatArg::Jsonl),
-        Some("txt") => Ok(FormatArg::Table),
-        _ => bail!("{}: its name says no format: say it with --format", path.display()),
-    }
+/// How rows are written; nothing for people.
+fn format(args: &GetArgs) -> anyhow::Result<Option<OutputFormat>> {
+    let format = match (args.format, &args.out) {
+        (Some(FormatArg::Table), _) | (None, None) => None,
+        (Some(FormatArg::Csv), _) => Some(OutputFormat::Csv),
+        (Some(FormatArg::Json), _) => Some(OutputFormat::Json),
+        (Some(FormatArg::Jsonl), _) => Some(OutputFormat::JsonLines),
+        (Some(FormatArg::Parquet), _) => Some(OutputFormat::Parquet),
+        (Some(FormatArg::Arrow), _) => Some(OutputFormat::Arrow),
+        (None, Some(path)) => match path.extension().and_then(|extension| extension.to_str()) {
+            Some("txt") => None,
+            Some("feather") => Some(OutputFormat::Arrow),
+            Some(name) => Some(name.parse().with_context(|| path.display().to_string())?),
+            None => bail!("{}: its name says no format: say it with --format", path.display()),
+        },
+    };
+    ensure!(
+        args.nested.is_none() || format.is_some(),
+        "a table for people has no lists: choose a format with --format"
+    );
+    let text = format.is_none_or(OutputFormat::is_text);
+    ensure!(text || args.out.is_some(), "this format is no text: name a file with --out");
+    Ok(format)
 }
 
-fn write(curves: &mut Curves<'_>, format: FormatArg, out: &mut dyn Write) -> anyhow::Result<()> {
-    let format = match format {
-        FormatArg::Table => return for_people(curves, out),
-        FormatArg::Csv => OutputFormat::Csv,
-        FormatArg::Json => OutputFormat::Json,
-        FormatArg::Jsonl => OutputFormat::JsonLines,
-    };
-    let mut writer = TableWriter::new(out, format, curves.fields())?;
+fn as_table(
+    curves: &mut Curves<'_>,
+    format: OutputFormat,
+    nested: Option<&str>,
+    out: &mut (dyn Write + Send),
+) -> anyhow::Result<()> {
+    let mut writer = TableWriter::create(out, format, curves.shape(nested)?)?;
     while let Some(part) = curves.read()? {
-        writer.write(&part.rows)?;
+        match nested {
+            // The object stands beside its list.
+            Some(_) => writer.write_nested(&[part.objects], &part.rows[1..], &part.lengths)?,
+            None => writer.write(&part.rows)?,
+        }
     }
     writer.finish()?;
     Ok(())
 }
 
 /// The first rows as a table, and how many more there are.
-fn for_people(curves: &mut Curves<'_>, out: &mut dyn Write) -> anyhow::Result<()> {
+fn for_people(curves: &mut Curves<'_>, out: &mut (dyn Write + Send)) -> anyhow::Result<()> {
     let header: Vec<String> = curves.fields().iter().map(title).collect();
     let mut shown = table::new(&header.iter().map(String::as_str).collect::<Vec<_>>());
     let (mut rows, mut more) = (0, 0);

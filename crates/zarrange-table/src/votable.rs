@@ -8,26 +8,23 @@ mod field;
 mod tabledata;
 #[cfg(test)]
 mod tests;
+mod wanted;
 mod xml;
 
-use crate::batch::{Batch, Kind};
+use crate::batch::Batch;
 use crate::error::TableError;
 use crate::input::Input;
 use crate::table::{Places, Rows, Table};
 use binary::Stream;
 use field::VoField;
-use xml::{Node, Xml, attribute};
-
-const FORMAT: &str = "VOTable";
+use wanted::{Row, Wanted};
+use xml::{Node, Xml, attribute, cut};
 
 /// Columns at most.
 const COLUMNS_MAX: usize = 1 << 16;
 
 /// Bytes of all names, units and values for nothing at most.
 const FIELD_BYTES_MAX: usize = 16 << 20;
-
-/// Bytes of a message that are shown.
-const MESSAGE_BYTES_MAX: usize = 1000;
 
 /// Whether a file that begins so is XML or HTML; what is no `VOTable` of that is named when it is read.
 pub(crate) fn begins(begin: &[u8]) -> bool {
@@ -192,14 +189,6 @@ enum Body {
     Done,
 }
 
-/// What became of a row.
-enum Row {
-    /// Read, or not and why.
-    Read(Option<String>),
-    /// There are no more.
-    End,
-}
-
 struct Document {
     xml: Xml,
     fields: Vec<VoField>,
@@ -309,66 +298,4 @@ impl Status {
             Some(text) => Err(xml.failed(format!("the service says that its query failed: {}", cut(text)))),
         }
     }
-}
-
-/// The columns wanted, in the order of the table.
-struct Wanted {
-    /// Column of the table, element of its field, and column of the batch.
-    columns: Vec<WantedColumn>,
-    /// Where those of each field begin.
-    starts: Vec<usize>,
-}
-
-#[derive(Clone, Copy)]
-struct WantedColumn {
-    /// Which element of its field.
-    element: usize,
-    /// Which column of the batch.
-    k: usize,
-    /// As it is in BINARY.
-    kind: Kind,
-}
-
-impl Wanted {
-    fn new(
-        fields: &[VoField],
-        wanted: &[usize],
-        failed: impl Fn(String, String) -> TableError,
-    ) -> Result<Self, TableError> {
-        let mut sorted: Vec<(usize, usize)> =
-            wanted.iter().copied().enumerate().map(|(k, at)| (at, k)).collect();
-        sorted.sort_unstable();
-        let mut sorted = sorted.into_iter().peekable();
-        let (mut columns, mut starts, mut first) = (Vec::with_capacity(wanted.len()), vec![0], 0);
-        for field in fields {
-            let end = first + field.width();
-            while let Some((at, k)) = sorted.next_if(|(at, _)| *at < end) {
-                let kind = field.kind().map_err(|what| failed(field.name.clone(), what))?;
-                columns.push(WantedColumn { element: at - first, k, kind });
-            }
-            starts.push(columns.len());
-            first = end;
-        }
-        Ok(Self { columns, starts })
-    }
-
-    /// What columns of the batch hold, in their order.
-    fn kinds(&self, binary: bool) -> Vec<Kind> {
-        let mut kinds = vec![Kind::Text; self.columns.len()];
-        for column in &self.columns {
-            // Numbers that are written out stay as they are.
-            kinds[column.k] = if binary || column.kind == Kind::Bool { column.kind } else { Kind::Text };
-        }
-        kinds
-    }
-
-    /// Those of a field.
-    fn of(&self, field: usize) -> &[WantedColumn] {
-        &self.columns[self.starts[field]..self.starts[field + 1]]
-    }
-}
-
-/// The beginning of a text, for messages.
-fn cut(text: &str) -> &str {
-    &text[..text.floor_char_boundary(MESSAGE_BYTES_MAX)]
 }
