@@ -18,7 +18,7 @@ pub(crate) enum LightcurveCommand {
     /// Fill epochs of a store from tables
     Fill(FillArgs),
     /// Light curves of some objects: by label, or by position on the sky
-    Get(GetArgs),
+    Get(Box<GetArgs>),
     /// What a store is made of, and what of it was filled
     Info(LightcurveInfoArgs),
 }
@@ -178,6 +178,12 @@ pub(crate) struct GetArgs {
     /// A row for each object, with a list of what was measured, of this name
     #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "lightcurve")]
     pub(crate) nested: Option<String>,
+    /// Draw the light curve of one object to this file, .svg or .png, instead
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["out", "format", "nested"])]
+    pub(crate) plot: Option<PathBuf>,
+    /// Draw it over the phase of this period, in the unit of times
+    #[arg(long, value_name = "PERIOD", requires = "plot", value_parser = period)]
+    pub(crate) fold: Option<f64>,
     /// Bound on what is held [default: half of the available memory]
     #[arg(long, value_name = "SIZE")]
     pub(crate) max_mem: Option<Bytes>,
@@ -224,6 +230,11 @@ pub(crate) enum FormatArg {
     Parquet,
     /// An Arrow IPC file, also called Feather
     Arrow,
+}
+
+fn period(text: &str) -> Result<f64, String> {
+    let period = text.parse::<f64>().ok().filter(|period| period.is_finite() && *period > 0.0);
+    period.ok_or_else(|| "a period is a number above 0".to_owned())
 }
 
 fn cone(text: &str) -> Result<[f64; 3], String> {

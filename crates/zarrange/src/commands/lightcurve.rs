@@ -5,3 +5,4 @@ pub(crate) mod fill;
 pub(crate) mod get;
 pub(crate) mod info;
 pub(crate) mod ingest;
+mod plot;

@@ -2,9 +2,13 @@
 
 import io
 import json
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 import xarray as xr
 import zarr
@@ -176,6 +180,53 @@ def test_files_and_formats(run, store, tmp_path):
         (["--object", "I3", "--out", tmp_path / "rows.xyz"], "--format"),
     ]:
         failed = run("lightcurve", "get", store, *wrong, check=False)
+        assert failed.returncode == 1 and reason in failed.stderr, failed
+
+
+@pytest.mark.parametrize("kind", ["parquet", "arrow"])
+def test_columns_and_lists(run, store, tmp_path, kind):
+    """Parquet and Arrow, a row for each measurement, or one for each object with its light curve in a list."""
+
+    def table(*arguments) -> pa.Table:
+        path = tmp_path / f"rows.{kind}"
+        run("lightcurve", "get", store, "--all", "--max-mem", "50kB", *arguments, "--out", path)
+        read = pq.read_table(path) if kind == "parquet" else pa.ipc.open_file(path).read_all()
+        read.validate(full=True)
+        return read
+
+    expected = rows_of(open_xarray(store).load())
+    long = table()
+    assert long.schema.field("flux").type == pa.float32() and long.schema.field("time").type == pa.float64()
+    pd.testing.assert_frame_equal(long.to_pandas(), expected, check_exact=True, check_dtype=False)
+    nested = table("--nested", "curve")
+    assert nested.column_names == ["object", "curve"] and len(nested) == OBJECTS
+    # The same rows when the lists are taken apart.
+    lengths = pc.list_value_length(nested["curve"]).to_numpy()
+    parts = pa.Table.from_struct_array(pc.list_flatten(nested["curve"]).combine_chunks()).to_pandas()
+    parts.insert(0, "object", np.repeat(nested["object"].to_numpy(zero_copy_only=False), lengths))
+    pd.testing.assert_frame_equal(parts, expected, check_exact=True, check_dtype=False)
+    assert (lengths == 0).sum() == OBJECTS - expected["object"].nunique()
+    # What was written can be filled again.
+    done = run("lightcurve", "fill", store, tmp_path / f"rows.{kind}", check=False)
+    assert (done.returncode == 0 and " 0 new values" in done.stdout) or kind == "arrow", done
+
+
+def test_a_light_curve_is_drawn(run, store, tmp_path):
+    """A marker for each value; magnitudes, phases, and what cannot be drawn."""
+    svg, png = tmp_path / "curve.svg", tmp_path / "curve.png"
+    one = ["lightcurve", "get", store, "--object", "I7"]
+    values = int(open_xarray(store)["flux"].sel(object="I7").notnull().sum())
+    run(*one, "--plot", svg)
+    drawn = ElementTree.fromstring(svg.read_bytes())
+    text = " ".join(element.text or "" for element in drawn.iter())
+    assert "I7" in text and all(f" {band} " in f" {text} " for band in BANDS)
+    run(*one, "--plot", png)
+    assert png.read_bytes().startswith(b"\x89PNG\r\n") and len(png.read_bytes()) > 5000
+    run(*one, "--plot", svg, "--fold", "2.5")
+    assert "phase, P = 2.5 d" in svg.read_text() and values > 0
+    for wrong, reason in {"curve.pdf": "an .svg or a .png", "curve.svg": "one object"}.items():
+        arguments = [*one, "I8"] if reason == "one object" else one
+        failed = run(*arguments, "--plot", tmp_path / wrong, check=False)
         assert failed.returncode == 1 and reason in failed.stderr, failed
 
 

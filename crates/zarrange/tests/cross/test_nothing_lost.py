@@ -184,7 +184,9 @@ def test_groups_without_a_document(run, paths, zarr_format, root, mode):
             (src / group / name).unlink(missing_ok=True)
     run("rechunk", src, dst, *mode)
     for name in names:
-        assert_same(zarr.open_array(dst / name, mode="r")[...], zarr.open_array(src / name, mode="r")[...], name)
+        assert_same(
+            zarr.open_array(dst / name, mode="r")[...], zarr.open_array(src / name, mode="r")[...], name
+        )
     # What has no document has none in the target either, so that every reader sees the same of both.
     documents = {str(path.parent.relative_to(dst)) for path in dst.rglob("zarr.json")}
     assert documents == {*names, *([] if root else ["."])}
@@ -311,7 +313,9 @@ def test_metadata_that_nobody_reads_is_named(run, paths, options):
     for name in stale:
         (src / name).write_text("{}")
     (line,) = run("rechunk", src, dst, *options).stderr.splitlines()
-    assert line.startswith(f"zarrange: left behind: {len(stale)} files of metadata") and "alone/.zattrs" in line
+    assert (
+        line.startswith(f"zarrange: left behind: {len(stale)} files of metadata") and "alone/.zattrs" in line
+    )
     assert not [name for name in stale if (dst / name).exists()]
     assert run("info", src, "--json").json["unread_metadata"]["files"] == len(stale)
     assert "alone/.zattrs" in fails(run, (src, dst.with_name("other")), "--foreign", "fail")
@@ -441,14 +445,21 @@ def test_text_is_in_the_report(run, paths):
     report = run("rechunk", src, dst, "--chunks", "1", "--json").json
     (array,) = report["arrays"]
     # Threads share no chunks.
-    assert (array["strategy"], array["target_chunks"]) == ("direct", 3) and array["source_chunk_decodes"] in [2, 3]
-    assert 0 < report["peak_budget_bytes"] < 100e6 and report["bytes_read"] > 0 and report["bytes_written"] > 0
+    assert (array["strategy"], array["target_chunks"]) == ("direct", 3) and array["source_chunk_decodes"] in [
+        2,
+        3,
+    ]
+    assert (
+        0 < report["peak_budget_bytes"] < 100e6 and report["bytes_read"] > 0 and report["bytes_written"] > 0
+    )
     assert "estimated" not in run("rechunk", src, dst, "--chunks", "3", "--overwrite").stdout
 
 
 def test_text_that_needs_more_memory_says_how_much(run, paths):
     src, dst = paths
-    zarr.create_array(src, shape=(300_000,), chunks=(300_000,), dtype="str")[...] = "a name of so many characters"
+    zarr.create_array(src, shape=(300_000,), chunks=(300_000,), dtype="str")[...] = (
+        "a name of so many characters"
+    )
     memory = 8_000_000
     for _ in range(5):
         done = run("rechunk", src, dst, "--chunks", "100000", "--max-mem", memory, check=False)

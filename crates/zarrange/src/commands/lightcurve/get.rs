@@ -5,12 +5,13 @@ use std::io::{self, BufRead as _, BufReader, BufWriter, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use zarrange_lightcurve::{Curves, LightCurveStore, Query, When, Which};
 use zarrange_table::{Cells, Field, OutputFormat, TableWriter};
 
 use crate::args::lightcurve::{FormatArg, GetArgs, WhichArgs};
 use crate::backend::opener;
+use crate::commands::lightcurve::plot;
 use crate::out::{self, one_line};
 use crate::{memory, table};
 
@@ -22,6 +23,10 @@ pub(crate) fn run(args: &GetArgs) -> anyhow::Result<ExitCode> {
     let (query, format) = (query(args)?, format(args)?);
     let store = LightCurveStore::open(&args.store, &opener(args.io)?)?;
     let mut curves = store.curves(&query, memory_bytes_max)?;
+    if let Some(path) = &args.plot {
+        plot::draw(&mut curves, path, args.fold)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let mut write = |out: &mut (dyn Write + Send)| match format {
         None => for_people(&mut curves, out),
         Some(format) => as_table(&mut curves, format, args.nested.as_deref(), out),
@@ -98,8 +103,11 @@ fn format(args: &GetArgs) -> anyhow::Result<Option<OutputFormat>> {
         (None, Some(path)) => match path.extension().and_then(|extension| extension.to_str()) {
             Some("txt") => None,
             Some("feather") => Some(OutputFormat::Arrow),
-            Some(name) => Some(name.parse().with_context(|| path.display().to_string())?),
-            None => bail!("{}: its name says no format: say it with --format", path.display()),
+            name => {
+                let known = name.and_then(|name| name.parse().ok());
+                let unknown = || format!("{}: its name says no format: say it with --format", path.display());
+                Some(known.with_context(unknown)?)
+            }
         },
     };
     ensure!(
