@@ -15,7 +15,7 @@ use crate::curves::values::{Block, ValueColumn, value_columns};
 use crate::store::LightCurveStore;
 use crate::store::picks::Picked;
 use crate::store::read::{ValuesReader, Wanted};
-use crate::store::schema::{MEASUREMENT, OBJECT};
+use crate::store::schema::{MEASUREMENT, OBJECT, UNITS};
 use crate::store::side::{each_number, texts_at};
 
 /// What a value takes as a row, beside itself: in columns of labels, times and values.
@@ -183,10 +183,23 @@ impl Curves<'_> {
         if self.measurement_labels.is_some() {
             fields.push(field(MEASUREMENT));
         }
+        let common = self.common_unit()?;
         for column in &self.columns {
-            fields.push(Field { name: column.name.clone(), unit: unit(&column.array)? });
+            let unit = unit(&column.array)?.or_else(|| common.clone());
+            fields.push(Field { name: column.name.clone(), unit });
         }
         Ok(fields)
+    }
+
+    /// The unit of all measurements that are read, where the store has units for each, and they are the same.
+    fn common_unit(&self) -> Result<Option<String>, LightCurveError> {
+        let Some(dimension) = self.store.schema().dimension(MEASUREMENT) else { return Ok(None) };
+        let Some(name) = dimension.side.iter().find(|side| UNITS.contains(&side.as_str())) else {
+            return Ok(None);
+        };
+        let units = texts_at(&self.store.side(name)?, &self.measurements)?;
+        let same = units.windows(2).all(|pair| pair[0] == pair[1]);
+        Ok(units.into_iter().next().filter(|unit| same && !unit.is_empty()))
     }
 
     /// The next light curves; `None` if there are no more.

@@ -2,11 +2,8 @@
 
 use crate::LightCurveError;
 use crate::catalogue::mapping::{Finder, Of, Roles, TIME};
-use crate::store::schema::MEASUREMENT;
+use crate::store::schema::{MEASUREMENT, UNITS};
 use crate::store::side::each_text;
-
-/// What a side variable of units may be called.
-const UNITS: [&str; 2] = ["unit", "units"];
 
 /// Whether units of the table are those of the store, where both are known.
 ///

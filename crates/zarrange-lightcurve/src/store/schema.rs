@@ -19,6 +19,9 @@ pub const EPOCHS: [&str; 2] = ["epoch", "sequence"];
 /// The dimension along which contributions to an epoch are recorded.
 pub(crate) const MEASUREMENT: &str = "measurement";
 
+/// What the units of something may be called: an attribute, or a side variable of measurements.
+pub(crate) const UNITS: [&str; 2] = ["unit", "units"];
+
 /// The group of what is recorded of fills.
 pub(crate) const FILLS: &str = "fills";
 
