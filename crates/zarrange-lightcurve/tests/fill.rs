@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use zarrange_grid::Region;
+use zarrange_io::wrappers::faults::{Fault, Faults, faulty};
 use zarrange_io::{Access, Location, Opener};
 use zarrange_lightcurve::{
     Column, Contribution, Cut, FillOptions, FillReport, LightCurveError, LightCurveStore, Named, NewStore,
@@ -105,8 +106,16 @@ fn fill(
     store.fill(&Contribution { epoch, objects, measurements, values: &values }, options)
 }
 
+/// Of objects, measurements and epochs, some.
+type Some3<'a> = &'a dyn Fn(u64, u64, u64) -> bool;
+
 /// Every value of the store, against what was filled.
-fn check(store: &LightCurveStore, kind: &str, filled: &dyn Fn(u64, u64, u64) -> bool) {
+fn check(store: &LightCurveStore, kind: &str, filled: Some3<'_>) {
+    check_but(store, kind, filled, &|_, _, _| false);
+}
+
+/// The same; where it `may` be filled, there is the value or nothing.
+fn check_but(store: &LightCurveStore, kind: &str, filled: Some3<'_>, may: Some3<'_>) {
     for name in &store.schema().values {
         let array = store.values(name).unwrap();
         let whole = Region::whole(array.shape());
@@ -118,9 +127,10 @@ fn check(store: &LightCurveStore, kind: &str, filled: &dyn Fn(u64, u64, u64) -> 
             let index = |wanted: &str| axis(wanted).map_or(0, |d| at[d]);
             let (object, measurement, epoch) = (index("object"), index("measurement"), index("epoch"));
             let half = if name == "flux_err" || index("value") == 1 { 2.0 } else { 1.0 };
-            let there = filled(object, measurement, epoch);
-            let expected = if there { value(object, measurement, epoch) / half } else { f32::NAN };
             let found = f32::from_ne_bytes(*found);
+            let there =
+                filled(object, measurement, epoch) || (may(object, measurement, epoch) && !found.is_nan());
+            let expected = if there { value(object, measurement, epoch) / half } else { f32::NAN };
             let same = found.to_bits() == expected.to_bits() || (found.is_nan() && expected.is_nan());
             assert!(same, "{kind} {name} at {at:?}: {found}, {expected} expected");
         }
@@ -282,6 +292,50 @@ fn what_is_wanted_is_read() {
         };
         wrong(Wanted { objects: Picked::List(&[1, 7]), ..Wanted::default() }, "object 7 is out of range");
         wrong(Wanted { epochs: Picked::Range(3..6), ..Wanted::default() }, "epoch 5 is out of range");
+    }
+}
+
+/// Whichever call of a fill fails, what follows it does not happen, as when its process is killed there: the store opens, what was filled
+/// before is as it was, what is recorded is there whole, and the same can be filled again.
+#[test]
+fn a_fill_may_end_at_every_call() {
+    // Each preset in one of the cuts.
+    for (kind, new) in stores().into_iter().step_by(3) {
+        let mut ended = 0;
+        for at in 0.. {
+            let place = place();
+            let store = place.make(&new);
+            let (objects, measurements) = (&[0, 1, 2, 3, 4, 5, 6][..], &[0, 1, 2][..]);
+            let options = FillOptions { run: "before", ..FillOptions::default() };
+            fill(&store, kind, 1, (objects, measurements), &options).unwrap();
+            fill(&store, kind, 2, (objects, &[0]), &options).unwrap();
+            let before = store.filled(2).unwrap().unwrap();
+            let faults = Faults::new(Fault::Fail(5), at);
+            let wrap = faults.clone();
+            let io = Opener::auto().wrapped(move |store| faulty(store, &wrap));
+            let filled = LightCurveStore::open(&place.location, &io).and_then(|store| {
+                let options = FillOptions { run: "now", ..FillOptions::default() };
+                fill(&store, kind, 2, (objects, &[1, 2]), &options)
+            });
+            let store = place.open();
+            let now = store.filled(2).unwrap().unwrap();
+            let recorded = now.times[1..].iter().all(|time| !time.is_nan());
+            check_but(&store, kind, &|_, m, e| e == 1 || (e == 2 && m == 0), &|_, m, e| e == 2 && m > 0);
+            if filled.is_err() {
+                ended += 1;
+                assert_eq!(now.times[0].to_bits(), before.times[0].to_bits(), "{kind}, call {at}");
+                if recorded {
+                    check(&store, kind, &|_, _, e| e == 1 || e == 2);
+                }
+                fill(&store, kind, 2, (objects, &[1, 2]), &options).unwrap();
+            }
+            check(&store, kind, &|_, _, e| e == 1 || e == 2);
+            assert!(store.filled(2).unwrap().unwrap().times.iter().all(|time| !time.is_nan()));
+            if faults.calls() <= at {
+                break;
+            }
+        }
+        assert!(ended > 20, "{kind}: {ended} calls of a fill");
     }
 }
 
