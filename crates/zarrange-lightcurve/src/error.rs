@@ -114,6 +114,16 @@ pub enum LightCurveError {
         /// The place.
         location: String,
     },
+    /// A store that is made in a way that is not known.
+    #[error(
+        "{location} is a store of light curves of a newer version than {known}, the newest one that is known here: use a newer zarrange"
+    )]
+    Version {
+        /// The place.
+        location: String,
+        /// The newest version that is known.
+        known: u64,
+    },
     /// Arrays that do not agree on the size of a dimension.
     #[error("{array} is {size} long along {dimension}, others are {known}")]
     Size {

@@ -10,7 +10,7 @@ use crate::LightCurveError;
 use crate::store::columns::{Column, Named};
 use crate::store::layout::Cut;
 use crate::store::record;
-use crate::store::schema::{FILLS, MEASUREMENT, OBJECT};
+use crate::store::schema::{FILLS, MEASUREMENT, OBJECT, VERSION, VERSION_KNOWN};
 
 /// The longest elements of values.
 const ITEM_BYTES_MAX: u64 = 8;
@@ -108,6 +108,11 @@ impl NewStore {
         Ok(self)
     }
 
+    /// Names of its arrays of values.
+    pub fn values(&self) -> Vec<&'static str> {
+        self.values.iter().map(|values| values.name).collect()
+    }
+
     /// Cut in this way, instead of epoch by epoch.
     #[must_use]
     pub fn cut(self, cut: Cut) -> Self {
@@ -125,6 +130,28 @@ impl NewStore {
     pub fn attribute(mut self, name: &str, value: Value) -> Self {
         self.attributes.insert(name.to_owned(), value);
         self
+    }
+
+    /// With attributes of a side variable or an array of values that was named before, such as `units`, or `timescale` of the IVOA;
+    /// what they have stays.
+    ///
+    /// # Errors
+    /// [`LightCurveError::Values`] if there is none of this name.
+    pub fn described(mut self, name: &str, attributes: Map<String, Value>) -> Result<Self, LightCurveError> {
+        let values = self.values.iter_mut().map(|values| (values.name, &mut values.attributes));
+        let side = self.dimensions.iter_mut().flat_map(|dimension| &mut dimension.side);
+        let mut named = values.chain(side.map(|side| (side.name.as_str(), &mut side.attributes)));
+        if let Some((_, known)) = named.find(|(known, _)| *known == name) {
+            for (name, value) in attributes {
+                known.entry(name).or_insert(value);
+            }
+            drop(named);
+            return Ok(self);
+        }
+        drop(named);
+        let side = self.dimensions.iter().flat_map(|dimension| &dimension.side).map(|side| side.name.clone());
+        let values = self.values.iter().map(|values| values.name.to_owned()).chain(side).collect();
+        Err(LightCurveError::Values { name: name.to_owned(), values })
     }
 
     fn dimension(&mut self, name: &str) -> Result<&mut NewDimension, LightCurveError> {
@@ -204,6 +231,7 @@ impl NewStore {
             attributes.insert("coordinates".to_owned(), json!(words.join(" ")));
         }
         attributes.insert("layout".to_owned(), json!(self.cut.to_string()));
+        attributes.insert(VERSION.to_owned(), json!(VERSION_KNOWN));
         attributes
     }
 }

@@ -19,6 +19,10 @@ pub const EPOCHS: [&str; 2] = ["epoch", "sequence"];
 /// The dimension along which contributions to an epoch are recorded.
 pub(crate) const MEASUREMENT: &str = "measurement";
 
+/// The attribute with the version of what a store is made of, and the newest one that is understood. Stores of others have none.
+pub(crate) const VERSION: &str = "light_curves_version";
+pub(crate) const VERSION_KNOWN: u64 = 1;
+
 /// What the units of something may be called: an attribute, or a side variable of measurements.
 pub(crate) const UNITS: [&str; 2] = ["unit", "units"];
 
@@ -54,8 +58,15 @@ impl Schema {
     ///
     /// # Errors
     /// [`LightCurveError::NotLightCurves`] if no array is over objects and epochs, [`LightCurveError::Size`] if arrays do not agree on the
-    /// size of a dimension.
+    /// size of a dimension, [`LightCurveError::Version`] if it is made in a way that came later.
     pub(crate) fn of(root: &Store) -> Result<Self, LightCurveError> {
+        if let Ok(Node::Group(group)) = open(root)
+            && let Some(version) = group.attributes().get(VERSION)
+            && version.as_u64().is_none_or(|version| version > VERSION_KNOWN)
+        {
+            let location = root.label().to_owned();
+            return Err(LightCurveError::Version { location, known: VERSION_KNOWN });
+        }
         let (mut arrays, mut others) = (Vec::new(), Vec::new());
         let mut names = Vec::new();
         root.visit("", false, &mut |name, seen| {

@@ -46,6 +46,18 @@ pub(crate) struct CreateArgs {
     /// Cut for a mix of accesses instead, such as epoch=0.2,object=0.8
     #[arg(long = "for", value_name = "MIX")]
     pub(crate) mix: Option<NamedMix>,
+    /// Unit of all values, such as nJy or mag; of single measurements it is the column `unit` of their table
+    #[arg(long)]
+    pub(crate) unit: Option<String>,
+    /// What the column `time` of epochs counts, in words of the IVOA: UTC, TAI, TT, TDB, TCB
+    #[arg(long, value_name = "SCALE")]
+    pub(crate) timescale: Option<String>,
+    /// Where times are taken, in words of the IVOA: TOPOCENTER, GEOCENTER, HELIOCENTER, BARYCENTER
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) refposition: Option<String>,
+    /// The Julian date that times count from: 2400000.5 for MJD, 0 for JD, 2457000 for TESS
+    #[arg(long, value_name = "JD")]
+    pub(crate) timeorigin: Option<f64>,
     /// Codecs: none, zstd:3, blosc:lz4:5:shuffle, gzip:6, or a codec list in JSON
     #[arg(long, value_name = "CODECS", default_value = "zstd:3")]
     pub(crate) codecs: Codecs,

@@ -2,6 +2,7 @@
 
 import io
 import json
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -13,6 +14,9 @@ import pytest
 import xarray as xr
 import zarr
 from compare import open_xarray
+
+# Real ones, where the folder that has them lies beside the project.
+SUPERNOVAE = Path(__file__).parents[5] / "shared" / "data" / "ztf_bts_snia.csv.gz"
 
 OBJECTS, EPOCHS, BANDS = 60, 9, ["g", "r", "i"]
 LAYOUTS = ["epoch-optimized", "object-optimized", "balanced", "time-blocks:4"]
@@ -255,3 +259,27 @@ def test_the_store_of_somebody_else(run, tmp_path):
             "lightcurve", "get", tmp_path / "store", "--number", "2", "--epoch", "0", "--format", "jsonl"
         ).stdout
     ) == {"object": "c", "epoch": 0, "time": 0.0, "mag": 2.0, "quality": "2"}
+
+
+@pytest.mark.skipif(not SUPERNOVAE.exists(), reason="the supernovae are not part of the project")
+def test_real_supernovae_come_back(run, tmp_path):
+    """Every measurement of the table, with all its digits."""
+    run("lightcurve", "ingest", SUPERNOVAE, tmp_path / "store")
+    run("lightcurve", "get", tmp_path / "store", "--all", "--out", tmp_path / "rows.csv")
+    columns = ["object_id", "time", "band", "mag", "magerr"]
+    text = {name: str for name in columns}
+    found = pd.read_csv(tmp_path / "rows.csv", dtype=str).rename(columns={"object": "object_id"})[columns]
+    expected = pd.read_csv(SUPERNOVAE, dtype=text)[columns]
+    assert len(found) == len(expected) > 40_000
+    numbers = ["time", "mag", "magerr"]
+    for rows in [found, expected]:
+        rows[numbers] = rows[numbers].astype(float)
+    order = ["object_id", *numbers, "band"]
+    pd.testing.assert_frame_equal(
+        found.sort_values(order, ignore_index=True),
+        expected.sort_values(order, ignore_index=True),
+        check_exact=True,
+    )
+    # They become arrays by object and sequence that xarray reads.
+    dataset = open_xarray(tmp_path / "store")
+    assert int(dataset["mag"].notnull().sum()) == int(expected["mag"].notnull().sum())

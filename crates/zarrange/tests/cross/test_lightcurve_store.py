@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import zarr
+from catalogues import WITH_UNITS, WRITERS
 from compare import open_xarray
 
 OBJECTS = [("I1", 10.5, "star"), ("I2", 359.9, "a b"), ("größe", -0.25, "star")]
@@ -146,3 +147,55 @@ def test_a_store_that_is_there(run, tmp_path):
     assert open_xarray(tmp_path / "store").equals(before)
     run(*args[:-1], 5, "--overwrite")
     assert open_xarray(tmp_path / "store").sizes["epoch"] == 5
+
+
+def test_times_and_units_are_told(run, tmp_path, tables):
+    """In words of the IVOA and CF; times stay numbers for xarray."""
+    store = tmp_path / "store"
+    words = [
+        "--timescale",
+        "TDB",
+        "--refposition",
+        "BARYCENTER",
+        "--timeorigin",
+        "2400000.5",
+        "--unit",
+        "nJy",
+    ]
+    run("lightcurve", "create", store, *tables, *words)
+    dataset = open_xarray(store)
+    said = {"timescale": "TDB", "refposition": "BARYCENTER", "timeorigin": 2400000.5, "units": "d"}
+    assert dataset["time"].attrs == said and dataset["time"].dtype == np.float64
+    assert dataset["flux"].attrs["units"] == dataset["flux_err"].attrs["units"] == "nJy"
+    without = run(
+        "lightcurve", "create", tmp_path / "s", "--objects=2", "--epochs=2", "--timescale=UTC", check=False
+    )
+    assert without.returncode == 1 and "column time" in without.stderr
+
+
+def test_a_store_of_a_newer_version_is_refused(run, tmp_path, tables):
+    store = tmp_path / "store"
+    run("lightcurve", "create", store, *tables)
+    group = zarr.open_group(store, mode="r+")
+    assert group.attrs["light_curves_version"] == 1
+    group.attrs["light_curves_version"] = 2
+    for command in [["info", store], ["get", store, "--all"], ["fill", store, tmp_path / "objects.csv"]]:
+        done = run("lightcurve", *command, check=False)
+        assert done.returncode == 1 and "newer version than 1" in done.stderr, done
+
+
+# A table of objects has no lists.
+@pytest.mark.parametrize("kind", [kind for kind in WRITERS if " of " not in kind])
+def test_tables_of_every_format(run, tmp_path, kind):
+    """Labels and side variables come from any of them, with their units."""
+    columns = {
+        "object": np.array(["I1", "I2", "I3"]),
+        "ra": np.array([10.5, 359.9, 0.25]),
+        "n": np.array([3, 1, 2]),
+    }
+    WRITERS[kind](tmp_path / "objects", columns, {"ra": "deg"})
+    run("lightcurve", "create", tmp_path / "store", "--objects", tmp_path / "objects", "--epochs", "2")
+    dataset = open_xarray(tmp_path / "store")
+    assert dataset["object"].values.tolist() == ["I1", "I2", "I3"]
+    assert dataset["ra"].values.tolist() == [10.5, 359.9, 0.25] and dataset["n"].values.tolist() == [3, 1, 2]
+    assert dataset["ra"].attrs == ({"units": "deg"} if kind in WITH_UNITS else {})

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
+use serde_json::{Map, Value, json};
 use zarrange_lightcurve::{Column, Cut, LightCurveStore, Named, NewStore, read_columns};
 
 use crate::args::lightcurve::{CreateArgs, Preset};
@@ -31,6 +33,15 @@ pub(crate) fn run(args: &CreateArgs) -> anyhow::Result<ExitCode> {
             new = new.side(name, variable)?;
         }
     }
+    if let Some(unit) = &args.unit {
+        for name in new.values() {
+            new = new.described(name, Map::from_iter([("units".to_owned(), json!(unit))]))?;
+        }
+    }
+    let time = time(args);
+    if !time.is_empty() {
+        new = new.described("time", time).context("the table of --epochs needs a column time")?;
+    }
     let cut = args.mix.as_ref().map_or_else(|| args.layout.clone(), |mix| Cut::For(mix.weights().to_vec()));
     let io = opener(args.io)?;
     signals::writing();
@@ -48,6 +59,18 @@ pub(crate) fn run(args: &CreateArgs) -> anyhow::Result<ExitCode> {
         .collect();
     tell!("{}: {} over {}", args.store, store.schema().values.join(" and "), sizes.join(" x "));
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is said of times: days, unless their table says otherwise. xarray would take a word such as `days` for durations.
+fn time(args: &CreateArgs) -> Map<String, Value> {
+    let mut said = Map::new();
+    let words = [("timescale", &args.timescale), ("refposition", &args.refposition)];
+    said.extend(words.into_iter().filter_map(|(name, word)| Some((name.to_owned(), json!(word.as_ref()?)))));
+    said.extend(args.timeorigin.map(|origin| ("timeorigin".to_owned(), json!(origin))));
+    if !said.is_empty() {
+        said.insert("units".to_owned(), json!("d"));
+    }
+    said
 }
 
 /// A dimension of a number, or of a table.
