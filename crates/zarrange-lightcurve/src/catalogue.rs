@@ -200,13 +200,18 @@ impl<'a> Work<'a, '_> {
 
     fn flush(&self, planes: &mut Planes<'a>) -> Result<(), LightCurveError> {
         let options = FillOptions { kept_bytes_max: self.kept_bytes_max, ..self.how.options };
+        let epochs = AtomicUsize::new(0);
         let filled = planes.flush(&options, (self.flush_threads, &self.fillers), &|epoch, done| {
+            epochs.fetch_add(1, Ordering::Relaxed);
             let mut report = locked(&self.report);
             let sum = report.epochs.entry(epoch).or_default();
             sum.changed += done.changed;
             sum.chunks += done.chunks;
         });
-        filled.map_err(|error| self.with_labels(error))
+        filled.map_err(|error| match (epochs.into_inner(), Box::new(self.with_labels(error))) {
+            (0, error) => *error,
+            (epochs, source) => LightCurveError::SomeEpochs { epochs, source },
+        })
     }
 
     /// The error with labels in place of numbers.
@@ -303,7 +308,10 @@ impl RowFill<'_, '_, '_> {
             let number = batch.cells(column.cells).number(row);
             self.numbers.push(number.map_err(|error| format!("{}: {error}", column.name))?);
         }
-        for (column, number) in self.columns.iter().zip(&self.numbers) {
+        let columns = || self.columns.iter().zip(&self.numbers);
+        for (writes, (column, number)) in
+            [false, true].into_iter().flat_map(|writes| columns().map(move |c| (writes, c)))
+        {
             let place = |along: &Along| match along {
                 Along::Object => object,
                 Along::Fixed(k) => *k,
@@ -311,7 +319,7 @@ impl RowFill<'_, '_, '_> {
             };
             let position: Dims = column.axes.iter().map(place).collect();
             let measurement = column.measurement.as_ref().map_or(0, place);
-            match planes.put(epoch, column.array, (&position[..], measurement), *number) {
+            match planes.put(epoch, column.array, (&position[..], measurement), (*number, writes)) {
                 Put::Done => {}
                 Put::Differs(there) => {
                     return Err(format!("{} is {number}, and was given before as {there}", column.name));
@@ -344,8 +352,14 @@ impl RowFill<'_, '_, '_> {
         }
         let times = &self.work.times;
         let after = times.partition_point(|(known, _)| *known < time);
-        let near = times[after.saturating_sub(1)..].iter().take(2);
-        let next = near.min_by(|a, b| (a.0 - time).abs().total_cmp(&(b.0 - time).abs()));
+        let near = &times[after.saturating_sub(1)..times.len().min(after + 2)];
+        let away = |(known, _): &(f64, u64)| (known - time).abs();
+        let next = near.iter().min_by(|a, b| away(a).total_cmp(&away(b)));
+        if let Some(next) =
+            next.filter(|next| near.iter().filter(|other| away(other) <= away(next)).count() > 1)
+        {
+            return Err(format!("several epochs are as near to time {time} as that at {}", next.0));
+        }
         let tolerance = self.work.how.mapping.tolerance;
         match next {
             Some((known, epoch)) if (known - time).abs() <= tolerance => Ok(*epoch),

@@ -78,7 +78,7 @@ impl LightCurveStore {
         } else {
             None
         };
-        let recorded = if query.recorded { self.recorded(&epochs, &measurements)? } else { None };
+        let recorded = query.recorded.then(|| self.recorded(&epochs, &measurements)).transpose()?;
         let rows = (epochs.len() as u64).saturating_mul(measurements.len() as u64);
         let per_object = columns
             .iter()
@@ -115,8 +115,19 @@ impl LightCurveStore {
         };
         let array = self.side(name)?;
         let labels = texts_at(&array, places)?;
-        let whole =
-            array.elements().is_ok_and(|elements| matches!(elements.element.kind(), Kind::Integer { .. }));
+        // Those that a table can have; larger ones are text.
+        let whole = array.elements().is_ok_and(|elements| match elements.element.kind() {
+            Kind::Integer { signed } => *signed || elements.item_bytes() < 8,
+            Kind::Bool
+            | Kind::Float
+            | Kind::Complex
+            | Kind::Time
+            | Kind::Utf32
+            | Kind::NullTerminated
+            | Kind::Raw
+            | Kind::Struct(_)
+            | Kind::Other => false,
+        });
         Ok(if whole {
             Cells::Integer(labels.iter().map(|label| label.parse().ok()).collect())
         } else {

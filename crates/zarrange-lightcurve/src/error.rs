@@ -383,6 +383,16 @@ pub enum LightCurveError {
         /// The variable that is missing.
         variable: &'static str,
     },
+    /// An array whose numbers stand for others.
+    #[error(
+        "{array} has the attribute {attribute}, so that its numbers stand for others: choose other arrays, or read it by xarray"
+    )]
+    Packed {
+        /// The array.
+        array: String,
+        /// The attribute.
+        attribute: String,
+    },
     /// A store whose objects have no positions.
     #[error("{location} has no positions of objects: side variables ra and dec, in degrees; it has {side:?}")]
     NoPositions {
@@ -396,6 +406,14 @@ pub enum LightCurveError {
     Partly {
         /// Rows that were filled.
         rows: u64,
+        /// What went wrong.
+        source: Box<LightCurveError>,
+    },
+    /// Something went wrong with one epoch of a table.
+    #[error("{source}; of its other epochs {epochs} were filled")]
+    SomeEpochs {
+        /// Epochs that were filled.
+        epochs: usize,
         /// What went wrong.
         source: Box<LightCurveError>,
     },

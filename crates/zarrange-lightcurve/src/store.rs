@@ -70,6 +70,11 @@ impl LightCurveStore {
         self.root.label().to_owned()
     }
 
+    /// Whether fills are recorded.
+    pub(crate) const fn keeps_record(&self) -> bool {
+        self.record.is_some()
+    }
+
     /// What is recorded of an epoch; `None` if nobody keeps a record.
     ///
     /// # Errors

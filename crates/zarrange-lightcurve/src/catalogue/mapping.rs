@@ -125,10 +125,16 @@ impl Finder<'_> {
 
     /// Words that mean nothing here are refused.
     fn check_words(&self) -> Result<(), LightCurveError> {
-        for (name, _) in &self.mapping.at {
+        for (k, (name, _)) in self.mapping.at.iter().enumerate() {
             self.store.schema().named(name)?;
+            if name == OBJECT || self.mapping.at[..k].iter().any(|(other, _)| other == name) {
+                return Err(self.wrong(format!("{name} cannot be the same in all rows, or is told twice")));
+            }
         }
-        for (target, _) in &self.mapping.columns {
+        for (k, (target, _)) in self.mapping.columns.iter().enumerate() {
+            if self.mapping.columns[..k].iter().any(|(other, _)| other == target) {
+                return Err(self.wrong(format!("{target:?} is told twice")));
+            }
             let name = target.split('[').next().unwrap_or_default();
             if name != TIME
                 && self.store.schema().dimension(name).is_none()
@@ -300,7 +306,8 @@ impl Finder<'_> {
                     continue;
                 }
                 let size = self.store.schema().named(&name)?.size;
-                let columns = (0..size).filter_map(|k| Some((k, self.named(&labels.get(k))?)));
+                // As they are written: other case may be another label.
+                let columns = (0..size).filter_map(|k| Some((k, self.table.position(&labels.get(k))?)));
                 let columns: Vec<(u64, usize)> = columns.collect();
                 if !columns.is_empty() {
                     let value = |(k, column): (u64, usize)| Value {

@@ -46,6 +46,7 @@ enum Number {
     Float32,
     Float64,
     Integer { bytes: usize, signed: bool },
+    Bool,
 }
 
 /// Values that wait to be filled.
@@ -126,13 +127,14 @@ impl<'a> Planes<'a> {
         Ok(planes)
     }
 
-    /// Puts a value at `position` of an array, in the order of its axes. `measurement` was given, whatever the value is.
+    /// Puts a value at `position` of an array, in the order of its axes, or only looks whether that can be, where nothing is written.
+    /// `measurement` was given, whatever the value is.
     pub(super) fn put(
         &mut self,
         epoch: u64,
         array: usize,
         (position, measurement): (&[u64], u64),
-        value: f64,
+        (value, writes): (f64, bool),
     ) -> Put {
         let (values, mut at, mut block) = (&self.arrays[array], 0, 0);
         for ((name, size), k) in values.axes.iter().zip(position) {
@@ -148,6 +150,20 @@ impl<'a> Planes<'a> {
         let bytes = &mut bytes[..item];
         if !value.is_nan() && !values.number.encode(value, bytes) {
             return Put::Unfit;
+        }
+        // Whole numbers have one that says that nothing was measured.
+        if !value.is_nan() && bytes == &values.missing[..] {
+            return Put::Unfit;
+        }
+        if !writes {
+            let there = self.blocks.get(&(epoch, block)).map(|block| &block.data[array]);
+            let there = there.filter(|data| !data.is_empty()).map(|data| &data[index(at) * item..][..item]);
+            return match there {
+                Some(there) if !value.is_nan() && there != bytes && there != &values.missing[..] => {
+                    Put::Differs(values.number.text(there))
+                }
+                Some(_) | None => Put::Done,
+            };
         }
         let (schema, arrays) = (self.store.schema(), self.arrays.len());
         let block = self.blocks.entry((epoch, block)).or_insert_with(|| {
@@ -186,25 +202,28 @@ impl<'a> Planes<'a> {
         (threads, fillers): (usize, &Fillers<'a>),
         each: &(dyn Fn(u64, FillReport) + Sync),
     ) -> Result<(), LightCurveError> {
-        let mut epochs: BTreeMap<u64, Vec<(u64, Block)>> = BTreeMap::new();
+        // Epochs that share chunks are for one thread, which would wait for itself otherwise.
+        let mut groups: BTreeMap<u64, BTreeMap<u64, Vec<(u64, Block)>>> = BTreeMap::new();
         for ((epoch, block), values) in std::mem::take(&mut self.blocks) {
-            epochs.entry(epoch).or_default().push((block, values));
+            let group = groups.entry(self.store.locked(epoch)?.start).or_default();
+            group.entry(epoch).or_default().push((block, values));
         }
         self.bytes = 0;
-        let threads = threads.clamp(1, epochs.len().max(1));
+        let threads = threads.clamp(1, groups.len().max(1));
         let options = FillOptions { kept_bytes_max: options.kept_bytes_max / threads, ..*options };
-        let (waiting, failed) = (Mutex::new(epochs.into_iter()), Mutex::new(None));
+        let (waiting, failed) = (Mutex::new(groups.into_values()), Mutex::new(None));
         let work = || {
             let mut filler = fillers.take(self.store);
             loop {
                 let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
-                let Some((epoch, blocks)) = next else { return fillers.put(filler) };
-                match self.fill(epoch, blocks, (&mut filler, &options)) {
-                    Ok(report) => each(epoch, report),
-                    Err(error) => {
-                        let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
-                        failed.get_or_insert(error);
-                        return;
+                let Some(group) = next else { return fillers.put(filler) };
+                for (epoch, blocks) in group {
+                    match self.fill(epoch, blocks, (&mut filler, &options)) {
+                        Ok(report) => each(epoch, report),
+                        Err(error) => {
+                            failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                            return;
+                        }
                     }
                 }
             }
@@ -263,7 +282,7 @@ impl Values {
             (Kind::Float, 4) => Number::Float32,
             (Kind::Float, 8) => Number::Float64,
             (&Kind::Integer { signed }, _) => Number::Integer { bytes, signed },
-            (Kind::Bool, _) => Number::Integer { bytes, signed: false },
+            (Kind::Bool, _) => Number::Bool,
             (
                 Kind::Float
                 | Kind::Complex
@@ -282,7 +301,7 @@ impl Values {
         let missing = match number {
             Number::Float32 => f32::NAN.to_ne_bytes().to_vec(),
             Number::Float64 => f64::NAN.to_ne_bytes().to_vec(),
-            Number::Integer { .. } => elements.fill.clone(),
+            Number::Integer { .. } | Number::Bool => elements.fill.clone(),
         };
         let names = array.document().dimension_names().unwrap_or_default();
         let axes = names.into_iter().flatten().zip(array.shape().iter().copied());
@@ -339,13 +358,17 @@ impl Number {
                 out.copy_from_slice(&value.to_ne_bytes());
                 true
             }
+            Self::Bool => {
+                out[0] = u8::from(value > 0.0);
+                [0.0_f64, 1.0].iter().any(|truth| truth.to_bits() == value.to_bits())
+            }
             Self::Integer { bytes, signed } => {
                 let bits = 8 * u32::try_from(bytes).unwrap_or(8) - u32::from(signed);
                 let (low, high) = (
                     if signed { -(2_f64.powi(bits.cast_signed())) } else { 0.0 },
                     2_f64.powi(bits.cast_signed()),
                 );
-                if value.fract() != 0.0 || value < low || value >= high || value.abs() > WHOLE_MAX {
+                if value.fract() != 0.0 || value < low || value >= high || value.abs() >= WHOLE_MAX {
                     return false;
                 }
                 #[expect(clippy::cast_possible_truncation, reason = "whole, and within 2^53")]
@@ -364,6 +387,7 @@ impl Number {
         match self {
             Self::Float32 => element.try_into().map_or(f32::NAN, f32::from_ne_bytes).to_string(),
             Self::Float64 => element.try_into().map_or(f64::NAN, f64::from_ne_bytes).to_string(),
+            Self::Bool => (element != [0]).to_string(),
             Self::Integer { bytes, signed } => {
                 let mut wide = [0; 8];
                 wide[..bytes].copy_from_slice(element);

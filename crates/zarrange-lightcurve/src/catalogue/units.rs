@@ -49,7 +49,15 @@ pub(super) fn check(finder: &Finder<'_>, roles: &Roles) -> Result<(), LightCurve
                 Of::Label(_) | Of::Time(_) => None,
             }
         });
-        let own = measurement.and_then(|k| by_measurement.get(usize::try_from(k).ok()?).cloned());
+        let own = if let Some(k) = measurement {
+            usize::try_from(k).ok().and_then(|k| by_measurement.get(k).cloned())
+        } else {
+            // Rows say which: the unit is that of one of them at least.
+            let given = field(value.column).unit.as_deref().map(canonical);
+            let same = by_measurement.iter().find(|unit| given.as_deref() == Some(&canonical(unit)));
+            same.or_else(|| by_measurement.iter().find(|unit| !unit.is_empty())).cloned()
+        };
+        let own = own.filter(|unit| !unit.is_empty());
         compare(
             value.column,
             own.map_or_else(|| of_array(&value.array), |unit| Ok(Some(unit)))?,

@@ -210,19 +210,20 @@ impl LightCurveStore {
         LightCurveError::NoLabel { dimension, label, some: some.unwrap_or_default(), count }
     }
 
-    /// Whether each measurement of each epoch is recorded; `None` if nobody keeps a record.
+    /// Whether each measurement of each epoch is recorded.
     pub(super) fn recorded(
         &self,
         epochs: &[u64],
         measurements: &[u64],
-    ) -> Result<Option<Vec<bool>>, LightCurveError> {
+    ) -> Result<Vec<bool>, LightCurveError> {
         let mut recorded = Vec::new();
         for epoch in epochs {
-            let Some(filled) = self.filled(*epoch)? else { return Ok(None) };
+            let no_record = || LightCurveError::NoRecord { location: self.label() };
+            let filled = self.filled(*epoch)?.ok_or_else(no_record)?;
             let of = |m: &u64| filled.times.get(index(*m)).is_some_and(|time| !time.is_nan());
             recorded.extend(measurements.iter().map(of));
         }
-        Ok(Some(recorded))
+        Ok(recorded)
     }
 }
 

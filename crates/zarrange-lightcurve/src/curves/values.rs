@@ -16,6 +16,9 @@ use crate::store::side::number_of;
 /// Columns that the other dimensions of an array may make at most.
 const COLUMNS_MAX: u64 = 1000;
 
+/// Attributes of arrays whose numbers are not what they stand for.
+const PACKED: [&str; 2] = ["scale_factor", "add_offset"];
+
 /// An object, an epoch and a measurement, by their places in a block.
 pub(super) type Place = (usize, usize, usize);
 
@@ -28,8 +31,9 @@ pub(super) struct ValueColumn {
     /// The place along each of the other dimensions, in their order.
     inner: Vec<u64>,
     out: Out,
-    /// The element of what was not measured.
-    fill: Vec<u8>,
+    /// The element that says that nothing was measured, where one of whole numbers does.
+    missing: Option<Vec<u8>>,
+    item: usize,
     number: fn(&[u8]) -> f64,
 }
 
@@ -66,6 +70,12 @@ pub(super) fn value_columns(
     for name in if names.is_empty() { &all } else { names } {
         let array = store.named(name)?;
         let elements = array.elements()?;
+        if let Some(name) = PACKED.iter().find(|name| array.document().attributes().get(name).is_some()) {
+            return Err(LightCurveError::Packed {
+                array: array.location().to_owned(),
+                attribute: (*name).to_owned(),
+            });
+        }
         let Some(number) = number_of(elements) else {
             if names.is_empty() {
                 continue;
@@ -92,14 +102,26 @@ pub(super) fn value_columns(
                 words.insert(0, name.clone());
             }
             let (name, array) = (words.join("_"), name.clone());
-            let (item_bytes, fill) = (elements.item_bytes() as u64, elements.fill.clone());
-            columns.push(ValueColumn { name, array, item_bytes, inner: at, out: Out::Float, fill, number });
-            if let Some(column) = columns.last_mut() {
-                column.out = Out::of(store.named(&column.array)?)?;
-            }
+            let (out, item) = (Out::of(store.named(&array)?)?, elements.item_bytes());
+            let missing = says_missing(store, store.named(&array)?, &out).then(|| elements.fill.clone());
+            let item_bytes = item as u64;
+            columns.push(ValueColumn { name, array, item_bytes, inner: at, out, missing, item, number });
         }
     }
+    if columns.is_empty() {
+        let array = all.first().cloned().unwrap_or_default();
+        let data_type = store.named(&array)?.elements()?.element.name().to_owned();
+        return Err(LightCurveError::NoNumber { array, data_type });
+    }
     Ok(columns)
+}
+
+/// Whether the fill value of an array of whole numbers says that nothing was measured: where fills are recorded, where the array says so,
+/// and where it is none of the numbers that mean something. Elsewhere it is a number as others.
+fn says_missing(store: &LightCurveStore, array: &Array, out: &Out) -> bool {
+    let attributes = array.document().attributes();
+    let told = ["_FillValue", "missing_value"].iter().any(|name| attributes.get(name).is_some());
+    store.keeps_record() || told || matches!(out, Out::Flags(_))
 }
 
 /// Dimensions of an array that rows do not have, with their sizes.
@@ -173,7 +195,7 @@ impl ValueColumn {
     fn element<'b>(&self, block: &'b Block, (o, e, m): Place) -> &'b [u8] {
         let inner: usize = self.inner.iter().zip(&block.inner).map(|(k, stride)| index(*k) * stride).sum();
         let at = o * block.object + e * block.epoch + m * block.measurement + inner;
-        &block.data[at..at + self.fill.len()]
+        &block.data[at..at + self.item]
     }
 
     /// What it holds.
@@ -192,7 +214,7 @@ impl ValueColumn {
         let element = self.element(block, place);
         match self.out {
             Out::Single | Out::Float => (self.number)(element).is_nan(),
-            Out::Integer | Out::Large | Out::Bool | Out::Flags(_) => element == self.fill,
+            Out::Integer | Out::Large | Out::Bool | Out::Flags(_) => self.missing.as_deref() == Some(element),
         }
     }
 
@@ -200,27 +222,34 @@ impl ValueColumn {
     pub(super) fn cells(&self, block: &Block, places: &[Place]) -> Cells {
         let elements = places.iter().map(|place| self.element(block, *place));
         let number = self.number;
+        let known = |element: &[u8]| self.missing.as_deref() != Some(element);
         match &self.out {
             Out::Single => {
                 let single = |element: &[u8]| element.try_into().map_or(f32::NAN, f32::from_ne_bytes);
                 Cells::Single(elements.map(single).collect())
             }
             Out::Float => Cells::Float(elements.map(number).collect()),
-            Out::Integer => Cells::Integer(elements.map(|element| Some(whole(element, number))).collect()),
+            Out::Integer => Cells::Integer(
+                elements.map(|element| known(element).then(|| whole(element, number))).collect(),
+            ),
             Out::Large => {
                 let mut texts = Texts::default();
                 let large = |element: &[u8]| element.try_into().map_or(0, u64::from_ne_bytes).to_string();
-                elements.for_each(|element| texts.push(&large(element)));
+                elements.for_each(|element| {
+                    texts.push(&if known(element) { large(element) } else { String::new() });
+                });
                 Cells::Text(texts)
             }
-            Out::Bool => Cells::Bool(elements.map(|element| Some(element != [0])).collect()),
+            Out::Bool => {
+                Cells::Bool(elements.map(|element| known(element).then_some(element != [0])).collect())
+            }
             Out::Flags(words) => {
                 let mut texts = Texts::default();
                 for element in elements {
                     let value = whole(element, number);
                     match words.get(&value) {
                         Some(word) => texts.push(word),
-                        None if element == self.fill => texts.push(""),
+                        None if !known(element) => texts.push(""),
                         // What has no word is told as it is.
                         None => texts.push(&value.to_string()),
                     }

@@ -96,7 +96,7 @@ impl Filler<'_> {
                 tools[part.at] = Some(Tools::new(&store.values[part.at])?);
             }
         }
-        let _lock = EpochLock::take(&store.root, store.locked(epoch), options.wait)?;
+        let _lock = EpochLock::take(&store.root, store.locked(epoch)?, options.wait)?;
         let (mut room, mut report) = (options.kept_bytes_max, FillReport::default());
         for k in 0..parts.len() {
             let (before, part) = parts.split_at_mut(k);
@@ -160,10 +160,10 @@ impl LightCurveStore {
     }
 
     /// The epochs whose chunks an epoch lies in.
-    fn locked(&self, epoch: u64) -> std::ops::Range<u64> {
+    pub(crate) fn locked(&self, epoch: u64) -> Result<std::ops::Range<u64>, LightCurveError> {
         let mut range = epoch..epoch + 1;
         for array in &self.values {
-            let Some(axis) = self.schema().axis(&self.schema().epochs().name) else { continue };
+            let axis = Axes::of(self, array)?.epoch;
             let mut position: Dims = array.shape().iter().map(|_| 0).collect();
             if array.shape().contains(&0) {
                 continue;
@@ -175,7 +175,7 @@ impl LightCurveStore {
             range.start = range.start.min(region.start()[axis]);
             range.end = range.end.max(region.end(axis));
         }
-        range
+        Ok(range)
     }
 }
 

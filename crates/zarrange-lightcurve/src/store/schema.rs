@@ -210,6 +210,12 @@ impl Member {
     /// Whether it holds values of objects at epochs.
     fn is_values(&self) -> bool {
         let has = |name: &str| self.dimensions.iter().any(|(dimension, _)| dimension == name);
-        self.numbers && has(OBJECT) && EPOCHS.iter().any(|name| has(name))
+        let once = |(k, (name, _)): (usize, &(String, u64))| {
+            self.dimensions[..k].iter().all(|(other, _)| other != name)
+        };
+        self.numbers
+            && has(OBJECT)
+            && EPOCHS.iter().filter(|name| has(name)).count() == 1
+            && self.dimensions.iter().enumerate().all(once)
     }
 }

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 import xarray as xr
+import zarr
 from catalogues import WITH_UNITS, WITHOUT_GAPS, WRITERS
 from compare import open_xarray
 
@@ -107,6 +108,8 @@ def test_what_cannot_be_used_is_named(run, tmp_path, store):
         "I2,59000,z,1,1": 'no measurement "z"',
         "I2,59000,g,bright,1": '"bright" is no number',
         "I2,59000,g,1e39,1": "cannot hold",
+        # Nothing of it is filled, also what is right.
+        "I2,59000,g,3,1e39": "cannot hold",
         "I2,59000,g": "3 fields",
         "I1,59000,g,7,1": "was given before as 5",
     }
@@ -194,3 +197,97 @@ def test_a_table_that_cannot_be_read_does_not_end_the_others(run, tmp_path, stor
     assert "other.csv: no column names objects" in done.stderr
     assert "1 rows at 1 epochs" in done.stdout
     assert int(open_xarray(store)["flux"].notnull().sum()) == 1
+
+
+def test_words_that_contradict_are_refused(run, tmp_path, store):
+    table = tmp_path / "night.csv"
+    table.write_text("object,epoch,band,flux\nI1,gr0001,g,5\n")
+    for wrong in [
+        ["--at", "object=I1"],
+        ["--at", "epoch=gr0001", "epoch=gr0002"],
+        ["--columns", "flux=flux", "flux=band"],
+        ["--rejected", table],
+    ]:
+        failed(run, "lightcurve", "fill", store, table, *wrong)
+        assert table.read_text().startswith("object,") and open_xarray(store)["flux"].isnull().all()
+
+
+def test_units_of_rows_that_name_their_band(run, tmp_path, store):
+    """The unit of a column is that of no band of the store."""
+    columns, _ = rows(gaps=False)
+    WRITERS["ecsv"](tmp_path / "catalogue", columns, {"flux": "mJy"})
+    assert '"mJy"' in failed(run, "lightcurve", "fill", store, tmp_path / "catalogue").stderr
+
+
+def test_labels_are_columns_as_they_are_written(run, tmp_path):
+    """R is another band than r."""
+    (tmp_path / "bands.csv").write_text("band\nR\nr\n")
+    store = tmp_path / "store"
+    sizes = ["--objects", "3", "--epochs", "2", f"--measurements={tmp_path}/bands.csv"]
+    run("lightcurve", "create", store, "--preset", "labelled", *sizes)
+    (tmp_path / "night.csv").write_text("object,r\n1,7\n")
+    run("lightcurve", "fill", store, tmp_path / "night.csv", "--at", "epoch=1", "value=value")
+    curves = open_xarray(store)["lightcurves"]
+    assert curves.sel(measurement="r", value="value").isel(object=1, epoch=1) == 7
+    assert int(curves.notnull().sum()) == 1
+
+
+def test_an_epoch_that_is_not_the_only_one_near(run, tmp_path):
+    (tmp_path / "epochs.csv").write_text("epoch,time\ne1,20\ne2,20\ne3,30\n")
+    store = tmp_path / "store"
+    run("lightcurve", "create", store, "--objects", "2", f"--epochs={tmp_path}/epochs.csv")
+    (tmp_path / "night.csv").write_text("object,time,flux\n0,20,5\n1,30,6\n")
+    done = failed(run, "lightcurve", "fill", store, tmp_path / "night.csv")
+    assert "several epochs are as near" in done.stderr and "1 rows at 1 epochs" in done.stdout
+
+
+def test_arrays_in_other_orders_of_dimensions(run, tmp_path):
+    """Epochs that share a chunk are filled by one at a time, wherever arrays have that dimension."""
+    sizes = {"object": 64, "epoch": 32, "measurement": 2}
+    store = tmp_path / "store"
+    names = [f"--{name}s={size}" for name, size in sizes.items()]
+    run("lightcurve", "create", store, *names)
+    group = zarr.open_group(store, mode="r+")
+    del group["flux_err"]
+    order = ["epoch", "object", "measurement"]
+    group.create_array(
+        "flux_err",
+        shape=[sizes[name] for name in order],
+        chunks=(16, 1, 1),
+        dtype="f4",
+        fill_value=np.nan,
+        dimension_names=order,
+    )
+    zarr.consolidate_metadata(store)
+    o, e, m = (axis.ravel() for axis in np.indices(tuple(sizes.values())))
+    values = np.arange(o.size, dtype="f4")
+    columns = {"object": o, "epoch": e, "measurement": m, "flux": values, "flux_err": values / 2}
+    WRITERS["parquet"](tmp_path / "rows", columns, {})
+    run("lightcurve", "fill", store, tmp_path / "rows", "--threads", "8")
+    dataset = open_xarray(store).transpose("object", "epoch", "measurement")
+    np.testing.assert_array_equal(dataset["flux"].values.ravel(), values)
+    np.testing.assert_array_equal(dataset["flux_err"].values.ravel(), values / 2)
+
+
+def test_whole_numbers_and_truth(run, tmp_path):
+    """Zero is a value; the fill value of a store that records fills says that there is none."""
+    store = tmp_path / "store"
+    run("lightcurve", "create", store, "--objects", "3", "--epochs", "2", "--measurements", "1")
+    group = zarr.open_group(store, mode="r+")
+    names = ["object", "epoch"]
+    group.create_array("n", shape=(3, 2), chunks=(3, 1), dtype="i8", fill_value=-1, dimension_names=names)
+    group.create_array(
+        "ok", shape=(3, 2), chunks=(3, 1), dtype="bool", fill_value=False, dimension_names=names
+    )
+    zarr.consolidate_metadata(store)
+    (tmp_path / "t.csv").write_text(
+        "object,epoch,flux,n,ok\n0,0,1,0,1\n1,0,1,-1,\n1,1,1,9007199254740993,\n2,0,1,5,2\n2,1,1,,\n"
+    )
+    done = failed(run, "lightcurve", "fill", store, tmp_path / "t.csv")
+    assert "2 rows at 2 epochs" in done.stdout and "3 rows rejected" in done.stdout
+    got = run("lightcurve", "get", store, "--all", "--format", "jsonl").stdout
+    found = [json.loads(line) for line in got.splitlines()]
+    assert [(row["object"], row["epoch"], row["n"], row["ok"]) for row in found] == [
+        (0, 0, 0, True),
+        (2, 1, None, None),
+    ]

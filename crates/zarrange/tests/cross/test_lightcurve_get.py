@@ -261,6 +261,36 @@ def test_the_store_of_somebody_else(run, tmp_path):
     ) == {"object": "c", "epoch": 0, "time": 0.0, "mag": 2.0, "quality": "2"}
 
 
+def test_what_would_be_read_wrong_is_refused(run, tmp_path):
+    """Packed numbers, two kinds of epochs, types that are no numbers; zeros are values."""
+    values = np.arange(6).reshape(3, 2)
+    root = zarr.create_group(tmp_path / "store")
+    names = ["object", "epoch"]
+    root.create_array("count", data=values.astype("i4") % 2, dimension_names=names)
+    root.create_array("object", data=np.array([2**63 + 5, 1, 2], dtype="u8"), dimension_names=["object"])
+    root.create_array("both", data=np.zeros((3, 2, 4)), dimension_names=["object", "epoch", "sequence"])
+    found = run("lightcurve", "get", tmp_path / "store", "--all", "--format", "jsonl").stdout
+    rows = [json.loads(line) for line in found.splitlines()]
+    assert [row["count"] for row in rows] == [0, 1] * 3 and rows[0]["object"] == str(2**63 + 5)
+    assert "both" in run("lightcurve", "info", tmp_path / "store").stdout
+    recorded = run("lightcurve", "get", tmp_path / "store", "--all", "--recorded", check=False)
+    assert recorded.returncode == 1 and "no record" in recorded.stderr
+    packed = root.create_array("packed", data=values.astype("i2"), dimension_names=names)
+    packed.attrs["scale_factor"] = 0.5
+    failed = run("lightcurve", "get", tmp_path / "store", "--all", check=False)
+    assert failed.returncode == 1 and "scale_factor" in failed.stderr
+    run("lightcurve", "get", tmp_path / "store", "--all", "--array", "count")
+    kept = tmp_path / "kept.csv"
+    kept.write_text("mine")
+    assert (
+        run(
+            "lightcurve", "get", tmp_path / "store", "--all", "--nested", "--out", kept, check=False
+        ).returncode
+        == 1
+    )
+    assert kept.read_text() == "mine"
+
+
 @pytest.mark.skipif(not SUPERNOVAE.exists(), reason="the supernovae are not part of the project")
 def test_real_supernovae_come_back(run, tmp_path):
     """Every measurement of the table, with all its digits."""

@@ -54,6 +54,8 @@ impl<'a> Part<'a> {
         if matches!(elements.codec, ArrayCodec::Shards(_)) {
             return Err(LightCurveError::Sharded { array: name.to_owned() });
         }
+        let names = array.document().dimension_names().unwrap_or_default();
+        let names: Vec<String> = names.into_iter().map(Option::unwrap_or_default).collect();
         let mut picks = Vec::new();
         for (d, size) in array.shape().iter().enumerate() {
             let picked = match d {
@@ -62,7 +64,7 @@ impl<'a> Part<'a> {
                 _ if Some(d) == axes.measurement => contribution.measurements.of(*size),
                 _ => Picks::Range(0..*size),
             };
-            let dimension = &store.schema().dimensions[d].name;
+            let dimension = &names[d];
             if let Some(last) = picked.last().filter(|last| last >= size) {
                 return Err(out_of(dimension, last, *size));
             }

@@ -2,10 +2,11 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use serde_json::json;
 use zarrange_lightcurve::{FillOptions, LightCurveStore, Mapping, Rejects, Replace, TableFill, TableReport};
 use zarrange_rechunk::Progress as _;
@@ -32,6 +33,11 @@ pub(crate) fn run(args: &FillArgs) -> anyhow::Result<ExitCode> {
     let options = FillOptions { replace, run: &args.run, wait, ..FillOptions::default() };
     let threads = usize::try_from(threads).unwrap_or(usize::MAX);
     let how = TableFill { mapping: &mapping, options, memory_bytes_max, threads };
+    if let Some(path) =
+        args.rejected.as_ref().filter(|path| args.tables.iter().any(|table| is_same(table, path)))
+    {
+        bail!("{} is one of the tables: rejected rows need a file of their own", path.display());
+    }
     let file = match &args.rejected {
         Some(path) => Some(File::create(path).with_context(|| path.display().to_string())?),
         None => None,
@@ -45,6 +51,11 @@ pub(crate) fn run(args: &FillArgs) -> anyhow::Result<ExitCode> {
     told(args, &report, &rejects);
     let done = report.failed.is_empty() && (rejects.count() == 0 || args.rejected.is_some());
     Ok(if done { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Whether two paths are of one file.
+fn is_same(a: &Path, b: &Path) -> bool {
+    a == b || a.canonicalize().is_ok_and(|a| b.canonicalize().is_ok_and(|b| a == b))
 }
 
 /// Says what was done, and what was not.

@@ -114,6 +114,10 @@ fn format(args: &GetArgs) -> anyhow::Result<Option<OutputFormat>> {
         args.nested.is_none() || format.is_some(),
         "a table for people has no lists: choose a format with --format"
     );
+    ensure!(
+        args.nested.is_none() || format != Some(OutputFormat::Csv),
+        "CSV has no lists: leave out --nested, or choose another format"
+    );
     let text = format.is_none_or(OutputFormat::is_text);
     ensure!(text || args.out.is_some(), "this format is no text: name a file with --out");
     Ok(format)
