@@ -3,7 +3,6 @@
 mod query;
 mod values;
 
-use zarrange_codec::Kind;
 use zarrange_grid::index;
 use zarrange_table::{Cells, Column, Field, Shape, Texts};
 
@@ -16,7 +15,7 @@ use crate::store::LightCurveStore;
 use crate::store::picks::Picked;
 use crate::store::read::{ValuesReader, Wanted};
 use crate::store::schema::{MEASUREMENT, OBJECT, UNITS};
-use crate::store::side::{each_number, texts_at};
+use crate::store::side::{Number, each_number, texts_at};
 
 /// What a value takes as a row, beside itself: in columns of labels, times and values.
 const ROW_BYTES: u64 = 96;
@@ -116,18 +115,8 @@ impl LightCurveStore {
         let array = self.side(name)?;
         let labels = texts_at(&array, places)?;
         // Those that a table can have; larger ones are text.
-        let whole = array.elements().is_ok_and(|elements| match elements.element.kind() {
-            Kind::Integer { signed } => *signed || elements.item_bytes() < 8,
-            Kind::Bool
-            | Kind::Float
-            | Kind::Complex
-            | Kind::Time
-            | Kind::Utf32
-            | Kind::NullTerminated
-            | Kind::Raw
-            | Kind::Struct(_)
-            | Kind::Other => false,
-        });
+        let number = array.elements().ok().and_then(|elements| Number::of(elements));
+        let whole = matches!(number, Some(Number::Integer { bytes, signed }) if signed || bytes < 8);
         Ok(if whole {
             Cells::Integer(labels.iter().map(|label| label.parse().ok()).collect())
         } else {

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-use zarrange_codec::Kind;
 use zarrange_grid::index;
 
 use crate::LightCurveError;
@@ -12,6 +11,7 @@ use crate::store::LightCurveStore;
 use crate::store::fill::{Contribution, FillOptions, FillReport, Filler};
 use crate::store::picks::Picked;
 use crate::store::schema::{EPOCHS, MEASUREMENT, OBJECT};
+use crate::store::side::Number;
 
 /// Objects of a block at most, where a chunk has more.
 const BLOCK_OBJECTS: u64 = 1 << 20;
@@ -38,15 +38,6 @@ pub(super) struct Values {
     missing: Vec<u8>,
     /// Names and sizes of its dimensions; along objects the size is that of a block.
     pub(super) axes: Vec<(String, u64)>,
-}
-
-/// What numbers an array holds.
-#[derive(Clone, Copy, Debug)]
-enum Number {
-    Float32,
-    Float64,
-    Integer { bytes: usize, signed: bool },
-    Bool,
 }
 
 /// Values that wait to be filled.
@@ -277,27 +268,10 @@ impl Values {
     fn new(store: &LightCurveStore, name: &str, block_objects: u64) -> Result<Self, LightCurveError> {
         let array = store.named(name)?;
         let elements = array.elements()?;
-        let bytes = elements.item_bytes();
-        let number = match (elements.element.kind(), bytes) {
-            (Kind::Float, 4) => Number::Float32,
-            (Kind::Float, 8) => Number::Float64,
-            (&Kind::Integer { signed }, _) => Number::Integer { bytes, signed },
-            (Kind::Bool, _) => Number::Bool,
-            (
-                Kind::Float
-                | Kind::Complex
-                | Kind::Time
-                | Kind::Utf32
-                | Kind::NullTerminated
-                | Kind::Raw
-                | Kind::Struct(_)
-                | Kind::Other,
-                _,
-            ) => {
-                let data_type = elements.element.name().to_owned();
-                return Err(LightCurveError::NoNumber { array: name.to_owned(), data_type });
-            }
-        };
+        let number = Number::of(elements).ok_or_else(|| {
+            let data_type = elements.element.name().to_owned();
+            LightCurveError::NoNumber { array: name.to_owned(), data_type }
+        })?;
         let missing = match number {
             Number::Float32 => f32::NAN.to_ne_bytes().to_vec(),
             Number::Float64 => f64::NAN.to_ne_bytes().to_vec(),

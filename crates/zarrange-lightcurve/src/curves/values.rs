@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use zarrange_array::Array;
-use zarrange_codec::Kind;
 use zarrange_grid::index;
 use zarrange_table::{self as table, Cells, Texts};
 
@@ -11,7 +10,7 @@ use crate::LightCurveError;
 use crate::store::LightCurveStore;
 use crate::store::read;
 use crate::store::schema::{EPOCHS, MEASUREMENT, OBJECT};
-use crate::store::side::number_of;
+use crate::store::side::{Number, number_of};
 
 /// Columns that the other dimensions of an array may make at most.
 const COLUMNS_MAX: u64 = 1000;
@@ -134,19 +133,12 @@ fn inner_dimensions(array: &Array) -> Vec<(String, u64)> {
 impl Out {
     fn of(array: &Array) -> Result<Self, LightCurveError> {
         let elements = array.elements()?;
-        Ok(match elements.element.kind() {
-            Kind::Bool => Self::Bool,
-            Kind::Float if elements.item_bytes() == 4 => Self::Single,
-            Kind::Integer { signed: false } if elements.item_bytes() == 8 => Self::Large,
-            Kind::Integer { .. } => flags(array).map_or(Self::Integer, Self::Flags),
-            Kind::Float
-            | Kind::Complex
-            | Kind::Time
-            | Kind::Utf32
-            | Kind::NullTerminated
-            | Kind::Raw
-            | Kind::Struct(_)
-            | Kind::Other => Self::Float,
+        Ok(match Number::of(elements) {
+            Some(Number::Bool) => Self::Bool,
+            Some(Number::Float32) => Self::Single,
+            Some(Number::Integer { bytes: 8, signed: false }) => Self::Large,
+            Some(Number::Integer { .. }) => flags(array).map_or(Self::Integer, Self::Flags),
+            Some(Number::Float64) | None => Self::Float,
         })
     }
 }

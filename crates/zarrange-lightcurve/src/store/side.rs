@@ -108,6 +108,39 @@ pub(crate) fn each_number(array: &Array, each: &mut dyn FnMut(f64)) -> Result<()
     Ok(())
 }
 
+/// What numbers the elements of an array are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Number {
+    Float32,
+    Float64,
+    Integer { bytes: usize, signed: bool },
+    Bool,
+}
+
+impl Number {
+    /// Those of an array; `None` if its elements are no numbers, or of a kind that is not read here.
+    pub(crate) fn of(elements: &Elements) -> Option<Self> {
+        let bytes = elements.item_bytes();
+        match (elements.element.kind(), bytes) {
+            (Kind::Float, 4) => Some(Self::Float32),
+            (Kind::Float, 8) => Some(Self::Float64),
+            (&Kind::Integer { signed }, _) => Some(Self::Integer { bytes, signed }),
+            (Kind::Bool, _) => Some(Self::Bool),
+            (
+                Kind::Float
+                | Kind::Complex
+                | Kind::Time
+                | Kind::Utf32
+                | Kind::NullTerminated
+                | Kind::Raw
+                | Kind::Struct(_)
+                | Kind::Other,
+                _,
+            ) => None,
+        }
+    }
+}
+
 /// How an element, in native byte order, is a number; `None` if it is none.
 pub(crate) fn number_of(elements: &Elements) -> Option<fn(&[u8]) -> f64> {
     macro_rules! number {
@@ -115,30 +148,21 @@ pub(crate) fn number_of(elements: &Elements) -> Option<fn(&[u8]) -> f64> {
             |value| value.try_into().map_or(f64::NAN, |bytes| $of(<$type>::from_ne_bytes(bytes)))
         };
     }
-    Some(match (elements.element.kind(), elements.item_bytes()) {
-        (Kind::Float, 4) => number!(f32, f64::from),
-        (Kind::Float, 8) => number!(f64, f64::from),
-        (Kind::Integer { signed: true }, 1) => number!(i8, f64::from),
-        (Kind::Integer { signed: true }, 2) => number!(i16, f64::from),
-        (Kind::Integer { signed: true }, 4) => number!(i32, f64::from),
-        (Kind::Integer { signed: true }, 8) => number!(i64, nearest),
-        (Kind::Bool | Kind::Integer { .. }, 1) => number!(u8, f64::from),
-        (Kind::Integer { .. }, 2) => number!(u16, f64::from),
-        (Kind::Integer { .. }, 4) => number!(u32, f64::from),
-        (Kind::Integer { .. }, 8) => number!(u64, nearest_unsigned),
-        (
-            Kind::Float
-            | Kind::Bool
-            | Kind::Integer { .. }
-            | Kind::Complex
-            | Kind::Time
-            | Kind::Utf32
-            | Kind::NullTerminated
-            | Kind::Raw
-            | Kind::Struct(_)
-            | Kind::Other,
-            _,
-        ) => return None,
+    Some(match Number::of(elements)? {
+        Number::Float32 => number!(f32, f64::from),
+        Number::Float64 => number!(f64, f64::from),
+        Number::Bool => number!(u8, f64::from),
+        Number::Integer { bytes, signed } => match (bytes, signed) {
+            (1, true) => number!(i8, f64::from),
+            (2, true) => number!(i16, f64::from),
+            (4, true) => number!(i32, f64::from),
+            (8, true) => number!(i64, nearest),
+            (1, false) => number!(u8, f64::from),
+            (2, false) => number!(u16, f64::from),
+            (4, false) => number!(u32, f64::from),
+            (8, false) => number!(u64, nearest_unsigned),
+            _ => return None,
+        },
     })
 }
 
