@@ -2,6 +2,7 @@
 
 use std::ops::Deref;
 
+use zarrange_grid::Region;
 use zarrange_io::Store;
 
 use crate::ArrayError;
@@ -30,9 +31,22 @@ impl Array {
         Self { store, metadata }
     }
 
+    /// A window of it.
+    ///
+    /// # Errors
+    /// As [`ArrayMetadata::window`].
+    pub fn window(&self, region: &Region) -> Result<Self, ArrayError> {
+        Ok(Self { store: self.store.clone(), metadata: self.metadata.window(region)? })
+    }
+
     /// The store, rooted at the array.
     pub const fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// The metadata, without the store.
+    pub fn into_metadata(self) -> ArrayMetadata {
+        self.metadata
     }
 
     /// The metadata.

@@ -149,6 +149,14 @@ impl Document {
         self.members.insert(name.to_owned(), Member::Tree(value));
     }
 
+    /// The same array of another shape.
+    #[must_use]
+    pub(crate) fn with_shape(&self, shape: &[u64]) -> Self {
+        let mut other = self.clone();
+        other.put("shape", json!(shape).into());
+        other
+    }
+
     /// The same array, its grid described as a regular one of chunks (or shards) of `object`.
     #[must_use]
     pub fn with_regular_grid(mut self, object: &[u64]) -> Self {

@@ -81,6 +81,22 @@ pub enum ArrayError {
         /// Why the elements are not accessible.
         detail: String,
     },
+    /// A region that is not made of whole chunks.
+    #[error(
+        "array {array}: {}..{} is no region along dimension {dimension}, which has {size}: {}", range.start, range.end, window_rule(*step)
+    )]
+    Window {
+        /// Location of the array.
+        array: String,
+        /// The dimension, by its number.
+        dimension: usize,
+        /// What was asked for along it.
+        range: std::ops::Range<u64>,
+        /// How long it is.
+        size: u64,
+        /// Where regions may begin: at multiples of this; nowhere but at 0 where chunks differ in length.
+        step: Option<u64>,
+    },
     /// The target is there already.
     #[error("target {0} exists: choose another name, or have it replaced")]
     TargetExists(String),
@@ -90,6 +106,24 @@ pub enum ArrayError {
          all; choose another name, or remove it first"
     )]
     TargetInPlace(String),
+    /// The target's chunks cannot be replaced.
+    #[error(
+        "target {0} is in a store that cannot rename: what was written could not take the place of its chunks once it is complete; make a new \
+         target"
+    )]
+    NoMerge(String),
+    /// Some of the objects of a target were replaced, others not.
+    #[error(
+        "{target}: {replaced} of its objects were replaced, then came an error: {source}; the others are as before: do it again"
+    )]
+    Merged {
+        /// The target.
+        target: String,
+        /// Objects that were replaced.
+        replaced: u64,
+        /// What went wrong.
+        source: IoError,
+    },
     /// There is no place for intermediates.
     #[error(
         "target {0} is in a store that writes whole objects only, which cannot hold an intermediate: give another place for \
@@ -188,4 +222,14 @@ pub enum ArrayError {
         /// How they overlap.
         relation: &'static str,
     },
+}
+
+/// Where a region may begin.
+fn window_rule(step: Option<u64>) -> String {
+    match step {
+        Some(step) => {
+            format!("it must begin at a multiple of {step}, where a chunk or shard does, and lie inside")
+        }
+        None => "its chunks differ in length, so that it must be the whole of it".to_owned(),
+    }
 }

@@ -212,7 +212,8 @@ impl<'a> Names<'a> {
     /// Notes a number of the index, written as keys write it and within the grid.
     fn set(&mut self, dimension: usize, text: &str) -> bool {
         let digits = text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
-        let number = text.parse().ok().filter(|n| digits && *n < self.metadata.objects().counts()[dimension]);
+        let number = text.parse().ok().filter(|_| digits);
+        let number = number.and_then(|number| self.metadata.object_at(dimension, number));
         self.index[dimension] = number.unwrap_or(0);
         number.is_some()
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use zarrange_codec::{ArrayCodec, CodecError};
-use zarrange_grid::{ChunkGrid, Dims, checked_bytes};
+use zarrange_grid::{ChunkGrid, Dims, Region, checked_bytes};
 use zarrange_io::IoError;
 
 use crate::ArrayError;
@@ -22,6 +22,8 @@ pub struct ArrayMetadata {
     zarr_format: u8,
     grid: ChunkGrid,
     keys: KeyEncoding,
+    /// Where its first object lies in the array that it is a window of; empty for a whole array.
+    first: Dims,
     contents: Contents,
 }
 
@@ -53,7 +55,33 @@ impl ArrayMetadata {
         if let Contents::Elements(elements) = &contents {
             checked_bytes(&shape, elements.item_bytes() as u64).map_err(shape_error)?;
         }
-        Ok(Self { location, document, zarr_format, grid, keys, contents })
+        Ok(Self { location, document, zarr_format, grid, keys, first: Dims::new(), contents })
+    }
+
+    /// A window of it: an array of its own, of the elements of `region`, whose objects are those of the whole array.
+    ///
+    /// # Errors
+    /// [`ArrayError::Window`] if objects do not begin where the region does, or it is not inside the array.
+    pub fn window(&self, region: &Region) -> Result<Self, ArrayError> {
+        let lengths = self.grid.chunk_shape();
+        let fits = |d: usize| {
+            region.end(d) <= self.shape()[d]
+                && (region.start()[d] == 0 || region.shape()[d] > 0)
+                && region.start()[d].is_multiple_of(lengths[d])
+                && (self.grid.is_regular() || region.shape()[d] == self.shape()[d])
+        };
+        if let Some(d) = (0..region.rank()).find(|d| !fits(*d)) {
+            return Err(ArrayError::Window {
+                array: self.location.clone(),
+                dimension: d,
+                range: region.start()[d]..region.end(d),
+                size: self.shape()[d],
+                step: self.grid.is_regular().then_some(lengths[d]),
+            });
+        }
+        let document = self.document.with_shape(region.shape());
+        let first = (0..region.rank()).map(|d| region.start()[d] / lengths[d]).collect();
+        Ok(Self { first, ..Self::new(self.location.clone(), document, self.zarr_format)? })
     }
 
     /// Where the array is or will be, for messages.
@@ -86,16 +114,31 @@ impl ArrayMetadata {
         &self.grid
     }
 
-    /// Keys of the objects.
+    /// How keys of objects are written.
     pub const fn keys(&self) -> KeyEncoding {
         self.keys
     }
 
-    /// Key of object `object`, for messages; loops reuse a buffer through [`Self::keys`].
+    /// Key of object `object`; loops reuse a buffer through [`Self::append_key`].
     pub fn key(&self, object: &[u64]) -> String {
         let mut key = String::new();
-        self.keys.write(object, &mut key);
+        self.append_key(object, &mut key);
         key
+    }
+
+    /// Appends the key of object `object` to `keys`, without allocating once `keys` has grown.
+    pub(crate) fn append_key(&self, object: &[u64], keys: &mut String) {
+        if self.first.is_empty() {
+            return self.keys.append(object, keys);
+        }
+        let object: Dims = object.iter().zip(&self.first).map(|(k, first)| k + first).collect();
+        self.keys.append(&object, keys);
+    }
+
+    /// The object along dimension `d` whose key has this number there.
+    pub(crate) fn object_at(&self, d: usize, number: u64) -> Option<u64> {
+        let object = number.checked_sub(self.first.get(d).copied().unwrap_or(0))?;
+        (object < self.grid.counts()[d]).then_some(object)
     }
 
     /// Whether its objects are shards of chunks that can be read.

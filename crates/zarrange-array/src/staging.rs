@@ -124,6 +124,24 @@ impl Staging {
         Ok(warnings)
     }
 
+    /// Puts what was written at `keys` into the target, which stays what it is otherwise; an object that was not written is removed there.
+    /// Each is replaced in one step. What is told could not be tidied afterwards.
+    ///
+    /// # Errors
+    /// [`ArrayError::Merged`] after the first of them was replaced; the target is as it was before any other.
+    pub fn merge(
+        &mut self,
+        keys: &mut dyn Iterator<Item = String>,
+        durable: bool,
+    ) -> Result<Vec<String>, ArrayError> {
+        let mut warnings = match &mut self.written {
+            Written::Beside(beside) => beside.merge(&self.target, keys, durable)?,
+            Written::InPlace(_) => return Err(ArrayError::NoMerge(self.target.location().to_string())),
+        };
+        warnings.extend(self.remove());
+        Ok(warnings)
+    }
+
     /// Removes what was written; what is told could not be.
     pub fn discard(mut self) -> Vec<String> {
         self.remove()

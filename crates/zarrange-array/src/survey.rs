@@ -52,6 +52,16 @@ impl Found {
         Self { path: path.into(), kind, hash: watch.hash() }
     }
 
+    /// Looks at the node at `path` below `root`.
+    ///
+    /// # Errors
+    /// As [`open`](crate::open).
+    pub fn look(root: &Store, path: &str) -> Result<Self, ArrayError> {
+        let mut watch = Watch::new();
+        let node = open_watched(&root.below(path)?, &mut watch)?;
+        Ok(Self::new(path, &node, &watch))
+    }
+
     /// Its path; empty for the root.
     pub fn path(&self) -> &str {
         &self.path

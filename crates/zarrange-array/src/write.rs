@@ -101,7 +101,7 @@ impl<'a> ChunkWriter<'a> {
 
     /// Notes that the next `bytes` of the buffer are chunk `chunk`.
     pub fn push(&mut self, chunk: &[u64], bytes: usize) {
-        self.chunks.metadata().keys().append(chunk, &mut self.keys);
+        self.chunks.metadata().append_key(chunk, &mut self.keys);
         self.ends.push((self.keys.len(), self.bytes() + bytes));
     }
 

@@ -479,6 +479,14 @@ pub enum SpecError {
         /// The arrays there are, with their dimensions.
         arrays: Vec<String>,
     },
+    /// A region that cannot be written as asked.
+    #[error("region {region}: {reason}")]
+    Region {
+        /// The region.
+        region: String,
+        /// Why not.
+        reason: String,
+    },
     /// A mix that has no layout for an array.
     #[error("{}: {source}", called(array))]
     MixFor {
@@ -526,6 +534,14 @@ pub enum PlanFileError {
         array: String,
         /// Why not.
         source: PlanError,
+    },
+    /// A request that no file can say.
+    #[error(
+        "a plan file makes a target, and region {region} is a part of one that is there: rechunk it at once"
+    )]
+    Region {
+        /// The region.
+        region: String,
     },
     /// It cannot be written.
     #[error(transparent)]

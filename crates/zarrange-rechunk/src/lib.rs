@@ -77,8 +77,8 @@ pub use prepare::{Item, Prepared, prepare, unsampled};
 pub use progress::{NoProgress, Progress};
 pub use report::{ArrayReport, Cost, Report};
 pub use request::{
-    Bytes, ChunkSpec, Codecs, Durability, Foreign, KeySeparator, MixRequest, Named, NamedMix, Request,
-    Verify, parse_profile,
+    Bytes, ChunkSpec, Codecs, Durability, Foreign, KeySeparator, MixRequest, Named, NamedMix, NamedRegion,
+    Request, Verify, parse_profile,
 };
 pub use run::{PartPlaces, run, run_parts};
 pub use shell_words::{is_hidden, shell_path, shell_values, shell_word};

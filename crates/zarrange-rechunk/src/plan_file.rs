@@ -101,9 +101,13 @@ impl Prepared {
     /// fingerprint. Arrays are opened one after the other, for all of them may be large.
     ///
     /// # Errors
-    /// [`PlanFileError::Location`] if a place cannot be written as text, or the source cannot be read, or the file written.
+    /// [`PlanFileError::Location`] if a place cannot be written as text, [`PlanFileError::Region`] of a region, or the source cannot be read,
+    /// or the file written.
     pub fn write_plan(&self, out: &mut dyn Write) -> Result<String, PlanFileError> {
-        self.stream_plan(Some(out))
+        match &self.request.region {
+            Some(region) => Err(PlanFileError::Region { region: region.to_string() }),
+            None => self.stream_plan(Some(out)),
+        }
     }
 
     /// The fingerprint of that file.

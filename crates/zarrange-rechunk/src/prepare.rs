@@ -8,6 +8,7 @@ pub(crate) mod layouts;
 pub(crate) mod members;
 mod notes;
 pub(crate) mod problem;
+mod region;
 mod route;
 mod slices;
 pub(crate) mod small_copies;
@@ -31,7 +32,7 @@ use crate::prepare::notes::Noted;
 use crate::prepare::problem::Plans;
 use crate::prepare::small_copies::SmallCopies;
 use crate::report::{ArrayReport, Cost, Report};
-use crate::request::{Foreign, Request};
+use crate::request::{Foreign, NamedRegion, Request};
 
 /// A request that was opened and planned.
 #[derive(Debug)]
@@ -67,9 +68,10 @@ const ITEM_BYTES: u64 = 1024;
 /// [`RechunkError`] if the source cannot be opened, a request does not fit it, or the target may not be written; of several members
 /// that cannot be carried over, all are named ([`RechunkError::Members`]).
 pub fn prepare(request: Request) -> Result<Prepared, RechunkError> {
+    region::check(&request)?;
     let target = beforehand::places(&request)?;
     let root = request.io.open(&request.source)?;
-    let found = members::look(&request, &root)?;
+    let found = region::look(&request, &root)?;
     let foreign = left_behind(&found.beside, "would be left behind", "would be left behind");
     if request.foreign == Foreign::Fail && !foreign.is_empty() {
         return Err(RechunkError::Foreign { location: request.source.to_string(), what: foreign.join("; ") });
@@ -97,7 +99,12 @@ pub fn prepare(request: Request) -> Result<Prepared, RechunkError> {
         fit: Fit::default(),
     };
     prepared.make_room(&arrays);
-    prepared.plan(&arrays, Refusals::of(failed))?;
+    if let Some(region) = prepared.request.region.clone() {
+        prepared.groups = Vec::new();
+        prepared.plan_region(&region, arrays)?;
+    } else {
+        prepared.plan(&arrays, Refusals::of(failed))?;
+    }
     prepared.check_beside()?;
     let predicted = prepared.predicted().cost.counts;
     prepared.fit = beforehand::room(&prepared.request, &prepared.items, &prepared.root, &predicted)?;
@@ -137,7 +144,7 @@ impl Prepared {
         for (k, found) in arrays.iter().enumerate() {
             let path = found.path();
             let (chunk, shard) = (chunks.of(path).cloned(), shards.of(path).cloned());
-            let asked = Asked { chunk, shard, chosen: layouts.remove(path).map(Box::new) };
+            let asked = Asked { chunk, shard, chosen: layouts.remove(path).map(Box::new), within: None };
             if request.only_named && asked.is_nothing() {
                 continue;
             }
@@ -159,6 +166,16 @@ impl Prepared {
         }
         self.items = items;
         refused.into_result()
+    }
+
+    /// Plans the arrays that have the dimensions of the region.
+    fn plan_region(&mut self, region: &NamedRegion, arrays: Vec<Found>) -> Result<(), RechunkError> {
+        let mut plans = Plans::default();
+        for (found, asked) in region::items(&self.request, region, (&self.root, arrays))? {
+            let source = region::window(&self.request, found.array(&self.root)?)?;
+            self.items.push(prepare_item(&self.request, found, &source, asked, &mut plans)?);
+        }
+        Ok(())
     }
 
     /// The error where the first arrays take `bytes`, and there are more.

@@ -1,6 +1,7 @@
 //! What is asked for.
 
 mod mix;
+mod region;
 mod sizes;
 mod spec;
 mod words;
@@ -8,6 +9,7 @@ mod words;
 use std::collections::BTreeSet;
 
 pub use mix::{MixRequest, NamedMix};
+pub use region::NamedRegion;
 pub use sizes::{Bytes, parse_profile};
 pub use spec::{ChunkSpec, Codecs, KeySeparator, Named};
 pub use words::{Durability, Foreign, Verify};
@@ -29,7 +31,10 @@ pub struct Request {
     pub shards: Vec<Named>,
     /// Chooses chunks and shards of the arrays that have all of its dimensions, whatever `chunks` and `shards` say.
     pub mix: Option<MixRequest>,
-    /// Arrays that shapes without a name, and the mix, apply to; empty for all.
+    /// Brings this region of the target up to date instead of making a new target: chunks of arrays that are there, and copies of those of
+    /// the source, are replaced.
+    pub region: Option<NamedRegion>,
+    /// Arrays that shapes without a name, the mix, and the region apply to; empty for all.
     pub arrays: Vec<String>,
     /// Leave out arrays that neither `chunks` nor `shards` name nor the mix applies to.
     pub only_named: bool,
@@ -76,6 +81,7 @@ impl Request {
             chunks: Vec::new(),
             shards: Vec::new(),
             mix: None,
+            region: None,
             arrays: Vec::new(),
             only_named: false,
             codecs: Codecs::Keep,

@@ -33,9 +33,10 @@ const SAMPLE_TILES: u64 = 4;
 /// # Errors
 /// [`RechunkError`]; the target is then as it was before, and what was written is removed. [`RechunkError::Stopped`] if the
 /// request's opener was asked to stop.
+#[expect(clippy::needless_pass_by_value, reason = "what was prepared is run once")]
 pub fn run(prepared: Prepared, progress: &dyn Progress) -> Result<Report, RechunkError> {
     let target = prepared.request.target.to_string();
-    carry_out(prepared, progress).map_err(|error| {
+    carry_out(&prepared, progress).map_err(|error| {
         if !Stopped::is_cause_of(&error) {
             return error;
         }
@@ -45,7 +46,7 @@ pub fn run(prepared: Prepared, progress: &dyn Progress) -> Result<Report, Rechun
     })
 }
 
-fn carry_out(prepared: Prepared, progress: &dyn Progress) -> Result<Report, RechunkError> {
+fn carry_out(prepared: &Prepared, progress: &dyn Progress) -> Result<Report, RechunkError> {
     let begin = Instant::now();
     prepared.check_room()?;
     let fingerprint = match prepared.fingerprint() {
@@ -57,25 +58,30 @@ fn carry_out(prepared: Prepared, progress: &dyn Progress) -> Result<Report, Rech
     let temp = prepared.request.temp.as_ref().filter(|_| prepared.spills());
     let mut staging = Staging::begin(prepared.target.clone(), &fingerprint, temp, &prepared.request.io)?;
     let durable = prepared.request.durability == Durability::Commit;
-    let written = write(prepared, &staging, progress)
-        .and_then(|report| Ok(Report { warnings: staging.publish(durable)?, ..report }));
+    let written = write(prepared, &staging, progress).and_then(|report| {
+        let warnings = match prepared.request.region {
+            Some(_) => merge(prepared, &mut staging, durable)?,
+            None => staging.publish(durable)?,
+        };
+        Ok(Report { warnings, ..report })
+    });
     let mut report = written.map_err(|error| RechunkError::untidy(error, &staging.discard()))?;
     report.cost.elapsed_s = begin.elapsed().as_secs_f64();
     Ok(report)
 }
 
 /// Writes and compares everything, the metadata of the root last.
-fn write(prepared: Prepared, staging: &Staging, progress: &dyn Progress) -> Result<Report, RechunkError> {
+fn write(prepared: &Prepared, staging: &Staging, progress: &dyn Progress) -> Result<Report, RechunkError> {
     let budget = Budget::new(prepared.request.memory_bytes_max);
     let root = staging.store()?;
     let backend = root.backend();
     progress.begin("rechunk", prepared.work_bytes());
-    let Prepared { request, items, groups, consolidated, beside, sparse, root: source_root, .. } = prepared;
+    let Prepared { request, items, groups, beside, sparse, root: source_root, .. } = prepared;
     let idle = Recorded::default();
     let context = Context {
         budget: &budget,
         threads: request.threads,
-        sparse,
+        sparse: *sparse,
         durable: request.durability == Durability::Commit,
         shared: false,
         // What is decoded need not be looked at before.
@@ -85,22 +91,39 @@ fn write(prepared: Prepared, staging: &Staging, progress: &dyn Progress) -> Resu
         progress,
     };
     let write = |item: &Item, context: &Context<'_>| {
-        write_array(&request, item, (&source_root, &root), staging, context)
+        write_array(request, item, (source_root, &root), staging, context)
     };
-    let small = SmallCopies::of(&items, &request);
-    let reports = write_arrays(&items, &small, &write, &context)?;
+    let small = SmallCopies::of(items, request);
+    let reports = write_arrays(items, &small, &write, &context)?;
     if request.foreign == Foreign::Copy && beside.files.count > 0 {
-        LeftOut::of(&request).during(|without| foreign::copy((&source_root, &root), without, &budget))?;
+        LeftOut::of(request).during(|without| foreign::copy((source_root, &root), without, &budget))?;
     }
-    let places = (&source_root, &root);
-    verify_targets(&request, &items, places, &context)?;
+    let places = (source_root, &root);
+    verify_targets(request, items, places, &context)?;
     let verify_peak = budget.take_peak();
-    publish_metadata(&request, (&items, &groups), places, consolidated)?;
+    if request.region.is_none() {
+        publish_metadata(request, (items, groups), places, prepared.consolidated)?;
+    }
     let mut report = Report::sum(reports, request.verify == Verify::Full, backend);
     report.cost.peak_budget_bytes = small.memory_bytes().max(report.cost.peak_budget_bytes);
     // Comparing is in no plan, so what it takes stands apart.
     report.verify_peak_budget_bytes = verify_peak;
     Ok(report)
+}
+
+/// Puts the chunks of a region into the target.
+fn merge(prepared: &Prepared, staging: &mut Staging, durable: bool) -> Result<Vec<String>, RechunkError> {
+    let Prepared { request, items, root, .. } = prepared;
+    let mut targets = Vec::with_capacity(items.len());
+    for item in items {
+        targets.push((item.path(), item.open(request, root)?.target));
+    }
+    let mut keys = targets.iter().flat_map(|(path, target)| {
+        let all = target.objects().all();
+        let slash = if path.is_empty() { "" } else { "/" };
+        (0..all.elements()).map(move |k| format!("{path}{slash}{}", target.key(&all.unravel(k))))
+    });
+    Ok(staging.merge(&mut keys, durable)?)
 }
 
 /// Writes all arrays by `write`, small copies first and several at once; their reports, in the order of `items`.

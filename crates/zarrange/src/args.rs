@@ -9,7 +9,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use zarrange_io::Location;
 use zarrange_plan::{Reader, StoreProfile, Way};
 use zarrange_rechunk::{
-    Bytes, Codecs, Durability, Foreign, KeySeparator, Named, NamedMix, Verify, parse_profile,
+    Bytes, Codecs, Durability, Foreign, KeySeparator, Named, NamedMix, NamedRegion, Verify, parse_profile,
 };
 
 pub(crate) use self::common::{BackendArg, IoArgs, ProgressArg};
@@ -116,6 +116,10 @@ Sizes: 256MB = 256e6, 256MiB, 1e9, plain bytes.";
 pub(crate) struct RechunkArgs {
     #[command(flatten)]
     pub(crate) request: RequestArgs,
+    /// Replace these chunks of a DST that is there already, a copy of SRC: epoch=96:128 are indices 96 to 127 of the dimension epoch (or
+    /// of its number), in all arrays (or those of --array) that have it
+    #[arg(long, value_name = "NAME=FROM:TO", conflicts_with_all = ["chunks", "shards", "mix", "overwrite"])]
+    pub(crate) region: Option<NamedRegion>,
     /// Print the plan and write nothing
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -190,12 +190,12 @@ fn locate(view: &ChunkView<'_>, chunk: &[u64], part: Option<&Range<usize>>, keys
     let first = part.map_or(0, |part| part.start as u64);
     let (metadata, elements) = (view.metadata(), view.elements());
     let ArrayCodec::Slices(slices) = &elements.codec else {
-        metadata.keys().append(chunk, keys);
+        metadata.append_key(chunk, keys);
         let of = elements.chunk_bytes(chunk) as u64;
         return part.map_or(Extent::Whole, |_| Extent::Part { offset: first, of });
     };
     let object = view.object_of(chunk);
-    metadata.keys().append(&object, keys);
+    metadata.append_key(&object, keys);
     let number = view.number_in(&object, chunk);
     Extent::Part { offset: slices.offset(number) + first, of: slices.chunk_bytes() }
 }

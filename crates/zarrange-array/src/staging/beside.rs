@@ -72,6 +72,41 @@ impl Beside {
         Ok(std::mem::take(&mut self.warnings))
     }
 
+    /// Puts what was made at `keys` into `target`, one object after the other.
+    pub(super) fn merge(
+        &mut self,
+        target: &Target,
+        keys: &mut dyn Iterator<Item = String>,
+        durable: bool,
+    ) -> Result<Vec<String>, ArrayError> {
+        let parent = &self.place.parent;
+        if durable {
+            parent.change(Change::Sync)?;
+        }
+        self.io.check_stop()?;
+        let mut replaced = 0;
+        let merge = || {
+            for key in keys {
+                let (new, to) =
+                    (self.in_folder(&format!("{NEW}/{key}")), format!("{}/{key}", self.place.name));
+                match parent.identity(&new) {
+                    Ok(_) => parent.change(Change::Rename { from: &new, to: &to })?,
+                    Err(e) if e.is_not_found() => parent.change(Change::Remove(&to))?,
+                    Err(e) => return Err(e),
+                }
+                replaced += 1;
+            }
+            if durable { parent.change(Change::Sync) } else { Ok(()) }
+        };
+        match merge() {
+            Ok(()) => Ok(std::mem::take(&mut self.warnings)),
+            Err(source) if replaced == 0 => Err(source.into()),
+            Err(source) => {
+                Err(ArrayError::Merged { target: target.location().to_string(), replaced, source })
+            }
+        }
+    }
+
     /// Nothing is written any more: removing may need the descriptor.
     pub(super) fn close(&mut self) {
         self.data = self.place.parent.clone();

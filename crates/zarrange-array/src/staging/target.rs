@@ -51,6 +51,21 @@ impl Target {
         Ok(Self { location, found: Some(found) })
     }
 
+    /// Looks whether chunks of what is at `location` can be replaced.
+    ///
+    /// # Errors
+    /// What is in the way, and what to do about it.
+    pub fn within(location: &Location, io: &Opener) -> Result<Self, ArrayError> {
+        if !location.abilities().renames {
+            return Err(ArrayError::NoMerge(location.to_string()));
+        }
+        leftovers::recover(location, io)?;
+        leftovers::check(location, io)?;
+        check_zarr(location, io)?;
+        location.parent()?.0.check_writable()?;
+        Ok(Self { location: location.clone(), found: None })
+    }
+
     /// The same where names cannot be changed: what is there stays there.
     fn check_in_place(location: &Location) -> Result<Self, ArrayError> {
         if location.exists()? {

@@ -1,7 +1,7 @@
 //! What an array shall become: its metadata in the target, as asked.
 
 use zarrange_array::{
-    Array, ArrayError, ArrayMetadata, Contents, Document, Elements, KeyEncoding, Layout, Separator,
+    Array, ArrayError, ArrayMetadata, Contents, Document, Elements, Found, KeyEncoding, Layout, Separator,
     VariableElements,
 };
 use zarrange_codec::CodecMetadata;
@@ -24,6 +24,8 @@ pub(crate) struct Asked {
     pub(crate) shard: Option<ChunkSpec>,
     /// The layout that was chosen for the request's mix.
     pub(crate) chosen: Option<Box<LaidOut>>,
+    /// The array of the target whose region is written.
+    pub(crate) within: Option<Box<Found>>,
 }
 
 impl Asked {
@@ -52,7 +54,7 @@ pub(crate) enum How {
 
 /// What an array shall become, as asked; nothing is planned.
 pub(crate) fn aim(request: &Request, path: &str, source: &Array, asked: &Asked) -> Result<Aim, RechunkError> {
-    let Asked { chunk, shard, chosen } = asked;
+    let Asked { chunk, shard, chosen, within: _ } = asked;
     let (chunk, shard) = (chunk.as_ref(), shard.as_ref());
     let foreign_encoding = source.elements().is_ok_and(|elements| elements.foreign_encoding);
     let recoded = !asked.is_nothing() || request.recodes(path) || foreign_encoding;

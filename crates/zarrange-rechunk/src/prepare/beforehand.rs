@@ -16,7 +16,10 @@ pub(crate) fn places(request: &Request) -> Result<Target, RechunkError> {
     }
     // A source may be a target that a run had taken away when it ended.
     recover(&request.source, &request.io)?;
-    Ok(Target::check(&request.target, request.overwrite, &request.io)?)
+    Ok(match request.region {
+        Some(_) => Target::within(&request.target, &request.io)?,
+        None => Target::check(&request.target, request.overwrite, &request.io)?,
+    })
 }
 
 /// What is known of the room where a run writes.

@@ -12,6 +12,7 @@ use crate::engine::{copy, text};
 use crate::error::RechunkError;
 use crate::prepare::aim::{Aim, Asked, How, LaidOut, aim, check_length};
 use crate::prepare::problem::Plans;
+use crate::prepare::region;
 use crate::prepare::route::{cheapest_plan, memory_of_comparing};
 use crate::request::Request;
 
@@ -112,8 +113,8 @@ impl Item {
 
     /// Opens it below the `root` of the source; what was planned is what there is.
     pub(crate) fn open(&self, request: &Request, root: &Store) -> Result<Opened, RechunkError> {
-        let array = self.found.array(root)?;
-        let target = aim(request, self.path(), &array, &self.asked)?.target;
+        let array = region::window(request, self.found.array(root)?)?;
+        let target = aimed(request, self.path(), &array, &self.asked)?.target;
         Ok(Opened { source: Sliced { array, slice: self.slice.clone() }, target })
     }
 
@@ -181,6 +182,14 @@ impl Item {
     }
 }
 
+/// What an array shall become: a new one, or a region of one that is there.
+fn aimed(request: &Request, path: &str, source: &Array, asked: &Asked) -> Result<Aim, RechunkError> {
+    match &asked.within {
+        Some(within) => region::aim(request, source, within),
+        None => aim(request, path, source, asked),
+    }
+}
+
 /// What a layout that was chosen for a mix takes, about.
 const CHOSEN_BYTES: usize = 512;
 
@@ -192,7 +201,7 @@ pub(crate) fn prepare_item(
     asked: Asked,
     plans: &mut Plans,
 ) -> Result<Item, RechunkError> {
-    let Aim { target, dropped, how } = aim(request, found.path(), source, &asked)?;
+    let Aim { target, dropped, how } = aimed(request, found.path(), source, &asked)?;
     let document_bytes = check_length(&target)?;
     let mut slice = None;
     let decision = match how {

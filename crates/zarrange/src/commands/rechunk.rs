@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 use zarrange_plan::{bytes_text, seconds_text};
-use zarrange_rechunk::{Cost, Report, prepare, run as run_job};
+use zarrange_rechunk::{Cost, Report, Request, prepare, run as run_job};
 
 use crate::args::RechunkArgs;
 use crate::out::{self, note, one_line, say, tell};
@@ -13,7 +13,7 @@ use crate::progress::Bar;
 use crate::{memory, signals, table};
 
 pub(crate) fn run(args: RechunkArgs) -> anyhow::Result<ExitCode> {
-    let mut request = args.request.into_request()?;
+    let mut request = Request { region: args.region, ..args.request.into_request()? };
     request.memory_bytes_max = memory::given(request.memory_bytes_max, request.threads)?;
     let target = request.target.to_string();
     let prepared = prepare(request)?;
