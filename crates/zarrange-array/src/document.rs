@@ -151,7 +151,7 @@ impl Document {
 
     /// The same array of another shape.
     #[must_use]
-    pub(crate) fn with_shape(&self, shape: &[u64]) -> Self {
+    pub fn with_shape(&self, shape: &[u64]) -> Self {
         let mut other = self.clone();
         other.put("shape", json!(shape).into());
         other

@@ -227,6 +227,54 @@ pub enum LightCurveError {
         /// What it holds.
         value: String,
     },
+    /// A value that an array cannot have.
+    #[error("{array} is of {data_type}, and cannot have {value}")]
+    Unfit {
+        /// The array.
+        array: String,
+        /// Its data type.
+        data_type: String,
+        /// The value.
+        value: String,
+    },
+    /// A side variable that a dimension does not have.
+    #[error("{dimension} has no side variable {name:?}: it has {variables:?}")]
+    Variable {
+        /// The dimension.
+        dimension: String,
+        /// The name given.
+        name: String,
+        /// The names there are.
+        variables: Vec<String>,
+    },
+    /// New indices of a dimension that has labels, or has none.
+    #[error("{dimension} of this store has {}", if *has { "labels: give those of the new ones" } else { "no labels: give only how many there are" })]
+    Labelled {
+        /// The dimension.
+        dimension: String,
+        /// Whether it has labels.
+        has: bool,
+    },
+    /// A store that has other epochs than when it was opened.
+    #[error("{location} has grown since it was opened: it has {now} epochs, and had {then}; open it again")]
+    Grown {
+        /// The place.
+        location: String,
+        /// Its epochs now.
+        now: u64,
+        /// Its epochs when it was opened.
+        then: u64,
+    },
+    /// Something is stored where new epochs come.
+    #[error(
+        "{array}: chunk {key} holds values beyond the end of the array, where new epochs would be: write it anew, with its fill value there"
+    )]
+    Beyond {
+        /// The array.
+        array: String,
+        /// The chunk.
+        key: String,
+    },
     /// A number beyond a dimension.
     #[error("{dimension} {index} is out of range: there are {size}, from 0")]
     Index {

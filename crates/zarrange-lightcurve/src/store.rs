@@ -1,8 +1,12 @@
 //! Stores of light curves: groups with arrays over objects and epochs, which anybody reads, and which are filled epoch by epoch.
 
+pub(crate) mod append;
 pub(crate) mod columns;
 pub(crate) mod create;
+mod documents;
 pub(crate) mod fill;
+mod grow;
+mod growing;
 pub(crate) mod labels;
 pub(crate) mod layout;
 pub(crate) mod picks;
@@ -11,12 +15,19 @@ pub(crate) mod record;
 pub(crate) mod schema;
 pub(crate) mod side;
 
+use std::time::Duration;
+
 use zarrange_array::{Array, Node, open};
 use zarrange_io::{Location, Opener, Store};
 
 use crate::LightCurveError;
+use crate::store::growing::{cut, epochs_that_count, recorded};
 use crate::store::record::{Filled, Record};
-use crate::store::schema::{MEASUREMENT, Schema};
+use crate::store::schema::{EPOCHS, MEASUREMENT, Schema};
+
+/// How often a store is looked at that does not fit together, and how long between.
+const TRIES: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// An open store.
 #[derive(Debug)]
@@ -35,15 +46,29 @@ impl LightCurveStore {
     /// [`LightCurveError::NotLightCurves`] if it is none.
     pub fn open(location: &Location, io: &Opener) -> Result<Self, LightCurveError> {
         let root = io.open(location)?;
+        let mut tries = 1..TRIES;
+        loop {
+            match (Self::of(root.clone()), tries.next()) {
+                // Somebody may be adding epochs right now.
+                (Err(LightCurveError::Size { .. } | LightCurveError::Record { .. }), Some(_)) => {
+                    std::thread::sleep(PAUSE);
+                }
+                (opened, _) => return opened,
+            }
+        }
+    }
+
+    fn of(root: Store) -> Result<Self, LightCurveError> {
+        let counted = epochs_that_count(&root)?;
         let schema = Schema::of(&root)?;
         let array = |name: &String| match open(&root.below(name)?)? {
-            Node::Array(array) => Ok(*array),
+            Node::Array(array) => cut(*array, counted, &EPOCHS),
             Node::Group(_) => Err(LightCurveError::NotLightCurves { location: root.label().to_owned() }),
         };
         let values = schema.values.iter().map(array).collect::<Result<_, LightCurveError>>()?;
         let recorded = [Some(schema.epochs()), schema.dimension(MEASUREMENT)].into_iter().flatten();
         let recorded: Vec<u64> = recorded.map(|dimension| dimension.size).collect();
-        let record = Record::open(&root, &recorded)?;
+        let record = Record::open(&root, (&recorded, counted))?;
         Ok(Self { root, schema, values, record })
     }
 
@@ -68,6 +93,15 @@ impl LightCurveStore {
     /// The place, for messages.
     pub(crate) fn label(&self) -> String {
         self.root.label().to_owned()
+    }
+
+    /// Refuses to go on where the store has grown since it was opened.
+    fn check_size(&self) -> Result<(), LightCurveError> {
+        let then = self.schema.epochs().size;
+        match recorded(&self.root)? {
+            Some(now) if now != then => Err(LightCurveError::Grown { location: self.label(), now, then }),
+            _ => Ok(()),
+        }
     }
 
     /// Whether fills are recorded.

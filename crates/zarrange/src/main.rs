@@ -51,6 +51,7 @@ fn main() -> ExitCode {
         Command::Info(args) => commands::info::run(&args),
         Command::Lightcurve { command } => match command {
             LightcurveCommand::Ingest(args) => commands::lightcurve::ingest::run(&args),
+            LightcurveCommand::Append(args) => commands::lightcurve::append::run(&args),
             LightcurveCommand::Create(args) => commands::lightcurve::create::run(&args),
             LightcurveCommand::Fill(args) => commands::lightcurve::fill::run(&args),
             LightcurveCommand::Get(args) => commands::lightcurve::get::run(&args),

@@ -1,5 +1,6 @@
 //! Labels and side variables: one value for each index of a dimension.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::hash::Hash;
 
@@ -63,6 +64,16 @@ impl Column {
             },
             Self::Integer(labels) => twice(labels),
             Self::Float(_) | Self::Bool(_) => Some(BadLabel::Type),
+        }
+    }
+
+    /// Labels, as text.
+    pub(crate) fn texts(&self) -> Box<dyn Iterator<Item = Cow<'_, str>> + '_> {
+        match self {
+            Self::Text(values) => Box::new(values.iter().map(|text| Cow::Borrowed(text.as_str()))),
+            Self::Float(values) => Box::new(values.iter().map(|value| Cow::Owned(value.to_string()))),
+            Self::Integer(values) => Box::new(values.iter().map(|value| Cow::Owned(value.to_string()))),
+            Self::Bool(values) => Box::new(values.iter().map(|value| Cow::Owned(value.to_string()))),
         }
     }
 

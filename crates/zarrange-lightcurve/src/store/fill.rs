@@ -14,12 +14,13 @@ use zarrange_array::RegionReader;
 use zarrange_grid::{Dims, Region, index};
 
 pub use self::contribution::{Contribution, FillOptions, FillReport};
+pub(in crate::store) use self::lock::EpochLock;
+use self::merge::Axes;
+pub(in crate::store) use self::merge::Merge;
 pub use self::merge::Replace;
 
 use crate::LightCurveError;
 use crate::store::LightCurveStore;
-use crate::store::fill::lock::EpochLock;
-use crate::store::fill::merge::{Axes, Merge};
 use crate::store::fill::part::{Part, Tools, out_of};
 use crate::store::record::Filled;
 
@@ -96,7 +97,13 @@ impl Filler<'_> {
                 tools[part.at] = Some(Tools::new(&store.values[part.at])?);
             }
         }
-        let _lock = EpochLock::take(&store.root, store.locked(epoch)?, options.wait)?;
+        let range = store.locked(epoch)?;
+        let at_end = range.end == epochs.size;
+        let _lock = EpochLock::take(&store.root, range, options.wait)?;
+        if at_end {
+            // The last chunk may hold epochs that came later.
+            store.check_size()?;
+        }
         let (mut room, mut report) = (options.kept_bytes_max, FillReport::default());
         for k in 0..parts.len() {
             let (before, part) = parts.split_at_mut(k);

@@ -13,7 +13,8 @@ use zarrange_grid::{Dims, Region, index};
 use zarrange_io::Store;
 
 use crate::LightCurveError;
-use crate::store::schema::FILLS;
+use crate::store::growing::cut;
+use crate::store::schema::{EPOCHS, FILLS};
 
 /// The arrays of a record, the one that counts last.
 const RUNS: &str = "run";
@@ -83,9 +84,12 @@ impl Record {
     ///
     /// # Errors
     /// If it cannot be opened, or [`LightCurveError::Record`] if its arrays are others.
-    pub(super) fn open(root: &Store, shape: &[u64]) -> Result<Option<Self>, LightCurveError> {
+    pub(super) fn open(
+        root: &Store,
+        (shape, counted): (&[u64], Option<u64>),
+    ) -> Result<Option<Self>, LightCurveError> {
         let array = |name: &str| match open(&root.below(&format!("{FILLS}/{name}"))?) {
-            Ok(Node::Array(array)) => Ok(Some(*array)),
+            Ok(Node::Array(array)) => cut(*array, counted, &EPOCHS).map(Some),
             Ok(Node::Group(_)) | Err(zarrange_array::ArrayError::NotZarr { .. }) => Ok(None),
             Err(error) => Err(LightCurveError::from(error)),
         };
@@ -158,6 +162,20 @@ impl Record {
         RegionWriter::replacing(&self.counts)?.write(&region, &objects)?;
         let times: Vec<u8> = filled.times.iter().flat_map(|t| t.to_ne_bytes()).collect();
         Ok(RegionWriter::replacing(&self.times)?.write(&region, &times)?)
+    }
+
+    /// Makes it one of so many epochs; whoever calls has the lock of the last one and of those beyond. It counts when its times are as long.
+    ///
+    /// # Errors
+    /// If a document cannot be written.
+    pub(super) fn write_size(&self, epochs: u64) -> Result<(), LightCurveError> {
+        for array in [&self.runs, &self.counts, &self.times] {
+            let mut shape = array.shape().to_vec();
+            shape[0] = epochs;
+            let document = array.document().with_shape(&shape);
+            Array::new(array.store().clone(), document, array.zarr_format())?.write_metadata()?;
+        }
+        Ok(())
     }
 
     fn region(&self, epoch: u64) -> Region {

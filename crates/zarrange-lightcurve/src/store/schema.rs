@@ -9,6 +9,7 @@ use zarrange_array::{Array, ArrayError, Contents, Node, open};
 use zarrange_io::{Seen, Store};
 
 use crate::LightCurveError;
+use crate::store::growing::{cut, epochs_that_count};
 
 /// The dimension of objects.
 pub const OBJECT: &str = "object";
@@ -67,6 +68,7 @@ impl Schema {
             let location = root.label().to_owned();
             return Err(LightCurveError::Version { location, known: VERSION_KNOWN });
         }
+        let counted = epochs_that_count(root)?;
         let (mut arrays, mut others) = (Vec::new(), Vec::new());
         let mut names = Vec::new();
         root.visit("", false, &mut |name, seen| {
@@ -78,7 +80,7 @@ impl Schema {
         names.sort();
         for name in names {
             match open(&root.below(&name)?) {
-                Ok(Node::Array(array)) => match Member::of(&name, &array) {
+                Ok(Node::Array(array)) => match Member::of(&name, &cut(*array, counted, &EPOCHS)?) {
                     Some(member) => arrays.push(member),
                     None => others.push((name, "it has dimensions without a name".to_owned())),
                 },

@@ -6,6 +6,8 @@ use zarrange_grid::index;
 
 use crate::LightCurveError;
 use crate::store::LightCurveStore;
+use crate::store::growing::cut;
+use crate::store::schema::EPOCHS;
 
 /// Memory that one chunk of text may take, decoded.
 const CHUNK_BYTES_MAX: usize = 256 << 20;
@@ -14,7 +16,7 @@ impl LightCurveStore {
     /// The array of labels or of a side variable called `name`.
     pub(crate) fn side(&self, name: &str) -> Result<Array, LightCurveError> {
         match open(&self.root.below(name)?)? {
-            Node::Array(array) => Ok(*array),
+            Node::Array(array) => cut(*array, Some(self.schema().epochs().size), &EPOCHS),
             Node::Group(_) => Err(LightCurveError::NotLightCurves { location: self.label() }),
         }
     }

@@ -15,6 +15,8 @@ pub(crate) enum LightcurveCommand {
     Ingest(IngestArgs),
     /// Make a store over objects and epochs, to be filled epoch by epoch
     Create(CreateArgs),
+    /// Add epochs behind those that a store has
+    Append(AppendArgs),
     /// Fill epochs of a store from tables
     Fill(FillArgs),
     /// Light curves of some objects: by label, or by position on the sky
@@ -76,6 +78,26 @@ pub(crate) struct CreateArgs {
 pub(crate) enum Preset {
     Flux,
     Labelled,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct AppendArgs {
+    /// A store with a record of what was filled
+    pub(crate) store: Location,
+    /// Number of new epochs, or a table with a row for each: the first column are labels, the others side variables of the store
+    #[arg(long, value_name = "N|TABLE")]
+    pub(crate) epochs: String,
+    /// Seconds to wait for somebody who fills the last epochs
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub(crate) wait: u64,
+    /// Bound on the table and on labels [default: half of the available memory]
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) max_mem: Option<Bytes>,
+    #[command(flatten)]
+    pub(crate) io: IoArgs,
+    /// Print one JSON object on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, clap::Args)]

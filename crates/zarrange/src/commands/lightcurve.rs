@@ -1,5 +1,6 @@
 //! One file for each command of `zarrange lightcurve`.
 
+pub(crate) mod append;
 pub(crate) mod create;
 pub(crate) mod fill;
 pub(crate) mod get;

@@ -25,7 +25,7 @@ pub(super) struct Axes {
 }
 
 /// How elements of an array are merged.
-pub(super) struct Merge {
+pub(in crate::store) struct Merge {
     kind: Kind,
     item_bytes: usize,
 }
@@ -41,7 +41,7 @@ enum Kind {
 }
 
 impl Merge {
-    pub(super) fn new(elements: &Elements) -> Self {
+    pub(in crate::store) fn new(elements: &Elements) -> Self {
         let item_bytes = elements.item_bytes();
         let kind = match elements.element.name() {
             "float32" => Kind::Float32,
@@ -137,7 +137,8 @@ impl Merge {
         }
     }
 
-    fn is_missing(&self, value: &[u8]) -> bool {
+    /// Whether an element says that nothing was measured.
+    pub(in crate::store) fn is_missing(&self, value: &[u8]) -> bool {
         match &self.kind {
             Kind::Float32 => value.try_into().is_ok_and(|v| f32::from_ne_bytes(v).is_nan()),
             Kind::Float64 => value.try_into().is_ok_and(|v| f64::from_ne_bytes(v).is_nan()),

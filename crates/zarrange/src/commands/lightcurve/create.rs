@@ -13,7 +13,7 @@ use crate::out::{note, one_line, tell};
 use crate::{memory, signals, table};
 
 /// A dimension as it is given: how long it is, its labels and its side variables.
-type Given = (u64, Option<Column>, Vec<Named>);
+pub(crate) type Given = (u64, Option<Column>, Vec<Named>);
 
 pub(crate) fn run(args: &CreateArgs) -> anyhow::Result<ExitCode> {
     let max_mem = memory::given(args.max_mem.map_or_else(memory::default_max, u64::from), 1)?;
@@ -74,7 +74,7 @@ fn time(args: &CreateArgs) -> Map<String, Value> {
 }
 
 /// A dimension of a number, or of a table.
-fn dimension(given: &str, bytes_max: u64) -> anyhow::Result<Given> {
+pub(crate) fn dimension(given: &str, bytes_max: u64) -> anyhow::Result<Given> {
     if let Ok(size) = given.parse::<u64>() {
         return Ok((size, None, Vec::new()));
     }
