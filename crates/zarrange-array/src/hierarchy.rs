@@ -50,6 +50,15 @@ impl Group {
         self.implicit
     }
 
+    /// The same group with an attribute of this value.
+    #[must_use]
+    pub fn with_attribute(mut self, name: &str, value: impl Into<Json>) -> Self {
+        let mut attributes = self.attributes();
+        attributes.set(name, &value.into());
+        self.members.insert("attributes".to_owned(), Member::Text(attributes));
+        self
+    }
+
     /// The store, rooted at the group.
     pub const fn store(&self) -> &Store {
         &self.store

@@ -275,6 +275,30 @@ pub enum LightCurveError {
         /// The chunk.
         key: String,
     },
+    /// A store that is not said to be a copy.
+    #[error("{location} does not say of what store it is a copy: name that, or make a copy anew")]
+    NoCopy {
+        /// The place.
+        location: String,
+    },
+    /// A store that is filled by bringing it up to date.
+    #[error("{location} is a copy of {of}: fill that, and bring the copy up to date")]
+    Copy {
+        /// The place.
+        location: String,
+        /// What it is a copy of.
+        of: String,
+    },
+    /// Two stores that are not in step, and cannot be.
+    #[error("{location} is no copy of {source_location}: {reason}; make a copy anew")]
+    Apart {
+        /// The place of the copy.
+        location: String,
+        /// The place of the source.
+        source_location: String,
+        /// Why.
+        reason: String,
+    },
     /// A number beyond a dimension.
     #[error("{dimension} {index} is out of range: there are {size}, from 0")]
     Index {
@@ -471,6 +495,9 @@ pub enum LightCurveError {
         /// Why not.
         source: std::io::Error,
     },
+    /// It cannot be rechunked.
+    #[error(transparent)]
+    Rechunk(Box<zarrange_rechunk::RechunkError>),
     /// A table that cannot be read.
     #[error(transparent)]
     Table(#[from] zarrange_table::TableError),
@@ -480,6 +507,12 @@ pub enum LightCurveError {
     /// Bytes cannot be written.
     #[error(transparent)]
     Io(#[from] zarrange_io::IoError),
+}
+
+impl From<zarrange_rechunk::RechunkError> for LightCurveError {
+    fn from(error: zarrange_rechunk::RechunkError) -> Self {
+        Self::Rechunk(Box::new(error))
+    }
 }
 
 /// What is wrong with a label.

@@ -68,6 +68,7 @@
 
 mod catalogue;
 mod columns;
+mod copy;
 mod curves;
 mod epochs;
 mod error;
@@ -78,6 +79,7 @@ mod table;
 
 pub use catalogue::{Mapping, Rejected, Rejects, TableFill, TableReport};
 pub use columns::read_columns;
+pub use copy::{CopyOptions, Lag, Synced};
 pub use curves::{Curves, CurvesPart, Query, When, Which};
 pub use epochs::write_survey;
 pub use error::{BadLabel, LightCurveError};

@@ -3,10 +3,10 @@
 pub(crate) mod append;
 pub(crate) mod columns;
 pub(crate) mod create;
-mod documents;
+pub(crate) mod documents;
 pub(crate) mod fill;
 mod grow;
-mod growing;
+pub(crate) mod growing;
 pub(crate) mod labels;
 pub(crate) mod layout;
 pub(crate) mod picks;
@@ -23,7 +23,7 @@ use zarrange_io::{Location, Opener, Store};
 use crate::LightCurveError;
 use crate::store::growing::{cut, epochs_that_count, recorded};
 use crate::store::record::{Filled, Record};
-use crate::store::schema::{EPOCHS, MEASUREMENT, Schema};
+use crate::store::schema::{EPOCHS, MEASUREMENT, SOURCE, Schema};
 
 /// How often a store is looked at that does not fit together, and how long between.
 const TRIES: u32 = 5;
@@ -32,11 +32,13 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// An open store.
 #[derive(Debug)]
 pub struct LightCurveStore {
-    root: Store,
+    pub(crate) root: Store,
     schema: Schema,
     /// The arrays of values, in the order of the schema.
-    values: Vec<Array>,
+    pub(crate) values: Vec<Array>,
     record: Option<Record>,
+    /// The place that it is a copy of.
+    pub(crate) source: Option<String>,
 }
 
 impl LightCurveStore {
@@ -66,10 +68,11 @@ impl LightCurveStore {
             Node::Group(_) => Err(LightCurveError::NotLightCurves { location: root.label().to_owned() }),
         };
         let values = schema.values.iter().map(array).collect::<Result<_, LightCurveError>>()?;
-        let recorded = [Some(schema.epochs()), schema.dimension(MEASUREMENT)].into_iter().flatten();
-        let recorded: Vec<u64> = recorded.map(|dimension| dimension.size).collect();
+        let recorded: Vec<u64> = recorded_dimensions(&schema).iter().map(|(_, size)| *size).collect();
         let record = Record::open(&root, (&recorded, counted))?;
-        Ok(Self { root, schema, values, record })
+        let source = documents::root(&root)?.attributes().get(SOURCE);
+        let source = source.and_then(|place| place.as_str().map(str::to_owned));
+        Ok(Self { root, schema, values, record, source })
     }
 
     /// What it is made of.
@@ -90,13 +93,23 @@ impl LightCurveStore {
         self.values(name).ok_or_else(unknown)
     }
 
+    /// What is recorded of fills, if that is.
+    pub(crate) const fn record(&self) -> Option<&Record> {
+        self.record.as_ref()
+    }
+
+    /// The dimensions along which fills are recorded.
+    pub(crate) fn recorded_dimensions(&self) -> Vec<(&str, u64)> {
+        recorded_dimensions(&self.schema)
+    }
+
     /// The place, for messages.
     pub(crate) fn label(&self) -> String {
         self.root.label().to_owned()
     }
 
     /// Refuses to go on where the store has grown since it was opened.
-    fn check_size(&self) -> Result<(), LightCurveError> {
+    pub(crate) fn check_size(&self) -> Result<(), LightCurveError> {
         let then = self.schema.epochs().size;
         match recorded(&self.root)? {
             Some(now) if now != then => Err(LightCurveError::Grown { location: self.label(), now, then }),
@@ -120,4 +133,10 @@ impl LightCurveStore {
         assert!(epoch < self.schema.epochs().size, "epoch {epoch} of {}", self.schema.epochs().size);
         self.record.as_ref().map(|record| record.read(epoch)).transpose()
     }
+}
+
+/// Names and sizes of the dimensions along which fills are recorded.
+fn recorded_dimensions(schema: &Schema) -> Vec<(&str, u64)> {
+    let dimensions = [Some(schema.epochs()), schema.dimension(MEASUREMENT)];
+    dimensions.into_iter().flatten().map(|dimension| (dimension.name.as_str(), dimension.size)).collect()
 }

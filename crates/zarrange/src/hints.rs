@@ -17,7 +17,10 @@ impl Options {
         let own = error.to_string();
         let rechunk = match error.downcast_ref() {
             Some(PlanFileError::Source(error)) => Some(error),
-            _ => error.downcast_ref::<RechunkError>(),
+            _ => match error.downcast_ref() {
+                Some(LightCurveError::Rechunk(error)) => Some(&**error),
+                _ => error.downcast_ref::<RechunkError>(),
+            },
         };
         let told = match (rechunk, error.downcast_ref()) {
             (Some(error), _) => (error.to_string(), self.of_rechunk(error)),

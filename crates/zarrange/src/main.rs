@@ -50,6 +50,8 @@ fn main() -> ExitCode {
         Command::Verify(args) => commands::verify::run(&args),
         Command::Info(args) => commands::info::run(&args),
         Command::Lightcurve { command } => match command {
+            LightcurveCommand::Rechunk(args) => commands::lightcurve::copy::rechunk(&args),
+            LightcurveCommand::Sync(args) => commands::lightcurve::copy::sync(&args),
             LightcurveCommand::Ingest(args) => commands::lightcurve::ingest::run(&args),
             LightcurveCommand::Append(args) => commands::lightcurve::append::run(&args),
             LightcurveCommand::Create(args) => commands::lightcurve::create::run(&args),

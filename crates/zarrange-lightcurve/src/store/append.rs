@@ -17,7 +17,7 @@ use crate::store::columns::{Column, Named};
 use crate::store::documents;
 use crate::store::fill::{EpochLock, Merge};
 use crate::store::grow::grow;
-use crate::store::growing::APPENDING;
+use crate::store::growing::{APPENDING, epoch_axis, with_epochs};
 
 /// Epochs to be added.
 #[derive(Clone, Debug, Default)]
@@ -64,7 +64,9 @@ impl LightCurveStore {
             self.record.as_ref().ok_or_else(|| LightCurveError::NoRecord { location: self.label() })?;
         let mut longer = Vec::new();
         for array in self.values.iter().chain(&self.others_over_epochs()?) {
-            longer.push(self.longer(array, size)?);
+            let grown = with_epochs(array, &epochs.name, size)?;
+            self.check_beyond(array, &grown)?;
+            longer.push(grown);
         }
         let group = documents::root(&self.root)?;
         self.root.put(APPENDING, b"")?;
@@ -137,25 +139,20 @@ impl LightCurveStore {
         Ok(others)
     }
 
-    /// An array with so many epochs. Nothing may lie where the new ones come.
-    fn longer(&self, array: &Array, size: u64) -> Result<Array, LightCurveError> {
-        let names = array.document().dimension_names().unwrap_or_default();
-        let axis = names.iter().position(|name| name.as_ref() == Some(&self.schema().epochs().name));
-        let axis = axis.unwrap_or_default();
-        let mut shape = array.shape().to_vec();
-        let old = std::mem::replace(&mut shape[axis], size);
-        let document = array.document().with_shape(&shape);
-        let longer = Array::new(array.store().clone(), document, array.zarr_format())?;
-        let length = longer.objects().chunk_shape()[axis];
+    /// Refuses to make an array as long as `longer` is, where something lies where the new epochs come.
+    fn check_beyond(&self, array: &Array, longer: &Array) -> Result<(), LightCurveError> {
+        let axis = epoch_axis(array, &self.schema().epochs().name);
+        let (old, length) = (array.shape()[axis], longer.objects().chunk_shape()[axis]);
         if old.is_multiple_of(length) {
-            return Ok(longer);
+            return Ok(());
         }
         let elements = longer.elements()?;
         let merge = Merge::new(elements);
-        let mut reader = RegionReader::new(&longer)?;
-        let mut start: Dims = shape.iter().map(|_| 0).collect();
-        (start[axis], shape[axis]) = (old, old.next_multiple_of(length).min(size) - old);
-        let beyond = Region::new(start, Dims::from(&shape[..]));
+        let mut reader = RegionReader::new(longer)?;
+        let (mut start, mut shape): (Dims, Dims) =
+            (longer.shape().iter().map(|_| 0).collect(), longer.shape().into());
+        (start[axis], shape[axis]) = (old, old.next_multiple_of(length).min(shape[axis]) - old);
+        let beyond = Region::new(start, shape);
         let covering = elements.chunks.covering(&beyond);
         let mut data = Vec::new();
         for chunk in (0..covering.elements()).map(|k| covering.unravel(k)) {
@@ -168,6 +165,6 @@ impl LightCurveStore {
                 return Err(LightCurveError::Beyond { array: array.location().to_owned(), key });
             }
         }
-        Ok(longer)
+        Ok(())
     }
 }

@@ -14,7 +14,7 @@ const DEPTH_MAX: usize = 64;
 ///
 /// # Errors
 /// If a member cannot be read, or it cannot be written.
-pub(super) fn publish(group: &Group, consolidated: bool) -> Result<(), LightCurveError> {
+pub(crate) fn publish(group: &Group, consolidated: bool) -> Result<(), LightCurveError> {
     let root = group.store();
     let mut documented = BTreeSet::new();
     if consolidated {
@@ -26,7 +26,7 @@ pub(super) fn publish(group: &Group, consolidated: bool) -> Result<(), LightCurv
 }
 
 /// The root of a store, which is a group.
-pub(super) fn root(store: &Store) -> Result<Group, LightCurveError> {
+pub(crate) fn root(store: &Store) -> Result<Group, LightCurveError> {
     match open(store)? {
         Node::Group(group) => Ok(group),
         Node::Array(_) => Err(LightCurveError::NotLightCurves { location: store.label().to_owned() }),

@@ -14,7 +14,7 @@ use zarrange_array::RegionReader;
 use zarrange_grid::{Dims, Region, index};
 
 pub use self::contribution::{Contribution, FillOptions, FillReport};
-pub(in crate::store) use self::lock::EpochLock;
+pub(crate) use self::lock::EpochLock;
 use self::merge::Axes;
 pub(in crate::store) use self::merge::Merge;
 pub use self::merge::Replace;
@@ -83,6 +83,9 @@ impl Filler<'_> {
         let epochs = store.schema().epochs();
         if epoch >= epochs.size {
             return Err(out_of(&epochs.name, epoch, epochs.size));
+        }
+        if let Some(of) = &store.source {
+            return Err(LightCurveError::Copy { location: store.label(), of: of.clone() });
         }
         let record =
             store.record.as_ref().ok_or_else(|| LightCurveError::NoRecord { location: store.label() })?;

@@ -8,7 +8,7 @@ use zarrange_io::{Access, Store};
 use crate::LightCurveError;
 
 /// An object that is there meanwhile.
-pub(super) const APPENDING: &str = "fills/appending";
+pub(crate) const APPENDING: &str = "fills/appending";
 
 /// The array whose length counts then.
 const COUNTED: &str = "fills/time";
@@ -47,4 +47,21 @@ pub(super) fn cut(array: Array, counted: Option<u64>, names: &[&str]) -> Result<
     }
     shape[axis] = counted;
     Ok(array.window(&Region::whole(&shape))?)
+}
+
+/// The axis of the dimension called `epochs`.
+pub(crate) fn epoch_axis(array: &Array, epochs: &str) -> usize {
+    let names = array.document().dimension_names().unwrap_or_default();
+    names.iter().position(|name| name.as_deref() == Some(epochs)).unwrap_or_default()
+}
+
+/// An array with so many epochs, which is not written yet.
+///
+/// # Errors
+/// If there cannot be so many.
+pub(crate) fn with_epochs(array: &Array, epochs: &str, size: u64) -> Result<Array, LightCurveError> {
+    let mut shape = array.shape().to_vec();
+    shape[epoch_axis(array, epochs)] = size;
+    let document = array.document().with_shape(&shape);
+    Ok(Array::new(array.store().clone(), document, array.zarr_format())?)
 }

@@ -21,6 +21,8 @@ pub enum Cut {
     EpochOptimized,
     /// All epochs of a few objects, in shards: a light curve is one chunk.
     ObjectOptimized,
+    /// The same in blocks of so many epochs: when there are more, the blocks before stay as they are.
+    ObjectBlocks(u64),
     /// As many chunks for an epoch as for an object, about.
     Balanced,
     /// So many epochs of all objects.
@@ -29,21 +31,25 @@ pub enum Cut {
     For(Vec<(String, f64)>),
 }
 
-/// Understands `epoch-optimized`, `object-optimized`, `balanced` and `time-blocks:N`.
+/// Understands `epoch-optimized`, `object-optimized`, `object-optimized:N`, `balanced` and `time-blocks:N`.
 impl FromStr for Cut {
     type Err = LightCurveError;
 
     fn from_str(text: &str) -> Result<Self, LightCurveError> {
-        let right =
-            "use epoch-optimized, object-optimized, balanced, or time-blocks:30 for blocks of 30 epochs";
+        let right = "use epoch-optimized, object-optimized, balanced, or for blocks of 30 epochs object-optimized:30 or time-blocks:30";
         let wrong = || LightCurveError::Layout { layout: text.to_owned(), reason: right.to_owned() };
         Ok(match text {
             "epoch-optimized" => Self::EpochOptimized,
             "object-optimized" => Self::ObjectOptimized,
             "balanced" => Self::Balanced,
             other => {
-                let epochs = other.strip_prefix("time-blocks:").and_then(|n| n.parse().ok());
-                Self::TimeBlocks(epochs.filter(|epochs| *epochs > 0).ok_or_else(wrong)?)
+                let (kind, epochs) = other.split_once(':').ok_or_else(wrong)?;
+                let epochs = epochs.parse().ok().filter(|epochs| *epochs > 0).ok_or_else(wrong)?;
+                match kind {
+                    "object-optimized" => Self::ObjectBlocks(epochs),
+                    "time-blocks" => Self::TimeBlocks(epochs),
+                    _ => return Err(wrong()),
+                }
             }
         })
     }
@@ -54,6 +60,7 @@ impl fmt::Display for Cut {
         match self {
             Self::EpochOptimized => f.write_str("epoch-optimized"),
             Self::ObjectOptimized => f.write_str("object-optimized"),
+            Self::ObjectBlocks(epochs) => write!(f, "object-optimized:{epochs}"),
             Self::Balanced => f.write_str("balanced"),
             Self::TimeBlocks(epochs) => write!(f, "time-blocks:{epochs}"),
             Self::For(weights) => {
@@ -85,6 +92,10 @@ impl Cut {
             }
             Self::TimeBlocks(n) => {
                 return Ok(Layout { chunk: epochs(dimensions, *n, item_bytes), shard: None, codecs: list });
+            }
+            Self::ObjectBlocks(n) => {
+                let block: Vec<(&str, u64)> = dimensions.iter().map(|of| (of.0, in_block(of, *n))).collect();
+                return Self::ObjectOptimized.layout(&block, (data_type, item_bytes), codecs);
             }
             Self::ObjectOptimized => vec![(OBJECT.to_owned(), 1.0)],
             Self::Balanced => {
@@ -125,10 +136,14 @@ impl Cut {
     }
 }
 
+/// The length of a dimension in a block of `n` epochs.
+fn in_block((name, size): &(&str, u64), n: u64) -> u64 {
+    if EPOCHS.contains(name) { n.min(*size) } else { *size }.max(1)
+}
+
 /// Chunks of `n` epochs and all of the others, of as many objects as a chunk may have.
 fn epochs(dimensions: &[(&str, u64)], n: u64, item_bytes: u64) -> Vec<u64> {
-    let length = |(name, size): &(&str, u64)| if EPOCHS.contains(name) { n.min(*size) } else { *size }.max(1);
-    let mut chunk: Vec<u64> = dimensions.iter().map(length).collect();
+    let mut chunk: Vec<u64> = dimensions.iter().map(|dimension| in_block(dimension, n)).collect();
     let Some(object) = dimensions.iter().position(|(name, _)| *name == OBJECT) else { return chunk };
     let others = chunk.iter().enumerate().filter(|(d, _)| *d != object);
     let bytes = others.fold(item_bytes.max(1), |bytes, (_, length)| bytes.saturating_mul(*length));

@@ -3,6 +3,8 @@
 //! It lies in the group `fills` of the store, one chunk for each epoch, so that it is written with the epoch and read by anybody. A
 //! contribution counts once it is recorded.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 use zarrange_array::{
     Array, ArraySpec, Document, Layout, Node, RegionReader, RegionWriter, VariableReader, VariableWriter,
@@ -25,14 +27,14 @@ const TIMES: &str = "time";
 const RUNS_BYTES_MAX: usize = 16 << 20;
 
 /// What is said of the group.
-pub(super) fn attributes() -> Map<String, Value> {
+pub(crate) fn attributes() -> Map<String, Value> {
     let title =
         "what was filled: how many objects have a value, when that was last written, and by which run";
     Map::from_iter([("title".to_owned(), json!(title))])
 }
 
 /// The arrays of a record over `dimensions` (names and sizes), by their paths.
-pub(super) fn create(
+pub(crate) fn create(
     root: &Store,
     dimensions: &[(&str, u64)],
 ) -> Result<Vec<(String, Array)>, LightCurveError> {
@@ -84,7 +86,7 @@ impl Record {
     ///
     /// # Errors
     /// If it cannot be opened, or [`LightCurveError::Record`] if its arrays are others.
-    pub(super) fn open(
+    pub(crate) fn open(
         root: &Store,
         (shape, counted): (&[u64], Option<u64>),
     ) -> Result<Option<Self>, LightCurveError> {
@@ -151,7 +153,7 @@ impl Record {
     ///
     /// # Errors
     /// If it cannot be written; what was recorded before then still is.
-    pub(super) fn write(&self, epoch: u64, filled: &Filled) -> Result<(), LightCurveError> {
+    pub(crate) fn write(&self, epoch: u64, filled: &Filled) -> Result<(), LightCurveError> {
         let region = self.region(epoch);
         if let Some(elements) = self.runs.variable() {
             let mut chunk = Variable::new();
@@ -164,16 +166,55 @@ impl Record {
         Ok(RegionWriter::replacing(&self.times)?.write(&region, &times)?)
     }
 
+    /// Records of several epochs what is recorded elsewhere.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub(crate) fn write_all(&self, filled: &BTreeMap<u64, Filled>) -> Result<(), LightCurveError> {
+        filled.iter().try_for_each(|(epoch, filled)| self.write(*epoch, filled))
+    }
+
+    /// When each epoch and measurement was filled, in C order; NaN where it was not.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub(crate) fn times(&self) -> Result<Vec<f64>, LightCurveError> {
+        let (bytes, _) = self.times.read_region(&Region::whole(self.times.shape()))?;
+        Ok(bytes.as_chunks().0.iter().map(|bytes| f64::from_ne_bytes(*bytes)).collect())
+    }
+
+    /// The epochs of which something was filled.
+    ///
+    /// # Errors
+    /// If that cannot be read.
+    pub(crate) fn epochs_filled(&self) -> Result<Vec<u64>, LightCurveError> {
+        let (times, epochs) = (self.times()?, self.times.shape()[0]);
+        let each = index(Region::whole(self.times.shape()).elements() / epochs.max(1)).max(1);
+        let rows = times.chunks(each).zip(0..);
+        Ok(rows.filter(|(row, _)| row.iter().any(|time| !time.is_nan())).map(|(_, epoch)| epoch).collect())
+    }
+
+    /// It, with room for so many epochs.
+    ///
+    /// # Errors
+    /// If there cannot be so many.
+    pub(crate) fn of_size(&self, epochs: u64) -> Result<Self, LightCurveError> {
+        let longer = |array: &Array| {
+            let mut shape = array.shape().to_vec();
+            shape[0] = epochs;
+            Array::new(array.store().clone(), array.document().with_shape(&shape), array.zarr_format())
+        };
+        Ok(Self { runs: longer(&self.runs)?, counts: longer(&self.counts)?, times: longer(&self.times)? })
+    }
+
     /// Makes it one of so many epochs; whoever calls has the lock of the last one and of those beyond. It counts when its times are as long.
     ///
     /// # Errors
     /// If a document cannot be written.
-    pub(super) fn write_size(&self, epochs: u64) -> Result<(), LightCurveError> {
-        for array in [&self.runs, &self.counts, &self.times] {
-            let mut shape = array.shape().to_vec();
-            shape[0] = epochs;
-            let document = array.document().with_shape(&shape);
-            Array::new(array.store().clone(), document, array.zarr_format())?.write_metadata()?;
+    pub(crate) fn write_size(&self, epochs: u64) -> Result<(), LightCurveError> {
+        let Self { runs, counts, times } = self.of_size(epochs)?;
+        for array in [runs, counts, times] {
+            array.write_metadata()?;
         }
         Ok(())
     }

@@ -24,6 +24,9 @@ pub(crate) const MEASUREMENT: &str = "measurement";
 pub(crate) const VERSION: &str = "light_curves_version";
 pub(crate) const VERSION_KNOWN: u64 = 1;
 
+/// The attribute of a copy that says of what.
+pub(crate) const SOURCE: &str = "light_curves_source";
+
 /// What the units of something may be called: an attribute, or a side variable of measurements.
 pub(crate) const UNITS: [&str; 2] = ["unit", "units"];
 

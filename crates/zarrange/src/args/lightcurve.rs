@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Subcommand, ValueEnum};
 use zarrange_io::Location;
 use zarrange_lightcurve::Cut;
-use zarrange_rechunk::{Bytes, Codecs, Named, NamedMix};
+use zarrange_rechunk::{Bytes, Codecs, Durability, Named, NamedMix, Verify};
 
 use crate::args::common::{IoArgs, ProgressArg};
 
@@ -17,6 +17,10 @@ pub(crate) enum LightcurveCommand {
     Create(CreateArgs),
     /// Add epochs behind those that a store has
     Append(AppendArgs),
+    /// Copy a store in another layout, to be read by object; it can be kept in step by sync
+    Rechunk(LightcurveRechunkArgs),
+    /// Bring a copy up to date: what was filled in its source since
+    Sync(SyncArgs),
     /// Fill epochs of a store from tables
     Fill(FillArgs),
     /// Light curves of some objects: by label, or by position on the sky
@@ -78,6 +82,68 @@ pub(crate) struct CreateArgs {
 pub(crate) enum Preset {
     Flux,
     Labelled,
+}
+
+/// How a copy is made, and brought up to date.
+#[derive(Debug, clap::Args)]
+pub(crate) struct CopyArgs {
+    /// What to compare with the source before it is seen: none, sample or full
+    #[arg(long, value_name = "WHAT", default_value_t = Verify::Full)]
+    pub(crate) verify: Verify,
+    /// Whether to wait until it is on the disk: commit, or none
+    #[arg(long, value_name = "WHEN", default_value_t = Durability::Commit)]
+    pub(crate) durability: Durability,
+    /// Bound on all data buffers together [default: half of the available memory]
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) max_mem: Option<Bytes>,
+    /// Threads [default: one for each processor]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=4096))]
+    pub(crate) threads: Option<u64>,
+    #[command(flatten)]
+    pub(crate) io: IoArgs,
+    /// A progress bar on stderr
+    #[arg(long, value_enum, default_value_t = ProgressArg::Auto)]
+    pub(crate) progress: ProgressArg,
+    /// Print one JSON object on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct LightcurveRechunkArgs {
+    /// A group with an array over objects and epochs, whoever has written it
+    pub(crate) store: Location,
+    /// Group to make
+    pub(crate) out: Location,
+    /// How arrays of values are cut: object-optimized, object-optimized:N in blocks of N epochs (of which sync makes only the last anew),
+    /// epoch-optimized, balanced, or time-blocks:N
+    #[arg(long, default_value = "object-optimized", conflicts_with = "mix")]
+    pub(crate) layout: Cut,
+    /// Cut for a mix of accesses instead, such as epoch=0.2,object=0.8
+    #[arg(long = "for", value_name = "MIX")]
+    pub(crate) mix: Option<NamedMix>,
+    /// Codecs of arrays of values: keep, none, zstd:3, blosc:lz4:5:shuffle, gzip:6, or a codec list in JSON
+    #[arg(long, value_name = "CODECS", default_value = "keep")]
+    pub(crate) codecs: Codecs,
+    /// Replace an existing OUT, once the new one is complete
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+    #[command(flatten)]
+    pub(crate) copy: CopyArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct SyncArgs {
+    /// A copy that lightcurve rechunk has made
+    pub(crate) store: Location,
+    /// The store that it is a copy of [default: where that was when the copy was made]
+    #[arg(long, value_name = "STORE")]
+    pub(crate) source: Option<Location>,
+    /// Seconds to wait for somebody who brings it up to date
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub(crate) wait: u64,
+    #[command(flatten)]
+    pub(crate) copy: CopyArgs,
 }
 
 #[derive(Debug, clap::Args)]

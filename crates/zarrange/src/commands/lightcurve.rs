@@ -1,6 +1,7 @@
 //! One file for each command of `zarrange lightcurve`.
 
 pub(crate) mod append;
+pub(crate) mod copy;
 pub(crate) mod create;
 pub(crate) mod fill;
 pub(crate) mod get;

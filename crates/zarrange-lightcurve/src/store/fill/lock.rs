@@ -12,23 +12,19 @@ use crate::store::schema::FILLS;
 const PAUSE: (Duration, Duration) = (Duration::from_micros(100), Duration::from_millis(20));
 
 /// Epochs that nobody else fills meanwhile. The document of the record is locked, which is never replaced: a byte of it for each epoch.
-pub(in crate::store) struct EpochLock {
+pub(crate) struct EpochLock {
     _held: Object,
 }
 
 impl EpochLock {
     /// Beyond all epochs.
-    pub(in crate::store) const END: u64 = i64::MAX as u64;
+    pub(crate) const END: u64 = i64::MAX as u64;
 
     /// Waits for `epochs` of the store at `root`, as long as `wait`.
     ///
     /// # Errors
     /// [`LightCurveError::Busy`] if somebody else still has one of them, [`LightCurveError::NoLocks`] where there are no locks.
-    pub(in crate::store) fn take(
-        root: &Store,
-        epochs: Range<u64>,
-        wait: Duration,
-    ) -> Result<Self, LightCurveError> {
+    pub(crate) fn take(root: &Store, epochs: Range<u64>, wait: Duration) -> Result<Self, LightCurveError> {
         let key = format!("{FILLS}/zarr.json");
         let location = || root.label().to_owned();
         let object = root

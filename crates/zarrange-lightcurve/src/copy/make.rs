@@ -1,0 +1,88 @@
+//! Making a copy in another layout.
+
+use std::collections::BTreeMap;
+
+use zarrange_array::Group;
+use zarrange_io::Location;
+use zarrange_rechunk::{ChunkSpec, Codecs, Named, Progress, Report, Request, prepare, run};
+
+use crate::LightCurveError;
+use crate::copy::CopyOptions;
+use crate::store::record::{self, Filled, Record};
+use crate::store::schema::{FILLS, SOURCE};
+use crate::store::{LightCurveStore, documents};
+
+impl LightCurveStore {
+    /// Makes a copy of the store at `source` in another layout: all arrays with their labels and side variables. What it holds is what is
+    /// recorded when it begins; a later [`sync`](Self::sync) brings the rest.
+    ///
+    /// # Errors
+    /// [`LightCurveError`]; what was at `target` is then as it was, unless the copy was there already and only its record is missing.
+    pub fn copy(
+        (source, target): (&Location, &Location),
+        options: &CopyOptions,
+        progress: &dyn Progress,
+    ) -> Result<Report, LightCurveError> {
+        let store = Self::open(source, &options.io)?;
+        let filled = store.all_filled()?;
+        let mut request = options.request(source.clone(), target.clone());
+        request.overwrite = options.overwrite;
+        request.skip = if store.keeps_record() { vec![FILLS.to_owned()] } else { Vec::new() };
+        store.lay_out(options, &mut request)?;
+        let report = run(prepare(request)?, progress)?;
+        let root = options.io.open(target)?;
+        if store.keeps_record() {
+            let arrays = record::create(&root, &store.recorded_dimensions())?;
+            for (_, array) in &arrays {
+                array.write_metadata()?;
+            }
+            let fills = Group::new(root.below(FILLS)?, record::attributes());
+            zarrange_array::publish_group(&root, (FILLS, &fills), None)?;
+            let shape: Vec<u64> = store.recorded_dimensions().iter().map(|(_, size)| *size).collect();
+            if let Some(record) = Record::open(&root, (&shape, None))? {
+                record.write_all(&filled)?;
+            }
+        }
+        let group = documents::root(&root)?.with_attribute(SOURCE, source.absolute().to_string().as_str());
+        let consolidated = group.is_consolidated();
+        documents::publish(&group, consolidated)?;
+        Ok(report)
+    }
+
+    /// Says how the arrays of values are to be cut.
+    fn lay_out(&self, options: &CopyOptions, request: &mut Request) -> Result<(), LightCurveError> {
+        for name in &self.schema().values {
+            let array = self.named(name)?;
+            let names = array.document().dimension_names().unwrap_or_default();
+            let names: Vec<String> = names.into_iter().map(Option::unwrap_or_default).collect();
+            let dimensions: Vec<(&str, u64)> =
+                names.iter().map(String::as_str).zip(array.shape().iter().copied()).collect();
+            let elements = array.elements()?;
+            // What is kept compresses as something usual does.
+            let codecs =
+                if options.codecs == Codecs::Keep { Codecs::Zstd(3) } else { options.codecs.clone() };
+            let element = (elements.element.name(), elements.item_bytes() as u64);
+            let layout = options.cut.layout(&dimensions, element, &codecs)?;
+            let spec = |lengths: &[u64]| {
+                let signed = |length: &u64| i64::try_from(*length).unwrap_or(i64::MAX);
+                ChunkSpec::Sizes(lengths.iter().map(signed).collect())
+            };
+            let array = Some(name.clone());
+            request.chunks.push(Named { array: array.clone(), spec: spec(&layout.chunk) });
+            let shard = layout.shard.as_deref().map_or(ChunkSpec::None, spec);
+            request.shards.push(Named { array, spec: shard });
+        }
+        request.codecs = options.codecs.clone();
+        Ok(())
+    }
+
+    /// What is recorded of every epoch that is filled.
+    fn all_filled(&self) -> Result<BTreeMap<u64, Filled>, LightCurveError> {
+        let Some(record) = self.record() else { return Ok(BTreeMap::new()) };
+        let mut filled = BTreeMap::new();
+        for epoch in record.epochs_filled()? {
+            filled.insert(epoch, record.read(epoch)?);
+        }
+        Ok(filled)
+    }
+}

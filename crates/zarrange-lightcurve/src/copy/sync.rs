@@ -1,0 +1,254 @@
+//! Bringing a copy up to date: what was filled in its source since, in the blocks of time that hold it.
+//!
+//! What is recorded of the source is read before its values, and written to the copy after them. So whatever is filled meanwhile is brought
+//! next time, and after an end at any moment the same can be done again.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::time::Duration;
+
+use zarrange_array::Array;
+use zarrange_grid::index;
+use zarrange_io::{Change, Location, Opener};
+use zarrange_rechunk::{Durability, NamedRegion, Progress, Request, prepare, run};
+
+use crate::LightCurveError;
+use crate::copy::side::is_same;
+use crate::copy::{CopyOptions, Lag, place_of};
+use crate::store::fill::EpochLock;
+use crate::store::growing::{APPENDING, epoch_axis, with_epochs};
+use crate::store::record::Filled;
+use crate::store::{LightCurveStore, documents};
+
+/// What bringing a copy up to date did.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Synced {
+    /// Epochs whose values were brought.
+    pub epochs: Vec<u64>,
+    /// Epochs that the copy did not have.
+    pub new: u64,
+    /// Labels, side variables and other arrays that were brought, for they differed.
+    pub arrays: Vec<String>,
+    /// Array data that was written: of whole blocks of time.
+    pub bytes_written: u64,
+    /// What could not be tidied, one line each.
+    pub warnings: Vec<String>,
+}
+
+impl LightCurveStore {
+    /// The place that this store is a copy of.
+    pub fn copy_of(&self) -> Option<&str> {
+        self.source.as_deref()
+    }
+
+    /// Opens the store that this one says it is a copy of.
+    ///
+    /// # Errors
+    /// [`LightCurveError::NoCopy`] if it does not say that, or if it cannot be opened.
+    pub fn open_source(&self, io: &Opener) -> Result<Self, LightCurveError> {
+        Self::open(&place_of(self.copy_of(), &self.label())?, io)
+    }
+
+    /// How far this copy is behind `source`.
+    ///
+    /// # Errors
+    /// [`LightCurveError::Apart`] if it is no copy of it, or what is recorded cannot be read.
+    pub fn lag(&self, source: &Self) -> Result<Lag, LightCurveError> {
+        let (here, there) = self.both_times(source)?;
+        let measurements = there.len() / index(source.schema().epochs().size).max(1);
+        let row = |times: &[f64], epoch: usize| -> Vec<u64> {
+            let row = times.iter().skip(epoch * measurements).take(measurements);
+            // NaN is NaN: not filled.
+            row.map(|time| if time.is_nan() { u64::MAX } else { time.to_bits() }).collect()
+        };
+        let none = vec![u64::MAX; measurements];
+        let (mut epochs, mut since) = (Vec::new(), None);
+        for epoch in 0..there.len() / measurements.max(1) {
+            let (mut ours, theirs) = (row(&here, epoch), row(&there, epoch));
+            if ours.is_empty() {
+                ours.clone_from(&none);
+            }
+            if ours != theirs {
+                epochs.push(epoch as u64);
+                let other = ours.iter().zip(&theirs).filter(|(ours, theirs)| ours != theirs);
+                let filled = other.map(|(_, time)| f64::from_bits(*time)).filter(|time| !time.is_nan());
+                since = filled.chain(since).reduce(f64::min);
+            }
+        }
+        let new = source.schema().epochs().size - self.schema().epochs().size;
+        Ok(Lag { epochs, new, since })
+    }
+
+    /// When each epoch and measurement was filled, here and in `source`.
+    fn both_times(&self, source: &Self) -> Result<(Vec<f64>, Vec<f64>), LightCurveError> {
+        let apart = |reason: String| LightCurveError::Apart {
+            location: self.label(),
+            source_location: source.label(),
+            reason,
+        };
+        let (ours, theirs) = (self.schema(), source.schema());
+        for dimension in &theirs.dimensions {
+            let here = ours.dimension(&dimension.name).map(|here| here.size);
+            let grows = dimension.name == theirs.epochs().name;
+            match here {
+                Some(here) if here == dimension.size || (grows && here < dimension.size) => {}
+                Some(here) => {
+                    let name = &dimension.name;
+                    return Err(apart(format!(
+                        "it has {here} along {name}, its source has {}",
+                        dimension.size
+                    )));
+                }
+                None => return Err(apart(format!("it has no dimension {}", dimension.name))),
+            }
+        }
+        if let Some(missing) = theirs.values.iter().find(|name| !ours.values.contains(name)) {
+            return Err(apart(format!("it has no array {missing}")));
+        }
+        match (self.record(), source.record()) {
+            (Some(here), Some(there)) => Ok((here.times()?, there.times()?)),
+            (None, _) => Err(LightCurveError::NoRecord { location: self.label() }),
+            (_, None) => Err(LightCurveError::NoRecord { location: source.label() }),
+        }
+    }
+
+    /// Brings the copy at `location` up to date with the store that it says it is of, or the one at `source`.
+    ///
+    /// # Errors
+    /// [`LightCurveError`]; what is recorded in the copy is then still there whole, unless the source has other values now, and the same
+    /// can be done again.
+    pub fn sync(
+        (location, source): (&Location, Option<&Location>),
+        options: &CopyOptions,
+        wait: Duration,
+        progress: &dyn Progress,
+    ) -> Result<Synced, LightCurveError> {
+        let copy = Self::open(location, &options.io)?;
+        let place = match source {
+            Some(place) => place.clone(),
+            None => place_of(copy.copy_of(), &copy.label())?,
+        };
+        let source = Self::open(&place, &options.io)?;
+        let _lock = EpochLock::take(&copy.root, 0..EpochLock::END, wait)?;
+        copy.check_size()?;
+        let lag = copy.lag(&source)?;
+        let mut filled = BTreeMap::new();
+        if let Some(record) = source.record() {
+            for epoch in &lag.epochs {
+                filled.insert(*epoch, record.read(*epoch)?);
+            }
+        }
+        let sync = Sync { copy: &copy, source: &source, places: (&place, location), options, progress };
+        sync.carry_out(lag, &filled)
+    }
+}
+
+/// A copy that is brought up to date.
+struct Sync<'a> {
+    copy: &'a LightCurveStore,
+    source: &'a LightCurveStore,
+    /// Of the source, and of the copy.
+    places: (&'a Location, &'a Location),
+    options: &'a CopyOptions,
+    progress: &'a dyn Progress,
+}
+
+impl Sync<'_> {
+    fn carry_out(&self, lag: Lag, filled: &BTreeMap<u64, Filled>) -> Result<Synced, LightCurveError> {
+        let (copy, root) = (self.copy, &self.copy.root);
+        let mut synced = Synced { new: lag.new, ..Synced::default() };
+        let epochs = &self.source.schema().epochs().name;
+        let size = self.source.schema().epochs().size;
+        let group = documents::root(root)?;
+        if lag.new > 0 {
+            root.put(APPENDING, b"")?;
+            for array in &copy.values {
+                with_epochs(array, epochs, size)?.write_metadata()?;
+            }
+        }
+        self.bring_arrays(&mut synced)?;
+        for name in &self.source.schema().values {
+            for range in self.blocks(copy.named(name)?, self.source.named(name)?, &lag.epochs) {
+                self.bring_block(name, range, &mut synced)?;
+            }
+        }
+        if self.options.durability == Durability::Commit && !lag.epochs.is_empty() {
+            root.change(Change::Sync)?;
+        }
+        if let Some(record) = copy.record() {
+            let record = record.of_size(size)?;
+            record.write_all(filled)?;
+            if lag.new > 0 {
+                record.write_size(size)?;
+            }
+        }
+        if group.is_consolidated() && (lag.new > 0 || !synced.arrays.is_empty()) {
+            documents::publish(&group, true)?;
+        }
+        root.change(Change::Remove(APPENDING))?;
+        synced.epochs = lag.epochs;
+        Ok(synced)
+    }
+
+    /// Replaces labels, side variables and other arrays that differ.
+    fn bring_arrays(&self, synced: &mut Synced) -> Result<(), LightCurveError> {
+        let schema = self.source.schema();
+        let side =
+            schema.dimensions.iter().flat_map(|dimension| dimension.labels.iter().chain(&dimension.side));
+        for name in side.chain(schema.others.iter().map(|(name, _)| name)) {
+            if is_same((&self.source.root, &self.copy.root), name)? {
+                continue;
+            }
+            let (from, to) = self.places;
+            let mut request = self.request(from.below(name), to.below(name));
+            request.overwrite = true;
+            let report = run(prepare(request)?, self.progress)?;
+            synced.warnings.extend(report.warnings);
+            synced.arrays.push(name.clone());
+        }
+        Ok(())
+    }
+
+    /// A request whose result has to be on the disk only at the end.
+    fn request(&self, from: Location, to: Location) -> Request {
+        Request { durability: Durability::None, ..self.options.request(from, to) }
+    }
+
+    /// Blocks of epochs that hold `epochs`, which follow each other: whole chunks of the copy, that begin where chunks of the source do.
+    fn blocks(&self, copy: &Array, source: &Array, epochs: &[u64]) -> Vec<Range<u64>> {
+        let name = &self.source.schema().epochs().name;
+        let length = |array: &Array| array.objects().chunk_shape()[epoch_axis(array, name)].max(1);
+        let (ours, theirs, size) = (length(copy), length(source), self.source.schema().epochs().size);
+        let step = common_multiple(ours, theirs);
+        let mut blocks: Vec<Range<u64>> = Vec::new();
+        for epoch in epochs {
+            let start = epoch / step * step;
+            let end = (epoch / ours + 1).saturating_mul(ours).min(size);
+            match blocks.last_mut() {
+                Some(last) if start <= last.end => last.end = last.end.max(end),
+                _ => blocks.push(start..end),
+            }
+        }
+        blocks
+    }
+
+    fn bring_block(&self, name: &str, range: Range<u64>, synced: &mut Synced) -> Result<(), LightCurveError> {
+        let (from, to) = self.places;
+        let mut request = self.request(from.clone(), to.clone());
+        request.region = Some(NamedRegion::along(&self.source.schema().epochs().name, range));
+        request.arrays = vec![name.to_owned()];
+        let report = run(prepare(request)?, self.progress)?;
+        synced.bytes_written = synced.bytes_written.saturating_add(report.cost.counts.bytes_written);
+        synced.warnings.extend(report.warnings);
+        Ok(())
+    }
+}
+
+/// The least common multiple, or the largest number there is.
+fn common_multiple(a: u64, b: u64) -> u64 {
+    let (mut x, mut y) = (a, b);
+    while y > 0 {
+        (x, y) = (y, x % y);
+    }
+    (a / x.max(1)).saturating_mul(b)
+}

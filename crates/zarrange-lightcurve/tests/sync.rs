@@ -1,0 +1,176 @@
+//! Copies that stay in step.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::ops::Range;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use zarrange_io::wrappers::faults::{Fault, Faults, faulty};
+use zarrange_io::{Location, Opener};
+use zarrange_lightcurve::{
+    Column, Contribution, CopyOptions, Cut, FillOptions, LightCurveError, LightCurveStore, NewEpochs,
+    NewStore, Picked, Replace, Synced, Wanted,
+};
+use zarrange_rechunk::{Codecs, Durability, NoProgress, Verify};
+
+const OBJECTS: u64 = 3;
+
+struct Places {
+    _dir: TempDir,
+    source: Location,
+    copy: Location,
+}
+
+fn labels(range: Range<u64>) -> Column {
+    Column::Text(range.map(|k| format!("night {k}")).collect())
+}
+
+fn options(io: Opener) -> CopyOptions {
+    CopyOptions {
+        cut: Cut::ObjectBlocks(4),
+        codecs: Codecs::Keep,
+        memory_bytes_max: 1 << 20,
+        threads: 1,
+        verify: Verify::Full,
+        durability: Durability::None,
+        overwrite: false,
+        io,
+    }
+}
+
+/// A store of ten epochs, six of which are filled and in its copy; then one of them is replaced, two are filled and two are added.
+fn places() -> Places {
+    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let at = |name: &str| Location::Path(dir.path().join(name));
+    let places = Places { source: at("epochs.zarr"), copy: at("objects.zarr"), _dir: dir };
+    let new = NewStore::flux(OBJECTS, 10, 1).labels("epoch", labels(0..10)).unwrap();
+    new.create(&places.source, (false, &Opener::auto())).unwrap();
+    (0..6).for_each(|epoch| places.fill(epoch, 1.0));
+    LightCurveStore::copy((&places.source, &places.copy), &options(Opener::auto()), &NoProgress).unwrap();
+    places.fill(2, 2.0);
+    places.fill(7, 1.0);
+    let new = NewEpochs { count: 2, labels: Some(labels(10..12)), side: Vec::new() };
+    open(&places.source).append(&new, (Duration::ZERO, 1 << 20)).unwrap();
+    places.fill(11, 1.0);
+    places
+}
+
+fn open(location: &Location) -> LightCurveStore {
+    LightCurveStore::open(location, &Opener::auto()).unwrap()
+}
+
+impl Places {
+    fn fill(&self, epoch: u64, value: f32) {
+        let data: Vec<u8> = [value, 2.0 * value, f32::NAN].iter().flat_map(|v| v.to_ne_bytes()).collect();
+        let values: &[(&str, &[u8])] = &[("flux", &data), ("flux_err", &data)];
+        let contribution = Contribution { epoch, objects: Picked::All, measurements: Picked::All, values };
+        let options = FillOptions { replace: Replace::ByAll, run: "now", ..FillOptions::default() };
+        open(&self.source).fill(&contribution, &options).unwrap();
+    }
+
+    fn sync(&self, io: Opener) -> Result<Synced, LightCurveError> {
+        LightCurveStore::sync((&self.copy, None), &options(io), Duration::from_secs(1), &NoProgress)
+    }
+
+    /// Everything is recorded and there.
+    fn check(&self) {
+        let (copy, source) = (open(&self.copy), open(&self.source));
+        let lag = copy.lag(&source).unwrap();
+        assert_eq!((&lag.epochs[..], lag.new, lag.since), (&[][..], 0, None));
+        assert_eq!(copy.schema(), source.schema());
+        for array in ["flux", "flux_err"] {
+            let read = |store: &LightCurveStore| store.read(array, &Wanted::default()).unwrap().data;
+            assert_eq!(read(&copy), read(&source), "{array}");
+        }
+        for epoch in 0..source.schema().epochs().size {
+            let filled = |store: &LightCurveStore| store.filled(epoch).unwrap().unwrap();
+            assert_eq!(format!("{:?}", filled(&copy)), format!("{:?}", filled(&source)), "epoch {epoch}");
+        }
+        let label = |store: &LightCurveStore| store.labels("epoch", 1 << 20).unwrap().get(11);
+        assert_eq!(label(&copy), label(&source));
+    }
+}
+
+/// What of a copy is recorded as its source has it now is there whole.
+fn check_recorded(copy: &LightCurveStore, source: &LightCurveStore) {
+    let lag = copy.lag(source).unwrap();
+    for epoch in (0..copy.schema().epochs().size).filter(|epoch| !lag.epochs.contains(epoch)) {
+        let wanted = Wanted { epochs: Picked::List(&[epoch]), ..Wanted::default() };
+        for array in ["flux", "flux_err"] {
+            let read = |store: &LightCurveStore| store.read(array, &wanted).unwrap().data;
+            assert_eq!(read(copy), read(source), "{array}, epoch {epoch}");
+        }
+    }
+}
+
+#[test]
+fn a_copy_is_brought_up_to_date() {
+    let places = places();
+    let lag = open(&places.copy).lag(&open(&places.source)).unwrap();
+    assert_eq!((&lag.epochs[..], lag.new), (&[2, 7, 11][..], 2));
+    assert_eq!(lag.since, Some(open(&places.source).filled(2).unwrap().unwrap().times[0]));
+    let synced = places.sync(Opener::auto()).unwrap();
+    assert_eq!(
+        (&synced.epochs[..], synced.new, &synced.arrays[..]),
+        (&[2, 7, 11][..], 2, &["epoch".to_owned()][..])
+    );
+    places.check();
+    assert_eq!(places.sync(Opener::auto()).unwrap(), Synced::default());
+}
+
+/// Whichever call ends it, both stores open, what is recorded is there, and the same can be done again.
+#[test]
+fn bringing_it_may_end_at_every_call() {
+    let template = places();
+    let (mut ended, mut step) = (0, 0);
+    loop {
+        let places = template.again();
+        let faults = Faults::new(Fault::Fail(5), step);
+        let wrap = faults.clone();
+        let io = Opener::auto().wrapped(move |store| faulty(store, &wrap));
+        if places.sync(io).is_err() {
+            ended += 1;
+            check_recorded(&open(&places.copy), &open(&places.source));
+            places.sync(Opener::auto()).unwrap();
+        }
+        places.check();
+        if faults.calls() <= step {
+            break;
+        }
+        // Calls beside each other are alike, and this is to be fast.
+        step += 3;
+    }
+    assert!(ended > 50, "{ended} calls");
+}
+
+impl Places {
+    /// The same stores at another place.
+    fn again(&self) -> Self {
+        let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let at = |name: &str| Location::Path(dir.path().join(name));
+        let again = Self { source: at("epochs.zarr"), copy: at("objects.zarr"), _dir: dir };
+        for (from, to) in [(&self.source, &again.source), (&self.copy, &again.copy)] {
+            let (Location::Path(from), Location::Path(to)) = (from, to) else { continue };
+            copy_tree(from, to);
+        }
+        // A copy names its source.
+        let Location::Path(copy) = &again.copy else { return again };
+        let document = copy.join("zarr.json");
+        let text = std::fs::read_to_string(&document).unwrap();
+        std::fs::write(&document, text.replace(&self.source.to_string(), &again.source.to_string())).unwrap();
+        again
+    }
+}
+
+fn copy_tree(from: &std::path::Path, to: &std::path::Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let (entry, to) = (entry.unwrap().path(), to.to_owned());
+        let to = to.join(entry.file_name().unwrap());
+        if entry.is_dir() {
+            copy_tree(&entry, &to);
+        } else {
+            std::fs::copy(&entry, &to).unwrap();
+        }
+    }
+}
