@@ -52,6 +52,12 @@ pub trait Namespace: Send + Sync + fmt::Debug {
     /// [`IoError::NotFound`] if there is nothing, another one if it cannot be looked at.
     fn identity(&self, within: &str, key: &str) -> Result<Option<FileId>, IoError>;
 
+    /// What changes when the object at `key` is written or replaced; `None`, without a look, in a store that does not tell.
+    ///
+    /// # Errors
+    /// As those of [`Self::identity`].
+    fn mark(&self, within: &str, key: &str) -> Result<Option<Mark>, IoError>;
+
     /// Changes names or makes what was written durable.
     ///
     /// # Errors
@@ -81,6 +87,20 @@ pub struct FileId {
     pub device: u64,
     /// Its number there.
     pub inode: u64,
+}
+
+/// What changes when an object is written or replaced. Times are those of the file system, in seconds and nanoseconds since 1970: two
+/// writes that are closer than its clock is fine have the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// Its number in the file system.
+    pub inode: u64,
+    /// Its bytes.
+    pub bytes: u64,
+    /// When it was written last; whoever owns it can set this.
+    pub modified: (i64, u64),
+    /// When it was written, named or described last; nobody can set this.
+    pub changed: (i64, u64),
 }
 
 /// Gets a name of a listing and what it is; returns whether the listing goes on.

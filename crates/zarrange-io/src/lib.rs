@@ -60,8 +60,8 @@ pub mod zarrs;
 
 pub use advice::{HugePages, one_arena, zeroed};
 pub use backend::{
-    Abilities, Access, Backend, Change, Entry, Extent, FileId, Handle, Lock, Namespace, Object, ReadRequest,
-    Seen, Source, Visit, WriteRequest,
+    Abilities, Access, Backend, Change, Entry, Extent, FileId, Handle, Lock, Mark, Namespace, Object,
+    ReadRequest, Seen, Source, Visit, WriteRequest,
 };
 pub use coalesce::{Coalescing, Run};
 pub use error::IoError;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::backend::{
-    Abilities, Access, Backend, Change, Entry, Extent, FileId, Namespace, Object, ReadRequest, Seen, Source,
-    Visit, WriteRequest,
+    Abilities, Access, Backend, Change, Entry, Extent, FileId, Mark, Namespace, Object, ReadRequest, Seen,
+    Source, Visit, WriteRequest,
 };
 use crate::backends::directory::temporary;
 use crate::{Coalescing, IoError, key};
@@ -240,6 +240,14 @@ impl Store {
     /// [`IoError::NotFound`] if there is nothing, another one if it cannot be looked at.
     pub fn identity(&self, key: &str) -> Result<Option<FileId>, IoError> {
         self.names.identity(&self.within, key)
+    }
+
+    /// What changes when the object at `key` is written or replaced; `None`, without a look, in a store that does not tell.
+    ///
+    /// # Errors
+    /// As those of [`Self::identity`].
+    pub fn mark(&self, key: &str) -> Result<Option<Mark>, IoError> {
+        self.names.mark(&self.within, key)
     }
 
     /// Changes names.

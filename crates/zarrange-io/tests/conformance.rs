@@ -313,6 +313,25 @@ fn what_cannot_be_read_says_why() {
 }
 
 #[test]
+fn an_object_that_is_replaced_has_another_mark() {
+    over_every_store(|store| {
+        store.write_whole("dir/file", b"1234").unwrap();
+        let Some(first) = store.mark("dir/file").unwrap() else {
+            assert!(store.identity("dir/file").unwrap().is_none(), "files tell");
+            return;
+        };
+        assert_eq!((first.bytes, store.mark("dir/file").unwrap()), (4, Some(first)));
+        let inode = store.identity("dir/file").unwrap().map(|id| id.inode);
+        assert_eq!(inode, Some(first.inode));
+        // The same bytes at the same moment, but not the same file.
+        store.put("dir/file", b"1234").unwrap();
+        let second = store.mark("dir/file").unwrap();
+        assert!(second.is_some_and(|second| second != first && second.changed >= first.changed));
+        assert!(store.mark("dir/none").unwrap_err().is_not_found());
+    });
+}
+
+#[test]
 fn a_file_that_shrinks_is_an_error() {
     for (name, opener) in openers() {
         let dir = scratch_dir();

@@ -8,8 +8,8 @@ use serde_json::{Map, json};
 use zarrange_array::{Array, ArraySpec, Document, Layout};
 use zarrange_grid::Region;
 use zarrange_io::{
-    Abilities, Access, Backend, Change, FileId, IoError, Location, Namespace, Object, Opener, ReadRequest,
-    Stop, Visit, WriteRequest,
+    Abilities, Access, Backend, Change, FileId, IoError, Location, Mark, Namespace, Object, Opener,
+    ReadRequest, Stop, Visit, WriteRequest,
 };
 use zarrange_plan::Way;
 use zarrange_rechunk::{
@@ -76,6 +76,11 @@ impl Namespace for Asking {
     fn identity(&self, within: &str, key: &str) -> Result<Option<FileId>, IoError> {
         self.2.call();
         self.1.identity(within, key)
+    }
+
+    fn mark(&self, within: &str, key: &str) -> Result<Option<Mark>, IoError> {
+        self.2.call();
+        self.1.mark(within, key)
     }
 
     fn change(&self, within: &str, change: Change<'_>) -> Result<(), IoError> {

@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 pub use self::requests::{Failure, Get, Listed, Put, Wanted};
 use crate::backend::{
-    Abilities, Access, Backend, Change, FileId, Handle, Namespace, Object, ReadRequest, Seen, Source, Visit,
-    WriteRequest,
+    Abilities, Access, Backend, Change, FileId, Handle, Mark, Namespace, Object, ReadRequest, Seen, Source,
+    Visit, WriteRequest,
 };
 use crate::{Coalescing, IoError, Store, key};
 
@@ -189,6 +189,10 @@ impl Namespace for Objects {
     }
 
     fn identity(&self, _: &str, key: &str) -> Result<Option<FileId>, IoError> {
+        key::check(key).map(|()| None)
+    }
+
+    fn mark(&self, _: &str, key: &str) -> Result<Option<Mark>, IoError> {
         key::check(key).map(|()| None)
     }
 

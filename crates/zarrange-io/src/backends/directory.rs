@@ -19,7 +19,9 @@ use super::direct::Alignment;
 use super::look;
 use super::mapping::Mapping;
 use super::patience;
-use crate::backend::{Abilities, Access, Change, Extent, FileId, Handle, Lock, Namespace, Object, Visit};
+use crate::backend::{
+    Abilities, Access, Change, Extent, FileId, Handle, Lock, Mark, Namespace, Object, Visit,
+};
 use crate::error::is_full;
 use crate::removal::remove_directory;
 use crate::{IoError, advice, key, token};
@@ -513,6 +515,19 @@ impl Namespace for Directory {
             let stat = rustix::fs::statat(&self.root, or_itself(key), AtFlags::empty());
             let stat = stat.map_err(|e| self.error("look at", key, e))?;
             Ok(Some(FileId { device: stat.st_dev, inode: stat.st_ino }))
+        })
+    }
+
+    fn mark(&self, within: &str, key: &str) -> Result<Option<Mark>, IoError> {
+        key::with(within, key, |key| {
+            let stat = rustix::fs::statat(&self.root, or_itself(key), AtFlags::empty());
+            let stat = stat.map_err(|e| self.error("look at", key, e))?;
+            Ok(Some(Mark {
+                inode: stat.st_ino,
+                bytes: u64::try_from(stat.st_size).unwrap_or(0),
+                modified: (stat.st_mtime, stat.st_mtime_nsec),
+                changed: (stat.st_ctime, stat.st_ctime_nsec),
+            }))
         })
     }
 

@@ -6,8 +6,8 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::backend::{
-    Abilities, Access, Backend, Change, Extent, FileId, Handle, Namespace, Object, ReadRequest, Seen, Source,
-    Visit, WriteRequest,
+    Abilities, Access, Backend, Change, Extent, FileId, Handle, Mark, Namespace, Object, ReadRequest, Seen,
+    Source, Visit, WriteRequest,
 };
 use crate::{IoError, key};
 
@@ -203,6 +203,10 @@ impl Namespace for Memory {
     }
 
     fn identity(&self, _: &str, key: &str) -> Result<Option<FileId>, IoError> {
+        key::check(key).map(|()| None)
+    }
+
+    fn mark(&self, _: &str, key: &str) -> Result<Option<Mark>, IoError> {
         key::check(key).map(|()| None)
     }
 

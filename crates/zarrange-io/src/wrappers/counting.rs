@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::backend::{
-    Abilities, Access, Backend, Change, FileId, Namespace, Object, ReadRequest, Source, Visit, WriteRequest,
+    Abilities, Access, Backend, Change, FileId, Mark, Namespace, Object, ReadRequest, Source, Visit,
+    WriteRequest,
 };
 use crate::{IoError, Store};
 
@@ -134,6 +135,11 @@ impl Namespace for Counting {
     fn identity(&self, within: &str, key: &str) -> Result<Option<FileId>, IoError> {
         add(&self.counters.hops, 1);
         self.names.identity(within, key)
+    }
+
+    fn mark(&self, within: &str, key: &str) -> Result<Option<Mark>, IoError> {
+        add(&self.counters.hops, 1);
+        self.names.mark(within, key)
     }
 
     fn change(&self, within: &str, change: Change<'_>) -> Result<(), IoError> {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::backend::{
-    Abilities, Access, Backend, Change, FileId, Namespace, Object, ReadRequest, Visit, WriteRequest,
+    Abilities, Access, Backend, Change, FileId, Mark, Namespace, Object, ReadRequest, Visit, WriteRequest,
 };
 use crate::{IoError, Store, key};
 
@@ -136,6 +136,11 @@ impl Namespace for Faulty {
     fn identity(&self, within: &str, key: &str) -> Result<Option<FileId>, IoError> {
         self.faults.fail("look at", || key::joined(within, key))?;
         self.names.identity(within, key)
+    }
+
+    fn mark(&self, within: &str, key: &str) -> Result<Option<Mark>, IoError> {
+        self.faults.fail("look at", || key::joined(within, key))?;
+        self.names.mark(within, key)
     }
 
     fn change(&self, within: &str, change: Change<'_>) -> Result<(), IoError> {

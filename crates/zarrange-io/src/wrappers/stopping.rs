@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::backend::{
-    Abilities, Access, Backend, Change, FileId, Namespace, Object, ReadRequest, Visit, WriteRequest,
+    Abilities, Access, Backend, Change, FileId, Mark, Namespace, Object, ReadRequest, Visit, WriteRequest,
 };
 use crate::stop::Stop;
 use crate::{IoError, Store};
@@ -74,6 +74,11 @@ impl Namespace for Stopping {
     fn identity(&self, within: &str, key: &str) -> Result<Option<FileId>, IoError> {
         self.check()?;
         self.names.identity(within, key)
+    }
+
+    fn mark(&self, within: &str, key: &str) -> Result<Option<Mark>, IoError> {
+        self.check()?;
+        self.names.mark(within, key)
     }
 
     fn change(&self, within: &str, change: Change<'_>) -> Result<(), IoError> {

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::backend::{
-    Abilities, Access, Backend, Change, FileId, Namespace, Object, ReadRequest, Visit, WriteRequest,
+    Abilities, Access, Backend, Change, FileId, Mark, Namespace, Object, ReadRequest, Visit, WriteRequest,
 };
 use crate::{IoError, Store};
 
@@ -150,6 +150,10 @@ impl Namespace for Throttled {
 
     fn identity(&self, within: &str, key: &str) -> Result<Option<FileId>, IoError> {
         self.answer(|| self.names.identity(within, key))
+    }
+
+    fn mark(&self, within: &str, key: &str) -> Result<Option<Mark>, IoError> {
+        self.answer(|| self.names.mark(within, key))
     }
 
     fn change(&self, within: &str, change: Change<'_>) -> Result<(), IoError> {
