@@ -81,7 +81,7 @@ pub use error::ArrayError;
 pub use hierarchy::{Group, Node, open};
 pub use json::{Fields, Json, JsonError, Member, Members, Number, Text, read as read_json};
 pub use keys::{KeyEncoding, Separator};
-pub use listing::Stored;
+pub use listing::{DERIVED, Stored};
 pub use metadata::ArrayMetadata;
 pub use named::codec_metadata;
 pub use publish::{publish_group, publish_metadata};

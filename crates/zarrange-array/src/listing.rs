@@ -11,6 +11,10 @@ use crate::metadata::ArrayMetadata;
 /// The documents of either version.
 pub(crate) const DOCUMENTS: [&str; 5] = ["zarr.json", ".zarray", ".zgroup", ".zattrs", ".zmetadata"];
 
+/// What the names of files begin with that are derived from an array and kept at its place: an index. They are no part of it, and are made
+/// again where they are missing.
+pub const DERIVED: &str = ".zarrange-";
+
 /// Those that an array is read from.
 pub(crate) const fn read_of_array(zarr_format: u8) -> &'static [&'static str] {
     if zarr_format == 2 { &[".zarray", ".zattrs"] } else { &["zarr.json"] }
@@ -130,6 +134,12 @@ impl Scan<'_> {
             if !read_of_array(self.array.zarr_format()).contains(&name) {
                 self.tell(Stored::Metadata(key));
             }
+            return Ok(());
+        }
+        // Also while it is made, under a name with another point before it.
+        let derived =
+            || name.starts_with(DERIVED) || name.strip_prefix('.').is_some_and(|n| n.starts_with(DERIVED));
+        if level.is_none() && matches!(seen, Seen::Object(_)) && derived() {
             return Ok(());
         }
         let named = match level {

@@ -60,9 +60,9 @@ impl LightCurveStore {
     /// # Errors
     /// [`LightCurveError::NoLabel`] and others, if something that is asked for is not there.
     pub fn curves<'a>(&'a self, query: &'a Query, bytes_max: u64) -> Result<Curves<'a>, LightCurveError> {
-        let objects = self.objects(&query.objects)?;
-        let epochs = self.epochs(&query.epochs)?;
-        let measurements = self.measurements(&query.measurements)?;
+        let objects = self.objects(&query.objects, bytes_max)?;
+        let epochs = self.epochs(&query.epochs, bytes_max)?;
+        let measurements = self.measurements(&query.measurements, bytes_max)?;
         let columns = value_columns(self, &query.arrays)?;
         let mut readers: Vec<(String, ValuesReader<'_>)> = Vec::new();
         for column in &columns {

@@ -5,8 +5,10 @@ pub(crate) mod columns;
 pub(crate) mod create;
 pub(crate) mod documents;
 pub(crate) mod fill;
+mod find;
 mod grow;
 pub(crate) mod growing;
+mod label_index;
 pub(crate) mod labels;
 pub(crate) mod layout;
 pub(crate) mod picks;
@@ -22,8 +24,10 @@ use zarrange_io::{Location, Opener, Store};
 
 use crate::LightCurveError;
 use crate::store::growing::{cut, epochs_that_count, recorded};
+use crate::store::label_index::LabelIndexes;
 use crate::store::record::{Filled, Record};
 use crate::store::schema::{EPOCHS, MEASUREMENT, SOURCE, Schema};
+use crate::store::side::each_number;
 
 /// How often a store is looked at that does not fit together, and how long between.
 const TRIES: u32 = 5;
@@ -39,6 +43,7 @@ pub struct LightCurveStore {
     record: Option<Record>,
     /// The place that it is a copy of.
     pub(crate) source: Option<String>,
+    indexes: LabelIndexes,
 }
 
 impl LightCurveStore {
@@ -72,7 +77,7 @@ impl LightCurveStore {
         let record = Record::open(&root, (&recorded, counted))?;
         let source = documents::root(&root)?.attributes().get(SOURCE);
         let source = source.and_then(|place| place.as_str().map(str::to_owned));
-        Ok(Self { root, schema, values, record, source })
+        Ok(Self { root, schema, values, record, source, indexes: LabelIndexes::default() })
     }
 
     /// What it is made of.
@@ -101,6 +106,24 @@ impl LightCurveStore {
     /// The dimensions along which fills are recorded.
     pub(crate) fn recorded_dimensions(&self) -> Vec<(&str, u64)> {
         recorded_dimensions(&self.schema)
+    }
+
+    /// The array of labels or of a side variable called `name`.
+    pub(crate) fn side(&self, name: &str) -> Result<Array, LightCurveError> {
+        match open(&self.root.below(name)?)? {
+            Node::Array(array) => cut(*array, Some(self.schema.epochs().size), &EPOCHS),
+            Node::Group(_) => Err(LightCurveError::NotLightCurves { location: self.label() }),
+        }
+    }
+
+    /// The numbers of a side variable; NaN where there is none.
+    ///
+    /// # Errors
+    /// As [`each_number`].
+    pub(crate) fn numbers(&self, name: &str) -> Result<Vec<f64>, LightCurveError> {
+        let mut numbers = Vec::new();
+        each_number(&self.side(name)?, &mut |number| numbers.push(number))?;
+        Ok(numbers)
     }
 
     /// The place, for messages.

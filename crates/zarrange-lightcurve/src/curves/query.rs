@@ -1,6 +1,5 @@
 //! What is asked for, as numbers of objects, epochs and measurements.
 
-use std::collections::HashMap;
 use std::ops::Range;
 
 use zarrange_grid::index;
@@ -8,7 +7,7 @@ use zarrange_grid::index;
 use crate::LightCurveError;
 use crate::store::LightCurveStore;
 use crate::store::schema::{MEASUREMENT, OBJECT};
-use crate::store::side::{each_number, each_text};
+use crate::store::side::each_number;
 
 /// The side variable of times.
 pub(super) const TIME: &str = "time";
@@ -87,11 +86,11 @@ pub(super) enum Numbers {
 }
 
 impl LightCurveStore {
-    pub(super) fn objects(&self, which: &Which) -> Result<Numbers, LightCurveError> {
+    pub(super) fn objects(&self, which: &Which, bytes_max: u64) -> Result<Numbers, LightCurveError> {
         let objects = self.schema().objects();
         Ok(match which {
             Which::All => Numbers::Range(0..objects.size),
-            Which::Labels(labels) => Numbers::List(self.places(OBJECT, labels)?),
+            Which::Labels(labels) => Numbers::List(self.places(OBJECT, labels, bytes_max)?),
             Which::Numbers(numbers) => {
                 if let Some(beyond) = numbers.iter().find(|number| **number >= objects.size) {
                     let (dimension, size) = (OBJECT.to_owned(), objects.size);
@@ -139,19 +138,23 @@ impl LightCurveStore {
         Ok(found)
     }
 
-    pub(super) fn measurements(&self, labels: &[String]) -> Result<Vec<u64>, LightCurveError> {
+    pub(super) fn measurements(
+        &self,
+        labels: &[String],
+        bytes_max: u64,
+    ) -> Result<Vec<u64>, LightCurveError> {
         match self.schema().dimension(MEASUREMENT) {
             Some(dimension) if labels.is_empty() => Ok((0..dimension.size).collect()),
             None if labels.is_empty() => Ok(vec![0]),
-            _ => self.places(MEASUREMENT, labels),
+            _ => self.places(MEASUREMENT, labels, bytes_max),
         }
     }
 
-    pub(super) fn epochs(&self, when: &When) -> Result<Vec<u64>, LightCurveError> {
+    pub(super) fn epochs(&self, when: &When, bytes_max: u64) -> Result<Vec<u64>, LightCurveError> {
         let epochs = self.schema().epochs();
         Ok(match when {
             When::All => (0..epochs.size).collect(),
-            When::Labels(labels) => self.places(&epochs.name.clone(), labels)?,
+            When::Labels(labels) => self.places(&epochs.name, labels, bytes_max)?,
             When::Times { from, to } => {
                 if !epochs.side.iter().any(|side| side == TIME) {
                     return Err(LightCurveError::NoTimes { location: self.label(), variable: TIME });
@@ -166,36 +169,15 @@ impl LightCurveStore {
         })
     }
 
-    /// Numbers of what has these labels, in their order. Labels are read, and not kept.
-    fn places(&self, dimension: &str, labels: &[String]) -> Result<Vec<u64>, LightCurveError> {
-        let known = self.schema().named(dimension)?;
-        let Some(name) = &known.labels else {
-            let number = |label: &String| {
-                let number = label.parse::<u64>().ok().filter(|number| *number < known.size);
-                number.ok_or_else(|| self.no_label(dimension, label))
-            };
-            return Ok(sorted(labels.iter().map(number).collect::<Result<_, _>>()?));
-        };
-        let mut wanted: HashMap<&str, Option<u64>> =
-            labels.iter().map(|label| (label.as_str(), None)).collect();
-        let (mut at, mut twice) = (0, None);
-        each_text(&self.side(name)?, &mut |label| {
-            if let Some(place) = wanted.get_mut(label) {
-                match place {
-                    Some(first) => twice = twice.take().or(Some((label.to_owned(), *first, at))),
-                    None => *place = Some(at),
-                }
-            }
-            at += 1;
-            Ok(())
-        })?;
-        if let Some((label, first, again)) = twice {
-            let bad = crate::BadLabel::Twice { label, first, again };
-            return Err(LightCurveError::Label { dimension: dimension.to_owned(), bad });
-        }
-        let places = labels.iter().map(|label| {
-            wanted.get(label.as_str()).copied().flatten().ok_or_else(|| self.no_label(dimension, label))
-        });
+    /// Numbers of what has these labels, in their order.
+    fn places(
+        &self,
+        dimension: &str,
+        labels: &[String],
+        bytes_max: u64,
+    ) -> Result<Vec<u64>, LightCurveError> {
+        let found = self.find(dimension, labels, bytes_max)?.into_iter().zip(labels);
+        let places = found.map(|(place, label)| place.ok_or_else(|| self.no_label(dimension, label)));
         Ok(sorted(places.collect::<Result<_, _>>()?))
     }
 

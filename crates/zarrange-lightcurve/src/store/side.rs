@@ -1,36 +1,13 @@
 //! Side variables and labels as they are read: element by element, or some of them.
 
-use zarrange_array::{Array, Contents, Elements, Node, RegionReader, VariableReader, open};
+use zarrange_array::{Array, Contents, Elements, RegionReader, VariableReader};
 use zarrange_codec::{Kind, Variable};
 use zarrange_grid::index;
 
 use crate::LightCurveError;
-use crate::store::LightCurveStore;
-use crate::store::growing::cut;
-use crate::store::schema::EPOCHS;
 
 /// Memory that one chunk of text may take, decoded.
 const CHUNK_BYTES_MAX: usize = 256 << 20;
-
-impl LightCurveStore {
-    /// The array of labels or of a side variable called `name`.
-    pub(crate) fn side(&self, name: &str) -> Result<Array, LightCurveError> {
-        match open(&self.root.below(name)?)? {
-            Node::Array(array) => cut(*array, Some(self.schema().epochs().size), &EPOCHS),
-            Node::Group(_) => Err(LightCurveError::NotLightCurves { location: self.label() }),
-        }
-    }
-
-    /// The numbers of a side variable; NaN where there is none.
-    ///
-    /// # Errors
-    /// As [`each_number`].
-    pub(crate) fn numbers(&self, name: &str) -> Result<Vec<f64>, LightCurveError> {
-        let mut numbers = Vec::new();
-        each_number(&self.side(name)?, &mut |number| numbers.push(number))?;
-        Ok(numbers)
-    }
-}
 
 /// Calls `each` with the elements of a one-dimensional array, in their order, as a table would have them.
 ///
