@@ -10,6 +10,7 @@
 pub mod cases;
 mod codec;
 pub mod filling;
+pub mod finding;
 pub mod groups;
 pub mod light_curves;
 mod limits;

@@ -8,10 +8,10 @@ use crate::store::LightCurveStore;
 use crate::store::label_index::{NoIndex, Places};
 use crate::store::side::each_text;
 
-/// Fewer labels are read for each look-up, and have no index.
-const INDEXED_MIN: u64 = 100_000;
+/// Fewer labels are read for each look-up, which takes a millisecond, and have no index.
+const INDEXED_MIN: u64 = 20_000;
 
-/// If more than one in so many labels is looked for and there is no index, all are read: an index would take longer to be made.
+/// If more than one in so many labels is looked for and there is no index, all are read: making one takes twice as long.
 const SHARE_MAX: u64 = 4;
 
 impl LightCurveStore {

@@ -1,11 +1,13 @@
 //! What is found by an index is what reading all labels finds, and none is used of labels as they were.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use zarrange_array::{Array, Node, Without, open, survey};
 use zarrange_grid::Region;
+use zarrange_io::wrappers::counting::{IoCounters, counting};
 use zarrange_io::wrappers::faults::{Fault, Faults, faulty};
 use zarrange_io::{Location, Store};
 
@@ -143,6 +145,31 @@ fn what_is_found_is_what_reading_finds() {
     let same = "one long begin that all labels have ".repeat(3);
     let labels: Vec<String> = (0..3000).map(|k| format!("{same}{k}")).chain([String::new()]).collect();
     check(TEXT, &labels, ENOUGH);
+}
+
+/// An open index is read once for a label, after its labels were looked at; one that is opened for it twice more.
+#[test]
+fn a_label_takes_one_read() {
+    let (_dir, store) = store();
+    let labels = numbers(20_000);
+    write(&store, TEXT, &labels);
+    made(&store, ENOUGH);
+    let counters = Arc::<IoCounters>::default();
+    let counted = counting(store, &counters);
+    let indexes = LabelIndexes::default();
+    let find = |place: usize| {
+        let before = counters.counts();
+        let found = indexes.find(("a", &|| Ok(opened(&counted))), &labels[place..=place], None).unwrap();
+        assert_eq!(found, [[Some(place as u64), None]]);
+        let after = counters.counts();
+        (after.reads - before.reads, after.opens - before.opens)
+    };
+    opened(&counted);
+    let to_open = counters.counts().reads;
+    assert_eq!(find(3).0, to_open + 2, "its header and its entries");
+    for place in (0..labels.len()).step_by(611) {
+        assert_eq!(find(place), (1, 0), "{place}");
+    }
 }
 
 #[test]
