@@ -41,7 +41,10 @@ impl LightCurveStore {
             self.indexes.find((name, &open), labels, few.then_some(bytes_max / 2))
         };
         let found = match found {
-            Ok(found) => found,
+            // Epochs that were added since the store was opened.
+            Ok(found) => {
+                found.into_iter().map(|places| places.map(|k| k.filter(|k| *k < known.size))).collect()
+            }
             Err(NoIndex) => self.read_to_find(name, labels)?,
         };
         let twice = found

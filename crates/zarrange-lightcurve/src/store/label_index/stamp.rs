@@ -49,10 +49,8 @@ impl Stamp {
             Ok(None) | Err(_) => Err(NoIndex),
         };
         documents(labels).iter().try_for_each(|key| look(key))?;
-        let mut key = String::new();
         for object in (0..objects.elements()).map(|k| objects.unravel(k)) {
-            labels.keys().write(&object, &mut key);
-            look(&key)?;
+            look(&labels.key(&object))?;
         }
         Ok(Self { digest: hasher.finish_128(), changed })
     }
