@@ -20,6 +20,7 @@ pub(crate) mod side;
 use std::time::Duration;
 
 use zarrange_array::{Array, Node, open};
+use zarrange_grid::index;
 use zarrange_io::{Location, Opener, Store};
 
 use crate::LightCurveError;
@@ -143,6 +144,18 @@ impl LightCurveStore {
     /// Whether fills are recorded.
     pub(crate) const fn keeps_record(&self) -> bool {
         self.record.is_some()
+    }
+
+    /// How many measurements of each epoch are recorded as filled; `None` if nobody keeps a record.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn filled_measurements(&self) -> Result<Option<Vec<u64>>, LightCurveError> {
+        let Some(record) = &self.record else { return Ok(None) };
+        let (times, epochs) = (record.times()?, index(self.schema.epochs().size));
+        let each = (times.len() / epochs.max(1)).max(1);
+        let count = |row: &[f64]| row.iter().filter(|time| !time.is_nan()).count() as u64;
+        Ok(Some(times.chunks(each).map(count).collect()))
     }
 
     /// What is recorded of an epoch; `None` if nobody keeps a record.

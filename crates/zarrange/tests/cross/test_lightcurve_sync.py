@@ -126,13 +126,21 @@ def test_how_far_it_is_behind(run, tmp_path, store):
     run("lightcurve", "rechunk", store, copy, "--layout", "object-optimized:4")
     info = json.loads(run("lightcurve", "info", copy, "--json").stdout)
     assert info["copy"] == {"of": str(store), "behind": {"epochs": [], "new": 0, "since": None}}
+    assert (info["filled"], info["partly_filled"], info["empty_between"]) == (5, [], [])
+    for layout in info["layouts"].values():
+        axis = [d["name"] for d in info["dimensions"]].index("epoch")
+        assert layout["chunks"][axis] == 4
+    fill(run, store, tmp_path, [6], bands=["g"])
+    info = json.loads(run("lightcurve", "info", store, "--json").stdout)
+    assert (info["filled"], info["partly_filled"], info["empty_between"]) == (5, [6], [5])
+    assert "1 partly (6)" in run("lightcurve", "info", store).stdout
     fill(run, store, tmp_path, [5, 6])
     info = json.loads(run("lightcurve", "info", copy, "--json").stdout)
     assert info["copy"]["behind"]["epochs"] == [5, 6]
     assert info["copy"]["behind"]["since"] == np.nanmin(zarr.open_group(store)["fills/time"][5:7])
     assert "2 epochs behind" in run("lightcurve", "info", copy).stdout
     os.rename(store, tmp_path / "moved.zarr")
-    assert "cannot be opened" in run("lightcurve", "info", copy).stdout
+    assert "how far behind is not known" in run("lightcurve", "info", copy).stdout
     done = run("lightcurve", "sync", copy, check=False)
     assert done.returncode == 1 and "epochs.zarr" in done.stderr
     assert sync(run, copy, "--source", tmp_path / "moved.zarr")["epochs"] == [5, 6]

@@ -35,9 +35,10 @@ def test_the_commands_do_what_is_said(binary, tmp_path):
         )
         assert done.returncode == 0 and done.stderr == "", done
         printed.append(done.stdout)
-    _, filled, rechunked, first, near, drawn = printed
+    _, filled, rechunked, first, near, drawn, night = printed
     assert filled.count("0 rows rejected") == 2 and "112 of 120 epochs are filled, 8 partly" in filled
     assert "verified" in rechunked and first.count("I001") == 9 and (near, drawn) == ("", "")
+    assert "1 epochs brought, 1 added" in night and "18.0714" in night
     # The picture of the page is the one that is drawn.
     assert (tmp_path / "I001.svg").read_text() == (PROJECT / "docs" / "folded.svg").read_text()
     objects = pd.read_csv(CATALOGUES / "objects.csv")
@@ -48,7 +49,7 @@ def test_the_commands_do_what_is_said(binary, tmp_path):
     )
     assert done.returncode == 0, done
     low, high, count = map(float, done.stdout.split())
-    assert 18 < low < high < 18.8 and count == 112
+    assert 18 < low < high < 18.8 and count == 113
 
 
 def test_the_store_holds_the_catalogues(binary, tmp_path):
