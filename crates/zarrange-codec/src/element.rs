@@ -1,6 +1,7 @@
 //! The elements of an array: how many bytes, what they mean, and which of them swap with the byte order.
 
 mod text;
+mod time;
 
 use zarrs::array::DataType;
 use zarrs::metadata::v3::MetadataV3;

@@ -4,9 +4,11 @@
 mod mapping;
 mod planes;
 mod rejects;
+mod shares;
 mod units;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -19,10 +21,12 @@ pub use self::rejects::{Rejected, Rejects};
 
 use crate::LightCurveError;
 use crate::catalogue::mapping::{Finder, Of, Roles, TIME};
-use crate::catalogue::planes::{Fillers, Planes, Put};
+use crate::catalogue::planes::{Fillers, Planes, Put, Spot};
+use crate::catalogue::shares::Shares;
 use crate::store::LightCurveStore;
-use crate::store::fill::{FillOptions, FillReport};
+use crate::store::fill::{FillOptions, FillReport, Replace};
 use crate::store::labels::Labels;
+use crate::store::memory::{ALLOWANCE, Share};
 use crate::store::schema::{EPOCHS, MEASUREMENT, OBJECT};
 
 /// How to fill from tables.
@@ -67,22 +71,14 @@ impl LightCurveStore {
                 dimension: self.schema().epochs().name.clone(),
             });
         }
-        let quarter = how.memory_bytes_max / 4;
-        let labels = self.schema().dimensions.iter();
-        let labels =
-            labels.map(|dimension| Ok((dimension.name.clone(), Labels::of(self, dimension, quarter)?)));
-        let labels = labels.collect::<Result<Vec<_>, LightCurveError>>()?;
-        let threads = how.threads.clamp(1, tables.len().max(1));
+        let (labels, shares) = self.prepared(tables.len(), how)?;
         let work = Work {
             store: self,
             labels: &labels,
-            times: self.times()?,
+            times: self.times(shares.all.part(8))?,
             how,
-            // A quarter for labels, a half for values, a quarter for chunks.
-            values_bytes_max: how.memory_bytes_max / 2 / threads as u64,
-            kept_bytes_max: usize::try_from(quarter / threads as u64).unwrap_or(usize::MAX),
-            flush_threads: how.threads.max(1) / threads,
-            fillers: Fillers::default(),
+            fillers: Fillers::new(shares.chunk_bytes_max),
+            shares,
             rejects: Mutex::new(rejects),
             report: Mutex::new(TableReport::default()),
             progress,
@@ -96,7 +92,7 @@ impl LightCurveStore {
             }
         };
         std::thread::scope(|scope| {
-            (1..threads).for_each(|_| drop(scope.spawn(run)));
+            (1..work.shares.threads).for_each(|_| drop(scope.spawn(run)));
             run();
         });
         let mut report = work.report.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -105,13 +101,33 @@ impl LightCurveStore {
         Ok(report)
     }
 
-    /// Times of epochs, in their order, each with its epoch.
-    fn times(&self) -> Result<Vec<(f64, u64)>, LightCurveError> {
+    /// Labels of all dimensions, and what they leave for `tables`.
+    fn prepared(
+        &self,
+        tables: usize,
+        how: &TableFill<'_>,
+    ) -> Result<(Vec<(String, Labels)>, Shares), LightCurveError> {
+        let bytes_max = how.memory_bytes_max.max(ALLOWANCE);
+        let (mut labels, mut left) = (Vec::new(), bytes_max / 4);
+        for dimension in &self.schema().dimensions {
+            let known = Labels::of(self, dimension, (left, Share::all(bytes_max).part(2)))?;
+            left = left.saturating_sub(known.memory_bytes());
+            labels.push((dimension.name.clone(), known));
+        }
+        let taken =
+            bytes_max / 4 - left + self.schema().epochs().size.saturating_mul(size_of::<(f64, u64)>() as u64);
+        // Replaced is by the last of the tables, so that they are read one after the other.
+        let tables = if how.options.replace == Replace::Never { tables } else { 1 };
+        Ok((labels, Shares::new(self, (bytes_max, taken), (how.threads, tables))?))
+    }
+
+    /// Times of epochs, in their order, each with its epoch; they are read within `share`.
+    fn times(&self, share: Share) -> Result<Vec<(f64, u64)>, LightCurveError> {
         if !self.schema().epochs().side.iter().any(|side| side == TIME) {
             return Ok(Vec::new());
         }
         let mut times: Vec<(f64, u64)> =
-            self.numbers(TIME)?.into_iter().zip(0..).filter(|(time, _)| !time.is_nan()).collect();
+            self.numbers(TIME, share)?.into_iter().zip(0..).filter(|(time, _)| !time.is_nan()).collect();
         times.sort_by(|a, b| a.0.total_cmp(&b.0));
         Ok(times)
     }
@@ -127,9 +143,7 @@ struct Work<'a, 'r> {
     labels: &'a [(String, Labels)],
     times: Vec<(f64, u64)>,
     how: &'a TableFill<'a>,
-    values_bytes_max: u64,
-    kept_bytes_max: usize,
-    flush_threads: usize,
+    shares: Shares,
     fillers: Fillers<'a>,
     rejects: Mutex<&'a mut Rejects<'r>>,
     report: Mutex<TableReport>,
@@ -160,10 +174,15 @@ impl<'a> Work<'a, '_> {
                 arrays.push(value.array.clone());
             }
         }
-        let mut rows = RowFill { work: self, roles: &roles, columns: Vec::new(), numbers: Vec::new() };
+        let mut rows =
+            RowFill { work: self, roles: &roles, columns: Vec::new(), unmeasured: 0..0, numbers: Vec::new() };
         rows.columns =
             roles.values.iter().map(|value| rows.column(value, &arrays)).collect::<Result<_, _>>()?;
-        let mut planes = Planes::new(self.store, &arrays, self.values_bytes_max)?;
+        if rows.columns.iter().all(|column| column.measurement.is_none()) {
+            rows.unmeasured.end = self.store.schema().dimension(MEASUREMENT).map_or(1, |d| d.size);
+        }
+        let replaces = self.how.options.replace != Replace::Never;
+        let mut planes = Planes::new(self.store, &arrays, (self.shares.values, replaces))?;
         let (mut batch, mut used, mut flushed, mut told_of) = (Batch::default(), 0, 0, 0);
         let told = |error: LightCurveError, flushed: u64| match flushed {
             0 => error,
@@ -183,7 +202,10 @@ impl<'a> Work<'a, '_> {
                 }
                 match rows.put(&batch, row, &mut planes) {
                     Ok(()) => used += 1,
-                    Err(reason) => self.reject(&label, (table.places(), batch.place(row)), reason)?,
+                    Err(Wrong::Row(reason)) => {
+                        self.reject(&label, (table.places(), batch.place(row)), reason)?;
+                    }
+                    Err(Wrong::Store(error)) => return Err(told(*error, flushed)),
                 }
             }
             (self.progress)(table.bytes_read() - told_of);
@@ -199,9 +221,9 @@ impl<'a> Work<'a, '_> {
     }
 
     fn flush(&self, planes: &mut Planes<'a>) -> Result<(), LightCurveError> {
-        let options = FillOptions { kept_bytes_max: self.kept_bytes_max, ..self.how.options };
         let epochs = AtomicUsize::new(0);
-        let filled = planes.flush(&options, (self.flush_threads, &self.fillers), &|epoch, done| {
+        let (options, threads) = (&self.how.options, self.shares.flush_threads);
+        let filled = planes.flush(options, (threads, &self.fillers), &|epoch, done| {
             epochs.fetch_add(1, Ordering::Relaxed);
             let mut report = locked(&self.report);
             let sum = report.epochs.entry(epoch).or_default();
@@ -224,6 +246,20 @@ impl<'a> Work<'a, '_> {
             }
         }
         LightCurveError::Conflict { array, labels, there, given }
+    }
+}
+
+/// Why a row is not put.
+enum Wrong {
+    /// Something in it.
+    Row(String),
+    /// What was filled before cannot be read.
+    Store(Box<LightCurveError>),
+}
+
+impl From<String> for Wrong {
+    fn from(reason: String) -> Self {
+        Self::Row(reason)
     }
 }
 
@@ -254,10 +290,12 @@ struct RowFill<'a, 'w, 'r> {
     work: &'a Work<'w, 'r>,
     roles: &'a Roles,
     columns: Vec<ValueColumn>,
+    /// The measurements that a value is given for which is of none: those of the other columns, or all of them.
+    unmeasured: Range<u64>,
     numbers: Vec<f64>,
 }
 
-impl RowFill<'_, '_, '_> {
+impl<'w> RowFill<'_, 'w, '_> {
     fn column(&self, value: &mapping::Value, arrays: &[String]) -> Result<ValueColumn, LightCurveError> {
         let array = self.work.store.named(&value.array)?;
         let along = |name: &str| {
@@ -287,7 +325,7 @@ impl RowFill<'_, '_, '_> {
     ///
     /// # Errors
     /// What is wrong with it.
-    fn put(&mut self, batch: &Batch, row: usize, planes: &mut Planes<'_>) -> Result<(), String> {
+    fn put(&mut self, batch: &Batch, row: usize, planes: &mut Planes<'w>) -> Result<(), Wrong> {
         let object = self.label(OBJECT, batch, self.roles.object, row)?;
         let epochs = &self.work.store.schema().epochs().name;
         let epoch = match self.roles.epoch {
@@ -318,15 +356,22 @@ impl RowFill<'_, '_, '_> {
                 Along::Other(k) => others[*k],
             };
             let position: Dims = column.axes.iter().map(place).collect();
-            let measurement = column.measurement.as_ref().map_or(0, place);
-            match planes.put(epoch, column.array, (&position[..], measurement), (*number, writes)) {
+            let measurements = match column.measurement.as_ref().map(place) {
+                Some(measurement) => measurement..measurement + 1,
+                None => self.unmeasured.clone(),
+            };
+            let spot = Spot { epoch, array: column.array, position: &position, measurements };
+            match planes.put(&spot, (*number, writes), &self.work.fillers) {
                 Put::Done => {}
                 Put::Differs(there) => {
-                    return Err(format!("{} is {number}, and was given before as {there}", column.name));
+                    return Err(
+                        format!("{} is {number}, and was given before as {there}", column.name).into()
+                    );
                 }
                 Put::Unfit => {
-                    return Err(format!("{} is {number}, which the array cannot hold", column.name));
+                    return Err(format!("{} is {number}, which the array cannot hold", column.name).into());
                 }
+                Put::Failed(error) => return Err(Wrong::Store(error)),
             }
         }
         Ok(())

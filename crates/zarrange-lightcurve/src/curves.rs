@@ -1,24 +1,25 @@
 //! Light curves as rows: some objects, at some epochs, in some measurements, in the order in which they are stored and in bounded memory.
 
+mod memory;
 mod query;
 mod values;
 
+use zarrange_array::Array;
 use zarrange_grid::index;
 use zarrange_table::{Cells, Column, Field, Shape, Texts};
 
 pub use self::query::{Query, When, Which};
 
 use crate::LightCurveError;
+use crate::curves::memory::{Budget, object_bytes};
 use crate::curves::query::{Numbers, TIME};
 use crate::curves::values::{Block, ValueColumn, value_columns};
 use crate::store::LightCurveStore;
+use crate::store::memory::Share;
 use crate::store::picks::Picked;
 use crate::store::read::{ValuesReader, Wanted};
 use crate::store::schema::{MEASUREMENT, OBJECT, UNITS};
-use crate::store::side::{Number, each_number, texts_at};
-
-/// What a value takes as a row, beside itself: in columns of labels, times and values.
-const ROW_BYTES: u64 = 96;
+use crate::store::side::{Number, text_bytes, texts_at, texts_within};
 
 /// Light curves that are read one part after the other.
 #[derive(Debug)]
@@ -36,9 +37,11 @@ pub struct Curves<'a> {
     /// Whether a measurement of an epoch is recorded, by epoch and measurement; nothing if it does not matter.
     recorded: Option<Vec<bool>>,
     columns: Vec<ValueColumn>,
+    left_out: Vec<String>,
     /// A reader of each array that they are of.
     readers: Vec<(String, ValuesReader<'a>)>,
-    /// Objects of a part, and those that were read.
+    budget: Budget,
+    /// Objects of a part at most, and those that were read.
     step: u64,
     done: u64,
 }
@@ -58,77 +61,117 @@ impl LightCurveStore {
     /// The light curves that are asked for, within `bytes_max`.
     ///
     /// # Errors
-    /// [`LightCurveError::NoLabel`] and others, if something that is asked for is not there.
+    /// [`LightCurveError::NoLabel`] and others, if something that is asked for is not there, [`LightCurveError::Room`] if a chunk or the
+    /// light curve of one object needs more memory.
     pub fn curves<'a>(&'a self, query: &'a Query, bytes_max: u64) -> Result<Curves<'a>, LightCurveError> {
-        let objects = self.objects(&query.objects, bytes_max)?;
-        let epochs = self.epochs(&query.epochs, bytes_max)?;
-        let measurements = self.measurements(&query.measurements, bytes_max)?;
-        let columns = value_columns(self, &query.arrays)?;
-        let mut readers: Vec<(String, ValuesReader<'_>)> = Vec::new();
-        for column in &columns {
-            if !readers.iter().any(|(name, _)| *name == column.array) {
-                readers.push((column.array.clone(), self.reader(&column.array)?));
-            }
-        }
+        let mut budget = Budget::new(bytes_max);
+        let share = budget.share();
+        budget.take(query.memory_bytes());
+        budget.list("epochs and their times", self.schema().epochs().size, 24)?;
+        let measured = self.schema().dimension(MEASUREMENT);
+        budget.list("measurements", measured.map_or(1, |measured| measured.size), 8)?;
+        let (epochs, measurements) =
+            (self.epochs(&query.epochs, share)?, self.measurements(&query.measurements, share)?);
+        let (columns, left_out) = value_columns(self, &query.arrays, share)?;
         let times = if self.schema().epochs().side.iter().any(|side| side == TIME) {
-            let mut times = Vec::new();
-            each_number(&self.side(TIME)?, &mut |time| times.push(time))?;
+            let times = self.numbers(TIME, budget.all().part(2))?;
             Some(epochs.iter().map(|epoch| times.get(index(*epoch)).copied().unwrap_or(f64::NAN)).collect())
         } else {
             None
         };
-        let recorded = query.recorded.then(|| self.recorded(&epochs, &measurements)).transpose()?;
         let rows = (epochs.len() as u64).saturating_mul(measurements.len() as u64);
-        let per_object = columns
-            .iter()
-            .map(|column| column.item_bytes)
-            .sum::<u64>()
-            .saturating_add(ROW_BYTES)
-            .saturating_mul(rows);
-        let measured = self.schema().dimension(MEASUREMENT).is_some();
+        if query.recorded {
+            budget.list("what is recorded", rows, 1)?;
+        }
+        let recorded = query.recorded.then(|| self.recorded(&epochs, &measurements)).transpose()?;
+        let epoch_labels = self.labels_at(&self.schema().epochs().name, &epochs, share)?;
+        let measurement_labels =
+            measured.map(|_| self.labels_at(MEASUREMENT, &measurements, share)).transpose()?;
+        let mut longest = 0;
+        for cells in [Some(&epoch_labels), measurement_labels.as_ref()].into_iter().flatten() {
+            let (sum, most) = lengths(cells);
+            budget.take(sum);
+            longest += most;
+        }
+        let mut names: Vec<&str> = Vec::new();
+        for column in &columns {
+            if !names.contains(&column.array.as_str()) {
+                budget.array(self.named(&column.array)?)?;
+                names.push(&column.array);
+            }
+        }
+        let objects = self.objects(&query.objects, &mut budget)?;
+        let step = budget.objects(object_bytes(&columns, rows, longest))?;
+        let readers = names.iter().map(|name| Ok(((*name).to_owned(), self.reader(name)?)));
+        let readers = readers.collect::<Result<_, LightCurveError>>()?;
         let mut curves = Curves {
             store: self,
             query,
             fields: Vec::new(),
-            epoch_labels: self.labels_at(&self.schema().epochs().name, &epochs)?,
-            measurement_labels: measured.then(|| self.labels_at(MEASUREMENT, &measurements)).transpose()?,
+            epoch_labels,
+            measurement_labels,
             times,
             objects,
             measurements,
             epochs,
             recorded,
             columns,
+            left_out,
             readers,
-            step: bytes_max / 2 / per_object.max(1),
+            budget,
+            step,
             done: 0,
         };
-        curves.step = curves.aligned(curves.step.max(1))?;
+        curves.step = curves.aligned(step)?;
         curves.fields = curves.named()?;
         Ok(curves)
     }
 
-    /// Labels of a dimension at `places`, which are in their order: text, or numbers where labels are whole numbers or missing.
-    pub(crate) fn labels_at(&self, dimension: &str, places: &[u64]) -> Result<Cells, LightCurveError> {
+    /// Labels of a dimension at `places`, which are in their order, within `share`: text, or numbers where labels are whole numbers or
+    /// missing.
+    pub(crate) fn labels_at(
+        &self,
+        dimension: &str,
+        places: &[u64],
+        share: Share,
+    ) -> Result<Cells, LightCurveError> {
         let Some(name) = self.schema().named(dimension)?.labels.as_deref() else {
-            return Ok(Cells::Integer(places.iter().map(|place| i64::try_from(*place).ok()).collect()));
+            return Ok(numbers(places));
         };
         let array = self.side(name)?;
-        let labels = texts_at(&array, places)?;
-        // Those that a table can have; larger ones are text.
-        let number = array.elements().ok().and_then(|elements| Number::of(elements));
-        let whole = matches!(number, Some(Number::Integer { bytes, signed }) if signed || bytes < 8);
-        Ok(if whole {
-            Cells::Integer(labels.iter().map(|label| label.parse().ok()).collect())
-        } else {
-            texts(labels.iter().map(String::as_str))
-        })
+        let labels = texts_at(&array, places, share)?;
+        Ok(cells(&array, &labels))
     }
 }
 
-fn texts<'t>(labels: impl Iterator<Item = &'t str>) -> Cells {
+/// Numbers as labels.
+fn numbers(places: &[u64]) -> Cells {
+    Cells::Integer(places.iter().map(|place| i64::try_from(*place).ok()).collect())
+}
+
+/// Labels of an array as a column: numbers that a table can have, where they are whole; larger ones are text.
+fn cells(array: &Array, labels: &[String]) -> Cells {
+    let number = array.elements().ok().and_then(|elements| Number::of(elements));
+    if matches!(number, Some(Number::Integer { bytes, signed }) if signed || bytes < 8) {
+        return Cells::Integer(labels.iter().map(|label| label.parse().ok()).collect());
+    }
     let mut texts = Texts::default();
-    labels.for_each(|label| texts.push(label));
+    for label in labels {
+        texts.push(label);
+    }
     Cells::Text(texts)
+}
+
+/// Memory of labels, and the bytes of the longest one.
+fn lengths(labels: &Cells) -> (u64, u64) {
+    match labels {
+        Cells::Text(texts) => (0..labels.len())
+            .map(|k| texts.get(k).len())
+            .fold((0, 0), |(sum, most), length| (sum + text_bytes(length), most.max(length as u64))),
+        Cells::Float(_) | Cells::Single(_) | Cells::Integer(_) | Cells::Bool(_) => {
+            (16 * labels.len() as u64, 0)
+        }
+    }
 }
 
 impl Curves<'_> {
@@ -137,18 +180,27 @@ impl Curves<'_> {
         &self.fields
     }
 
+    /// Arrays of values that have no column, because they hold no numbers.
+    pub fn left_out(&self) -> &[String] {
+        &self.left_out
+    }
+
     /// The table that its rows are: a row for each, or one for each object with a list of what was measured, which is called `list`.
     ///
     /// # Errors
-    /// If labels cannot be read.
+    /// [`LightCurveError::SameName`] if the list is called like the column beside it, or if labels cannot be read.
     pub fn shape(&self, list: Option<&str>) -> Result<Shape, LightCurveError> {
-        let mut kinds = vec![self.store.labels_at(OBJECT, &[])?.kind(), self.epoch_labels.kind()];
+        let mut kinds =
+            vec![self.store.labels_at(OBJECT, &[], self.budget.share())?.kind(), self.epoch_labels.kind()];
         kinds.extend(self.times.as_ref().map(|_| zarrange_table::Kind::Float));
         kinds.extend(self.measurement_labels.as_ref().map(Cells::kind));
         kinds.extend(self.columns.iter().map(ValueColumn::kind));
         let columns = self.fields.iter().zip(kinds);
         let mut flat: Vec<Column> =
             columns.map(|(field, kind)| Column { name: field.name.clone(), kind }).collect();
+        if let Some(name) = list.filter(|name| *name == OBJECT) {
+            return Err(LightCurveError::SameName { name: name.to_owned() });
+        }
         let lists = list.map(|name| (name.to_owned(), flat.split_off(1)));
         Ok(Shape { flat, lists })
     }
@@ -172,8 +224,11 @@ impl Curves<'_> {
 
     fn named(&self) -> Result<Vec<Field>, LightCurveError> {
         let unit = |name: &str| -> Result<Option<String>, LightCurveError> {
-            let attributes = self.store.side(name)?.document().attributes();
-            Ok(attributes.get("units").and_then(|unit| unit.as_str().map(str::to_owned)))
+            let array = self.store.side(name)?;
+            let days = array.elements().is_ok_and(|elements| elements.element.is_date());
+            let attributes = array.document().attributes();
+            let told = attributes.get("units").and_then(|unit| unit.as_str().map(str::to_owned));
+            Ok(if days { Some("d".to_owned()) } else { told })
         };
         let field = |name: &str| Field { name: name.to_owned(), unit: None };
         let mut fields = vec![field(OBJECT), field(&self.store.schema().epochs().name)];
@@ -188,7 +243,11 @@ impl Curves<'_> {
             let unit = unit(&column.array)?.or_else(|| common.clone());
             fields.push(Field { name: column.name.clone(), unit });
         }
-        Ok(fields)
+        let same = |k: &usize| fields[..*k].iter().any(|field| field.name == fields[*k].name);
+        match (0..fields.len()).find(same) {
+            Some(k) => Err(LightCurveError::SameName { name: fields[k].name.clone() }),
+            None => Ok(fields),
+        }
     }
 
     /// The unit of all measurements that are read, where the store has units for each, and they are the same.
@@ -197,7 +256,7 @@ impl Curves<'_> {
         let Some(name) = dimension.side.iter().find(|side| UNITS.contains(&side.as_str())) else {
             return Ok(None);
         };
-        let units = texts_at(&self.store.side(name)?, &self.measurements)?;
+        let units = texts_at(&self.store.side(name)?, &self.measurements, self.budget.share())?;
         let same = units.windows(2).all(|pair| pair[0] == pair[1]);
         Ok(units.into_iter().next().filter(|unit| same && !unit.is_empty()))
     }
@@ -211,17 +270,13 @@ impl Curves<'_> {
         if count == 0 {
             return Ok(None);
         }
-        let (from, to) = (self.done, self.done + count);
+        let from = self.done;
+        let labels = self.object_labels(from, count)?;
+        let to = from + labels.len() as u64;
         self.done = to;
-        let (objects, numbers) = match &self.objects {
-            Numbers::Range(range) => {
-                let part = range.start + from..range.start + to;
-                (Picked::Range(part.clone()), part.collect::<Vec<u64>>())
-            }
-            Numbers::List(list) => {
-                let part = &list[index(from)..index(to)];
-                (Picked::List(part), part.to_vec())
-            }
+        let objects = match &self.objects {
+            Numbers::Range(range) => Picked::Range(range.start + from..range.start + to),
+            Numbers::List(list) => Picked::List(&list[index(from)..index(to)]),
         };
         let measurements = picked(&self.measurements);
         let epochs = picked(&self.epochs);
@@ -230,8 +285,28 @@ impl Curves<'_> {
         for (name, reader) in &mut self.readers {
             blocks.push((name.clone(), Block::new(self.store, name, reader.read(&wanted)?)?));
         }
-        let labels = self.store.labels_at(OBJECT, &numbers)?;
         Ok(Some(self.rows(labels, &blocks)))
+    }
+
+    /// Labels of the next `count` objects, or of as many as there is room for in all of their rows.
+    fn object_labels(&self, from: u64, count: u64) -> Result<Cells, LightCurveError> {
+        let places: Vec<u64> = match &self.objects {
+            Numbers::Range(range) => (range.start + from..range.start + from + count).collect(),
+            Numbers::List(list) => list[index(from)..index(from + count)].to_vec(),
+        };
+        let Some(name) = self.store.schema().objects().labels.as_deref() else { return Ok(numbers(&places)) };
+        let rows = (self.epochs.len() as u64).saturating_mul(self.measurements.len() as u64);
+        let bytes = |length: usize| {
+            (length as u64).saturating_mul(2).saturating_mul(rows).saturating_add(text_bytes(length))
+        };
+        let (array, room) = (self.store.side(name)?, self.budget.labels());
+        let labels = texts_within(&array, &places, (room.bytes, self.budget.share()), &bytes)?;
+        if labels.is_empty() {
+            let longest = texts_within(&array, &places[..1], (u64::MAX, self.budget.share()), &bytes)?;
+            let needed = longest.first().map_or(0, |label| bytes(label.len()));
+            room.fits("the label of an object in all of its rows", needed)?;
+        }
+        Ok(cells(&array, &labels))
     }
 
     fn rows(&self, objects: Cells, blocks: &[(String, Block)]) -> CurvesPart {

@@ -425,13 +425,19 @@ pub enum LightCurveError {
         /// Its data type.
         data_type: String,
     },
-    /// Values of an epoch that there is no memory for.
-    #[error(
-        "the values of an epoch need {bytes} bytes, there are {bytes_max} for them: a table is filled within four times of that"
-    )]
-    PlaneMemory {
-        /// What is needed.
-        bytes: u64,
+    /// Two columns that would have one name.
+    #[error("two columns would be called {name:?}: choose another name, or fewer arrays")]
+    SameName {
+        /// The name.
+        name: String,
+    },
+    /// Something that does not fit into a bound on memory.
+    #[error("{what}: no room within {bytes_max} bytes of memory, {needed} would do")]
+    Room {
+        /// What there is no room for.
+        what: String,
+        /// The bound that would do.
+        needed: u64,
         /// The bound.
         bytes_max: u64,
     },

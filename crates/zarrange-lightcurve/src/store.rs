@@ -11,6 +11,7 @@ pub(crate) mod growing;
 mod label_index;
 pub(crate) mod labels;
 pub(crate) mod layout;
+pub(crate) mod memory;
 pub(crate) mod picks;
 pub(crate) mod read;
 pub(crate) mod record;
@@ -26,6 +27,7 @@ use zarrange_io::{Location, Opener, Store};
 use crate::LightCurveError;
 use crate::store::growing::{cut, epochs_that_count, recorded};
 use crate::store::label_index::LabelIndexes;
+use crate::store::memory::Share;
 use crate::store::record::{Filled, Record};
 use crate::store::schema::{EPOCHS, MEASUREMENT, SOURCE, Schema};
 use crate::store::side::each_number;
@@ -88,8 +90,13 @@ impl LightCurveStore {
 
     /// An array of values by its name.
     pub fn values(&self, name: &str) -> Option<&Array> {
-        let position = self.schema.values.iter().position(|values| values == name)?;
-        self.values.get(position)
+        self.values.get(self.position(name))
+    }
+
+    /// The place of an array among those of values; behind the last if it is none.
+    pub(crate) fn position(&self, name: &str) -> usize {
+        let position = self.schema.values.iter().position(|values| values == name);
+        position.unwrap_or(self.values.len())
     }
 
     /// The same; an error if there is none.
@@ -117,13 +124,16 @@ impl LightCurveStore {
         }
     }
 
-    /// The numbers of a side variable; NaN where there is none.
+    /// The numbers of a side variable; NaN where there is none. They and a chunk of it are within `share`.
     ///
     /// # Errors
-    /// As [`each_number`].
-    pub(crate) fn numbers(&self, name: &str) -> Result<Vec<f64>, LightCurveError> {
-        let mut numbers = Vec::new();
-        each_number(&self.side(name)?, &mut |number| numbers.push(number))?;
+    /// As [`each_number`], and [`LightCurveError::Room`].
+    pub(crate) fn numbers(&self, name: &str, share: Share) -> Result<Vec<f64>, LightCurveError> {
+        let array = self.side(name)?;
+        let count = array.shape().first().copied().unwrap_or_default();
+        share.part(2).fits(name, count.saturating_mul(8))?;
+        let mut numbers = Vec::with_capacity(index(count));
+        each_number(&array, share.part(2), &mut |number| numbers.push(number))?;
         Ok(numbers)
     }
 

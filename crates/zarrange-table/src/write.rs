@@ -86,6 +86,17 @@ impl<W: Write + Send> TableWriter<W> {
         }))
     }
 
+    /// With groups of rows that end at `group_bytes_max`, where they would be larger; while one is written, it is in memory up to three
+    /// times.
+    pub fn within(mut self, group_bytes_max: usize) -> Self {
+        match &mut self.0 {
+            Writer::Text(_) => {}
+            Writer::Parquet(writer) => writer.within(group_bytes_max),
+            Writer::Arrow(writer) => writer.within(group_bytes_max),
+        }
+        self
+    }
+
     /// Writes rows of a table without lists: its columns.
     ///
     /// # Errors

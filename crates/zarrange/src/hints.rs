@@ -25,6 +25,10 @@ impl Options {
         let told = match (rechunk, error.downcast_ref()) {
             (Some(error), _) => (error.to_string(), self.of_rechunk(error)),
             (None, Some(LightCurveError::Array(error))) => (error.to_string(), self.of_array(error)),
+            (None, Some(error @ LightCurveError::Room { needed, .. })) => {
+                let hint = self.offer(&[&format!("--max-mem {needed}")]);
+                (error.to_string(), format!("{error}{hint}"))
+            }
             _ => return own,
         };
         // Where it happened may have been put before it.
@@ -138,6 +142,8 @@ mod tests {
         check(anyhow::Error::from(PlanFileError::Source(exists())).context("p.json"), "(--overwrite)");
         check(LightCurveError::Array(ArrayError::TargetExists("a".to_owned())).into(), "(--overwrite)");
         check(room(PlanError::ItemBytes).into(), "cannot be moved (--verify none)");
+        let chunk = LightCurveError::Room { what: "a chunk".to_owned(), needed: 700, bytes_max: 600 };
+        check_for(&["lightcurve", "get"], chunk.into(), "700 would do (--max-mem 700)");
         check(members(&["b c"], 0).into(), "intermediates (--temp); to leave it out: --skip 'b c'");
         check(members(&["b", "-c"], 0).into(), "(--temp)\nto leave them out: --skip=-c --skip=b");
         check(members(&["b"], 1).into(), "\n  and 1 more\nto leave them out: --skip b");

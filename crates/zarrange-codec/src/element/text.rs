@@ -33,7 +33,8 @@ impl ElementType {
         }
     }
 
-    /// An element, in native byte order, as a table would have it: text without quotes, or a number; `None` if it is neither.
+    /// An element, in native byte order, as a table would have it: text without quotes, a number, or a point in time; `None` if it is none
+    /// of these.
     pub fn text(&self, value: &[u8]) -> Option<String> {
         match &self.kind {
             Kind::Utf32 => utf32(value),
@@ -42,7 +43,8 @@ impl ElementType {
                 std::str::from_utf8(&value[..end]).ok().map(str::to_owned)
             }
             Kind::Bool | Kind::Integer { .. } | Kind::Float => Some(self.format(value)),
-            Kind::Complex | Kind::Time | Kind::Raw | Kind::Struct(_) | Kind::Other => None,
+            Kind::Time => self.iso(value),
+            Kind::Complex | Kind::Raw | Kind::Struct(_) | Kind::Other => None,
         }
     }
 }

@@ -2,8 +2,12 @@
 
 use crate::LightCurveError;
 use crate::catalogue::mapping::{Finder, Of, Roles, TIME};
+use crate::store::memory::{ALLOWANCE, Share};
 use crate::store::schema::{MEASUREMENT, UNITS};
-use crate::store::side::each_text;
+use crate::store::side::{each_text, text_bytes};
+
+/// Memory that the units of measurements may take, and a chunk of them.
+const UNITS_SHARE: Share = Share::all(ALLOWANCE / 4);
 
 /// Whether units of the table are those of the store, where both are known.
 ///
@@ -21,7 +25,10 @@ pub(super) fn check(finder: &Finder<'_>, roles: &Roles) -> Result<(), LightCurve
         .and_then(|dimension| dimension.side.iter().find(|side| UNITS.contains(&side.as_str())));
     let mut by_measurement: Vec<String> = Vec::new();
     if let Some(name) = of_measurements {
-        each_text(&store.side(name)?, &mut |unit| {
+        let mut bytes = 0_u64;
+        each_text(&store.side(name)?, UNITS_SHARE, &mut |unit| {
+            bytes = bytes.saturating_add(text_bytes(unit.len()));
+            UNITS_SHARE.fits("units of measurements", bytes)?;
             by_measurement.push(unit.to_owned());
             Ok(())
         })?;

@@ -5,7 +5,9 @@ use std::ops::Range;
 use zarrange_grid::index;
 
 use crate::LightCurveError;
+use crate::curves::memory::Budget;
 use crate::store::LightCurveStore;
+use crate::store::memory::{ALLOWANCE, Share, bounded};
 use crate::store::schema::{MEASUREMENT, OBJECT};
 use crate::store::side::each_number;
 
@@ -15,6 +17,9 @@ pub(super) const TIME: &str = "time";
 /// What positions on the sky may be called, in degrees.
 const RA: [&str; 5] = ["ra", "RA", "ra_deg", "raj2000", "RAJ2000"];
 const DEC: [&str; 5] = ["dec", "DEC", "dec_deg", "dej2000", "DEJ2000"];
+
+/// What a label that is asked for takes while it is looked for, beside its text.
+const WANTED_BYTES: u64 = 128;
 
 /// Which light curves are wanted, and what of them; all of what is not said.
 #[derive(Clone, Debug, Default)]
@@ -78,6 +83,19 @@ pub enum When {
     },
 }
 
+impl Query {
+    /// Memory that what it names takes, while it is looked for.
+    pub(super) fn memory_bytes(&self) -> u64 {
+        match &self.objects {
+            Which::Labels(labels) => labels
+                .iter()
+                .fold(0, |bytes: u64, label| bytes.saturating_add(label.len() as u64 + WANTED_BYTES)),
+            Which::Numbers(numbers) => 16 * numbers.len() as u64,
+            Which::All | Which::Cone { .. } | Which::Box { .. } => 0,
+        }
+    }
+}
+
 /// Objects, in their order.
 #[derive(Debug)]
 pub(super) enum Numbers {
@@ -86,11 +104,11 @@ pub(super) enum Numbers {
 }
 
 impl LightCurveStore {
-    pub(super) fn objects(&self, which: &Which, bytes_max: u64) -> Result<Numbers, LightCurveError> {
-        let objects = self.schema().objects();
-        Ok(match which {
+    pub(super) fn objects(&self, which: &Which, budget: &mut Budget) -> Result<Numbers, LightCurveError> {
+        let (objects, share) = (self.schema().objects(), budget.share());
+        let numbers = match which {
             Which::All => Numbers::Range(0..objects.size),
-            Which::Labels(labels) => Numbers::List(self.places(OBJECT, labels, bytes_max)?),
+            Which::Labels(labels) => Numbers::List(self.places(OBJECT, labels, share)?),
             Which::Numbers(numbers) => {
                 if let Some(beyond) = numbers.iter().find(|number| **number >= objects.size) {
                     let (dimension, size) = (OBJECT.to_owned(), objects.size);
@@ -102,7 +120,7 @@ impl LightCurveStore {
                 let (ra, dec) = (ra.to_radians(), dec.to_radians());
                 // The haversine of the radius, which is exact where it is small.
                 let most = (radius.to_radians() / 2.0).sin().powi(2);
-                Numbers::List(self.on_the_sky(&|other_ra, other_dec| {
+                Numbers::List(self.on_the_sky(share, &|other_ra, other_dec| {
                     let (other_ra, other_dec) = (other_ra.to_radians(), other_dec.to_radians());
                     let d = ((other_dec - dec) / 2.0).sin().powi(2);
                     let r = ((other_ra - ra) / 2.0).sin().powi(2);
@@ -112,25 +130,35 @@ impl LightCurveStore {
             Which::Box { ra, dec } => {
                 let whole = ra[1] - ra[0] >= 360.0;
                 let width = (ra[1] - ra[0]).rem_euclid(360.0);
-                Numbers::List(self.on_the_sky(&|other_ra, other_dec| {
+                Numbers::List(self.on_the_sky(share, &|other_ra, other_dec| {
                     let east = (other_ra - ra[0]).rem_euclid(360.0);
                     (whole || east <= width) && (dec[0]..=dec[1]).contains(&other_dec)
                 })?)
             }
-        })
+        };
+        if let Numbers::List(list) = &numbers {
+            budget.list("numbers of objects", list.capacity() as u64, 8)?;
+        }
+        Ok(numbers)
     }
 
-    /// Objects whose right ascension and declination, in degrees, are `inside`.
-    fn on_the_sky(&self, inside: &dyn Fn(f64, f64) -> bool) -> Result<Vec<u64>, LightCurveError> {
+    /// Objects whose right ascension and declination, in degrees, are `inside`; what is read and found is within three times `share`.
+    fn on_the_sky(
+        &self,
+        share: Share,
+        inside: &dyn Fn(f64, f64) -> bool,
+    ) -> Result<Vec<u64>, LightCurveError> {
         let side = &self.schema().objects().side;
         let called = |names: &'static [&str; 5]| {
             let found = names.iter().copied().find(|name| side.iter().any(|side| side == name));
             found.ok_or_else(|| LightCurveError::NoPositions { location: self.label(), side: side.clone() })
         };
-        let (mut ra, mut at, mut found) = (Vec::new(), 0, Vec::new());
-        each_number(&self.side(called(&RA)?)?, &mut |value| ra.push(value))?;
-        each_number(&self.side(called(&DEC)?)?, &mut |dec| {
-            if inside(ra[index(at)], dec) {
+        let ra = self.numbers(called(&RA)?, share)?;
+        let (mut at, mut found) = (0, Vec::new());
+        let most = bounded(share.bytes / 8);
+        each_number(&self.side(called(&DEC)?)?, share, &mut |dec| {
+            // One more says that there are too many.
+            if inside(ra[index(at)], dec) && found.len() <= most {
                 found.push(at);
             }
             at += 1;
@@ -138,28 +166,24 @@ impl LightCurveStore {
         Ok(found)
     }
 
-    pub(super) fn measurements(
-        &self,
-        labels: &[String],
-        bytes_max: u64,
-    ) -> Result<Vec<u64>, LightCurveError> {
+    pub(super) fn measurements(&self, labels: &[String], share: Share) -> Result<Vec<u64>, LightCurveError> {
         match self.schema().dimension(MEASUREMENT) {
             Some(dimension) if labels.is_empty() => Ok((0..dimension.size).collect()),
             None if labels.is_empty() => Ok(vec![0]),
-            _ => self.places(MEASUREMENT, labels, bytes_max),
+            _ => self.places(MEASUREMENT, labels, share),
         }
     }
 
-    pub(super) fn epochs(&self, when: &When, bytes_max: u64) -> Result<Vec<u64>, LightCurveError> {
+    pub(super) fn epochs(&self, when: &When, share: Share) -> Result<Vec<u64>, LightCurveError> {
         let epochs = self.schema().epochs();
         Ok(match when {
             When::All => (0..epochs.size).collect(),
-            When::Labels(labels) => self.places(&epochs.name, labels, bytes_max)?,
+            When::Labels(labels) => self.places(&epochs.name, labels, share)?,
             When::Times { from, to } => {
                 if !epochs.side.iter().any(|side| side == TIME) {
                     return Err(LightCurveError::NoTimes { location: self.label(), variable: TIME });
                 }
-                let times = self.numbers(TIME)?;
+                let times = self.numbers(TIME, share)?;
                 (0..)
                     .zip(times)
                     .filter(|(_, time)| (*from..=*to).contains(time))
@@ -170,13 +194,8 @@ impl LightCurveStore {
     }
 
     /// Numbers of what has these labels, in their order.
-    fn places(
-        &self,
-        dimension: &str,
-        labels: &[String],
-        bytes_max: u64,
-    ) -> Result<Vec<u64>, LightCurveError> {
-        let found = self.find(dimension, labels, bytes_max)?.into_iter().zip(labels);
+    fn places(&self, dimension: &str, labels: &[String], share: Share) -> Result<Vec<u64>, LightCurveError> {
+        let found = self.find_within(dimension, labels, share)?.into_iter().zip(labels);
         let places = found.map(|(place, label)| place.ok_or_else(|| self.no_label(dimension, label)));
         Ok(sorted(places.collect::<Result<_, _>>()?))
     }
@@ -186,7 +205,7 @@ impl LightCurveStore {
         let count = self.schema().dimension(dimension).map_or(0, |dimension| dimension.size);
         let places: Vec<u64> = (0..count.min(SHOWN)).collect();
         let some = self
-            .labels_at(dimension, &places)
+            .labels_at(dimension, &places, Share::all(ALLOWANCE))
             .map(|cells| (0..places.len()).map(|k| cells.text(k).into_owned()).collect());
         let (dimension, label) = (dimension.to_owned(), label.to_owned());
         LightCurveError::NoLabel { dimension, label, some: some.unwrap_or_default(), count }

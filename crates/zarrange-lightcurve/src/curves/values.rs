@@ -8,6 +8,7 @@ use zarrange_table::{self as table, Cells, Texts};
 
 use crate::LightCurveError;
 use crate::store::LightCurveStore;
+use crate::store::memory::Share;
 use crate::store::read;
 use crate::store::schema::{EPOCHS, MEASUREMENT, OBJECT};
 use crate::store::side::{Number, number_of};
@@ -59,14 +60,20 @@ pub(super) struct Block {
     inner: Vec<usize>,
 }
 
-/// The columns of the arrays of values that are named, or of all that hold numbers.
+/// The columns of the arrays of values that are named, or of all that hold numbers, and the arrays that do not. An array that is named
+/// twice is there once. Labels in names are read within `share`.
 pub(super) fn value_columns(
     store: &LightCurveStore,
     names: &[String],
-) -> Result<Vec<ValueColumn>, LightCurveError> {
+    share: Share,
+) -> Result<(Vec<ValueColumn>, Vec<String>), LightCurveError> {
     let all: Vec<String> = store.schema().values.clone();
-    let mut columns = Vec::new();
-    for name in if names.is_empty() { &all } else { names } {
+    let (mut columns, mut others) = (Vec::new(), Vec::new());
+    let wanted = if names.is_empty() { &all } else { names };
+    for (k, name) in wanted.iter().enumerate() {
+        if wanted[..k].contains(name) {
+            continue;
+        }
         let array = store.named(name)?;
         let elements = array.elements()?;
         if let Some(name) = PACKED.iter().find(|name| array.document().attributes().get(name).is_some()) {
@@ -77,6 +84,7 @@ pub(super) fn value_columns(
         }
         let Some(number) = number_of(elements) else {
             if names.is_empty() {
+                others.push(name.clone());
                 continue;
             }
             let data_type = elements.element.name().to_owned();
@@ -95,7 +103,7 @@ pub(super) fn value_columns(
             }
             let mut words = Vec::new();
             for ((dimension, _), place) in inner.iter().zip(&at) {
-                words.push(store.labels_at(dimension, &[*place])?.text(0).into_owned());
+                words.push(store.labels_at(dimension, &[*place], share)?.text(0).into_owned());
             }
             if words.is_empty() || all.len() > 1 {
                 words.insert(0, name.clone());
@@ -112,7 +120,7 @@ pub(super) fn value_columns(
         let data_type = store.named(&array)?.elements()?.element.name().to_owned();
         return Err(LightCurveError::NoNumber { array, data_type });
     }
-    Ok(columns)
+    Ok((columns, others))
 }
 
 /// Whether the fill value of an array of whole numbers says that nothing was measured: where fills are recorded, where the array says so,
@@ -135,7 +143,7 @@ impl Out {
         let elements = array.elements()?;
         Ok(match Number::of(elements) {
             Some(Number::Bool) => Self::Bool,
-            Some(Number::Float32) => Self::Single,
+            Some(Number::Float16 | Number::Float32) => Self::Single,
             Some(Number::Integer { bytes: 8, signed: false }) => Self::Large,
             Some(Number::Integer { .. }) => flags(array).map_or(Self::Integer, Self::Flags),
             Some(Number::Float64) | None => Self::Float,
@@ -217,7 +225,8 @@ impl ValueColumn {
         let known = |element: &[u8]| self.missing.as_deref() != Some(element);
         match &self.out {
             Out::Single => {
-                let single = |element: &[u8]| element.try_into().map_or(f32::NAN, f32::from_ne_bytes);
+                #[expect(clippy::cast_possible_truncation, reason = "they are numbers of 32 bits or fewer")]
+                let single = |element: &[u8]| number(element) as f32;
                 Cells::Single(elements.map(single).collect())
             }
             Out::Float => Cells::Float(elements.map(number).collect()),

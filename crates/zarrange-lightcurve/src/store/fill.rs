@@ -7,10 +7,12 @@ mod contribution;
 mod lock;
 mod merge;
 mod part;
+mod seen;
+mod tools;
 
+use std::ops::Range;
 use std::time::SystemTime;
 
-use zarrange_array::RegionReader;
 use zarrange_grid::{Dims, Region, index};
 
 pub use self::contribution::{Contribution, FillOptions, FillReport};
@@ -21,17 +23,17 @@ pub use self::merge::Replace;
 
 use crate::LightCurveError;
 use crate::store::LightCurveStore;
-use crate::store::fill::part::{Part, Tools, out_of};
+use crate::store::fill::part::{Part, out_of};
+use crate::store::fill::seen::Seen;
+use crate::store::fill::tools::ToolBox;
 use crate::store::record::Filled;
+use crate::store::schema::MEASUREMENT;
 
 /// Fills, again and again: its buffers stay.
 #[derive(Debug)]
 pub struct Filler<'a> {
     store: &'a LightCurveStore,
-    /// What reads and writes each array of values, once it was needed.
-    tools: Vec<Option<Tools<'a>>>,
-    /// Buffers of chunks that nobody has now.
-    free: Vec<Vec<u8>>,
+    tools: ToolBox<'a>,
 }
 
 impl LightCurveStore {
@@ -51,8 +53,7 @@ impl LightCurveStore {
 
     /// What fills for one thread.
     pub fn filler(&self) -> Filler<'_> {
-        let tools = self.values.iter().map(|_| None).collect();
-        Filler { store: self, tools, free: Vec::new() }
+        Filler { store: self, tools: ToolBox::new(&self.values) }
     }
 }
 
@@ -69,6 +70,30 @@ impl Filler<'_> {
         self.fill_all(contribution.epoch, std::slice::from_ref(contribution), options)
     }
 
+    /// The elements of some objects at an epoch of the array called `name`, in C order.
+    ///
+    /// # Errors
+    /// If they cannot be read, or there is no room for their chunks.
+    pub(crate) fn values_at(
+        &mut self,
+        name: &str,
+        (epoch, objects): (u64, Range<u64>),
+        bytes_max: u64,
+    ) -> Result<Vec<u8>, LightCurveError> {
+        let Self { store, tools } = self;
+        let array = store.named(name)?;
+        let (axes, at) = (Axes::of(store, array)?, store.position(name));
+        let (mut start, mut shape): (Dims, Dims) =
+            (array.shape().iter().map(|_| 0).collect(), array.shape().into());
+        (start[axes.epoch], shape[axes.epoch]) = (epoch, 1);
+        (start[axes.object], shape[axes.object]) = (objects.start, objects.end - objects.start);
+        let region = Region::new(start, shape);
+        let mut data = vec![0; index(region.elements()) * array.elements()?.item_bytes()];
+        tools.begin(&[at], bytes_max)?;
+        tools.of(at)?.reader.read_into(&region, &mut data)?;
+        Ok(data)
+    }
+
     /// Adds contributions of different objects or measurements to one epoch, and records them together.
     ///
     /// # Errors
@@ -79,7 +104,7 @@ impl Filler<'_> {
         contributions: &[Contribution<'_>],
         options: &FillOptions<'_>,
     ) -> Result<FillReport, LightCurveError> {
-        let Self { store, tools, free } = self;
+        let Self { store, tools } = self;
         let epochs = store.schema().epochs();
         if epoch >= epochs.size {
             return Err(out_of(&epochs.name, epoch, epochs.size));
@@ -95,11 +120,10 @@ impl Filler<'_> {
                 parts.push(Part::new(store, contribution, name, data)?);
             }
         }
-        for part in &parts {
-            if tools[part.at].is_none() {
-                tools[part.at] = Some(Tools::new(&store.values[part.at])?);
-            }
-        }
+        // Array by array, so that few tools are needed at once.
+        parts.sort_by_key(|part| part.at);
+        let written: Vec<usize> = parts.iter().map(|part| part.at).collect();
+        tools.begin(&written, options.memory_bytes_max.saturating_sub(store.seen_bytes()))?;
         let range = store.locked(epoch)?;
         let at_end = range.end == epochs.size;
         let _lock = EpochLock::take(&store.root, range, options.wait)?;
@@ -107,70 +131,87 @@ impl Filler<'_> {
             // The last chunk may hold epochs that came later.
             store.check_size()?;
         }
-        let (mut room, mut report) = (options.kept_bytes_max, FillReport::default());
+        let mut report = FillReport::default();
         for k in 0..parts.len() {
             let (before, part) = parts.split_at_mut(k);
-            let Some(tools) = &mut tools[part[0].at] else { continue };
-            part[0].compare(options.replace, (&mut room, before), (tools, free))?;
+            part[0].compare(options.replace, before, tools)?;
         }
         for part in &mut parts {
-            let Some(tools) = &mut tools[part.at] else { continue };
-            part.write(options.replace, &mut report, (tools, free))?;
+            part.write(options.replace, &mut report, tools)?;
         }
         let mut filled = record.read(epoch)?;
-        filled.objects = store.count_objects(epoch, &parts, filled.objects.len())?;
+        filled.objects = store.count_objects(epoch, (&parts, filled.objects.len()), tools)?;
         for contribution in contributions {
             note(&mut filled, contribution, options.run);
         }
         record.write(epoch, &filled)?;
-        free.extend(parts.into_iter().flat_map(|part| part.kept).flatten().map(|merged| merged.data));
+        tools.end(parts.into_iter().flat_map(|part| part.kept).flatten().map(|merged| merged.data));
         Ok(report)
     }
 }
 
 impl LightCurveStore {
-    /// How many objects have a value at an epoch, for each of so many measurements (or for all together). What `parts` have in memory is
-    /// not read again.
+    /// How many objects have a value at an epoch in any array, for each of so many measurements (or for all together). What `parts` have in
+    /// memory is not read again, and nothing is read where every object was seen.
     fn count_objects(
         &self,
         epoch: u64,
-        parts: &[Part<'_>],
-        measurements: usize,
+        (parts, measurements): (&[Part<'_>], usize),
+        tools: &mut ToolBox<'_>,
     ) -> Result<Vec<u32>, LightCurveError> {
-        let mut counts = vec![0_u32; measurements];
-        let Some((array, name)) = self.values.first().zip(self.schema.values.first()) else {
-            return Ok(counts);
-        };
-        let (axes, elements, grid) = (Axes::of(self, array)?, array.elements()?, array.objects());
-        let (mut reader, merge) = (RegionReader::new(array)?, Merge::new(elements));
-        let mut start: Dims = array.shape().iter().map(|_| 0).collect();
-        let mut shape: Dims = array.shape().into();
-        (start[axes.epoch], shape[axes.epoch]) = (epoch, 1);
-        let plane = Region::new(start, shape);
-        let covering = grid.covering(&plane);
-        for chunk in (0..covering.elements()).map(|k| covering.unravel(k)) {
-            // The chunks of a part are in C order.
-            let at = |part: &Part<'_>| part.chunks.binary_search(&chunk).ok();
-            let mut held =
-                parts.iter().filter(|part| part.name == name).filter_map(|part| Some((part, at(part)?)));
-            // Where two change it, neither has it as it is now.
-            let kept = match (held.next(), held.next()) {
-                (Some((part, k)), None) => part.kept[k].as_ref(),
-                (None | Some(_), _) => None,
-            };
-            if let Some(merged) = kept {
-                merge.count(merged.elements(), &merged.region, epoch, &axes, &mut counts);
-            } else if let Some(region) = grid.region(&chunk).intersect(&plane) {
-                let mut data = vec![0; index(region.elements()) * elements.item_bytes()];
-                reader.read_into(&region, &mut data)?;
-                merge.count(&data, &region, epoch, &axes, &mut counts);
+        let mut seen = Seen::none(self.schema().objects().size, measurements);
+        // What is in memory comes first.
+        let mut order: Vec<usize> = (0..self.values.len()).collect();
+        order.sort_by_key(|at| !parts.iter().any(|part| part.at == *at));
+        for at in order {
+            let array = &self.values[at];
+            let Ok(elements) = array.elements() else { continue };
+            if array.shape().contains(&0) {
+                continue;
+            }
+            let (axes, grid, merge) = (Axes::of(self, array)?, array.objects(), Merge::new(elements));
+            let mut start: Dims = array.shape().iter().map(|_| 0).collect();
+            let mut shape: Dims = array.shape().into();
+            (start[axes.epoch], shape[axes.epoch]) = (epoch, 1);
+            let plane = Region::new(start, shape);
+            let covering = grid.covering(&plane);
+            for chunk in (0..covering.elements()).map(|k| covering.unravel(k)) {
+                let Some(region) = grid.region(&chunk).intersect(&plane) else { continue };
+                let objects = region.start()[axes.object]..region.end(axes.object);
+                if seen.has_all(objects, &axes.marks(&region, measurements)) {
+                    continue;
+                }
+                // The chunks of a part are in C order.
+                let of = |part: &Part<'_>| part.chunks.binary_search(&chunk).ok();
+                let mut held =
+                    parts.iter().filter(|part| part.at == at).filter_map(|part| Some((part, of(part)?)));
+                // Where two change it, neither has it as it is now.
+                let kept = match (held.next(), held.next()) {
+                    (Some((part, k)), None) => part.kept[k].as_ref(),
+                    (None | Some(_), _) => None,
+                };
+                if let Some(merged) = kept {
+                    merge.mark(merged.elements(), &merged.region, (epoch, &axes), &mut seen);
+                } else {
+                    let bytes = index(region.elements()) * elements.item_bytes();
+                    let mut data = tools.buffer(bytes);
+                    tools.of(at)?.reader.read_into(&region, &mut data[..bytes])?;
+                    merge.mark(&data[..bytes], &region, (epoch, &axes), &mut seen);
+                    tools.put(data);
+                }
             }
         }
-        Ok(counts)
+        Ok(seen.counts())
+    }
+
+    /// Memory that counting objects takes.
+    pub(crate) fn seen_bytes(&self) -> u64 {
+        let measurements = self.schema().dimension(MEASUREMENT).map_or(1, |dimension| dimension.size);
+        Seen::bytes(self.schema().objects().size, measurements)
     }
 
     /// The epochs whose chunks an epoch lies in.
-    pub(crate) fn locked(&self, epoch: u64) -> Result<std::ops::Range<u64>, LightCurveError> {
+    pub(crate) fn locked(&self, epoch: u64) -> Result<Range<u64>, LightCurveError> {
         let mut range = epoch..epoch + 1;
         for array in &self.values {
             let axis = Axes::of(self, array)?.epoch;
@@ -195,7 +236,9 @@ fn note(filled: &mut Filled, contribution: &Contribution<'_>, run: &str) {
     let all = filled.times.len() as u64;
     let given = if all == 1 { vec![0] } else { contribution.measurements.numbers(all) };
     for measurement in given.into_iter().map(index) {
-        filled.times[measurement] = now;
-        run.clone_into(&mut filled.runs[measurement]);
+        if let Some(time) = filled.times.get_mut(measurement) {
+            *time = now;
+            run.clone_into(&mut filled.runs[measurement]);
+        }
     }
 }

@@ -6,6 +6,7 @@ use crate::LightCurveError;
 use crate::error::BadLabel;
 use crate::store::LightCurveStore;
 use crate::store::label_index::{NoIndex, Places};
+use crate::store::memory::Share;
 use crate::store::side::each_text;
 
 /// Fewer labels are read for each look-up, which takes a millisecond, and have no index.
@@ -28,6 +29,16 @@ impl LightCurveStore {
         labels: &[String],
         bytes_max: u64,
     ) -> Result<Vec<Option<u64>>, LightCurveError> {
+        self.find_within(dimension, labels, Share::all(bytes_max))
+    }
+
+    /// The same within a share of memory.
+    pub(crate) fn find_within(
+        &self,
+        dimension: &str,
+        labels: &[String],
+        share: Share,
+    ) -> Result<Vec<Option<u64>>, LightCurveError> {
         let known = self.schema.named(dimension)?;
         let Some(name) = &known.labels else {
             let number = |label: &String| label.parse().ok().filter(|number| *number < known.size);
@@ -38,14 +49,14 @@ impl LightCurveStore {
         let found = if known.size < INDEXED_MIN {
             Err(NoIndex)
         } else {
-            self.indexes.find((name, &open), labels, few.then_some(bytes_max / 2))
+            self.indexes.find((name, &open), labels, (share, few))
         };
         let found = match found {
             // Epochs that were added since the store was opened.
             Ok(found) => {
                 found.into_iter().map(|places| places.map(|k| k.filter(|k| *k < known.size))).collect()
             }
-            Err(NoIndex) => self.read_to_find(name, labels)?,
+            Err(NoIndex) => self.read_to_find(name, labels, share)?,
         };
         let twice = found
             .iter()
@@ -59,11 +70,16 @@ impl LightCurveStore {
     }
 
     /// Reads all labels of the array `name`.
-    fn read_to_find(&self, name: &str, labels: &[String]) -> Result<Vec<Places>, LightCurveError> {
+    fn read_to_find(
+        &self,
+        name: &str,
+        labels: &[String],
+        share: Share,
+    ) -> Result<Vec<Places>, LightCurveError> {
         let mut wanted: HashMap<&str, Places> =
             labels.iter().map(|label| (label.as_str(), [None; 2])).collect();
         let mut at = 0;
-        each_text(&self.side(name)?, &mut |label| {
+        each_text(&self.side(name)?, share, &mut |label| {
             match wanted.get_mut(label) {
                 Some([first @ None, _]) => *first = Some(at),
                 Some([Some(_), again @ None]) => *again = Some(at),

@@ -117,7 +117,7 @@ fn put_float(elements: &Elements, value: f64, out: &mut Vec<u8>) -> Option<()> {
             reason = "the nearest number is what an array of this type has"
         )]
         Number::Float32 => out.extend((value as f32).to_ne_bytes()),
-        Number::Integer { .. } | Number::Bool => return None,
+        Number::Float16 | Number::Integer { .. } | Number::Bool => return None,
     }
     Some(())
 }

@@ -28,6 +28,7 @@ pub(super) use self::error::NoIndex;
 use self::file::IndexFile;
 use self::search::Search;
 use self::stamp::Stamp;
+use crate::store::memory::Share;
 use crate::store::side::texts_at;
 
 /// Entries with the same hash that are looked at: more than two only where labels are there several times.
@@ -48,8 +49,7 @@ struct LabelIndex {
 }
 
 impl LabelIndexes {
-    /// Where `labels` are in the array `name`, which `open` opens. If it has no index yet, it is made within `bytes_max`, unless that is
-    /// `None`.
+    /// Where `labels` are in the array `name`, which `open` opens. If it has no index yet and one is to be made, that is within `share`.
     ///
     /// # Errors
     /// If there is no index to be trusted.
@@ -57,11 +57,11 @@ impl LabelIndexes {
         &self,
         (name, open): (&str, &dyn Fn() -> Result<Array, NoIndex>),
         labels: &[String],
-        bytes_max: Option<u64>,
+        (share, make): (Share, bool),
     ) -> Result<Vec<Places>, NoIndex> {
         if let Some(index) = self.lock().get(name).cloned()
             && index.file.is_of(&Stamp::of(&index.labels)?)
-            && let Ok(found) = index.find(labels)
+            && let Ok(found) = index.find(labels, share)
         {
             return Ok(found);
         }
@@ -69,7 +69,7 @@ impl LabelIndexes {
         let stamp = Stamp::of(&array)?;
         if let Some(file) = IndexFile::open(&array, &stamp)? {
             let index = LabelIndex { labels: array, file };
-            match index.find(labels) {
+            match index.find(labels, share) {
                 Ok(found) => {
                     self.lock().insert(name.to_owned(), Arc::new(index));
                     return Ok(found);
@@ -78,12 +78,14 @@ impl LabelIndexes {
                 Err(NoIndex) => make::remove(&index.labels)?,
             }
         }
-        let bytes_max = bytes_max.filter(|_| stamp.is_settled()).ok_or(NoIndex)?;
+        if !make || !stamp.is_settled() {
+            return Err(NoIndex);
+        }
         let array = open()?;
-        make::make(&array, &stamp, bytes_max)?;
+        make::make(&array, &stamp, (share.bytes / 2, share.part(2)))?;
         let file = IndexFile::open(&array, &stamp)?.ok_or(NoIndex)?;
         let index = LabelIndex { labels: array, file };
-        let found = index.find(labels)?;
+        let found = index.find(labels, share)?;
         self.lock().insert(name.to_owned(), Arc::new(index));
         Ok(found)
     }
@@ -95,7 +97,7 @@ impl LabelIndexes {
 
 impl LabelIndex {
     /// Where `labels` are.
-    fn find(&self, labels: &[String]) -> Result<Vec<Places>, NoIndex> {
+    fn find(&self, labels: &[String], share: Share) -> Result<Vec<Places>, NoIndex> {
         let mut wanted: Vec<(Entry, usize)> =
             labels.iter().zip(0..).map(|(label, k)| (Entry::new(label, 0), k)).collect();
         wanted.sort_unstable();
@@ -106,15 +108,15 @@ impl LabelIndex {
             found[k] = match places[..] {
                 [] => [None; 2],
                 [place] => [Some(place), None],
-                _ => self.of_several(&labels[k], &places)?,
+                _ => self.of_several(&labels[k], &places, share)?,
             };
         }
         Ok(found)
     }
 
     /// The first two of several `places` whose label is this one, and not only has its hash.
-    fn of_several(&self, label: &str, places: &[u64]) -> Result<Places, NoIndex> {
-        let texts = texts_at(&self.labels, places)?;
+    fn of_several(&self, label: &str, places: &[u64], share: Share) -> Result<Places, NoIndex> {
+        let texts = texts_at(&self.labels, places, share)?;
         let mut same = places.iter().zip(&texts).filter(|(_, text)| *text == label).map(|(place, _)| *place);
         let found = [same.next(), same.next()];
         // There may be others beyond these.

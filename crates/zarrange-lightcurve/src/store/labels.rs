@@ -7,6 +7,7 @@ use hashbrown::HashTable;
 use crate::LightCurveError;
 use crate::error::BadLabel;
 use crate::store::LightCurveStore;
+use crate::store::memory::Share;
 use crate::store::schema::Dimension;
 use crate::store::side::each_text;
 
@@ -25,14 +26,14 @@ pub struct Labels {
 }
 
 impl Labels {
-    /// Those of `dimension` of `store`, within `bytes_max`.
+    /// Those of `dimension` of `store`, within `bytes_max`; a chunk of them is within `share` while they are read.
     ///
     /// # Errors
     /// [`LightCurveError::Label`] if one is there twice, [`LightCurveError::LabelMemory`] if they need more, or if they cannot be read.
     pub(crate) fn of(
         store: &LightCurveStore,
         dimension: &Dimension,
-        bytes_max: u64,
+        (bytes_max, share): (u64, Share),
     ) -> Result<Self, LightCurveError> {
         let mut labels = Self {
             dimension: dimension.name.clone(),
@@ -44,7 +45,7 @@ impl Labels {
         let Some(name) = &dimension.labels else { return Ok(labels) };
         let (mut text, mut ends) = (String::new(), Vec::new());
         let mut twice = None;
-        each_text(&store.side(name)?, &mut |label| {
+        each_text(&store.side(name)?, share, &mut |label| {
             text.push_str(label);
             ends.push(text.len());
             let bytes =
@@ -109,6 +110,13 @@ impl Labels {
         }
     }
 
+    /// Memory that they take.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        self.text.as_ref().map_or(0, |(text, ends)| {
+            LABEL_BYTES.saturating_mul(ends.capacity() as u64).saturating_add(text.capacity() as u64)
+        })
+    }
+
     /// Whether there are labels, and not only numbers.
     pub(crate) const fn are_text(&self) -> bool {
         self.text.is_some()
@@ -122,12 +130,12 @@ fn nth<'a>(text: &'a str, ends: &[usize], k: u32) -> &'a str {
 }
 
 impl LightCurveStore {
-    /// The labels of a dimension, in memory, within `bytes_max`.
+    /// The labels of a dimension, in memory, within `bytes_max`; half of it is for a chunk while they are read.
     ///
     /// # Errors
     /// [`LightCurveError::Dimension`] if there is no such dimension, [`LightCurveError::Label`] if a label is there twice,
     /// [`LightCurveError::LabelMemory`] if they need more memory; or if they cannot be read.
     pub fn labels(&self, dimension: &str, bytes_max: u64) -> Result<Labels, LightCurveError> {
-        Labels::of(self, self.schema.named(dimension)?, bytes_max)
+        Labels::of(self, self.schema.named(dimension)?, (bytes_max / 2, Share::all(bytes_max).part(2)))
     }
 }

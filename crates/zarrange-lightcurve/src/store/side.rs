@@ -5,16 +5,20 @@ use zarrange_codec::{Kind, Variable};
 use zarrange_grid::index;
 
 use crate::LightCurveError;
+use crate::store::memory::{Share, bounded, chunk_bytes, reading};
 
-/// Memory that one chunk of text may take, decoded.
-const CHUNK_BYTES_MAX: usize = 256 << 20;
+/// A chunk of text is in memory twice, decoded and as it is stored, and its codecs have a buffer.
+const CHUNK_COPIES: usize = 3;
 
-/// Calls `each` with the elements of a one-dimensional array, in their order, as a table would have them.
+/// Calls `each` with the elements of a one-dimensional array, in their order, as a table would have them. What a chunk takes is within
+/// `share`.
 ///
 /// # Errors
-/// The first of `each`; [`LightCurveError::NoText`] if they are neither text nor numbers; or if they cannot be read.
+/// The first of `each`; [`LightCurveError::NoText`] if they are neither text nor numbers; [`LightCurveError::Room`] if a chunk needs more
+/// memory; or if they cannot be read.
 pub(crate) fn each_text(
     array: &Array,
+    share: Share,
     each: &mut dyn FnMut(&str) -> Result<(), LightCurveError>,
 ) -> Result<(), LightCurveError> {
     let chunks = match array.contents() {
@@ -22,7 +26,7 @@ pub(crate) fn each_text(
         Contents::Variable(elements) => elements.chunks.all(),
         Contents::Unknown(_) => return Err(no_text(array)),
     };
-    let mut texts = ChunkTexts::new(array)?;
+    let mut texts = ChunkTexts::new(array, share)?;
     for k in 0..chunks.elements() {
         let count = texts.read(chunks.unravel(k)[0])?;
         for k in 0..count {
@@ -35,14 +39,39 @@ pub(crate) fn each_text(
 /// The elements of a one-dimensional array at `places`, which are in their order, as a table would have them. Only their chunks are read.
 ///
 /// # Errors
+/// As [`each_text`], and [`LightCurveError::LabelMemory`] if they and a chunk take more than `share`.
+pub(crate) fn texts_at(array: &Array, places: &[u64], share: Share) -> Result<Vec<String>, LightCurveError> {
+    let texts = texts_within(array, places, (share.bytes / 2, share.part(2)), &text_bytes)?;
+    if texts.len() == places.len() {
+        return Ok(texts);
+    }
+    let (dimension, count) = (array.location().to_owned(), texts.len() as u64);
+    Err(LightCurveError::LabelMemory { dimension, count, bytes_max: share.bytes })
+}
+
+/// What a text of so many bytes takes, in a list and in a column.
+pub(crate) const fn text_bytes(length: usize) -> u64 {
+    2 * length as u64 + 64
+}
+
+/// The first of the elements at `places` that take no more than `bytes_max`, as `bytes` says what one takes; a chunk is
+/// within `share`.
+///
+/// # Errors
 /// As [`each_text`].
-pub(crate) fn texts_at(array: &Array, places: &[u64]) -> Result<Vec<String>, LightCurveError> {
+pub(crate) fn texts_within(
+    array: &Array,
+    places: &[u64],
+    (bytes_max, share): (u64, Share),
+    bytes: &dyn Fn(usize) -> u64,
+) -> Result<Vec<String>, LightCurveError> {
     let grid = match array.contents() {
         Contents::Elements(elements) => &elements.chunks,
         Contents::Variable(elements) => &elements.chunks,
         Contents::Unknown(_) => return Err(no_text(array)),
     };
-    let (mut texts, mut out, mut chunk) = (ChunkTexts::new(array)?, Vec::with_capacity(places.len()), None);
+    let (mut texts, mut out, mut chunk) = (ChunkTexts::new(array, share)?, Vec::new(), None);
+    let (mut taken, mut is_full) = (0_u64, false);
     for place in places {
         let (at, start, _) = grid.chunk_at(0, *place);
         if chunk != Some(at) {
@@ -50,20 +79,32 @@ pub(crate) fn texts_at(array: &Array, places: &[u64]) -> Result<Vec<String>, Lig
             chunk = Some(at);
         }
         texts.with(index(place - start), &mut |text| {
-            out.push(text.to_owned());
+            taken = taken.saturating_add(bytes(text.len()));
+            is_full = taken > bytes_max;
+            if !is_full {
+                out.push(text.to_owned());
+            }
             Ok(())
         })?;
+        if is_full {
+            break;
+        }
     }
     Ok(out)
 }
 
-/// Calls `each` with the numbers of a one-dimensional array, in their order; with NaN where text is empty.
+/// Calls `each` with the numbers of a one-dimensional array, in their order; with NaN where text is empty. Dates are days (MJD). What a chunk takes is within
+/// `share`.
 ///
 /// # Errors
-/// [`LightCurveError::NoNumbers`] if they are none, or if they cannot be read.
-pub(crate) fn each_number(array: &Array, each: &mut dyn FnMut(f64)) -> Result<(), LightCurveError> {
+/// [`LightCurveError::NoNumbers`] if they are none, [`LightCurveError::Room`] if a chunk needs more memory, or if they cannot be read.
+pub(crate) fn each_number(
+    array: &Array,
+    share: Share,
+    each: &mut dyn FnMut(f64),
+) -> Result<(), LightCurveError> {
     let Contents::Elements(elements) = array.contents() else {
-        return each_text(array, &mut |text| {
+        return each_text(array, share, &mut |text| {
             let number = if text.is_empty() { Ok(f64::NAN) } else { text.parse() };
             let no_numbers =
                 |_| LightCurveError::NoNumbers { name: array.location().to_owned(), value: text.to_owned() };
@@ -71,10 +112,17 @@ pub(crate) fn each_number(array: &Array, each: &mut dyn FnMut(f64)) -> Result<()
             Ok(())
         });
     };
-    let of = number_of(elements).ok_or_else(|| {
-        let value = elements.element.name().to_owned();
-        LightCurveError::NoNumbers { name: array.location().to_owned(), value }
-    })?;
+    let days = |value: &[u8]| elements.element.mjd(value).unwrap_or(f64::NAN);
+    let number = number_of(elements);
+    let of: &dyn Fn(&[u8]) -> f64 = match &number {
+        Some(number) => number,
+        None if elements.element.is_date() => &days,
+        None => {
+            let value = elements.element.name().to_owned();
+            return Err(LightCurveError::NoNumbers { name: array.location().to_owned(), value });
+        }
+    };
+    fit_chunk(array, share)?;
     let (mut reader, mut data) = (RegionReader::new(array)?, Vec::new());
     let (chunks, item) = (elements.chunks.all(), elements.item_bytes());
     for position in (0..chunks.elements()).map(|k| chunks.unravel(k)) {
@@ -90,6 +138,7 @@ pub(crate) fn each_number(array: &Array, each: &mut dyn FnMut(f64)) -> Result<()
 /// What numbers the elements of an array are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Number {
+    Float16,
     Float32,
     Float64,
     Integer { bytes: usize, signed: bool },
@@ -101,6 +150,7 @@ impl Number {
     pub(crate) fn of(elements: &Elements) -> Option<Self> {
         let bytes = elements.item_bytes();
         match (elements.element.kind(), bytes) {
+            (Kind::Float, 2) => Some(Self::Float16),
             (Kind::Float, 4) => Some(Self::Float32),
             (Kind::Float, 8) => Some(Self::Float64),
             (&Kind::Integer { signed }, _) => Some(Self::Integer { bytes, signed }),
@@ -128,6 +178,7 @@ pub(crate) fn number_of(elements: &Elements) -> Option<fn(&[u8]) -> f64> {
         };
     }
     Some(match Number::of(elements)? {
+        Number::Float16 => number!(u16, half),
         Number::Float32 => number!(f32, f64::from),
         Number::Float64 => number!(f64, f64::from),
         Number::Bool => number!(u8, f64::from),
@@ -145,6 +196,18 @@ pub(crate) fn number_of(elements: &Elements) -> Option<fn(&[u8]) -> f64> {
     })
 }
 
+/// A float of 16 bits: a sign, five bits of the exponent, and ten of what is behind the point.
+fn half(bits: u16) -> f64 {
+    let (exponent, rest) = (i32::from(bits >> 10 & 0x1f), f64::from(bits & 0x3ff) / 1024.0);
+    let size = match exponent {
+        0 => rest * 2_f64.powi(-14),
+        0x1f if rest > 0.0 => f64::NAN,
+        0x1f => f64::INFINITY,
+        _ => (1.0 + rest) * 2_f64.powi(exponent - 15),
+    };
+    if bits >> 15 == 1 { -size } else { size }
+}
+
 #[expect(clippy::cast_precision_loss, reason = "beyond 2^53 it is the nearest number")]
 fn nearest(value: i64) -> f64 {
     value as f64
@@ -155,6 +218,12 @@ fn nearest_unsigned(value: u64) -> f64 {
     value as f64
 }
 
+/// An error if a chunk of fixed elements takes more than `share`, with what reads it.
+fn fit_chunk(array: &Array, share: Share) -> Result<(), LightCurveError> {
+    let bytes = reading(array)?.saturating_add(chunk_bytes(array)?);
+    share.fits(&format!("a chunk of {}", array.location()), bytes)
+}
+
 fn no_text(array: &Array) -> LightCurveError {
     LightCurveError::NoText { array: array.location().to_owned() }
 }
@@ -163,6 +232,7 @@ fn no_text(array: &Array) -> LightCurveError {
 struct ChunkTexts<'a> {
     array: &'a Array,
     reader: Chunk<'a>,
+    share: Share,
 }
 
 enum Chunk<'a> {
@@ -171,9 +241,10 @@ enum Chunk<'a> {
 }
 
 impl<'a> ChunkTexts<'a> {
-    fn new(array: &'a Array) -> Result<Self, LightCurveError> {
+    fn new(array: &'a Array, share: Share) -> Result<Self, LightCurveError> {
         let reader = match array.contents() {
             Contents::Elements(elements) => {
+                fit_chunk(array, share)?;
                 Chunk::Elements { elements, reader: Box::new(RegionReader::new(array)?), data: Vec::new() }
             }
             Contents::Variable(elements) => Chunk::Variable {
@@ -184,7 +255,7 @@ impl<'a> ChunkTexts<'a> {
             },
             Contents::Unknown(_) => return Err(no_text(array)),
         };
-        Ok(Self { array, reader })
+        Ok(Self { array, reader, share })
     }
 
     /// Reads chunk `at`; how many elements there are in it.
@@ -198,7 +269,8 @@ impl<'a> ChunkTexts<'a> {
                 Ok(index(region.elements()))
             }
             Chunk::Variable { reader, chunk, stored, .. } => {
-                *stored = reader.read(&[at][..].into(), CHUNK_BYTES_MAX, chunk)?;
+                let bytes_max = bounded(self.share.bytes) / CHUNK_COPIES;
+                *stored = reader.read(&[at][..].into(), bytes_max, chunk)?;
                 let size =
                     self.array.variable().map_or(0, |elements| elements.chunks.region(&[at]).elements());
                 Ok(index(size))

@@ -56,12 +56,19 @@ pub(crate) struct ColumnsWriter<G> {
     shape: Shape,
     groups: G,
     group: Group,
+    /// Bytes at which a group ends.
+    bytes_max: usize,
 }
 
 impl<G: Groups> ColumnsWriter<G> {
     pub(crate) fn new(shape: Shape, groups: G) -> Self {
         let group = Group::new(&shape);
-        Self { shape, groups, group }
+        Self { shape, groups, group, bytes_max: G::BYTES_MAX }
+    }
+
+    /// With groups that end at fewer bytes.
+    pub(crate) fn within(&mut self, bytes_max: usize) {
+        self.bytes_max = self.bytes_max.min(bytes_max);
     }
 
     /// Writes rows of a table without lists, column by column.
@@ -123,7 +130,7 @@ impl<G: Groups> ColumnsWriter<G> {
             }
             self.group.rows += step;
             row += step;
-            if self.group.rows == G::ROWS_MAX || self.group.bytes() >= G::BYTES_MAX {
+            if self.group.rows == G::ROWS_MAX || self.group.bytes() >= self.bytes_max {
                 self.write_group()?;
             }
         }

@@ -284,6 +284,9 @@ pub(crate) struct GetArgs {
     /// Draw it over the phase of this period, in the unit of times
     #[arg(long, value_name = "PERIOD", requires = "plot", value_parser = period)]
     pub(crate) fold: Option<f64>,
+    /// The time of phase 0 [default: the first that is drawn]
+    #[arg(long, value_name = "TIME", requires = "fold", allow_negative_numbers = true)]
+    pub(crate) phase_zero: Option<f64>,
     /// Bound on what is held [default: half of the available memory]
     #[arg(long, value_name = "SIZE")]
     pub(crate) max_mem: Option<Bytes>,

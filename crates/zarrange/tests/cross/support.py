@@ -1,6 +1,8 @@
 """What the tests share: data that shows a misplaced element, exact comparison, and both readers."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -172,3 +174,24 @@ def rechunk_all(path: Path) -> list[str]:
         "--chunks",
         *(f"{name}:{spec(n // 2 + 1 for n in shape)}" for name, shape in shapes.items() if shape),
     ]
+
+
+# What a process may take beside its bound.
+ALLOWANCE = 64 << 20
+
+
+# A small process between this one and the command: the peak of a process counts what its parent held when it was started.
+MEASURE = """
+import os, sys
+process = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ)
+_, status, usage = os.wait4(process, 0)
+print(os.waitstatus_to_exitcode(status), usage.ru_maxrss * 1024)
+"""
+
+
+def measured(binary, *args):
+    """Exit code, what was printed to stderr, and the most memory that was resident."""
+    command = [sys.executable, "-I", "-S", "-c", MEASURE, binary, *map(str, args)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    code, resident = map(int, done.stdout.splitlines()[-1].split())
+    return code, done.stderr, resident

@@ -3,15 +3,12 @@
 import csv
 import gzip
 import math
-import os
-import subprocess
-import sys
 from collections import Counter
 
 import numpy as np
 import pytest
 import zarr
-from support import assert_same, check_array, open_tensorstore, stored
+from support import ALLOWANCE, assert_same, check_array, measured, open_tensorstore, stored
 
 HEADER = ["object_id", "time", "band", "mag", "magerr"]
 
@@ -226,26 +223,6 @@ def test_an_existing_target_is_kept_unless_it_may_be_replaced(run, tmp_path):
     assert done.returncode == 1 and str(out) in done.stderr
     assert zarr.open_array(out, mode="r")[:].tolist() == list(range(5))
     check(run, path, out, table(), "--overwrite")
-
-
-ALLOWANCE = 64 << 20
-
-
-# A small process between this one and the command: the peak of a process counts what its parent held when it was started.
-MEASURE = """
-import os, sys
-process = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ)
-_, status, usage = os.wait4(process, 0)
-print(os.waitstatus_to_exitcode(status), usage.ru_maxrss * 1024)
-"""
-
-
-def measured(binary, *args):
-    """Exit code, what was printed to stderr, and the most memory that was resident."""
-    command = [sys.executable, "-I", "-S", "-c", MEASURE, binary, *map(str, args)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    code, resident = map(int, done.stdout.splitlines()[-1].split())
-    return code, done.stderr, resident
 
 
 def rows_of(kind):

@@ -1,7 +1,11 @@
 """`zarrange lightcurve fill`: what is in catalogues is in the store, as xarray reads it."""
 
 import csv
+import fcntl
 import json
+import signal
+import subprocess
+import time
 
 import numpy as np
 import pytest
@@ -76,7 +80,7 @@ def test_catalogues_of_every_format(run, tmp_path, store, kind):
     for name, values in arrays.items():
         np.testing.assert_array_equal(dataset[name].values, values)
     fills = open_xarray(store, group="fills")
-    there = ~np.isnan(arrays["flux"])
+    there = ~(np.isnan(arrays["flux"]) & np.isnan(arrays["flux_err"]))
     np.testing.assert_array_equal(fills["objects"].values, there.sum(axis=0))
     assert set(fills["run"].values.ravel().tolist()) == {kind}
     # The same again changes nothing.
@@ -291,3 +295,131 @@ def test_whole_numbers_and_truth(run, tmp_path):
         (0, 0, 0, True),
         (2, 1, None, None),
     ]
+
+
+def test_the_last_of_what_replaces_wins(run, tmp_path, store):
+    """Of tables that contradict each other the last one named, of rows the last one, however many threads there are."""
+    tables = []
+    for k in range(24):
+        tables.append(tmp_path / f"t{k}.csv")
+        rows = "".join(f"I{o},gr0002,g,{v}\n" for v in [1000, k] for o in range(OBJECTS))
+        tables[-1].write_text("object,epoch,band,flux\n" + rows)
+    for last in [23, 0, 11]:
+        others = [table for k, table in enumerate(tables) if k != last]
+        run("lightcurve", "fill", store, *others, tables[last], "--replace", "--threads", "8")
+        assert (open_xarray(store)["flux"].sel(epoch="gr0002", measurement="g") == last).all()
+
+
+@pytest.mark.parametrize("max_mem", ["40MiB", "1GB"])
+def test_rows_that_contradict_are_the_same_within_any_memory(run, tmp_path, max_mem):
+    """Also where the first of them was filled, and forgotten, long before the second is read."""
+    objects, epochs = 200_000, 40
+    store, table = tmp_path / "store", tmp_path / "t.parquet"
+    run("lightcurve", "create", store, "--objects", objects, "--epochs", epochs)
+    o = np.tile(np.arange(objects // 100) * 100, epochs)
+    e = np.repeat(np.arange(epochs), objects // 100)
+    # Twice the same, then another value of one object at every epoch, then one that is new.
+    again = [np.full(epochs, 300), np.full(epochs, 7)]
+    columns = {
+        "object": np.concatenate([o, o, *again]),
+        "epoch": np.concatenate([e, e, np.arange(epochs), np.arange(epochs)]),
+        "flux": np.concatenate([o, o, np.full(epochs, 5), np.full(epochs, 6)]).astype("f4"),
+    }
+    WRITERS["parquet"](table, columns, {})
+    done = failed(run, "lightcurve", "fill", store, table, "--max-mem", max_mem)
+    assert f"{epochs} rows rejected" in done.stdout and "was given before as 300" in done.stderr
+    flux = open_xarray(store)["flux"].values[:, :, 0]
+    assert (flux[300] == 300).all() and (flux[7] == 6).all() and np.isfinite(flux).sum() == epochs * 2001
+
+
+def test_zero_has_one_value(run, tmp_path, store):
+    table = tmp_path / "t.csv"
+    for number in ["0", "-0.0", "0"]:
+        table.write_text(f"object,epoch,band,flux\nI1,gr0001,g,{number}\nI1,gr0001,g,-0\nI1,gr0001,g,0\n")
+        run("lightcurve", "fill", store, table)
+
+
+def test_a_conflict_at_one_of_several_epochs(run, tmp_path, store):
+    """Those before it are filled, and told."""
+    table = tmp_path / "t.csv"
+    table.write_text("object,epoch,band,flux\nI1,gr0003,g,5\n")
+    fill = ["lightcurve", "fill", store, table, "--threads", "1"]
+    run(*fill)
+    table.write_text("object,epoch,band,flux\n" + "".join(f"I1,gr000{k},g,7\n" for k in range(5)))
+    error = failed(run, *fill).stderr
+    assert "flux of object I1, epoch gr0003, measurement g is 5, and 7 is given" in error
+    assert "of its other epochs 3 were filled" in error
+    flux = open_xarray(store)["flux"].sel(object="I1", measurement="g").values
+    np.testing.assert_array_equal(flux, [7, 7, 7, 5, np.nan, np.nan])
+
+
+def test_conflicts_of_whole_numbers_are_numbers(run, tmp_path, store):
+    group = zarr.open_group(store, mode="r+", use_consolidated=False)
+    shape, names = (OBJECTS, EPOCHS), ["object", "epoch"]
+    group.create_array(
+        "n", shape=shape, chunks=(OBJECTS, 1), dtype="i4", fill_value=-1, dimension_names=names
+    )
+    zarr.consolidate_metadata(store)
+    table = tmp_path / "t.csv"
+    for value in [70000, 70001]:
+        table.write_text(f"object,epoch,n\nI1,gr0003,{value}\n")
+        done = run("lightcurve", "fill", store, table, check=False)
+    assert "is 70000, and 70001 is given" in done.stderr
+
+
+def test_values_without_a_measurement(run, tmp_path, store):
+    """They are of all measurements where nothing else is given, and of those that are given where something is."""
+    group = zarr.open_group(store, mode="r+", use_consolidated=False)
+    shape, names = (OBJECTS, EPOCHS), ["object", "epoch"]
+    group.create_array(
+        "quality", shape=shape, chunks=(OBJECTS, 1), dtype="f4", fill_value=np.nan, dimension_names=names
+    )
+    zarr.consolidate_metadata(store)
+    (tmp_path / "alone.csv").write_text("object,epoch,quality\nI1,gr0001,0.5\nI2,gr0001,\n")
+    run("lightcurve", "fill", store, tmp_path / "alone.csv")
+    (tmp_path / "both.csv").write_text("object,epoch,band,flux,quality\nI1,gr0002,r,5,1\nI3,gr0002,r,6,\n")
+    run("lightcurve", "fill", store, tmp_path / "both.csv")
+    fills = open_xarray(store, group="fills")
+    recorded = ~np.isnat(fills["time"].values)
+    np.testing.assert_array_equal(recorded[1:3], [[True, True], [False, True]])
+    # An object counts where any array has a value of it.
+    np.testing.assert_array_equal(fills["objects"].values[1:3], [[1, 1], [1, 2]])
+
+
+def test_somebody_else_fills(binary, run, tmp_path, store):
+    """Another process has the lock of an epoch; the others can be filled."""
+    table = tmp_path / "t.csv"
+    table.write_text("object,band,flux\nI1,g,5\n")
+    with open(store / "fills/zarr.json", "r+b") as file:
+        fcntl.lockf(file, fcntl.LOCK_EX, 1, 2)
+        fill = ["lightcurve", "fill", store, table]
+        error = failed(run, *fill, "--at", "epoch=gr0002", "--wait", "0").stderr
+        assert "somebody else fills epoch 2" in error
+        run(*fill, "--at", "epoch=gr0003", "--wait", "0")
+        waits = subprocess.Popen([binary, *map(str, fill), "--at", "epoch=gr0002"], stdout=subprocess.PIPE)
+        time.sleep(0.2)
+        assert waits.poll() is None
+    assert waits.wait(20) == 0
+    assert int(open_xarray(store)["flux"].notnull().sum()) == 2
+
+
+def test_a_fill_that_is_stopped(binary, run, tmp_path):
+    """It says what it did, leaves nothing half made that is recorded, and can be done again."""
+    objects, epochs = 300_000, 60
+    store, table = tmp_path / "store", tmp_path / "t.parquet"
+    run("lightcurve", "create", store, "--objects", objects, "--epochs", epochs)
+    o, e = (axis.ravel() for axis in np.indices((objects, epochs))[:, ::10])
+    WRITERS["parquet"](table, {"object": o, "epoch": e, "flux": (o + e).astype("f4")}, {})
+    fill = [binary, "lightcurve", "fill", str(store), str(table), "--threads", "1"]
+    running = subprocess.Popen(fill, stderr=subprocess.PIPE, text=True)
+    while not (store / "fills/time/c").exists() and running.poll() is None:
+        time.sleep(0.001)
+    running.send_signal(signal.SIGTERM)
+    told = running.communicate(timeout=30)[1]
+    fills = open_xarray(store, group="fills")
+    recorded = int((~np.isnat(fills["time"].values)).sum())
+    assert running.returncode == 143 and 0 < recorded < epochs, told
+    assert f"stopped by SIGTERM: {recorded} epochs were filled and recorded" in told and told.count("\n") == 1
+    run("lightcurve", "fill", store, table)
+    flux = open_xarray(store)["flux"].values[::10, :, 0]
+    np.testing.assert_array_equal(flux, np.add.outer(np.arange(0, objects, 10), np.arange(epochs)))

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -289,6 +290,79 @@ def test_what_would_be_read_wrong_is_refused(run, tmp_path):
         == 1
     )
     assert kept.read_text() == "mine"
+
+
+def test_dates_and_small_floats(run, tmp_path):
+    """Dates of numpy are days as times, and text as labels; floats of 16 bits are numbers as others."""
+    dates = np.array(["2020-02-29T12:00", "2021-01-01T00:00", "NaT"], dtype="M8[ns]")
+    store = tmp_path / "store"
+    root = zarr.create_group(store)
+    names = ["object", "epoch"]
+    values = np.array([[0.1, np.inf, -65504], [6e-8, np.nan, -0.0]], dtype="f2")
+    root.create_array("flux", data=np.arange(6, dtype="f4").reshape(2, 3), dimension_names=names)
+    root.create_array("half", data=values, dimension_names=names)
+    root.create_array("time", data=dates, dimension_names=["epoch"])
+    root.create_array("epoch", data=dates.astype("M8[D]"), dimension_names=["epoch"])
+    root.create_array("complex", data=np.zeros((2, 3), dtype="c8"), dimension_names=names)
+    get = ["lightcurve", "get", store, "--all", "--format", "jsonl"]
+    done = run(*get)
+    assert "complex is left out" in done.stderr
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [row["epoch"] for row in rows[:3]] == ["2020-02-29", "2021-01-01", ""]
+    assert [row["time"] for row in rows[:3]] == [58908.5, 59215, None]
+    run(*get[:-2], "--out", tmp_path / "rows.parquet")
+    found = pq.read_table(tmp_path / "rows.parquet")["half"].to_numpy()
+    np.testing.assert_array_equal(found, values.ravel().astype("f4"))
+    late = run(*get, "--from", "59000", "--to", "60000").stdout.splitlines()
+    assert [json.loads(line)["flux"] for line in late] == [1, 4]
+    one = run(*get, "--epoch", "2020-02-29").stdout.splitlines()
+    assert [json.loads(line)["flux"] for line in one] == [0, 3]
+
+
+def test_names_that_are_there_twice(run, store, tmp_path):
+    one = ["lightcurve", "get", store, "--object", "I7", "--format", "jsonl"]
+    twice = run(*one, "--array", "flux", "flux").stdout
+    assert twice == run(*one, "--array", "flux").stdout and twice.count("flux") == len(twice.splitlines())
+    kept = tmp_path / "kept.jsonl"
+    kept.write_text("mine")
+    done = run(*one, "--nested", "object", "--out", kept, check=False)
+    assert done.returncode == 1 and 'called "object"' in done.stderr and kept.read_text() == "mine"
+
+
+def test_phases_begin_where_it_is_said(run, store, tmp_path):
+    """At the first value that is drawn, or at a time."""
+    svg = tmp_path / "curve.svg"
+    one = ["lightcurve", "get", store, "--object", "I7", "--array", "flux", "--plot", svg, "--fold", "2.5"]
+    curve = open_xarray(store)["flux"].sel(object="I7")
+    first = float(curve.dropna("epoch", how="all")["time"].min())
+    pictures = []
+    for zero in [[], ["--phase-zero", first], ["--phase-zero", first + 2.5], ["--phase-zero", first - 1]]:
+        run(*one, *zero)
+        pictures.append(re.sub("<desc>.*</desc>", "", svg.read_text()))
+    assert pictures[0] == pictures[1] == pictures[2] != pictures[3]
+    assert run(*one[:-2], "--phase-zero", "1", check=False).returncode == 2
+
+
+@pytest.mark.parametrize("empty", ["object", "epoch", "measurement"])
+def test_dimensions_of_nothing(run, tmp_path, empty):
+    sizes = {"object": 2, "epoch": 3, "measurement": 2, empty: 0}
+    root = zarr.create_group(tmp_path / "store")
+    for name, dimensions in {"flux": list(sizes), "n": ["object", "epoch"]}.items():
+        shape = tuple(sizes[dimension] for dimension in dimensions)
+        root.create_array(name, shape=shape, dtype="f4", fill_value=np.nan, dimension_names=dimensions)
+    assert (
+        run("lightcurve", "get", tmp_path / "store", "--all", "--gaps", "--format", "csv").stdout.count("\n")
+        == 1
+    )
+    run("lightcurve", "info", tmp_path / "store")
+    new = [f"--{name}s={size}" for name, size in sizes.items()]
+    done = run("lightcurve", "create", tmp_path / "new", *new, check=False)
+    assert "panicked" not in done.stderr
+    for store in ["store", "new"]:
+        for header in ["object,epoch,measurement,flux", "object,epoch,n"]:
+            (tmp_path / "t.csv").write_text(header + "\n" + ",".join("0" * (header.count(",") + 1)) + "\n")
+            done = run("lightcurve", "fill", tmp_path / store, tmp_path / "t.csv", check=False)
+            assert done.returncode in [0, 1] and "panicked" not in done.stderr, done
 
 
 @pytest.mark.skipif(not SUPERNOVAE.exists(), reason="the supernovae are not part of the project")

@@ -28,13 +28,14 @@ pub struct FillOptions<'a> {
     pub run: &'a str,
     /// How long to wait for somebody who fills the same epoch.
     pub wait: Duration,
-    /// Bytes of decoded chunks that are kept between comparing and writing; the others are read twice.
-    pub kept_bytes_max: usize,
+    /// What chunks may take, beside what is given: an array of values needs a stored chunk decoded, and what reads and writes it. What is
+    /// left keeps chunks between comparing and writing; the others are read twice.
+    pub memory_bytes_max: u64,
 }
 
 impl Default for FillOptions<'_> {
     fn default() -> Self {
-        Self { replace: Replace::Never, run: "", wait: Duration::from_mins(1), kept_bytes_max: 256 << 20 }
+        Self { replace: Replace::Never, run: "", wait: Duration::from_mins(1), memory_bytes_max: 1 << 30 }
     }
 }
 

@@ -1,8 +1,11 @@
 //! Merging what is given into a chunk: values that are there stay, and others are added.
 
+use std::ops::Range;
+
 use zarrange_array::Elements;
 use zarrange_grid::{Region, index};
 
+use crate::store::fill::seen::Seen;
 use crate::store::picks::{Picks, runs};
 
 /// What becomes of a value that is there, where another is given.
@@ -25,30 +28,29 @@ pub(super) struct Axes {
 }
 
 /// How elements of an array are merged.
-pub(in crate::store) struct Merge {
+pub(in crate::store) struct Merge<'a> {
+    elements: &'a Elements,
     kind: Kind,
-    item_bytes: usize,
 }
 
-/// What says that nothing was measured.
+/// What says that nothing was measured: NaN, or elsewhere the fill value.
+#[derive(Clone, Copy)]
 enum Kind {
-    /// NaN.
+    Float16,
     Float32,
-    /// NaN.
     Float64,
-    /// The fill value.
-    Fill(Vec<u8>),
+    Fill,
 }
 
-impl Merge {
-    pub(in crate::store) fn new(elements: &Elements) -> Self {
-        let item_bytes = elements.item_bytes();
+impl<'a> Merge<'a> {
+    pub(in crate::store) fn new(elements: &'a Elements) -> Self {
         let kind = match elements.element.name() {
+            "float16" => Kind::Float16,
             "float32" => Kind::Float32,
             "float64" => Kind::Float64,
-            _ => Kind::Fill(elements.fill.clone()),
+            _ => Kind::Fill,
         };
-        Self { kind, item_bytes }
+        Self { elements, kind }
     }
 
     /// Puts what is given into `chunk`, the elements of `region` in C order; how many are others now.
@@ -62,14 +64,14 @@ impl Merge {
         (picks, given): (&[Picks], &[u8]),
         replace: Replace,
     ) -> Result<u64, Conflict> {
-        let (item, mut changed) = (self.item_bytes, 0);
+        let (item, mut changed) = (self.elements.item_bytes(), 0);
         runs(picks, region, &mut |to, from, run| {
             let (to, from, bytes) = (index(to) * item, index(from) * item, index(run) * item);
             let (old, new) = (&mut chunk[to..to + bytes], &given[from..from + bytes]);
             changed += self.run(old, new, replace).map_err(|k| Conflict {
                 index: region.unravel((to / item + k) as u64).to_vec(),
-                there: self.text(&old[k * item..(k + 1) * item]),
-                given: self.text(&new[k * item..(k + 1) * item]),
+                there: self.elements.element.format(&old[k * item..(k + 1) * item]),
+                given: self.elements.element.format(&new[k * item..(k + 1) * item]),
             })?;
             Ok(())
         })?;
@@ -78,17 +80,18 @@ impl Merge {
 
     /// Merges a run; how many elements changed, or which one conflicts.
     fn run(&self, old: &mut [u8], new: &[u8], replace: Replace) -> Result<u64, usize> {
-        match &self.kind {
-            Kind::Float32 => run::<4>(old, new, |v| f32::from_ne_bytes(*v).is_nan(), replace),
-            Kind::Float64 => run::<8>(old, new, |v| f64::from_ne_bytes(*v).is_nan(), replace),
-            Kind::Fill(fill) => {
-                let mut changed = 0;
-                let items = old.chunks_exact_mut(self.item_bytes).zip(new.chunks_exact(self.item_bytes));
-                for (k, (old, new)) in items.enumerate() {
-                    if old == new || (replace != Replace::ByAll && new == &fill[..]) {
+        match self.kind {
+            Kind::Float16 => run::<2>(old, new, (nan_16, zero_16), replace),
+            Kind::Float32 => run::<4>(old, new, (nan_32, zero_32), replace),
+            Kind::Float64 => run::<8>(old, new, (nan_64, zero_64), replace),
+            Kind::Fill => {
+                let (fill, mut changed) = (&self.elements.fill[..], 0);
+                let item = self.elements.item_bytes();
+                for (k, (old, new)) in old.chunks_exact_mut(item).zip(new.chunks_exact(item)).enumerate() {
+                    if old == new || (replace != Replace::ByAll && new == fill) {
                         continue;
                     }
-                    if replace == Replace::Never && old != &fill[..] {
+                    if replace == Replace::Never && old != fill {
                         return Err(k);
                     }
                     old.copy_from_slice(new);
@@ -99,17 +102,17 @@ impl Merge {
         }
     }
 
-    /// Counts, for each measurement, the objects of `region` that have a value at `epoch` among `data`, its elements in C order.
-    pub(super) fn count(&self, data: &[u8], region: &Region, epoch: u64, axes: &Axes, counts: &mut [u32]) {
-        let rank = region.rank();
-        let mut strides = vec![self.item_bytes as u64; rank];
+    /// Notes which objects of `region` have a value at `epoch` among `data`, its elements in C order. A value that is of no measurement is
+    /// one in each.
+    pub(super) fn mark(&self, data: &[u8], region: &Region, (epoch, axes): (u64, &Axes), seen: &mut Seen) {
+        let (rank, item) = (region.rank(), self.elements.item_bytes());
+        let mut strides = vec![item as u64; rank];
         for d in (0..rank.saturating_sub(1)).rev() {
             strides[d] = strides[d + 1] * region.shape()[d + 1];
         }
         let known = |d: usize| d == axes.object || d == axes.epoch || Some(d) == axes.measurement;
-        let others: Vec<usize> = (0..rank).filter(|d| !known(*d)).collect();
         let mut offsets = vec![0];
-        for d in others {
+        for d in (0..rank).filter(|d| !known(*d)) {
             let along = |offset: &u64| {
                 let offset = *offset;
                 (0..region.shape()[d]).map(move |k| (k, offset)).collect::<Vec<_>>()
@@ -117,44 +120,72 @@ impl Merge {
             offsets = offsets.iter().flat_map(along).map(|(k, offset)| offset + k * strides[d]).collect();
         }
         let at_epoch = (epoch - region.start()[axes.epoch]) * strides[axes.epoch];
-        let (first, measurements, step) = match axes.measurement {
+        let (first, length, step) = match axes.measurement {
             Some(d) => (index(region.start()[d]), region.shape()[d], strides[d]),
             None => (0, 1, 0),
         };
-        let counts = &mut counts[first..first + index(measurements)];
-        let mut count = |object: u64, m: u64| {
+        let objects = region.shape()[axes.object];
+        let of = axes.marks(region, seen.measurements());
+        let mut note = |object: u64, m: u64| {
+            let o = index(region.start()[axes.object] + object);
+            let marks =
+                if axes.measurement.is_some() { first + index(m)..first + index(m) + 1 } else { of.clone() };
+            if marks.clone().all(|m| seen.has(o, m)) {
+                return;
+            }
             let at = at_epoch + object * strides[axes.object] + m * step;
-            let there = |offset: &u64| !self.is_missing(&data[index(at + offset)..][..self.item_bytes]);
-            let there = offsets.iter().any(there);
-            counts[index(m)] = counts[index(m)].saturating_add(u32::from(there));
+            if offsets.iter().any(|offset| !self.is_missing(&data[index(at + offset)..][..item])) {
+                marks.for_each(|m| seen.set(o, m));
+            }
         };
         // In the order in which they lie.
-        let objects = region.shape()[axes.object];
         if strides[axes.object] >= step {
-            (0..objects).for_each(|object| (0..measurements).for_each(|m| count(object, m)));
+            (0..objects).for_each(|object| (0..length).for_each(|m| note(object, m)));
         } else {
-            (0..measurements).for_each(|m| (0..objects).for_each(|object| count(object, m)));
+            (0..length).for_each(|m| (0..objects).for_each(|object| note(object, m)));
         }
     }
 
     /// Whether an element says that nothing was measured.
     pub(in crate::store) fn is_missing(&self, value: &[u8]) -> bool {
-        match &self.kind {
-            Kind::Float32 => value.try_into().is_ok_and(|v| f32::from_ne_bytes(v).is_nan()),
-            Kind::Float64 => value.try_into().is_ok_and(|v| f64::from_ne_bytes(v).is_nan()),
-            Kind::Fill(fill) => value == &fill[..],
+        match self.kind {
+            Kind::Float16 => value.try_into().is_ok_and(nan_16),
+            Kind::Float32 => value.try_into().is_ok_and(nan_32),
+            Kind::Float64 => value.try_into().is_ok_and(nan_64),
+            Kind::Fill => value == &self.elements.fill[..],
         }
     }
+}
 
-    /// A value for people.
-    fn text(&self, value: &[u8]) -> String {
-        match &self.kind {
-            Kind::Float32 => value.try_into().map(|v| f32::from_ne_bytes(v).to_string()),
-            Kind::Float64 => value.try_into().map(|v| f64::from_ne_bytes(v).to_string()),
-            Kind::Fill(_) => Ok(format!("{value:?}")),
-        }
-        .unwrap_or_default()
+impl Axes {
+    /// Measurements of so many that the elements of `region` are of.
+    pub(super) fn marks(&self, region: &Region, measurements: usize) -> Range<usize> {
+        self.measurement.map_or(0..measurements, |d| index(region.start()[d])..index(region.end(d)))
     }
+}
+
+fn nan_16(value: [u8; 2]) -> bool {
+    u16::from_ne_bytes(value) & 0x7fff > 0x7c00
+}
+
+fn nan_32(value: [u8; 4]) -> bool {
+    f32::from_ne_bytes(value).is_nan()
+}
+
+fn nan_64(value: [u8; 8]) -> bool {
+    f64::from_ne_bytes(value).is_nan()
+}
+
+fn zero_16(value: [u8; 2]) -> bool {
+    matches!(u16::from_ne_bytes(value), 0 | 0x8000)
+}
+
+fn zero_32(value: [u8; 4]) -> bool {
+    f32::from_ne_bytes(value) == 0.0
+}
+
+fn zero_64(value: [u8; 8]) -> bool {
+    f64::from_ne_bytes(value) == 0.0
 }
 
 /// A value that is there, where another is given.
@@ -168,16 +199,20 @@ pub(super) struct Conflict {
 fn run<const N: usize>(
     old: &mut [u8],
     new: &[u8],
-    is_missing: impl Fn(&[u8; N]) -> bool,
+    (is_missing, is_zero): (impl Fn([u8; N]) -> bool, impl Fn([u8; N]) -> bool),
     replace: Replace,
 ) -> Result<u64, usize> {
     let mut changed = 0;
     let items = old.as_chunks_mut::<N>().0.iter_mut().zip(new.as_chunks::<N>().0);
     for (k, (old, new)) in items.enumerate() {
-        if old == new || (is_missing(new) && (is_missing(old) || replace != Replace::ByAll)) {
+        if old == new || (is_missing(*new) && (is_missing(*old) || replace != Replace::ByAll)) {
             continue;
         }
-        if replace == Replace::Never && !is_missing(old) {
+        if replace == Replace::Never && !is_missing(*old) {
+            // One value, with two signs.
+            if is_zero(*old) && is_zero(*new) {
+                continue;
+            }
             return Err(k);
         }
         *old = *new;

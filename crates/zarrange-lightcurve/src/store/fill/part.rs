@@ -1,6 +1,6 @@
 //! What a contribution has for one array: the chunks that it changes, merged and written.
 
-use zarrange_array::{Array, RegionReader, RegionWriter};
+use zarrange_array::Array;
 use zarrange_codec::ArrayCodec;
 use zarrange_grid::{Dims, Region, index};
 
@@ -8,21 +8,9 @@ use crate::LightCurveError;
 use crate::store::LightCurveStore;
 use crate::store::fill::contribution::{Contribution, FillReport};
 use crate::store::fill::merge::{Axes, Conflict, Merge, Replace};
+use crate::store::fill::tools::ToolBox;
 use crate::store::picks::{Picks, chunks};
 use crate::store::schema::{EPOCHS, MEASUREMENT, OBJECT};
-
-/// What reads and writes the chunks of an array.
-#[derive(Debug)]
-pub(super) struct Tools<'a> {
-    reader: RegionReader<'a>,
-    writer: RegionWriter<'a>,
-}
-
-impl<'a> Tools<'a> {
-    pub(super) fn new(array: &'a Array) -> Result<Self, LightCurveError> {
-        Ok(Self { reader: RegionReader::new(array)?, writer: RegionWriter::replacing(array)? })
-    }
-}
 
 /// What a contribution has for one array.
 pub(super) struct Part<'a> {
@@ -30,7 +18,7 @@ pub(super) struct Part<'a> {
     pub(super) at: usize,
     array: &'a Array,
     pub(super) name: &'a str,
-    merge: Merge,
+    merge: Merge<'a>,
     data: &'a [u8],
     /// What is picked along each axis.
     picks: Vec<Picks>,
@@ -48,7 +36,7 @@ impl<'a> Part<'a> {
         data: &'a [u8],
     ) -> Result<Self, LightCurveError> {
         let array = store.named(name)?;
-        let at = store.schema().values.iter().position(|values| values == name).unwrap_or_default();
+        let at = store.position(name);
         let axes = Axes::of(store, array)?;
         let elements = array.elements()?;
         if matches!(elements.codec, ArrayCodec::Shards(_)) {
@@ -90,22 +78,21 @@ impl<'a> Part<'a> {
         Ok(Self { at, array, name, merge: Merge::new(elements), data, picks, chunks, kept })
     }
 
-    /// Merges what is given with what is there, without writing it; chunks are kept as they will be, as far as there is `room`, and unless
+    /// Merges what is given with what is there, without writing it; chunks are kept as they will be, as far as there is room, and unless
     /// what was given `before` changes them first.
     pub(super) fn compare(
         &mut self,
         replace: Replace,
-        (room, before): (&mut usize, &[Self]),
-        (tools, free): (&mut Tools<'_>, &mut Vec<Vec<u8>>),
+        before: &[Self],
+        tools: &mut ToolBox<'_>,
     ) -> Result<(), LightCurveError> {
         for (k, chunk) in self.chunks.iter().enumerate() {
-            let merged = self.merged((&mut tools.reader, free), chunk, replace)?;
-            let changes = |part: &Self| part.name == self.name && part.chunks.binary_search(chunk).is_ok();
-            if merged.bytes <= *room && !before.iter().any(changes) {
-                *room -= merged.bytes;
+            let merged = self.merged(tools, chunk, replace)?;
+            let changes = |part: &Self| part.at == self.at && part.chunks.binary_search(chunk).is_ok();
+            if !before.iter().any(changes) && tools.keeps(&merged.data) {
                 self.kept[k] = Some(merged);
             } else {
-                free.push(merged.data);
+                tools.put(merged.data);
             }
         }
         Ok(())
@@ -116,20 +103,22 @@ impl<'a> Part<'a> {
         &mut self,
         replace: Replace,
         report: &mut FillReport,
-        (tools, free): (&mut Tools<'_>, &mut Vec<Vec<u8>>),
+        tools: &mut ToolBox<'_>,
     ) -> Result<(), LightCurveError> {
         for (k, chunk) in self.chunks.iter().enumerate() {
             let again = match &self.kept[k] {
                 Some(_) => None,
-                None => Some(self.merged((&mut tools.reader, free), chunk, replace)?),
+                None => Some(self.merged(tools, chunk, replace)?),
             };
             let Some(merged) = again.as_ref().or(self.kept[k].as_ref()) else { continue };
             if merged.changed > 0 {
-                tools.writer.write(&merged.region, merged.elements())?;
+                tools.of(self.at)?.writer()?.write(&merged.region, merged.elements())?;
                 report.chunks += 1;
                 report.changed += merged.changed;
             }
-            free.extend(again.map(|merged| merged.data));
+            if let Some(merged) = again {
+                tools.put(merged.data);
+            }
         }
         Ok(())
     }
@@ -137,17 +126,14 @@ impl<'a> Part<'a> {
     /// A chunk as it will be.
     fn merged(
         &self,
-        (reader, free): (&mut RegionReader<'_>, &mut Vec<Vec<u8>>),
+        tools: &mut ToolBox<'_>,
         chunk: &Dims,
         replace: Replace,
     ) -> Result<Merged, LightCurveError> {
         let region = self.array.objects().region(chunk);
         let bytes = index(region.elements()) * self.array.elements()?.item_bytes();
-        let mut data = free.pop().unwrap_or_default();
-        if data.len() < bytes {
-            data.resize(bytes, 0);
-        }
-        reader.read_into(&region, &mut data[..bytes])?;
+        let mut data = tools.buffer(bytes);
+        tools.of(self.at)?.reader.read_into(&region, &mut data[..bytes])?;
         let merged = self.merge.merge(&mut data[..bytes], &region, (&self.picks, self.data), replace);
         let changed = merged.map_err(|Conflict { index, there, given }| LightCurveError::Conflict {
             array: self.name.to_owned(),

@@ -7,6 +7,7 @@ use super::entry::{ENTRY_BYTES, Entry, PLACES_MAX};
 use super::error::NoIndex;
 use super::file::{HEADER_BYTES, IndexFile, header, name};
 use super::stamp::{Stamp, documents};
+use crate::store::memory::Share;
 use crate::store::side::each_text;
 
 /// The most passes: where there is memory for less, labels are read sooner for each look-up.
@@ -15,12 +16,12 @@ const PASSES_MAX: u64 = 64;
 /// Bytes that are written at once.
 const PIECE_BYTES: usize = 1 << 20;
 
-/// Makes the index of `labels` as they are at `stamp`, within `bytes_max`; if somebody else is just making it, that is left to them. It
+/// Makes the index of `labels` as they are at `stamp`: entries within `bytes_max`, chunks of labels within `reading`; if somebody else is just making it, that is left to them. It
 /// gets its name when it is complete. Several that are made at once, where locks do not keep that from happening, are the same.
 ///
 /// # Errors
 /// If it cannot be made here, or labels changed meanwhile.
-pub(super) fn make(labels: &Array, stamp: &Stamp, bytes_max: u64) -> Result<(), NoIndex> {
+pub(super) fn make(labels: &Array, stamp: &Stamp, (bytes_max, reading): (u64, Share)) -> Result<(), NoIndex> {
     let count = labels.shape().first().copied().filter(|count| *count <= PLACES_MAX).ok_or(NoIndex)?;
     let room = bytes_max / ENTRY_BYTES as u64;
     // A pass takes half of what there is room for, at least.
@@ -49,7 +50,7 @@ pub(super) fn make(labels: &Array, stamp: &Stamp, bytes_max: u64) -> Result<(), 
     while written < count {
         let mut place = 0;
         smallest.begin();
-        each_text(labels, &mut |label| {
+        each_text(labels, reading, &mut |label| {
             smallest.offer(Entry::new(label, place));
             place += 1;
             Ok(())

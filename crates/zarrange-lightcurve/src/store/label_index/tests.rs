@@ -17,7 +17,9 @@ use super::file::{HEADER_BYTES, IndexFile, name};
 use super::make::make;
 use super::stamp::Stamp;
 use super::{LabelIndex, LabelIndexes, Places};
+use crate::store::memory::Share;
 
+const EVERYTHING: Share = Share::all(1 << 40);
 const ENOUGH: u64 = 1 << 20;
 
 /// Elements of a chunk of labels.
@@ -86,7 +88,7 @@ fn opened(store: &Store) -> Array {
 fn made(store: &Store, bytes_max: u64) -> LabelIndex {
     let labels = opened(store);
     let stamp = Stamp::of(&labels).unwrap();
-    make(&labels, &stamp, bytes_max).unwrap();
+    make(&labels, &stamp, (bytes_max, EVERYTHING)).unwrap();
     current(store).unwrap()
 }
 
@@ -124,9 +126,9 @@ fn what_is_found_is_what_reading_finds() {
         write(&store, data_type, labels);
         let (index, wanted) = (made(&store, bytes_max), wanted(labels));
         let told = format!("{data_type}, {} labels, {bytes_max} bytes", labels.len());
-        assert_eq!(index.find(&wanted).unwrap(), places(labels, &wanted), "{told}");
+        assert_eq!(index.find(&wanted, EVERYTHING).unwrap(), places(labels, &wanted), "{told}");
         for wanted in wanted.iter().map(std::slice::from_ref) {
-            assert_eq!(index.find(wanted).unwrap(), places(labels, wanted), "{told}: {wanted:?}");
+            assert_eq!(index.find(wanted, EVERYTHING).unwrap(), places(labels, wanted), "{told}: {wanted:?}");
         }
         assert_eq!(survey(&store, Without::NOTHING).unwrap().beside.files.count, 0, "{told}");
     };
@@ -159,7 +161,9 @@ fn a_label_takes_one_read() {
     let indexes = LabelIndexes::default();
     let find = |place: usize| {
         let before = counters.counts();
-        let found = indexes.find(("a", &|| Ok(opened(&counted))), &labels[place..=place], None).unwrap();
+        let found = indexes
+            .find(("a", &|| Ok(opened(&counted))), &labels[place..=place], (EVERYTHING, false))
+            .unwrap();
         assert_eq!(found, [[Some(place as u64), None]]);
         let after = counters.counts();
         (after.reads - before.reads, after.opens - before.opens)
@@ -178,7 +182,7 @@ fn too_little_memory_makes_none() {
     let labels = write(&store, TEXT, &numbers(20_000));
     let stamp = Stamp::of(&labels).unwrap();
     for bytes_max in [0, 1, 16, 32, 5000] {
-        assert_eq!(make(&labels, &stamp, bytes_max), Err(NoIndex), "{bytes_max}");
+        assert_eq!(make(&labels, &stamp, (bytes_max, EVERYTHING)), Err(NoIndex), "{bytes_max}");
     }
     assert!(current(&store).is_none());
 }
@@ -200,7 +204,7 @@ fn none_is_used_of_labels_as_they_were() {
         let mut reader = zarrange_array::RegionReader::new(&labels).unwrap();
         reader.read_into(&Region::whole(labels.shape()), &mut all).unwrap();
         let all: Vec<String> = all.as_chunks().0.iter().map(|b| i64::from_ne_bytes(*b).to_string()).collect();
-        assert_eq!(made(&store, ENOUGH).find(&all).unwrap(), places(&all, &all), "{what}");
+        assert_eq!(made(&store, ENOUGH).find(&all, EVERYTHING).unwrap(), places(&all, &all), "{what}");
     };
     let other = |path: &std::path::Path| {
         let mut chunk = std::fs::read(path.join(key)).unwrap();
@@ -238,9 +242,10 @@ fn an_index_that_is_damaged_is_not_used() {
         std::fs::write(&path, bytes).unwrap();
         assert_eq!(current(&store).is_some(), opens, "{what}");
         if let Some(index) = current(&store) {
-            assert_eq!(index.find(&labels[..1]), Err(NoIndex), "{what}");
+            assert_eq!(index.find(&labels[..1], EVERYTHING), Err(NoIndex), "{what}");
         }
-        let found = LabelIndexes::default().find(("a", &|| Ok(opened(&store))), &labels[..1], Some(ENOUGH));
+        let found =
+            LabelIndexes::default().find(("a", &|| Ok(opened(&store))), &labels[..1], (EVERYTHING, true));
         assert_eq!((found, opens && path.exists()), (Err(NoIndex), false), "{what}: labels are new");
     };
     check("cut", false, &|bytes| bytes.truncate(bytes.len() / 2));
@@ -261,7 +266,7 @@ fn labels_that_have_just_changed_have_none() {
     write(&store, "int64", &before);
     let indexes = LabelIndexes::default();
     let find = |label: &String| {
-        indexes.find(("a", &|| Ok(opened(&store))), std::slice::from_ref(label), Some(ENOUGH))
+        indexes.find(("a", &|| Ok(opened(&store))), std::slice::from_ref(label), (EVERYTHING, true))
     };
     assert_eq!(find(&before[7]), Err(NoIndex));
     assert!(!dir.path().join(name()).exists());
@@ -288,13 +293,13 @@ fn several_that_make_it_at_once_make_one() {
     let done: Vec<Result<(), NoIndex>> = std::thread::scope(|scope| {
         let make_one = || {
             let labels = opened(&store);
-            make(&labels, &Stamp::of(&labels)?, ENOUGH)
+            make(&labels, &Stamp::of(&labels)?, (ENOUGH, EVERYTHING))
         };
         let running: Vec<_> = (0..4).map(|_| scope.spawn(make_one)).collect();
         running.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     assert!(done.contains(&Ok(())), "{done:?}");
-    assert_eq!(current(&store).unwrap().find(&labels).unwrap(), places_of_each(&labels));
+    assert_eq!(current(&store).unwrap().find(&labels, EVERYTHING).unwrap(), places_of_each(&labels));
     let names: Vec<String> = store.list("").unwrap().into_iter().map(|entry| entry.name).collect();
     assert_eq!(names, [name().as_str(), "c", "zarr.json"]);
 }
@@ -313,12 +318,18 @@ fn an_end_at_any_call_leaves_labels_that_are_found() {
         write(&store, TEXT, &labels);
         let faults = Faults::new(Fault::Fail(28), at);
         let done = match open(&faulty(store.clone(), &faults)) {
-            Ok(Node::Array(labels)) => Stamp::of(&labels).and_then(|stamp| make(&labels, &stamp, 10_000)),
+            Ok(Node::Array(labels)) => {
+                Stamp::of(&labels).and_then(|stamp| make(&labels, &stamp, (10_000, EVERYTHING)))
+            }
             Ok(Node::Group(_)) | Err(_) => Err(NoIndex),
         };
         assert_eq!(done.is_ok(), current(&store).is_some(), "call {at}");
         assert_eq!(survey(&store, Without::NOTHING).unwrap().beside.files.count, 0, "call {at}");
-        assert_eq!(made(&store, ENOUGH).find(&labels).unwrap(), places_of_each(&labels), "call {at}");
+        assert_eq!(
+            made(&store, ENOUGH).find(&labels, EVERYTHING).unwrap(),
+            places_of_each(&labels),
+            "call {at}"
+        );
         ended += u64::from(done.is_err());
         if faults.calls() <= at {
             break;

@@ -15,7 +15,7 @@ use crate::args::lightcurve::FillArgs;
 use crate::backend::opener;
 use crate::out::{note, one_line, tell};
 use crate::progress::Bar;
-use crate::{memory, table};
+use crate::{memory, signals, table};
 
 pub(crate) fn run(args: &FillArgs) -> anyhow::Result<ExitCode> {
     let threads = args.threads.unwrap_or_else(memory::threads);
@@ -43,11 +43,21 @@ pub(crate) fn run(args: &FillArgs) -> anyhow::Result<ExitCode> {
         None => None,
     };
     let mut rejects = Rejects::new(file.map(|file| Box::new(BufWriter::new(file)) as Box<dyn Write + Send>));
+    signals::writing();
     let report = {
         let bar = Bar::new(args.progress);
         bar.begin("fill", args.tables.iter().filter_map(|path| Some(path.metadata().ok()?.len())).sum());
         store.fill_tables(&args.tables, &how, &mut rejects, &|bytes| bar.advance(bytes))?
     };
+    if let Some((signal, code)) = signals::came() {
+        let epochs = table::count(report.epochs.len() as u64);
+        note!(
+            "stopped by {signal}: {epochs} epochs were filled and recorded; of others values may be there that are not, and all can be \
+             filled again"
+        );
+        return Ok(ExitCode::from(code));
+    }
+    signals::published();
     told(args, &report, &rejects);
     let done = report.failed.is_empty() && (rejects.count() == 0 || args.rejected.is_some());
     Ok(if done { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -1,35 +1,47 @@
 //! `zarrange lightcurve get`.
 
 use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, BufWriter, Write};
+use std::io::{self, BufRead as _, BufReader, BufWriter, Read as _, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, ensure};
-use zarrange_lightcurve::{Curves, LightCurveStore, Query, When, Which};
+use zarrange_lightcurve::{Curves, LightCurveError, LightCurveStore, Query, When, Which};
 use zarrange_table::{Cells, Field, OutputFormat, TableWriter};
 
 use crate::args::lightcurve::{FormatArg, GetArgs, WhichArgs};
 use crate::backend::opener;
 use crate::commands::lightcurve::plot;
-use crate::out::{self, one_line};
+use crate::out::{self, note, one_line};
 use crate::{memory, table};
+
+/// What a list of objects may take in any case, and an object in it beside its label.
+const LIST_BYTES: u64 = 2 << 20;
+const LINE_BYTES: u64 = 128;
+
+/// Bytes of rows that are written at once at least.
+const GROUP_BYTES: usize = 2 << 20;
 
 /// Rows of a table for people at most.
 const SHOWN: usize = 1000;
 
 pub(crate) fn run(args: &GetArgs) -> anyhow::Result<ExitCode> {
     let memory_bytes_max = memory::given(args.max_mem.map_or_else(memory::default_max, u64::from), 1)?;
-    let (query, format) = (query(args)?, format(args)?);
+    let (query, format) = (query(args, memory_bytes_max)?, format(args)?);
     let store = LightCurveStore::open(&args.store, &opener(args.io)?)?;
     let mut curves = store.curves(&query, memory_bytes_max)?;
+    for name in curves.left_out() {
+        note!("{} is left out: it holds no numbers", one_line(name));
+    }
+    // What cannot be written is known before a file is replaced.
+    curves.shape(args.nested.as_deref())?;
     if let Some(path) = &args.plot {
-        plot::draw(&mut curves, path, args.fold)?;
+        plot::draw(&mut curves, path, args.fold.map(|period| (period, args.phase_zero)))?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut write = |out: &mut (dyn Write + Send)| match format {
         None => for_people(&mut curves, out),
-        Some(format) => as_table(&mut curves, format, args.nested.as_deref(), out),
+        Some(format) => as_table(&mut curves, (format, memory_bytes_max), args.nested.as_deref(), out),
     };
     if let Some(path) = &args.out {
         let failed = || path.display().to_string();
@@ -53,8 +65,8 @@ pub(crate) fn run(args: &GetArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What is asked for.
-fn query(args: &GetArgs) -> anyhow::Result<Query> {
+/// What is asked for, of which the list of objects is within an eighth of the memory.
+fn query(args: &GetArgs, memory_bytes_max: u64) -> anyhow::Result<Query> {
     let epochs = match (args.from, args.to) {
         (None, None) if args.epoch.is_empty() => When::All,
         (None, None) => When::Labels(args.epoch.clone()),
@@ -63,7 +75,7 @@ fn query(args: &GetArgs) -> anyhow::Result<Query> {
         }
     };
     Ok(Query {
-        objects: which(&args.which)?,
+        objects: which(&args.which, memory_bytes_max / 8)?,
         measurements: args.measurement.clone(),
         epochs,
         arrays: args.array.clone(),
@@ -72,9 +84,9 @@ fn query(args: &GetArgs) -> anyhow::Result<Query> {
     })
 }
 
-fn which(args: &WhichArgs) -> anyhow::Result<Which> {
+fn which(args: &WhichArgs, bytes_max: u64) -> anyhow::Result<Which> {
     Ok(match (&args.objects_from, args.cone, args.sky_box) {
-        (Some(path), _, _) => Which::Labels(lines(path).with_context(|| path.display().to_string())?),
+        (Some(path), _, _) => Which::Labels(lines(path, bytes_max)?),
         (None, Some([ra, dec, radius]), _) => Which::Cone { ra, dec, radius },
         (None, None, Some([ra0, ra1, dec0, dec1])) => Which::Box { ra: [ra0, ra1], dec: [dec0, dec1] },
         (None, None, None) if args.all => Which::All,
@@ -83,12 +95,35 @@ fn which(args: &WhichArgs) -> anyhow::Result<Which> {
     })
 }
 
-/// The lines of a file that are not empty.
-fn lines(path: &Path) -> io::Result<Vec<String>> {
-    let file: Box<dyn io::Read> =
-        if path == Path::new("-") { Box::new(io::stdin().lock()) } else { Box::new(File::open(path)?) };
-    let lines = BufReader::new(file).lines().map(|line| line.map(|line| line.trim().to_owned()));
-    lines.filter(|line| line.as_ref().map_or(true, |line| !line.is_empty())).collect()
+/// The lines of a file that are not empty, within so many bytes and a small list in any case.
+fn lines(path: &Path, bytes_max: u64) -> anyhow::Result<Vec<String>> {
+    let failed = || path.display().to_string();
+    let file: Box<dyn io::Read> = if path == Path::new("-") {
+        Box::new(io::stdin().lock())
+    } else {
+        Box::new(File::open(path).with_context(failed)?)
+    };
+    let bytes_max = bytes_max.max(LIST_BYTES);
+    let (mut file, mut lines, mut left) = (BufReader::new(file), Vec::new(), bytes_max);
+    loop {
+        let mut line = String::new();
+        let read = (&mut file).take(left.saturating_add(1)).read_line(&mut line).with_context(failed)?;
+        if read == 0 {
+            return Ok(lines);
+        }
+        let label = line.trim();
+        let bytes = (read as u64).saturating_add(if label.is_empty() { 0 } else { LINE_BYTES });
+        if bytes > left {
+            let what = format!("{}: a list of more than {} objects", path.display(), lines.len());
+            return Err(
+                LightCurveError::Room { what, needed: bytes_max.saturating_mul(16), bytes_max }.into()
+            );
+        }
+        if !label.is_empty() {
+            left -= bytes;
+            lines.push(label.to_owned());
+        }
+    }
 }
 
 /// How rows are written; nothing for people.
@@ -125,11 +160,13 @@ fn format(args: &GetArgs) -> anyhow::Result<Option<OutputFormat>> {
 
 fn as_table(
     curves: &mut Curves<'_>,
-    format: OutputFormat,
+    (format, memory_bytes_max): (OutputFormat, u64),
     nested: Option<&str>,
     out: &mut (dyn Write + Send),
 ) -> anyhow::Result<()> {
-    let mut writer = TableWriter::create(out, format, curves.shape(nested)?)?;
+    // An eighth is for what is written at once.
+    let group = usize::try_from(memory_bytes_max / 8).unwrap_or(usize::MAX).max(GROUP_BYTES);
+    let mut writer = TableWriter::create(out, format, curves.shape(nested)?)?.within(group);
     while let Some(part) = curves.read()? {
         match nested {
             // The object stands beside its list.

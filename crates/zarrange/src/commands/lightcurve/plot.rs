@@ -14,18 +14,21 @@ const SIZE: (u32, u32) = (1200, 750);
 const TIMES: [&str; 3] = ["time", "epoch", "sequence"];
 const BANDS: [&str; 3] = ["measurement", "band", "filter"];
 
+/// A period, and the time of phase 0 if it is not that of the first value.
+type Folded = Option<(f64, Option<f64>)>;
+
 /// Draws the light curve that is read to the file at `path`.
-pub(super) fn draw(curves: &mut Curves<'_>, path: &Path, period: Option<f64>) -> anyhow::Result<()> {
+pub(super) fn draw(curves: &mut Curves<'_>, path: &Path, folded: Folded) -> anyhow::Result<()> {
     let kind = path.extension().and_then(|extension| extension.to_str());
     ensure!(matches!(kind, Some("svg" | "png")), "{}: a picture is an .svg or a .png", path.display());
     ensure!(curves.objects() == 1, "a picture shows one object, these are {}", curves.objects());
     let part = curves.read()?.context("one object is there")?;
-    let curve = light_curve(curves.fields(), &part, period)?;
+    let curve = light_curve(curves.fields(), &part, folded)?;
     let picture = if kind == Some("png") { png(&curve, SIZE)? } else { svg(&curve, SIZE).into_bytes() };
     std::fs::write(path, picture).with_context(|| path.display().to_string())
 }
 
-fn light_curve(fields: &[Field], part: &CurvesPart, period: Option<f64>) -> anyhow::Result<LightCurve> {
+fn light_curve(fields: &[Field], part: &CurvesPart, folded: Folded) -> anyhow::Result<LightCurve> {
     let position =
         |names: &[&str]| names.iter().find_map(|name| fields.iter().position(|field| field.name == *name));
     let time = position(&TIMES).context("a row has an epoch")?;
@@ -54,10 +57,10 @@ fn light_curve(fields: &[Field], part: &CurvesPart, period: Option<f64>) -> anyh
         let unit = field.unit.as_ref().filter(|unit| **unit != field.name);
         unit.map_or_else(|| field.name.clone(), |unit| format!("{} ({unit})", field.name))
     };
-    let fold = period.map(|period| Fold {
-        period,
-        epoch: series.iter().flat_map(|s| &s.times).copied().fold(f64::NAN, f64::min),
-    });
+    // What is not finite is not drawn.
+    let drawn = series.iter().flat_map(|s| s.times.iter().zip(&s.values)).filter(|(_, v)| v.is_finite());
+    let first = drawn.map(|(time, _)| *time).fold(f64::NAN, f64::min);
+    let fold = folded.map(|(period, zero)| Fold { period, epoch: zero.unwrap_or(first) });
     Ok(LightCurve {
         title: part.objects.text(0).into_owned(),
         time_label: label(time),
