@@ -5,14 +5,14 @@
 use std::time::Duration;
 
 use bench_harness::backend::{BACKENDS, opener};
-use bench_harness::sweep::dataset::{Dataset, Size, dataset};
+use bench_harness::sweep::dataset::{Size, dataset};
 use bench_harness::sweep::layout::layouts;
 use bench_harness::sweep::stored::{predict, stored};
-use bench_harness::sweep::workload::Workload;
+use bench_harness::sweep::workload::{Operation, Workload};
 use bench_harness::{arrays, data};
 use criterion::{Criterion, Throughput};
 use zarrange_array::{Array, RegionReader};
-use zarrange_grid::{Region, index};
+use zarrange_grid::index;
 use zarrange_io::Location;
 
 /// Operations that take turns, so that not always the same chunk is read.
@@ -23,7 +23,7 @@ fn main() {
     let survey = dataset("photometry", Some(Size { objects: 10_000, epochs: 100 }), &dir).unwrap();
     let mut criterion = Criterion::default().configure_from_args();
     for workload in ["epoch", "object"] {
-        let operations = Workload::parse(workload).unwrap().operations(&survey.facts, OPERATIONS).unwrap();
+        let kind = Workload::parse(workload).unwrap();
         let mut group = criterion.benchmark_group(workload);
         group
             .sample_size(10)
@@ -31,7 +31,8 @@ fn main() {
             .measurement_time(Duration::from_secs(1));
         for layout in layouts("quick", &survey.facts).unwrap() {
             let path = stored(&survey, &layout, &dir).unwrap().path;
-            let bytes = useful_bytes(&survey, &operations[0]);
+            let operations = kind.operations(&survey.facts, &layout.chunk, OPERATIONS).unwrap();
+            let bytes = operations[0].elements * survey.facts.item_bytes;
             let handled = predict(&path, &operations).unwrap().chunk_bytes;
             println!(
                 "{workload} {}: {} array bytes for {bytes} useful ones",
@@ -52,18 +53,14 @@ fn main() {
     criterion.final_summary();
 }
 
-fn useful_bytes(survey: &Dataset, operation: &[Region]) -> u64 {
-    operation.iter().map(Region::elements).sum::<u64>() * survey.facts.item_bytes
-}
-
 /// Reads the next operation each time it is called.
-fn reader<'a>(array: &'a Array, operations: &'a [Vec<Region>]) -> impl FnMut() + 'a {
+fn reader<'a>(array: &'a Array, operations: &'a [Operation]) -> impl FnMut() + 'a {
     let item_bytes = array.elements().unwrap().item_bytes();
     let mut reader = RegionReader::new(array).unwrap();
     let mut buffer = Vec::new();
     let mut next = operations.iter().cycle();
     move || {
-        for region in next.next().unwrap() {
+        for region in &next.next().unwrap().regions {
             buffer.resize(index(region.elements()) * item_bytes, 0);
             reader.read_into(region, &mut buffer).unwrap();
         }

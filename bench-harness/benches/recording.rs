@@ -15,10 +15,10 @@ use bench_harness::sweep::dataset::{Size, dataset};
 use bench_harness::sweep::layout::layouts;
 use bench_harness::sweep::recorder::Recorder;
 use bench_harness::sweep::stored::stored;
-use bench_harness::sweep::workload::Workload;
+use bench_harness::sweep::workload::{Operation, Workload};
 use bench_harness::{arrays, data};
 use zarrange_array::{Array, RegionReader};
-use zarrange_grid::{Region, index};
+use zarrange_grid::index;
 use zarrange_io::Location;
 use zarrange_io::wrappers::counting::{IoCounters, counting};
 
@@ -31,8 +31,9 @@ fn main() -> anyhow::Result<()> {
     let dir = data::folder()?;
     let survey = dataset("photometry", Some(Size { objects: 10_000, epochs: 500 }), &dir)?;
     let layout = layouts("quick", &survey.facts)?.into_iter().find(|layout| layout.name == LAYOUT);
-    let path = stored(&survey, &layout.context("the layout")?, &dir)?.path;
-    let operations = Workload::parse("object")?.operations(&survey.facts, OPERATIONS)?;
+    let layout = layout.context("the layout")?;
+    let path = stored(&survey, &layout, &dir)?.path;
+    let operations = Workload::parse("object")?.operations(&survey.facts, &layout.chunk, OPERATIONS)?;
     let counters = Arc::new(IoCounters::default());
     let counted = counters.clone();
     let place = Location::Path(path);
@@ -55,12 +56,12 @@ fn main() -> anyhow::Result<()> {
 }
 
 /// Reads all operations, recorded or not.
-fn time(array: &Array, operations: &[Vec<Region>], record: bool) -> anyhow::Result<Duration> {
+fn time(array: &Array, operations: &[Operation], record: bool) -> anyhow::Result<Duration> {
     let item_bytes = array.elements()?.item_bytes();
     let mut reader = RegionReader::new(array)?;
     let mut buffer = Vec::new();
-    let mut read = |operation: &[Region]| -> anyhow::Result<()> {
-        for region in operation {
+    let mut read = |operation: &Operation| -> anyhow::Result<()> {
+        for region in &operation.regions {
             buffer.resize(index(region.elements()) * item_bytes, 0);
             reader.read_into(region, &mut buffer)?;
         }

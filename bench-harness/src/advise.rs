@@ -52,19 +52,20 @@ pub fn advise(ask: &Ask) -> anyhow::Result<Advice> {
     if found.is_empty() {
         return Err(usage(impossible(&question.needed(), ask)));
     }
-    let weigh = |designs: Vec<(f64, Design)>| -> anyhow::Result<Vec<Weighed>> {
+    let weigh = |designs: Vec<(f64, Design)>| -> Vec<Weighed> {
         designs.into_iter().map(|(_, design)| Weighed::of(ask, &codecs, design)).collect()
     };
-    let layouts = weigh(distinct(&found, ask.top))?;
+    let layouts = weigh(distinct(&found, ask.top));
     let measured = if ask.measure {
-        measured::measure(ask, sample.as_ref(), &codecs, &weigh(distinct(&found, MEASURED))?)?
+        measured::measure(ask, sample.as_ref(), &codecs, &weigh(distinct(&found, MEASURED)))?
     } else {
         Vec::new()
     };
+    let mix = ask.mix.weights();
     Ok(Advice {
         subject: ask.subject.clone(),
-        names: ask.names.clone(),
-        mix: ask.mix.weights().to_vec(),
+        names: ask.dimensions.words(),
+        mix: mix.iter().map(|(access, share)| (ask.dimensions.text_of(access), *share)).collect(),
         profile: ask.place.name.clone(),
         reader: ask.reader,
         sample: ask.sample.as_ref().map(|(name, _)| name.clone()),
@@ -140,12 +141,13 @@ fn copies(ask: &Ask, codecs: &[CodecModel], single: &Weighed) -> anyhow::Result<
         return Ok(None);
     }
     let mut layouts = Vec::new();
-    for (axis, share) in ask.mix.weights() {
-        let access_ns_max = ask.limits.access_ns_max.filter(|(object, _)| object == axis);
+    for (access, share) in ask.mix.weights() {
+        let picked = |axis: usize| access.picks().iter().any(|pick| pick.axis == axis);
+        let access_ns_max = ask.limits.access_ns_max.filter(|(object, _)| picked(*object));
         let limits = Limits { access_ns_max, ..ask.limits };
-        let alone = Ask { mix: Mix::new([(*axis, 1.0)])?, limits, ..ask.clone() };
+        let alone = Ask { mix: Mix::new([(access.clone(), 1.0)])?, limits, ..ask.clone() };
         let Some((_, design)) = question(&alone, codecs).best() else { return Ok(None) };
-        layouts.push((share, Weighed::of(&alone, codecs, design)?));
+        layouts.push((share, Weighed::of(&alone, codecs, design)));
     }
     Ok(Some(Copies {
         weighted_ms: layouts.iter().map(|(share, layout)| *share * layout.weighted_ms).sum(),

@@ -274,9 +274,9 @@ impl Orders<'_> {
     /// How many operations handle no more than the bytes allowed.
     fn operations(&self, chunk: &[u64], workload: &Workload) -> anyhow::Result<u64> {
         let facts = &self.dataset.facts;
-        let tried = workload.operations(facts, 16)?;
+        let tried = workload.operations(facts, chunk, 16)?;
         let mut bytes = 0;
-        for region in tried.iter().flatten() {
+        for region in tried.iter().flat_map(|operation| &operation.regions) {
             bytes += zarrange_plan::touched(&facts.shape, chunk, region)?.elements * facts.item_bytes;
         }
         let each = (bytes / tried.len().max(1) as u64).max(1);
@@ -286,7 +286,7 @@ impl Orders<'_> {
     /// Makes the layout of a cell and predicts what it will cost.
     fn ready(&self, cell: &Cell) -> anyhow::Result<Ready> {
         let stored = stored(self.dataset, &cell.layout, &self.options.dir)?;
-        let operations = cell.workload.operations(&cell.dataset, cell.operations)?;
+        let operations = cell.workload.operations(&cell.dataset, &cell.layout.chunk, cell.operations)?;
         let prediction = stored::predict(&stored.path, &operations)?;
         Ok(Ready { stored, prediction })
     }

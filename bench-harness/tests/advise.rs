@@ -91,6 +91,13 @@ fn by_a_sample_and_by_measuring() {
     assert!((ratio(&codecs[0]) - 1.0).abs() < 1e-12 && ratio(&codecs[3]) > 1.1, "{codecs:?}");
     assert!(advice["command"].as_str().unwrap().contains(&array));
     check(&["--shape", "120,30", "--dtype", "float32"], false);
+    let joint = ["--mix", "object+value=8,object~20=1,epoch:2=1", "--names", "object,epoch,value"];
+    let advice =
+        json(&[&["--sample", &array, "--measure", "--dir", work, "--max-mem", "8kB"][..], &joint].concat());
+    let names: Vec<&Value> =
+        advice["layouts"][0]["accesses"].as_array().unwrap().iter().map(|a| &a["name"]).collect();
+    assert_eq!(names, ["object+value", "object~20", "epoch:2"]);
+    assert!(advice["measured"].as_array().unwrap().len() > 1, "{advice}");
     let left: Vec<_> = std::fs::read_dir(work).unwrap().collect();
     assert!(left.is_empty(), "{left:?}");
 }
@@ -136,7 +143,13 @@ fn wrong_requests_are_told_what_there_is() {
         "--max-files 4, or --max-mem 5632 would",
     );
     check("64,64", "f4", "epoch=1", &["--max-object-ms", "0.001"], "--max-object-ms 0.196 would");
-    check("5,4,3", "f4", "a=1,b=1,c=1", &["--names", "a,b,c", "--measure"], "one or two dimensions");
+    check("5", "f4", "a=1", &["--names", "a", "--measure"], "at least two dimensions");
+    check("10,10", "f4", "epoch+epoch=1", &[], "\"epoch+epoch\" has dimension \"epoch\" twice");
+    check("10,10", "f4", "epoch~11=1", &[], "reads 11 of dimension \"epoch\": from 1 to 10 are possible");
+    check("10,10", "f4", "epoch:0+object=1", &[], "from 1 to 10");
+    check("10,10", "f4", "epoch:2+band=1", &[], "\"band\" is none of the dimensions object, epoch");
+    check("10,10", "f4", "epoch+object=1,object+epoch=1", &[], "named twice, as number 1 and 2");
+    check("10,10", "f4", "epoch+object=x", &[], "is not a positive number");
 }
 
 #[test]
@@ -173,9 +186,15 @@ impl Question {
             (0..rank).map(|_| 1 + random.next() % 10_u64.pow(1 + u32::try_from(random.next() % 4).unwrap()));
         let shape: Vec<u64> = shape.collect();
         let read = 1 + usize::try_from(random.next() % rank as u64).unwrap();
-        let shares = names[..read].iter().map(|name| format!("{name}={}", 1 + random.next() % 9));
+        let weighted = |name: &str, random: &mut Random| format!("{name}={}", 1 + random.next() % 9);
+        let mut shares: Vec<String> = names[..read].iter().map(|name| weighted(name, random)).collect();
+        let count = 1 + random.next() % shape[0];
+        let joint = [format!("object~{count}"), format!("object:{count}+epoch"), "object+epoch".to_owned()];
+        if random.next().is_multiple_of(2) && count > 1 {
+            shares.push(weighted(&one_of(random, &joint), random));
+        }
         Self {
-            mix: shares.collect::<Vec<_>>().join(","),
+            mix: shares.join(","),
             shape,
             codecs: one_of(random, &["none", "zstd:3", "zstd:9", "blosc:lz4"]),
             profile: one_of(random, &StoreProfile::names().collect::<Vec<_>>()),

@@ -13,9 +13,9 @@ pub struct Advice {
     pub subject: Subject,
     /// The names of its dimensions.
     pub names: Vec<String>,
-    /// Dimensions and shares of accesses.
+    /// What is read, as in a mix, and its share of the accesses.
     #[serde(rename = "shares")]
-    pub mix: Vec<(usize, f64)>,
+    pub mix: Vec<(String, f64)>,
     /// The profile of the place.
     pub profile: String,
     /// Who reads.

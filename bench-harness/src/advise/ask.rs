@@ -59,7 +59,8 @@ pub struct AdviseArgs {
     /// Data type, such as f4 or float32 [default: that of the sample]
     #[arg(long, required_unless_present = "sample")]
     dtype: Option<String>,
-    /// How often accesses read one index of a dimension, such as epoch=0.2,object=0.8
+    /// How often what is read: one index of a dimension, such as epoch=0.2,object=0.8, of several (object+band=0.8), fifty neighbouring
+    /// ones (object:50=0.1) or scattered ones (object~50=0.1), and all of the other dimensions
     #[arg(long)]
     mix: String,
     /// Names of the dimensions [default: those of the sample, or object,epoch; dimensions without names have numbers]
@@ -113,8 +114,8 @@ pub struct AdviseArgs {
 pub struct Ask {
     /// The array.
     pub subject: Subject,
-    /// A name for each dimension.
-    pub names: Vec<String>,
+    /// Its dimensions.
+    pub dimensions: Dimensions,
     /// How often what is accessed.
     pub mix: Mix,
     /// What a layout may be.
@@ -168,15 +169,16 @@ impl AdviseArgs {
         checked_bytes(&shape, item_bytes).map_err(|error| usage(error.to_string()))?;
         let subject = Subject::new(&shape, item_bytes);
         let dimensions = dimensions(self.names, array, shape.len())?;
-        let mix = mix(&self.mix, &dimensions)?;
+        let mix = self.mix.parse::<NamedMix>().map_err(|error| usage(format!("--mix: {error}")))?;
+        let mix = mix.of(&dimensions, &shape).map_err(|error| usage(format!("--mix: {error}")))?;
         let access_ns_max = self.max_object_ms.map(|ms| object(ms, &dimensions)).transpose()?;
         let limits = limits(self.max_files, self.chunk_bytes.map(u64::from), self.max_mem.into());
-        if self.measure && (mix.weights().len() > 2 || shape.len() < 2) {
-            return Err(usage("--measure reads mixes of one or two dimensions, of arrays of at least two"));
+        if self.measure && shape.len() < 2 {
+            return Err(usage("--measure reads arrays of at least two dimensions"));
         }
         Ok(Ask {
             subject,
-            names: dimensions.words(),
+            dimensions,
             mix,
             limits: Limits { access_ns_max, ..limits },
             place: self.profile,
@@ -248,17 +250,6 @@ fn dimensions(given: Vec<String>, array: Option<&Array>, rank: usize) -> anyhow:
         Some(array) => Dimensions::of(array),
         None => named(["object", "epoch"].map(str::to_owned).to_vec()),
     })
-}
-
-fn mix(text: &str, dimensions: &Dimensions) -> anyhow::Result<Mix> {
-    let wrong = |reason: &dyn std::fmt::Display| usage(format!("--mix: {reason}"));
-    let mix = text.parse::<NamedMix>().map_err(|error| wrong(&error))?;
-    let mut out = Vec::new();
-    for (name, weight) in mix.weights() {
-        let known = || format!("{name:?} is none of the dimensions {}", dimensions.words().join(", "));
-        out.push((dimensions.axis(name).ok_or_else(|| wrong(&known()))?, *weight));
-    }
-    Mix::new(out).map_err(|error| wrong(&error))
 }
 
 fn object(ms: f64, dimensions: &Dimensions) -> anyhow::Result<(usize, f64)> {

@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 use serde::Serialize;
-use zarrange_plan::{CodecModel, Design, Limits, Question, Reader, Reading, StoreProfile};
+use zarrange_plan::{
+    Access, CodecModel, Design, Limits, Pick, Question, Reader, Reading, StoreProfile, Subject,
+};
+use zarrange_rechunk::Dimensions;
 
 use super::ask::Ask;
 use super::sample::Sample;
@@ -71,7 +74,7 @@ pub fn measure(
     sample.store(&source, axes)?;
     let list = dir.path().join("layouts.toml");
     std::fs::write(&list, layouts_toml(&designs, axes)?)?;
-    let records = run(ask, (&source, &list), dir.path())?;
+    let records = run(workload(ask, &sample.subject, axes)?, (&source, &list), dir.path())?;
     let cached = StoreProfile::built_in("page-cache").context("the page cache is built in")?;
     // It is our reader that reads them.
     let (subject, reader) = (&sample.subject, Reader::Zarrange);
@@ -96,9 +99,7 @@ pub fn measure(
 }
 
 /// Reads every layout once, warm, in processes of their own.
-fn run(ask: &Ask, (source, list): (&Path, &Path), dir: &Path) -> anyhow::Result<Vec<record::Record>> {
-    let kinds = ["object", "epoch"].iter().zip(ask.mix.weights());
-    let workload = kinds.map(|(kind, (_, share))| format!("{kind}={share}")).collect::<Vec<_>>().join(",");
+fn run(workload: String, (source, list): (&Path, &Path), dir: &Path) -> anyhow::Result<Vec<record::Record>> {
     let text = |path: &Path| path.to_str().map(str::to_owned).context("a path is not UTF-8");
     let options = Options {
         dataset: text(source)?,
@@ -118,11 +119,24 @@ fn run(ask: &Ask, (source, list): (&Path, &Path), dir: &Path) -> anyhow::Result<
     record::read(&out)
 }
 
-/// The dimensions that are read as objects and epochs: those of the mix, the second any other where there is one.
+/// The mix, as the sample is read: its first dimensions are objects and epochs, and it may have fewer indices.
+fn workload(ask: &Ask, sample: &Subject, axes: [usize; 2]) -> anyhow::Result<String> {
+    let mut names = vec![None; sample.shape.len()];
+    (names[axes[0]], names[axes[1]]) = (Some("object".to_owned()), Some("epoch".to_owned()));
+    let dimensions = Dimensions::named(names, sample.shape.len());
+    let part = |(access, share): &(Access, f64)| {
+        let there = |pick: &Pick| Pick { count: pick.count.min(sample.shape[pick.axis]), ..*pick };
+        let access = Access::new(access.picks().iter().map(there).collect())?;
+        Ok(format!("{}={share}", dimensions.text_of(&access)))
+    };
+    Ok(ask.mix.weights().iter().map(part).collect::<anyhow::Result<Vec<_>>>()?.join(","))
+}
+
+/// The dimensions that are read as objects and epochs: the first two of the mix, the second any other where there is one only.
 fn axes(ask: &Ask) -> [usize; 2] {
-    let shares = ask.mix.weights();
-    let first = shares[0].0;
-    [first, shares.get(1).map_or(usize::from(first == 0), |(axis, _)| *axis)]
+    let mut picked = ask.mix.weights().iter().flat_map(|(access, _)| access.picks()).map(|pick| pick.axis);
+    let first = picked.next().unwrap_or(0);
+    [first, picked.find(|axis| *axis != first).unwrap_or(usize::from(first == 0))]
 }
 
 /// A layout of a smaller array.

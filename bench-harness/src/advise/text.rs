@@ -45,8 +45,7 @@ pub fn why(first: &Weighed, second: &Weighed) -> String {
     let mean = |layout: &Weighed, of: &dyn Fn(&WeighedRead) -> f64| {
         layout.accesses.iter().map(|a| a.share * of(a)).sum::<f64>()
     };
-    #[expect(clippy::cast_precision_loss, reason = "for display")]
-    let requests = |layout: &Weighed| mean(layout, &|a| a.cost.requests as f64);
+    let requests = |layout: &Weighed| mean(layout, &|a| a.cost.requests);
     let bytes = |layout: &Weighed| size(mean(layout, &|a| a.cost.bytes));
     let saved = |of: &dyn Fn(&WeighedRead) -> f64| (mean(second, of) - mean(first, of)) / 1e6;
     let waits = (
@@ -82,7 +81,7 @@ fn head(advice: &Advice) -> String {
     let shape: Vec<String> =
         advice.names.iter().zip(&advice.subject.shape).map(|(name, n)| format!("{name} {n}")).collect();
     let bytes = bytes_text(advice.subject.bytes(&advice.subject.shape));
-    let part = |(axis, share): &(usize, f64)| format!("{:.0} % one {}", share * 100.0, advice.names[*axis]);
+    let part = |(read, share): &(String, f64)| format!("{:.0} % {}", share * 100.0, one(read));
     let mix: Vec<String> = advice.mix.iter().map(part).collect();
     let (shape, mix) = (shape.join(" x "), mix.join(", "));
     format!("{shape} ({bytes}); {mix}; on {}, for a reader of {}", advice.profile, advice.reader.reads())
@@ -105,9 +104,8 @@ fn codecs(advice: &Advice) -> String {
 
 fn layouts(advice: &Advice) -> String {
     let mut header = vec!["chunk".to_owned(), "shard".to_owned(), "codecs".to_owned(), "files".to_owned()];
-    for (axis, _) in &advice.mix {
-        let name = &advice.names[*axis];
-        header.extend([format!("one {name}: ms"), "amplified".to_owned()]);
+    for (read, _) in &advice.mix {
+        header.extend([format!("{}: ms", one(read)), "amplified".to_owned()]);
     }
     header.extend(["weighted ms".to_owned(), "stored".to_owned()]);
     let mut table = table(&header.iter().map(String::as_str).collect::<Vec<_>>());
@@ -129,13 +127,13 @@ fn layouts(advice: &Advice) -> String {
 
 fn copies(copies: &Copies) -> String {
     let Copies { layouts, weighted_ms, single_ms, extra_bytes } = copies;
-    let one = |layout: &Weighed| {
+    let each = |layout: &Weighed| {
         let Weighed { design, codecs, accesses, .. } = layout;
         let shards =
             design.shard.as_ref().map_or(String::new(), |shard| format!(" in shards of {}", list(shard)));
-        format!("chunks of {}{shards} ({codecs}) for one {}", list(&design.chunk), accesses[0].name)
+        format!("chunks of {}{shards} ({codecs}) for {}", list(&design.chunk), one(&accesses[0].name))
     };
-    let each = layouts.iter().map(one).collect::<Vec<_>>().join(" and ");
+    let each = layouts.iter().map(each).collect::<Vec<_>>().join(" and ");
     let more = if *extra_bytes < 0.0 {
         format!("{} less", size(-extra_bytes))
     } else {
@@ -178,6 +176,11 @@ fn table(header: &[&str]) -> Table {
         }
     }
     table
+}
+
+/// An access, for a sentence: `one object`, or as it is written.
+fn one(read: &str) -> String {
+    if read.contains([':', '~', '+']) { read.to_owned() } else { format!("one {read}") }
 }
 
 fn list(shape: &[u64]) -> String {

@@ -1,7 +1,7 @@
 //! A layout with what accesses to it cost.
 
 use serde::Serialize;
-use zarrange_plan::{CodecModel, CodecSpeed, Design, ReadCost};
+use zarrange_plan::{Access, CodecModel, CodecSpeed, Design, ReadCost};
 
 use super::ask::Ask;
 
@@ -28,7 +28,7 @@ pub struct Weighed {
 /// A kind of access to a layout.
 #[derive(Clone, Debug, Serialize)]
 pub struct WeighedRead {
-    /// The name of the dimension of which one index is read.
+    /// What is read, as in a mix.
     pub name: String,
     /// The share of all accesses.
     pub share: f64,
@@ -43,24 +43,20 @@ pub struct WeighedRead {
 
 impl Weighed {
     /// What accesses cost in `design`.
-    ///
-    /// # Errors
-    /// If its rank is not that of the array.
-    pub fn of(ask: &Ask, codecs: &[CodecModel], design: Design) -> anyhow::Result<Self> {
+    pub fn of(ask: &Ask, codecs: &[CodecModel], design: Design) -> Self {
         let (subject, codec) = (&ask.subject, &codecs[design.codec]);
-        let access = |(axis, share): &(usize, f64)| {
-            let cost = ask.reading().read(&design, codec, *axis);
-            let amplification = subject.amplification(&design.chunk, *axis)?;
-            Ok(WeighedRead {
-                name: ask.names[*axis].clone(),
+        let access = |(access, share): &(Access, f64)| {
+            let cost = ask.reading().read(&design, codec, access);
+            WeighedRead {
+                name: ask.dimensions.text_of(access),
                 share: *share,
                 ms: cost.ns() / 1e6,
-                amplification,
+                amplification: subject.amplification(&design.chunk, access),
                 cost,
-            })
+            }
         };
-        let accesses = ask.mix.weights().iter().map(access).collect::<anyhow::Result<Vec<_>>>()?;
-        Ok(Self {
+        let accesses = ask.mix.weights().iter().map(access).collect::<Vec<_>>();
+        Self {
             codecs: codec.name.clone(),
             speed: codec.speed(&design.chunk),
             files: subject.files(design.shard.as_ref().unwrap_or(&design.chunk)),
@@ -68,6 +64,6 @@ impl Weighed {
             weighted_ms: accesses.iter().map(|access| access.share * access.ms).sum(),
             accesses,
             design,
-        })
+        }
     }
 }

@@ -27,7 +27,8 @@ pub(crate) struct SweepArgs {
     /// States of the page cache at the beginning of a cell: cold, warm
     #[arg(long, value_delimiter = ',', default_value = "cold,warm", value_parser = cache_state)]
     pub(super) cache: Vec<CacheState>,
-    /// epoch, object, block:N, window:N, random:N, or a mix such as epoch=0.2,object=0.8, each also @RATE
+    /// epoch, object, block:N, window:N, random:N, object+2 (one index of both), object:N, object~N (neighbouring or scattered ones), or a
+    /// mix such as epoch=0.2,object=0.8, each also @RATE
     #[arg(long, num_args = 1.., default_values = ["epoch", "object", "random:32"])]
     pub(super) workloads: Vec<String>,
     /// Operations of a cell, at most

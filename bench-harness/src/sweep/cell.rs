@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use zarrange_array::{Array, RegionReader};
-use zarrange_grid::{Region, index};
+use zarrange_grid::index;
 use zarrange_io::cache::{Proof, device_bytes, drop_names, evict};
 use zarrange_io::device::facts;
 use zarrange_io::wrappers::counting::{IoCounters, counting};
@@ -17,6 +17,7 @@ use crate::arrays;
 use crate::backend::opener;
 use crate::sweep::record::{CacheState, Cell, Counted};
 use crate::sweep::recorder::Recorder;
+use crate::sweep::workload::Operation;
 
 /// What a process is told to measure.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -46,7 +47,7 @@ impl Inject {
     fn apply(
         self,
         array: &Array,
-        operation: &[Region],
+        operation: &Operation,
         time: Duration,
         again: impl FnOnce() -> anyhow::Result<u64>,
     ) -> anyhow::Result<()> {
@@ -54,7 +55,7 @@ impl Inject {
             Self::Bytes => drop(again()?),
             Self::Requests => {
                 let objects = array.objects();
-                for unit in operation.iter().flat_map(|region| {
+                for unit in operation.regions.iter().flat_map(|region| {
                     let covering = objects.covering(region);
                     (0..covering.elements()).map(move |k| covering.unravel(k))
                 }) {
@@ -98,7 +99,7 @@ impl std::error::Error for NotAsAsked {}
 /// If it cannot be measured: why not.
 pub fn measure(order: &Order) -> anyhow::Result<Counted> {
     let cell = &order.cell;
-    let operations = cell.workload.operations(&cell.dataset, cell.operations)?;
+    let operations = cell.workload.operations(&cell.dataset, &cell.layout.chunk, cell.operations)?;
     let mut tries = 1;
     loop {
         match attempt(order, &operations) {
@@ -112,7 +113,7 @@ pub fn measure(order: &Order) -> anyhow::Result<Counted> {
     }
 }
 
-fn attempt(order: &Order, operations: &[Vec<Region>]) -> anyhow::Result<Counted> {
+fn attempt(order: &Order, operations: &[Operation]) -> anyhow::Result<Counted> {
     let Order { cell, path, inject } = order;
     let counters = Arc::new(IoCounters::default());
     let counted = counters.clone();
@@ -161,27 +162,26 @@ fn attempt(order: &Order, operations: &[Vec<Region>]) -> anyhow::Result<Counted>
 /// Operations on an array, and where what they read goes.
 struct Reads<'a> {
     array: &'a Array,
-    operations: &'a [Vec<Region>],
+    operations: &'a [Operation],
     item_bytes: u64,
     buffer: Vec<u8>,
 }
 
 impl<'a> Reads<'a> {
-    fn of(array: &'a Array, operations: &'a [Vec<Region>]) -> anyhow::Result<Self> {
+    fn of(array: &'a Array, operations: &'a [Operation]) -> anyhow::Result<Self> {
         let item_bytes = array.elements()?.item_bytes() as u64;
-        let largest = operations.iter().flatten().map(|region| region.elements() * item_bytes).max();
+        let largest =
+            operations.iter().flat_map(|o| &o.regions).map(|region| region.elements() * item_bytes).max();
         Ok(Self { array, operations, item_bytes, buffer: vec![0; index(largest.unwrap_or(0))] })
     }
 
-    /// Reads the regions of an operation; their bytes.
-    fn read(&mut self, reader: &mut RegionReader<'_>, operation: &[Region]) -> anyhow::Result<u64> {
-        let mut bytes = 0;
-        for region in operation {
+    /// Reads the regions of an operation; the bytes that are wanted of them.
+    fn read(&mut self, reader: &mut RegionReader<'_>, operation: &Operation) -> anyhow::Result<u64> {
+        for region in &operation.regions {
             let wanted = index(region.elements() * self.item_bytes);
             reader.read_into(region, &mut self.buffer[..wanted])?;
-            bytes += wanted as u64;
         }
-        Ok(bytes)
+        Ok(operation.elements * self.item_bytes)
     }
 
     /// Reads everything until nothing comes from a device. Once is not always enough: names that were dropped are read again, and other

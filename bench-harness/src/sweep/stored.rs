@@ -15,6 +15,7 @@ use zarrange_rechunk::{ChunkSpec, Named, NoProgress, Request, Verify, prepare, r
 
 use crate::sweep::dataset::Dataset;
 use crate::sweep::facts::{DatasetFacts, LayoutFacts};
+use crate::sweep::workload::Operation;
 use crate::{arrays, data, engine};
 
 /// Memory for making layouts.
@@ -148,14 +149,14 @@ fn span(elements: &Elements, unit: &Dims, region: &Region) -> u64 {
 ///
 /// # Errors
 /// If the layout cannot be read.
-pub fn predict(path: &Path, operations: &[Vec<Region>]) -> anyhow::Result<Prediction> {
+pub fn predict(path: &Path, operations: &[Operation]) -> anyhow::Result<Prediction> {
     let array = arrays::open(&Location::Path(path.to_owned()), &Opener::default())?;
     let elements = array.elements()?;
     let mut sizes = Sizes { reader: ChunkReader::new(&array.chunks()?), known: HashMap::new() };
     let partial = elements.chain().stores_c_order();
     let mut total = Prediction::default();
     let mut shards = std::collections::HashSet::new();
-    for region in operations.iter().flatten() {
+    for region in operations.iter().flat_map(|operation| &operation.regions) {
         let found = touched(array.shape(), elements.chunks.chunk_shape(), region)?;
         total.chunks += found.chunks;
         total.chunk_bytes += found.elements * elements.item_bytes() as u64;

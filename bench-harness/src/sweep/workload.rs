@@ -5,7 +5,9 @@ use std::hash::{Hash, Hasher};
 
 use anyhow::{Context as _, bail, ensure};
 use serde::{Deserialize, Serialize};
-use zarrange_grid::{Dims, Region};
+use zarrange_grid::{Dims, Region, index};
+use zarrange_plan::Pick;
+use zarrange_rechunk::NamedMix;
 
 use crate::random::Random;
 use crate::sweep::facts::DatasetFacts;
@@ -21,18 +23,30 @@ pub struct Workload {
     pub rate: Option<f64>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 enum Kind {
     Epoch,
     Object,
     Block(u64),
     Window(u64),
     Random(u64),
+    /// An access as in a mix: indices of `object`, of `epoch` and of other dimensions by their numbers.
+    Access(NamedMix),
+}
+
+/// What is read at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operation {
+    /// The regions, one after the other.
+    pub regions: Vec<Region>,
+    /// Elements of them that are wanted.
+    pub elements: u64,
 }
 
 /// What a workload may be, for messages.
 pub const KINDS: &str = "epoch, object, block:N (N objects that follow each other), window:N (N epochs), random:N (N objects at once), \
-     a mix such as epoch=0.2,object=0.8, each also @RATE (operations a second)";
+     object+2 (one index of both, other dimensions than object and epoch by number), object:N, object~N (N neighbouring or scattered \
+     ones, chunk by chunk), a mix such as epoch=0.2,object+2=0.8, each also @RATE (operations a second)";
 
 impl Workload {
     /// Understands [`KINDS`].
@@ -56,11 +70,16 @@ impl Workload {
         Ok(Self { name: text.to_owned(), kinds, rate })
     }
 
-    /// `count` operations, each the regions that it reads; always the same for the same dataset.
+    /// `count` operations on an array in chunks of this shape; what is wanted is always the same for the same dataset.
     ///
     /// # Errors
     /// If the dataset has fewer objects or epochs than an operation wants.
-    pub fn operations(&self, dataset: &DatasetFacts, count: u64) -> anyhow::Result<Vec<Vec<Region>>> {
+    pub fn operations(
+        &self,
+        dataset: &DatasetFacts,
+        chunk: &[u64],
+        count: u64,
+    ) -> anyhow::Result<Vec<Operation>> {
         let mut random = Random::new(1 + count);
         let total: f64 = self.kinds.iter().map(|(_, share)| share).sum();
         (0..count)
@@ -72,7 +91,7 @@ impl Workload {
                     point < 0.0
                 });
                 let (kind, _) = kind.or(self.kinds.last()).context("a workload has a kind")?;
-                kind.regions(dataset, &mut random)
+                kind.operation(dataset, chunk, &mut random)
             })
             .collect()
     }
@@ -115,21 +134,26 @@ impl Hash for Workload {
 
 impl Kind {
     fn parse(text: &str) -> Option<Self> {
-        let (name, count) = match text.split_once(':') {
-            Some((name, count)) => (name, Some(count.parse::<u64>().ok().filter(|n| *n > 0)?)),
-            None => (text, None),
-        };
+        let numbered =
+            text.split_once(':').and_then(|(name, count)| Some((name, count.parse::<u64>().ok()?)));
+        let (name, count) =
+            numbered.filter(|(_, n)| *n > 0).map_or((text, None), |(name, n)| (name, Some(n)));
         match (name, count) {
             ("epoch", None) => Some(Self::Epoch),
             ("object", None) => Some(Self::Object),
             ("block", Some(n)) => Some(Self::Block(n)),
             ("window", Some(n)) => Some(Self::Window(n)),
             ("random", Some(n)) => Some(Self::Random(n)),
-            _ => None,
+            _ => Some(Self::Access(of_dimensions(text)?)),
         }
     }
 
-    fn regions(self, dataset: &DatasetFacts, random: &mut Random) -> anyhow::Result<Vec<Region>> {
+    fn operation(
+        &self,
+        dataset: &DatasetFacts,
+        chunk: &[u64],
+        random: &mut Random,
+    ) -> anyhow::Result<Operation> {
         let (objects, epochs) = dataset.axes;
         let run = |axis: usize, length: u64, random: &mut Random| -> anyhow::Result<Vec<Region>> {
             let n = dataset.shape[axis];
@@ -141,17 +165,63 @@ impl Kind {
             (start[axis], shape[axis]) = (random.next() % (n - length + 1), length);
             Ok(vec![Region::new(start, shape)])
         };
-        match self {
-            Self::Epoch => run(epochs, 1, random),
-            Self::Object => run(objects, 1, random),
-            Self::Block(n) => run(objects, n, random),
-            Self::Window(n) => run(epochs, n, random),
+        let regions = match self {
+            Self::Epoch => run(epochs, 1, random)?,
+            Self::Object => run(objects, 1, random)?,
+            Self::Block(n) => run(objects, *n, random)?,
+            Self::Window(n) => run(epochs, *n, random)?,
             Self::Random(n) => {
-                let batches = (0..n).map(|_| run(objects, 1, random)).collect::<anyhow::Result<Vec<_>>>()?;
-                Ok(batches.into_iter().flatten().collect())
+                let batches = (0..*n).map(|_| run(objects, 1, random)).collect::<anyhow::Result<Vec<_>>>()?;
+                batches.into_iter().flatten().collect()
             }
-        }
+            Self::Access(mix) => {
+                let mix = mix.of(&dataset.dimensions(), &dataset.shape)?;
+                let (access, _) = mix.weights().first().context("a mix has an access")?;
+                return Ok(accessed(access.picks(), &dataset.shape, chunk, random));
+            }
+        };
+        let elements = regions.iter().map(Region::elements).sum();
+        Ok(Operation { regions, elements })
     }
+}
+
+/// Indices of dimensions that datasets have: `object`, `epoch`, and numbers.
+fn of_dimensions(text: &str) -> Option<NamedMix> {
+    let known = |part: &str| {
+        let (name, count) = part.split_once([':', '~']).map_or((part, None), |(name, n)| (name, Some(n)));
+        let counted = count.is_none_or(|n| n.parse::<u64>().is_ok());
+        counted && (matches!(name, "object" | "epoch") || name.parse::<usize>().is_ok())
+    };
+    // Sums of names and numbers are understood once there is a dataset.
+    text.split('+').all(known).then(|| format!("{text}=1").parse().ok()).flatten()
+}
+
+/// What `picks` read, so that no chunk is fetched twice: of each chunk the smallest region that holds all that is wanted of it along a
+/// dimension with scattered indices.
+fn accessed(picks: &[Pick], shape: &[u64], chunk: &[u64], random: &mut Random) -> Operation {
+    let mut regions = vec![(Dims::new(), Dims::new())];
+    let mut elements = 1;
+    for (axis, (n, length)) in shape.iter().zip(chunk).enumerate() {
+        let pick = picks.iter().find(|pick| pick.axis == axis);
+        elements *= pick.map_or(*n, |pick| pick.count);
+        let runs = match pick {
+            None => vec![(0, *n)],
+            Some(Pick { count, scattered: false, .. }) => vec![(random.next() % (n - count + 1), *count)],
+            Some(Pick { count, .. }) => {
+                let mut indices = random.distinct(index(*count), *n);
+                indices.sort_unstable();
+                let of_chunk = indices.chunk_by(|a, b| a / length == b / length);
+                of_chunk.map(|some| (some[0], some[some.len() - 1] - some[0] + 1)).collect()
+            }
+        };
+        let longer = |(start, shape): &(Dims, Dims)| {
+            let with = |dims: &Dims, more: u64| dims.iter().copied().chain([more]).collect::<Dims>();
+            runs.iter().map(|(at, count)| (with(start, *at), with(shape, *count))).collect::<Vec<_>>()
+        };
+        regions = regions.iter().flat_map(longer).collect();
+    }
+    let regions = regions.into_iter().map(|(start, shape)| Region::new(start, shape)).collect();
+    Operation { regions, elements }
 }
 
 #[cfg(test)]
@@ -166,11 +236,12 @@ mod tests {
     fn operations_read_what_they_are_called() {
         let check = |text: &str, regions: usize, shape: [u64; 3]| {
             let workload = Workload::parse(text).unwrap();
-            let operations = workload.operations(&dataset(), 30).unwrap();
+            let operations = workload.operations(&dataset(), &[10, 4, 2], 30).unwrap();
             assert_eq!(operations.len(), 30);
             for operation in &operations {
-                assert_eq!(operation.len(), regions, "{text}");
-                for region in operation {
+                assert_eq!(operation.regions.len(), regions, "{text}");
+                assert_eq!(operation.elements, regions as u64 * shape.iter().product::<u64>(), "{text}");
+                for region in &operation.regions {
                     assert_eq!(region.shape(), shape, "{text}");
                     assert!(Region::whole(&dataset().shape).contains(region));
                 }
@@ -179,30 +250,61 @@ mod tests {
                 operations.iter().any(|operation| operation != &operations[0]),
                 "{text}: always the same"
             );
-            assert_eq!(operations, workload.operations(&dataset(), 30).unwrap(), "seeded");
+            assert_eq!(operations, workload.operations(&dataset(), &[10, 4, 2], 30).unwrap(), "seeded");
         };
         check("epoch", 1, [100, 1, 2]);
         check("object", 1, [1, 20, 2]);
         check("block:7", 1, [7, 20, 2]);
         check("window:3@50", 1, [100, 3, 2]);
         check("random:5", 5, [1, 20, 2]);
+        check("object:7", 1, [7, 20, 2]);
+        check("object+2", 1, [1, 20, 1]);
+        check("epoch:3+2", 1, [100, 3, 1]);
+    }
+
+    #[test]
+    fn scattered_indices_are_read_chunk_by_chunk() {
+        let operations =
+            Workload::parse("object~30+2").unwrap().operations(&dataset(), &[10, 4, 2], 20).unwrap();
+        for Operation { regions, elements } in operations {
+            assert_eq!(elements, 30 * 20);
+            let chunks: std::collections::BTreeSet<u64> = regions.iter().map(|r| r.start()[0] / 10).collect();
+            assert_eq!(chunks.len(), regions.len());
+            assert!(regions.iter().all(|r| (r.end(0) - 1) / 10 == r.start()[0] / 10));
+            assert!(regions.iter().map(Region::elements).sum::<u64>() > elements, "{regions:?}");
+        }
+        let apart = Workload::parse("object~30+2").unwrap().operations(&dataset(), &[1, 4, 2], 20).unwrap();
+        assert!(apart.iter().all(|o| o.regions.len() == 30), "{apart:?}");
     }
 
     #[test]
     fn a_mix_has_its_shares() {
-        let operations = Workload::parse("epoch=1,object=3").unwrap().operations(&dataset(), 1000).unwrap();
-        let epochs = operations.iter().filter(|o| o[0].shape()[1] == 1).count();
+        let operations =
+            Workload::parse("epoch=1,object=3").unwrap().operations(&dataset(), &[1, 1, 1], 1000).unwrap();
+        let epochs = operations.iter().filter(|o| o.regions[0].shape()[1] == 1).count();
         assert!((200..300).contains(&epochs), "{epochs}");
     }
 
     #[test]
     fn others_are_refused_with_what_there_is() {
-        for text in
-            ["", "epok", "block", "block:0", "epoch:3", "epoch@0", "epoch=0", "epoch=x", "object@fast"]
-        {
+        for text in [
+            "",
+            "epok",
+            "block",
+            "block:0",
+            "block:x",
+            "object+band",
+            "object:",
+            "epoch@0",
+            "epoch=0",
+            "epoch=x",
+            "object@fast",
+        ] {
             let error = Workload::parse(text).unwrap_err().to_string();
             assert!(error.contains("random:N"), "{text}: {error}");
         }
-        assert!(Workload::parse("block:200").unwrap().operations(&dataset(), 1).is_err());
+        for text in ["block:200", "object~101", "object:0", "object+3", "object+0"] {
+            assert!(Workload::parse(text).unwrap().operations(&dataset(), &[1, 1, 1], 1).is_err(), "{text}");
+        }
     }
 }

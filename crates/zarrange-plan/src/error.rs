@@ -1,4 +1,4 @@
-//! Why a problem has no plan, and words that nothing is called.
+//! Why a problem has no plan or a mix no layout, and words that nothing is called.
 
 use std::fmt;
 
@@ -62,6 +62,69 @@ pub enum PlanError {
         target_chunk: Vec<u64>,
         /// Its decoded bytes.
         target_bytes: u64,
+    },
+}
+
+/// A mix that has no layout.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MixError {
+    /// A mix of nothing.
+    #[error("the mix names no dimension: at least one is needed")]
+    Empty,
+    /// A weight that says nothing.
+    #[error("an access has the weight {weight}: a positive number is needed")]
+    Weight {
+        /// The weight, as text.
+        weight: String,
+    },
+    /// An access with two weights.
+    #[error("an access is named twice, as number {first} and {second}: give it one weight")]
+    Repeated {
+        /// Its first place among the accesses, from 1.
+        first: usize,
+        /// Its second one.
+        second: usize,
+    },
+    /// An access that picks indices of a dimension twice.
+    #[error("dimension {axis} is there twice in one access: name it once")]
+    Twice {
+        /// The dimension.
+        axis: usize,
+    },
+    /// More indices than there are, or none.
+    #[error(
+        "an access cannot read {count} indices of dimension {axis}: at least one, and at most as many as it has"
+    )]
+    Count {
+        /// The dimension.
+        axis: usize,
+        /// How many.
+        count: u64,
+    },
+    /// A dimension that the array does not have.
+    #[error("the array has {rank} dimensions: dimension {axis} is not one of them")]
+    Axis {
+        /// The dimension.
+        axis: usize,
+        /// The number of dimensions.
+        rank: usize,
+    },
+    /// A shape that no grid can have.
+    #[error(transparent)]
+    Grid(#[from] GridError),
+    /// The array is too large for so few objects.
+    #[error(
+        "at most {objects_max} files are allowed, but with shards of at most {shard_bytes_max} bytes there would be \
+         {objects}: allow so many"
+    )]
+    Objects {
+        /// Objects there would be.
+        objects: u64,
+        /// The limit.
+        objects_max: u64,
+        /// The limit of a shard.
+        shard_bytes_max: u64,
     },
 }
 

@@ -18,12 +18,15 @@ use std::collections::BTreeSet;
 use zarrange_grid::checked_bytes;
 
 use crate::mix::{Aim, NEAR_TIE, efficient_bytes, layout_for, roundness};
-use crate::{Chosen, CodecModel, Design, Mix, MixError, Reading, StoreProfile, Subject};
+use crate::picks::Pick;
+use crate::{Access, Chosen, CodecModel, Design, Mix, MixError, Reading, StoreProfile, Subject};
 
 /// Shapes of chunks that are weighed, about.
 const CHUNKS_MAX: f64 = 4000.0;
 /// Shards of each of them, about.
 const SHARDS_MAX: f64 = 250.0;
+/// Steps from the best layout that was weighed to a better one nearby.
+const STEPS_MAX: usize = 30;
 /// Even parts of a dimension up to this many are tried.
 const PARTS_MAX: u64 = 10;
 
@@ -83,12 +86,12 @@ impl Question<'_> {
     /// The best layout of an array of this shape, and what accesses to it touch.
     ///
     /// # Errors
-    /// [`MixError`] if the mix names a dimension that the array does not have, a size overflows, or the limits would need more files
+    /// [`MixError`] if the mix names a dimension or indices that the array does not have, a size overflows, or the limits would need more files
     /// than they allow.
     pub fn chosen(&self, shape: &[u64]) -> Result<Chosen, MixError> {
         let item_bytes = self.subject().item_bytes;
         checked_bytes(shape, item_bytes)?;
-        self.mix.shares(shape.len())?;
+        self.mix.check(shape)?;
         let Some((_, Design { chunk, shard, .. })) = self.best() else {
             let Limits { files_max, file_bytes_max, .. } = self.limits;
             let objects = self.needed().files_max.unwrap_or(u64::MAX);
@@ -160,27 +163,86 @@ impl Question<'_> {
     /// The cost of a layout over the mix.
     pub fn cost(&self, design: &Design) -> f64 {
         let codec = &self.codecs[design.codec];
-        self.weighted(|axis| self.reading.read(design, codec, axis).ns())
+        let read = |(access, share): &(Access, f64)| share * self.reading.read(design, codec, access).ns();
+        self.mix.weights().iter().map(read).sum()
     }
 
     const fn subject(&self) -> &Subject {
         self.reading.subject
     }
 
-    fn weighted(&self, of: impl Fn(usize) -> f64) -> f64 {
-        self.mix.weights().iter().map(|(axis, share)| share * of(*axis)).sum()
+    fn weighted(&self, of: impl Fn(&[Pick]) -> f64) -> f64 {
+        self.mix.weights().iter().map(|(access, share)| share * of(access.picks())).sum()
     }
 
     /// The time of the access that is limited, if one is.
-    fn limited(&self, of: impl Fn(usize) -> f64) -> f64 {
-        self.limits.access_ns_max.map_or(0.0, |(axis, _)| of(axis))
+    fn limited(&self, of: impl Fn(&[Pick]) -> f64) -> f64 {
+        self.limits.access_ns_max.map_or(0.0, |(axis, _)| of(&[Pick::one(axis)]))
     }
 
     /// This question, without the least size of files where nothing keeps it, and its best layout; `None` if nothing keeps the other
     /// limits either.
     fn kept(&self) -> Option<(Self, (f64, Design))> {
         let without = Self { limits: Limits { file_bytes_min: 0, ..self.limits }, ..*self };
-        [*self, without].into_iter().find_map(|question| Some((question, question.roundest()?)))
+        let best = |question: Self| Some((question, question.nearby(question.roundest()?)));
+        [*self, without].into_iter().find_map(best)
+    }
+
+    /// The best layout that is reached from `best` by other lengths along one dimension after the other, each step for the better by more
+    /// than a near tie. Of joint accesses more dimensions are cut, so that fewer lengths of each were weighed.
+    fn nearby(&self, mut best: (f64, Design)) -> (f64, Design) {
+        if self.mix.is_plain() {
+            return best;
+        }
+        let shape = &self.subject().shape;
+        let lists: Vec<Vec<u64>> = shape.iter().map(|n| extents(*n, &[])).collect();
+        for _ in 0..STEPS_MAX {
+            let now = best.clone();
+            let chunk = now.1.chunk.clone();
+            let object = now.1.shard.clone().unwrap_or_else(|| chunk.clone());
+            let chunks: Vec<u64> = object.iter().zip(&chunk).map(|(object, chunk)| object / chunk).collect();
+            let mut weigh = |axis: usize, length: u64, count: u64| {
+                let (mut chunk, mut chunks) = (chunk.clone(), chunks.clone());
+                (chunk[axis], chunks[axis]) = (length, count);
+                let object: Vec<u64> = chunk.iter().zip(&chunks).map(|(c, n)| c.saturating_mul(*n)).collect();
+                let shard = chunks.iter().any(|n| *n > 1).then_some(object);
+                let design = Design { chunk, shard, codec: now.1.codec };
+                if self.keeps_all(&design) {
+                    let ns = self.cost(&design);
+                    if ns * NEAR_TIE < now.0 && ns < best.0 {
+                        best = (ns, design);
+                    }
+                }
+            };
+            for (axis, list) in lists.iter().enumerate() {
+                for length in list {
+                    // Chunks of another length in an object of about the same, or in so many, and objects of other lengths.
+                    weigh(axis, *length, (object[axis] / length).max(1));
+                    weigh(axis, *length, chunks[axis].min(shape[axis].div_ceil(*length)));
+                    weigh(axis, chunk[axis], length.div_ceil(chunk[axis]));
+                }
+            }
+            if best.1 == now.1 {
+                break;
+            }
+        }
+        best
+    }
+
+    /// Whether a layout keeps all limits.
+    fn keeps_all(&self, design: &Design) -> bool {
+        let Limits { chunk_bytes_max, access_ns_max, .. } = self.limits;
+        let object = design.shard.as_ref().unwrap_or(&design.chunk);
+        let small = self.subject().bytes(&design.chunk) <= chunk_bytes_max.max(self.subject().item_bytes);
+        let ns = |axis: usize| self.reading.read(design, &self.codecs[design.codec], &axis.into()).ns();
+        small && self.keeps_files(object) && access_ns_max.is_none_or(|(axis, most)| ns(axis) <= most)
+    }
+
+    /// Whether files of this shape keep their limits.
+    fn keeps_files(&self, object: &[u64]) -> bool {
+        let (files, bytes) = (self.subject().files(object), self.subject().bytes(object));
+        let Limits { files_max, file_bytes_max, file_bytes_min, .. } = self.limits;
+        files <= files_max && bytes <= file_bytes_max && (files == 1 || bytes >= file_bytes_min)
     }
 
     /// The best layout that keeps all limits.
@@ -227,7 +289,7 @@ impl Question<'_> {
 
     /// What objects add to the limited access and to the mix.
     fn objects(&self, chunk: &Chunk, shard: Option<&[u64]>) -> (f64, f64) {
-        let of = |axis: usize| self.reading.objects(&chunk.shape, shard, axis).ns();
+        let of = |picks: &[Pick]| self.reading.objects(&chunk.shape, shard, picks).ns();
         (self.limited(of), self.weighted(of))
     }
 
@@ -248,21 +310,15 @@ impl Question<'_> {
 
     /// Calls `visit` with no shard and with every shard of a chunk, as far as the limits of files allow.
     fn each_object(&self, chunk: &Chunk, visit: &mut dyn FnMut(Option<&[u64]>)) {
-        let subject = self.subject();
-        let allowed = |object: &[u64]| {
-            let (files, bytes) = (subject.files(object), subject.bytes(object));
-            let Limits { files_max, file_bytes_max, file_bytes_min, .. } = self.limits;
-            files <= files_max && bytes <= file_bytes_max && (files == 1 || bytes >= file_bytes_min)
-        };
-        if allowed(&chunk.shape) {
+        if self.keeps_files(&chunk.shape) {
             visit(None);
         }
-        if let Some(shard) = chunk.shard.as_ref().filter(|shard| allowed(shard)) {
+        if let Some(shard) = chunk.shard.as_ref().filter(|shard| self.keeps_files(shard)) {
             visit(Some(shard));
         }
         each(chunk.factors.get_or_init(|| self.factors(&chunk.shape)), &mut |factor| {
             let shard: Vec<u64> = chunk.shape.iter().zip(factor).map(|(c, f)| c.saturating_mul(*f)).collect();
-            if factor.iter().any(|f| *f > 1) && allowed(&shard) {
+            if factor.iter().any(|f| *f > 1) && self.keeps_files(&shard) {
                 visit(Some(&shard));
             }
         });
@@ -286,7 +342,7 @@ impl Question<'_> {
 
     fn weigh(&self, shape: Vec<u64>, shard: Option<Vec<u64>>) -> Chunk {
         let weight = |codec: &CodecModel| {
-            let of = |axis: usize| self.reading.chunks(&shape, codec, axis).ns();
+            let of = |picks: &[Pick]| self.reading.chunks(&shape, codec, picks).ns();
             Weight { mix_ns: self.weighted(of), limited_ns: self.limited(of) }
         };
         Chunk { codecs: self.codecs.iter().map(weight).collect(), shape, shard, factors: OnceCell::new() }
@@ -304,7 +360,7 @@ impl Question<'_> {
     fn lengths(&self, picked: &[Vec<u64>]) -> Vec<Vec<u64>> {
         let shape = &self.subject().shape;
         let limited = self.limits.access_ns_max.map(|(axis, _)| axis);
-        let cut = |d: usize| self.mix.weights().iter().any(|(axis, _)| *axis == d) || limited == Some(d);
+        let cut = |d: usize| self.mix.picks(d) || limited == Some(d);
         let whole: Vec<u64> = shape.iter().enumerate().filter(|(d, _)| !cut(*d)).map(|(_, n)| *n).collect();
         // Dimensions that are always read whole stay whole where there is room.
         let room =

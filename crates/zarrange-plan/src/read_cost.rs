@@ -1,17 +1,18 @@
 //! What a read of a layout costs, by arithmetic alone.
 //!
-//! A read takes one index of a dimension and all of the others. It opens the objects that it touches, fetches the indexes of
+//! A read takes some indices of some dimensions, and all of the others ([`crate::Access`]). It opens the objects that it touches, fetches the indexes of
 //! shards, then the chunks: requests wait in batches of as many as the place has in flight, bytes pass at its rate, and one
-//! core decodes. Chunks at the edge are whole chunks in Zarr: their padding is stored and decoded too.
+//! core decodes. Chunks at the edge are whole chunks in Zarr: their padding is stored and decoded too. Where it depends on the indices how
+//! many chunks are touched, everything is expected, on average over all of them; no chunk is fetched twice by a read.
 //!
 //! The [`Reader`] decides what is fetched of a chunk. One that fetches parts takes, of chunks stored as they are, the bytes from the first
 //! element wanted to the last; one that keeps shards open shares what they cost among the reads that find them open.
 #![expect(clippy::cast_precision_loss, reason = "costs are estimates")]
 
 use serde::Serialize;
-use zarrange_grid::{GridError, Region};
 
-use crate::{Reader, StoreProfile, touched};
+use crate::picks::{Pick, held, wanted};
+use crate::{Access, Reader, StoreProfile};
 
 /// Bytes of an entry of a shard's index, and of its checksum.
 const INDEX_BYTES: (u64, u64) = (16, 4);
@@ -111,7 +112,7 @@ pub struct Design {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct ReadCost {
     /// Requests: chunks, and indexes of shards.
-    pub requests: u64,
+    pub requests: f64,
     /// Stored bytes.
     pub bytes: f64,
     /// Time to open objects and to wait for requests.
@@ -129,14 +130,9 @@ impl ReadCost {
     }
 
     /// A part of it, on average.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "not negative, and not more than before"
-    )]
     fn times(self, part: f64) -> Self {
         Self {
-            requests: (self.requests as f64 * part).round() as u64,
+            requests: self.requests * part,
             bytes: self.bytes * part,
             wait_ns: self.wait_ns * part,
             transfer_ns: self.transfer_ns * part,
@@ -146,7 +142,7 @@ impl ReadCost {
 
     fn and(self, other: Self) -> Self {
         Self {
-            requests: self.requests.saturating_add(other.requests),
+            requests: self.requests + other.requests,
             bytes: self.bytes + other.bytes,
             wait_ns: self.wait_ns + other.wait_ns,
             transfer_ns: self.transfer_ns + other.transfer_ns,
@@ -166,16 +162,15 @@ impl Subject {
         volume(shape).saturating_mul(self.item_bytes)
     }
 
-    /// Array bytes of the chunks that a read of one index of `axis` touches, for each byte that it wants.
-    ///
-    /// # Errors
-    /// If chunk and array have different ranks.
-    pub fn amplification(&self, chunk: &[u64], axis: usize) -> Result<f64, GridError> {
-        let mut extents = self.shape.clone();
-        extents[axis] = 1;
-        let start = vec![0; extents.len()];
-        let found = touched(&self.shape, chunk, &Region::new(start.as_slice(), extents.as_slice()))?;
-        Ok(found.elements as f64 / volume(&extents) as f64)
+    /// Array bytes of the chunks that an access touches, for each byte that it wants. A chunk counts as a whole one, but along no
+    /// dimension do they have more than the array.
+    pub fn amplification(&self, chunk: &[u64], access: &Access) -> f64 {
+        let (mut fetched, mut all) = (1.0, 1.0);
+        for (axis, (n, c)) in self.shape.iter().zip(chunk).enumerate() {
+            fetched *= (held(access.picks(), axis, *n, *c).chunks * *c as f64).min(*n as f64);
+            all *= wanted(access.picks(), axis, *n) as f64;
+        }
+        fetched / all
     }
 
     /// Files that the layout is stored in.
@@ -193,20 +188,22 @@ impl Subject {
         chunks / codec.speed(&design.chunk).ratio + shards
     }
 
-    /// Pieces of `part` that a read of one index of `axis` touches.
-    fn across(&self, part: &[u64], axis: usize) -> u64 {
-        let others = self.shape.iter().zip(part).enumerate().filter(|(d, _)| *d != axis);
-        others.fold(1, |product, (_, (n, c))| product.saturating_mul(n.div_ceil(*c)))
+    /// The chunks (or shards) that a read touches, and the bytes from the first element that it wants of one, in C order, to the last.
+    fn across(&self, chunk: &[u64], picks: &[Pick]) -> (f64, f64) {
+        let (mut chunks, mut last, mut stride) = (1.0, 0.0, 1.0);
+        for (axis, (n, c)) in self.shape.iter().zip(chunk).enumerate().rev() {
+            let held = held(picks, axis, *n, *c);
+            chunks *= held.chunks;
+            last += held.span * stride;
+            stride *= *c as f64;
+        }
+        (chunks, (last + 1.0) * self.item_bytes as f64)
     }
 
-    /// Bytes of a chunk in C order from the first element that a read of one index of `axis` wants to the last.
-    fn span(&self, chunk: &[u64], axis: usize) -> u64 {
-        let (mut last, mut stride) = (0_u64, 1_u64);
-        for d in (0..chunk.len()).rev() {
-            last = last.saturating_add(if d == axis { 0 } else { (chunk[d] - 1).saturating_mul(stride) });
-            stride = stride.saturating_mul(chunk[d]);
-        }
-        last.saturating_add(1).saturating_mul(self.item_bytes)
+    /// Among how many rows of objects a read chooses that to which it goes.
+    fn rows(&self, object: &[u64], picks: &[Pick]) -> f64 {
+        let along = self.shape.iter().zip(object).enumerate();
+        along.map(|(axis, (n, s))| n.div_ceil(*s) as f64 / held(picks, axis, *n, *s).chunks).product()
     }
 }
 
@@ -224,56 +221,55 @@ pub struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    /// What a read of one index of `axis` costs.
-    pub fn read(&self, design: &Design, codec: &CodecModel, axis: usize) -> ReadCost {
-        let chunks = self.chunks(&design.chunk, codec, axis);
-        chunks.and(self.objects(&design.chunk, design.shard.as_deref(), axis))
+    /// What an access costs.
+    pub fn read(&self, design: &Design, codec: &CodecModel, access: &Access) -> ReadCost {
+        let chunks = self.chunks(&design.chunk, codec, access.picks());
+        chunks.and(self.objects(&design.chunk, design.shard.as_deref(), access.picks()))
     }
 
     /// The part of it that chunks cost, once their objects are open.
-    pub(crate) fn chunks(&self, chunk: &[u64], codec: &CodecModel, axis: usize) -> ReadCost {
+    pub(crate) fn chunks(&self, chunk: &[u64], codec: &CodecModel, picks: &[Pick]) -> ReadCost {
         let Self { subject, place, reader, .. } = self;
-        let chunks = subject.across(chunk, axis);
+        let (chunks, span) = subject.across(chunk, picks);
         let speed = codec.speed(chunk);
         let (stored, decoded) = if codec.partial && reader.fetches_parts() {
-            let span = subject.span(chunk, axis) as f64;
             (span, span)
         } else {
             let whole = subject.bytes(chunk) as f64;
             (whole / speed.ratio, whole)
         };
-        let bytes = chunks as f64 * stored;
+        let bytes = chunks * stored;
         ReadCost {
             requests: chunks,
             bytes,
             wait_ns: batches(chunks, place) * place.read_request_ns,
             transfer_ns: bytes * place.read_ns_per_byte,
-            decode_ns: chunks as f64 * (decoded * speed.decode_ns_per_byte + reader.chunk_ns()),
+            decode_ns: chunks * (decoded * speed.decode_ns_per_byte + reader.chunk_ns()),
         }
     }
 
     /// The part of it that objects cost: opening them and, of shards, reading their indexes.
-    pub(crate) fn objects(&self, chunk: &[u64], shard: Option<&[u64]>, axis: usize) -> ReadCost {
+    pub(crate) fn objects(&self, chunk: &[u64], shard: Option<&[u64]>, picks: &[Pick]) -> ReadCost {
         let Self { subject, place, .. } = self;
-        let objects = subject.across(shard.unwrap_or(chunk), axis);
+        let (objects, _) = subject.across(shard.unwrap_or(chunk), picks);
         let Some(shard) = shard else {
             return ReadCost { wait_ns: batches(objects, place) * place.open_ns, ..ReadCost::default() };
         };
         let (bytes, entries) = (index_bytes(chunk, shard) as f64, entries(chunk, shard) as f64);
         let whole = ReadCost {
             requests: objects,
-            bytes: objects as f64 * bytes,
+            bytes: objects * bytes,
             wait_ns: batches(objects, place) * (place.open_ns + place.read_request_ns),
-            transfer_ns: objects as f64 * bytes * place.read_ns_per_byte,
-            decode_ns: objects as f64 * entries * ENTRY_NS,
+            transfer_ns: objects * bytes * place.read_ns_per_byte,
+            decode_ns: objects * entries * ENTRY_NS,
         };
-        whole.times(self.not_open(objects, subject.shape[axis].div_ceil(shard[axis])))
+        whole.times(self.not_open(objects, subject.rows(shard, picks)))
     }
 
     /// The part of the shards of a read that are not open, on average, where a read goes to `objects` of them in one of `rows` rows.
-    fn not_open(&self, objects: u64, rows: u64) -> f64 {
-        let (rows, reads) = (rows as f64, self.reads.max(1) as f64);
-        let kept = (self.reader.shards_kept() / objects.max(1)) as f64;
+    fn not_open(&self, objects: f64, rows: f64) -> f64 {
+        let reads = self.reads.max(1) as f64;
+        let kept = (self.reader.shards_kept() as f64 / objects.max(1.0)).floor();
         if kept < 1.0 {
             return 1.0;
         }
@@ -288,8 +284,11 @@ pub(crate) fn volume(shape: &[u64]) -> u64 {
     shape.iter().fold(1, |product, n| product.saturating_mul(*n))
 }
 
-fn batches(requests: u64, place: &StoreProfile) -> f64 {
-    (requests as f64 / place.in_flight).ceil()
+/// Batches of requests; of a number that is expected, between those of its neighbours.
+fn batches(requests: f64, place: &StoreProfile) -> f64 {
+    let of = |requests: f64| (requests / place.in_flight).ceil();
+    let (few, part) = (of(requests.floor()), requests.fract());
+    if part > 0.0 { few + part * (of(requests.ceil()) - few) } else { few }
 }
 
 /// Inner chunks of a shard.
@@ -322,7 +321,16 @@ mod tests {
     }
 
     /// Requests, bytes, and the times to wait, to pass and to decode.
-    type Expected = (u64, f64, [f64; 3]);
+    type Expected = (f64, f64, [f64; 3]);
+
+    fn access(picks: &[(usize, u64, bool)]) -> Access {
+        let pick = |(axis, count, scattered): &(usize, u64, bool)| Pick {
+            axis: *axis,
+            count: *count,
+            scattered: *scattered,
+        };
+        Access::new(picks.iter().map(pick).collect()).unwrap()
+    }
 
     #[test]
     fn costs_as_computed_by_hand() {
@@ -333,33 +341,107 @@ mod tests {
             |reader: Reader, shard: Option<[u64; 2]>, codec: &CodecModel, axis: usize, expected: Expected| {
                 let design = Design { chunk: vec![10, 5], shard: shard.map(Vec::from), codec: 0 };
                 let reading = Reading { subject: &subject, place: &place, reader, reads: 1 };
-                let found = reading.read(&design, codec, axis);
+                let found = reading.read(&design, codec, &Access::from(axis));
                 let terms = [found.wait_ns, found.transfer_ns, found.decode_ns];
                 let close = |a: f64, b: f64| (a - b).abs() < 1e-9;
                 let same = terms.iter().zip(expected.2).all(|(a, b)| close(*a, b));
                 assert!(same && close(found.bytes, expected.1), "{reader} {shard:?} {axis}: {found:?}");
-                assert_eq!(found.requests, expected.0);
+                assert!(close(found.requests, expected.0), "{found:?}");
             };
         let check =
             |shard, codec: &CodecModel, axis, expected| by(Reader::Zarrange, shard, codec, axis, expected);
         let packed = codec(false, 2.0, 3.0);
         // One column: 10 chunks of 200 bytes, stored as 100, opened and requested in 3 batches of 4.
-        check(None, &packed, 1, (10, 1000.0, [3.0 * 1100.0, 2000.0, 6000.0 + 10.0 * CHUNK_NS]));
+        check(None, &packed, 1, (10.0, 1000.0, [3.0 * 1100.0, 2000.0, 6000.0 + 10.0 * CHUNK_NS]));
         // One row: 4 chunks in 1 batch.
-        check(None, &packed, 0, (4, 400.0, [1100.0, 800.0, 2400.0 + 4.0 * CHUNK_NS]));
+        check(None, &packed, 0, (4.0, 400.0, [1100.0, 800.0, 2400.0 + 4.0 * CHUNK_NS]));
         // One column in 5 shards of 8 chunks: 5 indexes of 132 bytes in 2 batches come first.
         let decode = 6000.0 + 10.0 * CHUNK_NS + 5.0 * 8.0 * ENTRY_NS;
-        check(Some([20, 20]), &packed, 1, (15, 1660.0, [2.0 * 1100.0 + 3000.0, 3320.0, decode]));
+        check(Some([20, 20]), &packed, 1, (15.0, 1660.0, [2.0 * 1100.0 + 3000.0, 3320.0, decode]));
         let decode = 2400.0 + 4.0 * CHUNK_NS + 40.0 * ENTRY_NS;
-        check(Some([100, 20]), &packed, 0, (5, 1044.0, [1100.0 + 1000.0, 2088.0, decode]));
+        check(Some([100, 20]), &packed, 0, (5.0, 1044.0, [1100.0 + 1000.0, 2088.0, decode]));
         // As they are: one row of a chunk is 5 elements, one column goes from its first row to its last.
         let plain = codec(true, 1.0, 0.5);
-        check(None, &plain, 0, (4, 80.0, [1100.0, 160.0, 40.0 + 4.0 * CHUNK_NS]));
-        check(None, &plain, 1, (10, 10.0 * 184.0, [3300.0, 3680.0, 920.0 + 10.0 * CHUNK_NS]));
+        check(None, &plain, 0, (4.0, 80.0, [1100.0, 160.0, 40.0 + 4.0 * CHUNK_NS]));
+        check(None, &plain, 1, (10.0, 10.0 * 184.0, [3300.0, 3680.0, 920.0 + 10.0 * CHUNK_NS]));
         // Others fetch the chunks whole: 200 bytes each.
         let whole = Reader::WholeChunks;
         let decode = 400.0 + 4.0 * whole.chunk_ns();
-        by(whole, None, &plain, 0, (4, 800.0, [1100.0, 1600.0, decode]));
+        by(whole, None, &plain, 0, (4.0, 800.0, [1100.0, 1600.0, decode]));
+    }
+
+    /// Chunks that a read touches, and elements from the first to the last that it wants in each, counted.
+    fn counted(shape: &[u64], chunk: &[u64], indices: &[Vec<u64>]) -> (u64, u64) {
+        let mut found = vec![(0, 0)];
+        let (mut chunks, mut stride) = (1, 1);
+        for (d, c) in chunk.iter().enumerate().rev() {
+            let all: Vec<u64> = (0..shape[d]).collect();
+            // No index of a dimension that is read whole is missing, in chunks that are as long as the others.
+            let (wanted, whole) =
+                (if indices[d].is_empty() { &all } else { &indices[d] }, indices[d].is_empty());
+            let numbers: std::collections::BTreeSet<u64> = wanted.iter().map(|at| at / c).collect();
+            let spans = numbers.iter().map(|number| {
+                let inside = || wanted.iter().filter(|at| **at / c == *number);
+                if whole { c - 1 } else { inside().max().unwrap() - inside().min().unwrap() }
+            });
+            let spans: Vec<u64> = spans.collect();
+            chunks *= numbers.len() as u64;
+            found = found
+                .iter()
+                .flat_map(|(_, last)| spans.iter().map(move |span| (0, last + span * stride)))
+                .collect();
+            stride *= c;
+        }
+        (chunks, found.iter().map(|(_, last)| last + 1).sum())
+    }
+
+    #[test]
+    fn what_is_expected_is_what_random_reads_touch() {
+        const READS: u64 = 4000;
+        let mut state = 7_u64;
+        let mut random = |below: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % below
+        };
+        let place = place();
+        let mut check = |shape: &[u64], chunk: &[u64], picks: &[(usize, u64, bool)]| {
+            let (mut chunks, mut span) = (0, 0);
+            for _ in 0..READS {
+                let mut indices = vec![Vec::new(); shape.len()];
+                for (axis, count, scattered) in picks {
+                    let n = shape[*axis];
+                    let start = random(n - count + 1);
+                    let mut all: Vec<u64> =
+                        if *scattered { (0..n).collect() } else { (start..start + count).collect() };
+                    for k in 0..if *scattered { *count } else { 0 } {
+                        let other = k + random(n - k);
+                        all.swap(usize::try_from(k).unwrap(), usize::try_from(other).unwrap());
+                    }
+                    all.truncate(usize::try_from(*count).unwrap());
+                    indices[*axis] = all;
+                }
+                let (more, elements) = counted(shape, chunk, &indices);
+                (chunks, span) = (chunks + more, span + elements);
+            }
+            let subject = Subject::new(shape, 4);
+            let reading = Reading { subject: &subject, place: &place, reader: Reader::Zarrange, reads: 1 };
+            let design = Design { chunk: chunk.to_vec(), shard: None, codec: 0 };
+            let found = reading.read(&design, &codec(true, 1.0, 1.0), &access(picks));
+            let counted = [chunks as f64, 4.0 * span as f64].map(|sum| sum / READS as f64);
+            for (expected, counted) in [found.requests, found.bytes].into_iter().zip(counted) {
+                assert!(
+                    (expected / counted - 1.0).abs() < 0.02,
+                    "{shape:?} {chunk:?} {picks:?}: {expected} {counted}"
+                );
+            }
+        };
+        let (one, some) = ((2, 1, false), (0, 50, true));
+        check(&[100, 20, 7], &[9, 6, 3], &[one]);
+        check(&[100, 20, 7], &[9, 6, 3], &[some, one]);
+        check(&[100, 20, 7], &[30, 1, 7], &[some]);
+        check(&[100, 20, 7], &[9, 6, 3], &[(0, 13, false), (1, 4, true)]);
+        check(&[100, 20, 7], &[64, 20, 1], &[(0, 13, false), (1, 4, false), (2, 3, true)]);
+        check(&[31, 5], &[7, 2], &[(0, 4, true)]);
     }
 
     #[test]
@@ -372,15 +454,22 @@ mod tests {
         close(subject.stored_bytes(&design(None), &codec(false, 4.0, 1.0)), 2500.0);
         close(subject.stored_bytes(&design(Some([20, 25])), &codec(false, 4.0, 1.0)), 2500.0 + 5.0 * 164.0);
         assert_eq!((subject.files(&[10, 5]), subject.files(&[20, 25])), (50, 5));
-        close(subject.amplification(&[10, 5], 0).unwrap(), 10.0);
-        close(subject.amplification(&[10, 5], 1).unwrap(), 5.0);
+        let amplified = |access: &Access| subject.amplification(&[10, 5], access);
+        close(amplified(&0.into()), 10.0);
+        close(amplified(&1.into()), 5.0);
+        close(amplified(&access(&[(0, 1, false), (1, 1, false)])), 50.0);
+        // Two neighbours are in one chunk of ten nine times of ten, but for the last chunk, of which none lies across its end.
+        close(amplified(&access(&[(0, 2, false)])), (1.0 + 9.0 / 99.0) * 10.0 / 2.0);
+        // All are read: nothing that is not wanted.
+        close(amplified(&access(&[(0, 100, true)])), 1.0);
     }
 
     #[test]
     fn shards_stay_open_for_later_reads() {
         let (subject, place) = (Subject { shape: vec![1], item_bytes: 4 }, place());
         let by = |reader: Reader, reads: u64, objects: u64, rows: u64, expected: f64| {
-            let found = Reading { subject: &subject, place: &place, reader, reads }.not_open(objects, rows);
+            let found = Reading { subject: &subject, place: &place, reader, reads }
+                .not_open(objects as f64, rows as f64);
             assert!((found - expected).abs() < 1e-3, "{reader} {reads} {objects} {rows}: {found}");
         };
         let check = |reads, objects, rows, expected| by(Reader::Zarrange, reads, objects, rows, expected);

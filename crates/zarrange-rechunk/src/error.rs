@@ -1,5 +1,7 @@
 //! What can go wrong with a run.
 
+mod access;
+
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -7,6 +9,7 @@ use zarrange_array::{ArrayError, Failed};
 use zarrange_io::IoError;
 use zarrange_plan::{MixError, PlanError};
 
+pub use self::access::AccessError;
 use crate::difference::Difference;
 
 /// What is known of members lies beside the memory of a request up to this, in the 64 MiB that a process may take there.
@@ -461,7 +464,8 @@ pub enum SpecError {
     },
     /// A mix of accesses that is not understood.
     #[error(
-        "mix {given:?}: {reason}; use epoch=0.2,object=0.8: how often one index of a dimension, and all of the others, is read"
+        "mix {given:?}: {reason}; use epoch=0.2,object=0.8: how often one index of a dimension, and all of the others, is read (object+band: \
+         one of both; object:50 and object~50: fifty neighbouring or scattered ones)"
     )]
     Mix {
         /// The text given.
@@ -486,6 +490,14 @@ pub enum SpecError {
         region: String,
         /// Why not.
         reason: String,
+    },
+    /// An access that an array cannot have.
+    #[error("{}: {source}", called(array))]
+    Access {
+        /// Path of the array.
+        array: String,
+        /// Why not.
+        source: AccessError,
     },
     /// A mix that has no layout for an array.
     #[error("{}: {source}", called(array))]

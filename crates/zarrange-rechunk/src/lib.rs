@@ -53,6 +53,7 @@
 //! Rejected: a task graph. Tiles are visited in a fixed order and each has two phases, so two cursors and a lock for each
 //! batch of chunks do what a scheduler of millions of tasks would.
 
+mod access;
 mod difference;
 mod dimensions;
 mod engine;
@@ -71,7 +72,7 @@ pub use difference::Difference;
 pub use dimensions::Dimensions;
 pub use engine::parts::{Ledger, Receipt};
 pub use engine::presence::Sparse;
-pub use error::{PlanFileError, RechunkError, Refusal, Refusals, SpecError};
+pub use error::{AccessError, PlanFileError, RechunkError, Refusal, Refusals, SpecError};
 pub use plan_file::{PlanFile, PlannedArray, PlannedGroup, PlannedOptions};
 pub use prepare::{Item, Prepared, prepare, unsampled};
 pub use progress::{NoProgress, Progress};

@@ -108,7 +108,8 @@ For a group, ARRAY:SPEC, repeatable; without ARRAY: it holds for all arrays, or 
 name is for the arrays that have all of its dimensions.
 Arrays that no SPEC names are copied unchanged.
 MIX is epoch=0.2,object=0.8: for each epoch read with all objects, four objects are read at all epochs; dimensions
-without names have numbers (0=0.8,1=0.2), and those not in MIX are always read whole.
+without names have numbers (0=0.8,1=0.2), and those not in MIX are always read whole. object+band=0.8 is one index of
+both, object:50=0.1 fifty neighbouring ones, object~50=0.1 fifty scattered ones.
 Sizes: 256MB = 256e6, 256MiB, 1e9, plain bytes.";
 
 #[derive(Debug, clap::Args)]

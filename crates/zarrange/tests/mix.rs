@@ -110,6 +110,22 @@ fn arrays_get_the_layout_that_suits_a_mix() {
     check(3, &["--for", "object=1"], with(by_object));
     let large = json!({"empty": [[1, 120], null], "mag": [[100, 120], [400, 120]]});
     check(4, &["--for", "epoch=1,object=4", "--chunk-bytes", "64kB"], with(large));
+    // One object at one epoch is in one chunk; of 361 runs of 40 objects 37 begin with a chunk of ten.
+    let joint = [
+        "--for",
+        "object+epoch=0.9,object:40=0.1",
+        "--chunk-bytes",
+        "1600",
+        "--array",
+        "mag",
+        "--only-named",
+    ];
+    let report = check(6, &joint, json!({"mag": [[10, 40], [400, 120]]}));
+    let accesses = &report["arrays"][0]["layout"]["accesses"];
+    assert_eq!(accesses[0]["chunks"], 1.0, "{accesses}");
+    let expected = 3.0 * (37.0 * 4.0 + 324.0 * 5.0) / 361.0;
+    assert!((accesses[1]["chunks"].as_f64().unwrap() - expected).abs() < 1e-12, "{accesses}");
+    assert_eq!(accesses[1]["picks"], json!([{"axis": 0, "count": 40, "scattered": false}]), "{accesses}");
     check(5, &["--for", "1=1", "--chunk-bytes", "70"], with(json!({"plain": [[8, 2], [8, 6]]})));
 }
 
@@ -127,6 +143,11 @@ layout     chunks of 1.60 kB, in shards of 192 kB, 1 file; on average an access 
 ";
     assert!(text.contains(expected), "{text}");
     assert!(!target.exists());
+    let joint = ["--for", "epoch=1,object~30+epoch:7=4"];
+    let joint =
+        [&["rechunk", &source, target.to_str().unwrap(), "--dry-run", "--array", "mag"][..], &joint].concat();
+    let said = String::from_utf8(zarrange(&joint).stdout).unwrap();
+    assert!(said.contains(", object~30+epoch:7 (80.0 % of accesses) is in 1 chunk\n"), "{said}");
     let json: Value = serde_json::from_slice(&zarrange(&[&args[..], &["--json"]].concat()).stdout).unwrap();
     let layout = &json["arrays"][0]["layout"];
     assert_eq!((&layout["chunk"], &layout["shard"]), (&json!([20, 20]), &json!([400, 120])));
@@ -153,6 +174,18 @@ fn dimensions_and_mixes_that_nothing_has_are_wrong_usage() {
     check(&["--for", "epoch=1,epoch=2"], "\"epoch\" has two weights");
     check(&["--for", "epoch=1,band=2"], "[\"band\"] are missing: there are empty (object, epoch), large");
     check(&["--for", "2=1"], "[\"2\"] are missing");
+    check(&["--for", "object+band=1"], "[\"band\"] are missing: there are empty (object, epoch), large");
+    check(&["--for", "object+object=1"], "\"object+object\" has dimension \"object\" twice: name it once");
+    check(
+        &["--for", "object~500=1", "--array", "mag"],
+        "\"object~500\" reads 500 of dimension \"object\": from 1 to 400",
+    );
+    check(&["--for", "object:0=1", "--array", "mag"], "from 1 to 400 are possible");
+    check(&["--for", "object+epoch=1,epoch+object=2", "--array", "mag"], "named twice, as number 1 and 2");
+    check(
+        &["--for", "object~5=x"],
+        "the weight \"x\" of \"object~5\" is not a positive number; use epoch=0.2",
+    );
     check(&["--for", "epoch=1", "--array", "ra"], "[\"epoch\"] are missing: there are ra (object)");
     check(&["--for", "epoch=1", "--array", "nix"], "no array \"nix\"");
     check(&["--for", "epoch=1", "--chunks", "1,2"], "cannot be used with");

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use zarrange_array::Layout;
 use zarrange_codec::{Chain, CodecMetadata, ElementType};
 use zarrange_plan::{Costs, Limits, Mix, MixError, Question, Reader, Reading, Subject};
-use zarrange_rechunk::{Codecs, unsampled};
+use zarrange_rechunk::{AccessError, Codecs, Dimensions, NamedMix, unsampled};
 
 use crate::LightCurveError;
 use crate::store::schema::{EPOCHS, OBJECT};
@@ -27,8 +27,8 @@ pub enum Cut {
     Balanced,
     /// So many epochs of all objects.
     TimeBlocks(u64),
-    /// What suits a mix of accesses: weights by dimension.
-    For(Vec<(String, f64)>),
+    /// What suits a mix of accesses.
+    For(NamedMix),
 }
 
 /// Understands `epoch-optimized`, `object-optimized`, `object-optimized:N`, `balanced` and `time-blocks:N`.
@@ -63,11 +63,7 @@ impl fmt::Display for Cut {
             Self::ObjectBlocks(epochs) => write!(f, "object-optimized:{epochs}"),
             Self::Balanced => f.write_str("balanced"),
             Self::TimeBlocks(epochs) => write!(f, "time-blocks:{epochs}"),
-            Self::For(weights) => {
-                let pairs: Vec<String> =
-                    weights.iter().map(|(name, weight)| format!("{name}={weight}")).collect();
-                write!(f, "{}", pairs.join(","))
-            }
+            Self::For(mix) => write!(f, "{mix}"),
         }
     }
 }
@@ -86,7 +82,8 @@ impl Cut {
         let shape: Vec<u64> = dimensions.iter().map(|(_, size)| *size).collect();
         let none = Layout { chunk: shape.clone(), shard: None, codecs: Vec::new() };
         let list = codecs.resolve(&none, usize::try_from(item_bytes).unwrap_or(usize::MAX));
-        let weights: Vec<(String, f64)> = match self {
+        let refused = |reason: String| LightCurveError::Layout { layout: self.to_string(), reason };
+        let found = match self {
             Self::EpochOptimized => {
                 return Ok(Layout { chunk: epochs(dimensions, 1, item_bytes), shard: None, codecs: list });
             }
@@ -97,24 +94,19 @@ impl Cut {
                 let block: Vec<(&str, u64)> = dimensions.iter().map(|of| (of.0, in_block(of, *n))).collect();
                 return Self::ObjectOptimized.layout(&block, (data_type, item_bytes), codecs);
             }
-            Self::ObjectOptimized => vec![(OBJECT.to_owned(), 1.0)],
+            Self::ObjectOptimized => Mix::new(axes(dimensions, &[OBJECT])).map_err(AccessError::from),
             Self::Balanced => {
-                let epoch = dimensions
-                    .iter()
-                    .find(|(name, _)| EPOCHS.contains(name))
-                    .map_or(EPOCHS[0], |(name, _)| name);
-                vec![(OBJECT.to_owned(), 1.0), (epoch.to_owned(), 1.0)]
+                Mix::new(axes(dimensions, &[OBJECT, EPOCHS[0], EPOCHS[1]])).map_err(AccessError::from)
             }
-            Self::For(weights) => weights.clone(),
+            Self::For(mix) => {
+                let names = dimensions.iter().map(|(name, _)| Some((*name).to_owned())).collect();
+                mix.of(&Dimensions::named(names, shape.len()), &shape)
+            }
         };
-        let refused = |reason: String| LightCurveError::Layout { layout: self.to_string(), reason };
-        let axis = |name: &str| {
-            let axis = dimensions.iter().position(|(dimension, _)| *dimension == name);
-            axis.ok_or_else(|| refused(format!("there is no dimension {name:?}")))
-        };
-        let weights = weights.iter().map(|(name, weight)| Ok((axis(name)?, *weight)));
-        let weights = weights.collect::<Result<Vec<_>, LightCurveError>>()?;
-        let mix = Mix::new(weights).map_err(|error| refused(error.to_string()))?;
+        let mix = found.map_err(|error| match error {
+            AccessError::Dimension { name, .. } => refused(format!("there is no dimension {name:?}")),
+            other => refused(other.to_string()),
+        })?;
         let element =
             ElementType::new(&CodecMetadata::new(data_type)).map_err(|error| refused(error.to_string()))?;
         let fill = vec![0; usize::try_from(item_bytes).unwrap_or(usize::MAX)];
@@ -139,6 +131,12 @@ impl Cut {
 /// The length of a dimension in a block of `n` epochs.
 fn in_block((name, size): &(&str, u64), n: u64) -> u64 {
     if EPOCHS.contains(name) { n.min(*size) } else { *size }.max(1)
+}
+
+/// The dimensions of these names, as far as they are there, each read as often as the others.
+fn axes(dimensions: &[(&str, u64)], names: &[&str]) -> Vec<(usize, f64)> {
+    let found = |name: &&str| dimensions.iter().position(|(dimension, _)| dimension == name);
+    names.iter().filter_map(found).map(|axis| (axis, 1.0)).collect()
 }
 
 /// Chunks of `n` epochs and all of the others, of as many objects as a chunk may have.

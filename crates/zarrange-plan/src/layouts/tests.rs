@@ -46,7 +46,7 @@ fn exhaustive(question: &Question<'_>) -> f64 {
             for (codec, kind) in question.codecs.iter().enumerate() {
                 let shard = (volume(factor) > 1).then(|| shard.clone());
                 let design = Design { chunk: chunk.to_vec(), shard, codec };
-                let ns = |axis| question.reading.read(&design, kind, axis).ns();
+                let ns = |axis: usize| question.reading.read(&design, kind, &axis.into()).ns();
                 if limits.access_ns_max.is_none_or(|(axis, most)| ns(axis) <= most) {
                     best = best.min(question.cost(&design));
                 }
@@ -58,21 +58,24 @@ fn exhaustive(question: &Question<'_>) -> f64 {
 
 #[test]
 fn nearly_the_best_of_all_layouts() {
-    let check = |shape: &[u64], shares: &[(usize, f64)], place: &StoreProfile, limits: Limits| {
+    let of = |shape: &[u64], mix: &Mix, place: &StoreProfile, limits: Limits| {
         for reader in Reader::ALL {
             let subject = Subject::new(shape, 4);
-            let (codecs, mix) = (codecs(), Mix::new(shares.iter().copied()).unwrap());
+            let codecs = codecs();
             let reading = Reading { subject: &subject, place, reader, reads: 1 };
-            let question = Question { reading, codecs: &codecs, mix: &mix, limits };
+            let question = Question { reading, codecs: &codecs, mix, limits };
             let (found, best) = (question.search(), exhaustive(&question));
             let (cost, design) = &found[0];
-            let message = format!("{reader} {shape:?} {shares:?}: {design:?} {cost} {best}");
+            let message = format!("{reader} {shape:?} {mix:?}: {design:?} {cost} {best}");
             assert!(*cost >= best - 1e-6 && *cost <= best * 1.1, "{message}");
             assert!((question.cost(design) - cost).abs() < 1e-6, "{message}");
             assert_eq!(question.best().as_ref(), Some(&found[0]), "{message}");
             assert!(found[1..].is_sorted_by(|a, b| a.0 <= b.0), "{message}");
             assert!(found.iter().all(|(other, _)| *other * NEAR_TIE >= *cost), "{message}");
         }
+    };
+    let check = |shape: &[u64], shares: &[(usize, f64)], place: &StoreProfile, limits: Limits| {
+        of(shape, &Mix::new(shares.iter().copied()).unwrap(), place, limits);
     };
     let even = [(0, 0.5), (1, 0.5)];
     let skewed = [(0, 0.8), (1, 0.2)];
@@ -92,6 +95,88 @@ fn nearly_the_best_of_all_layouts() {
     let quick = Limits { access_ns_max: Some((0, 600_000.0)), ..limits(64, 1 << 20) };
     check(&[40, 30], &skewed, &place(300.0, 4.0), quick);
     check(&[9, 8, 5], &[(0, 0.5), (2, 0.5)], &place(300.0, 4.0), limits(64, 1 << 20));
+    for mix in
+        [curves(), Mix::new([(access(&[(0, 7, true)]), 0.5), (access(&[(1, 3, false)]), 0.5)]).unwrap()]
+    {
+        for (bytes_max, files_max) in [(256, 100), (1 << 20, 64)] {
+            for place in [place(20.0, 1.0), place(300.0, 4.0), place(5000.0, 16.0)] {
+                of(&[17, 6, 4], &mix, &place, limits(files_max, bytes_max));
+            }
+        }
+    }
+}
+
+/// What `picks` reads: dimension, how many indices, whether they are scattered.
+fn access(picks: &[(usize, u64, bool)]) -> Access {
+    let pick = |(axis, count, scattered): &(usize, u64, bool)| Pick {
+        axis: *axis,
+        count: *count,
+        scattered: *scattered,
+    };
+    Access::new(picks.iter().map(pick).collect()).unwrap()
+}
+
+/// Objects, epochs and measurements: one object in one measurement, several, and an epoch.
+fn curves() -> Mix {
+    let one = access(&[(0, 1, false), (2, 1, false)]);
+    let some = access(&[(0, 5, true), (2, 1, false)]);
+    Mix::new([(one, 0.8), (some, 0.1), (Access::from(1), 0.1)]).unwrap()
+}
+
+/// In arrays that are too large to try everything, no chunk or shard that has another length along one or two dimensions is better by much.
+#[test]
+fn nothing_near_is_much_better_for_joint_accesses() {
+    let check = |shape: &[u64], mix: &Mix, place: &StoreProfile| {
+        let (subject, codecs) = (Subject::new(shape, 4), codecs());
+        for reader in Reader::ALL {
+            let reading = Reading { subject: &subject, place, reader, reads: 1 };
+            let question = Question { reading, codecs: &codecs, mix, limits: Limits::default() };
+            let (cost, design) = question.best().unwrap();
+            let shard = design.shard.clone().unwrap_or_else(|| design.chunk.clone());
+            let factors: Vec<u64> = shard.iter().zip(&design.chunk).map(|(s, c)| s / c).collect();
+            let lengths: Vec<Vec<u64>> = design.chunk.iter().zip(shape).map(|(c, n)| near(*c, *n)).collect();
+            let mut best = (cost, design.clone());
+            each(&lengths, &mut |chunk| {
+                let shard: Vec<u64> = chunk.iter().zip(&factors).map(|(c, f)| c * f).collect();
+                let Limits { chunk_bytes_max, file_bytes_max, files_max, file_bytes_min, .. } =
+                    question.limits;
+                let bytes = subject.bytes(&shard);
+                if subject.bytes(chunk) <= chunk_bytes_max
+                    && (file_bytes_min..=file_bytes_max).contains(&bytes)
+                    && subject.files(&shard) <= files_max
+                {
+                    let other = Design { chunk: chunk.to_vec(), shard: Some(shard), codec: design.codec };
+                    let ns = question.cost(&other);
+                    if ns < best.0 {
+                        best = (ns, other);
+                    }
+                }
+            });
+            assert!(
+                cost <= best.0 * 1.1,
+                "{reader} {shape:?} {}: {design:?} {cost}, but {best:?}",
+                place.name
+            );
+        }
+    };
+    for name in ["nvme", "object"] {
+        let place = StoreProfile::built_in(name).unwrap();
+        check(&[47_287, 3000, 32], &curves(), &place);
+        check(&[100_000, 500, 6], &curves(), &place);
+        let some = access(&[(0, 50, false)]);
+        let few = access(&[(1, 20, false), (0, 100, true)]);
+        check(&[10_000, 500], &Mix::new([(some, 0.5), (few, 0.3), (1.into(), 0.2)]).unwrap(), &place);
+    }
+}
+
+/// Lengths from a third to three times as long.
+fn near(length: u64, n: u64) -> Vec<u64> {
+    let all = [(1, 3), (1, 2), (2, 3), (4, 5), (1, 1), (5, 4), (3, 2), (2, 1), (3, 1)];
+    all.map(|(a, b)| (length * a / b).clamp(1, n))
+        .into_iter()
+        .collect::<BTreeSet<u64>>()
+        .into_iter()
+        .collect()
 }
 
 #[test]

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use zarrange_array::{Array, Contents};
 use zarrange_codec::Chain;
 use zarrange_plan::{
-    Chosen, CodecModel, CodecSpeed, IndexRead, Mix, Question, Reading, StoreProfile, Subject, bytes_text,
+    AccessRead, Chosen, CodecModel, CodecSpeed, Mix, Question, Reading, StoreProfile, Subject, bytes_text,
 };
 
 use crate::dimensions::{Dimensions, Unfit};
-use crate::error::{RechunkError, SpecError};
+use crate::error::{AccessError, RechunkError, SpecError};
 use crate::prepare::aim::LaidOut;
 use crate::prepare::members::Sources;
 use crate::request::{Codecs, MixRequest, Request};
@@ -28,16 +28,17 @@ pub(crate) fn layouts(
     for opened in sources.open(&request.arrays) {
         let (path, array) = opened?;
         let dimensions = Dimensions::of(&array);
-        let weights = mix.mix.weights().iter().map(|(name, weight)| Some((dimensions.axis(name)?, *weight)));
-        if let Some(weights) = weights.collect::<Option<Vec<_>>>() {
-            let asked = Asked { mix, weights, codecs: &request.codecs, place: &request.costs.target };
-            out.insert(path.to_owned(), (asked.layout(path, &array)?, dimensions.names().to_vec()));
-        } else {
-            others.push(path, dimensions);
+        match mix.mix.of(&dimensions, array.shape()) {
+            Ok(weights) => {
+                let asked = Asked { mix, weights, codecs: &request.codecs, place: &request.costs.target };
+                out.insert(path.to_owned(), (asked.layout(path, &array)?, dimensions.names().to_vec()));
+            }
+            Err(AccessError::Dimension { .. }) => others.push(path, dimensions),
+            Err(source) => return Err(SpecError::Access { array: path.to_owned(), source }.into()),
         }
     }
     if out.is_empty() && !others.is_empty() {
-        return Err(others.error("mix", mix.mix.weights().iter().map(|(name, _)| name.as_str())).into());
+        return Err(others.error("mix", mix.mix.dimensions()).into());
     }
     Ok(out)
 }
@@ -45,7 +46,7 @@ pub(crate) fn layouts(
 /// What is asked for one array.
 struct Asked<'a> {
     mix: &'a MixRequest,
-    weights: Vec<(usize, f64)>,
+    weights: Mix,
     codecs: &'a Codecs,
     place: &'a StoreProfile,
 }
@@ -60,10 +61,8 @@ impl Asked<'_> {
         let MixRequest { reader, limits, .. } = *self.mix;
         let subject = Subject::new(array.shape(), array.elements()?.item_bytes() as u64);
         let codecs = [codec_model(array, self.codecs)?];
-        let chosen = Mix::new(self.weights).and_then(|mix| {
-            let reading = Reading { subject: &subject, place: self.place, reader, reads: 1 };
-            Question { reading, codecs: &codecs, mix: &mix, limits }.chosen(array.shape())
-        });
+        let reading = Reading { subject: &subject, place: self.place, reader, reads: 1 };
+        let chosen = Question { reading, codecs: &codecs, mix: &self.weights, limits }.chosen(array.shape());
         Ok(chosen.map_err(|source| SpecError::MixFor { array: path.to_owned(), source })?)
     }
 }
@@ -98,14 +97,21 @@ pub fn unsampled(name: String, chain: &Chain) -> CodecModel {
 /// What was chosen for an array whose dimensions have `names` and why, in two lines.
 pub(crate) fn explain(chosen: &Chosen, names: &[Option<String>], item_bytes: u64) -> String {
     let bytes = |shape: &[u64]| bytes_text(shape.iter().fold(item_bytes, |n, c| n.saturating_mul(*c)));
-    let plural = |n: u64| if n == 1 { "" } else { "s" };
+    let plural = |one: bool| if one { "" } else { "s" };
     let shards = chosen.shard.as_ref().map(|shard| format!(", in shards of {}", bytes(shard)));
-    let access = |IndexRead { axis, share, chunks }: &IndexRead| {
-        let index = match names.get(*axis) {
-            Some(Some(name)) => name.clone(),
-            _ => format!("index of dimension {axis}"),
+    let dimensions = Dimensions::named(names.to_vec(), names.len().max(chosen.chunk.len()));
+    let access = |AccessRead { picks, share, chunks }: &AccessRead| {
+        let read = match picks.picks() {
+            [pick] if pick.count == 1 => match names.get(pick.axis) {
+                Some(Some(name)) => format!("one {name}"),
+                _ => format!("one index of dimension {}", pick.axis),
+            },
+            _ => dimensions.text_of(picks),
         };
-        format!("one {index} ({:.1} % of accesses) is in {chunks} chunk{}", share * 100.0, plural(*chunks))
+        // Ten times of what is exact have no fraction.
+        let decimals = usize::from((chunks * 10.0).round() % 10.0 != 0.0);
+        let plural = plural(chunks.to_bits() == 1.0_f64.to_bits());
+        format!("{read} ({:.1} % of accesses) is in {chunks:.decimals$} chunk{plural}", share * 100.0)
     };
     let accesses: Vec<String> = chosen.accesses.iter().map(access).collect();
     let (chunk, objects) = (bytes(&chosen.chunk), chosen.objects);
@@ -113,7 +119,7 @@ pub(crate) fn explain(chosen: &Chosen, names: &[Option<String>], item_bytes: u64
     format!(
         "layout     chunks of {chunk}{}, {objects} file{}; on average an access fetches {chunks:.1} chunks, {fetched}\n           {}",
         shards.unwrap_or_default(),
-        plural(objects),
+        plural(objects == 1),
         accesses.join(", "),
     )
 }

@@ -3,11 +3,14 @@
 use std::fmt;
 use std::str::FromStr;
 
-use zarrange_plan::{Limits, Reader};
+use zarrange_plan::{Limits, Mix, Reader};
 
-use crate::error::SpecError;
+use crate::access::{access, without_count};
+use crate::dimensions::Dimensions;
+use crate::error::{AccessError, SpecError};
 
-/// Weights of accesses by dimension, in the order given: an access reads one index of that dimension and all of the others.
+/// Weights of accesses, in the order given: an access reads one index of a dimension (`object`), so many neighbouring ones (`object:50`) or
+/// scattered ones (`object~50`), or of several dimensions (`object~50+band`), and all of the others.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NamedMix(Vec<(String, f64)>);
 
@@ -22,7 +25,7 @@ pub struct MixRequest {
     pub limits: Limits,
 }
 
-/// Understands `epoch=0.2,object=0.8`, or `0=0.8,1=0.2` for dimensions without names.
+/// Understands `epoch=0.2,object+band=0.8`, or `0=0.8,1=0.2` for dimensions without names.
 impl FromStr for NamedMix {
     type Err = SpecError;
 
@@ -40,7 +43,7 @@ impl FromStr for NamedMix {
                 return Err(wrong(format!("{pair:?} names no dimension")));
             }
             if weights.iter().any(|(seen, _)| seen == name) {
-                return Err(wrong(format!("dimension {name:?} has two weights")));
+                return Err(wrong(format!("{name:?} has two weights")));
             }
             match weight.parse::<f64>() {
                 Ok(weight) if weight.is_finite() && weight > 0.0 => weights.push((name.to_owned(), weight)),
@@ -61,9 +64,18 @@ impl fmt::Display for NamedMix {
 }
 
 impl NamedMix {
-    /// Dimensions and weights, in the order given.
-    pub fn weights(&self) -> &[(String, f64)] {
-        &self.0
+    /// The mix for an array of these dimensions and this shape.
+    ///
+    /// # Errors
+    /// [`AccessError`] if the array lacks what is read, or two accesses are the same.
+    pub fn of(&self, dimensions: &Dimensions, shape: &[u64]) -> Result<Mix, AccessError> {
+        let weights = self.0.iter().map(|(name, weight)| Ok((access(name, dimensions, shape)?, *weight)));
+        Ok(Mix::new(weights.collect::<Result<Vec<_>, AccessError>>()?)?)
+    }
+
+    /// The dimensions that are named, where no name looks like several or like one with a number.
+    pub(crate) fn dimensions(&self) -> impl Iterator<Item = &str> + Clone {
+        self.0.iter().flat_map(|(name, _)| name.split('+')).map(|part| without_count(part.trim()).0)
     }
 }
 
@@ -88,11 +100,12 @@ mod tests {
         check("epoch=0.2,object=0.8", Ok(&[("epoch", 0.2), ("object", 0.8)]));
         check(" epoch = 2, object=8e0 ", Ok(&[("epoch", 2.0), ("object", 8.0)]));
         check("0=1", Ok(&[("0", 1.0)]));
+        check("object~50 + band=2,a:b=1", Ok(&[("object~50 + band", 2.0), ("a:b", 1.0)]));
         check("", Err("no dimension is named"));
         check("epoch", Err("\"epoch\" is not DIMENSION=WEIGHT"));
         check("epoch=1,", Err("\"\" is not DIMENSION=WEIGHT"));
         check("=1", Err("names no dimension"));
-        check("epoch=1,object=2,epoch=3", Err("dimension \"epoch\" has two weights"));
+        check("epoch=1,object=2,epoch=3", Err("\"epoch\" has two weights"));
         for bad in ["0", "-1", "nan", "inf", "x", "", "1/2"] {
             check(&format!("epoch={bad}"), Err("of \"epoch\" is not a positive number"));
         }

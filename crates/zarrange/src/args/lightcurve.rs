@@ -49,7 +49,8 @@ pub(crate) struct CreateArgs {
     /// How arrays are cut: epoch-optimized, object-optimized, balanced, or time-blocks:N
     #[arg(long, default_value = "epoch-optimized", conflicts_with = "mix")]
     pub(crate) layout: Cut,
-    /// Cut for a mix of accesses instead, such as epoch=0.2,object=0.8
+    /// Cut for a mix of accesses instead, such as epoch=0.2,object=0.8, or epoch=0.2,object+measurement=0.8 for one index of both;
+    /// object:50=0.1 are fifty neighbouring ones, object~50=0.1 fifty scattered ones
     #[arg(long = "for", value_name = "MIX")]
     pub(crate) mix: Option<NamedMix>,
     /// Unit of all values, such as nJy or mag; of single measurements it is the column `unit` of their table

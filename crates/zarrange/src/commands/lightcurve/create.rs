@@ -42,7 +42,7 @@ pub(crate) fn run(args: &CreateArgs) -> anyhow::Result<ExitCode> {
     if !time.is_empty() {
         new = new.described("time", time).context("the table of --epochs needs a column time")?;
     }
-    let cut = args.mix.as_ref().map_or_else(|| args.layout.clone(), |mix| Cut::For(mix.weights().to_vec()));
+    let cut = args.mix.as_ref().map_or_else(|| args.layout.clone(), |mix| Cut::For(mix.clone()));
     let io = opener(args.io)?;
     signals::writing();
     let warnings = new.cut(cut).codecs(args.codecs.clone()).create(&args.store, (args.overwrite, &io))?;
