@@ -1,6 +1,6 @@
 //! Which layouts suit an access mix, and why.
 //!
-//! The planner weighs layouts ([`zarrange_plan::Question`], as for `zarrange rechunk --for`). Here [`sample`] replaces what is known of
+//! The planner weighs layouts ([`zarrange_plan::Question`], as for `zarrange rechunk --for`). A [`Sample`] replaces what is known of
 //! codecs by what they do to real data, [`measured`] makes the best layouts and reads them, [`text`] says it all.
 
 pub mod advice;
@@ -8,26 +8,23 @@ pub mod ask;
 pub mod measured;
 pub mod sample;
 pub mod text;
-pub mod weighed;
 
-use zarrange_plan::{CodecModel, Design, Limits, Mix, Needed, Question, Subject, chunk_for};
+use std::sync::Arc;
+
+use zarrange_array::Array;
+use zarrange_grid::{Region, index};
+use zarrange_plan::{CodecModel, CodecSpeed, Design, Limits, Mix, Needed};
+use zarrange_rechunk::{Sample, Weighed, distinct};
 
 use advice::{Advice, Copies};
 use ask::{Ask, usage};
-use weighed::Weighed;
 
-/// Layouts whose lengths all differ by less than this factor are nearly the same.
-const NEAR: u64 = 2;
-/// Layouts whose costs differ by less are the same to a reader.
-const SAME: f64 = 1.001;
-/// Bytes of the chunks on which codecs are measured before layouts are known.
-const SAMPLED_BYTES: [u64; 6] = [256, 2 << 10, 16 << 10, 128 << 10, 1 << 20, 8 << 20];
-/// How often at most the best layouts are measured, and the best are searched for again.
-const REFINEMENTS: usize = 4;
 /// Layouts whose codecs are measured on chunks of exactly their shape.
 const REFINED: usize = 32;
 /// Layouts that are made and read.
 const MEASURED: usize = 8;
+/// Memory to take a sample.
+const MEMORY_BYTES: u64 = 1 << 30;
 
 /// Weighs layouts.
 ///
@@ -35,25 +32,23 @@ const MEASURED: usize = 8;
 /// [`ask::Usage`] if no layout keeps the limits; others if the sample cannot be read, or a layout cannot be measured.
 pub fn advise(ask: &Ask) -> anyhow::Result<Advice> {
     let mut codecs = sample::known(&ask.codecs, ask.subject.item_bytes)?;
-    let sample = ask.sample.as_ref().map(|(_, array)| sample::Sample::of(array)).transpose()?;
-    if let Some(sample) = &sample {
-        measure_sizes(ask, sample, &mut codecs)?;
-    }
-    let mut found = question(ask, &codecs).search();
-    // What is measured to be slower than it was taken for lets others be the best: until they have been measured too.
-    for _ in 0..REFINEMENTS {
-        let Some(sample) = &sample else { break };
-        if !refine(sample, &distinct(&found, REFINED), &mut codecs)? {
-            break;
-        }
-        found = question(ask, &codecs).search();
-    }
-    let question = question(ask, &codecs);
+    let of =
+        |(_, array): &(String, Arc<Array>)| Sample::of(array, &Region::whole(array.shape()), MEMORY_BYTES);
+    let sample = ask.sample.as_ref().map(of).transpose()?;
+    let weighing = ask.weighing();
+    let found = if let Some(sample) = &sample {
+        let item_bytes = index(ask.subject.item_bytes);
+        weighing.search(&mut codecs, REFINED, &mut |codec, chunk| -> anyhow::Result<CodecSpeed> {
+            Ok(sample.measure(&sample::codecs(&ask.codecs[codec], chunk, item_bytes)?, chunk)?)
+        })?
+    } else {
+        weighing.question(&codecs).search()
+    };
     if found.is_empty() {
-        return Err(usage(impossible(&question.needed(), ask)));
+        return Err(usage(impossible(&weighing.question(&codecs).needed(), ask)));
     }
     let weigh = |designs: Vec<(f64, Design)>| -> Vec<Weighed> {
-        designs.into_iter().map(|(_, design)| Weighed::of(ask, &codecs, design)).collect()
+        designs.into_iter().map(|(_, design)| weighing.weigh(&ask.dimensions, &codecs, design)).collect()
     };
     let layouts = weigh(distinct(&found, ask.top));
     let measured = if ask.measure {
@@ -78,63 +73,6 @@ pub fn advise(ask: &Ask) -> anyhow::Result<Advice> {
     })
 }
 
-fn question<'a>(ask: &'a Ask, codecs: &'a [CodecModel]) -> Question<'a> {
-    Question { reading: ask.reading(), codecs, mix: &ask.mix, limits: ask.limits }
-}
-
-/// Measures the codecs of layouts on chunks of just their shape; whether one had not been before.
-fn refine(
-    sample: &sample::Sample,
-    layouts: &[(f64, Design)],
-    codecs: &mut [CodecModel],
-) -> anyhow::Result<bool> {
-    let mut new = false;
-    for (_, Design { chunk, codec, .. }) in layouts {
-        let codec = &mut codecs[*codec];
-        if codec.by_shape.iter().all(|(shape, _)| shape != chunk) {
-            codec.by_shape.push((chunk.clone(), sample.measure(&codec.name, chunk)?));
-            new = true;
-        }
-    }
-    Ok(new)
-}
-
-/// Measures every codec on chunks of some sizes, of the shape that the mix wants.
-fn measure_sizes(ask: &Ask, sample: &sample::Sample, codecs: &mut [CodecModel]) -> anyhow::Result<()> {
-    let Subject { shape, item_bytes } = &ask.subject;
-    for chunk_bytes in SAMPLED_BYTES {
-        let shape = chunk_for(shape, *item_bytes, &ask.mix, chunk_bytes)?;
-        for codec in codecs.iter_mut().filter(|codec| codec.by_size.iter().all(|(known, _)| *known != shape))
-        {
-            let speed = sample.measure(&codec.name, &shape)?;
-            codec.by_size.push((shape.clone(), speed));
-        }
-    }
-    for codec in codecs {
-        codec.by_size.dedup_by_key(|(shape, _)| ask.subject.bytes(shape));
-    }
-    Ok(())
-}
-
-/// The first layouts of which none is nearly the same as a better one.
-fn distinct(found: &[(f64, Design)], count: usize) -> Vec<(f64, Design)> {
-    let near = |(better, a): &(f64, Design), (cost, b): &(f64, Design)| {
-        let lengths = a.chunk.iter().zip(&b.chunk).all(|(x, y)| *x < y * NEAR && *y < x * NEAR);
-        let kind = a.codec == b.codec && a.shard.is_some() == b.shard.is_some();
-        kind && (lengths || *cost < better * SAME)
-    };
-    let mut out: Vec<(f64, Design)> = Vec::new();
-    for layout in found {
-        if out.len() == count {
-            break;
-        }
-        if out.iter().all(|better| !near(better, layout)) {
-            out.push(layout.clone());
-        }
-    }
-    out
-}
-
 /// A copy for each kind of access; `None` where there is one kind only. Only that which is read by object has to keep the time of an object.
 fn copies(ask: &Ask, codecs: &[CodecModel], single: &Weighed) -> anyhow::Result<Option<Copies>> {
     if ask.mix.weights().len() < 2 {
@@ -146,8 +84,8 @@ fn copies(ask: &Ask, codecs: &[CodecModel], single: &Weighed) -> anyhow::Result<
         let access_ns_max = ask.limits.access_ns_max.filter(|(object, _)| picked(*object));
         let limits = Limits { access_ns_max, ..ask.limits };
         let alone = Ask { mix: Mix::new([(access.clone(), 1.0)])?, limits, ..ask.clone() };
-        let Some((_, design)) = question(&alone, codecs).best() else { return Ok(None) };
-        layouts.push((share, Weighed::of(&alone, codecs, design)));
+        let Some((_, design)) = alone.weighing().question(codecs).best() else { return Ok(None) };
+        layouts.push((share, alone.weighing().weigh(&ask.dimensions, codecs, design)));
     }
     Ok(Some(Copies {
         weighted_ms: layouts.iter().map(|(share, layout)| *share * layout.weighted_ms).sum(),

@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 use zarrange_plan::{CodecModel, Reader, Subject};
+use zarrange_rechunk::Weighed;
 
 use super::measured::Measured;
-use super::weighed::Weighed;
 
 /// What is advised.
 #[derive(Clone, Debug, Serialize)]

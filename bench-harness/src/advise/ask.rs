@@ -8,7 +8,7 @@ use zarrange_array::Array;
 use zarrange_grid::checked_bytes;
 use zarrange_io::{Location, Opener};
 use zarrange_plan::{Limits, Mix, Reader, Reading, StoreProfile, Subject};
-use zarrange_rechunk::{Bytes, Codecs, Dimensions, NamedMix, SpecError, parse_profile};
+use zarrange_rechunk::{Bytes, Codecs, Dimensions, NamedMix, SpecError, Weighing, parse_profile};
 
 use crate::arrays;
 
@@ -139,9 +139,10 @@ pub struct Ask {
 }
 
 impl Ask {
-    /// The array, where it is stored and who reads it.
-    pub const fn reading(&self) -> Reading<'_> {
-        Reading { subject: &self.subject, place: &self.place, reader: self.reader, reads: self.reads }
+    /// What is weighed.
+    pub const fn weighing(&self) -> Weighing<'_> {
+        let Self { subject, place, reader, reads, mix, limits, .. } = self;
+        Weighing { reading: Reading { subject, place, reader: *reader, reads: *reads }, mix, limits: *limits }
     }
 }
 

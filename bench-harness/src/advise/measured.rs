@@ -10,11 +10,10 @@ use serde::Serialize;
 use zarrange_plan::{
     Access, CodecModel, Design, Limits, Pick, Question, Reader, Reading, StoreProfile, Subject,
 };
-use zarrange_rechunk::Dimensions;
+use zarrange_rechunk::{Dimensions, Sample, Weighed};
 
 use super::ask::Ask;
-use super::sample::Sample;
-use super::weighed::Weighed;
+use super::sample::{store, synthetic};
 use crate::data;
 use crate::sweep::record::{self, CacheState, Outcome};
 use crate::sweep::{Options, Runner, sweep};
@@ -56,12 +55,12 @@ pub fn measure(
     let sample = if let Some(sample) = sample {
         sample
     } else {
-        made = Sample::synthetic(&ask.subject, axes)?;
+        made = synthetic(&ask.subject, axes)?;
         &made
     };
     let mut designs: Vec<(&Weighed, Design)> = Vec::new();
     for layout in layouts {
-        let design = clipped(&layout.design, &sample.subject.shape);
+        let design = clipped(&layout.design, &sample.subject().shape);
         // What is larger than the sample is the same layout there.
         if designs.iter().all(|(_, known)| *known != design) {
             designs.push((layout, design));
@@ -71,13 +70,13 @@ pub fn measure(
     std::fs::create_dir_all(&dir)?;
     let dir = tempfile::tempdir_in(dir)?;
     let source = dir.path().join("sample.zarr");
-    sample.store(&source, axes)?;
+    store(sample, &source, axes)?;
     let list = dir.path().join("layouts.toml");
     std::fs::write(&list, layouts_toml(&designs, axes)?)?;
-    let records = run(workload(ask, &sample.subject, axes)?, (&source, &list), dir.path())?;
+    let records = run(workload(ask, sample.subject(), axes)?, (&source, &list), dir.path())?;
     let cached = StoreProfile::built_in("page-cache").context("the page cache is built in")?;
     // It is our reader that reads them.
-    let (subject, reader) = (&sample.subject, Reader::Zarrange);
+    let (subject, reader) = (sample.subject(), Reader::Zarrange);
     let reading = Reading { subject, place: &cached, reader, reads: OPERATIONS };
     let question = Question { reading, codecs, mix: &ask.mix, limits: Limits::default() };
     ensure!(records.len() == designs.len(), "{} of {} layouts were measured", records.len(), designs.len());

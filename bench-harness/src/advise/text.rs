@@ -4,11 +4,10 @@ use std::path::Path;
 
 use comfy_table::{CellAlignment, Table, presets};
 use zarrange_plan::bytes_text;
-use zarrange_rechunk::{shell_path, shell_word};
+use zarrange_rechunk::{Weighed, WeighedRead, shell_path, shell_word};
 
 use super::advice::{Advice, Copies};
 use super::ask::Ask;
-use super::weighed::{Weighed, WeighedRead};
 
 /// Copies that make accesses less than this much faster are not worth their bytes.
 const WORTH: f64 = 1.2;

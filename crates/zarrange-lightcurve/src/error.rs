@@ -507,6 +507,9 @@ pub enum LightCurveError {
     /// A table that cannot be read.
     #[error(transparent)]
     Table(#[from] zarrange_table::TableError),
+    /// No sample of the store can be taken, or measured.
+    #[error(transparent)]
+    Sample(Box<zarrange_rechunk::SampleError>),
     /// The arrays cannot be written.
     #[error(transparent)]
     Array(#[from] ArrayError),
@@ -518,6 +521,12 @@ pub enum LightCurveError {
 impl From<zarrange_rechunk::RechunkError> for LightCurveError {
     fn from(error: zarrange_rechunk::RechunkError) -> Self {
         Self::Rechunk(Box::new(error))
+    }
+}
+
+impl From<zarrange_rechunk::SampleError> for LightCurveError {
+    fn from(error: zarrange_rechunk::SampleError) -> Self {
+        Self::Sample(Box::new(error))
     }
 }
 

@@ -85,6 +85,7 @@ pub use epochs::write_survey;
 pub use error::{BadLabel, LightCurveError};
 pub use ingest::{IngestOptions, Ingested, ingest};
 pub use store::LightCurveStore;
+pub use store::advise::{AdviceOptions, LayoutAdvice};
 pub use store::append::{Appended, NewEpochs};
 pub use store::columns::{Column, Named};
 pub use store::create::NewStore;

@@ -1,5 +1,6 @@
 //! Stores of light curves: groups with arrays over objects and epochs, which anybody reads, and which are filled epoch by epoch.
 
+pub(crate) mod advise;
 pub(crate) mod append;
 pub(crate) mod columns;
 pub(crate) mod create;

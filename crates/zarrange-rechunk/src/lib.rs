@@ -54,6 +54,7 @@
 //! batch of chunks do what a scheduler of millions of tasks would.
 
 mod access;
+mod advise;
 mod difference;
 mod dimensions;
 mod engine;
@@ -68,6 +69,7 @@ mod run;
 mod shell_words;
 mod verify;
 
+pub use advise::{Measure, Sample, SampleError, Weighed, WeighedRead, Weighing, distinct};
 pub use difference::Difference;
 pub use dimensions::Dimensions;
 pub use engine::parts::{Ledger, Receipt};

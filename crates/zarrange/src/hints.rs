@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use zarrange_array::ArrayError;
 use zarrange_lightcurve::LightCurveError;
 use zarrange_plan::{MixError, PlanError};
-use zarrange_rechunk::{PlanFileError, RechunkError, Refusals, SpecError, shell_values};
+use zarrange_rechunk::{PlanFileError, RechunkError, Refusals, SampleError, SpecError, shell_values};
 
 /// The options of the command that is run, without their minuses: others are never named.
 #[derive(Debug, Default)]
@@ -29,6 +29,7 @@ impl Options {
                 let hint = self.offer(&[&format!("--max-mem {needed}")]);
                 (error.to_string(), format!("{error}{hint}"))
             }
+            (None, Some(LightCurveError::Sample(error))) => (error.to_string(), self.of_sample(error)),
             _ => return own,
         };
         // Where it happened may have been put before it.
@@ -45,6 +46,14 @@ impl Options {
             RechunkError::Array(error) => self.of_array(error),
             other => format!("{other}{}", self.hint(other)),
         }
+    }
+
+    fn of_sample(&self, error: &SampleError) -> String {
+        let hint = match error {
+            SampleError::Memory { needed, .. } => self.offer(&[&format!("--max-mem {needed}")]),
+            _ => String::new(),
+        };
+        format!("{error}{hint}")
     }
 
     fn of_array(&self, error: &ArrayError) -> String {

@@ -58,6 +58,7 @@ fn main() -> ExitCode {
             LightcurveCommand::Fill(args) => commands::lightcurve::fill::run(&args),
             LightcurveCommand::Get(args) => commands::lightcurve::get::run(&args),
             LightcurveCommand::Info(args) => commands::lightcurve::info::run(&args),
+            LightcurveCommand::Advise(args) => commands::lightcurve::advise::run(&args),
         },
     };
     match outcome {

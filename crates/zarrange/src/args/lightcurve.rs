@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{Subcommand, ValueEnum};
 use zarrange_io::Location;
 use zarrange_lightcurve::Cut;
-use zarrange_rechunk::{Bytes, Codecs, Durability, Named, NamedMix, Verify};
+use zarrange_plan::{Reader, StoreProfile};
+use zarrange_rechunk::{Bytes, Codecs, Durability, Named, NamedMix, SpecError, Verify, parse_profile};
 
 use crate::args::common::{IoArgs, ProgressArg};
 
@@ -27,6 +28,37 @@ pub(crate) enum LightcurveCommand {
     Get(Box<GetArgs>),
     /// What a store is made of, and what of it was filled
     Info(LightcurveInfoArgs),
+    /// Which layout suits what is read of a store, from its own data, and the command that makes it
+    Advise(Box<LightcurveAdviseArgs>),
+}
+
+/// What is read of a store.
+#[derive(Debug, clap::Args)]
+pub(crate) struct LightcurveAdviseArgs {
+    /// Group to advise on; nothing is written
+    pub(crate) store: Location,
+    /// What is read how often [default: one object in one measurement 80 %, fifty scattered ones 10 %, one epoch 10 %:
+    /// object+measurement=0.8,object~50+measurement=0.1,epoch=0.1]
+    #[arg(long = "for", value_name = "MIX")]
+    pub(crate) mix: Option<NamedMix>,
+    /// Who reads: `whole-chunks`, as zarr-python, `TensorStore` and zarrs do, or `zarrange`, which fetches parts of uncompressed chunks
+    #[arg(long, value_name = "READER", default_value_t)]
+    pub(crate) reader: Reader,
+    /// What the place costs: memory, page-cache, nvme, disk, parallel, object or a file of `zarrange-bench probe`
+    #[arg(long, default_value = "nvme", value_parser = profile)]
+    pub(crate) profile: StoreProfile,
+    /// Bound on what is held of the store [default: half of the available memory]
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) max_mem: Option<Bytes>,
+    #[command(flatten)]
+    pub(crate) io: IoArgs,
+    /// Print one JSON object on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn profile(name: &str) -> Result<StoreProfile, SpecError> {
+    parse_profile(name, |path| std::fs::read_to_string(path))
 }
 
 /// What a new store is.

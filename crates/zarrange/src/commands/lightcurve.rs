@@ -1,5 +1,6 @@
 //! One file for each command of `zarrange lightcurve`.
 
+pub(crate) mod advise;
 pub(crate) mod append;
 pub(crate) mod copy;
 pub(crate) mod create;
