@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use serde_json::json;
 use zarrange_lightcurve::{AdviceOptions, LayoutAdvice, LightCurveStore};
-use zarrange_plan::bytes_text;
+use zarrange_plan::{bytes_text, seconds_text};
 use zarrange_rechunk::{Weighed, WeighedRead, shell_path, shell_values};
 
 use crate::args::lightcurve::LightcurveAdviseArgs;
@@ -89,7 +89,7 @@ fn layouts(advice: &LayoutAdvice) -> String {
             table::count(*files),
             size(*stored_bytes),
             format!("{:.1} times", speed.ratio),
-            ms(*weighted_ms),
+            time(*weighted_ms),
         ]);
     }
     rows.to_string()
@@ -99,7 +99,7 @@ fn reads(advice: &LayoutAdvice) -> String {
     let mut rows = table::new(&["read", "layout", "requests", "bytes", "time", "amplified"]);
     for (k, WeighedRead { name, share, .. }) in advice.today.accesses.iter().enumerate() {
         for (layout, weighed) in both(advice) {
-            let WeighedRead { ms: time, amplification, cost, .. } = &weighed.accesses[k];
+            let WeighedRead { ms, amplification, cost, .. } = &weighed.accesses[k];
             let read =
                 if layout == "today" { format!("{name} ({:.0} %)", share * 100.0) } else { String::new() };
             rows.add_row(vec![
@@ -107,7 +107,7 @@ fn reads(advice: &LayoutAdvice) -> String {
                 layout.to_owned(),
                 number(cost.requests),
                 size(cost.bytes),
-                ms(*time),
+                time(*ms),
                 format!("{} times", number(*amplification)),
             ]);
         }
@@ -130,8 +130,9 @@ fn number(x: f64) -> String {
     format!("{x:.decimals$}")
 }
 
-fn ms(x: f64) -> String {
-    format!("{} ms", number(x))
+/// A time in milliseconds, also where it is less than one.
+fn time(ms: f64) -> String {
+    if ms < 1e3 { format!("{} ms", number(ms)) } else { seconds_text(ms / 1e3) }
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "for display; not negative")]
