@@ -30,7 +30,7 @@ fn options(args: &CopyArgs) -> anyhow::Result<CopyOptions> {
 }
 
 pub(crate) fn rechunk(args: &LightcurveRechunkArgs) -> anyhow::Result<ExitCode> {
-    let cut = args.mix.as_ref().map_or_else(|| args.layout.clone(), |mix| Cut::For(mix.weights().to_vec()));
+    let cut = args.mix.as_ref().map_or_else(|| args.layout.clone(), |mix| Cut::For(mix.clone()));
     let (codecs, overwrite) = (args.codecs.clone(), args.overwrite);
     let options = CopyOptions { cut, codecs, overwrite, ..options(&args.copy)? };
     signals::writing();
