@@ -304,7 +304,7 @@ impl Curves<'_> {
         if labels.is_empty() {
             let longest = texts_within(&array, &places[..1], (u64::MAX, self.budget.share()), &bytes)?;
             let needed = longest.first().map_or(0, |label| bytes(label.len()));
-            room.fits("the label of an object in all of its rows", needed)?;
+            self.budget.label_fits(needed)?;
         }
         Ok(cells(&array, &labels))
     }
