@@ -299,12 +299,12 @@ impl Curves<'_> {
         let bytes = |length: usize| {
             (length as u64).saturating_mul(2).saturating_mul(rows).saturating_add(text_bytes(length))
         };
-        let (array, room) = (self.store.side(name)?, self.budget.labels());
-        let labels = texts_within(&array, &places, (room.bytes, self.budget.share()), &bytes)?;
+        let (array, share) = (self.store.side(name)?, self.budget.share());
+        let labels = texts_within(&array, &places, (self.budget.labels(), share), &bytes)?;
         if labels.is_empty() {
-            let longest = texts_within(&array, &places[..1], (u64::MAX, self.budget.share()), &bytes)?;
+            let longest = texts_within(&array, &places[..1], (u64::MAX, share), &bytes)?;
             let needed = longest.first().map_or(0, |label| bytes(label.len()));
-            self.budget.label_fits(needed)?;
+            self.budget.label(needed)?;
         }
         Ok(cells(&array, &labels))
     }

@@ -365,13 +365,11 @@ pub enum LightCurveError {
         /// The place.
         location: String,
     },
-    /// An array that cannot be filled epoch by epoch.
-    #[error(
-        "{array} is stored in shards, which an epoch cannot be added to: fill a store of another layout, such as epoch-optimized, and rechunk it"
-    )]
-    Sharded {
-        /// The array.
-        array: String,
+    /// Something of an older format, which is only read.
+    #[error("{location} is not of Zarr v3, and is only read: rechunk makes v3 of it")]
+    OldFormat {
+        /// The place.
+        location: String,
     },
     /// Somebody else fills the same epochs.
     #[error("{location}: somebody else fills epoch {epoch}, and did not end within {} s", waited.as_secs_f64())]

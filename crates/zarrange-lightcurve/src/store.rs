@@ -19,6 +19,7 @@ pub(crate) mod record;
 pub(crate) mod schema;
 pub(crate) mod side;
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use zarrange_array::{Array, Node, open};
@@ -30,7 +31,7 @@ use crate::store::growing::{cut, epochs_that_count, recorded};
 use crate::store::label_index::LabelIndexes;
 use crate::store::memory::Share;
 use crate::store::record::{Filled, Record};
-use crate::store::schema::{EPOCHS, MEASUREMENT, SOURCE, Schema};
+use crate::store::schema::{EPOCHS, MEASUREMENT, SOURCE, Schema, VERSION};
 use crate::store::side::each_number;
 
 /// How often a store is looked at that does not fit together, and how long between.
@@ -44,7 +45,10 @@ pub struct LightCurveStore {
     schema: Schema,
     /// The arrays of values, in the order of the schema.
     pub(crate) values: Vec<Array>,
-    record: Option<Record>,
+    /// What was filled; of a store of somebody else there is one once it was filled.
+    record: OnceLock<Record>,
+    /// Whether it was made here.
+    is_own: bool,
     /// The place that it is a copy of.
     pub(crate) source: Option<String>,
     indexes: LabelIndexes,
@@ -77,11 +81,15 @@ impl LightCurveStore {
             Node::Group(_) => Err(LightCurveError::NotLightCurves { location: root.label().to_owned() }),
         };
         let values = schema.values.iter().map(array).collect::<Result<_, LightCurveError>>()?;
-        let recorded: Vec<u64> = recorded_dimensions(&schema).iter().map(|(_, size)| *size).collect();
-        let record = Record::open(&root, (&recorded, counted))?;
-        let source = documents::root(&root)?.attributes().get(SOURCE);
-        let source = source.and_then(|place| place.as_str().map(str::to_owned));
-        Ok(Self { root, schema, values, record, source, indexes: LabelIndexes::default() })
+        let sizes: Vec<u64> = recorded_dimensions(&schema).iter().map(|(_, size)| *size).collect();
+        let record = OnceLock::new();
+        if let Some(known) = Record::open(&root, (&sizes, counted))? {
+            record.get_or_init(|| known);
+        }
+        let attributes = documents::root(&root)?.attributes();
+        let is_own = attributes.get(VERSION).is_some();
+        let source = attributes.get(SOURCE).and_then(|place| place.as_str().map(str::to_owned));
+        Ok(Self { root, schema, values, record, is_own, source, indexes: LabelIndexes::default() })
     }
 
     /// What it is made of.
@@ -108,8 +116,8 @@ impl LightCurveStore {
     }
 
     /// What is recorded of fills, if that is.
-    pub(crate) const fn record(&self) -> Option<&Record> {
-        self.record.as_ref()
+    pub(crate) fn record(&self) -> Option<&Record> {
+        self.record.get()
     }
 
     /// The dimensions along which fills are recorded.
@@ -153,8 +161,13 @@ impl LightCurveStore {
     }
 
     /// Whether fills are recorded.
-    pub(crate) const fn keeps_record(&self) -> bool {
-        self.record.is_some()
+    pub(crate) fn keeps_record(&self) -> bool {
+        self.record.get().is_some()
+    }
+
+    /// Whether it was made here, and not by somebody else.
+    pub(crate) const fn is_own(&self) -> bool {
+        self.is_own
     }
 
     /// How many measurements of each epoch are recorded as filled; `None` if nobody keeps a record.
@@ -162,7 +175,7 @@ impl LightCurveStore {
     /// # Errors
     /// If it cannot be read.
     pub fn filled_measurements(&self) -> Result<Option<Vec<u64>>, LightCurveError> {
-        let Some(record) = &self.record else { return Ok(None) };
+        let Some(record) = self.record() else { return Ok(None) };
         let (times, epochs) = (record.times()?, index(self.schema.epochs().size));
         let each = (times.len() / epochs.max(1)).max(1);
         let count = |row: &[f64]| row.iter().filter(|time| !time.is_nan()).count() as u64;
@@ -178,7 +191,7 @@ impl LightCurveStore {
     /// If there is no such epoch.
     pub fn filled(&self, epoch: u64) -> Result<Option<Filled>, LightCurveError> {
         assert!(epoch < self.schema.epochs().size, "epoch {epoch} of {}", self.schema.epochs().size);
-        self.record.as_ref().map(|record| record.read(epoch)).transpose()
+        self.record.get().map(|record| record.read(epoch)).transpose()
     }
 }
 

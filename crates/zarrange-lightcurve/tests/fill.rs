@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::ops::Range;
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ fn value(object: u64, measurement: u64, epoch: u64) -> f32 {
 
 /// Both presets, cut in every way that epochs are filled in.
 fn stores() -> Vec<(&'static str, NewStore)> {
-    let cuts = [Cut::EpochOptimized, Cut::TimeBlocks(2)];
+    let cuts = [Cut::EpochOptimized, Cut::TimeBlocks(2), Cut::ObjectOptimized];
     let labels = |store: NewStore| {
         let names = (0..OBJECTS).map(|k| format!("I{k}")).collect();
         store.labels("object", Column::Text(names)).unwrap()
@@ -59,22 +60,6 @@ impl Place {
     fn open(&self) -> LightCurveStore {
         LightCurveStore::open(&self.location, &Opener::auto()).unwrap()
     }
-}
-
-/// A store whose arrays are in shards.
-fn place_of_shards() -> Place {
-    let place = place();
-    place.make(&NewStore::flux(OBJECTS, EPOCHS, MEASUREMENTS));
-    let root = place.location.open().unwrap();
-    let mut document: serde_json::Value =
-        serde_json::from_slice(&root.get("flux/zarr.json", u64::MAX).unwrap().unwrap()).unwrap();
-    let inner = document["codecs"].clone();
-    document["codecs"] = serde_json::json!([{"name": "sharding_indexed", "configuration": {
-        "chunk_shape": [1, 1, 1], "codecs": inner, "index_location": "end",
-        "index_codecs": [{"name": "bytes", "configuration": {"endian": "little"}}, {"name": "crc32c"}],
-    }}]);
-    root.put("flux/zarr.json", document.to_string().as_bytes()).unwrap();
-    place
 }
 
 fn bytes(values: &[f32]) -> Vec<u8> {
@@ -234,6 +219,59 @@ fn nothing_is_lost_among_several() {
     }
 }
 
+/// Several begin at once to fill a store that has no record, whichever call fails: there is one afterwards, of what was filled.
+#[test]
+fn a_record_is_made_by_one_of_several() {
+    let (kind, new) = stores().remove(0);
+    let bare = || {
+        let place = place();
+        place.make(&new);
+        let Location::Path(path) = &place.location else { unreachable!("a place is a path") };
+        std::fs::remove_dir_all(path.join("fills")).unwrap();
+        (path.clone(), place)
+    };
+    let (_, place) = bare();
+    assert_eq!(place.open().filled(1).unwrap(), None);
+    let (next, whole) = (AtomicU64::new(0), Barrier::new(6));
+    let work = || {
+        let (store, epoch) = (place.open(), next.fetch_add(1, Ordering::Relaxed) % EPOCHS);
+        whole.wait();
+        for m in 0..MEASUREMENTS {
+            fill(&store, kind, epoch, (&[0, 1, 2, 3, 4, 5, 6], &[m]), &FillOptions::default()).unwrap();
+        }
+    };
+    std::thread::scope(|scope| (0..6).for_each(|_| drop(scope.spawn(work))));
+    check(&place.open(), kind, &|_, _, _| true);
+    for epoch in 0..EPOCHS {
+        assert!(place.open().filled(epoch).unwrap().unwrap().times.iter().all(|time| !time.is_nan()));
+    }
+    for at in 0.. {
+        let (_, place) = bare();
+        let faults = Faults::new(Fault::Fail(5), at);
+        let wrap = faults.clone();
+        let io = Opener::auto().wrapped(move |store| faulty(store, &wrap));
+        let all = (&[0, 1, 2, 3, 4, 5, 6][..], &[0, 1, 2][..]);
+        let filled = LightCurveStore::open(&place.location, &io)
+            .and_then(|store| fill(&store, kind, 2, all, &FillOptions::default()));
+        if filled.is_err() {
+            check_but(&place.open(), kind, &|_, _, _| false, &|_, _, e| e == 2);
+            fill(&place.open(), kind, 2, all, &FillOptions::default()).unwrap();
+        }
+        check(&place.open(), kind, &|_, _, e| e == 2);
+        assert_eq!(place.open().filled(2).unwrap().unwrap().runs.len(), 3);
+        if faults.calls() <= at {
+            break;
+        }
+    }
+    // Something else is in its place.
+    let (path, place) = bare();
+    std::fs::create_dir(path.join("fills")).unwrap();
+    std::fs::write(path.join("fills/zarr.json"), r#"{"zarr_format": 3, "node_type": "group"}"#).unwrap();
+    let error = fill(&place.open(), kind, 2, (&[1], &[1]), &FillOptions::default()).unwrap_err();
+    assert!(matches!(error, LightCurveError::Record { .. }), "{error}");
+    assert_eq!(std::fs::read_dir(path.join("fills")).unwrap().count(), 1);
+}
+
 /// Objects, measurements and epochs in any order, and no chunk is decoded twice.
 #[test]
 fn what_is_wanted_is_read() {
@@ -245,7 +283,7 @@ fn what_is_wanted_is_read() {
             fill(&store, kind, epoch, all, &FillOptions::default()).unwrap();
         }
         let name = &store.schema().values[0];
-        let chunks = store.values(name).unwrap().objects().count();
+        let chunks = store.values(name).unwrap().elements().unwrap().chunks.count();
         let check = |objects: Option<&'static [u64]>,
                      measurements: Option<&'static [u64]>,
                      epochs: Option<Range<u64>>| {
@@ -300,8 +338,8 @@ fn what_is_wanted_is_read() {
 /// before is as it was, what is recorded is there whole, and the same can be filled again.
 #[test]
 fn a_fill_may_end_at_every_call() {
-    // Each preset in one of the cuts.
-    for (kind, new) in stores().into_iter().step_by(3) {
+    // Each preset in one of the cuts, and one in shards.
+    for (kind, new) in [0, 3, 5].map(|k| stores().remove(k)) {
         let mut ended = 0;
         for at in 0.. {
             let place = place();
@@ -356,11 +394,6 @@ fn wrong_contributions_are_refused() {
     check(0, Picked::List(&[1]), Picked::List(&[0, 3, 1]), "flux", "measurement 3 is out of range");
     check(0, Picked::List(&[1, 2, 1]), Picked::List(&[0]), "flux", "the same object twice");
     check(0, Picked::All, Picked::All, "flux", "12 bytes are given, [7, 3] elements of 4 bytes are expected");
-    let sharded = place_of_shards();
-    let values: &[(&str, &[u8])] = &[("flux", &[0; 4 * 21])];
-    let contribution = Contribution { epoch: 0, objects: Picked::All, measurements: Picked::All, values };
-    let error = sharded.open().fill(&contribution, &FillOptions::default()).unwrap_err().to_string();
-    assert!(error.contains("stored in shards") && error.contains("rechunk"), "{error}");
     check(
         0,
         Picked::List(&[1]),
@@ -379,8 +412,19 @@ fn wrong_contributions_are_refused() {
     let error = store.fill(&contribution(2), &options).unwrap_err();
     assert!(matches!(error, LightCurveError::Busy { epoch: 2, .. }), "{error}");
     store.fill(&contribution(3), &options).unwrap();
-    drop(held);
-    store.fill(&contribution(2), &options).unwrap();
+    // One thread waits for another.
+    std::thread::scope(|scope| {
+        let waits = scope.spawn(|| store.fill(&contribution(2), &FillOptions::default()));
+        std::thread::sleep(Duration::from_millis(50));
+        assert!(!waits.is_finished());
+        drop(held);
+        waits.join().unwrap().unwrap();
+    });
+    // Chunks that there is no room for, and nothing is written.
+    let options = FillOptions { memory_bytes_max: 1000, replace: Replace::ByValues, ..options };
+    let error = store.fill(&contribution(4), &options).unwrap_err();
+    assert!(matches!(error, LightCurveError::Room { bytes_max: 1000, needed: 1001.., .. }), "{error}");
+    assert!(store.filled(4).unwrap().unwrap().times[0].is_nan());
 }
 
 #[test]

@@ -12,9 +12,6 @@ const ROW_BYTES: u64 = 112;
 /// What a value takes in its column, beside its element in a block.
 const CELL_BYTES: u64 = 24;
 
-/// Labels of objects have one part in so many of what is left.
-const LABELS_PART: u64 = 4;
-
 /// The bound on what is held, and what of it is taken before the first row is read.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Budget {
@@ -75,18 +72,14 @@ impl Budget {
     }
 
     /// What labels of objects may take, where they stand in rows.
-    pub(super) const fn labels(&self) -> Share {
-        Share::all(self.bytes_max.saturating_sub(self.taken)).part(LABELS_PART)
+    pub(super) const fn labels(&self) -> u64 {
+        self.bytes_max.saturating_sub(self.taken) / 4
     }
 
-    /// An error unless a label that takes so many bytes in its rows is within that.
-    pub(super) fn label_fits(&self, bytes: u64) -> Result<(), LightCurveError> {
-        if bytes <= self.labels().bytes {
-            return Ok(());
-        }
-        let needed = self.taken.saturating_add(bytes.saturating_mul(LABELS_PART));
-        let what = "the label of an object in all of its rows".to_owned();
-        Err(LightCurveError::Room { what, needed, bytes_max: self.bytes_max })
+    /// An error unless one of them may take so many bytes.
+    pub(super) fn label(&self, bytes: u64) -> Result<(), LightCurveError> {
+        let needed = self.taken.saturating_add(bytes.saturating_mul(4));
+        self.all().fits("the label of an object in all of its rows", needed)
     }
 }
 

@@ -10,14 +10,11 @@ use crate::LightCurveError;
 use crate::store::LightCurveStore;
 use crate::store::memory::Share;
 use crate::store::read;
-use crate::store::schema::{EPOCHS, MEASUREMENT, OBJECT};
+use crate::store::schema::{EPOCHS, MEASUREMENT, OBJECT, packed};
 use crate::store::side::{Number, number_of};
 
 /// Columns that the other dimensions of an array may make at most.
 const COLUMNS_MAX: u64 = 1000;
-
-/// Attributes of arrays whose numbers are not what they stand for.
-const PACKED: [&str; 2] = ["scale_factor", "add_offset"];
 
 /// An object, an epoch and a measurement, by their places in a block.
 pub(super) type Place = (usize, usize, usize);
@@ -76,11 +73,9 @@ pub(super) fn value_columns(
         }
         let array = store.named(name)?;
         let elements = array.elements()?;
-        if let Some(name) = PACKED.iter().find(|name| array.document().attributes().get(name).is_some()) {
-            return Err(LightCurveError::Packed {
-                array: array.location().to_owned(),
-                attribute: (*name).to_owned(),
-            });
+        if let Some(attribute) = packed(array) {
+            let (array, attribute) = (array.location().to_owned(), attribute.to_owned());
+            return Err(LightCurveError::Packed { array, attribute });
         }
         let Some(number) = number_of(elements) else {
             if names.is_empty() {
@@ -123,12 +118,12 @@ pub(super) fn value_columns(
     Ok((columns, others))
 }
 
-/// Whether the fill value of an array of whole numbers says that nothing was measured: where fills are recorded, where the array says so,
+/// Whether the fill value of an array of whole numbers says that nothing was measured: in stores that were made here, where the array says so,
 /// and where it is none of the numbers that mean something. Elsewhere it is a number as others.
 fn says_missing(store: &LightCurveStore, array: &Array, out: &Out) -> bool {
     let attributes = array.document().attributes();
     let told = ["_FillValue", "missing_value"].iter().any(|name| attributes.get(name).is_some());
-    store.keeps_record() || told || matches!(out, Out::Flags(_))
+    store.is_own() || told || matches!(out, Out::Flags(_))
 }
 
 /// Dimensions of an array that rows do not have, with their sizes.

@@ -15,7 +15,7 @@ use crate::error::BadLabel;
 use crate::store::LightCurveStore;
 use crate::store::columns::{Column, Named};
 use crate::store::documents;
-use crate::store::fill::{EpochLock, Merge};
+use crate::store::fill::{EpochLock, Merge, begin};
 use crate::store::grow::grow;
 use crate::store::growing::{APPENDING, epoch_axis, with_epochs};
 
@@ -58,10 +58,9 @@ impl LightCurveStore {
         let size = size.ok_or_else(|| LightCurveError::TooMuch { shape: vec![epochs.size, new.count] })?;
         // Whoever fills the last epochs may write a chunk that the new ones lie in.
         let from = if first == 0 { 0 } else { self.locked(first - 1)?.start };
+        let record = begin::record(self, wait)?;
         let _lock = EpochLock::take(&self.root, from..EpochLock::END, wait)?;
         self.check_size()?;
-        let record =
-            self.record.as_ref().ok_or_else(|| LightCurveError::NoRecord { location: self.label() })?;
         let mut longer = Vec::new();
         for array in self.values.iter().chain(&self.others_over_epochs()?) {
             let grown = with_epochs(array, &epochs.name, size)?;

@@ -3,11 +3,13 @@
 //! Chunks are read, changed and replaced whole, while a lock is held on the epochs that they cover; it dies with its holder. Everything is
 //! compared before anything is written. The record of the epoch comes last.
 
+pub(crate) mod begin;
 mod contribution;
 mod lock;
 mod merge;
 mod part;
 mod seen;
+mod shard;
 mod tools;
 
 use std::ops::Range;
@@ -89,8 +91,8 @@ impl Filler<'_> {
         (start[axes.object], shape[axes.object]) = (objects.start, objects.end - objects.start);
         let region = Region::new(start, shape);
         let mut data = vec![0; index(region.elements()) * array.elements()?.item_bytes()];
-        tools.begin(&[at], bytes_max)?;
-        tools.of(at)?.reader.read_into(&region, &mut data)?;
+        tools.begin(&[at], (bytes_max, 0))?;
+        tools.of(at).read(&region, &mut data)?;
         Ok(data)
     }
 
@@ -112,8 +114,6 @@ impl Filler<'_> {
         if let Some(of) = &store.source {
             return Err(LightCurveError::Copy { location: store.label(), of: of.clone() });
         }
-        let record =
-            store.record.as_ref().ok_or_else(|| LightCurveError::NoRecord { location: store.label() })?;
         let mut parts = Vec::new();
         for contribution in contributions {
             for (name, data) in contribution.values {
@@ -123,7 +123,8 @@ impl Filler<'_> {
         // Array by array, so that few tools are needed at once.
         parts.sort_by_key(|part| part.at);
         let written: Vec<usize> = parts.iter().map(|part| part.at).collect();
-        tools.begin(&written, options.memory_bytes_max.saturating_sub(store.seen_bytes()))?;
+        tools.begin(&written, (options.memory_bytes_max, store.seen_bytes()))?;
+        let record = begin::record(store, options.wait)?;
         let range = store.locked(epoch)?;
         let at_end = range.end == epochs.size;
         let _lock = EpochLock::take(&store.root, range, options.wait)?;
@@ -195,7 +196,7 @@ impl LightCurveStore {
                 } else {
                     let bytes = index(region.elements()) * elements.item_bytes();
                     let mut data = tools.buffer(bytes);
-                    tools.of(at)?.reader.read_into(&region, &mut data[..bytes])?;
+                    tools.of(at).read(&region, &mut data[..bytes])?;
                     merge.mark(&data[..bytes], &region, (epoch, &axes), &mut seen);
                     tools.put(data);
                 }

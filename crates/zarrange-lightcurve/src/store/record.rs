@@ -90,6 +90,16 @@ impl Record {
         root: &Store,
         (shape, counted): (&[u64], Option<u64>),
     ) -> Result<Option<Self>, LightCurveError> {
+        // It is there once its group is, which comes last.
+        match open(&root.below(FILLS)?) {
+            Ok(Node::Group(group)) if !group.is_implicit() => {}
+            Ok(Node::Group(_)) | Err(zarrange_array::ArrayError::NotZarr { .. }) => return Ok(None),
+            Ok(Node::Array(array)) => {
+                let (array, shape) = (array.location().to_owned(), shape.to_vec());
+                return Err(LightCurveError::Record { array, shape });
+            }
+            Err(error) => return Err(error.into()),
+        }
         let array = |name: &str| match open(&root.below(&format!("{FILLS}/{name}"))?) {
             Ok(Node::Array(array)) => cut(*array, counted, &EPOCHS).map(Some),
             Ok(Node::Group(_)) | Err(zarrange_array::ArrayError::NotZarr { .. }) => Ok(None),

@@ -30,6 +30,14 @@ pub(crate) const SOURCE: &str = "light_curves_source";
 /// What the units of something may be called: an attribute, or a side variable of measurements.
 pub(crate) const UNITS: [&str; 2] = ["unit", "units"];
 
+/// Attributes of arrays whose numbers are not what they stand for.
+const PACKED: [&str; 2] = ["scale_factor", "add_offset"];
+
+/// The attribute that says that the numbers of an array stand for others, if there is one.
+pub(crate) fn packed(array: &Array) -> Option<&'static str> {
+    PACKED.into_iter().find(|name| array.document().attributes().get(name).is_some())
+}
+
 /// The group of what is recorded of fills.
 pub(crate) const FILLS: &str = "fills";
 

@@ -223,7 +223,7 @@ with --rejected.";
 #[derive(Debug, clap::Args)]
 #[command(after_help = COLUMNS)]
 pub(crate) struct FillArgs {
-    /// A store with a record of what was filled
+    /// A group with arrays over objects and epochs, whoever has written it
     pub(crate) store: Location,
     /// Tables, gzipped or not; each may have rows of several epochs
     #[arg(required = true, value_name = "TABLE")]

@@ -8,11 +8,13 @@ import subprocess
 import time
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 import zarr
 from catalogues import WITH_UNITS, WITHOUT_GAPS, WRITERS
 from compare import open_xarray
+from support import open_tensorstore, tree
 
 OBJECTS, EPOCHS, BANDS = 40, 6, ["g", "r"]
 TIMES = 59000 + 1.25 * np.arange(EPOCHS)
@@ -423,3 +425,135 @@ def test_a_fill_that_is_stopped(binary, run, tmp_path):
     run("lightcurve", "fill", store, table)
     flux = open_xarray(store)["flux"].values[::10, :, 0]
     np.testing.assert_array_equal(flux, np.add.outer(np.arange(0, objects, 10), np.arange(epochs)))
+
+
+def flux_rows(path, objects, epochs, prefix: str = "") -> np.ndarray:
+    """A table of the flux of all objects at all epochs, and the array that it makes."""
+    o, e = (axis.ravel() for axis in np.indices((objects, epochs)))
+    names = np.array([f"{prefix}{k}" for k in range(objects)])[o]
+    values = (1000 * o + e + 1).astype("f4")
+    WRITERS["parquet"](path, {"object": names, "epoch": e, "flux": values}, {})
+    return values.reshape(objects, epochs)
+
+
+@pytest.mark.parametrize("index", ["start", "end"])
+@pytest.mark.parametrize("shard", [(8, 4), (40, 6), (16, 6)])
+def test_stores_in_shards(run, tmp_path, shard, index):
+    """Inner chunks that nobody fills stay as they are, and those of nothing are not stored."""
+    store, names = tmp_path / "store", ["object", "epoch"]
+    group = zarr.create_group(store)
+    group.create_array(
+        "flux",
+        shape=(OBJECTS, EPOCHS),
+        chunks=(4, 2),
+        shards={"shape": shard, "index_location": index},
+        dtype="f4",
+        fill_value=np.nan,
+        dimension_names=names,
+    )
+    expected = flux_rows(tmp_path / "rows", OBJECTS, EPOCHS)
+    half = pd.read_parquet(tmp_path / "rows")
+    half[half["epoch"] < 3].to_parquet(tmp_path / "half")
+    run("lightcurve", "fill", store, tmp_path / "half", "--threads", "4")
+    begun = open_xarray(store)["flux"].values
+    np.testing.assert_array_equal(begun[:, :3], expected[:, :3])
+    assert np.isnan(begun[:, 3:]).all()
+    run("lightcurve", "fill", store, tmp_path / "rows", "--threads", "4", "--run", "all")
+    np.testing.assert_array_equal(open_xarray(store)["flux"].values, expected)
+    np.testing.assert_array_equal(open_tensorstore(store / "flux").read().result(), expected)
+    assert open_xarray(store, group="fills")["objects"].values.tolist() == [OBJECTS] * EPOCHS
+    again = json.loads(run("lightcurve", "fill", store, tmp_path / "rows", "--json").stdout)
+    assert (again["changed_values"], again["chunks_written"]) == (0, 0)
+
+
+@pytest.mark.parametrize("layout", ["object-optimized", "balanced"])
+def test_every_layout_is_filled(run, tmp_path, layout):
+    store = tmp_path / "store"
+    run("lightcurve", "create", store, "--objects", 5000, "--epochs", 50, "--layout", layout)
+    expected = flux_rows(tmp_path / "rows", 5000, 50)
+    run("lightcurve", "fill", store, tmp_path / "rows")
+    np.testing.assert_array_equal(open_xarray(store)["flux"].values[:, :, 0], expected)
+
+
+@pytest.mark.parametrize("writer", ["xarray", "zarr"])
+def test_stores_of_somebody_else(binary, run, tmp_path, writer):
+    """Several processes begin to fill one that has no record: one of them makes it."""
+    store, objects, epochs = tmp_path / "store", 30, 4
+    names = np.array([f"I{k}" for k in range(objects)])
+    if writer == "xarray":
+        dataset = xr.Dataset(
+            {"flux": (["object", "epoch"], np.full((objects, epochs), np.nan, dtype="f4"), {"units": "nJy"})},
+            coords={"object": names, "time": ("epoch", np.arange(4.0))},
+        )
+        dataset.to_zarr(store, zarr_format=3, encoding={"flux": {"chunks": (objects, 1)}})
+    else:
+        group = zarr.create_group(store)
+        options = {"dtype": "f4", "fill_value": np.nan, "dimension_names": ["object", "epoch"]}
+        group.create_array("flux", shape=(objects, epochs), chunks=(objects, 2), **options)
+        group.create_array("object", data=names, dimension_names=["object"])
+    before = json.loads((store / "zarr.json").read_text())
+    expected = flux_rows(tmp_path / "rows", objects, epochs, "I")
+    rows = pd.read_parquet(tmp_path / "rows")
+    running = []
+    for k in range(8):
+        rows[k::8].to_parquet(tmp_path / f"rows{k}")
+        fill = [binary, "lightcurve", "fill", store, tmp_path / f"rows{k}", "--run", f"run {k}"]
+        running.append(subprocess.Popen(fill, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE))
+    for process in running:
+        assert (process.wait(30), process.stderr.read()) == (0, b"")
+    after = json.loads((store / "zarr.json").read_text())
+    if writer == "xarray":
+        repeated = [document.pop("consolidated_metadata")["metadata"] for document in [before, after]]
+        added = {name: repeated[1].pop(name) for name in list(repeated[1]) if name.startswith("fills")}
+        assert len(added) == 4 and repeated[0] == repeated[1]
+    assert after == before
+    dataset = open_xarray(store)
+    np.testing.assert_array_equal(dataset["flux"].values, expected)
+    consolidated = {} if writer == "xarray" else {"consolidated": False}
+    fills = xr.open_zarr(store, group="fills", **consolidated)
+    assert fills["objects"].values.tolist() == [objects] * epochs
+    assert "4 of 4 epochs are filled" in run("lightcurve", "info", store).stdout
+    got = run("lightcurve", "get", store, "--object", "I7", "--recorded", "--format", "jsonl").stdout
+    assert [json.loads(row)["flux"] for row in got.splitlines()] == expected[7].tolist()
+
+
+def test_what_cannot_be_filled_is_told(run, tmp_path):
+    """Zarr v2, packed numbers, and chunks that nobody wrote and that are 0."""
+    names = ["object", "epoch"]
+    table = tmp_path / "t.csv"
+    table.write_text("object,epoch,flux\n1,1,5\n")
+
+    def made(name: str, **options) -> zarr.Array:
+        group = zarr.create_group(tmp_path / name)
+        options = {"dtype": "f4", "fill_value": np.nan, "dimension_names": names, **options}
+        return group.create_array("flux", shape=(3, 2), chunks=(3, 1), **options)
+
+    values = np.full((3, 2), np.nan, dtype="f4")
+    dataset = xr.Dataset({"flux": (names, values)})
+    dataset.to_zarr(tmp_path / "v2", zarr_format=2)
+    made("packed").attrs["scale_factor"] = 0.5
+    made("zeros", fill_value=0)
+    reasons = {"v2": "is not of Zarr v3", "packed": "scale_factor", "zeros": "is 0, and 5 is given"}
+    for name, reason in reasons.items():
+        before = tree(tmp_path / name)
+        error = failed(run, "lightcurve", "fill", tmp_path / name, table).stderr
+        assert reason in error, error
+        left = {key: data for key, data in tree(tmp_path / name).items() if not key.startswith("fills")}
+        assert left == before and (name == "zeros" or not (tmp_path / name / "fills").exists())
+    # rechunk makes v3 of it.
+    run("rechunk", tmp_path / "v2", tmp_path / "v3", "--chunks", "flux:3,1")
+    run("lightcurve", "fill", tmp_path / "v3", table)
+    assert open_xarray(tmp_path / "v3")["flux"].values[1, 1] == 5
+
+
+def test_whole_numbers_of_somebody_else_stay(run, tmp_path):
+    """Zeros are values before and after the record is made."""
+    group = zarr.create_group(tmp_path / "store")
+    options = {"shape": (2, 1), "chunks": (2, 1), "dimension_names": ["object", "epoch"]}
+    group.create_array("n", dtype="i2", fill_value=0, **options)
+    group.create_array("flux", dtype="f4", fill_value=np.nan, **options)
+    (tmp_path / "t.csv").write_text("object,epoch,flux\n1,0,5\n")
+    get = ["lightcurve", "get", tmp_path / "store", "--all", "--array", "n", "--format", "jsonl"]
+    before = run(*get).stdout
+    run("lightcurve", "fill", tmp_path / "store", tmp_path / "t.csv")
+    assert run(*get).stdout == before and before.count('"n":0') == 2

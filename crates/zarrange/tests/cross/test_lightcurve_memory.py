@@ -139,6 +139,18 @@ def test_a_chunk_of_labels_that_is_too_large(binary, tmp_path):
     assert "ra" in within(binary, 16 * MIB, "get", store, "--cone", "1,1,1")[1]
 
 
+def test_a_shard_that_is_too_large_to_fill(binary, tmp_path):
+    """All of it is decoded to be replaced."""
+    store, table = tmp_path / "store", tmp_path / "t.csv"
+    flux = array(store, "flux", (1_000_000, 32), (1000, 32), shards=(1_000_000, 32))
+    table.write_text("object,epoch,flux\n7,3,1.5\n999999,31,2.5\n")
+    fill = ["fill", store, table, "--threads", "4"]
+    needed = refused(binary, 64 * MIB, "a chunk", *fill)
+    assert not (store / "fills").exists()
+    code, told = within(binary, needed, *fill)
+    assert code == 0 and flux[[7, 999_999], [3, 31]].tolist() == [1.5, 2.5], told
+
+
 @pytest.mark.parametrize("order", ["epoch", "object"])
 def test_large_tables_and_stores(run, binary, tmp_path, order):
     """Tables larger than the memory, sorted so that epochs come one after the other, or all again and again."""

@@ -11,7 +11,8 @@ use crate::store::schema::FILLS;
 /// How long to wait before looking again: at first, and at most.
 const PAUSE: (Duration, Duration) = (Duration::from_micros(100), Duration::from_millis(20));
 
-/// Epochs that nobody else fills meanwhile. The document of the record is locked, which is never replaced: a byte of it for each epoch.
+/// Something that nobody else does meanwhile. To fill epochs the document of the record is locked, which is never replaced: a byte of it
+/// for each epoch.
 pub(crate) struct EpochLock {
     _held: Object,
 }
@@ -25,10 +26,21 @@ impl EpochLock {
     /// # Errors
     /// [`LightCurveError::Busy`] if somebody else still has one of them, [`LightCurveError::NoLocks`] where there are no locks.
     pub(crate) fn take(root: &Store, epochs: Range<u64>, wait: Duration) -> Result<Self, LightCurveError> {
-        let key = format!("{FILLS}/zarr.json");
+        Self::of((root, &format!("{FILLS}/zarr.json")), epochs, wait)
+    }
+
+    /// Waits for the document of a group that has no record, as long as `wait`.
+    ///
+    /// # Errors
+    /// As [`Self::take`].
+    pub(super) fn first(root: &Store, wait: Duration) -> Result<Self, LightCurveError> {
+        Self::of((root, "zarr.json"), 0..1, wait)
+    }
+
+    fn of((root, key): (&Store, &str), epochs: Range<u64>, wait: Duration) -> Result<Self, LightCurveError> {
         let location = || root.label().to_owned();
         let object = root
-            .open(&key, Access::Write)?
+            .open(key, Access::Write)?
             .ok_or_else(|| LightCurveError::NoRecord { location: location() })?;
         let (begun, mut pause) = (Instant::now(), PAUSE.0);
         loop {

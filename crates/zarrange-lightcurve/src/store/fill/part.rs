@@ -1,7 +1,6 @@
 //! What a contribution has for one array: the chunks that it changes, merged and written.
 
 use zarrange_array::Array;
-use zarrange_codec::ArrayCodec;
 use zarrange_grid::{Dims, Region, index};
 
 use crate::LightCurveError;
@@ -10,7 +9,7 @@ use crate::store::fill::contribution::{Contribution, FillReport};
 use crate::store::fill::merge::{Axes, Conflict, Merge, Replace};
 use crate::store::fill::tools::ToolBox;
 use crate::store::picks::{Picks, chunks};
-use crate::store::schema::{EPOCHS, MEASUREMENT, OBJECT};
+use crate::store::schema::{EPOCHS, MEASUREMENT, OBJECT, packed};
 
 /// What a contribution has for one array.
 pub(super) struct Part<'a> {
@@ -39,8 +38,12 @@ impl<'a> Part<'a> {
         let at = store.position(name);
         let axes = Axes::of(store, array)?;
         let elements = array.elements()?;
-        if matches!(elements.codec, ArrayCodec::Shards(_)) {
-            return Err(LightCurveError::Sharded { array: name.to_owned() });
+        if array.zarr_format() != 3 {
+            return Err(LightCurveError::OldFormat { location: array.location().to_owned() });
+        }
+        if let Some(attribute) = packed(array) {
+            let (array, attribute) = (array.location().to_owned(), attribute.to_owned());
+            return Err(LightCurveError::Packed { array, attribute });
         }
         let names = array.document().dimension_names().unwrap_or_default();
         let names: Vec<String> = names.into_iter().map(Option::unwrap_or_default).collect();
@@ -112,7 +115,7 @@ impl<'a> Part<'a> {
             };
             let Some(merged) = again.as_ref().or(self.kept[k].as_ref()) else { continue };
             if merged.changed > 0 {
-                tools.of(self.at)?.writer()?.write(&merged.region, merged.elements())?;
+                tools.of(self.at).write(chunk, (&merged.region, merged.elements()))?;
                 report.chunks += 1;
                 report.changed += merged.changed;
             }
@@ -133,7 +136,7 @@ impl<'a> Part<'a> {
         let region = self.array.objects().region(chunk);
         let bytes = index(region.elements()) * self.array.elements()?.item_bytes();
         let mut data = tools.buffer(bytes);
-        tools.of(self.at)?.reader.read_into(&region, &mut data[..bytes])?;
+        tools.of(self.at).read(&region, &mut data[..bytes])?;
         let merged = self.merge.merge(&mut data[..bytes], &region, (&self.picks, self.data), replace);
         let changed = merged.map_err(|Conflict { index, there, given }| LightCurveError::Conflict {
             array: self.name.to_owned(),

@@ -1,29 +1,62 @@
 //! What reads and writes the chunks of arrays, and their buffers, for one thread within its memory.
 
 use zarrange_array::{Array, RegionReader, RegionWriter};
+use zarrange_codec::ArrayCodec;
+use zarrange_grid::{Dims, Region};
 
 use crate::LightCurveError;
+use crate::store::fill::shard::ShardReplacer;
 use crate::store::memory::{Share, filling, reading};
 
 /// What reads and writes the chunks of an array.
 #[derive(Debug)]
 pub(super) struct Tools<'a> {
-    pub(super) reader: RegionReader<'a>,
     array: &'a Array,
+    /// Made when something is read. That of shards, which keeps them open, is made anew each time: they are replaced meanwhile.
+    reader: Option<RegionReader<'a>>,
     /// Made when something is written.
-    writer: Option<RegionWriter<'a>>,
+    writer: Option<Writer<'a>>,
     /// What it may take.
     bytes: u64,
 }
 
-impl<'a> Tools<'a> {
-    /// What writes.
-    pub(super) fn writer(&mut self) -> Result<&mut RegionWriter<'a>, LightCurveError> {
+/// What writes stored objects.
+#[derive(Debug)]
+enum Writer<'a> {
+    Chunks(RegionWriter<'a>),
+    Shards(ShardReplacer<'a>),
+}
+
+impl Tools<'_> {
+    /// Reads a region of the array as it is now.
+    pub(super) fn read(&mut self, region: &Region, out: &mut [u8]) -> Result<(), LightCurveError> {
+        let is_sharded = matches!(self.array.elements()?.codec, ArrayCodec::Shards(_));
+        let reader = match self.reader.take().filter(|_| !is_sharded) {
+            Some(reader) => reader,
+            None => RegionReader::new(self.array)?,
+        };
+        Ok(self.reader.insert(reader).read_into(region, out)?)
+    }
+
+    /// Replaces a stored object, a chunk or a shard, whose region of the array has the elements `data`.
+    pub(super) fn write(
+        &mut self,
+        object: &Dims,
+        (region, data): (&Region, &[u8]),
+    ) -> Result<(), LightCurveError> {
         let writer = match self.writer.take() {
             Some(writer) => writer,
-            None => RegionWriter::replacing(self.array)?,
+            None => match self.array.elements()?.codec {
+                ArrayCodec::Shards(_) => Writer::Shards(ShardReplacer::new(self.array)?),
+                ArrayCodec::Chunks(_) | ArrayCodec::Slices(_) => {
+                    Writer::Chunks(RegionWriter::replacing(self.array)?)
+                }
+            },
         };
-        Ok(self.writer.insert(writer))
+        match self.writer.insert(writer) {
+            Writer::Chunks(writer) => Ok(writer.write(region, data)?),
+            Writer::Shards(writer) => writer.write(object, (region, data)),
+        }
     }
 }
 
@@ -49,17 +82,22 @@ impl<'a> ToolBox<'a> {
         Self { arrays, needs: needs.collect(), tools, free: Vec::new(), kept: 0, bytes_max: 0 }
     }
 
-    /// Begins anew within `bytes_max`, to fill the arrays at `written` and to read the others.
+    /// Begins anew within `bytes_max`, of which some is taken `beside`, to fill the arrays at `written` and to read the others.
     ///
     /// # Errors
     /// [`LightCurveError::Room`] if that is too little for one of them.
-    pub(super) fn begin(&mut self, written: &[usize], bytes_max: u64) -> Result<(), LightCurveError> {
+    pub(super) fn begin(
+        &mut self,
+        written: &[usize],
+        (bytes_max, beside): (u64, u64),
+    ) -> Result<(), LightCurveError> {
         for (at, (array, (reading, filling))) in self.arrays.iter().zip(&self.needs).enumerate() {
             let needed = if written.contains(&at) { filling } else { reading };
-            Share::all(bytes_max).fits(&format!("a chunk of {}", array.location()), *needed)?;
+            Share::all(bytes_max)
+                .fits(&format!("a chunk of {}", array.location()), needed.saturating_add(beside))?;
         }
-        (self.bytes_max, self.kept) = (bytes_max, 0);
-        if self.taken() > bytes_max {
+        (self.bytes_max, self.kept) = (bytes_max.saturating_sub(beside), 0);
+        if self.taken() > self.bytes_max {
             self.tools.iter_mut().for_each(|tools| *tools = None);
         }
         self.trim();
@@ -67,7 +105,7 @@ impl<'a> ToolBox<'a> {
     }
 
     /// The tools of the array at `at`; where there is no room for those of all arrays, the others are put away.
-    pub(super) fn of(&mut self, at: usize) -> Result<&mut Tools<'a>, LightCurveError> {
+    pub(super) fn of(&mut self, at: usize) -> &mut Tools<'a> {
         let own = if let Some(tools) = self.tools[at].take() {
             tools
         } else {
@@ -75,9 +113,9 @@ impl<'a> ToolBox<'a> {
             if self.taken().saturating_add(bytes) > self.bytes_max {
                 self.tools.iter_mut().for_each(|tools| *tools = None);
             }
-            Tools { reader: RegionReader::new(array)?, array, writer: None, bytes }
+            Tools { array, reader: None, writer: None, bytes }
         };
-        Ok(self.tools[at].insert(own))
+        self.tools[at].insert(own)
     }
 
     /// A buffer of at least so many bytes.
