@@ -265,6 +265,20 @@ pub enum LightCurveError {
         /// Its epochs when it was opened.
         then: u64,
     },
+    /// Epochs that were added in part.
+    #[error("{location}: adding epochs broke off there: add them again, then go on")]
+    HalfAdded {
+        /// The place.
+        location: String,
+    },
+    /// An array that cannot get more epochs.
+    #[error("{array} has the dimension {dimension} twice: epochs cannot be added while it is there")]
+    TwoAxes {
+        /// The array.
+        array: String,
+        /// The dimension.
+        dimension: String,
+    },
     /// Something is stored where new epochs come.
     #[error(
         "{array}: chunk {key} holds values beyond the end of the array, where new epochs would be: write it anew, with its fill value there"

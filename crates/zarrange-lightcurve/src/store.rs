@@ -27,11 +27,11 @@ use zarrange_grid::index;
 use zarrange_io::{Location, Opener, Store};
 
 use crate::LightCurveError;
-use crate::store::growing::{cut, epochs_that_count, recorded};
+use crate::store::growing::{Counted, cut, epochs_that_count, recorded};
 use crate::store::label_index::LabelIndexes;
 use crate::store::memory::Share;
 use crate::store::record::{Filled, Record};
-use crate::store::schema::{EPOCHS, MEASUREMENT, SOURCE, Schema, VERSION};
+use crate::store::schema::{MEASUREMENT, SOURCE, Schema, VERSION};
 use crate::store::side::each_number;
 
 /// How often a store is looked at that does not fit together, and how long between.
@@ -77,13 +77,13 @@ impl LightCurveStore {
         let counted = epochs_that_count(&root)?;
         let schema = Schema::of(&root)?;
         let array = |name: &String| match open(&root.below(name)?)? {
-            Node::Array(array) => cut(*array, counted, &EPOCHS),
+            Node::Array(array) => cut(*array, counted.as_ref()),
             Node::Group(_) => Err(LightCurveError::NotLightCurves { location: root.label().to_owned() }),
         };
         let values = schema.values.iter().map(array).collect::<Result<_, LightCurveError>>()?;
         let sizes: Vec<u64> = recorded_dimensions(&schema).iter().map(|(_, size)| *size).collect();
         let record = OnceLock::new();
-        if let Some(known) = Record::open(&root, (&sizes, counted))? {
+        if let Some(known) = Record::open(&root, (&sizes, counted.as_ref()))? {
             record.get_or_init(|| known);
         }
         let attributes = documents::root(&root)?.attributes();
@@ -128,7 +128,10 @@ impl LightCurveStore {
     /// The array of labels or of a side variable called `name`.
     pub(crate) fn side(&self, name: &str) -> Result<Array, LightCurveError> {
         match open(&self.root.below(name)?)? {
-            Node::Array(array) => cut(*array, Some(self.schema.epochs().size), &EPOCHS),
+            Node::Array(array) => {
+                let epochs = self.schema.epochs();
+                cut(*array, Some(&Counted { epochs: epochs.name.clone(), size: epochs.size }))
+            }
             Node::Group(_) => Err(LightCurveError::NotLightCurves { location: self.label() }),
         }
     }

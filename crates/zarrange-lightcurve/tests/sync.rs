@@ -86,6 +86,13 @@ impl Places {
             let filled = |store: &LightCurveStore| store.filled(epoch).unwrap().unwrap();
             assert_eq!(format!("{:?}", filled(&copy)), format!("{:?}", filled(&source)), "epoch {epoch}");
         }
+        let root = self.copy.open().unwrap();
+        let text = root.get("zarr.json", u64::MAX).unwrap().unwrap();
+        let document: serde_json::Value = serde_json::from_slice(&text).unwrap();
+        let members = document["consolidated_metadata"]["metadata"].as_object().unwrap();
+        for (name, axis) in [("epoch", 0), ("flux", 1), ("flux_err", 1), ("fills/time", 0)] {
+            assert_eq!(members[name]["shape"][axis], 12, "{name}");
+        }
         let label = |store: &LightCurveStore| store.labels("epoch", 1 << 20).unwrap().get(11);
         assert_eq!(label(&copy), label(&source));
     }
@@ -116,6 +123,13 @@ fn a_copy_is_brought_up_to_date() {
     );
     places.check();
     assert_eq!(places.sync(Opener::auto()).unwrap(), Synced::default());
+    let new = NewEpochs { count: 1, labels: Some(labels(12..13)), side: Vec::new() };
+    let refused = open(&places.copy).append(&new, (Duration::ZERO, 1 << 20)).unwrap_err().to_string();
+    assert!(refused.contains("is a copy of"), "{refused}");
+    // Epochs that were added in part to the source are not brought.
+    places.source.open().unwrap().put("fills/appending", b"").unwrap();
+    let refused = places.sync(Opener::auto()).unwrap_err().to_string();
+    assert!(refused.contains("adding epochs broke off there"), "{refused}");
 }
 
 /// Whichever call ends it, both stores open, what is recorded is there, and the same can be done again.

@@ -138,6 +138,9 @@ pub enum RechunkError {
     /// The written target differs from the source.
     #[error("verification failed: {0}")]
     Differs(Box<Difference>),
+    /// What was to be added before publication could not be.
+    #[error("{0}")]
+    Complete(Box<dyn std::error::Error + Send + Sync>),
     /// Something failed, and what was written until then could not be removed.
     #[error("{error}; {left}")]
     Untidy {

@@ -83,7 +83,7 @@ pub use request::{
     Bytes, ChunkSpec, Codecs, Durability, Foreign, KeySeparator, MixRequest, Named, NamedMix, NamedRegion,
     Request, Verify, parse_profile,
 };
-pub use run::{PartPlaces, run, run_parts};
+pub use run::{Complete, PartPlaces, run, run_and, run_parts};
 pub use shell_words::{is_hidden, shell_path, shell_values, shell_word};
 pub use verify::{Comparison, verify};
 

@@ -3,6 +3,7 @@
 mod moving;
 mod small_copies;
 
+use std::error::Error;
 use std::time::Instant;
 
 pub use moving::{PartPlaces, run_parts};
@@ -33,10 +34,25 @@ const SAMPLE_TILES: u64 = 4;
 /// # Errors
 /// [`RechunkError`]; the target is then as it was before, and what was written is removed. [`RechunkError::Stopped`] if the
 /// request's opener was asked to stop.
-#[expect(clippy::needless_pass_by_value, reason = "what was prepared is run once")]
 pub fn run(prepared: Prepared, progress: &dyn Progress) -> Result<Report, RechunkError> {
+    run_and(prepared, &|_| Ok(()), progress)
+}
+
+/// What completes a target that is written, below its root.
+pub type Complete<'a> = dyn Fn(&Store) -> Result<(), Box<dyn Error + Send + Sync>> + 'a;
+
+/// As [`run`]; `complete` adds to what was written before it is published, below the root that it is given.
+///
+/// # Errors
+/// As [`run`], and [`RechunkError::Complete`] with the error of `complete`.
+#[expect(clippy::needless_pass_by_value, reason = "what was prepared is run once")]
+pub fn run_and(
+    prepared: Prepared,
+    complete: &Complete<'_>,
+    progress: &dyn Progress,
+) -> Result<Report, RechunkError> {
     let target = prepared.request.target.to_string();
-    carry_out(&prepared, progress).map_err(|error| {
+    carry_out(&prepared, complete, progress).map_err(|error| {
         if !Stopped::is_cause_of(&error) {
             return error;
         }
@@ -46,7 +62,11 @@ pub fn run(prepared: Prepared, progress: &dyn Progress) -> Result<Report, Rechun
     })
 }
 
-fn carry_out(prepared: &Prepared, progress: &dyn Progress) -> Result<Report, RechunkError> {
+fn carry_out(
+    prepared: &Prepared,
+    complete: &Complete<'_>,
+    progress: &dyn Progress,
+) -> Result<Report, RechunkError> {
     let begin = Instant::now();
     prepared.check_room()?;
     let fingerprint = match prepared.fingerprint() {
@@ -59,6 +79,7 @@ fn carry_out(prepared: &Prepared, progress: &dyn Progress) -> Result<Report, Rec
     let mut staging = Staging::begin(prepared.target.clone(), &fingerprint, temp, &prepared.request.io)?;
     let durable = prepared.request.durability == Durability::Commit;
     let written = write(prepared, &staging, progress).and_then(|report| {
+        complete(&staging.store()?).map_err(RechunkError::Complete)?;
         let warnings = match prepared.request.region {
             Some(_) => merge(prepared, &mut staging, durable)?,
             None => staging.publish(durable)?,

@@ -1,52 +1,97 @@
 //! Making a copy in another layout.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use zarrange_array::Group;
-use zarrange_io::Location;
-use zarrange_rechunk::{ChunkSpec, Codecs, Named, Progress, Report, Request, prepare, run};
+use zarrange_array::{Group, publish_group};
+use zarrange_io::{Location, Store};
+use zarrange_rechunk::{ChunkSpec, Codecs, Named, Progress, Report, Request, prepare, run_and};
 
 use crate::LightCurveError;
 use crate::copy::CopyOptions;
+use crate::store::fill::EpochLock;
+use crate::store::growing::is_marked;
+use crate::store::layout::Cut;
 use crate::store::record::{self, Filled, Record};
 use crate::store::schema::{FILLS, SOURCE};
 use crate::store::{LightCurveStore, documents};
+
+/// The attribute that says how a store is cut.
+const LAYOUT: &str = "layout";
 
 impl LightCurveStore {
     /// Makes a copy of the store at `source` in another layout: all arrays with their labels and side variables. What it holds is what is
     /// recorded when it begins; a later [`sync`](Self::sync) brings the rest.
     ///
     /// # Errors
-    /// [`LightCurveError`]; what was at `target` is then as it was, unless the copy was there already and only its record is missing.
+    /// [`LightCurveError`]; what was at `target` is then as it was.
     pub fn copy(
         (source, target): (&Location, &Location),
         options: &CopyOptions,
         progress: &dyn Progress,
     ) -> Result<Report, LightCurveError> {
         let store = Self::open(source, &options.io)?;
+        let _held = store.hold_size(Duration::from_mins(1))?;
         let filled = store.all_filled()?;
         let mut request = options.request(source.clone(), target.clone());
         request.overwrite = options.overwrite;
         request.skip = if store.keeps_record() { vec![FILLS.to_owned()] } else { Vec::new() };
         store.lay_out(options, &mut request)?;
-        let report = run(prepare(request)?, progress)?;
-        let root = options.io.open(target)?;
-        if store.keeps_record() {
-            let arrays = record::create(&root, &store.recorded_dimensions())?;
-            for (_, array) in &arrays {
+        let complete = |root: &Store| {
+            store.complete(root, (&filled, &source.absolute().to_string()), &options.cut).map_err(Into::into)
+        };
+        let report = run_and(prepare(request)?, &complete, progress)?;
+        store.check_size()?;
+        Ok(report)
+    }
+
+    /// Writes the record of a copy at `root`, which is not seen yet, and of what it is one.
+    fn complete(
+        &self,
+        root: &Store,
+        (filled, source): (&BTreeMap<u64, Filled>, &str),
+        cut: &Cut,
+    ) -> Result<(), LightCurveError> {
+        if self.keeps_record() {
+            let dimensions = self.recorded_dimensions();
+            for (_, array) in &record::create(root, &dimensions)? {
                 array.write_metadata()?;
             }
             let fills = Group::new(root.below(FILLS)?, record::attributes());
-            zarrange_array::publish_group(&root, (FILLS, &fills), None)?;
-            let shape: Vec<u64> = store.recorded_dimensions().iter().map(|(_, size)| *size).collect();
-            if let Some(record) = Record::open(&root, (&shape, None))? {
-                record.write_all(&filled)?;
+            publish_group(root, (FILLS, &fills), None)?;
+            let shape: Vec<u64> = dimensions.iter().map(|(_, size)| *size).collect();
+            if let Some(record) = Record::open(root, (&shape, None))? {
+                record.write_all(filled)?;
             }
         }
-        let group = documents::root(&root)?.with_attribute(SOURCE, source.absolute().to_string().as_str());
+        let mut group = documents::root(root)?.with_attribute(SOURCE, source);
+        if group.attributes().holds(LAYOUT) {
+            group = group.with_attribute(LAYOUT, cut.to_string().as_str());
+        }
         let consolidated = group.is_consolidated();
-        documents::publish(&group, consolidated)?;
-        Ok(report)
+        documents::publish(&group, consolidated)
+    }
+
+    /// Keeps anybody from adding epochs, where that can be.
+    ///
+    /// # Errors
+    /// [`LightCurveError::HalfAdded`] if that broke off.
+    pub(super) fn hold_size(&self, wait: Duration) -> Result<Option<EpochLock>, LightCurveError> {
+        let held = if self.keeps_record() {
+            match EpochLock::take(&self.root, EpochLock::END - 1..EpochLock::END, wait) {
+                Ok(lock) => Some(lock),
+                Err(busy @ LightCurveError::Busy { .. }) => return Err(busy),
+                // What only can be read may still be looked at again.
+                Err(_) => None,
+            }
+        } else {
+            None
+        };
+        if is_marked(&self.root)? {
+            return Err(LightCurveError::HalfAdded { location: self.label() });
+        }
+        self.check_size()?;
+        Ok(held)
     }
 
     /// Says how the arrays of values are to be cut.

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use zarrange_array::{Array, ArrayError, Node, open};
+use zarrange_array::{Array, ArrayError, Node, Stored, open};
 use zarrange_io::{IoError, Store};
 
 use crate::LightCurveError;
@@ -24,13 +24,21 @@ pub(super) fn is_same((a, b): (&Store, &Store), name: &str) -> Result<bool, Ligh
     if a.document() != b.document() {
         return Ok(false);
     }
-    let objects = a.objects().all();
-    for object in (0..objects.elements()).map(|k| objects.unravel(k)) {
-        if !is_same_object((&a, &a.key(&object)), (&b, &b.key(&object)))? {
-            return Ok(false);
+    // By what is stored: there may be few objects of a large grid.
+    let (mut stored, mut result) = (0_u64, Ok(true));
+    a.scan(false, &mut |found| {
+        if let Stored::Chunk(object, _) = found {
+            stored += 1;
+            result = is_same_object((&a, &a.key(object)), (&b, &b.key(object)));
         }
-    }
-    Ok(true)
+        matches!(result, Ok(true))
+    })?;
+    let mut there = 0_u64;
+    b.scan(false, &mut |found| {
+        there += u64::from(matches!(found, Stored::Chunk(..)));
+        there <= stored
+    })?;
+    Ok(result? && there == stored)
 }
 
 fn is_same_object((a, at): (&Array, &str), (b, there): (&Array, &str)) -> Result<bool, LightCurveError> {

@@ -7,18 +7,22 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
-use zarrange_array::Array;
+use zarrange_array::{Array, Group};
 use zarrange_grid::index;
 use zarrange_io::{Change, Location, Opener};
-use zarrange_rechunk::{Durability, NamedRegion, Progress, Request, prepare, run};
+use zarrange_rechunk::{Durability, NamedRegion, Progress, RechunkError, Request, prepare, run};
 
 use crate::LightCurveError;
 use crate::copy::side::is_same;
 use crate::copy::{CopyOptions, Lag, place_of};
 use crate::store::fill::EpochLock;
-use crate::store::growing::{APPENDING, epoch_axis, with_epochs};
+use crate::store::growing::{APPENDING, epoch_axis, is_marked, with_epochs};
 use crate::store::record::Filled;
+use crate::store::schema::SOURCE;
 use crate::store::{LightCurveStore, documents};
+
+/// How often a block is brought that was filled meanwhile.
+const TRIES: u32 = 5;
 
 /// What bringing a copy up to date did.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -128,17 +132,18 @@ impl LightCurveStore {
             Some(place) => place.clone(),
             None => place_of(copy.copy_of(), &copy.label())?,
         };
-        let source = Self::open(&place, &options.io)?;
+        let original = Self::open(&place, &options.io)?;
+        let _held = original.hold_size(wait)?;
         let _lock = EpochLock::take(&copy.root, 0..EpochLock::END, wait)?;
         copy.check_size()?;
-        let lag = copy.lag(&source)?;
+        let lag = copy.lag(&original)?;
         let mut filled = BTreeMap::new();
-        if let Some(record) = source.record() {
+        if let Some(record) = original.record() {
             for epoch in &lag.epochs {
                 filled.insert(*epoch, record.read(*epoch)?);
             }
         }
-        let sync = Sync { copy: &copy, source: &source, places: (&place, location), options, progress };
+        let sync = Sync { copy: &copy, source: &original, places: (&place, location), options, progress };
         sync.carry_out(lag, &filled)
     }
 }
@@ -157,55 +162,75 @@ impl Sync<'_> {
     fn carry_out(&self, lag: Lag, filled: &BTreeMap<u64, Filled>) -> Result<Synced, LightCurveError> {
         let (copy, root) = (self.copy, &self.copy.root);
         let mut synced = Synced { new: lag.new, ..Synced::default() };
-        let epochs = &self.source.schema().epochs().name;
-        let size = self.source.schema().epochs().size;
-        let group = documents::root(root)?;
-        if lag.new > 0 {
+        let epochs = self.source.schema().epochs();
+        let group = self.group(documents::root(root)?);
+        synced.arrays = self.differing()?;
+        // Also if it broke off before: then documents may have changed already.
+        let documents = lag.new > 0 || !synced.arrays.is_empty() || is_marked(root)? || group.1;
+        if documents {
             root.put(APPENDING, b"")?;
+        }
+        if lag.new > 0 {
             for array in &copy.values {
-                with_epochs(array, epochs, size)?.write_metadata()?;
+                with_epochs(array, &epochs.name, epochs.size)?.write_metadata()?;
             }
         }
-        self.bring_arrays(&mut synced)?;
+        for name in &synced.arrays {
+            self.bring_array(name, &mut synced.warnings)?;
+        }
         for name in &self.source.schema().values {
             for range in self.blocks(copy.named(name)?, self.source.named(name)?, &lag.epochs) {
-                self.bring_block(name, range, &mut synced)?;
+                self.bring_block(name, &range, &mut synced)?;
             }
         }
-        if self.options.durability == Durability::Commit && !lag.epochs.is_empty() {
+        // Where it cannot be kept from growing.
+        self.source.check_size()?;
+        if self.options.durability == Durability::Commit && (documents || !lag.epochs.is_empty()) {
             root.change(Change::Sync)?;
         }
         if let Some(record) = copy.record() {
-            let record = record.of_size(size)?;
+            let record = record.of_size(epochs.size)?;
             record.write_all(filled)?;
             if lag.new > 0 {
-                record.write_size(size)?;
+                record.write_size(epochs.size)?;
             }
         }
-        if group.is_consolidated() && (lag.new > 0 || !synced.arrays.is_empty()) {
-            documents::publish(&group, true)?;
+        if documents {
+            let consolidated = group.0.is_consolidated();
+            documents::publish(&group.0, consolidated)?;
+            root.change(Change::Remove(APPENDING))?;
         }
-        root.change(Change::Remove(APPENDING))?;
         synced.epochs = lag.epochs;
         Ok(synced)
     }
 
-    /// Replaces labels, side variables and other arrays that differ.
-    fn bring_arrays(&self, synced: &mut Synced) -> Result<(), LightCurveError> {
+    /// The group of the copy, which names the place of its source, and whether that is another one than it named.
+    fn group(&self, group: Group) -> (Group, bool) {
+        let place = self.places.0.absolute().to_string();
+        let moved = self.copy.copy_of() != Some(&place);
+        (if moved { group.with_attribute(SOURCE, place.as_str()) } else { group }, moved)
+    }
+
+    /// Labels, side variables and other arrays that differ.
+    fn differing(&self) -> Result<Vec<String>, LightCurveError> {
         let schema = self.source.schema();
         let side =
             schema.dimensions.iter().flat_map(|dimension| dimension.labels.iter().chain(&dimension.side));
+        let mut differing = Vec::new();
         for name in side.chain(schema.others.iter().map(|(name, _)| name)) {
-            if is_same((&self.source.root, &self.copy.root), name)? {
-                continue;
+            if !is_same((&self.source.root, &self.copy.root), name)? {
+                differing.push(name.clone());
             }
-            let (from, to) = self.places;
-            let mut request = self.request(from.below(name), to.below(name));
-            request.overwrite = true;
-            let report = run(prepare(request)?, self.progress)?;
-            synced.warnings.extend(report.warnings);
-            synced.arrays.push(name.clone());
         }
+        Ok(differing)
+    }
+
+    /// Replaces an array that differs.
+    fn bring_array(&self, name: &str, warnings: &mut Vec<String>) -> Result<(), LightCurveError> {
+        let (from, to) = self.places;
+        let mut request = self.request(from.below(name), to.below(name));
+        request.overwrite = true;
+        warnings.extend(run(prepare(request)?, self.progress)?.warnings);
         Ok(())
     }
 
@@ -232,12 +257,25 @@ impl Sync<'_> {
         blocks
     }
 
-    fn bring_block(&self, name: &str, range: Range<u64>, synced: &mut Synced) -> Result<(), LightCurveError> {
+    fn bring_block(
+        &self,
+        name: &str,
+        range: &Range<u64>,
+        synced: &mut Synced,
+    ) -> Result<(), LightCurveError> {
         let (from, to) = self.places;
-        let mut request = self.request(from.clone(), to.clone());
-        request.region = Some(NamedRegion::along(&self.source.schema().epochs().name, range));
-        request.arrays = vec![name.to_owned()];
-        let report = run(prepare(request)?, self.progress)?;
+        let mut tries = 1..TRIES;
+        let report = loop {
+            let mut request = self.request(from.clone(), to.clone());
+            let epochs = &self.source.schema().epochs().name;
+            request.region = Some(NamedRegion::along(epochs, range.clone()));
+            request.arrays = vec![name.to_owned()];
+            match (run(prepare(request)?, self.progress), tries.next()) {
+                // Somebody fills the source meanwhile.
+                (Err(RechunkError::Differs(_)), Some(_)) => {}
+                (done, _) => break done?,
+            }
+        };
         synced.bytes_written = synced.bytes_written.saturating_add(report.cost.counts.bytes_written);
         synced.warnings.extend(report.warnings);
         Ok(())

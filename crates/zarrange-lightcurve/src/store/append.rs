@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use zarrange_array::{Array, RegionReader};
+use zarrange_array::{Array, Node, RegionReader, open};
 use zarrange_grid::{Dims, Region, index};
 use zarrange_io::Change;
 
@@ -16,8 +16,12 @@ use crate::store::LightCurveStore;
 use crate::store::columns::{Column, Named};
 use crate::store::documents;
 use crate::store::fill::{EpochLock, Merge, begin};
-use crate::store::grow::grow;
-use crate::store::growing::{APPENDING, epoch_axis, with_epochs};
+use crate::store::grow::{check_growth, grow};
+use crate::store::growing::{APPENDING, axes, epoch_axis, is_marked, with_epochs};
+use crate::store::memory::{Share, chunk_bytes, reading};
+
+/// The most epochs of a store: what is recorded of all of them is read at once.
+const EPOCHS_MAX: u64 = 1 << 26;
 
 /// Epochs to be added.
 #[derive(Clone, Debug, Default)]
@@ -51,32 +55,28 @@ impl LightCurveStore {
         new: &NewEpochs,
         (wait, bytes_max): (Duration, u64),
     ) -> Result<Appended, LightCurveError> {
+        if let Some(of) = &self.source {
+            return Err(LightCurveError::Copy { location: self.label(), of: of.clone() });
+        }
         self.check_size()?;
-        self.check(new, bytes_max)?;
         let epochs = self.schema().epochs();
         let (first, size) = (epochs.size, epochs.size.checked_add(new.count));
+        let size = size.filter(|size| *size <= EPOCHS_MAX);
         let size = size.ok_or_else(|| LightCurveError::TooMuch { shape: vec![epochs.size, new.count] })?;
         // Whoever fills the last epochs may write a chunk that the new ones lie in.
         let from = if first == 0 { 0 } else { self.locked(first - 1)?.start };
         let record = begin::record(self, wait)?;
         let _lock = EpochLock::take(&self.root, from..EpochLock::END, wait)?;
         self.check_size()?;
-        let mut longer = Vec::new();
-        for array in self.values.iter().chain(&self.others_over_epochs()?) {
-            let grown = with_epochs(array, &epochs.name, size)?;
-            self.check_beyond(array, &grown)?;
-            longer.push(grown);
+        if self.finish_locked()? && self.ends_with(new, bytes_max)? {
+            return Ok(Appended { first: first - new.count, size: first, unset: self.unset(new) });
         }
+        self.check(new, bytes_max)?;
         let group = documents::root(&self.root)?;
+        let longer = self.longer(size, bytes_max)?;
         self.root.put(APPENDING, b"")?;
-        let (mut unset, mut grown) = (Vec::new(), Vec::new());
-        for name in epochs.labels.iter().chain(&epochs.side) {
-            let is_label = epochs.labels.as_ref() == Some(name);
-            let given = new.side.iter().find(|side| side.name == *name).map(|side| &side.column);
-            let column = if is_label { new.labels.as_ref() } else { given };
-            if column.is_none() {
-                unset.push(name.clone());
-            }
+        let mut grown = Vec::new();
+        for (name, column) in self.columns(new) {
             grown.push(grow(&self.side(name)?, column, new.count)?);
         }
         for array in grown.iter().chain(&longer) {
@@ -86,8 +86,88 @@ impl LightCurveStore {
         if group.is_consolidated() {
             documents::publish(&group, true)?;
         }
+        self.root.change(Change::Sync)?;
         self.root.change(Change::Remove(APPENDING))?;
-        Ok(Appended { first, size, unset })
+        Ok(Appended { first, size, unset: self.unset(new) })
+    }
+
+    /// Finishes what somebody who added epochs could not, where only the last steps are missing. Nobody else adds epochs meanwhile.
+    ///
+    /// # Errors
+    /// If it cannot be finished.
+    pub(crate) fn finish(&self, wait: Duration) -> Result<(), LightCurveError> {
+        if !is_marked(&self.root)? {
+            return Ok(());
+        }
+        let _lock = EpochLock::take(&self.root, EpochLock::END - 1..EpochLock::END, wait)?;
+        self.check_size()?;
+        self.finish_locked().map(drop)
+    }
+
+    /// The same by who has the lock; whether something was finished.
+    fn finish_locked(&self) -> Result<bool, LightCurveError> {
+        if !is_marked(&self.root)? {
+            return Ok(false);
+        }
+        let epochs = self.schema().epochs();
+        let mut names: Vec<&String> =
+            self.schema().values.iter().chain(&epochs.labels).chain(&epochs.side).collect();
+        names.extend(self.schema().others.iter().map(|(name, _)| name));
+        for name in names {
+            let Node::Array(array) = open(&self.root.below(name)?)? else { continue };
+            if axes(&array, &epochs.name).any(|axis| array.shape()[axis] != epochs.size) {
+                // Before the record: it is as if nothing was added.
+                return Ok(false);
+            }
+        }
+        let group = documents::root(&self.root)?;
+        if group.is_consolidated() {
+            documents::publish(&group, true)?;
+        }
+        self.root.change(Change::Remove(APPENDING))?;
+        Ok(true)
+    }
+
+    /// Whether the last epochs have the labels of the new ones, which are then there already.
+    fn ends_with(&self, new: &NewEpochs, bytes_max: u64) -> Result<bool, LightCurveError> {
+        let epochs = self.schema().epochs();
+        let (Some(labels), Some(first)) = (&new.labels, epochs.size.checked_sub(new.count)) else {
+            return Ok(false);
+        };
+        let known = self.labels(&epochs.name, bytes_max)?;
+        Ok(labels.len() == new.count && labels.texts().zip(first..).all(|(label, k)| known.get(k) == label))
+    }
+
+    /// The labels and side variables of epochs, and what they get.
+    fn columns<'a>(&'a self, new: &'a NewEpochs) -> impl Iterator<Item = (&'a String, Option<&'a Column>)> {
+        let epochs = self.schema().epochs();
+        let labels = epochs.labels.iter().map(|name| (name, new.labels.as_ref()));
+        let side = epochs
+            .side
+            .iter()
+            .map(|name| (name, new.side.iter().find(|side| side.name == *name).map(|side| &side.column)));
+        labels.chain(side)
+    }
+
+    /// Side variables that get no value.
+    fn unset(&self, new: &NewEpochs) -> Vec<String> {
+        self.columns(new).filter(|(_, column)| column.is_none()).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Arrays of values, and others over epochs, with so many epochs. Nothing may lie where the new ones come.
+    fn longer(&self, size: u64, bytes_max: u64) -> Result<Vec<Array>, LightCurveError> {
+        let epochs = &self.schema().epochs().name;
+        let mut longer = Vec::new();
+        for array in self.values.iter().chain(&self.others_over_epochs()?) {
+            if axes(array, epochs).count() > 1 {
+                let (array, dimension) = (array.location().to_owned(), epochs.clone());
+                return Err(LightCurveError::TwoAxes { array, dimension });
+            }
+            let grown = with_epochs(array, epochs, size)?;
+            self.check_beyond((array, &grown), Share::all(bytes_max))?;
+            longer.push(grown);
+        }
+        Ok(longer)
     }
 
     /// Refuses what does not fit.
@@ -110,6 +190,9 @@ impl LightCurveStore {
                 name: unknown.name.clone(),
                 variables: epochs.side.clone(),
             });
+        }
+        for (name, column) in self.columns(new) {
+            check_growth(&self.side(name)?, column)?;
         }
         let Some(labels) = &new.labels else { return Ok(()) };
         let bad = |bad| LightCurveError::Label { dimension: epochs.name.clone(), bad };
@@ -139,13 +222,15 @@ impl LightCurveStore {
     }
 
     /// Refuses to make an array as long as `longer` is, where something lies where the new epochs come.
-    fn check_beyond(&self, array: &Array, longer: &Array) -> Result<(), LightCurveError> {
+    fn check_beyond(&self, (array, longer): (&Array, &Array), room: Share) -> Result<(), LightCurveError> {
         let axis = epoch_axis(array, &self.schema().epochs().name);
         let (old, length) = (array.shape()[axis], longer.objects().chunk_shape()[axis]);
         if old.is_multiple_of(length) {
             return Ok(());
         }
         let elements = longer.elements()?;
+        let needed = reading(longer)?.saturating_add(chunk_bytes(longer)?);
+        room.fits("a chunk that new epochs lie in", needed)?;
         let merge = Merge::new(elements);
         let mut reader = RegionReader::new(longer)?;
         let (mut start, mut shape): (Dims, Dims) =

@@ -125,10 +125,11 @@ impl Filler<'_> {
         let written: Vec<usize> = parts.iter().map(|part| part.at).collect();
         tools.begin(&written, (options.memory_bytes_max, store.seen_bytes()))?;
         let record = begin::record(store, options.wait)?;
+        store.finish(options.wait)?;
         let range = store.locked(epoch)?;
-        let at_end = range.end == epochs.size;
+        let shared = range.end == epochs.size && store.ends_within_chunk()?;
         let _lock = EpochLock::take(&store.root, range, options.wait)?;
-        if at_end {
+        if shared {
             // The last chunk may hold epochs that came later.
             store.check_size()?;
         }
@@ -209,6 +210,17 @@ impl LightCurveStore {
     pub(crate) fn seen_bytes(&self) -> u64 {
         let measurements = self.schema().dimension(MEASUREMENT).map_or(1, |dimension| dimension.size);
         Seen::bytes(self.schema().objects().size, measurements)
+    }
+
+    /// Whether a chunk has room for epochs behind the last one.
+    fn ends_within_chunk(&self) -> Result<bool, LightCurveError> {
+        for array in &self.values {
+            let axis = Axes::of(self, array)?.epoch;
+            if !array.shape()[axis].is_multiple_of(array.objects().chunk_shape()[axis].max(1)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The epochs whose chunks an epoch lies in.

@@ -3,12 +3,16 @@
 use zarrange_array::{
     Array, Contents, Elements, RegionReader, RegionWriter, VariableElements, VariableReader, VariableWriter,
 };
-use zarrange_codec::{Kind, Variable, VariableCodec};
+use zarrange_codec::{ArrayCodec, Kind, Variable, VariableCodec};
 use zarrange_grid::{Region, index};
+use zarrange_io::Change;
 
 use crate::LightCurveError;
 use crate::store::columns::Column;
 use crate::store::side::Number;
+
+/// Up to here floats have all whole numbers.
+const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
 
 /// Memory that a chunk of text may take.
 const CHUNK_BYTES_MAX: usize = 64 << 20;
@@ -23,28 +27,55 @@ pub(super) fn grow(array: &Array, added: Option<&Column>, count: u64) -> Result<
     let size = old.checked_add(count).ok_or_else(|| LightCurveError::TooMuch { shape: vec![old, count] })?;
     let document = array.document().with_shape(&[size]);
     let grown = Array::new(array.store().clone(), document, array.zarr_format())?;
+    let (end, length) = (array.shape()[0], grown.objects().chunk_shape()[0].max(1));
+    // What broke off before may have left chunks there; those that are not there are fill value.
+    for chunk in end.div_ceil(length)..grown.objects().counts()[0] {
+        grown.store().change(Change::Remove(&grown.key(&[chunk])))?;
+    }
+    let beside = end.next_multiple_of(length).min(size) - end;
     match array.contents() {
         Contents::Elements(elements) => {
             let encoded = match added {
                 Some(column) => encode(array, elements, column)?,
-                None => elements.fill.repeat(index(count)),
+                None => elements.fill.repeat(index(beside)),
             };
             write_elements((array, &grown), elements.item_bytes(), &encoded)?;
         }
-        Contents::Variable(elements) if matches!(elements.codec, VariableCodec::Chunks(_)) => {
+        Contents::Variable(elements) => {
             let texts: Vec<&[u8]> = match added {
-                Some(Column::Text(texts)) => texts.iter().map(String::as_bytes).collect(),
-                Some(Column::Float(_) | Column::Integer(_) | Column::Bool(_)) => {
-                    return Err(unfit(array, "numbers"));
-                }
-                None => vec![&elements.fill; index(count)],
+                Some(column) => texts(array, column)?,
+                None => vec![&elements.fill; index(beside)],
             };
             write_texts((array, elements), &grown, &texts)?;
         }
-        Contents::Variable(_) => return Err(unfit(array, "more text in its shards")),
         Contents::Unknown(_) => return Err(unfit(array, "values")),
     }
     Ok(grown)
+}
+
+/// Looks whether `added` fits the type of `array`, and could be written.
+///
+/// # Errors
+/// [`LightCurveError::Unfit`].
+pub(super) fn check_growth(array: &Array, added: Option<&Column>) -> Result<(), LightCurveError> {
+    match array.contents() {
+        Contents::Elements(elements) if matches!(elements.codec, ArrayCodec::Chunks(_)) => {
+            added.map_or(Ok(()), |column| encode(array, elements, column).map(drop))
+        }
+        Contents::Variable(elements) if matches!(elements.codec, VariableCodec::Chunks(_)) => {
+            added.map_or(Ok(()), |column| texts(array, column).map(drop))
+        }
+        Contents::Elements(_) | Contents::Variable(_) => Err(unfit(array, "more elements in its shards")),
+        Contents::Unknown(_) => Err(unfit(array, "values")),
+    }
+}
+
+/// Text as it is added.
+fn texts<'a>(array: &Array, column: &'a Column) -> Result<Vec<&'a [u8]>, LightCurveError> {
+    match column {
+        Column::Text(texts) => Ok(texts.iter().map(String::as_bytes).collect()),
+        Column::Float(_) | Column::Integer(_) | Column::Bool(_) => Err(unfit(array, "numbers")),
+    }
 }
 
 fn unfit(array: &Array, value: &str) -> LightCurveError {
@@ -81,7 +112,8 @@ fn encode(array: &Array, elements: &Elements, column: &Column) -> Result<Vec<u8>
         }
         Column::Float(values) => {
             for value in values {
-                put_float(elements, *value, &mut out).ok_or_else(|| unfit(array, &value.to_string()))?;
+                let told = || if value.is_nan() { "a gap".to_owned() } else { value.to_string() };
+                put_float(elements, *value, &mut out).ok_or_else(|| unfit(array, &told()))?;
             }
         }
     }
@@ -117,6 +149,10 @@ fn put_float(elements: &Elements, value: f64, out: &mut Vec<u8>) -> Option<()> {
             reason = "the nearest number is what an array of this type has"
         )]
         Number::Float32 => out.extend((value as f32).to_ne_bytes()),
+        #[expect(clippy::cast_possible_truncation, reason = "it is a whole number that 64 bits have")]
+        Number::Integer { .. } if value.fract() == 0.0 && value.abs() <= WHOLE_MAX => {
+            put_integer(elements, value as i64, out)?;
+        }
         Number::Float16 | Number::Integer { .. } | Number::Bool => return None,
     }
     Some(())
@@ -124,7 +160,11 @@ fn put_float(elements: &Elements, value: f64, out: &mut Vec<u8>) -> Option<()> {
 
 /// Writes the chunks that hold `added`, the last old one with what it had.
 fn write_elements((old, grown): (&Array, &Array), item: usize, added: &[u8]) -> Result<(), LightCurveError> {
-    let (end, size) = (old.shape()[0], grown.shape()[0]);
+    if added.is_empty() {
+        return Ok(());
+    }
+    let end = old.shape()[0];
+    let size = end + (added.len() / item.max(1)) as u64;
     let length = grown.objects().chunk_shape()[0].max(1);
     let start = end / length * length;
     let mut data = vec![0; index(end - start) * item];
@@ -140,12 +180,16 @@ fn write_texts(
     added: &[&[u8]],
 ) -> Result<(), LightCurveError> {
     let Some(written) = grown.variable() else { return Err(unfit(old, "text")) };
+    if added.is_empty() {
+        return Ok(());
+    }
     let (grid, whole) = (&written.chunks, written.chain().elements());
     let end = old.shape()[0];
     let mut writer = VariableWriter::new(grown, written, true, CHUNK_BYTES_MAX);
     let (mut chunk, mut kept) = (Variable::new(), Variable::new());
+    let last = (end + added.len() as u64).div_ceil(whole as u64);
     let mut added = added.iter();
-    for k in grid.chunk_at(0, end).0..grid.counts()[0] {
+    for k in end / whole as u64..last {
         let region = grid.region(&[k]);
         chunk.clear();
         let before = index(end.saturating_sub(region.start()[0]));
@@ -157,7 +201,9 @@ fn write_texts(
         let room = index(region.shape()[0]) - before;
         added.by_ref().take(room).for_each(|text| chunk.push(text));
         (chunk.len()..whole).for_each(|_| chunk.push(&elements.fill));
-        writer.write(&[k][..].into(), &chunk)?;
+        if writer.write(&[k][..].into(), &chunk)? == 0 {
+            grown.store().change(Change::Remove(&grown.key(&[k])))?;
+        }
     }
     Ok(())
 }

@@ -13,12 +13,38 @@ pub(crate) const APPENDING: &str = "fills/appending";
 /// The array whose length counts then.
 const COUNTED: &str = "fills/time";
 
+/// How many epochs count, and what their dimension is called.
+#[derive(Clone, Debug)]
+pub(crate) struct Counted {
+    pub(crate) epochs: String,
+    pub(crate) size: u64,
+}
+
 /// How many epochs count in the store at `root`, if not simply all that arrays have.
 ///
 /// # Errors
 /// If that cannot be read.
-pub(super) fn epochs_that_count(root: &Store) -> Result<Option<u64>, LightCurveError> {
-    if root.open(APPENDING, Access::Read)?.is_some() { recorded(root) } else { Ok(None) }
+pub(super) fn epochs_that_count(root: &Store) -> Result<Option<Counted>, LightCurveError> {
+    if !is_marked(root)? {
+        return Ok(None);
+    }
+    match open(&root.below(COUNTED)?) {
+        Ok(Node::Array(array)) => {
+            let names = array.document().dimension_names().unwrap_or_default();
+            let epochs = names.into_iter().next().flatten();
+            Ok(epochs.zip(array.shape().first()).map(|(epochs, size)| Counted { epochs, size: *size }))
+        }
+        Ok(Node::Group(_)) | Err(ArrayError::NotZarr { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether epochs are just being added, or that broke off.
+///
+/// # Errors
+/// If that cannot be looked at.
+pub(crate) fn is_marked(root: &Store) -> Result<bool, LightCurveError> {
+    Ok(root.open(APPENDING, Access::Read)?.is_some())
 }
 
 /// How many epochs are recorded; `None` if there is no record.
@@ -33,26 +59,30 @@ pub(super) fn recorded(root: &Store) -> Result<Option<u64>, LightCurveError> {
     }
 }
 
-/// An array without the indices of the dimension called one of `names` from `counted` on.
+/// An array without the epochs that do not count.
 ///
 /// # Errors
 /// If it cannot be seen without them.
-pub(super) fn cut(array: Array, counted: Option<u64>, names: &[&str]) -> Result<Array, LightCurveError> {
-    let own = array.document().dimension_names().unwrap_or_default();
-    let axis = own.iter().position(|name| name.as_deref().is_some_and(|name| names.contains(&name)));
-    let (Some(counted), Some(axis)) = (counted, axis) else { return Ok(array) };
+pub(super) fn cut(array: Array, counted: Option<&Counted>) -> Result<Array, LightCurveError> {
+    let Some(Counted { epochs, size }) = counted else { return Ok(array) };
+    let names = array.document().dimension_names().unwrap_or_default();
     let mut shape: Dims = array.shape().into();
-    if shape.get(axis).is_none_or(|size| *size <= counted) {
-        return Ok(array);
+    for (length, _) in shape.iter_mut().zip(&names).filter(|(_, name)| name.as_ref() == Some(epochs)) {
+        *length = (*length).min(*size);
     }
-    shape[axis] = counted;
-    Ok(array.window(&Region::whole(&shape))?)
+    if shape[..] == *array.shape() { Ok(array) } else { Ok(array.window(&Region::whole(&shape))?) }
+}
+
+/// The axes of the dimension called `epochs`.
+pub(crate) fn axes(array: &Array, epochs: &str) -> impl Iterator<Item = usize> {
+    let names = array.document().dimension_names().unwrap_or_default();
+    let is_one: Vec<usize> = (0..names.len()).filter(|d| names[*d].as_deref() == Some(epochs)).collect();
+    is_one.into_iter()
 }
 
 /// The axis of the dimension called `epochs`.
 pub(crate) fn epoch_axis(array: &Array, epochs: &str) -> usize {
-    let names = array.document().dimension_names().unwrap_or_default();
-    names.iter().position(|name| name.as_deref() == Some(epochs)).unwrap_or_default()
+    axes(array, epochs).next().unwrap_or_default()
 }
 
 /// An array with so many epochs, which is not written yet.

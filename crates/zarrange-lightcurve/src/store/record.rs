@@ -15,8 +15,8 @@ use zarrange_grid::{Dims, Region, index};
 use zarrange_io::Store;
 
 use crate::LightCurveError;
-use crate::store::growing::cut;
-use crate::store::schema::{EPOCHS, FILLS};
+use crate::store::growing::{Counted, cut};
+use crate::store::schema::FILLS;
 
 /// The arrays of a record, the one that counts last.
 const RUNS: &str = "run";
@@ -88,7 +88,7 @@ impl Record {
     /// If it cannot be opened, or [`LightCurveError::Record`] if its arrays are others.
     pub(crate) fn open(
         root: &Store,
-        (shape, counted): (&[u64], Option<u64>),
+        (shape, counted): (&[u64], Option<&Counted>),
     ) -> Result<Option<Self>, LightCurveError> {
         // It is there once its group is, which comes last.
         match open(&root.below(FILLS)?) {
@@ -101,7 +101,7 @@ impl Record {
             Err(error) => return Err(error.into()),
         }
         let array = |name: &str| match open(&root.below(&format!("{FILLS}/{name}"))?) {
-            Ok(Node::Array(array)) => cut(*array, counted, &EPOCHS).map(Some),
+            Ok(Node::Array(array)) => cut(*array, counted).map(Some),
             Ok(Node::Group(_)) | Err(zarrange_array::ArrayError::NotZarr { .. }) => Ok(None),
             Err(error) => Err(LightCurveError::from(error)),
         };

@@ -91,7 +91,7 @@ impl Schema {
         names.sort();
         for name in names {
             match open(&root.below(&name)?) {
-                Ok(Node::Array(array)) => match Member::of(&name, &cut(*array, counted, &EPOCHS)?) {
+                Ok(Node::Array(array)) => match Member::of(&name, &cut(*array, counted.as_ref())?) {
                     Some(member) => arrays.push(member),
                     None => others.push((name, "it has dimensions without a name".to_owned())),
                 },

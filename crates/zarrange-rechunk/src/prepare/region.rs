@@ -17,7 +17,7 @@ pub(crate) fn check(request: &Request) -> Result<(), SpecError> {
     let Some(region) = &request.region else { return Ok(()) };
     let laid_out = !request.chunks.is_empty() || !request.shards.is_empty() || request.mix.is_some();
     let stored = request.codecs != Codecs::Keep || request.key_separator != KeySeparator::Auto;
-    let whole = request.overwrite || request.foreign != Foreign::Skip;
+    let whole = request.overwrite || request.only_named || request.foreign != Foreign::Skip;
     let asked = [
         (laid_out, "chunks and shards are those of the target"),
         (stored, "codecs and keys are those of the target"),

@@ -45,15 +45,20 @@ impl FromStr for NamedRegion {
     type Err = SpecError;
 
     fn from_str(text: &str) -> Result<Self, SpecError> {
-        let wrong = |reason: &str| SpecError::Syntax { given: text.to_owned(), reason: reason.to_owned() };
+        let wrong =
+            |reason: &str| SpecError::Region { region: format!("{text:?}"), reason: reason.to_owned() };
         let number = |text: &str, otherwise: u64| match text.trim() {
             "" => Ok(otherwise),
             text => text.parse().map_err(|_| wrong(&format!("{text:?} is not an index"))),
         };
         let mut ranges: Vec<(String, Range<u64>)> = Vec::new();
         for part in text.split(',') {
-            let (name, range) = part.split_once('=').ok_or_else(|| wrong("write NAME=FROM:TO"))?;
-            let (start, end) = range.split_once(':').ok_or_else(|| wrong("write NAME=FROM:TO"))?;
+            let (name, range) = part
+                .split_once('=')
+                .ok_or_else(|| wrong("write NAME=FROM:TO, with commas between several"))?;
+            let (start, end) = range
+                .split_once(':')
+                .ok_or_else(|| wrong("write NAME=FROM:TO, with commas between several"))?;
             let (name, range) = (name.trim(), number(start, 0)?..number(end, OPEN)?);
             if range.is_empty() {
                 return Err(wrong("a region has the indices from the first number to before the second"));

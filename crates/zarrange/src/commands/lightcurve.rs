@@ -9,3 +9,15 @@ pub(crate) mod get;
 pub(crate) mod info;
 pub(crate) mod ingest;
 mod plot;
+
+use std::process::ExitCode;
+
+use crate::out::note;
+use crate::signals;
+
+/// The exit code where a signal has ended what the same command goes on with; that is told.
+fn stopped() -> Option<ExitCode> {
+    let (signal, code) = signals::came()?;
+    note!("stopped by {signal}: the same command does the rest");
+    Some(ExitCode::from(code))
+}

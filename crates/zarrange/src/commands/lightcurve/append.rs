@@ -9,6 +9,7 @@ use zarrange_lightcurve::{LightCurveStore, NewEpochs};
 use crate::args::lightcurve::AppendArgs;
 use crate::backend::opener;
 use crate::commands::lightcurve::create::dimension;
+use crate::commands::lightcurve::stopped;
 use crate::out::{note, one_line, tell};
 use crate::{memory, signals, table};
 
@@ -18,7 +19,10 @@ pub(crate) fn run(args: &AppendArgs) -> anyhow::Result<ExitCode> {
     let store = LightCurveStore::open(&args.store, &opener(args.io)?)?;
     let new = NewEpochs { count, labels, side };
     signals::writing();
-    let appended = store.append(&new, (Duration::from_secs(args.wait), max_mem / 4))?;
+    let appended = match store.append(&new, (Duration::from_secs(args.wait), max_mem / 4)) {
+        Ok(appended) => appended,
+        Err(error) => return stopped().ok_or_else(|| error.into()),
+    };
     signals::published();
     for name in &appended.unset {
         note!("{}", one_line(&format!("{name} has no value for the new epochs")));

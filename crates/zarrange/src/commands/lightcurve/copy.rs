@@ -10,6 +10,7 @@ use zarrange_rechunk::Codecs;
 
 use crate::args::lightcurve::{CopyArgs, LightcurveRechunkArgs, SyncArgs};
 use crate::backend::opener;
+use crate::commands::lightcurve::stopped;
 use crate::out::{note, one_line, tell};
 use crate::progress::Bar;
 use crate::{memory, signals, table};
@@ -61,7 +62,11 @@ pub(crate) fn sync(args: &SyncArgs) -> anyhow::Result<ExitCode> {
     signals::writing();
     let wait = Duration::from_secs(args.wait);
     let places = (&args.store, args.source.as_ref());
-    let synced = LightCurveStore::sync(places, &options, wait, &Bar::new(args.copy.progress))?;
+    let synced = LightCurveStore::sync(places, &options, wait, &Bar::new(args.copy.progress));
+    let synced = match synced {
+        Ok(synced) => synced,
+        Err(error) => return stopped().ok_or_else(|| error.into()),
+    };
     signals::published();
     warn(&synced.warnings);
     if args.copy.json {
