@@ -157,6 +157,15 @@ impl Document {
         other
     }
 
+    /// The same array with an attribute of this value.
+    #[must_use]
+    pub fn with_attribute(mut self, name: &str, value: impl Into<Json>) -> Self {
+        let mut attributes = self.attributes();
+        attributes.set(name, &value.into());
+        self.members.insert("attributes".to_owned(), Member::Text(attributes));
+        self
+    }
+
     /// The same array, its grid described as a regular one of chunks (or shards) of `object`.
     #[must_use]
     pub fn with_regular_grid(mut self, object: &[u64]) -> Self {

@@ -59,6 +59,15 @@ impl Group {
         self
     }
 
+    /// The same group without this attribute.
+    #[must_use]
+    pub fn without_attribute(mut self, name: &str) -> Self {
+        let mut attributes = self.attributes();
+        attributes.remove(name);
+        self.members.insert("attributes".to_owned(), Member::Text(attributes));
+        self
+    }
+
     /// The store, rooted at the group.
     pub const fn store(&self) -> &Store {
         &self.store
