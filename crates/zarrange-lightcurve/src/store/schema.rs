@@ -97,6 +97,8 @@ impl Schema {
                 },
                 // Nothing that anybody would take for a member.
                 Ok(Node::Group(_)) | Err(ArrayError::NotZarr { .. }) => {}
+                // What cannot be read now may be labels or bands: without them something else would be read and filled.
+                Err(ArrayError::Io(error)) => return Err(error.into()),
                 Err(error) => others.push((name, error.to_string())),
             }
         }
