@@ -119,7 +119,7 @@ impl ArrayMetadata {
         self.keys
     }
 
-    /// Key of object `object`; loops reuse a buffer through [`Self::append_key`].
+    /// Key of object `object`, of the whole array where this is a window.
     pub fn key(&self, object: &[u64]) -> String {
         let mut key = String::new();
         self.append_key(object, &mut key);

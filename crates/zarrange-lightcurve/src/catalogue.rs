@@ -4,6 +4,7 @@
 mod mapping;
 mod planes;
 mod rejects;
+mod sequence;
 mod shares;
 mod units;
 
@@ -28,6 +29,7 @@ use crate::store::fill::{FillOptions, FillReport, Replace};
 use crate::store::labels::Labels;
 use crate::store::memory::{ALLOWANCE, Share};
 use crate::store::schema::{EPOCHS, MEASUREMENT, OBJECT};
+use crate::store::sequence::Added;
 
 /// How to fill from tables.
 #[derive(Clone, Debug)]
@@ -49,6 +51,8 @@ pub struct TableReport {
     pub rows: u64,
     /// For each epoch what was done.
     pub epochs: BTreeMap<u64, FillReport>,
+    /// In a store of sequences, what was added.
+    pub sequence: Option<Added>,
     /// Tables that could not be read or used, and why; nothing of them was filled, unless the reason says so.
     pub failed: Vec<(PathBuf, String)>,
 }
@@ -66,10 +70,7 @@ impl LightCurveStore {
         progress: &(dyn Fn(u64) + Sync),
     ) -> Result<TableReport, LightCurveError> {
         if self.schema().epochs().name != EPOCHS[0] {
-            return Err(LightCurveError::NoEpochs {
-                location: self.label(),
-                dimension: self.schema().epochs().name.clone(),
-            });
+            return self.fill_sequences(tables, how, rejects, progress);
         }
         let (labels, shares) = self.prepared(tables.len(), how)?;
         let work = Work {
@@ -405,7 +406,7 @@ impl<'w> RowFill<'_, 'w, '_> {
         {
             return Err(format!("several epochs are as near to time {time} as that at {}", next.0));
         }
-        let tolerance = self.work.how.mapping.tolerance;
+        let tolerance = self.work.how.mapping.epoch_tolerance();
         match next {
             Some((known, epoch)) if (known - time).abs() <= tolerance => Ok(*epoch),
             Some((known, _)) => Err(format!(

@@ -18,7 +18,7 @@ use crate::store::LightCurveStore;
 use crate::store::memory::Share;
 use crate::store::picks::Picked;
 use crate::store::read::{ValuesReader, Wanted};
-use crate::store::schema::{MEASUREMENT, OBJECT, UNITS};
+use crate::store::schema::{EPOCHS, MEASUREMENT, OBJECT, UNITS};
 use crate::store::side::{Number, text_bytes, texts_at, texts_within};
 
 /// Light curves that are read one part after the other.
@@ -38,6 +38,8 @@ pub struct Curves<'a> {
     recorded: Option<Vec<bool>>,
     columns: Vec<ValueColumn>,
     left_out: Vec<String>,
+    /// The times of a store of sequences: they say whether there is an observation, and its order.
+    own_times: Option<ValueColumn>,
     /// A reader of each array that they are of.
     readers: Vec<(String, ValuesReader<'a>)>,
     budget: Budget,
@@ -73,6 +75,7 @@ impl LightCurveStore {
         let (epochs, measurements) =
             (self.epochs(&query.epochs, share)?, self.measurements(&query.measurements, share)?);
         let (columns, left_out) = value_columns(self, &query.arrays, share)?;
+        let own_times = self.own_times(share)?;
         let times = if self.schema().epochs().side.iter().any(|side| side == TIME) {
             let times = self.numbers(TIME, budget.all().part(2))?;
             Some(epochs.iter().map(|epoch| times.get(index(*epoch)).copied().unwrap_or(f64::NAN)).collect())
@@ -94,7 +97,7 @@ impl LightCurveStore {
             longest += most;
         }
         let mut names: Vec<&str> = Vec::new();
-        for column in &columns {
+        for column in columns.iter().chain(&own_times) {
             if !names.contains(&column.array.as_str()) {
                 budget.array(self.named(&column.array)?)?;
                 names.push(&column.array);
@@ -117,6 +120,7 @@ impl LightCurveStore {
             recorded,
             columns,
             left_out,
+            own_times,
             readers,
             budget,
             step,
@@ -125,6 +129,23 @@ impl LightCurveStore {
         curves.step = curves.aligned(step)?;
         curves.fields = curves.named()?;
         Ok(curves)
+    }
+
+    /// The column of times, where each object has its own.
+    fn own_times(&self, share: Share) -> Result<Option<ValueColumn>, LightCurveError> {
+        let is_sequence = self.schema().epochs().name == EPOCHS[1];
+        let Some(array) = self.values(TIME).filter(|array| is_sequence && array.shape().len() == 2) else {
+            return Ok(None);
+        };
+        let is_float = matches!(Number::of(array.elements()?), Some(Number::Float64 | Number::Float32));
+        if !is_float {
+            return Ok(None);
+        }
+        match value_columns(self, &[TIME.to_owned()], share) {
+            // In an order that is not known.
+            Err(LightCurveError::Packed { .. }) => Ok(None),
+            times => Ok(times?.0.pop()),
+        }
     }
 
     /// Labels of a dimension at `places`, which are in their order, within `share`: text, or numbers where labels are whole numbers or
@@ -318,6 +339,10 @@ impl Curves<'_> {
                 Some((column, block))
             })
             .collect();
+        let own_times = self.own_times.as_ref().and_then(|times| {
+            let (_, block) = blocks.iter().find(|(name, _)| *name == times.array)?;
+            Some((times, block))
+        });
         // Which object, epoch and measurement each row is of.
         let (mut kept, mut lengths) = (Vec::new(), Vec::with_capacity(objects.len()));
         for o in 0..objects.len() {
@@ -328,11 +353,24 @@ impl Curves<'_> {
                         .recorded
                         .as_ref()
                         .is_none_or(|recorded| recorded[e * self.measurements.len() + m]);
-                    let there = || columns.iter().any(|(column, block)| !column.is_missing(block, (o, e, m)));
+                    let there = || match own_times {
+                        // Without its time an observation does not count yet.
+                        Some((times, block)) => !times.is_missing(block, (o, e, m)),
+                        None => columns.iter().any(|(column, block)| !column.is_missing(block, (o, e, m))),
+                    };
                     if recorded && (self.query.gaps || there()) {
                         kept.push((o, e, m));
                     }
                 }
+            }
+            if let Some((times, block)) = own_times {
+                // Observations lie in the order in which they were added; gaps come last.
+                let time = |place| times.value(block, place);
+                let last = |time: f64| (time.is_nan(), time);
+                kept[before..].sort_by(|a, b| {
+                    let ((a_is_gap, a), (b_is_gap, b)) = (last(time(*a)), last(time(*b)));
+                    a_is_gap.cmp(&b_is_gap).then(a.total_cmp(&b))
+                });
             }
             lengths.push(kept.len() - before);
         }

@@ -453,15 +453,34 @@ pub enum LightCurveError {
         /// The bound.
         bytes_max: u64,
     },
-    /// A store whose epochs are not those of all objects.
-    #[error(
-        "{location} has no dimension epoch, but {dimension}: a table of measurements becomes such a store by ingest"
-    )]
-    NoEpochs {
+    /// A store of sequences, or an array of it, that observations cannot be added to.
+    #[error("{location}: no observations can be added: {reason}")]
+    Unfillable {
+        /// The place of the store or the array.
+        location: String,
+        /// Why not.
+        reason: String,
+    },
+    /// Somebody else adds to the store.
+    #[error("{location}: somebody else adds observations, and did not end within {} s", waited.as_secs_f64())]
+    BusyStore {
         /// The place.
         location: String,
-        /// What it has instead.
-        dimension: String,
+        /// How long was waited.
+        waited: std::time::Duration,
+    },
+    /// Chunks that there is no memory to add to.
+    #[error(
+        "{array}: adding to a chunk takes {bytes} bytes, and a quarter of the memory is {bytes_max}: it takes four times {bytes}, or \
+         smaller chunks"
+    )]
+    ChunkRoom {
+        /// The array.
+        array: String,
+        /// What one takes.
+        bytes: u64,
+        /// The bound.
+        bytes_max: u64,
     },
     /// A store whose epochs have no times.
     #[error(

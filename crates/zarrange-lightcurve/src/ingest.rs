@@ -9,6 +9,7 @@ use zarrange_grid::index;
 use zarrange_io::{Location, Opener, Store, token};
 
 use crate::LightCurveError;
+use crate::store::sequence::meanings;
 use crate::table::LightCurves;
 
 /// Chunks of this many objects are the most, by default: 800 KB of 8-byte numbers.
@@ -101,12 +102,7 @@ fn float<'a>(name: &'static str, data: &'a [f64], attributes: Value) -> Column<'
 
 fn columns(curves: &LightCurves) -> Vec<Column<'_>> {
     let codes: Vec<usize> = (0..curves.bands.len()).collect();
-    // The CF conventions' way to name the values of a code: a word each, between blanks.
-    let word = |band: &String| match band.split_whitespace().collect::<Vec<_>>().join("_") {
-        empty if empty.is_empty() => "_".to_owned(),
-        word => word,
-    };
-    let meanings = curves.bands.iter().map(word).collect::<Vec<_>>().join(" ");
+    let meanings = meanings(curves.bands.iter().map(String::as_str));
     let flags = json!({"flag_values": codes, "flag_meanings": meanings, "bands": curves.bands});
     let band = Column {
         name: "band",

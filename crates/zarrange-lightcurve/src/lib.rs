@@ -4,7 +4,8 @@
 //! object has as many places as the longest one. A [`Survey`] is a recipe of made-up measurements with a seed: it gives the same bytes on
 //! every machine. [`write_survey`] stores it, one epoch after the other.
 //!
-//! A [`LightCurveStore`] is a group that is filled epoch by epoch, by many at once, and read object by object.
+//! A [`LightCurveStore`] is a group that is filled epoch by epoch, by many at once, and read object by object. To one over (object, sequence)
+//! observations are added ([`LightCurveStore::fill_tables`]), each of them once.
 //!
 //! **It owns** what the arrays mean: their names, their dimensions, their attributes; and that contributions to an epoch merge.
 //!
@@ -96,5 +97,6 @@ pub use store::picks::Picked;
 pub use store::read::{Block, ValuesReader, Wanted};
 pub use store::record::Filled;
 pub use store::schema::{Dimension, EPOCHS, OBJECT, Schema};
+pub use store::sequence::Added;
 pub use survey::{Survey, SurveyError};
 pub use table::LightCurves;

@@ -17,6 +17,7 @@ pub(crate) mod picks;
 pub(crate) mod read;
 pub(crate) mod record;
 pub(crate) mod schema;
+pub(crate) mod sequence;
 pub(crate) mod side;
 
 use std::sync::OnceLock;
@@ -74,8 +75,11 @@ impl LightCurveStore {
     }
 
     fn of(root: Store) -> Result<Self, LightCurveError> {
-        let counted = epochs_that_count(&root)?;
+        let half_added = epochs_that_count(&root)?;
         let schema = Schema::of(&root)?;
+        // Of what the schema has, whatever was added since it was read.
+        let epochs = schema.epochs();
+        let counted = Some(Counted { epochs: epochs.name.clone(), size: epochs.size });
         let array = |name: &String| match open(&root.below(name)?)? {
             Node::Array(array) => cut(*array, counted.as_ref()),
             Node::Group(_) => Err(LightCurveError::NotLightCurves { location: root.label().to_owned() }),
@@ -83,7 +87,7 @@ impl LightCurveStore {
         let values = schema.values.iter().map(array).collect::<Result<_, LightCurveError>>()?;
         let sizes: Vec<u64> = recorded_dimensions(&schema).iter().map(|(_, size)| *size).collect();
         let record = OnceLock::new();
-        if let Some(known) = Record::open(&root, (&sizes, counted.as_ref()))? {
+        if let Some(known) = Record::open(&root, (&sizes, half_added.as_ref()))? {
             record.get_or_init(|| known);
         }
         let attributes = documents::root(&root)?.attributes();

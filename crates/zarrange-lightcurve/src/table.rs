@@ -11,7 +11,7 @@ use crate::LightCurveError;
 pub(crate) const BANDS_MAX: usize = 255;
 
 /// Names of bands stand in the metadata, which is read as a whole.
-const BAND_BYTES_MAX: usize = 1000;
+pub(crate) const BAND_BYTES_MAX: usize = 1000;
 
 /// What a measurement takes beside its row: its place in the sorted columns, or in the buffer of the sort.
 const SORTED_BYTES: u64 = 25;

@@ -12,29 +12,31 @@ pub(super) const TIME: &str = "time";
 
 /// Names of columns that are taken for what nobody named, beside that of the dimension or its labels.
 const OBJECTS: [&str; 4] = ["object_id", "source_id", "id", "name"];
-const MEASUREMENTS: [&str; 3] = ["band", "filter", "filtername"];
-const TIMES: [&str; 4] = ["time", "mjd", "hmjd", "jd"];
+pub(super) const MEASUREMENTS: [&str; 3] = ["band", "filter", "filtername"];
+pub(super) const TIMES: [&str; 4] = ["time", "mjd", "hmjd", "jd"];
 
 /// How far the time of a row may be from that of its epoch, unless something else is said: a second, where times are in days.
 const TOLERANCE: f64 = 1.2e-5;
 
 /// What the columns of a table are, as far as their names do not tell.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Mapping {
     /// What something is called in the table: a dimension, `time`, or an array of values, where labels of its other dimensions may stand in
     /// brackets: `flux[g]`, `lightcurves[mag_auto,value]`.
     pub columns: Vec<(String, String)>,
     /// What all rows have in common: for a dimension a label, or where it has no labels a number.
     pub at: Vec<(String, String)>,
-    /// How far the time of a row may be from that of its epoch, in the unit of the store.
-    pub tolerance: f64,
+    /// How far the time of a row may be from that of its epoch, in the unit of the store: a second, where that is days, unless it is told. In
+    /// stores of sequences, how far times of the same observation may be apart: not at all, unless it is told.
+    pub tolerance: Option<f64>,
     /// Units of the table are not compared with those of the store.
     pub ignore_units: bool,
 }
 
-impl Default for Mapping {
-    fn default() -> Self {
-        Self { columns: Vec::new(), at: Vec::new(), tolerance: TOLERANCE, ignore_units: false }
+impl Mapping {
+    /// How far the time of a row may be from that of its epoch.
+    pub(super) fn epoch_tolerance(&self) -> f64 {
+        self.tolerance.unwrap_or(TOLERANCE)
     }
 }
 
@@ -91,11 +93,8 @@ impl Finder<'_> {
     pub(super) fn roles(&self) -> Result<Roles, LightCurveError> {
         self.check_words()?;
         let mut wanted = Vec::new();
-        let object = self.column_of(OBJECT, &OBJECTS)?.ok_or_else(|| {
-            self.wrong("no column names objects: say which does with object=COLUMN".to_owned())
-        })?;
-        let object = place(&mut wanted, object);
-        let values = self.values(&mut wanted)?;
+        let object = self.object(&mut wanted)?;
+        let values = self.values(&mut wanted, &[])?;
         let epoch = self.epoch(&mut wanted)?;
         let mut others: Vec<(String, Of)> = Vec::new();
         for value in &values {
@@ -114,7 +113,15 @@ impl Finder<'_> {
         Ok(Roles { wanted, object, epoch, others, values })
     }
 
-    fn wrong(&self, reason: String) -> LightCurveError {
+    /// The column of objects.
+    pub(super) fn object(&self, wanted: &mut Vec<usize>) -> Result<usize, LightCurveError> {
+        let object = self.column_of(OBJECT, &OBJECTS)?.ok_or_else(|| {
+            self.wrong("no column names objects: say which does with object=COLUMN".to_owned())
+        })?;
+        Ok(place(wanted, object))
+    }
+
+    pub(super) fn wrong(&self, reason: String) -> LightCurveError {
         let columns = self.table.fields().iter().map(|field| field.name.clone()).collect();
         LightCurveError::Columns { table: self.path.to_owned(), reason, columns }
     }
@@ -131,6 +138,11 @@ impl Finder<'_> {
                 return Err(self.wrong(format!("{name} cannot be the same in all rows, or is told twice")));
             }
         }
+        self.check_targets()
+    }
+
+    /// The same of what columns are said to be.
+    pub(super) fn check_targets(&self) -> Result<(), LightCurveError> {
         for (k, (target, _)) in self.mapping.columns.iter().enumerate() {
             if self.mapping.columns[..k].iter().any(|(other, _)| other == target) {
                 return Err(self.wrong(format!("{target:?} is told twice")));
@@ -149,13 +161,13 @@ impl Finder<'_> {
     }
 
     /// The column of a name, as it is written or else in other case.
-    fn named(&self, name: &str) -> Option<usize> {
+    pub(super) fn named(&self, name: &str) -> Option<usize> {
         let other_case = |field: &Field| field.name.eq_ignore_ascii_case(name);
         self.table.position(name).or_else(|| self.table.fields().iter().position(other_case))
     }
 
     /// The column that is said to be `word`.
-    fn given(&self, word: &str) -> Result<Option<usize>, LightCurveError> {
+    pub(super) fn given(&self, word: &str) -> Result<Option<usize>, LightCurveError> {
         let Some((_, column)) = self.mapping.columns.iter().find(|(target, _)| target == word) else {
             return Ok(None);
         };
@@ -219,13 +231,18 @@ impl Finder<'_> {
         Err(self.wrong(reason))
     }
 
-    /// The columns of values: those that are named, or else those called like arrays or like labels of their last dimensions.
-    fn values(&self, wanted: &mut Vec<usize>) -> Result<Vec<Value>, LightCurveError> {
+    /// The columns of values: those that are named, or else those called like arrays or like labels of their last dimensions. The arrays `but`
+    /// are none of values.
+    pub(super) fn values(
+        &self,
+        wanted: &mut Vec<usize>,
+        but: &[&str],
+    ) -> Result<Vec<Value>, LightCurveError> {
         let mut values = Vec::new();
         for (target, column) in &self.mapping.columns {
             let (array, places) =
                 target.split_once('[').map_or((target.as_str(), None), |(array, rest)| (array, Some(rest)));
-            if self.store.values(array).is_none() {
+            if self.store.values(array).is_none() || but.contains(&array) {
                 continue;
             }
             let column =
@@ -238,13 +255,15 @@ impl Finder<'_> {
             values.push(Value { array: array.to_owned(), at, column: place(wanted, column) });
         }
         if values.is_empty() {
-            values = self.values_by_name(wanted)?;
+            values = self.values_by_name(wanted, but)?;
         }
         if values.is_empty() {
-            let arrays = self.store.schema().values.join(", ");
+            let arrays = self.store.schema().values.iter().filter(|name| !but.contains(&name.as_str()));
+            let arrays: Vec<&str> = arrays.map(String::as_str).collect();
             return Err(self.wrong(format!(
-                "no column is called like an array of values ({arrays}): say which holds one with {}=COLUMN",
-                self.store.schema().values[0]
+                "no column is called like an array of values ({}): say which holds one with {}=COLUMN",
+                arrays.join(", "),
+                arrays.first().unwrap_or(&"ARRAY")
             )));
         }
         Ok(values)
@@ -290,9 +309,9 @@ impl Finder<'_> {
         Ok(at)
     }
 
-    fn values_by_name(&self, wanted: &mut Vec<usize>) -> Result<Vec<Value>, LightCurveError> {
+    fn values_by_name(&self, wanted: &mut Vec<usize>, but: &[&str]) -> Result<Vec<Value>, LightCurveError> {
         let mut values = Vec::new();
-        for array in &self.store.schema().values {
+        for array in self.store.schema().values.iter().filter(|name| !but.contains(&name.as_str())) {
             if let Some(column) = self.named(array) {
                 values.push(Value { array: array.clone(), at: Vec::new(), column: place(wanted, column) });
                 continue;
@@ -325,7 +344,7 @@ impl Finder<'_> {
 }
 
 /// The place of a column among those that are read; it is read from now on.
-fn place(wanted: &mut Vec<usize>, column: usize) -> usize {
+pub(super) fn place(wanted: &mut Vec<usize>, column: usize) -> usize {
     wanted.iter().position(|known| *known == column).unwrap_or_else(|| {
         wanted.push(column);
         wanted.len() - 1

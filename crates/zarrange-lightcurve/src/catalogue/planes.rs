@@ -424,7 +424,7 @@ impl Values {
 
 impl Number {
     /// Writes a value to `out`; whether it can be held.
-    fn encode(self, value: f64, out: &mut [u8]) -> bool {
+    pub(super) fn encode(self, value: f64, out: &mut [u8]) -> bool {
         match self {
             Self::Float16 => false,
             Self::Float32 => {
@@ -476,7 +476,7 @@ impl Number {
     }
 
     /// The value of an element, for people.
-    fn text(self, element: &[u8]) -> String {
+    pub(super) fn text(self, element: &[u8]) -> String {
         match self {
             Self::Float16 => format!("{element:?}"),
             Self::Float32 => element.try_into().map_or(f32::NAN, f32::from_ne_bytes).to_string(),

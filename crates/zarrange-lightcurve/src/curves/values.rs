@@ -213,6 +213,11 @@ impl ValueColumn {
         }
     }
 
+    /// The number there.
+    pub(super) fn value(&self, block: &Block, place: Place) -> f64 {
+        (self.number)(self.element(block, place))
+    }
+
     /// The values at `places`.
     pub(super) fn cells(&self, block: &Block, places: &[Place]) -> Cells {
         let elements = places.iter().map(|place| self.element(block, *place));

@@ -208,7 +208,7 @@ impl LightCurveStore {
     }
 
     /// Arrays over epochs that are neither values nor side variables: they have to be as long as the others.
-    fn others_over_epochs(&self) -> Result<Vec<Array>, LightCurveError> {
+    pub(in crate::store) fn others_over_epochs(&self) -> Result<Vec<Array>, LightCurveError> {
         let epochs = &self.schema().epochs().name;
         let mut others = Vec::new();
         for (name, _) in &self.schema().others {
@@ -222,7 +222,11 @@ impl LightCurveStore {
     }
 
     /// Refuses to make an array as long as `longer` is, where something lies where the new epochs come.
-    fn check_beyond(&self, (array, longer): (&Array, &Array), room: Share) -> Result<(), LightCurveError> {
+    pub(in crate::store) fn check_beyond(
+        &self,
+        (array, longer): (&Array, &Array),
+        room: Share,
+    ) -> Result<(), LightCurveError> {
         let axis = epoch_axis(array, &self.schema().epochs().name);
         let (old, length) = (array.shape()[axis], longer.objects().chunk_shape()[axis]);
         if old.is_multiple_of(length) {

@@ -19,6 +19,7 @@ use zarrange_grid::{Dims, Region, index};
 
 pub use self::contribution::{Contribution, FillOptions, FillReport};
 pub(crate) use self::lock::EpochLock;
+pub(in crate::store) use self::lock::locked;
 use self::merge::Axes;
 pub(in crate::store) use self::merge::Merge;
 pub use self::merge::Replace;

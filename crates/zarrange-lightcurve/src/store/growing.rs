@@ -1,5 +1,5 @@
 //! The size of a store to which epochs are being added, or were when something broke off: that of its record. Other arrays may be longer
-//! already.
+//! already. Stores of sequences have no record: an attribute of their root says how many places count.
 
 use zarrange_array::{Array, ArrayError, Node, open};
 use zarrange_grid::{Dims, Region};
@@ -13,21 +13,36 @@ pub(crate) const APPENDING: &str = "fills/appending";
 /// The array whose length counts then.
 const COUNTED: &str = "fills/time";
 
+/// The dimension of such places.
+const SEQUENCE: &str = "sequence";
+
 /// How many epochs count, and what their dimension is called.
 #[derive(Clone, Debug)]
 pub(crate) struct Counted {
     pub(crate) epochs: String,
     pub(crate) size: u64,
 }
+/// The attribute of the root with the places of a sequence that count, while arrays get more of them, or after that broke off.
+pub(crate) const GROWING: &str = "light_curves_growing";
 
 /// How many epochs count in the store at `root`, if not simply all that arrays have.
 ///
 /// # Errors
 /// If that cannot be read.
 pub(super) fn epochs_that_count(root: &Store) -> Result<Option<Counted>, LightCurveError> {
-    if !is_marked(root)? {
-        return Ok(None);
+    if is_marked(root)? {
+        return counted_by_record(root);
     }
+    let places = match open(root) {
+        Ok(Node::Group(group)) => group.attributes().get(GROWING).and_then(|places| places.as_u64()),
+        // What is wrong with it is told by who opens it.
+        Ok(Node::Array(_)) | Err(_) => None,
+    };
+    Ok(places.map(|size| Counted { epochs: SEQUENCE.to_owned(), size }))
+}
+
+/// How many epochs the record has, and what their dimension is called.
+fn counted_by_record(root: &Store) -> Result<Option<Counted>, LightCurveError> {
     match open(&root.below(COUNTED)?) {
         Ok(Node::Array(array)) => {
             let names = array.document().dimension_names().unwrap_or_default();

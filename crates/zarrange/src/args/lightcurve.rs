@@ -223,7 +223,7 @@ with --rejected.";
 #[derive(Debug, clap::Args)]
 #[command(after_help = COLUMNS)]
 pub(crate) struct FillArgs {
-    /// A group with arrays over objects and epochs, whoever has written it
+    /// A group with arrays over objects and epochs, whoever has written it, or one of sequences as ingest makes it
     pub(crate) store: Location,
     /// Tables, gzipped or not; each may have rows of several epochs
     #[arg(required = true, value_name = "TABLE")]
@@ -234,9 +234,10 @@ pub(crate) struct FillArgs {
     /// What all rows have in common: DIMENSION=LABEL, or a number where there are no labels
     #[arg(long, value_name = "DIMENSION=LABEL", num_args = 1.., value_parser = assignment)]
     pub(crate) at: Vec<(String, String)>,
-    /// How far the time of a row may be from that of its epoch, in the unit of the store
-    #[arg(long, value_name = "TIME", default_value_t = zarrange_lightcurve::Mapping::default().tolerance)]
-    pub(crate) tolerance: f64,
+    /// How far the time of a row may be from that of its epoch, or of the same observation, in the unit of the store [default: 1.2e-5 from
+    /// that of its epoch, which is a second where times are in days; none from that of an observation]
+    #[arg(long, value_name = "TIME")]
+    pub(crate) tolerance: Option<f64>,
     /// Take numbers as they are, where a table names another unit than the store
     #[arg(long)]
     pub(crate) ignore_units: bool,
@@ -246,7 +247,7 @@ pub(crate) struct FillArgs {
     /// The name of this run in the record
     #[arg(long, value_name = "NAME", default_value = "")]
     pub(crate) run: String,
-    /// Seconds to wait for somebody who fills the same epoch
+    /// Seconds to wait for somebody who fills the same epoch, or the same store of sequences
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub(crate) wait: u64,
     /// File for rows that could not be used (CSV: table, place, reason)

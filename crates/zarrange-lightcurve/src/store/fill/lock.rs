@@ -42,26 +42,36 @@ impl EpochLock {
         let object = root
             .open(key, Access::Write)?
             .ok_or_else(|| LightCurveError::NoRecord { location: location() })?;
-        let (begun, mut pause) = (Instant::now(), PAUSE.0);
-        loop {
-            match object.lock_range(epochs.start, epochs.end - epochs.start) {
-                Ok(Lock::Taken { .. }) => return Ok(Self { _held: object }),
-                Ok(Lock::Busy) if begun.elapsed() < wait => {
-                    std::thread::sleep(pause);
-                    pause = (2 * pause).min(PAUSE.1);
-                }
-                Ok(Lock::Busy) => {
-                    return Err(LightCurveError::Busy {
-                        location: location(),
-                        epoch: epochs.start,
-                        waited: wait,
-                    });
-                }
-                Ok(Lock::Unknown) => return Err(LightCurveError::NoLocks { location: location() }),
-                Err(source) => {
-                    let error = zarrange_io::IoError::Os { operation: "lock", location: location(), source };
-                    return Err(error.into());
-                }
+        let epoch = epochs.start;
+        let busy = || LightCurveError::Busy { location: location(), epoch, waited: wait };
+        locked(&object, epochs, (wait, &location), busy)?;
+        Ok(Self { _held: object })
+    }
+}
+
+/// Waits for a range of bytes of an object of the store at `location`, as long as `wait`.
+///
+/// # Errors
+/// `busy` if somebody else still has a part of it, [`LightCurveError::NoLocks`] where there are no locks.
+pub(in crate::store) fn locked(
+    object: &Object,
+    range: Range<u64>,
+    (wait, location): (Duration, &dyn Fn() -> String),
+    busy: impl FnOnce() -> LightCurveError,
+) -> Result<(), LightCurveError> {
+    let (begun, mut pause) = (Instant::now(), PAUSE.0);
+    loop {
+        match object.lock_range(range.start, range.end - range.start) {
+            Ok(Lock::Taken { .. }) => return Ok(()),
+            Ok(Lock::Busy) if begun.elapsed() < wait => {
+                std::thread::sleep(pause);
+                pause = (2 * pause).min(PAUSE.1);
+            }
+            Ok(Lock::Busy) => return Err(busy()),
+            Ok(Lock::Unknown) => return Err(LightCurveError::NoLocks { location: location() }),
+            Err(source) => {
+                let error = zarrange_io::IoError::Os { operation: "lock", location: location(), source };
+                return Err(error.into());
             }
         }
     }

@@ -85,8 +85,10 @@ fn told(args: &FillArgs, report: &TableReport, rejects: &Rejects<'_>) {
         );
         note!("and {} more rows; {all}", table::count(more));
     }
-    let changed: u64 = report.epochs.values().map(|done| done.changed).sum();
-    let chunks: u64 = report.epochs.values().map(|done| done.chunks).sum();
+    let added = report.sequence.unwrap_or_default();
+    let done = || report.epochs.values().chain([&added.written]);
+    let changed: u64 = done().map(|done| done.changed).sum();
+    let chunks: u64 = done().map(|done| done.chunks).sum();
     if args.json {
         let failed: Vec<_> =
             report.failed.iter().map(|(path, reason)| json!({"table": path, "reason": reason})).collect();
@@ -94,17 +96,21 @@ fn told(args: &FillArgs, report: &TableReport, rejects: &Rejects<'_>) {
             "{}",
             json!({
                 "rows": report.rows, "rejected_rows": rejects.count(), "epochs": report.epochs.len(),
-                "changed_values": changed, "chunks_written": chunks, "failed": failed,
+                "added": added.observations, "changed_values": changed, "chunks_written": chunks, "failed": failed,
                 "peak_resident_bytes": memory::peak_resident_bytes(),
             })
         );
         return;
     }
+    let what = match report.sequence {
+        Some(added) => format!("{} new observations", table::count(added.observations)),
+        None => format!("{} epochs", table::count(report.epochs.len() as u64)),
+    };
     tell!(
-        "{}: {} rows at {} epochs, {} new values, {} rows rejected",
+        "{}: {} rows {} {what}, {} new values, {} rows rejected",
         args.store,
         table::count(report.rows),
-        table::count(report.epochs.len() as u64),
+        if report.sequence.is_some() { "with" } else { "at" },
         table::count(changed),
         table::count(rejects.count())
     );
