@@ -160,9 +160,7 @@ impl Document {
     /// The same array with an attribute of this value.
     #[must_use]
     pub fn with_attribute(mut self, name: &str, value: impl Into<Json>) -> Self {
-        let mut attributes = self.attributes();
-        attributes.set(name, &value.into());
-        self.members.insert("attributes".to_owned(), Member::Text(attributes));
+        change_attributes(&mut self.members, |attributes| attributes.set(name, &value.into()));
         self
     }
 
@@ -215,6 +213,13 @@ pub(crate) fn attributes(members: &Fields) -> Text {
         Some(Member::Tree(json)) => Text::from(json),
         None => Text::empty(),
     }
+}
+
+/// Changes the user attributes.
+pub(crate) fn change_attributes(members: &mut Fields, change: impl FnOnce(&mut Text)) {
+    let mut attributes = attributes(members);
+    change(&mut attributes);
+    members.insert("attributes".to_owned(), Member::Text(attributes));
 }
 
 /// What of `zarr.json` is looked into; the rest is passed on.

@@ -4,7 +4,9 @@ use zarrange_io::Store;
 
 use crate::ArrayError;
 use crate::array::Array;
-use crate::document::{CONSOLIDATED, Document, Watch, attributes, keep, keep_v2, read_object, read_text};
+use crate::document::{
+    CONSOLIDATED, Document, Watch, attributes, change_attributes, keep, keep_v2, read_object, read_text,
+};
 use crate::json::{Fields, Json, Member, Members, Text, shown, tree};
 
 /// A group or an array.
@@ -53,18 +55,14 @@ impl Group {
     /// The same group with an attribute of this value.
     #[must_use]
     pub fn with_attribute(mut self, name: &str, value: impl Into<Json>) -> Self {
-        let mut attributes = self.attributes();
-        attributes.set(name, &value.into());
-        self.members.insert("attributes".to_owned(), Member::Text(attributes));
+        change_attributes(&mut self.members, |attributes| attributes.set(name, &value.into()));
         self
     }
 
     /// The same group without this attribute.
     #[must_use]
     pub fn without_attribute(mut self, name: &str) -> Self {
-        let mut attributes = self.attributes();
-        attributes.remove(name);
-        self.members.insert("attributes".to_owned(), Member::Text(attributes));
+        change_attributes(&mut self.members, |attributes| attributes.remove(name));
         self
     }
 

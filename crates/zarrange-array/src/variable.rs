@@ -2,7 +2,7 @@
 
 use zarrange_codec::{CodecError, Scratch, ShardIndex, ShardLayout, Variable, VariableCodec, buffer, grow};
 use zarrange_grid::{ChunkGrid, Dims, Region, index};
-use zarrange_io::{Access, IoError, Making, Object};
+use zarrange_io::{Access, Change, IoError, Making, Object};
 
 use crate::ArrayError;
 use crate::array::Array;
@@ -235,12 +235,17 @@ impl<'a> VariableWriter<'a> {
     /// # Errors
     /// If it cannot be encoded or written.
     pub fn write(&mut self, position: &Dims, chunk: &Variable) -> Result<u64, ArrayError> {
-        if chunk.iter().all(|element| element == self.elements.fill) {
-            return Ok(0);
-        }
         let object = self.array.object_of(&self.elements.chunks, position);
         let number = self.array.inner_number(&self.elements.chunks, &object, position);
         let key = self.array.key(&object);
+        if chunk.iter().all(|element| element == self.elements.fill) {
+            // What was stored before must not show through; a shard is replaced as a whole.
+            if self.replaces && matches!(self.elements.codec, VariableCodec::Chunks(_)) {
+                let removed = self.array.store().change(Change::Remove(&key));
+                removed.map_err(|source| self.array.failed(&key, source))?;
+            }
+            return Ok(0);
+        }
         let encoded = self.elements.chain().encode(chunk, &mut self.encoded, &mut self.scratch);
         encoded.map_err(|source| self.array.damaged(&key, source))?;
         match &self.elements.codec {

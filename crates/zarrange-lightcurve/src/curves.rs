@@ -16,10 +16,11 @@ use crate::curves::query::{Numbers, TIME};
 use crate::curves::values::{Block, ValueColumn, value_columns};
 use crate::store::LightCurveStore;
 use crate::store::memory::Share;
+use crate::store::number::Number;
 use crate::store::picks::Picked;
 use crate::store::read::{ValuesReader, Wanted};
 use crate::store::schema::{EPOCHS, MEASUREMENT, OBJECT, UNITS};
-use crate::store::side::{Number, text_bytes, texts_at, texts_within};
+use crate::store::side::{text_bytes, texts_at, texts_within};
 
 /// Light curves that are read one part after the other.
 #[derive(Debug)]

@@ -279,6 +279,16 @@ pub enum LightCurveError {
         /// The dimension.
         dimension: String,
     },
+    /// More epochs than a store can have.
+    #[error(
+        "{size} epochs are too many for a store: {max} is the most, for what is recorded of all of them is read at once"
+    )]
+    Epochs {
+        /// How many there would be.
+        size: u64,
+        /// The most there can be.
+        max: u64,
+    },
     /// Something is stored where new epochs come.
     #[error(
         "{array}: chunk {key} holds values beyond the end of the array, where new epochs would be: write it anew, with its fill value there"
@@ -468,19 +478,6 @@ pub enum LightCurveError {
         location: String,
         /// How long was waited.
         waited: std::time::Duration,
-    },
-    /// Chunks that there is no memory to add to.
-    #[error(
-        "{array}: adding to a chunk takes {bytes} bytes, and a quarter of the memory is {bytes_max}: it takes four times {bytes}, or \
-         smaller chunks"
-    )]
-    ChunkRoom {
-        /// The array.
-        array: String,
-        /// What one takes.
-        bytes: u64,
-        /// The bound.
-        bytes_max: u64,
     },
     /// A store whose epochs have no times.
     #[error(

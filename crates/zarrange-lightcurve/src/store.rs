@@ -7,12 +7,14 @@ pub(crate) mod create;
 pub(crate) mod documents;
 pub(crate) mod fill;
 mod find;
+pub(crate) mod flags;
 mod grow;
 pub(crate) mod growing;
 mod label_index;
 pub(crate) mod labels;
 pub(crate) mod layout;
 pub(crate) mod memory;
+pub(crate) mod number;
 pub(crate) mod picks;
 pub(crate) mod read;
 pub(crate) mod record;
@@ -101,15 +103,15 @@ impl LightCurveStore {
         &self.schema
     }
 
-    /// An array of values by its name.
-    pub fn values(&self, name: &str) -> Option<&Array> {
-        self.values.get(self.position(name))
-    }
-
     /// The place of an array among those of values; behind the last if it is none.
     pub(crate) fn position(&self, name: &str) -> usize {
         let position = self.schema.values.iter().position(|values| values == name);
         position.unwrap_or(self.values.len())
+    }
+
+    /// An array of values by its name.
+    pub fn values(&self, name: &str) -> Option<&Array> {
+        self.values.get(self.position(name))
     }
 
     /// The same; an error if there is none.
@@ -183,10 +185,8 @@ impl LightCurveStore {
     /// If it cannot be read.
     pub fn filled_measurements(&self) -> Result<Option<Vec<u64>>, LightCurveError> {
         let Some(record) = self.record() else { return Ok(None) };
-        let (times, epochs) = (record.times()?, index(self.schema.epochs().size));
-        let each = (times.len() / epochs.max(1)).max(1);
-        let count = |row: &[f64]| row.iter().filter(|time| !time.is_nan()).count() as u64;
-        Ok(Some(times.chunks(each).map(count).collect()))
+        let times = record.times()?;
+        Ok(Some((0..self.schema.epochs().size).map(|epoch| times.filled(epoch)).collect()))
     }
 
     /// What is recorded of an epoch; `None` if nobody keeps a record.

@@ -378,6 +378,18 @@ fn a_fill_may_end_at_every_call() {
     }
 }
 
+/// A run without a name takes the name of the one before away.
+#[test]
+fn the_last_run_is_recorded() {
+    let place = place();
+    let store = place.make(&stores().remove(0).1);
+    for (run, measurement) in [("first", 0), ("second", 1), ("", 0), ("", 1), ("third", 1)] {
+        let options = FillOptions { run, ..FillOptions::default() };
+        fill(&store, "flux", 2, (&[1, 2], &[measurement]), &options).unwrap();
+        assert_eq!(store.filled(2).unwrap().unwrap().runs[usize::try_from(measurement).unwrap()], run);
+    }
+}
+
 #[test]
 fn wrong_contributions_are_refused() {
     let place = place();

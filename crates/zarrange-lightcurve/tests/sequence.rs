@@ -375,6 +375,6 @@ fn wrong_stores_are_refused() {
         "stored in shards",
     );
     let large = "\"chunk_shape\":[2000,10000]";
-    check("mag/", &[("\"chunk_shape\":[2,2]", large)], "adding to a chunk takes");
+    check("mag/", &[("\"chunk_shape\":[2,2]", large)], "adding to a chunk of");
     check("object_id/", &[("[\"object\"]", "[\"other\"]")], "no array over objects alone");
 }

@@ -120,6 +120,13 @@ fn visible(text: &str) -> Cow<'_, str> {
     escaped(text, |c| c != '\n' && is_hidden(c))
 }
 
+/// Notes lines that are worth saying, each on stderr.
+pub(crate) fn notes(lines: &[String]) {
+    for line in lines {
+        note!("{}", one_line(line));
+    }
+}
+
 /// As what is printed, and in one line: for names, so that none is taken for a line of ours.
 pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
     escaped(text, is_hidden)

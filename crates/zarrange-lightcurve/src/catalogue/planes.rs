@@ -10,9 +10,9 @@ use crate::LightCurveError;
 use crate::store::LightCurveStore;
 use crate::store::fill::{Contribution, FillOptions, FillReport, Filler};
 use crate::store::memory::Share;
+use crate::store::number::Number;
 use crate::store::picks::Picked;
 use crate::store::schema::{EPOCHS, MEASUREMENT, OBJECT};
-use crate::store::side::Number;
 
 /// What a block takes beside its values: for itself, for each array, and for each measurement.
 const BLOCK_BYTES: [u64; 3] = [320, 96, 32];
@@ -22,9 +22,6 @@ const FILLED_BYTES: u64 = 48;
 
 /// Objects of a block at most, where a chunk has more.
 const BLOCK_OBJECTS: u64 = 1 << 20;
-
-/// Whole numbers up to this are numbers of 64 bits.
-const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
 
 /// What became of a value.
 #[derive(Debug)]
@@ -419,79 +416,5 @@ impl Values {
             }
         }
         out
-    }
-}
-
-impl Number {
-    /// Writes a value to `out`; whether it can be held.
-    pub(super) fn encode(self, value: f64, out: &mut [u8]) -> bool {
-        match self {
-            Self::Float16 => false,
-            Self::Float32 => {
-                #[expect(
-                    clippy::cast_possible_truncation,
-                    reason = "the nearest number, and what is too large is found out"
-                )]
-                let narrow = value as f32;
-                out.copy_from_slice(&narrow.to_ne_bytes());
-                narrow.is_finite() || !value.is_finite()
-            }
-            Self::Float64 => {
-                out.copy_from_slice(&value.to_ne_bytes());
-                true
-            }
-            Self::Bool => {
-                out[0] = u8::from(value > 0.0);
-                [0.0_f64, 1.0].iter().any(|truth| truth.to_bits() == value.to_bits())
-            }
-            Self::Integer { bytes, signed } => {
-                let bits = 8 * u32::try_from(bytes).unwrap_or(8) - u32::from(signed);
-                let (low, high) = (
-                    if signed { -(2_f64.powi(bits.cast_signed())) } else { 0.0 },
-                    2_f64.powi(bits.cast_signed()),
-                );
-                if value.fract() != 0.0 || value < low || value >= high || value.abs() >= WHOLE_MAX {
-                    return false;
-                }
-                #[expect(clippy::cast_possible_truncation, reason = "whole, and within 2^53")]
-                let whole = (value as i64).to_le_bytes();
-                out.copy_from_slice(&whole[..bytes]);
-                if cfg!(target_endian = "big") {
-                    out.reverse();
-                }
-                true
-            }
-        }
-    }
-
-    /// Whether two elements are the same value; zero is one, with either sign.
-    fn same(self, a: &[u8], b: &[u8]) -> bool {
-        let float = |bytes: &[u8]| match self {
-            Self::Float32 => bytes.try_into().ok().map(|bytes| f64::from(f32::from_ne_bytes(bytes))),
-            Self::Float64 => bytes.try_into().ok().map(f64::from_ne_bytes),
-            Self::Float16 | Self::Integer { .. } | Self::Bool => None,
-        };
-        let zero = |bytes: &[u8]| float(bytes) == Some(0.0);
-        a == b || (zero(a) && zero(b))
-    }
-
-    /// The value of an element, for people.
-    pub(super) fn text(self, element: &[u8]) -> String {
-        match self {
-            Self::Float16 => format!("{element:?}"),
-            Self::Float32 => element.try_into().map_or(f32::NAN, f32::from_ne_bytes).to_string(),
-            Self::Float64 => element.try_into().map_or(f64::NAN, f64::from_ne_bytes).to_string(),
-            Self::Bool => (element != [0]).to_string(),
-            Self::Integer { bytes, signed } => {
-                let mut wide = [0; 8];
-                wide[..bytes].copy_from_slice(element);
-                if cfg!(target_endian = "big") {
-                    wide[..bytes].reverse();
-                }
-                let negative = signed && wide[bytes - 1] >= 0x80;
-                wide[bytes..].fill(if negative { 0xff } else { 0 });
-                i64::from_le_bytes(wide).to_string()
-            }
-        }
     }
 }

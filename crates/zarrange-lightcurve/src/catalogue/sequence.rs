@@ -17,7 +17,7 @@ use crate::catalogue::{TableFill, TableReport, units};
 use crate::store::LightCurveStore;
 use crate::store::fill::Replace;
 use crate::store::labels::Labels;
-use crate::store::memory::Share;
+use crate::store::memory::{ALLOWANCE, Share};
 use crate::store::schema::OBJECT;
 use crate::store::sequence::{Adding, Observations, Origin, Refused};
 use crate::table::{BAND_BYTES_MAX, BANDS_MAX};
@@ -37,12 +37,14 @@ impl LightCurveStore {
         rejects: &mut Rejects<'_>,
         progress: &(dyn Fn(u64) + Sync),
     ) -> Result<TableReport, LightCurveError> {
-        let quarter = how.memory_bytes_max / 4;
-        let observations = Observations::new(self.sequence_columns(quarter)?);
+        let memory = Share::all(how.memory_bytes_max.max(ALLOWANCE));
+        let chunks = memory.part(4).with_allowance();
+        let observations = Observations::new(self.sequence_columns(chunks)?);
         let objects = self.schema().objects();
+        let labels = Labels::of(self, objects, (memory.part(4).bytes, memory.part(4)))?;
         let mut work = Work {
             store: self,
-            labels: [(OBJECT.to_owned(), Labels::of(self, objects, (quarter, Share::all(quarter)))?)],
+            labels: [(OBJECT.to_owned(), labels)],
             how,
             adding: Adding {
                 // A gap in a table takes nothing away.
@@ -50,9 +52,9 @@ impl LightCurveStore {
                 // A time is that of its object alone: another one is another observation.
                 tolerance: how.mapping.tolerance.unwrap_or(0.0),
                 wait: how.options.wait,
-                chunk_bytes_max: quarter,
+                chunks,
             },
-            rows_max: observations.room(how.memory_bytes_max / 2).max(ROWS_MIN),
+            rows_max: observations.room(memory.part(2).bytes).max(ROWS_MIN),
             observations,
             tables: Vec::new(),
             rejects,

@@ -125,7 +125,8 @@ impl LightCurveStore {
     fn all_filled(&self) -> Result<BTreeMap<u64, Filled>, LightCurveError> {
         let Some(record) = self.record() else { return Ok(BTreeMap::new()) };
         let mut filled = BTreeMap::new();
-        for epoch in record.epochs_filled()? {
+        let times = record.times()?;
+        for epoch in (0..self.schema().epochs().size).filter(|epoch| times.filled(*epoch) > 0) {
             filled.insert(epoch, record.read(epoch)?);
         }
         Ok(filled)

@@ -8,7 +8,6 @@ use std::ops::Range;
 use std::time::Duration;
 
 use zarrange_array::{Array, Group};
-use zarrange_grid::index;
 use zarrange_io::{Change, Location, Opener};
 use zarrange_rechunk::{Durability, NamedRegion, Progress, RechunkError, Request, prepare, run};
 
@@ -17,7 +16,7 @@ use crate::copy::side::is_same;
 use crate::copy::{CopyOptions, Lag, place_of};
 use crate::store::fill::EpochLock;
 use crate::store::growing::{APPENDING, epoch_axis, is_marked, with_epochs};
-use crate::store::record::Filled;
+use crate::store::record::{Filled, Times};
 use crate::store::schema::SOURCE;
 use crate::store::{LightCurveStore, documents};
 
@@ -59,32 +58,26 @@ impl LightCurveStore {
     /// [`LightCurveError::Apart`] if it is no copy of it, or what is recorded cannot be read.
     pub fn lag(&self, source: &Self) -> Result<Lag, LightCurveError> {
         let (here, there) = self.both_times(source)?;
-        let measurements = there.len() / index(source.schema().epochs().size).max(1);
-        let row = |times: &[f64], epoch: usize| -> Vec<u64> {
-            let row = times.iter().skip(epoch * measurements).take(measurements);
-            // NaN is NaN: not filled.
-            row.map(|time| if time.is_nan() { u64::MAX } else { time.to_bits() }).collect()
+        let mut lag = Lag {
+            epochs: Vec::new(),
+            new: source.schema().epochs().size - self.schema().epochs().size,
+            since: None,
         };
-        let none = vec![u64::MAX; measurements];
-        let (mut epochs, mut since) = (Vec::new(), None);
-        for epoch in 0..there.len() / measurements.max(1) {
-            let (mut ours, theirs) = (row(&here, epoch), row(&there, epoch));
-            if ours.is_empty() {
-                ours.clone_from(&none);
-            }
-            if ours != theirs {
-                epochs.push(epoch as u64);
-                let other = ours.iter().zip(&theirs).filter(|(ours, theirs)| ours != theirs);
-                let filled = other.map(|(_, time)| f64::from_bits(*time)).filter(|time| !time.is_nan());
-                since = filled.chain(since).reduce(f64::min);
+        for epoch in 0..source.schema().epochs().size {
+            let ours = here.of(epoch).iter().copied().chain(std::iter::repeat(f64::NAN));
+            let others =
+                there.of(epoch).iter().zip(ours).filter(|(theirs, ours)| !is_same_time(**theirs, *ours));
+            let mut others = others.map(|(theirs, _)| *theirs).peekable();
+            if others.peek().is_some() {
+                lag.epochs.push(epoch);
+                lag.since = others.filter(|time| !time.is_nan()).chain(lag.since).reduce(f64::min);
             }
         }
-        let new = source.schema().epochs().size - self.schema().epochs().size;
-        Ok(Lag { epochs, new, since })
+        Ok(lag)
     }
 
     /// When each epoch and measurement was filled, here and in `source`.
-    fn both_times(&self, source: &Self) -> Result<(Vec<f64>, Vec<f64>), LightCurveError> {
+    fn both_times(&self, source: &Self) -> Result<(Times, Times), LightCurveError> {
         let apart = |reason: String| LightCurveError::Apart {
             location: self.label(),
             source_location: source.label(),
@@ -280,6 +273,11 @@ impl Sync<'_> {
         synced.warnings.extend(report.warnings);
         Ok(())
     }
+}
+
+/// Whether two times are the same; of what was not filled there is none.
+fn is_same_time(a: f64, b: f64) -> bool {
+    a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan())
 }
 
 /// The least common multiple, or the largest number there is.

@@ -217,11 +217,10 @@ impl LightCurveStore {
         epochs: &[u64],
         measurements: &[u64],
     ) -> Result<Vec<bool>, LightCurveError> {
-        let mut recorded = Vec::new();
+        let record = self.record().ok_or_else(|| LightCurveError::NoRecord { location: self.label() })?;
+        let (times, mut recorded) = (record.times()?, Vec::new());
         for epoch in epochs {
-            let no_record = || LightCurveError::NoRecord { location: self.label() };
-            let filled = self.filled(*epoch)?.ok_or_else(no_record)?;
-            let of = |m: &u64| filled.times.get(index(*m)).is_some_and(|time| !time.is_nan());
+            let of = |m: &u64| times.of(*epoch).get(index(*m)).is_some_and(|time| !time.is_nan());
             recorded.extend(measurements.iter().map(of));
         }
         Ok(recorded)

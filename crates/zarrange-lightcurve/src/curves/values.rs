@@ -8,10 +8,11 @@ use zarrange_table::{self as table, Cells, Texts};
 
 use crate::LightCurveError;
 use crate::store::LightCurveStore;
+use crate::store::flags::flags;
 use crate::store::memory::Share;
+use crate::store::number::{Number, number_of};
 use crate::store::read;
 use crate::store::schema::{EPOCHS, MEASUREMENT, OBJECT, packed};
-use crate::store::side::{Number, number_of};
 
 /// Columns that the other dimensions of an array may make at most.
 const COLUMNS_MAX: u64 = 1000;
@@ -140,27 +141,12 @@ impl Out {
             Some(Number::Bool) => Self::Bool,
             Some(Number::Float16 | Number::Float32) => Self::Single,
             Some(Number::Integer { bytes: 8, signed: false }) => Self::Large,
-            Some(Number::Integer { .. }) => flags(array).map_or(Self::Integer, Self::Flags),
+            Some(Number::Integer { .. }) => {
+                flags(array).map_or(Self::Integer, |flags| Self::Flags(flags.into_iter().collect()))
+            }
             Some(Number::Float64) | None => Self::Float,
         })
     }
-}
-
-/// What whole numbers mean, by the CF conventions (or, with blanks in them, as `ingest` names bands).
-fn flags(array: &Array) -> Option<BTreeMap<i64, String>> {
-    let attributes = array.document().attributes();
-    let values = attributes.get("flag_values")?;
-    let values: Option<Vec<i64>> =
-        values.as_array()?.iter().map(|v| i64::try_from(v.as_u64()?).ok()).collect();
-    let words: Vec<String> =
-        match attributes.get("bands").as_ref().and_then(|bands| bands.as_array().map(<[_]>::to_vec)) {
-            Some(bands) => bands.iter().filter_map(|band| band.as_str().map(str::to_owned)).collect(),
-            None => {
-                attributes.get("flag_meanings")?.as_str()?.split_whitespace().map(str::to_owned).collect()
-            }
-        };
-    let values = values?;
-    (values.len() == words.len()).then(|| values.into_iter().zip(words).collect())
 }
 
 impl Block {

@@ -97,11 +97,8 @@ impl LightCurveStore {
     fn longest_filled(&self) -> Result<Range<u64>, LightCurveError> {
         let epochs = self.schema.epochs().size;
         let (mut longest, mut now) = (0..0, 0..0);
-        for epoch in 0..epochs {
-            let Some(record) = self.filled(epoch)? else { return Ok(0..epochs) };
-            if record.times.iter().all(|time| time.is_nan()) {
-                continue;
-            }
+        let Some(filled) = self.filled_measurements()? else { return Ok(0..epochs) };
+        for epoch in (0..).zip(filled).filter(|(_, filled)| *filled > 0).map(|(epoch, _)| epoch) {
             now = if now.end == epoch { now.start..epoch + 1 } else { epoch..epoch + 1 };
             if now.end - now.start > longest.end - longest.start {
                 longest = now.clone();

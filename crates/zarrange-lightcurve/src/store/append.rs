@@ -14,14 +14,11 @@ use crate::LightCurveError;
 use crate::error::BadLabel;
 use crate::store::LightCurveStore;
 use crate::store::columns::{Column, Named};
-use crate::store::documents;
 use crate::store::fill::{EpochLock, Merge, begin};
 use crate::store::grow::{check_growth, grow};
 use crate::store::growing::{APPENDING, axes, epoch_axis, is_marked, with_epochs};
-use crate::store::memory::{Share, chunk_bytes, reading};
-
-/// The most epochs of a store: what is recorded of all of them is read at once.
-const EPOCHS_MAX: u64 = 1 << 26;
+use crate::store::memory::{ALLOWANCE, Share, chunk_bytes, reading};
+use crate::store::{documents, record};
 
 /// Epochs to be added.
 #[derive(Clone, Debug, Default)]
@@ -55,14 +52,14 @@ impl LightCurveStore {
         new: &NewEpochs,
         (wait, bytes_max): (Duration, u64),
     ) -> Result<Appended, LightCurveError> {
+        let bytes_max = bytes_max.max(ALLOWANCE);
         if let Some(of) = &self.source {
             return Err(LightCurveError::Copy { location: self.label(), of: of.clone() });
         }
         self.check_size()?;
         let epochs = self.schema().epochs();
         let (first, size) = (epochs.size, epochs.size.checked_add(new.count));
-        let size = size.filter(|size| *size <= EPOCHS_MAX);
-        let size = size.ok_or_else(|| LightCurveError::TooMuch { shape: vec![epochs.size, new.count] })?;
+        let size = record::checked_size(size.unwrap_or(u64::MAX))?;
         // Whoever fills the last epochs may write a chunk that the new ones lie in.
         let from = if first == 0 { 0 } else { self.locked(first - 1)?.start };
         let record = begin::record(self, wait)?;
@@ -77,7 +74,7 @@ impl LightCurveStore {
         self.root.put(APPENDING, b"")?;
         let mut grown = Vec::new();
         for (name, column) in self.columns(new) {
-            grown.push(grow(&self.side(name)?, column, new.count)?);
+            grown.push(grow(&self.side(name)?, (column, new.count), Share::all(bytes_max))?);
         }
         for array in grown.iter().chain(&longer) {
             array.write_metadata()?;
@@ -192,7 +189,7 @@ impl LightCurveStore {
             });
         }
         for (name, column) in self.columns(new) {
-            check_growth(&self.side(name)?, column)?;
+            check_growth(&self.side(name)?, column, Share::all(bytes_max))?;
         }
         let Some(labels) = &new.labels else { return Ok(()) };
         let bad = |bad| LightCurveError::Label { dimension: epochs.name.clone(), bad };

@@ -77,6 +77,17 @@ impl Column {
         }
     }
 
+    /// Value `k`, for people.
+    pub(crate) fn text(&self, k: usize) -> String {
+        match self {
+            Self::Text(values) => format!("{:?}", values[k]),
+            Self::Float(values) if values[k].is_nan() => "a gap".to_owned(),
+            Self::Float(values) => values[k].to_string(),
+            Self::Integer(values) => values[k].to_string(),
+            Self::Bool(values) => values[k].to_string(),
+        }
+    }
+
     /// The data type and fill value of an array of it.
     fn data_type(&self) -> (&'static str, Value) {
         match self {

@@ -174,6 +174,9 @@ impl NewStore {
             return Err(LightCurveError::NothingToKeep);
         }
         let shape: Vec<u64> = self.dimensions.iter().map(|dimension| dimension.size).collect();
+        if let Some(epochs) = self.dimensions.iter().find(|dimension| dimension.name == "epoch") {
+            record::checked_size(epochs.size)?;
+        }
         if checked_bytes(&shape, ITEM_BYTES_MAX).is_err() {
             return Err(LightCurveError::TooMuch { shape });
         }

@@ -126,6 +126,7 @@ impl Filler<'_> {
         let written: Vec<usize> = parts.iter().map(|part| part.at).collect();
         tools.begin(&written, (options.memory_bytes_max, store.seen_bytes()))?;
         let record = begin::record(store, options.wait)?;
+        // Once an epoch: a look at one name, so that values are not filled where xarray does not see them.
         store.finish(options.wait)?;
         let range = store.locked(epoch)?;
         let shared = range.end == epochs.size && store.ends_within_chunk()?;

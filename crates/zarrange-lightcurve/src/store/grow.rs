@@ -9,20 +9,19 @@ use zarrange_io::Change;
 
 use crate::LightCurveError;
 use crate::store::columns::Column;
-use crate::store::side::Number;
-
-/// Up to here floats have all whole numbers.
-const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
-
-/// Memory that a chunk of text may take.
-const CHUNK_BYTES_MAX: usize = 64 << 20;
+use crate::store::memory::{Share, bounded, filling};
+use crate::store::number::Number;
 
 /// Writes `added` behind the elements of `array`, which has one dimension, or the fill value so many times. The array as it is afterwards;
 /// its document is not written yet, so that nobody sees what was added.
 ///
 /// # Errors
 /// [`LightCurveError::Unfit`] if a value does not fit the type of the array, or if chunks cannot be read or written.
-pub(super) fn grow(array: &Array, added: Option<&Column>, count: u64) -> Result<Array, LightCurveError> {
+pub(super) fn grow(
+    array: &Array,
+    (added, count): (Option<&Column>, u64),
+    share: Share,
+) -> Result<Array, LightCurveError> {
     let old = array.shape()[0];
     let size = old.checked_add(count).ok_or_else(|| LightCurveError::TooMuch { shape: vec![old, count] })?;
     let document = array.document().with_shape(&[size]);
@@ -46,7 +45,7 @@ pub(super) fn grow(array: &Array, added: Option<&Column>, count: u64) -> Result<
                 Some(column) => texts(array, column)?,
                 None => vec![&elements.fill; index(beside)],
             };
-            write_texts((array, elements), &grown, &texts)?;
+            write_texts((array, elements), (&grown, share), &texts)?;
         }
         Contents::Unknown(_) => return Err(unfit(array, "values")),
     }
@@ -56,10 +55,15 @@ pub(super) fn grow(array: &Array, added: Option<&Column>, count: u64) -> Result<
 /// Looks whether `added` fits the type of `array`, and could be written.
 ///
 /// # Errors
-/// [`LightCurveError::Unfit`].
-pub(super) fn check_growth(array: &Array, added: Option<&Column>) -> Result<(), LightCurveError> {
+/// [`LightCurveError::Unfit`], or [`LightCurveError::Room`] if a chunk takes more than `share`.
+pub(super) fn check_growth(
+    array: &Array,
+    added: Option<&Column>,
+    share: Share,
+) -> Result<(), LightCurveError> {
     match array.contents() {
         Contents::Elements(elements) if matches!(elements.codec, ArrayCodec::Chunks(_)) => {
+            share.fits(&format!("a chunk of {}", array.location()), filling(array)?)?;
             added.map_or(Ok(()), |column| encode(array, elements, column).map(drop))
         }
         Contents::Variable(elements) if matches!(elements.codec, VariableCodec::Chunks(_)) => {
@@ -85,77 +89,36 @@ fn unfit(array: &Array, value: &str) -> LightCurveError {
 
 /// Elements in native byte order, as those of `array`.
 fn encode(array: &Array, elements: &Elements, column: &Column) -> Result<Vec<u8>, LightCurveError> {
-    let mut out = Vec::new();
+    let (item, number) = (elements.item_bytes(), Number::of(elements));
+    let numbers = |count: usize, encode: &dyn Fn(usize, Number, &mut [u8]) -> bool| {
+        let mut out = vec![0; item.saturating_mul(count)];
+        let fits = |(k, out)| number.is_some_and(|number| encode(k, number, out));
+        match out.chunks_exact_mut(item).enumerate().position(|element| !fits(element)) {
+            None => Ok(out),
+            Some(k) => Err(unfit(array, &column.text(k))),
+        }
+    };
     match column {
-        Column::Text(texts) => {
-            let item = elements.item_bytes();
-            if *elements.element.kind() != Kind::Utf32 {
-                return Err(unfit(array, "text"));
-            }
-            for text in texts {
-                let end = out.len() + item;
+        Column::Text(texts) if *elements.element.kind() == Kind::Utf32 => {
+            let mut out = Vec::new();
+            for (k, text) in texts.iter().enumerate() {
                 text.chars().for_each(|c| out.extend(u32::from(c).to_ne_bytes()));
-                if out.len() > end {
+                if out.len() > (k + 1) * item {
                     return Err(unfit(array, &format!("{text:?}")));
                 }
-                out.resize(end, 0);
+                out.resize((k + 1) * item, 0);
             }
+            Ok(out)
         }
-        Column::Bool(values) if Number::of(elements) == Some(Number::Bool) => {
-            out.extend(values.iter().map(|value| u8::from(*value)));
-        }
-        Column::Bool(_) => return Err(unfit(array, "yes or no")),
+        Column::Text(_) => Err(unfit(array, "text")),
+        Column::Bool(values) => numbers(values.len(), &|k, number, out| {
+            number == Number::Bool && number.encode(f64::from(u8::from(values[k])), out)
+        }),
         Column::Integer(values) => {
-            for value in values {
-                put_integer(elements, *value, &mut out).ok_or_else(|| unfit(array, &value.to_string()))?;
-            }
+            numbers(values.len(), &|k, number, out| number.encode_whole(values[k], out))
         }
-        Column::Float(values) => {
-            for value in values {
-                let told = || if value.is_nan() { "a gap".to_owned() } else { value.to_string() };
-                put_float(elements, *value, &mut out).ok_or_else(|| unfit(array, &told()))?;
-            }
-        }
+        Column::Float(values) => numbers(values.len(), &|k, number, out| number.encode(values[k], out)),
     }
-    Ok(out)
-}
-
-/// Appends a whole number; `None` if the type does not have it.
-fn put_integer(elements: &Elements, value: i64, out: &mut Vec<u8>) -> Option<()> {
-    let Some(Number::Integer { bytes, signed }) = Number::of(elements) else {
-        // Beyond 2^53 floats have not all of them.
-        #[expect(clippy::cast_precision_loss, reason = "it is looked at afterwards whether it is the same")]
-        let float = value as f64;
-        return if value.unsigned_abs() <= 1 << 53 { put_float(elements, float, out) } else { None };
-    };
-    let bits = 8 * u32::try_from(bytes).ok()?;
-    let fits = match (signed, bits) {
-        (true, 64) => true,
-        (true, bits) => (-(1_i64 << (bits - 1))..1_i64 << (bits - 1)).contains(&value),
-        (false, 64) => value >= 0,
-        (false, bits) => (0..1_i64 << bits).contains(&value),
-    };
-    let native = value.to_ne_bytes();
-    let low = if cfg!(target_endian = "little") { &native[..bytes] } else { &native[8 - bytes..] };
-    fits.then(|| out.extend(low))
-}
-
-/// Appends a number; `None` if the type does not have it.
-fn put_float(elements: &Elements, value: f64, out: &mut Vec<u8>) -> Option<()> {
-    match Number::of(elements)? {
-        Number::Float64 => out.extend(value.to_ne_bytes()),
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "the nearest number is what an array of this type has"
-        )]
-        Number::Float32 => out.extend((value as f32).to_ne_bytes()),
-        #[expect(clippy::cast_possible_truncation, reason = "it is a whole number that 64 bits have")]
-        Number::Integer { .. } if value.fract() == 0.0 && value.abs() <= WHOLE_MAX => {
-            put_integer(elements, value as i64, out)?;
-        }
-        Number::Float16 | Number::Integer { .. } | Number::Bool => return None,
-    }
-    Some(())
 }
 
 /// Writes the chunks that hold `added`, the last old one with what it had.
@@ -176,7 +139,7 @@ fn write_elements((old, grown): (&Array, &Array), item: usize, added: &[u8]) -> 
 /// The same of text.
 fn write_texts(
     (old, elements): (&Array, &VariableElements),
-    grown: &Array,
+    (grown, share): (&Array, Share),
     added: &[&[u8]],
 ) -> Result<(), LightCurveError> {
     let Some(written) = grown.variable() else { return Err(unfit(old, "text")) };
@@ -185,7 +148,9 @@ fn write_texts(
     }
     let (grid, whole) = (&written.chunks, written.chain().elements());
     let end = old.shape()[0];
-    let mut writer = VariableWriter::new(grown, written, true, CHUNK_BYTES_MAX);
+    // A chunk is in memory as it was, as it will be, encoded, and in a buffer of its codecs.
+    let chunk_bytes_max = bounded(share.bytes) / 4;
+    let mut writer = VariableWriter::new(grown, written, true, chunk_bytes_max);
     let (mut chunk, mut kept) = (Variable::new(), Variable::new());
     let last = (end + added.len() as u64).div_ceil(whole as u64);
     let mut added = added.iter();
@@ -195,15 +160,13 @@ fn write_texts(
         let before = index(end.saturating_sub(region.start()[0]));
         if before > 0 {
             let stored =
-                VariableReader::new(old, elements).read(&[k][..].into(), CHUNK_BYTES_MAX, &mut kept)?;
+                VariableReader::new(old, elements).read(&[k][..].into(), chunk_bytes_max, &mut kept)?;
             (0..before).for_each(|k| chunk.push(if stored { kept.get(k) } else { &elements.fill }));
         }
         let room = index(region.shape()[0]) - before;
         added.by_ref().take(room).for_each(|text| chunk.push(text));
         (chunk.len()..whole).for_each(|_| chunk.push(&elements.fill));
-        if writer.write(&[k][..].into(), &chunk)? == 0 {
-            grown.store().change(Change::Remove(&grown.key(&[k])))?;
-        }
+        writer.write(&[k][..].into(), &chunk)?;
     }
     Ok(())
 }

@@ -39,6 +39,11 @@ impl Share {
         Self { bytes: self.bytes / of, of: self.of.saturating_mul(of) }
     }
 
+    /// With what is never refused, where it is less.
+    pub(crate) fn with_allowance(self) -> Self {
+        Self { bytes: self.bytes.max(ALLOWANCE), ..self }
+    }
+
     /// An error unless so many bytes are within it.
     ///
     /// # Errors

@@ -23,6 +23,9 @@ const RUNS: &str = "run";
 const COUNTS: &str = "objects";
 const TIMES: &str = "time";
 
+/// The most epochs of a record: the times of all of them are read at once.
+const EPOCHS_MAX: u64 = 1 << 26;
+
 /// Memory that the runs of one epoch may take.
 const RUNS_BYTES_MAX: usize = 16 << 20;
 
@@ -79,6 +82,35 @@ pub struct Filled {
     pub objects: Vec<u32>,
     /// Which run wrote it last.
     pub runs: Vec<String>,
+}
+
+/// When each measurement of each epoch was filled, in seconds since 1970; NaN where it was not.
+#[derive(Debug)]
+pub(crate) struct Times {
+    /// In C order.
+    times: Vec<f64>,
+    measurements: usize,
+}
+
+impl Times {
+    /// Those of an epoch; nothing beyond the last.
+    pub(crate) fn of(&self, epoch: u64) -> &[f64] {
+        let start = index(epoch).saturating_mul(self.measurements);
+        self.times.get(start..start.saturating_add(self.measurements)).unwrap_or_default()
+    }
+
+    /// How many measurements of an epoch are filled.
+    pub(crate) fn filled(&self, epoch: u64) -> u64 {
+        self.of(epoch).iter().filter(|time| !time.is_nan()).count() as u64
+    }
+}
+
+/// So many epochs, if a store can have them.
+///
+/// # Errors
+/// [`LightCurveError::Epochs`].
+pub(crate) fn checked_size(size: u64) -> Result<u64, LightCurveError> {
+    if size <= EPOCHS_MAX { Ok(size) } else { Err(LightCurveError::Epochs { size, max: EPOCHS_MAX }) }
 }
 
 impl Record {
@@ -184,24 +216,15 @@ impl Record {
         filled.iter().try_for_each(|(epoch, filled)| self.write(*epoch, filled))
     }
 
-    /// When each epoch and measurement was filled, in C order; NaN where it was not.
+    /// When each measurement of each epoch was filled.
     ///
     /// # Errors
     /// If it cannot be read.
-    pub(crate) fn times(&self) -> Result<Vec<f64>, LightCurveError> {
+    pub(crate) fn times(&self) -> Result<Times, LightCurveError> {
         let (bytes, _) = self.times.read_region(&Region::whole(self.times.shape()))?;
-        Ok(bytes.as_chunks().0.iter().map(|bytes| f64::from_ne_bytes(*bytes)).collect())
-    }
-
-    /// The epochs of which something was filled.
-    ///
-    /// # Errors
-    /// If that cannot be read.
-    pub(crate) fn epochs_filled(&self) -> Result<Vec<u64>, LightCurveError> {
-        let (times, epochs) = (self.times()?, self.times.shape()[0]);
-        let each = index(Region::whole(self.times.shape()).elements() / epochs.max(1)).max(1);
-        let rows = times.chunks(each).zip(0..);
-        Ok(rows.filter(|(row, _)| row.iter().any(|time| !time.is_nan())).map(|(_, epoch)| epoch).collect())
+        let times = bytes.as_chunks().0.iter().map(|bytes| f64::from_ne_bytes(*bytes)).collect();
+        let measurements = self.times.shape()[1..].iter().product::<u64>();
+        Ok(Times { times, measurements: index(measurements) })
     }
 
     /// It, with room for so many epochs.

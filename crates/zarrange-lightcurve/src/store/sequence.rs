@@ -23,6 +23,7 @@ pub(crate) use self::observations::{Observations, Origin, Refused};
 use crate::LightCurveError;
 use crate::store::LightCurveStore;
 use crate::store::fill::FillReport;
+use crate::store::memory::Share;
 use crate::store::sequence::bands::Bands;
 use crate::store::sequence::columns::columns;
 use crate::store::sequence::find::find;
@@ -40,8 +41,8 @@ pub(crate) struct Adding {
     pub(crate) tolerance: f64,
     /// How long to wait for somebody else who adds.
     pub(crate) wait: Duration,
-    /// Bytes that the chunks may take which are in memory at once.
-    pub(crate) chunk_bytes_max: u64,
+    /// What the chunks may take that are in memory at once.
+    pub(crate) chunks: Share,
 }
 
 /// What adding observations did.
@@ -60,9 +61,9 @@ impl LightCurveStore {
     /// The arrays that observations have values for, if some can be added.
     ///
     /// # Errors
-    /// [`LightCurveError`] if none can be, or a chunk takes more than `chunk_bytes_max`.
-    pub(crate) fn sequence_columns(&self, chunk_bytes_max: u64) -> Result<Vec<Column>, LightCurveError> {
-        columns(self, chunk_bytes_max)
+    /// [`LightCurveError`] if none can be, or a chunk takes more than `share`.
+    pub(crate) fn sequence_columns(&self, share: Share) -> Result<Vec<Column>, LightCurveError> {
+        columns(self, share)
     }
 
     /// Adds what is not there of `given`. Those that cannot be added are told to `refuse`, and the others are added.
@@ -78,7 +79,7 @@ impl LightCurveStore {
         let _lock = StoreLock::take(self, how.wait)?;
         // As it is now, whatever others did before the lock was free.
         let store = Self::of(self.root.clone())?;
-        let columns = self.unchanged(&store, how.chunk_bytes_max)?;
+        let columns = self.unchanged(&store, how.chunks)?;
         given.sort();
         given.unite(how.tolerance, refuse)?;
         let mut bands = store.values(BAND).map(Bands::of).transpose()?;
@@ -93,7 +94,7 @@ impl LightCurveStore {
         let size = store.schema().epochs().size;
         let more_bands = bands.filter(|bands| bands.is_longer);
         let store = if longest > size || more_bands.is_some() || is_growing(&store)? {
-            publish(&store, (longest.max(size), more_bands.as_ref()), how.chunk_bytes_max)?;
+            publish(&store, (longest.max(size), more_bands.as_ref()), how.chunks)?;
             Self::of(self.root.clone())?
         } else {
             store
@@ -103,8 +104,8 @@ impl LightCurveStore {
     }
 
     /// What observations have values for in `now`, which is this store opened again.
-    fn unchanged(&self, now: &Self, chunk_bytes_max: u64) -> Result<Vec<Column>, LightCurveError> {
-        let (columns, known) = (columns(now, chunk_bytes_max)?, columns(self, chunk_bytes_max)?);
+    fn unchanged(&self, now: &Self, share: Share) -> Result<Vec<Column>, LightCurveError> {
+        let (columns, known) = (columns(now, share)?, columns(self, share)?);
         let same = columns.len() == known.len() && columns.iter().zip(&known).all(|(a, b)| a.is_like(b));
         if same && now.schema().objects().size == self.schema().objects().size {
             return Ok(columns);

@@ -1,11 +1,12 @@
 //! Side variables and labels as they are read: element by element, or some of them.
 
 use zarrange_array::{Array, Contents, Elements, RegionReader, VariableReader};
-use zarrange_codec::{Kind, Variable};
+use zarrange_codec::Variable;
 use zarrange_grid::index;
 
 use crate::LightCurveError;
 use crate::store::memory::{Share, bounded, chunk_bytes, reading};
+use crate::store::number::number_of;
 
 /// A chunk of text is in memory twice, decoded and as it is stored, and its codecs have a buffer.
 const CHUNK_COPIES: usize = 3;
@@ -133,89 +134,6 @@ pub(crate) fn each_number(
         data.chunks_exact(item).for_each(|value| each(of(value)));
     }
     Ok(())
-}
-
-/// What numbers the elements of an array are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Number {
-    Float16,
-    Float32,
-    Float64,
-    Integer { bytes: usize, signed: bool },
-    Bool,
-}
-
-impl Number {
-    /// Those of an array; `None` if its elements are no numbers, or of a kind that is not read here.
-    pub(crate) fn of(elements: &Elements) -> Option<Self> {
-        let bytes = elements.item_bytes();
-        match (elements.element.kind(), bytes) {
-            (Kind::Float, 2) => Some(Self::Float16),
-            (Kind::Float, 4) => Some(Self::Float32),
-            (Kind::Float, 8) => Some(Self::Float64),
-            (&Kind::Integer { signed }, _) => Some(Self::Integer { bytes, signed }),
-            (Kind::Bool, _) => Some(Self::Bool),
-            (
-                Kind::Float
-                | Kind::Complex
-                | Kind::Time
-                | Kind::Utf32
-                | Kind::NullTerminated
-                | Kind::Raw
-                | Kind::Struct(_)
-                | Kind::Other,
-                _,
-            ) => None,
-        }
-    }
-}
-
-/// How an element, in native byte order, is a number; `None` if it is none.
-pub(crate) fn number_of(elements: &Elements) -> Option<fn(&[u8]) -> f64> {
-    macro_rules! number {
-        ($type:ty, $of:expr) => {
-            |value| value.try_into().map_or(f64::NAN, |bytes| $of(<$type>::from_ne_bytes(bytes)))
-        };
-    }
-    Some(match Number::of(elements)? {
-        Number::Float16 => number!(u16, half),
-        Number::Float32 => number!(f32, f64::from),
-        Number::Float64 => number!(f64, f64::from),
-        Number::Bool => number!(u8, f64::from),
-        Number::Integer { bytes, signed } => match (bytes, signed) {
-            (1, true) => number!(i8, f64::from),
-            (2, true) => number!(i16, f64::from),
-            (4, true) => number!(i32, f64::from),
-            (8, true) => number!(i64, nearest),
-            (1, false) => number!(u8, f64::from),
-            (2, false) => number!(u16, f64::from),
-            (4, false) => number!(u32, f64::from),
-            (8, false) => number!(u64, nearest_unsigned),
-            _ => return None,
-        },
-    })
-}
-
-/// A float of 16 bits: a sign, five bits of the exponent, and ten of what is behind the point.
-fn half(bits: u16) -> f64 {
-    let (exponent, rest) = (i32::from(bits >> 10 & 0x1f), f64::from(bits & 0x3ff) / 1024.0);
-    let size = match exponent {
-        0 => rest * 2_f64.powi(-14),
-        0x1f if rest > 0.0 => f64::NAN,
-        0x1f => f64::INFINITY,
-        _ => (1.0 + rest) * 2_f64.powi(exponent - 15),
-    };
-    if bits >> 15 == 1 { -size } else { size }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "beyond 2^53 it is the nearest number")]
-fn nearest(value: i64) -> f64 {
-    value as f64
-}
-
-#[expect(clippy::cast_precision_loss, reason = "beyond 2^53 it is the nearest number")]
-fn nearest_unsigned(value: u64) -> f64 {
-    value as f64
 }
 
 /// An error if a chunk of fixed elements takes more than `share`, with what reads it.

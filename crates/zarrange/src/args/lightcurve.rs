@@ -78,13 +78,8 @@ pub(crate) struct CreateArgs {
     /// Number of measurements of an object at an epoch, or a table as for --objects
     #[arg(long, value_name = "N|TABLE", default_value = "1")]
     pub(crate) measurements: String,
-    /// How arrays are cut: epoch-optimized, object-optimized, balanced, or time-blocks:N
-    #[arg(long, default_value = "epoch-optimized", conflicts_with = "mix")]
-    pub(crate) layout: Cut,
-    /// Cut for a mix of accesses instead, such as epoch=0.2,object=0.8, or epoch=0.2,object+measurement=0.8 for one index of both;
-    /// object:50=0.1 are fifty neighbouring ones, object~50=0.1 fifty scattered ones
-    #[arg(long = "for", value_name = "MIX")]
-    pub(crate) mix: Option<NamedMix>,
+    #[command(flatten)]
+    pub(crate) layout: LayoutArgs,
     /// Unit of all values, such as nJy or mag; of single measurements it is the column `unit` of their table
     #[arg(long)]
     pub(crate) unit: Option<String>,
@@ -115,6 +110,27 @@ pub(crate) struct CreateArgs {
 pub(crate) enum Preset {
     Flux,
     Labelled,
+}
+
+/// How arrays of values are cut.
+#[derive(Debug, clap::Args)]
+pub(crate) struct LayoutArgs {
+    /// How arrays of values are cut: epoch-optimized, object-optimized, balanced, or in blocks of N epochs time-blocks:N (of all objects)
+    /// or object-optimized:N (of which sync makes only the last anew) [default: epoch-optimized, of a copy object-optimized]
+    #[arg(long, conflicts_with = "mix")]
+    layout: Option<Cut>,
+    /// Cut for a mix of accesses instead, such as epoch=0.2,object=0.8, or epoch=0.2,object+measurement=0.8 for one index of both;
+    /// object:50=0.1 are fifty neighbouring ones, object~50=0.1 fifty scattered ones
+    #[arg(long = "for", value_name = "MIX")]
+    mix: Option<NamedMix>,
+}
+
+impl LayoutArgs {
+    /// What is asked for, or `usual`.
+    pub(crate) fn cut(&self, usual: Cut) -> Cut {
+        let asked = self.mix.clone().map(Cut::For).or_else(|| self.layout.clone());
+        asked.unwrap_or(usual)
+    }
 }
 
 /// How a copy is made, and brought up to date.
@@ -148,13 +164,8 @@ pub(crate) struct LightcurveRechunkArgs {
     pub(crate) store: Location,
     /// Group to make
     pub(crate) out: Location,
-    /// How arrays of values are cut: object-optimized, object-optimized:N in blocks of N epochs (of which sync makes only the last anew),
-    /// epoch-optimized, balanced, or time-blocks:N
-    #[arg(long, default_value = "object-optimized", conflicts_with = "mix")]
-    pub(crate) layout: Cut,
-    /// Cut for a mix of accesses instead, such as epoch=0.2,object=0.8
-    #[arg(long = "for", value_name = "MIX")]
-    pub(crate) mix: Option<NamedMix>,
+    #[command(flatten)]
+    pub(crate) layout: LayoutArgs,
     /// Codecs of arrays of values: keep, none, zstd:3, blosc:lz4:5:shuffle, gzip:6, or a codec list in JSON
     #[arg(long, value_name = "CODECS", default_value = "keep")]
     pub(crate) codecs: Codecs,

@@ -8,7 +8,7 @@ use zarrange_io::Location;
 use zarrange_rechunk::{PlanFileError, prepare};
 
 use crate::args::PlanArgs;
-use crate::out::{self, note, one_line};
+use crate::out::{self, note, notes, one_line};
 use crate::signals;
 
 pub(crate) fn run(args: PlanArgs) -> anyhow::Result<ExitCode> {
@@ -23,9 +23,7 @@ pub(crate) fn run(args: PlanArgs) -> anyhow::Result<ExitCode> {
     }
     let io = request.io.clone();
     let prepared = prepare(request)?;
-    for note in prepared.notes() {
-        note!("{}", one_line(&note));
-    }
+    notes(&prepared.notes());
     if let Err(lacking) = prepared.check_room() {
         note!("{}", one_line(&lacking.to_string()));
     }

@@ -8,7 +8,7 @@ use zarrange_plan::{bytes_text, seconds_text};
 use zarrange_rechunk::{Cost, Report, Request, prepare, run as run_job};
 
 use crate::args::RechunkArgs;
-use crate::out::{self, note, one_line, say, tell};
+use crate::out::{self, notes, say, tell};
 use crate::progress::Bar;
 use crate::{memory, signals, table};
 
@@ -17,9 +17,7 @@ pub(crate) fn run(args: RechunkArgs) -> anyhow::Result<ExitCode> {
     request.memory_bytes_max = memory::given(request.memory_bytes_max, request.threads)?;
     let target = request.target.to_string();
     let prepared = prepare(request)?;
-    for note in prepared.notes() {
-        note!("{}", one_line(&note));
-    }
+    notes(&prepared.notes());
     if args.dry_run {
         if args.json {
             out::stream(|out| write_json(&prepared.predicted(), out));
@@ -34,9 +32,7 @@ pub(crate) fn run(args: RechunkArgs) -> anyhow::Result<ExitCode> {
     signals::writing();
     let report = run_job(prepared, &Bar::new(args.progress))?;
     signals::published();
-    for warning in &report.warnings {
-        note!("{}", one_line(warning));
-    }
+    notes(&report.warnings);
     if args.json {
         let peak_resident_bytes = memory::peak_resident_bytes();
         let json = Measured { report: &report, peak_resident_bytes };

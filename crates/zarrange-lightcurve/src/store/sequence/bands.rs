@@ -1,15 +1,11 @@
 //! Codes of bands, as the attributes of their array name them (CF conventions).
 
 use serde_json::{Value, json};
-use zarrange_array::{Array, Document, Json};
+use zarrange_array::{Array, Document};
 
 use crate::LightCurveError;
+use crate::store::flags::{MEANINGS, NAMES, VALUES, flags};
 use crate::table::BANDS_MAX;
-
-/// Attributes: codes, a word for each, and the names as tables have them.
-const VALUES: &str = "flag_values";
-const MEANINGS: &str = "flag_meanings";
-const NAMES: &str = "bands";
 
 /// The bands of a store.
 pub(super) struct Bands {
@@ -27,24 +23,15 @@ impl Bands {
     /// # Errors
     /// [`LightCurveError::Unfillable`] if it does not say what each of its codes means.
     pub(super) fn of(array: &Array) -> Result<Self, LightCurveError> {
-        let attributes = array.document().attributes();
-        let list =
-            |name: &str| attributes.get(name).as_ref().and_then(|list| list.as_array().map(<[Json]>::to_vec));
-        let codes = list(VALUES).unwrap_or_default();
-        let codes = codes.iter().map(|code| u8::try_from(code.as_u64()?).ok()).collect::<Option<Vec<u8>>>();
-        let names: Option<Vec<String>> = match list(NAMES) {
-            Some(names) => names.iter().map(|name| name.as_str().map(str::to_owned)).collect(),
-            None => attributes
-                .get(MEANINGS)
-                .and_then(|words| Some(words.as_str()?.split_whitespace().map(str::to_owned).collect())),
-        };
-        let known = codes.zip(names).filter(|(codes, names)| codes.len() == names.len() && !codes.is_empty());
-        let (codes, names) = known.ok_or_else(|| LightCurveError::Unfillable {
+        let known = flags(array).unwrap_or_default().into_iter();
+        let known =
+            known.map(|(code, name)| Some((u8::try_from(code).ok()?, name))).collect::<Option<Vec<_>>>();
+        let known = known.filter(|known| !known.is_empty()).ok_or_else(|| LightCurveError::Unfillable {
             location: array.location().to_owned(),
             reason: format!("its attributes {VALUES} and {MEANINGS} do not name a band for each code"),
         })?;
         let missing = array.elements()?.fill.first().copied();
-        Ok(Self { known: codes.into_iter().zip(names).collect(), missing, is_longer: false })
+        Ok(Self { known, missing, is_longer: false })
     }
 
     /// The code of a band: the next one if it is new, and `None` if there are no more.

@@ -5,15 +5,13 @@ use zarrange_codec::ArrayCodec;
 
 use crate::LightCurveError;
 use crate::store::LightCurveStore;
+use crate::store::memory::{Share, filling, reading};
+use crate::store::number::Number;
 use crate::store::schema::{EPOCHS, OBJECT};
-use crate::store::side::Number;
 
 /// The array of times, and that of bands, where there is one.
 pub(crate) const TIME: &str = "time";
 pub(crate) const BAND: &str = "band";
-
-/// Chunks that take less than this are in the allowance beside the memory.
-const CHUNK_ALLOWANCE: u64 = 16 << 20;
 
 /// An array that observations have values for.
 pub(crate) struct Column {
@@ -43,9 +41,8 @@ impl Column {
 /// dimensions have no value in a table.
 ///
 /// # Errors
-/// [`LightCurveError::Unfillable`] if observations cannot be added, [`LightCurveError::ChunkRoom`] if a
-/// chunk takes more than `chunk_bytes_max`.
-pub(super) fn columns(store: &LightCurveStore, chunk_bytes_max: u64) -> Result<Vec<Column>, LightCurveError> {
+/// [`LightCurveError::Unfillable`] if observations cannot be added, [`LightCurveError::Room`] if a chunk takes more than `share`.
+pub(super) fn columns(store: &LightCurveStore, share: Share) -> Result<Vec<Column>, LightCurveError> {
     if let Some(of) = &store.source {
         return Err(LightCurveError::Copy { location: store.label(), of: of.clone() });
     }
@@ -80,8 +77,9 @@ pub(super) fn columns(store: &LightCurveStore, chunk_bytes_max: u64) -> Result<V
         }
         check(array)?;
         // Bands are read beside times.
-        let beside = if name == BAND { room(time)? } else { 0 };
-        check_room(array, chunk_bytes_max.saturating_sub(beside))?;
+        let beside = if name == BAND { reading(time)? } else { 0 };
+        let needed = filling(array)?.saturating_add(beside);
+        share.fits(&format!("adding to a chunk of {}", array.location()), needed)?;
         if name != TIME && name != BAND {
             let elements = array.elements()?;
             let missing = match number {
@@ -124,31 +122,4 @@ fn check(array: &Array) -> Result<(), LightCurveError> {
 fn is_over_sequence(array: &Array) -> bool {
     let names = array.document().dimension_names().unwrap_or_default();
     names.iter().map(Option::as_deref).eq([Some(OBJECT), Some(EPOCHS[1])])
-}
-
-/// Refuses an array of which a chunk takes more than `chunk_bytes_max`.
-///
-/// # Errors
-/// [`LightCurveError::ChunkRoom`].
-pub(super) fn check_room(array: &Array, chunk_bytes_max: u64) -> Result<(), LightCurveError> {
-    let (bytes, bytes_max) = (room(array)?, chunk_bytes_max.max(CHUNK_ALLOWANCE));
-    if bytes <= bytes_max {
-        return Ok(());
-    }
-    Err(LightCurveError::ChunkRoom { array: array.location().to_owned(), bytes, bytes_max })
-}
-
-/// What adding to a chunk of an array takes.
-fn room(array: &Array) -> Result<u64, LightCurveError> {
-    // A chunk is decoded by its reader, changed, and encoded by its writer.
-    let chain = array.elements()?.chain();
-    let parts = [
-        (3, chain.chunk_bytes()),
-        (2, chain.encoded_bytes_max()),
-        (2, chain.scratch_bytes()),
-        (2, chain.context_bytes()),
-    ];
-    Ok(parts
-        .iter()
-        .fold(0, |sum: u64, (times, bytes)| sum.saturating_add((*bytes as u64).saturating_mul(*times))))
 }

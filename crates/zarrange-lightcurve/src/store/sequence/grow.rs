@@ -9,7 +9,7 @@ use crate::LightCurveError;
 use crate::store::growing::{GROWING, with_epochs};
 use crate::store::memory::Share;
 use crate::store::sequence::bands::Bands;
-use crate::store::sequence::columns::{BAND, check_room};
+use crate::store::sequence::columns::BAND;
 use crate::store::{LightCurveStore, documents};
 
 /// Whether getting more places broke off.
@@ -27,7 +27,7 @@ pub(super) fn is_growing(store: &LightCurveStore) -> Result<bool, LightCurveErro
 pub(super) fn publish(
     store: &LightCurveStore,
     (size, bands): (u64, Option<&Bands>),
-    chunk_bytes_max: u64,
+    share: Share,
 ) -> Result<(), LightCurveError> {
     let (epochs, now) = (store.schema().epochs(), store.schema().epochs().size);
     let label = epochs.labels.iter().chain(&epochs.side).next();
@@ -44,9 +44,7 @@ pub(super) fn publish(
     let longer = arrays.map(|(name, array)| {
         let longer = with_epochs(array, &epochs.name, size)?;
         if matches!(array.contents(), Contents::Elements(_)) {
-            check_room(array, chunk_bytes_max)?;
-            // What it takes was looked at.
-            store.check_beyond((array, &longer), Share::all(u64::MAX))?;
+            store.check_beyond((array, &longer), share)?;
         }
         let Some(bands) = bands.filter(|_| name == BAND) else { return Ok(longer) };
         let document = bands.named_in(longer.document().clone());

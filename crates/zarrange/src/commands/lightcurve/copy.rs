@@ -11,7 +11,7 @@ use zarrange_rechunk::Codecs;
 use crate::args::lightcurve::{CopyArgs, LightcurveRechunkArgs, SyncArgs};
 use crate::backend::opener;
 use crate::commands::lightcurve::stopped;
-use crate::out::{note, one_line, tell};
+use crate::out::{notes, one_line, tell};
 use crate::progress::Bar;
 use crate::{memory, signals, table};
 
@@ -31,14 +31,14 @@ fn options(args: &CopyArgs) -> anyhow::Result<CopyOptions> {
 }
 
 pub(crate) fn rechunk(args: &LightcurveRechunkArgs) -> anyhow::Result<ExitCode> {
-    let cut = args.mix.as_ref().map_or_else(|| args.layout.clone(), |mix| Cut::For(mix.clone()));
+    let cut = args.layout.cut(Cut::ObjectOptimized);
     let (codecs, overwrite) = (args.codecs.clone(), args.overwrite);
     let options = CopyOptions { cut, codecs, overwrite, ..options(&args.copy)? };
     signals::writing();
     let places = (&args.store, &args.out);
     let report = LightCurveStore::copy(places, &options, &Bar::new(args.copy.progress))?;
     signals::published();
-    warn(&report.warnings);
+    notes(&report.warnings);
     let counts = report.cost.counts;
     if args.copy.json {
         tell!(
@@ -68,7 +68,7 @@ pub(crate) fn sync(args: &SyncArgs) -> anyhow::Result<ExitCode> {
         Err(error) => return stopped().ok_or_else(|| error.into()),
     };
     signals::published();
-    warn(&synced.warnings);
+    notes(&synced.warnings);
     if args.copy.json {
         tell!(
             "{}",
@@ -87,10 +87,4 @@ pub(crate) fn sync(args: &SyncArgs) -> anyhow::Result<ExitCode> {
     };
     tell!("{}: {epochs} epochs brought, {new} added, {bytes} written{arrays}", args.store);
     Ok(ExitCode::SUCCESS)
-}
-
-fn warn(warnings: &[String]) {
-    for warning in warnings {
-        note!("{}", one_line(warning));
-    }
 }

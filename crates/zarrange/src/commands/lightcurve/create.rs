@@ -9,7 +9,7 @@ use zarrange_lightcurve::{Column, Cut, LightCurveStore, Named, NewStore, read_co
 
 use crate::args::lightcurve::{CreateArgs, Preset};
 use crate::backend::opener;
-use crate::out::{note, one_line, tell};
+use crate::out::{notes, tell};
 use crate::{memory, signals, table};
 
 /// A dimension as it is given: how long it is, its labels and its side variables.
@@ -42,14 +42,12 @@ pub(crate) fn run(args: &CreateArgs) -> anyhow::Result<ExitCode> {
     if !time.is_empty() {
         new = new.described("time", time).context("the table of --epochs needs a column time")?;
     }
-    let cut = args.mix.as_ref().map_or_else(|| args.layout.clone(), |mix| Cut::For(mix.clone()));
+    let cut = args.layout.cut(Cut::EpochOptimized);
     let io = opener(args.io)?;
     signals::writing();
     let warnings = new.cut(cut).codecs(args.codecs.clone()).create(&args.store, (args.overwrite, &io))?;
     signals::published();
-    for warning in &warnings {
-        note!("{}", one_line(warning));
-    }
+    notes(&warnings);
     let store = LightCurveStore::open(&args.store, &io)?;
     let sizes: Vec<String> = store
         .schema()

@@ -10,7 +10,7 @@ use zarrange_rechunk::{Codecs, Dimensions, SpecError};
 
 use crate::args::lightcurve::IngestArgs;
 use crate::backend::opener;
-use crate::out::{note, one_line, tell};
+use crate::out::{notes, tell};
 use crate::{memory, signals, table};
 
 /// The arrays that a SPEC can be given for.
@@ -31,9 +31,7 @@ pub(crate) fn run(args: &IngestArgs) -> anyhow::Result<ExitCode> {
     signals::writing();
     let Ingested { objects, sequence, measurements, warnings } = ingest(&curves, &args.out, &options)?;
     signals::published();
-    for warning in &warnings {
-        note!("{}", one_line(warning));
-    }
+    notes(&warnings);
     if args.json {
         tell!(
             "{}",
