@@ -3,6 +3,7 @@
 pub(crate) mod advise;
 pub(crate) mod cell;
 pub(crate) mod compare;
+pub(crate) mod field;
 pub(crate) mod gate;
 pub(crate) mod pairs;
 pub(crate) mod probe;

@@ -25,6 +25,7 @@ pub mod baseline;
 pub mod compare;
 pub mod data;
 pub mod engine;
+pub mod field;
 pub mod machine;
 pub mod page;
 pub mod pairs;

@@ -31,6 +31,8 @@ enum Command {
     Advise(Box<AdviseArgs>),
     /// Latency and bandwidth of a place by size of request: a profile for `zarrange rechunk --profile`
     Probe(commands::probe::ProbeArgs),
+    /// Makes the field of `datasets/light-curves.toml`: a store of light curves, an epoch a chunk, all epochs filled
+    Field(commands::field::FieldArgs),
     /// Measures one cell of a sweep, as told on stdin
     #[command(hide = true)]
     Cell,
@@ -54,6 +56,7 @@ fn main() -> anyhow::Result<()> {
         Command::Compare(args) => commands::compare::run(&args),
         Command::Advise(args) => commands::advise::run(*args),
         Command::Probe(args) => commands::probe::run(&args),
+        Command::Field(args) => commands::field::run(&args),
         Command::Cell => commands::cell::run(),
         Command::Fill { store, channels } => bench_harness::roofline::filling::fill(&store, &channels),
     }

@@ -7,14 +7,17 @@
 //! What no roof counts is shown beside it: how long the system takes to hand out as much memory as the engine used. On a virtual
 //! machine whose host takes back what is free, that is far more than clearing it.
 
+mod bare;
 pub mod cases;
 mod codec;
 pub mod filling;
 pub mod finding;
 pub mod groups;
+pub mod growing;
 pub mod light_curves;
 mod limits;
 mod maps;
+pub mod reading;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

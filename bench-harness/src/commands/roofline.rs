@@ -8,15 +8,16 @@ use bench_harness::machine::Machine;
 use bench_harness::report::Report;
 use bench_harness::roofline::cases::Case;
 use bench_harness::roofline::{
-    Options, filling, finding, groups, light_curves, measure, small_memory, target,
+    Options, filling, finding, groups, growing, light_curves, measure, reading, small_memory, target,
 };
 use bench_harness::{data, say};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct RooflineArgs {
     /// W, N, U, T, S, E, M (W within 128 MB), L (light curves read from W's target), F (a field filled epoch by
-    /// epoch), G (a group of small arrays) and O (objects found by their labels) [default: all]
-    #[arg(value_parser = ["W", "N", "U", "T", "S", "E", "M", "L", "F", "G", "O"])]
+    /// epoch), G (a group of small arrays), O (objects found by their labels), R (light curves of that field, read one at
+    /// a time and many together) and C (a copy that grows with the field) [default: all]
+    #[arg(value_parser = ["W", "N", "U", "T", "S", "E", "M", "L", "F", "G", "O", "R", "C"])]
     cases: Vec<String>,
     /// Threads of the engine, one run for each
     #[arg(long, value_name = "N", value_delimiter = ',', default_value = "2,1", value_parser = clap::value_parser!(u64).range(1..=4096))]
@@ -64,6 +65,12 @@ pub(crate) fn run(args: RooflineArgs) -> anyhow::Result<()> {
     }
     if wanted("O") {
         finding::measure(&dir, turns, &mut report)?;
+    }
+    if wanted("R") {
+        reading::measure(&dir, turns, &mut report)?;
+    }
+    if wanted("C") {
+        growing::measure(&dir, turns, &mut report)?;
     }
     say!("");
     report.end();

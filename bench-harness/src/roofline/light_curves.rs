@@ -3,15 +3,12 @@
 //! Object by object in turns: our reader, a bare `pread` of the inner chunk with zstd's own decoding, zarrs with its cache of
 //! shard indexes, and zarrs' plain read, which knows no index.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
 use zarrange_array::{Array, RegionReader};
-use zarrange_codec::{ArrayCodec, ShardIndex};
 use zarrange_grid::{Region, index};
 use zarrange_io::{Location, Opener};
 use zarrs::array::{
@@ -24,6 +21,7 @@ use crate::arrays;
 use crate::compare::Ratio;
 use crate::random::Random;
 use crate::report::{Bound, Report};
+use crate::roofline::bare::Shards;
 use crate::roofline::cases::{Case, ITEM_BYTES};
 
 /// Objects read in a turn.
@@ -96,39 +94,20 @@ fn median(mut times: Vec<f64>) -> f64 {
 
 /// What a program does that knows where everything lies.
 struct Bare<'a> {
-    array: &'a Array,
-    shards: Vec<(File, ShardIndex)>,
+    shards: Shards<'a>,
     context: zstd_safe::DCtx<'static>,
-    encoded: Vec<u8>,
     chunk: Vec<u8>,
 }
 
 impl<'a> Bare<'a> {
     fn new(array: &'a Array, target: &Path) -> anyhow::Result<Self> {
-        let elements = array.elements()?;
-        let ArrayCodec::Shards(codec) = &elements.codec else { anyhow::bail!("the target has shards") };
-        let mut shards = Vec::new();
-        for shard in (0..array.objects().count()).map(|k| array.objects().all().unravel(k)) {
-            let file = File::open(target.join(array.key(&shard)))?;
-            let bytes = file.metadata()?.len();
-            let mut encoded = vec![0; codec.index_bytes()];
-            file.read_exact_at(&mut encoded, codec.index_offset(bytes)?)?;
-            shards.push((file, codec.decode_index(&encoded, bytes)?));
-        }
-        let (chunk, encoded) =
-            (vec![0; elements.chain().chunk_bytes()], vec![0; elements.chain().encoded_bytes_max()]);
-        Ok(Self { array, shards, context: zstd_safe::DCtx::create(), encoded, chunk })
+        let chunk = vec![0; array.elements()?.chain().chunk_bytes()];
+        Ok(Self { shards: Shards::new(array, target)?, context: zstd_safe::DCtx::create(), chunk })
     }
 
     /// The inner chunk with `object`.
     fn read(&mut self, object: u64) -> anyhow::Result<&[u8]> {
-        let (shard, chunk) =
-            (self.array.objects().chunk_shape()[0], self.array.elements()?.chunks.chunk_shape()[0]);
-        let (file, entries) = &self.shards[index(object / shard)];
-        let entry = entries.get(index(object % shard / chunk));
-        let (offset, bytes) = entry.context("every inner chunk is stored")?;
-        let encoded = &mut self.encoded[..index(bytes)];
-        file.read_exact_at(encoded, offset)?;
+        let encoded = self.shards.read(&[object, 0, 0])?;
         let bytes = self.context.decompress(&mut self.chunk[..], encoded);
         let bytes = bytes.map_err(|code| anyhow::anyhow!("zstd: {}", zstd_safe::get_error_name(code)))?;
         ensure!(bytes == self.chunk.len(), "a chunk decodes to its size");
