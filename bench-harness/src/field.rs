@@ -215,7 +215,7 @@ mod tests {
         let sizes: Vec<u64> = store.schema().dimensions.iter().map(|dimension| dimension.size).collect();
         assert_eq!(sizes, [300, 4, 2, 6]);
         assert_eq!(store.schema().epochs().side.len(), 12);
-        assert_eq!(store.find(OBJECT, &[Field::object(299)], 0).unwrap(), [Some(299)]);
+        assert_eq!(store.find(OBJECT, &[Field::object(299)], 1 << 20).unwrap(), [Some(299)]);
         let last = Wanted { epochs: Picked::Range(5..6), ..Wanted::default() };
         assert_eq!(store.read(Field::VALUES, &last).unwrap().data, field.values(5));
         // A tenth of the objects are missing, the others are steps about their level.

@@ -162,7 +162,10 @@ fn by_labels(store: &LightCurveStore, turn: u64) -> anyhow::Result<f64> {
     for (object, measurement) in places(store, turn) {
         let labels = ([Field::object(object)], [Field::measurement(measurement)]);
         let begin = Instant::now();
-        let found = (store.find(OBJECT, &labels.0, 1 << 20)?, store.find("measurement", &labels.1, 1 << 20)?);
+        let found = (
+            store.find(OBJECT, &labels.0, MEMORY_BYTES)?,
+            store.find("measurement", &labels.1, MEMORY_BYTES)?,
+        );
         let at = (found.0[0].context("an object")?, found.1[0].context("a measurement")?);
         reader.read(&wanted(at.0, at.1))?;
         times.push(begin.elapsed().as_secs_f64());
