@@ -73,6 +73,24 @@ pub fn files(dir: &Path, name: &str, count: u64, bytes: usize) -> io::Result<Pat
     Ok(path)
 }
 
+/// Copies a directory of files and directories.
+///
+/// # Errors
+/// If something cannot be read or written, or `to` is there.
+pub fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
+    std::fs::create_dir(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let to = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_tree(&entry.path(), &to)?;
+        } else {
+            std::fs::copy(entry.path(), to)?;
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

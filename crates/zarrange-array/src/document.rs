@@ -157,6 +157,13 @@ impl Document {
         other
     }
 
+    /// The same array with these user attributes.
+    #[must_use]
+    pub fn with_attributes(mut self, attributes: Text) -> Self {
+        change_attributes(&mut self.members, |own| *own = attributes);
+        self
+    }
+
     /// The same array with an attribute of this value.
     #[must_use]
     pub fn with_attribute(mut self, name: &str, value: impl Into<Json>) -> Self {

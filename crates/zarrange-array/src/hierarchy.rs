@@ -31,10 +31,10 @@ pub struct Group {
 impl Group {
     /// The document of a new group.
     pub fn new(store: Store, attributes: impl Into<Json>) -> Self {
-        Self::with_attributes(store, Text::from(&attributes.into()))
+        Self::of(store, Text::from(&attributes.into()))
     }
 
-    fn with_attributes(store: Store, attributes: Text) -> Self {
+    fn of(store: Store, attributes: Text) -> Self {
         let mut members = Fields::new();
         members.insert("zarr_format".to_owned(), Member::Tree(Json::integer(3)));
         members.insert("node_type".to_owned(), Member::Tree("group".into()));
@@ -44,12 +44,19 @@ impl Group {
 
     /// A group that has no document of its own: a directory above others that have.
     pub(crate) fn implicit(store: Store) -> Self {
-        Self { implicit: true, ..Self::with_attributes(store, Text::empty()) }
+        Self { implicit: true, ..Self::of(store, Text::empty()) }
     }
 
     /// Whether it has no document of its own: then its copy has none either, and readers see the same of both.
     pub const fn is_implicit(&self) -> bool {
         self.implicit
+    }
+
+    /// The same group with these user attributes.
+    #[must_use]
+    pub fn with_attributes(mut self, attributes: Text) -> Self {
+        change_attributes(&mut self.members, |own| *own = attributes);
+        self
     }
 
     /// The same group with an attribute of this value.
@@ -131,7 +138,7 @@ pub(crate) fn documents(store: &Store, watch: &mut Watch) -> Result<Documents, A
         return Ok(Documents::Array(ArrayDocuments::V2(zarray)));
     }
     if read_text(store, ".zgroup", watch)?.is_some() {
-        let mut group = Group::with_attributes(store.clone(), attributes_v2(store, watch)?);
+        let mut group = Group::of(store.clone(), attributes_v2(store, watch)?);
         group.zarr_format = 2;
         // It repeats other documents: whether it is there is all that matters.
         group.consolidated = store.open(".zmetadata", zarrange_io::Access::Read)?.is_some();

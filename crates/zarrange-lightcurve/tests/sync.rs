@@ -132,6 +132,52 @@ fn a_copy_is_brought_up_to_date() {
     assert!(refused.contains("adding epochs broke off there"), "{refused}");
 }
 
+/// Attributes of the root and of arrays of values are those of the source again, whatever becomes of them; what only the copy has is named.
+#[test]
+fn attributes_are_brought_and_what_is_left_over_is_named() {
+    let places = places();
+    places.sync(Opener::auto()).unwrap();
+    let changed = |location: &Location, key: &str, change: &dyn Fn(&mut serde_json::Value)| {
+        let root = location.open().unwrap();
+        let text = root.get(key, u64::MAX).unwrap().unwrap();
+        let mut document: serde_json::Value = serde_json::from_slice(&text).unwrap();
+        change(&mut document["attributes"]);
+        root.put(key, document.to_string().as_bytes()).unwrap();
+    };
+    let attributes = |location: &Location, key: &str| -> serde_json::Value {
+        let text = location.open().unwrap().get(key, u64::MAX).unwrap().unwrap();
+        serde_json::from_slice::<serde_json::Value>(&text).unwrap()["attributes"].clone()
+    };
+    let [root, flux] = ["zarr.json", "flux/zarr.json"];
+    let layout = attributes(&places.copy, root)["layout"].clone();
+    for (key, change) in [(root, "survey"), (flux, "unit")] {
+        changed(&places.source, key, &|attributes| attributes[change] = serde_json::json!({"of": ["x", 1]}));
+        changed(&places.copy, key, &|attributes| attributes["only here"] = 1.into());
+        assert_eq!(places.sync(Opener::auto()).unwrap(), Synced::default(), "{key}");
+        let (mut copy, mut source) = (attributes(&places.copy, key), attributes(&places.source, key));
+        if key == root {
+            assert_eq!(copy["layout"], layout);
+            copy.as_object_mut().unwrap().remove("light_curves_source").unwrap();
+            for attributes in [&mut copy, &mut source] {
+                attributes.as_object_mut().unwrap().remove("layout").unwrap();
+            }
+        } else {
+            // As who opens the store by its root finds it.
+            let text = places.copy.open().unwrap().get(root, u64::MAX).unwrap().unwrap();
+            let document: serde_json::Value = serde_json::from_slice(&text).unwrap();
+            assert_eq!(document["consolidated_metadata"]["metadata"]["flux"]["attributes"], source);
+        }
+        assert_eq!(copy, source, "{key}");
+        places.check();
+    }
+    let removed = places.source.open().unwrap();
+    for key in ["flux_err/zarr.json", "flux_err"] {
+        removed.change(zarrange_io::Change::Remove(key)).unwrap();
+    }
+    let synced = places.sync(Opener::auto()).unwrap();
+    assert!(synced.warnings[0].starts_with("array flux_err is not in the source"), "{synced:?}");
+}
+
 /// Whichever call ends it, both stores open, what is recorded is there, and the same can be done again.
 #[test]
 fn bringing_it_may_end_at_every_call() {

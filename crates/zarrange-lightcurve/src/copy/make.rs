@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use zarrange_array::{Group, publish_group};
+use zarrange_array::{Group, Text, publish_group};
 use zarrange_io::{Location, Store};
 use zarrange_rechunk::{ChunkSpec, Codecs, Named, Progress, Report, Request, prepare, run_and};
 
@@ -17,7 +17,13 @@ use crate::store::schema::{FILLS, SOURCE};
 use crate::store::{LightCurveStore, documents};
 
 /// The attribute that says how a store is cut.
-const LAYOUT: &str = "layout";
+pub(super) const LAYOUT: &str = "layout";
+
+/// The root of a copy: with the attributes of its source, but for the place of that and how the copy is cut.
+pub(super) fn of_copy(group: Group, attributes: &Text, (source, cut): (&str, &str)) -> Group {
+    let group = group.with_attributes(attributes.clone()).with_attribute(SOURCE, source);
+    if attributes.holds(LAYOUT) { group.with_attribute(LAYOUT, cut) } else { group }
+}
 
 impl LightCurveStore {
     /// Makes a copy of the store at `source` in another layout: all arrays with their labels and side variables. What it holds is what is
@@ -64,10 +70,9 @@ impl LightCurveStore {
                 record.write_all(filled)?;
             }
         }
-        let mut group = documents::root(root)?.with_attribute(SOURCE, source);
-        if group.attributes().holds(LAYOUT) {
-            group = group.with_attribute(LAYOUT, cut.to_string().as_str());
-        }
+        let group = documents::root(root)?;
+        let attributes = group.attributes();
+        let group = of_copy(group, &attributes, (source, &cut.to_string()));
         let consolidated = group.is_consolidated();
         documents::publish(&group, consolidated)
     }

@@ -3,7 +3,7 @@
 //! What is recorded of the source is read before its values, and written to the copy after them. So whatever is filled meanwhile is brought
 //! next time, and after an end at any moment the same can be done again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::time::Duration;
 
@@ -12,12 +12,13 @@ use zarrange_io::{Change, Location, Opener};
 use zarrange_rechunk::{Durability, NamedRegion, Progress, RechunkError, Request, prepare, run};
 
 use crate::LightCurveError;
+use crate::copy::make::{LAYOUT, of_copy};
 use crate::copy::side::is_same;
 use crate::copy::{CopyOptions, Lag, place_of};
 use crate::store::fill::EpochLock;
 use crate::store::growing::{APPENDING, epoch_axis, is_marked, with_epochs};
 use crate::store::record::{Filled, Times};
-use crate::store::schema::SOURCE;
+use crate::store::schema::Schema;
 use crate::store::{LightCurveStore, documents};
 
 /// How often a block is brought that was filled meanwhile.
@@ -34,7 +35,7 @@ pub struct Synced {
     pub arrays: Vec<String>,
     /// Array data that was written: of whole blocks of time.
     pub bytes_written: u64,
-    /// What could not be tidied, one line each.
+    /// What only the copy has, and what could not be tidied, one line each.
     pub warnings: Vec<String>,
 }
 
@@ -156,18 +157,16 @@ impl Sync<'_> {
         let (copy, root) = (self.copy, &self.copy.root);
         let mut synced = Synced { new: lag.new, ..Synced::default() };
         let epochs = self.source.schema().epochs();
-        let group = self.group(documents::root(root)?);
+        let group = self.group()?;
+        let grown = self.grown()?;
         synced.arrays = self.differing()?;
+        synced.warnings = self.left_over();
         // Also if it broke off before: then documents may have changed already.
-        let documents = lag.new > 0 || !synced.arrays.is_empty() || is_marked(root)? || group.1;
+        let documents = !grown.is_empty() || !synced.arrays.is_empty() || is_marked(root)? || group.is_some();
         if documents {
             root.put(APPENDING, b"")?;
         }
-        if lag.new > 0 {
-            for array in &copy.values {
-                with_epochs(array, &epochs.name, epochs.size)?.write_metadata()?;
-            }
-        }
+        grown.iter().try_for_each(Array::write_metadata)?;
         for name in &synced.arrays {
             self.bring_array(name, &mut synced.warnings)?;
         }
@@ -189,30 +188,55 @@ impl Sync<'_> {
             }
         }
         if documents {
-            let consolidated = group.0.is_consolidated();
-            documents::publish(&group.0, consolidated)?;
+            let group = group.map_or_else(|| documents::root(root), Ok)?;
+            let consolidated = group.is_consolidated();
+            documents::publish(&group, consolidated)?;
             root.change(Change::Remove(APPENDING))?;
         }
         synced.epochs = lag.epochs;
         Ok(synced)
     }
 
-    /// The group of the copy, which names the place of its source, and whether that is another one than it named.
-    fn group(&self, group: Group) -> (Group, bool) {
-        let place = self.places.0.absolute().to_string();
-        let moved = self.copy.copy_of() != Some(&place);
-        (if moved { group.with_attribute(SOURCE, place.as_str()) } else { group }, moved)
+    /// The group of the copy as it is to be, if it is not so: with the attributes of the source, whose place may be another one.
+    fn group(&self) -> Result<Option<Group>, LightCurveError> {
+        let [copy, source] = [&self.copy.root, &self.source.root].map(documents::root);
+        let (copy, source) = (copy?, source?.attributes());
+        let before = copy.attributes();
+        let cut = before.get(LAYOUT).and_then(|cut| cut.as_str().map(str::to_owned)).unwrap_or_default();
+        let group = of_copy(copy, &source, (&self.places.0.absolute().to_string(), &cut));
+        Ok((group.attributes() != before).then_some(group))
+    }
+
+    /// Arrays of values that have fewer epochs, or other attributes: as they are to be.
+    fn grown(&self) -> Result<Vec<Array>, LightCurveError> {
+        let epochs = self.source.schema().epochs();
+        let mut grown = Vec::new();
+        for name in &self.source.schema().values {
+            let (copy, source) = (self.copy.named(name)?, self.source.named(name)?);
+            let array = with_epochs(copy, &epochs.name, epochs.size)?;
+            let document = array.document().clone().with_attributes(source.document().attributes());
+            if document != *copy.document() {
+                grown.push(Array::new(copy.store().clone(), document, copy.zarr_format())?);
+            }
+        }
+        Ok(grown)
+    }
+
+    /// What only the copy has, one line each.
+    fn left_over(&self) -> Vec<String> {
+        let there: BTreeSet<&str> = names(self.source.schema()).collect();
+        let only = names(self.copy.schema()).filter(|name| !there.contains(name));
+        only.map(|name| format!("array {name} is not in the source (any more), and stays in the copy"))
+            .collect()
     }
 
     /// Labels, side variables and other arrays that differ.
     fn differing(&self) -> Result<Vec<String>, LightCurveError> {
         let schema = self.source.schema();
-        let side =
-            schema.dimensions.iter().flat_map(|dimension| dimension.labels.iter().chain(&dimension.side));
         let mut differing = Vec::new();
-        for name in side.chain(schema.others.iter().map(|(name, _)| name)) {
+        for name in names(schema).filter(|name| !schema.values.iter().any(|values| values == name)) {
             if !is_same((&self.source.root, &self.copy.root), name)? {
-                differing.push(name.clone());
+                differing.push(name.to_owned());
             }
         }
         Ok(differing)
@@ -273,6 +297,13 @@ impl Sync<'_> {
         synced.warnings.extend(report.warnings);
         Ok(())
     }
+}
+
+/// All arrays of a store, but for its record.
+fn names(schema: &Schema) -> impl Iterator<Item = &str> {
+    let side = schema.dimensions.iter().flat_map(|dimension| dimension.labels.iter().chain(&dimension.side));
+    let others = schema.others.iter().map(|(name, _)| name);
+    side.chain(others).chain(&schema.values).map(String::as_str)
 }
 
 /// Whether two times are the same; of what was not filled there is none.
