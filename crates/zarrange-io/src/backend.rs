@@ -71,13 +71,15 @@ pub trait Namespace: Send + Sync + fmt::Debug {
 pub struct Abilities {
     /// Objects can be made or changed by writing parts of them ([`Access::Create`], [`Access::New`], [`Access::Write`]).
     pub partial_writes: bool,
+    /// A part of an object costs less to read than all of it.
+    pub partial_reads: bool,
     /// Names can be changed, and directories made ([`Change`]), by whoever is first and in one step.
     pub renames: bool,
 }
 
 impl Abilities {
     /// Everything.
-    pub const ALL: Self = Self { partial_writes: true, renames: true };
+    pub const ALL: Self = Self { partial_writes: true, partial_reads: true, renames: true };
 }
 
 /// What tells whether two names lead to the same file or directory.

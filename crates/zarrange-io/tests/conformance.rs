@@ -92,7 +92,7 @@ fn wrapped(store: &dyn Fn(&str) -> Store, check: &impl Fn(&Store)) {
 
 /// Whether `store` can write parts and rename. One that cannot says so, and has done nothing.
 fn is_able(store: &Store) -> bool {
-    let Abilities { partial_writes, renames } = store.abilities();
+    let Abilities { partial_writes, renames, partial_reads: _ } = store.abilities();
     assert_eq!(partial_writes, renames, "here is no store with one of them alone");
     renames
 }

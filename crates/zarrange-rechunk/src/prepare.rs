@@ -136,6 +136,7 @@ impl Prepared {
         let (request, root) = (&self.request, &self.root);
         let failed: Vec<String> = refused.first.iter().map(|refusal| refusal.path.clone()).collect();
         let sources = Sources { root, arrays, failed: &failed };
+        sources.check_known(request.array_codecs.keys())?;
         let chunks = Shapes::new("chunks", &request.chunks, &request.arrays, &sources)?;
         let shards = Shapes::new("shards", &request.shards, &request.arrays, &sources)?;
         let mut layouts = layouts::layouts(request, &sources)?;

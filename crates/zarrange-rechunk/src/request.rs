@@ -6,7 +6,7 @@ mod sizes;
 mod spec;
 mod words;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use mix::{MixRequest, NamedMix};
 pub use region::NamedRegion;
@@ -40,6 +40,8 @@ pub struct Request {
     pub only_named: bool,
     /// Codecs of rechunked arrays; without any SPEC or mix, of all arrays (or of `arrays`) whose elements can be accessed.
     pub codecs: Codecs,
+    /// Codecs of some arrays, by path, in the place of those.
+    pub array_codecs: BTreeMap<String, Codecs>,
     /// Chunk keys of arrays whose chunks change.
     pub key_separator: KeySeparator,
     /// The bound on all data buffers together.
@@ -85,6 +87,7 @@ impl Request {
             arrays: Vec::new(),
             only_named: false,
             codecs: Codecs::Keep,
+            array_codecs: BTreeMap::new(),
             key_separator: KeySeparator::Auto,
             memory_bytes_max: Self::MEMORY_BYTES,
             threads: std::thread::available_parallelism().map_or(1, |n| n.get() as u64),
@@ -140,8 +143,16 @@ impl Request {
         Self { verify, ..self }
     }
 
+    /// The codecs asked for, for an array.
+    pub(crate) fn codecs_of(&self, path: &str) -> &Codecs {
+        self.array_codecs.get(path).unwrap_or(&self.codecs)
+    }
+
     /// Whether an array gets other codecs without a SPEC: where no array has one, the codecs are all that is asked.
     pub(crate) fn recodes(&self, path: &str) -> bool {
+        if let Some(codecs) = self.array_codecs.get(path) {
+            return *codecs != Codecs::Keep;
+        }
         let specs = !self.chunks.is_empty() || !self.shards.is_empty() || self.mix.is_some();
         let named = self.arrays.is_empty() || self.arrays.iter().any(|array| array == path);
         self.codecs != Codecs::Keep && !specs && named

@@ -386,3 +386,38 @@ fn shards_are_written_whole() {
         check(&[3, 5], &[6, 5], Way::Tiles, threads);
     }
 }
+
+/// Arrays have codecs of their own, with or without new chunks; one that is not there is an error.
+#[test]
+fn codecs_of_single_arrays() {
+    let from = map();
+    create(&callbacks::store(from.clone(), "from"), &["deep/one", "two", "three"], &zstd());
+    let (source, target) = (place(&from, "from"), place(&map(), "to"));
+    let own = |names: &[&str]| {
+        let own = names.iter().zip([Codecs::None, Codecs::Gzip(2)]);
+        own.map(|(name, codecs)| ((*name).to_owned(), codecs)).collect()
+    };
+    let request = Request {
+        chunks: vec![Named { array: Some("two".to_owned()), spec: ChunkSpec::Sizes(vec![6, 6]) }],
+        array_codecs: own(&["two", "three"]),
+        ..job(&source, &target, &[], None)
+    };
+    run(prepare(request).unwrap(), &NoProgress).unwrap();
+    assert!(is_same(&source, &target));
+    let codecs = |path: &str| {
+        let zarrange_array::Node::Array(array) =
+            zarrange_array::open(&target.below(path).open().unwrap()).unwrap()
+        else {
+            panic!("{path} is an array")
+        };
+        let codecs = &array.elements().unwrap().layout.codecs;
+        codecs.iter().map(|codec| codec.name().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(codecs("deep/one"), ["bytes", "zstd"]);
+    assert_eq!(codecs("two"), ["bytes"]);
+    assert_eq!(codecs("three"), ["bytes", "gzip"]);
+    let unknown =
+        Request { array_codecs: own(&["four"]), ..job(&source, &place(&map(), "no"), &[6, 6], None) };
+    let error = prepare(unknown).unwrap_err().to_string();
+    assert!(error.contains("no array \"four\""), "{error}");
+}

@@ -164,7 +164,7 @@ pub fn check_apart(source: &Location, target: &Location) -> Result<(), ArrayErro
 /// # Errors
 /// [`ArrayError::TempInside`], [`ArrayError::TempUnable`], or what keeps it from being written.
 pub fn check_temp(temp: &Location, source: &Location, target: &Location) -> Result<(), ArrayError> {
-    let Abilities { partial_writes, renames } = temp.abilities();
+    let Abilities { partial_writes, renames, partial_reads: _ } = temp.abilities();
     if !(partial_writes && renames) {
         return Err(ArrayError::TempUnable(temp.to_string()));
     }

@@ -28,6 +28,11 @@ pub trait Callbacks: Send + Sync + fmt::Debug {
     /// Carries out every one of `puts`: a reader finds the old object or the new one, never a part.
     fn put(&self, puts: &mut [Put<'_>]);
 
+    /// Whether a part of an object costs less to get than all of it. It does not where objects are computed when they are asked for.
+    fn gets_parts(&self) -> bool {
+        true
+    }
+
     /// Calls `visit` with everything directly below `prefix`, in any order, as long as it returns true. `prefix` is a key, or empty
     /// for the whole store; below one that does not exist is nothing.
     ///
@@ -152,7 +157,7 @@ impl Backend for Objects {
 
 impl Namespace for Objects {
     fn abilities(&self) -> Abilities {
-        Abilities { partial_writes: false, renames: false }
+        Abilities { partial_writes: false, partial_reads: self.callbacks.gets_parts(), renames: false }
     }
 
     fn open(&self, within: &str, key: &str, access: Access) -> Result<Object, IoError> {
@@ -170,12 +175,17 @@ impl Namespace for Objects {
         object.into_handle::<Opened>().map(drop)
     }
 
-    fn list(&self, within: &str, prefix: &str, _sizes: bool, visit: &mut Visit<'_>) -> Result<(), IoError> {
+    fn list(&self, within: &str, prefix: &str, sizes: bool, visit: &mut Visit<'_>) -> Result<(), IoError> {
         let place = key::join(within, prefix)?;
         let mut wrong = None;
         self.list(&place, &mut |listed| {
             let (name, seen) = match listed {
-                Listed::Object { name, bytes } => (name, Seen::Object(Some(bytes))),
+                Listed::Object { name, bytes: None } if sizes => match self.bytes(&key::joined(&place, name))
+                {
+                    Ok(bytes) => (name, Seen::Object(Some(bytes))),
+                    Err(error) => (name, Seen::Unseen(error)),
+                },
+                Listed::Object { name, bytes } => (name, Seen::Object(bytes)),
                 Listed::Prefix(name) => (name, Seen::Directory { link: false }),
             };
             // A name is one segment of a key.

@@ -128,7 +128,8 @@ impl Callbacks for Map {
             names
         })?;
         for (name, bytes) in &names {
-            let listed = bytes.map_or(Listed::Prefix(name.as_str()), |bytes| Listed::Object { name, bytes });
+            let listed = bytes
+                .map_or(Listed::Prefix(name.as_str()), |bytes| Listed::Object { name, bytes: Some(bytes) });
             if !visit(listed) {
                 break;
             }
@@ -182,7 +183,7 @@ impl Callbacks for Files {
             let listed = if entry.file_type()?.is_dir() {
                 Listed::Prefix(&name)
             } else {
-                Listed::Object { name: &name, bytes: entry.metadata()?.len() }
+                Listed::Object { name: &name, bytes: None }
             };
             if !visit(listed) {
                 break;

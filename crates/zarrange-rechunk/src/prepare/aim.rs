@@ -80,7 +80,7 @@ pub(crate) fn aim(request: &Request, path: &str, source: &Array, asked: &Asked) 
         };
         let mut layout = Layout { chunk, shard, codecs: target_codecs(request, path, elements)? };
         let encoded_anew = foreign_encoding || layout != elements.layout || !source.objects().is_regular();
-        if request.codecs == Codecs::Keep && encoded_anew {
+        if *request.codecs_of(path) == Codecs::Keep && encoded_anew {
             (layout.codecs, dropped) = keep::in_chunks(elements, &layout);
         }
         if encoded_anew || layout != elements.layout {
@@ -149,7 +149,7 @@ fn aim_variable(
     let recoded = reshaped || elements.foreign_encoding || request.recodes(path);
     if recoded {
         check_regular(path, source, now, chunk_spec, shard_spec)?;
-        let codecs = request.codecs.resolve_variable(now);
+        let codecs = request.codecs_of(path).resolve_variable(now);
         let layout = Layout { chunk, shard, codecs };
         objects = objects_of(source, &layout)?;
         document = document.with_layout(&layout);
@@ -224,15 +224,16 @@ fn target_codecs(
     path: &str,
     elements: &Elements,
 ) -> Result<Vec<CodecMetadata>, SpecError> {
-    if let Codecs::Transposed(order, _) = &request.codecs
+    let codecs = request.codecs_of(path);
+    if let Codecs::Transposed(order, _) = codecs
         && order.len() != elements.layout.chunk.len()
     {
-        let (given, rank) = (request.codecs.to_string(), elements.layout.chunk.len());
+        let (given, rank) = (codecs.to_string(), elements.layout.chunk.len());
         let array = called(path);
         let example: Vec<String> = (0..rank).rev().map(|d| d.to_string()).collect();
         let (named, example) = (order.len(), example.join(","));
         let reason = format!("ORDER names {named} dimensions, {array} has {rank}: such as {example}");
         return Err(SpecError::Codecs { given, reason });
     }
-    Ok(request.codecs.resolve(&elements.layout, elements.item_bytes()))
+    Ok(codecs.resolve(&elements.layout, elements.item_bytes()))
 }

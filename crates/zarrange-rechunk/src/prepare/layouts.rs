@@ -30,7 +30,8 @@ pub(crate) fn layouts(
         let dimensions = Dimensions::of(&array);
         match mix.mix.of(&dimensions, array.shape()) {
             Ok(weights) => {
-                let asked = Asked { mix, weights, codecs: &request.codecs, place: &request.costs.target };
+                let asked =
+                    Asked { mix, weights, codecs: request.codecs_of(path), place: &request.costs.target };
                 out.insert(path.to_owned(), (asked.layout(path, &array)?, dimensions.names().to_vec()));
             }
             Err(AccessError::Dimension { .. }) => others.push(path, dimensions),

@@ -98,6 +98,22 @@ impl<'a> Sources<'a> {
     fn paths(&self) -> impl Iterator<Item = &'a str> {
         self.arrays.iter().map(Found::path)
     }
+
+    /// An error if one of `names` is no array, not even one that cannot be opened.
+    ///
+    /// # Errors
+    /// [`SpecError::UnknownArray`].
+    pub(crate) fn check_known<'n>(
+        &self,
+        names: impl IntoIterator<Item = &'n String>,
+    ) -> Result<(), RechunkError> {
+        let known =
+            |name: &str| self.paths().chain(self.failed.iter().map(String::as_str)).any(|path| path == name);
+        match names.into_iter().find(|name| !known(name)) {
+            Some(name) => Err(unknown_array(name, self.paths()).into()),
+            None => Ok(()),
+        }
+    }
 }
 
 /// The shapes asked for, by array path.
@@ -118,18 +134,12 @@ impl<'a> Shapes<'a> {
         selected: &'a [String],
         sources: &Sources<'a>,
     ) -> Result<Self, RechunkError> {
-        let known = |name: &str| {
-            sources.paths().chain(sources.failed.iter().map(String::as_str)).any(|path| path == name)
-        };
-        let unknown = |name: &str| Err(unknown_array(name, sources.paths()).into());
-        if let Some(name) = selected.iter().find(|name| !known(name)) {
-            return unknown(name);
-        }
+        sources.check_known(selected)?;
+        sources.check_known(specs.iter().filter_map(|named| named.array.as_ref()))?;
         let mut named: BTreeMap<&str, &ChunkSpec> = BTreeMap::new();
         let mut general: Option<&ChunkSpec> = None;
         for Named { array, spec } in specs {
             let taken = match array {
-                Some(name) if !known(name) => return unknown(name),
                 Some(name) => named.insert(name, spec),
                 None => general.replace(spec),
             };

@@ -33,7 +33,9 @@ pub(crate) fn cheapest_plan(
         })
     };
     let (mut best, mut sliced) = (weigh(&from), None);
-    for slice in slices::candidates(from.elements(), source.objects(), &to.elements().layout) {
+    let partial = source.store().abilities().partial_reads;
+    let candidates = slices::candidates(from.elements(), source.objects(), &to.elements().layout);
+    for slice in candidates.into_iter().filter(|_| partial) {
         let Some(chunks) = source.slices(&slice)? else { continue };
         let weighed = weigh(&chunks);
         let better = match (&weighed, &best) {

@@ -61,9 +61,14 @@ impl<'a> Get<'a> {
 
     /// These are the bytes.
     pub fn found(&mut self, bytes: &[u8]) {
-        let room = self.buffer.len().min(bytes.len());
-        self.buffer[..room].copy_from_slice(&bytes[..room]);
-        let bytes = bytes.len() as u64;
+        self.found_in(bytes.len(), |to| to.copy_from_slice(&bytes[..to.len()]));
+    }
+
+    /// There are so many bytes, and `fill` puts those into a buffer that have room in it, beginning with the first.
+    pub fn found_in(&mut self, bytes: usize, fill: impl FnOnce(&mut [u8])) {
+        let room = self.buffer.len().min(bytes);
+        fill(&mut self.buffer[..room]);
+        let bytes = bytes as u64;
         let total = if matches!(self.wanted, Wanted::Range(_)) { None } else { Some(bytes) };
         self.answer = Ok(Some(Found { bytes, total }));
     }
@@ -139,8 +144,8 @@ pub enum Listed<'a> {
     Object {
         /// Its name.
         name: &'a str,
-        /// Its size.
-        bytes: u64,
+        /// Its size, where it is known: otherwise it is asked for, where it is needed.
+        bytes: Option<u64>,
     },
     /// A prefix of the keys of objects: of one at least.
     Prefix(&'a str),
