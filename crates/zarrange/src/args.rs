@@ -3,6 +3,7 @@
 pub(crate) mod common;
 pub(crate) mod lightcurve;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
@@ -31,14 +32,13 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    /// The arguments of this process, and the options that their command has. A SPEC may begin with a minus (`-1,64`), which must not
+    /// The arguments of a command line, and the options that their command has. A SPEC may begin with a minus (`-1,64`), which must not
     /// look like an option.
-    pub(crate) fn of_process() -> (Self, Options) {
-        let mut matches =
-            Self::command().get_matches_from(std::env::args_os().map(|arg| match arg.to_str() {
-                Some(text) if is_negative_spec(text) => format!(" {text}").into(),
-                _ => arg,
-            }));
+    pub(crate) fn of(line: impl IntoIterator<Item = OsString>) -> (Self, Options) {
+        let mut matches = Self::command().get_matches_from(line.into_iter().map(|arg| match arg.to_str() {
+            Some(text) if is_negative_spec(text) => format!(" {text}").into(),
+            _ => arg,
+        }));
         let (mut command, mut inside) = (Vec::new(), &matches);
         while let Some((name, matches)) = inside.subcommand() {
             command.push(name);

@@ -83,7 +83,7 @@ fn limit_left() -> Option<u64> {
 }
 
 /// Half of what is available to the process: the machine's free memory, or what its control groups leave.
-pub(crate) fn default_max() -> u64 {
+pub fn default_max() -> u64 {
     let meminfo = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let available = field(&meminfo, "MemAvailable:");
@@ -92,7 +92,7 @@ pub(crate) fn default_max() -> u64 {
 }
 
 /// Processors that this process may run on.
-pub(crate) fn threads() -> u64 {
+pub fn threads() -> u64 {
     std::thread::available_parallelism().map_or(1, |n| n.get() as u64)
 }
 

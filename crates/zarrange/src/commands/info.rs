@@ -1,6 +1,7 @@
 //! `zarrange info`.
 
 use std::cell::RefCell;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use serde::ser::{Error as _, SerializeSeq as _};
@@ -108,7 +109,31 @@ impl Serialize for Nodes<'_> {
     }
 }
 
-fn print_json(root: &Store, Survey { nodes, failed, beside }: &Survey) -> Result<(), ArrayError> {
+fn print_json(root: &Store, found: &Survey) -> Result<(), ArrayError> {
+    let mut outcome = Ok(());
+    out::stream(|out| {
+        outcome = write_json(root, found, out)?;
+        Ok(())
+    });
+    outcome
+}
+
+/// What `zarrange info --json` prints of a store.
+///
+/// # Errors
+/// If something in it cannot be read.
+pub fn info_json(root: &Store) -> Result<Vec<u8>, ArrayError> {
+    let mut text = Vec::new();
+    // Writing to memory does not fail.
+    write_json(root, &survey(root, Without::NOTHING)?, &mut text).unwrap_or(Ok(()))?;
+    Ok(text)
+}
+
+fn write_json(
+    root: &Store,
+    Survey { nodes, failed, beside }: &Survey,
+    out: &mut dyn Write,
+) -> io::Result<Result<(), ArrayError>> {
     let fault = RefCell::new(None);
     let unreadable =
         failed.first.iter().map(|(path, error)| json!({"path": path, "error": error.to_string()}));
@@ -122,13 +147,12 @@ fn print_json(root: &Store, Survey { nodes, failed, beside }: &Survey) -> Result
         neither_file_nor_directory: counted(&beside.special),
         backend: root.backend(),
     };
-    out::stream(|out| match serde_json::to_writer(&mut *out, &info) {
-        // That is told as what it is.
-        Err(_) if fault.borrow().is_some() => writeln!(out),
-        Err(error) => Err(error.into()),
-        Ok(()) => writeln!(out),
-    });
-    fault.take().map_or(Ok(()), Err)
+    let written = serde_json::to_writer(&mut *out, &info);
+    writeln!(out)?;
+    match (fault.take(), written) {
+        (Some(fault), _) => Ok(Err(fault)),
+        (None, written) => Ok(Ok(written?)),
+    }
 }
 
 fn print(root: &Store, Survey { nodes, failed, beside }: &Survey) -> Result<(), ArrayError> {

@@ -1,0 +1,32 @@
+"""Rechunk Zarr arrays within a fixed memory, verified.
+
+Call :func:`rechunk` first: its parameters are those of the library rechunker, and it works on Zarr v2 and v3.
+
+>>> import zarrange
+>>> rechunked = zarrange.rechunk("by-epoch.zarr", (20, -1, 2), "1GB", "by-object.zarr")  # doctest: +SKIP
+>>> rechunked.execute()  # doctest: +SKIP
+<Array file://by-object.zarr shape=(50000, 1000, 2) dtype=float32>
+"""
+
+from importlib import metadata as _metadata
+
+from zarrange import executors
+from zarrange._compare import Comparison, verify
+from zarrange._native import CorruptChunkError
+from zarrange._rechunk import rechunk
+from zarrange._rechunked import Report, Rechunked
+
+try:
+    __version__ = _metadata.version("zarrange")
+except _metadata.PackageNotFoundError:  # imported from a folder that nobody installed
+    __version__ = "unknown"
+
+__all__ = [
+    "Comparison",
+    "CorruptChunkError",
+    "Rechunked",
+    "Report",
+    "executors",
+    "rechunk",
+    "verify",
+]

@@ -1,0 +1,61 @@
+"""Whether two places hold the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from zarrange import _native, _sources
+from zarrange._sizes import parse_bytes
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What comparing has found. It is true if no difference was found."""
+
+    #: The first difference, in words; None if there is none.
+    difference: str | None
+    #: What could not be compared, one line each.
+    not_compared: list[str] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return self.difference is None
+
+
+def verify(
+    a: Any,
+    b: Any,
+    *,
+    max_mem: str | int | None = None,
+    threads: int | None = None,
+    nan_payloads: bool = False,
+    storage_options: dict[str, Any] | None = None,
+) -> Comparison:
+    """Compares two arrays or groups: shapes, types, fill values, attributes and values.
+
+    Parameters
+    ----------
+    a, b : zarr.Array, zarr.Group, str, path, or array-like
+        What is compared.
+    max_mem : str, int or None
+        Memory for data, as for `rechunk`.
+    threads : int, optional
+        Threads to use; all processors without it.
+    nan_payloads : bool
+        Whether NaN of different bits are different; NaN equals NaN otherwise.
+    storage_options : dict, optional
+        For URLs: passed to fsspec.
+
+    Returns
+    -------
+    Comparison
+        The first difference, if there is one.
+    """
+    difference, not_compared = _native.verify(
+        _sources.source(a, storage_options).place,
+        _sources.source(b, storage_options).place,
+        max_mem=_native.default_max_mem() if max_mem is None else parse_bytes(max_mem),
+        threads=threads or _native.threads(),
+        nan_payloads=nan_payloads,
+    )
+    return Comparison(difference, not_compared)

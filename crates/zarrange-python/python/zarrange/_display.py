@@ -1,0 +1,67 @@
+"""Plans for people: as text, and as HTML in a notebook."""
+
+from __future__ import annotations
+
+import html as _html
+from collections.abc import Mapping
+from typing import Any
+
+
+def size(bytes_: float) -> str:
+    """Bytes as people read them."""
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if bytes_ < 1000 or unit == "TB":
+            return f"{bytes_:.0f} {unit}" if unit == "B" or bytes_ >= 100 else f"{bytes_:.1f} {unit}"
+        bytes_ /= 1000
+    raise AssertionError
+
+
+def seconds(s: float) -> str:
+    return f"{s * 1000:.0f} ms" if s < 1 else f"{s:.1f} s" if s < 100 else f"{s / 60:.0f} min"
+
+
+def summary(report: Mapping[str, Any]) -> str:
+    """What a plan or a run takes, in a line."""
+    about = "" if report.get("as_planned") is not None else "about "
+    return (
+        f"{report['strategy']}, {size(report['bytes_read'])} read, {size(report['bytes_written'])} written in "
+        f"{report['target_chunks']} chunks, {size(report['peak_budget_bytes'])} of memory, {about}{seconds(report['elapsed_s'])}"
+    )
+
+
+def _lines(source: Any, target: Any, plan: Mapping[str, Any], left_out: list[str]) -> list[tuple[str, str]]:
+    lines = [("Source", repr(source)), ("Target", str(target)), ("Plan", summary(plan))]
+    if plan["spill_bytes"]:
+        lines.insert(1, ("Intermediate", f"{size(plan['spill_bytes'])} in one file, removed by itself"))
+    if left_out:
+        lines.append(("Left out", ", ".join(left_out)))
+    return lines
+
+
+def text(source: Any, target: Any, plan: Mapping[str, Any], left_out: list[str]) -> str:
+    lines = _lines(source, target, plan, left_out)
+    return "<Rechunked>\n" + "\n".join(f"* {name:<12}: {told}" for name, told in lines)
+
+
+def html(source: Any, target: Any, plan: Mapping[str, Any], left_out: list[str]) -> str:
+    """A small table of what the plan takes, with a bar for the time of each array."""
+    rows = "".join(
+        f"<tr><th style='text-align:left'>{_html.escape(name)}</th><td style='text-align:left'>{_html.escape(told)}</td></tr>"
+        for name, told in _lines(source, target, plan, left_out)
+    )
+    longest = max((array["elapsed_s"] for array in plan["arrays"]), default=0) or 1
+    bars = "".join(
+        "<tr>"
+        f"<td style='text-align:left'>{_html.escape(array['array'] or '/')}</td>"
+        f"<td style='text-align:left'>{_html.escape(array['strategy'])}</td>"
+        f"<td>{size(array['peak_budget_bytes'])}</td>"
+        f"<td>{size(array['bytes_read'])}</td><td>{size(array['bytes_written'])}</td>"
+        f"<td>{seconds(array['elapsed_s'])}</td>"
+        "<td style='text-align:left'><div style='background:#4c78a8;height:0.8em;"
+        f"width:{max(1, round(120 * array['elapsed_s'] / longest))}px'></div></td></tr>"
+        for array in plan["arrays"][:20]
+    )
+    more = len(plan["arrays"]) - 20
+    rest = f"<p>and {more} more arrays</p>" if more > 0 else ""
+    head = "".join(f"<th>{name}</th>" for name in ("array", "way", "memory", "read", "written", "time", ""))
+    return f"<h3>Rechunked</h3><table>{rows}</table><table><tr>{head}</tr>{bars}</table>{rest}"

@@ -1,0 +1,221 @@
+"""``zarrange.rechunk``: what a user asks for becomes a job of the engine."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import warnings
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from zarrange import _chunks, _native, _options, _sources, _stores
+from zarrange._rechunked import Rechunked, Target
+from zarrange._sizes import parse_bytes
+from zarrange.executors import executor_of
+
+
+def rechunk(
+    source: Any,
+    target_chunks: Any,
+    max_mem: str | int | None,
+    target_store: Any,
+    target_options: Mapping[str, Any] | None = None,
+    temp_store: Any = None,
+    temp_options: Mapping[str, Any] | None = None,
+    executor: Any = "threads",
+    array_name: str | None = None,
+    *,
+    storage_options: dict[str, Any] | None = None,
+    threads: int | None = None,
+    verify: Literal["none", "sample", "full"] = "none",
+    durability: Literal["none", "commit"] = "commit",
+    overwrite: bool = False,
+    backend: Literal["auto", "std", "io_uring"] = "auto",
+) -> Rechunked:
+    """Plans to rechunk an array or a group; ``execute()`` of what is returned carries it out.
+
+    The parameters up to `array_name` are those of ``rechunker.rechunk``, and mean the same. Nothing is written before ``execute()``. The target
+    appears when it is complete, in Zarr v3 whatever the source is in, with the attributes, fill value and codecs of the source where no option says
+    otherwise. Temporary data is removed by itself.
+
+    Parameters
+    ----------
+    source : zarr.Array, zarr.Group, str, path, dask.array.Array or array-like
+        What is to be rechunked. Text is a path or a URL. Of an array-like (`shape`, `dtype`, slices) chunks are computed when they are needed.
+    target_chunks : tuple, dict or None
+        Elements of a chunk along each dimension, or a dict by dimension name; -1 is the whole dimension, None the chunks of the source.
+        For a group a dict of these by the name of the array: arrays that are not named are left out, and named in a warning.
+    max_mem : str, int or None
+        Memory for data, in bytes or as ``"1GB"``, of all threads together: the process takes at most 64 MiB more. None is half of what is available.
+    target_store : str, path, MutableMapping, zarr Store or zarr.Group
+        Where the target goes. In a zarr.Group an array gets the name `array_name`; a group takes the place of one that has no members.
+    target_options : dict, optional
+        Codecs and more: `compressor`, `filters`, `order`, `overwrite` and the other options of rechunker, or those of Zarr v3: `compressors`, `serializer`,
+        `shards`, `chunk_key_encoding`. For a group a dict of these by the name of the array.
+    temp_store : str or path, optional
+        A folder for intermediate data. Without it, it is made beside the target, where that is a folder of this machine, and is removed again.
+    temp_options : dict, optional
+        Is looked at and not needed: intermediate data has a form of its own.
+    executor : str or Executor
+        ``"threads"`` or ``"python"`` (one thread), or an object as `zarrange.executors.Executor` describes.
+    array_name : str, optional
+        The name of the array in the group that is given as `target_store`.
+    storage_options : dict, optional
+        For URLs: passed to fsspec.
+    threads : int, optional
+        Threads to use; all processors without it.
+    verify : {"none", "sample", "full"}
+        How much of the target is compared with the source before it appears.
+    durability : {"commit", "none"}
+        Whether ``execute()`` waits until the target is on the disk.
+    overwrite : bool
+        Replaces what is at the target, as the option `overwrite` of all arrays does.
+    backend : {"auto", "std", "io_uring"}
+        What reads and writes files of this machine.
+
+    Returns
+    -------
+    Rechunked
+        The plan, with its costs.
+
+    Raises
+    ------
+    ValueError
+        For a source, chunk or option that is not possible.
+    KeyError
+        For a dimension or an array that the source does not have.
+    FileExistsError
+        If something is at the target.
+    MemoryError
+        If a chunk, or what must be held beside it, is larger than `max_mem`.
+
+    Examples
+    --------
+    >>> import zarr, zarrange
+    >>> source = zarr.ones((4, 4), chunks=(2, 2), store="source.zarr")  # doctest: +SKIP
+    >>> zarrange.rechunk(source, (4, 1), 256_000, "target.zarr").execute()  # doctest: +SKIP
+    <Array file://target.zarr shape=(4, 4) dtype=float64>
+    """
+    chosen = executor_of(executor)
+    found = _sources.source(source, storage_options)
+    asked = _Asked(found, target_chunks, target_options, array_name, target_store)
+    _check_options(temp_options, found, asked)
+    target = _target(target_store, array_name, storage_options)
+    left_out = found.unnamed(set(asked.chunks)) if found.kind == "group" else []
+    if left_out:
+        warnings.warn(
+            f"arrays that target_chunks does not name are left out: {', '.join(left_out)}", stacklevel=2
+        )
+    request = {
+        "chunks": [(name, chunk) for name, chunk in asked.chunks.items()],
+        "shards": [(name, shard) for name, shard in asked.shards.items()],
+        "codecs": None,
+        "array_codecs": asked.codecs,
+        "key_separator": asked.separator,
+        "only_named": found.kind == "group",
+        "skip": [],
+        "max_mem": _native.default_max_mem() if max_mem is None else parse_bytes(max_mem),
+        "threads": chosen.threads or threads or _native.threads(),
+        "temp": _temp(temp_store, target),
+        "verify": verify,
+        "durability": durability,
+        # A group without members is a place that was prepared for this.
+        "overwrite": overwrite or asked.overwrite or (found.kind == "group" and target.is_empty_group()),
+        "backend": backend,
+    }
+    return Rechunked(chosen, found, target, request, left_out)
+
+
+class _Asked:
+    """What is asked of each array, by its name; that of the root is empty."""
+
+    def __init__(
+        self,
+        source: _sources.Source,
+        target_chunks: Any,
+        target_options: Mapping[str, Any] | None,
+        array_name: str | None,
+        target_store: Any,
+    ) -> None:
+        import zarr
+
+        self.chunks: dict[str, tuple[int, ...] | None] = {}
+        self.shards: dict[str, tuple[int, ...] | None] = {}
+        self.codecs: dict[str, str] = {}
+        self.separator, self.overwrite = "auto", False
+        if source.array is not None:
+            if isinstance(target_store, zarr.Group) and array_name is None:
+                raise ValueError("Can't rechunk to a group without a name for the array: give array_name.")
+            self._add("", source.array, target_chunks, target_options, source.shown, "target_options")
+            return
+        if not isinstance(target_chunks, Mapping):
+            raise ValueError(
+                "You must specify ``target-chunks`` as a dict when rechunking a group: of the chunks of each array, by its name "
+                f"(got {target_chunks!r})."
+            )
+        if array_name is not None:
+            raise ValueError("Can't specify `array_name` when rechunking a Group.")
+        options = target_options or {}
+        unknown = [name for name in options if name not in target_chunks]
+        if unknown:
+            raise ValueError(
+                f"target_options has options of {unknown[0]!r}, which is no array that target_chunks names: for a group they are a dict by the "
+                "name of the array"
+            )
+        for name, chunks in target_chunks.items():
+            member = source.member(name)
+            self._add(
+                name, member, chunks, options.get(name), source.shown[name], f"target_options[{name!r}]"
+            )
+
+    def _add(
+        self,
+        name: str,
+        array: _sources.SourceArray,
+        chunks: Any,
+        options: Mapping[str, Any] | None,
+        shown: Any,
+        parameter: str,
+    ) -> None:
+        self.chunks[name] = _chunks.lengths(chunks, array)
+        asked = _options.array_options(options, parameter, shown)
+        if asked.shards is not None:
+            self.shards[name] = _chunks.lengths(asked.shards, array)
+        if asked.codecs is not None:
+            self.codecs[name] = asked.codecs
+        if asked.separator is not None:
+            if self.separator not in ("auto", asked.separator):
+                raise ValueError(f"{parameter}: arrays of one target have one separator of chunk keys")
+            self.separator = asked.separator
+        self.overwrite |= asked.overwrite
+
+
+def _check_options(temp_options: Mapping[str, Any] | None, source: _sources.Source, asked: _Asked) -> None:
+    """Wrong options of temporary data are told, though it has a form of its own."""
+    if not temp_options:
+        return
+    if source.array is not None:
+        _options.array_options(temp_options, "temp_options", source.shown)
+        return
+    for name in asked.chunks:
+        _options.array_options(temp_options.get(name), f"temp_options[{name!r}]", source.shown[name])
+
+
+def _target(given: Any, array_name: str | None, storage_options: dict[str, Any] | None) -> Target:
+    """Where the target goes."""
+    import zarr
+
+    if isinstance(given, zarr.Group):
+        path = "/".join(part for part in (given.path, array_name) if part)
+        return Target(given.store_path.store, path, group=given)
+    if isinstance(given, (str, os.PathLike)):
+        store, path = _stores.opened(given, storage_options, mode="a")
+        return Target(store, path)
+    return Target(_stores.zarr_store(given), "")
+
+
+def _temp(given: Any, target: Target) -> str | None:
+    """A folder for intermediate data: the one that is given, or where the target is no folder one for temporary files."""
+    if isinstance(given, (str, os.PathLike)) and "://" not in os.fspath(given):
+        return os.fspath(given)
+    return tempfile.gettempdir() if not isinstance(target.place, str) else None

@@ -1,0 +1,142 @@
+"""What ``zarrange.rechunk`` returns: a plan that can be looked at and carried out."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from zarrange import _display, _native, _progress, _sources, _stores
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where the target goes: a zarr store and a path in it."""
+
+    store: Any
+    path: str
+    group: Any = None
+    place: Any = field(init=False)
+
+    def __post_init__(self) -> None:
+        if self.store.read_only:
+            raise ValueError(f"target_store {self.store} can only be read")
+        object.__setattr__(self, "place", _stores.place(self.store, self.path))
+
+    def opened(self) -> Any:
+        """The target as zarr opens it."""
+        import zarr
+
+        return zarr.open(self.store, path=self.path or None, mode="r+")
+
+    def is_empty_group(self) -> bool:
+        """Whether it is a group object that has no members."""
+        return self.group is not None and next(iter(self.group.keys()), None) is None
+
+    def __str__(self) -> str:
+        return "/".join(part for part in (str(self.store), self.path) if part)
+
+
+class Report(Mapping[str, Any]):
+    """What a plan predicts, or a run has counted: a mapping of names to numbers, as ``zarrange rechunk --json`` prints them.
+
+    Among them are ``strategy``, ``stages``, ``bytes_read``, ``bytes_written``, ``spill_bytes``, ``source_chunk_decodes``, ``target_chunks``,
+    ``peak_budget_bytes``, ``elapsed_s`` (seconds) and ``arrays``, the same for each array.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._values = json.loads(text)
+
+    def __getitem__(self, name: str) -> Any:
+        return self._values[name]
+
+    def __iter__(self) -> Any:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return f"<zarrange.Report: {_display.summary(self)}>"
+
+
+class Rechunked:
+    """A job of rechunking that is planned. It is made by :func:`zarrange.rechunk`."""
+
+    def __init__(
+        self, executor: Any, source: Any, target: Target, request: dict[str, Any], left_out: list[str]
+    ) -> None:
+        self._executor = executor
+        self._source = source
+        self._target = target
+        self._request = request
+        self._left_out = left_out
+        self._job: Any = self._planned()
+        self._predicted = Report(self._job.predicted)
+        self._text = self._job.text
+        #: What the run has counted, after `execute`; None before.
+        self.report: Report | None = None
+
+    def _planned(self) -> Any:
+        self._process = os.getpid()
+        job = _native.Job(self._source.place, self._target.place, self._request)
+        if self._source.virtual is not None:
+            self._source.virtual.stopped = lambda: job.stopped
+        return job
+
+    @property
+    def plan(self) -> Report:
+        """What the plan predicts: memory, reads and writes, time, of each array and of all together."""
+        return self._predicted
+
+    def execute(
+        self, *, progress: bool | Callable[[str | None, int], None] | None = None, **kwargs: Any
+    ) -> Any:
+        """Carries the plan out.
+
+        Parameters
+        ----------
+        progress : bool or callable, optional
+            True shows a bar (with tqdm, where it is installed), False none; without it a bar is shown where somebody can see it. A callable gets the name of
+            a phase with its bytes when it begins, and then None and bytes that were moved; what it raises stops the run.
+        **kwargs
+            For the executor.
+
+        Returns
+        -------
+        zarr.Array or zarr.Group
+            The target.
+
+        Raises
+        ------
+        FileExistsError
+            If something is at the target: also when this was called before.
+        KeyboardInterrupt
+            If it is interrupted: nothing of the target is left then.
+        """
+        # What was planned before a fork has threads that are not in this process.
+        job = self._job if self._job is not None and self._process == os.getpid() else self._planned()
+        self._job = None
+        with _progress.shown(progress) as told:
+            text = self._executor.execute_plan(self._executor.prepare_plan(job), progress=told, **kwargs)
+        self.report = Report(text)
+        return self._target.opened()
+
+    def __reduce__(self) -> Any:
+        target = (self._target.store, self._target.path, self._target.group)
+        return _planned_again, (self._executor, self._source.shown, target, self._request, self._left_out)
+
+    def __repr__(self) -> str:
+        return _display.text(self._source.shown, self._target, self._predicted, self._left_out)
+
+    def _repr_html_(self) -> str:
+        return _display.html(self._source.shown, self._target, self._predicted, self._left_out)
+
+
+def _planned_again(
+    executor: Any, source: Any, target: tuple[Any, str, Any], request: dict[str, Any], left_out: list[str]
+) -> Rechunked:
+    """A job that was pickled: it is planned again where it comes to."""
+    return Rechunked(executor, _sources.source(source), Target(*target), request, left_out)

@@ -1,0 +1,108 @@
+"""What can be rechunked, whatever it is: a place, and the arrays in it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from zarrange import _stores
+
+#: Where something lies, as the extension knows it: a path, or a store and a key in it.
+Place = Any
+
+
+@dataclass(frozen=True)
+class SourceArray:
+    """What must be known of an array to ask for its chunks."""
+
+    path: str
+    shape: tuple[int, ...]
+    chunks: tuple[int, ...]
+    dims: tuple[str | None, ...] | None
+
+    @property
+    def called(self) -> str:
+        return f"array {self.path!r}" if self.path else "the array"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Something to be rechunked.
+
+    `array` is the array that it is; for a group, `member` finds one by its name.
+    """
+
+    place: Place
+    shown: Any
+    array: SourceArray | None = None
+    member: Callable[[str], SourceArray] | None = None
+    unnamed: Callable[[set[str]], list[str]] = field(default=lambda named: [])
+    virtual: Any = None
+
+    @property
+    def kind(self) -> str:
+        return "array" if self.array is not None else "group"
+
+
+def source(given: Any, storage_options: dict[str, Any] | None = None) -> Source:
+    """The source that a user means.
+
+    Raises
+    ------
+    ValueError
+        If it is nothing that can be rechunked.
+    """
+    import zarr
+
+    if isinstance(given, (str, os.PathLike)):
+        store, path = _stores.opened(given, storage_options, mode="r")
+        given = zarr.open(store, path=path, mode="r")
+    if isinstance(given, zarr.Array):
+        return Source(_stores.place(given.store_path.store, given.path), given, array=_of_zarr("", given))
+    if isinstance(given, zarr.Group):
+        return _group(given)
+    from zarrange import _virtual
+
+    if type(given).__module__.split(".")[0] == "xarray":
+        raise ValueError(
+            f"Source must be a Zarr Array, Zarr Group, Dask Array or Xarray Dataset: of xarray nothing is taken yet (got {type(given)}), for its "
+            "coordinates and attributes would be lost; give the group that it was opened from, or the data of one variable (.data)"
+        )
+    if _virtual.is_array(given):
+        virtual = _virtual.VirtualArray(given)
+        return Source((virtual.store(), ""), given, array=virtual.described, virtual=virtual)
+    raise ValueError(
+        f"Source must be a Zarr Array, Zarr Group, Dask Array or Xarray Dataset, or the path or URL of an array or group (not {type(given)}); "
+        "of other arrays: what has shape, dtype, chunks and is sliced"
+    )
+
+
+def _of_zarr(path: str, array: Any) -> SourceArray:
+    chunks = getattr(array.metadata, "chunks", None) or array.chunks
+    return SourceArray(path, array.shape, tuple(chunks), _dims(array))
+
+
+def _dims(array: Any) -> tuple[str | None, ...] | None:
+    dims = getattr(array.metadata, "dimension_names", None)
+    if dims is None:
+        dims = array.attrs.get("_ARRAY_DIMENSIONS")
+    return None if dims is None else tuple(dims)
+
+
+def _group(group: Any) -> Source:
+    import zarr
+
+    def member(name: str) -> SourceArray:
+        found = group.get(name)
+        if not isinstance(found, zarr.Array):
+            what = "is a group" if found is not None else "is not there"
+            raise KeyError(f"target_chunks names the array {name!r}, which {what} in {group!r}")
+        return _of_zarr(name, found)
+
+    def unnamed(named: set[str]) -> list[str]:
+        members = group.members(max_depth=None)
+        return sorted(name for name, found in members if isinstance(found, zarr.Array) and name not in named)
+
+    return Source(_stores.place(group.store_path.store, group.path), group, member=member, unnamed=unnamed)

@@ -1,0 +1,260 @@
+"""Arrays that are computed when they are asked for, as stores: what is sliced like an array can be rechunked like one.
+
+The engine sees an array without compression. A chunk of it is what ``source[slices]`` gives when the chunk is asked for, so planning, the
+bound on memory and verification hold for it as for any other.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator
+from itertools import accumulate, pairwise
+from typing import Any
+
+from zarrange import _native
+from zarrange._sources import SourceArray
+from zarrange._stores import Name, Wanted
+
+#: Chunks of a dask array that are computed together.
+TOGETHER = 8
+
+#: What an array without chunks is asked for at once.
+PIECE_BYTES = 8 << 20
+
+
+def is_array(given: Any) -> bool:
+    """Whether it is sliced like an array, and says what it holds."""
+    has = all(hasattr(given, name) for name in ("shape", "dtype", "__getitem__"))
+    return has and isinstance(given.shape, tuple)
+
+
+class VirtualArray:
+    """An array of chunks that are computed.
+
+    Parameters
+    ----------
+    array : array-like
+        What has `shape`, `dtype` and slices; its `chunks` are those of dask (lengths along each dimension) or of zarr (one shape). Without any it is
+        asked for pieces of up to `PIECE_BYTES`.
+
+    Raises
+    ------
+    ValueError
+        If its shape is not known, or its type has no place in Zarr.
+    """
+
+    #: Whether nobody waits for chunks any more.
+    stopped: Callable[[], bool] = staticmethod(lambda: False)
+
+    #: All of a chunk is computed, however little of it is asked for.
+    gets_parts = False
+
+    def __init__(self, array: Any) -> None:
+        self._array = array
+        self._edges = [_edges(lengths) for lengths in _lengths(array)]
+        largest = tuple(max((b - a for a, b in pairwise(edges)), default=1) for edges in self._edges)
+        self.described = SourceArray("", tuple(array.shape), largest, _dims(array))
+        self._template = _Template(array, largest)
+        self._regular = self._is_regular(largest)
+        document = self._template.document
+        if not self._regular:
+            document["chunk_grid"] = {
+                "name": "rectilinear",
+                "configuration": {
+                    "kind": "inline",
+                    "chunk_shapes": [[b - a for a, b in pairwise(edges)] for edges in self._edges],
+                },
+            }
+        self._document = json.dumps(document).encode()
+
+    def _is_regular(self, chunk: tuple[int, ...]) -> bool:
+        return all(
+            b - a == length
+            for edges, length in zip(self._edges, chunk, strict=True)
+            for a, b in pairwise(edges[:-1])
+        )
+
+    def store(self) -> Any:
+        """The array as a store of the extension."""
+        return _native.CallbackStore(
+            self, f"<{type(self._array).__module__}.{type(self._array).__qualname__}>"
+        )
+
+    def get(self, wanted: list[Wanted]) -> list[Any]:
+        places = [self._slices(key) if what != "size" else None for key, what, *_ in wanted]
+        computed = self._computed([place for place in places if place is not None])
+        return [self._answer(one, place, computed) for one, place in zip(wanted, places, strict=True)]
+
+    def _answer(self, wanted: Wanted, place: tuple[slice, ...] | None, computed: Iterator[Any]) -> Any:
+        key, what, begin, end = wanted
+        if key == "zarr.json":
+            return {"whole": self._document, "range": self._document[begin:end], "size": len(self._document)}[
+                what
+            ]
+        if what == "size":
+            return self._size(key)
+        if place is None:
+            return None
+        try:
+            found = self._template.encoded(next(computed), place, self._shape(place))
+        except Exception as error:  # noqa: BLE001, it is raised where the chunk was asked for
+            return error
+        return found[begin:end] if what == "range" else found
+
+    def _size(self, key: str) -> Any:
+        """The bytes of a chunk; all of it where only that tells."""
+        place = self._slices(key)
+        if place is None:
+            return None
+        size = self._template.bytes(self._shape(place))
+        return self.get([(key, "whole", 0, 0)])[0] if size is None else size
+
+    def _shape(self, place: tuple[slice, ...]) -> tuple[int, ...]:
+        """The shape of a chunk: those at the end of a regular grid are whole."""
+        return self.described.chunks if self._regular else tuple(s.stop - s.start for s in place)
+
+    def _computed(self, places: list[tuple[slice, ...]]) -> Iterator[Any]:
+        """The elements at `places`, as they are needed: some of dask together, others one after the other."""
+        for some in (places[k : k + TOGETHER] for k in range(0, len(places), TOGETHER)):
+            if self.stopped():
+                raise InterruptedError("stopped")
+            parts = [self._array[some[0]]]
+            if hasattr(parts[0], "__dask_graph__"):
+                import dask
+
+                yield from dask.compute(*parts, *(self._array[place] for place in some[1:]))
+                continue
+            yield parts[0]
+            for place in some[1:]:
+                if self.stopped():
+                    raise InterruptedError("stopped")
+                yield self._array[place]
+
+    def _slices(self, key: str) -> tuple[slice, ...] | None:
+        """The elements of the chunk at `key`."""
+        first, *numbers = key.split("/")
+        if first != "c" or len(numbers) != len(self._edges):
+            return None
+        try:
+            at = [int(number) for number in numbers]
+            return tuple(slice(edges[k], edges[k + 1]) for edges, k in zip(self._edges, at, strict=True))
+        except (ValueError, IndexError):
+            return None
+
+    def put(self, objects: list[tuple[str, bytes]]) -> list[BaseException | None]:
+        return [PermissionError("an array that is computed cannot be written") for _ in objects]
+
+    def delete(self, key: str) -> None:
+        raise PermissionError("an array that is computed cannot be written")
+
+    def list(self, prefix: str) -> list[Name]:
+        rank = len(self._edges)
+        if not prefix:
+            return [("zarr.json", True, len(self._document)), ("c", rank == 0, None)]
+        depth = len(prefix.split("/")) - 1
+        if not prefix.startswith("c") or depth >= rank or 0 in self.described.shape:
+            return []
+        return [(str(k), depth + 1 == rank, None) for k in range(len(self._edges[depth]) - 1)]
+
+
+def _lengths(array: Any) -> list[list[int]]:
+    """The lengths of chunks along each dimension, without those of nothing."""
+    chunks = getattr(array, "chunks", None) or _pieces(array)
+    all_lengths = []
+    for size, lengths in zip(array.shape, chunks, strict=True):
+        if isinstance(size, float) and math.isnan(size):
+            raise ValueError(
+                f"{array!r} has a shape that is not known: compute its chunk sizes first (compute_chunk_sizes)"
+            )
+        if isinstance(lengths, int):
+            lengths = [min(lengths, size - at) for at in range(0, size, max(lengths, 1))]
+        all_lengths.append([int(length) for length in lengths if length > 0])
+    return all_lengths
+
+
+def _pieces(array: Any) -> list[int]:
+    """A shape of pieces that follow each other in memory."""
+    piece = [int(size) for size in array.shape]
+    for d, size in enumerate(piece):
+        rest = math.prod(piece[d + 1 :]) * array.dtype.itemsize
+        piece[d] = max(1, min(size, PIECE_BYTES // max(rest, 1)))
+    return piece
+
+
+def _edges(lengths: list[int]) -> list[int]:
+    return list(accumulate(lengths, initial=0))
+
+
+def _dims(array: Any) -> tuple[str, ...] | None:
+    dims = getattr(array, "dims", None)
+    return tuple(map(str, dims)) if dims is not None else None
+
+
+class _Template:
+    """How elements of a type are stored: the document of an array of it, and the bytes of a chunk."""
+
+    def __init__(self, array: Any, chunk: tuple[int, ...]) -> None:
+        import numpy as np
+
+        self._dtype = np.dtype(array.dtype)
+        try:
+            made = self._made(array.shape, chunk, _dims(array))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"elements of type {array.dtype} cannot be stored as Zarr: {error}") from error
+        self.document = json.loads(made.store._store_dict["zarr.json"].to_bytes())
+        # Text of numpy's StringDType has no fixed size.
+        self._fixed = self._dtype.kind in "biufcSUmMV" and not self._dtype.hasobject
+        self._stored = self._dtype.newbyteorder("<") if self._fixed else None
+
+    def _made(
+        self, shape: tuple[int, ...], chunk: tuple[int, ...], dims: tuple[str, ...] | None = None
+    ) -> Any:
+        """An array of zarr in memory."""
+        import zarr
+
+        return zarr.create_array(
+            zarr.storage.MemoryStore(),
+            shape=shape,
+            chunks=chunk,
+            dtype=self._dtype,
+            filters=None,
+            compressors=None,
+            zarr_format=3,
+            dimension_names=dims,
+            config={"write_empty_chunks": True},
+        )
+
+    def bytes(self, shape: tuple[int, ...]) -> int | None:
+        """The bytes of a chunk of this shape; None where that depends on what is in it."""
+        return math.prod(shape) * self._dtype.itemsize if self._fixed else None
+
+    def encoded(self, block: Any, place: tuple[slice, ...], shape: tuple[int, ...]) -> memoryview:
+        """The bytes of a chunk of this shape, of which `block` is what lies in the array."""
+        import numpy as np
+
+        block = np.asanyarray(block)
+        expected = tuple(s.stop - s.start for s in place)
+        if isinstance(block, np.ma.MaskedArray) and np.ma.is_masked(block):
+            raise ValueError(
+                "a masked array has elements without a value, which Zarr cannot store: fill them first"
+            )
+        if block.shape != expected:
+            raise ValueError(f"source[{_shown(place)}] has shape {block.shape}, not {expected}")
+        if block.dtype != self._dtype:
+            raise ValueError(f"source[{_shown(place)}] has elements of type {block.dtype}, not {self._dtype}")
+        if block.shape != shape:
+            whole = np.zeros(shape, self._dtype)
+            whole[tuple(slice(0, n) for n in block.shape)] = block
+            block = whole
+        if not self._fixed:
+            made = self._made(shape, shape)
+            made[...] = block
+            key = "/".join(["c", *("0" for _ in shape)])
+            return memoryview(made.store._store_dict[key].to_bytes())
+        stored = np.ascontiguousarray(np.asarray(block), self._stored)
+        return memoryview(stored.reshape(-1).view("u1"))
+
+
+def _shown(place: tuple[slice, ...]) -> str:
+    return ", ".join(f"{s.start}:{s.stop}" for s in place)

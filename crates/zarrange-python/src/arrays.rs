@@ -1,0 +1,41 @@
+//! What there is at a place, and whether two places hold the same.
+
+use pyo3::prelude::*;
+use zarrange_io::{Opener, Stop};
+use zarrange_rechunk::NoProgress;
+
+use crate::errors::exception;
+use crate::stores::Place;
+use crate::work::watched;
+
+/// What `zarrange info --json` prints of a place.
+#[pyfunction]
+pub(crate) fn describe(py: Python<'_>, place: Place) -> PyResult<String> {
+    let stop = Stop::default();
+    let io = Opener::auto().stopped_by(stop.clone());
+    let told = watched(py, &stop, move || -> Result<_, PyErr> {
+        let store = io.open(&place.0).map_err(|error| exception(&error))?;
+        zarrange::info_json(&store).map_err(|error| exception(&error))
+    })??;
+    Ok(String::from_utf8(told)?)
+}
+
+/// The first difference of two places, if there is one, and what could not be compared.
+#[pyfunction]
+#[pyo3(signature = (a, b, *, max_mem, threads, nan_payloads))]
+pub(crate) fn verify(
+    py: Python<'_>,
+    a: Place,
+    b: Place,
+    max_mem: u64,
+    threads: u64,
+    nan_payloads: bool,
+) -> PyResult<(Option<String>, Vec<String>)> {
+    let stop = Stop::default();
+    let io = Opener::auto().stopped_by(stop.clone());
+    let compared = watched(py, &stop, move || {
+        zarrange_rechunk::verify((&a.0, &b.0), &io, (max_mem, threads), nan_payloads, &NoProgress)
+    })?;
+    let compared = compared.map_err(|error| exception(&error))?;
+    Ok((compared.difference.map(|difference| difference.to_string()), compared.not_compared))
+}

@@ -1,0 +1,198 @@
+//! Jobs of rechunking: planned, then carried out.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+use std::sync::{Mutex, PoisonError};
+
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use zarrange_io::{Opener, STD_THREADS, Stop};
+use zarrange_rechunk::{
+    ChunkSpec, Codecs, Named, Prepared, Progress, RechunkError, Request, SpecError, prepare, run,
+};
+
+use crate::errors::exception;
+use crate::stores::Place;
+use crate::work::watched;
+
+/// A job that is planned. It is carried out once.
+#[pyclass(frozen, module = "zarrange._native")]
+#[derive(Debug)]
+pub(crate) struct Job {
+    prepared: Mutex<Option<Prepared>>,
+    stop: Stop,
+    predicted: String,
+    text: String,
+    notes: Vec<String>,
+}
+
+/// A shape for the array of a name, or for all: lengths, or as it is.
+type Shape = (Option<String>, Option<Vec<i64>>);
+
+/// What is asked for.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+struct Asked {
+    chunks: Vec<Shape>,
+    shards: Vec<Shape>,
+    codecs: Option<String>,
+    array_codecs: BTreeMap<String, String>,
+    key_separator: String,
+    only_named: bool,
+    skip: Vec<String>,
+    max_mem: u64,
+    threads: u64,
+    temp: Option<Place>,
+    verify: String,
+    durability: String,
+    overwrite: bool,
+    backend: String,
+}
+
+impl Asked {
+    fn into_request(self, source: Place, target: Place, stop: &Stop) -> PyResult<Request> {
+        let spec = |error: SpecError| exception(&error);
+        let codecs = |text: &str| text.parse::<Codecs>().map_err(spec);
+        let named = |shapes: Vec<Shape>| shapes.into_iter().map(named).collect();
+        Ok(Request {
+            chunks: named(self.chunks),
+            shards: named(self.shards),
+            codecs: self.codecs.map_or(Ok(Codecs::Keep), |text| codecs(&text))?,
+            array_codecs: self
+                .array_codecs
+                .into_iter()
+                .map(|(array, text)| Ok((array, codecs(&text)?)))
+                .collect::<PyResult<_>>()?,
+            key_separator: self.key_separator.parse().map_err(spec)?,
+            only_named: self.only_named,
+            skip: self.skip,
+            memory_bytes_max: self.max_mem,
+            threads: self.threads,
+            temp: self.temp.map(|place| place.0),
+            verify: word(&self.verify)?,
+            durability: word(&self.durability)?,
+            overwrite: self.overwrite,
+            io: opener(&self.backend)?.stopped_by(stop.clone()),
+            ..Request::new(source.0, target.0)
+        })
+    }
+}
+
+/// A word that is one of a few.
+fn word<T: FromStr<Err: std::fmt::Display>>(text: &str) -> PyResult<T> {
+    text.parse().map_err(|error: T::Err| PyValueError::new_err(error.to_string()))
+}
+
+fn named((array, lengths): Shape) -> Named {
+    Named { array, spec: lengths.map_or(ChunkSpec::Keep, ChunkSpec::Sizes) }
+}
+
+/// The backend of a name. There is no `mmap` here: nobody can promise for a program in Python that files do not change.
+fn opener(name: &str) -> PyResult<Opener> {
+    match name {
+        "auto" => Ok(Opener::auto()),
+        "std" => Ok(Opener::std_pool(STD_THREADS)),
+        "io_uring" => Opener::io_uring().map_err(|error| exception(&error)),
+        _ => Err(PyValueError::new_err(format!("backend='{name}' is none of 'auto', 'std' and 'io_uring'"))),
+    }
+}
+
+#[pymethods]
+impl Job {
+    /// Plans: nothing is written.
+    #[new]
+    fn new(py: Python<'_>, source: Place, target: Place, asked: Asked) -> PyResult<Self> {
+        let stop = Stop::default();
+        let request = asked.into_request(source, target, &stop)?;
+        let prepared = watched(py, &stop, || prepare(request))?.map_err(|error| exception(&error))?;
+        let predicted = serde_json::to_string(&prepared.predicted());
+        Ok(Self {
+            predicted: predicted.map_err(|error| PyRuntimeError::new_err(error.to_string()))?,
+            text: prepared.to_string(),
+            notes: prepared.notes(),
+            prepared: Mutex::new(Some(prepared)),
+            stop,
+        })
+    }
+
+    /// What the plan predicts, as `zarrange rechunk --dry-run --json` prints it.
+    #[getter]
+    fn predicted(&self) -> &str {
+        &self.predicted
+    }
+
+    /// The plan as text.
+    #[getter]
+    fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// What should be known before it is carried out, one line each.
+    #[getter]
+    fn notes(&self) -> Vec<String> {
+        self.notes.clone()
+    }
+
+    /// Whether it was asked to stop.
+    #[getter]
+    fn stopped(&self) -> bool {
+        self.stop.is_requested()
+    }
+
+    /// Carries it out; what `zarrange rechunk --json` prints then. `progress` is called with the name of a phase and its bytes when it begins,
+    /// and then with bytes that were moved.
+    #[pyo3(signature = (progress = None))]
+    fn execute(&self, py: Python<'_>, progress: Option<Py<PyAny>>) -> PyResult<String> {
+        let taken = self.prepared.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(prepared) = taken else {
+            return Err(PyRuntimeError::new_err("this job was carried out before: plan it again"));
+        };
+        let told = Told { progress, stop: self.stop.clone(), failed: Mutex::new(None) };
+        let report = watched(py, &self.stop, || run(prepared, &told))?;
+        if let Some(error) = told.failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            return Err(error);
+        }
+        let report = report.map_err(|error: RechunkError| exception(&error))?;
+        serde_json::to_string(&report).map_err(|error| PyRuntimeError::new_err(error.to_string()))
+    }
+}
+
+/// Tells a callable of Python how far it is. What that raises stops the work.
+struct Told {
+    progress: Option<Py<PyAny>>,
+    stop: Stop,
+    failed: Mutex<Option<PyErr>>,
+}
+
+impl Told {
+    fn tell(&self, phase: Option<&str>, bytes: u64) {
+        let Some(progress) = &self.progress else { return };
+        if let Err(error) = Python::attach(|py| progress.call1(py, (phase, bytes)).map(drop)) {
+            let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+            failed.get_or_insert(error);
+            self.stop.request();
+        }
+    }
+}
+
+impl Progress for Told {
+    fn begin(&self, phase: &str, bytes: u64) {
+        self.tell(Some(phase), bytes);
+    }
+
+    fn advance(&self, bytes: u64) {
+        self.tell(None, bytes);
+    }
+}
+
+/// Memory that a job may use where nothing is said: half of what is available to this process.
+#[pyfunction]
+pub(crate) fn default_max_mem() -> u64 {
+    zarrange::default_max()
+}
+
+/// Processors that this process may use.
+#[pyfunction]
+pub(crate) fn threads() -> u64 {
+    zarrange::threads()
+}
