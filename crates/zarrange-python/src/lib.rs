@@ -1,7 +1,7 @@
 //! The extension of the Python package `zarrange`: what it needs of Rust, and no more.
 //!
-//! **It owns** the border between the two languages: stores that are Python objects ([`stores`]), work that goes on without the interpreter
-//! and can be interrupted ([`work`]), and errors as exceptions ([`errors`]).
+//! **It owns** the border between the two languages: stores that are Python objects (`stores`), work that goes on without the interpreter
+//! and can be interrupted (`work`), and errors as exceptions (`errors`).
 //!
 //! **It never knows** what rechunker, zarr-python or xarray want: that is Python, in `python/zarrange`, and calls this.
 //!

@@ -175,10 +175,6 @@ pub(crate) struct RequestArgs {
     /// Bound on all data buffers together [default: half of the available memory]
     #[arg(long, value_name = "SIZE")]
     pub(crate) max_mem: Option<Bytes>,
-    #[expect(
-        rustdoc::broken_intra_doc_links,
-        reason = "the text of the help, in which brackets are no links"
-    )]
     /// Codecs of arrays with a SPEC, or of all if none has one:
     /// keep, none, zstd[:LEVEL], blosc[:CNAME[:LEVEL[:SHUFFLE]]], gzip[:LEVEL], transpose:1,0+CODECS, a JSON list or @FILE
     #[arg(long, default_value = "keep", value_parser = codecs)]
