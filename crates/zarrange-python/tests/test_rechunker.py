@@ -371,3 +371,108 @@ def test_sizes(text, bytes_):
     from zarrange._sizes import parse_bytes
 
     assert parse_bytes(text) == bytes_
+
+
+class Own:
+    """An executor as somebody may write one."""
+
+    def __init__(self):
+        self.ran = []
+
+    def prepare_plan(self, job):
+        return [job]
+
+    def execute_plan(self, plan, **kwargs):
+        self.ran.append(kwargs)
+        for job in plan[: kwargs.get("most", 1)]:
+            job.execute()
+
+
+def test_an_executor_of_ones_own():
+    own = Own()
+    rechunked = zarrange.rechunk(array(), (80, 2), "1MB", "target.zarr", executor=own)
+    check(rechunked.execute(scheduler="mine"), numbered((80, 60)), (80, 2))
+    assert own.ran == [{"scheduler": "mine"}]
+    with pytest.raises(RuntimeError, match="did not carry out"):
+        zarrange.rechunk("source.zarr", (80, 2), "1MB", "other.zarr", executor=own).execute(most=0)
+
+
+def test_what_is_not_carried_over_is_warned_of(tmp_path):
+    source = zarr.create_group("source.zarr")
+    source.create_array("a", shape=(4,), chunks=(2,), dtype="i4")
+    (tmp_path / "source.zarr/notes.txt").write_text("of the night")
+    with pytest.warns(UserWarning, match="notes.txt"):
+        rechunked = zarrange.rechunk(source, {"a": (4,)}, "1MB", "target.zarr")
+    assert "notes.txt" in repr(rechunked)
+    assert "notes.txt" in rechunked._repr_html_()
+
+
+def test_a_group_with_consolidated_metadata_knows_the_new_array():
+    group = zarr.create_group("group.zarr")
+    group.create_array("old", shape=(4,), chunks=(2,), dtype="i4")
+    zarr.consolidate_metadata("group.zarr")
+    group = zarr.open_group("group.zarr")
+    zarrange.rechunk(array(), (80, 2), "1MB", group, array_name="deep/new").execute()
+    opened = zarr.open_consolidated("group.zarr", mode="r")
+    check(opened["deep/new"], numbered((80, 60)), (80, 2))
+    assert "old" in opened
+
+
+def test_a_file_url_is_a_path(tmp_path):
+    array()
+    result = zarrange.rechunk(
+        f"file://{tmp_path}/source.zarr", (80, 2), "1MB", f"file://{tmp_path}/target.zarr"
+    ).execute()
+    check(result, numbered((80, 60)), (80, 2))
+    assert isinstance(result.store, zarr.storage.LocalStore)
+
+
+@pytest.mark.parametrize("name", ["/abs", "", "a/", ".", "a/../b"])
+def test_names_that_lead_elsewhere(name):
+    with pytest.raises(ValueError, match="array_name="):
+        zarrange.rechunk(array(), (80, 2), "1MB", zarr.create_group("group.zarr"), array_name=name)
+
+
+def test_options_replace_no_other_array():
+    source, chunks, _ = asked("group")
+    made = zarrange.rechunk(source, chunks, "1MB", "target.zarr").execute()
+    for options, lost in (
+        ({"a": {"overwrite": True}}, "b"),
+        ({name: {"overwrite": True} for name in "ab"}, "precious"),
+    ):
+        if lost == "precious":
+            made.create_array("precious", shape=(3,), dtype="i4")
+        with pytest.raises(FileExistsError, match=f"has {lost}, which"):
+            zarrange.rechunk(source, chunks, "1MB", "target.zarr", target_options=options)
+    zarrange.rechunk(source, chunks, "1MB", "target.zarr", overwrite=True).execute()
+    assert sorted(zarr.open_group("target.zarr").keys()) == ["a", "b"]
+
+
+def test_a_prepared_group_is_replaced_once():
+    source, chunks, _ = asked("group")
+    rechunked = zarrange.rechunk(source, chunks, "1MB", zarr.create_group("target.zarr"))
+    rechunked.execute()
+    with pytest.raises(FileExistsError):
+        rechunked.execute()
+    for prepared in (
+        zarr.create_group("mine.zarr", attributes={"title": "mine"}),
+        zarr.create_group("v2.zarr", zarr_format=2),
+    ):
+        with pytest.raises((FileExistsError, ValueError), match="exists|Zarr v2"):
+            zarrange.rechunk(source, chunks, "1MB", prepared)
+
+
+def test_codecs_that_no_option_names_are_kept():
+    gzip, big = zarr.codecs.GzipCodec(level=7), zarr.codecs.BytesCodec(endian="big")
+    transpose = zarr.codecs.TransposeCodec(order=(1, 0))
+    source = array(compressors=gzip, serializer=big, filters=transpose)
+    for options, filters, compressors in (
+        ({"order": "C"}, (), (gzip,)),
+        ({"filters": []}, (), (gzip,)),
+        ({"compressor": None}, (transpose,), ()),
+        ({"order": "F"}, (transpose,), (gzip,)),
+    ):
+        made = zarrange.rechunk(
+            source, (80, 2), "1MB", "target.zarr", target_options=options, overwrite=True
+        ).execute()
+        assert (made.filters, made.serializer, made.compressors) == (filters, big, compressors), options

@@ -214,3 +214,80 @@ def test_a_plan_is_carried_out_after_a_fork():
         os._exit(0 if done else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     np.testing.assert_array_equal(zarr.open_array("target.zarr")[...], numbered((80, 60)))
+
+
+def test_fields_lie_where_they_are_said_to():
+    for dtype in (
+        np.dtype({"names": ["a", "b"], "formats": ["i2", "i2"], "offsets": [2, 0], "itemsize": 4}),
+        np.dtype([("a", "i1"), ("b", ">f8")], align=True),
+    ):
+        values = np.zeros(8, dtype)
+        values["a"], values["b"] = np.arange(8), 100 + np.arange(8)
+        target = f"{dtype.itemsize}.zarr"
+        made = zarrange.rechunk(Slices(values, (2,)), (8,), "1MB", target).execute()[...]
+        for name in "ab":
+            np.testing.assert_array_equal(made[name], values[name])
+
+
+@pytest.mark.parametrize(
+    ("chunks", "message"),
+    [(((10, 10), (60,)), "do not add up"), ((10,), "as many"), ((np.int64(2), 60), None)],
+)
+def test_chunks_of_what_is_computed(chunks, message):
+    source = Slices(numbered((80, 60)), chunks)
+    if message is None:
+        zarrange.rechunk(source, (80, 2), "1MB", "target.zarr").execute()
+        return
+    with pytest.raises(ValueError, match=message):
+        zarrange.rechunk(source, (80, 2), "1MB", "target.zarr")
+
+
+def test_chunks_of_different_lengths_become_the_largest():
+    source = dask.array.from_array(numbered((80, 60)), chunks=((3, 30, 47), (7, 53)))
+    made = zarrange.rechunk(source, None, "1MB", "target.zarr").execute()
+    assert made.chunks == (47, 53)
+    assert made.compressors == zarr.create_array({}, shape=(1,), dtype="f4").compressors
+    np.testing.assert_array_equal(made[...], numbered((80, 60)))
+
+
+def test_what_waits_for_the_loop_of_zarr_is_not_called_on_it():
+    source = array()
+
+    async def waits():
+        zarrange.verify(source, source)
+
+    from zarr.core.sync import sync
+
+    with pytest.raises(RuntimeError, match="to_thread"):
+        sync(waits())
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.parametrize("backend", ["auto", "std"])
+def test_a_job_begins_after_a_fork(backend):
+    array()
+    zarrange.rechunk("source.zarr", (80, 7), "1MB", "before.zarr", backend=backend).execute()
+    source = zarr.open_array("source.zarr", mode="r")
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            rechunked = zarrange._rechunked.Rechunked(
+                zarrange.executors.ThreadsExecutor(),
+                zarrange._sources.Source(
+                    os.path.abspath("source.zarr"), source, array=zarrange._sources._of_zarr("", source)
+                ),
+                zarrange._rechunked.Target(zarr.storage.LocalStore("after.zarr"), ""),
+                rechunked_request(backend),
+                [],
+            )
+            rechunked._planned().execute()
+            code = 0
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    np.testing.assert_array_equal(zarr.open_array("after.zarr")[...], numbered((80, 60)))
+
+
+def rechunked_request(backend):
+    return zarrange.rechunk("source.zarr", (80, 7), "1MB", "other.zarr", backend=backend)._request

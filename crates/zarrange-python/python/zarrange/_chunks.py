@@ -27,7 +27,7 @@ def lengths(target_chunks: object, array: SourceArray) -> tuple[int, ...] | None
         For anything else than a tuple, a dict or None.
     """
     if target_chunks is None:
-        return None
+        return array.chunks if array.irregular else None
     if isinstance(target_chunks, Mapping):
         target_chunks = _by_name(target_chunks, array)
     elif not isinstance(target_chunks, Sequence) or isinstance(target_chunks, str):

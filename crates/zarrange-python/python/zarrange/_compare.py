@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from zarrange import _native, _sources
+from zarrange import _native, _process, _sources
 from zarrange._sizes import parse_bytes
 
 
@@ -51,6 +51,8 @@ def verify(
     Comparison
         The first difference, if there is one.
     """
+    _process.check_fork()
+    _process.check_loop()
     difference, not_compared = _native.verify(
         _sources.source(a, storage_options).place,
         _sources.source(b, storage_options).place,

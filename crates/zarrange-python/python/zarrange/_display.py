@@ -29,25 +29,25 @@ def summary(report: Mapping[str, Any]) -> str:
     )
 
 
-def _lines(source: Any, target: Any, plan: Mapping[str, Any], left_out: list[str]) -> list[tuple[str, str]]:
+def _lines(
+    source: Any, target: Any, plan: Mapping[str, Any], notes: list[tuple[str, str]]
+) -> list[tuple[str, str]]:
     lines = [("Source", repr(source)), ("Target", str(target)), ("Plan", summary(plan))]
     if plan["spill_bytes"]:
         lines.insert(1, ("Intermediate", f"{size(plan['spill_bytes'])} in one file, removed by itself"))
-    if left_out:
-        lines.append(("Left out", ", ".join(left_out)))
-    return lines
+    return lines + notes
 
 
-def text(source: Any, target: Any, plan: Mapping[str, Any], left_out: list[str]) -> str:
-    lines = _lines(source, target, plan, left_out)
+def text(source: Any, target: Any, plan: Mapping[str, Any], notes: list[tuple[str, str]]) -> str:
+    lines = _lines(source, target, plan, notes)
     return "<Rechunked>\n" + "\n".join(f"* {name:<12}: {told}" for name, told in lines)
 
 
-def html(source: Any, target: Any, plan: Mapping[str, Any], left_out: list[str]) -> str:
+def html(source: Any, target: Any, plan: Mapping[str, Any], notes: list[tuple[str, str]]) -> str:
     """A small table of what the plan takes, with a bar for the time of each array."""
     rows = "".join(
         f"<tr><th style='text-align:left'>{_html.escape(name)}</th><td style='text-align:left'>{_html.escape(told)}</td></tr>"
-        for name, told in _lines(source, target, plan, left_out)
+        for name, told in _lines(source, target, plan, notes)
     )
     longest = max((array["elapsed_s"] for array in plan["arrays"]), default=0) or 1
     bars = "".join(

@@ -64,6 +64,13 @@ def array_options(options: Mapping[str, Any] | None, parameter: str, array: Any)
                 f"{list(KNOWN)}."
             )
     codecs = {name: options[name] for name in _CODECS if name in options}
+    if not hasattr(array, "store_path") and "compressor" not in codecs:
+        # What is computed has no codecs of its own: those of zarr, as dask takes them.
+        codecs = {"compressors": "auto"} | codecs
+    if options.get("shards", 0) is None and getattr(array, "shards", None):
+        raise ValueError(
+            f"{parameter} has shards=None, and shards are not taken away here yet: use the command, with --shards none"
+        )
     return ArrayOptions(
         codecs=json.dumps(_codec_list(codecs, array, parameter)) if codecs else None,
         shards=options.get("shards"),
@@ -95,15 +102,15 @@ def _codec_list(asked: Mapping[str, Any], array: Any, parameter: str) -> list[An
     dtype, rank = np.dtype(array.dtype), len(array.shape)
     if "compressor" in asked and "compressors" in asked:
         raise ValueError(f"{parameter} has compressor and compressors: give one of them")
-    compressors = asked.get("compressors", asked.get("compressor", "auto"))
-    filters = _listed(asked.get("filters", "auto"))
-    if asked.get("order", "C") == "F" and rank > 1:
-        filters = [
-            TransposeCodec(order=tuple(range(rank))[::-1]),
-            *([] if filters in ("auto", None) else filters),
-        ]
-    elif asked.get("order", "C") not in ("C", "F"):
+    compressors = asked.get("compressors", asked.get("compressor", _kept(array, "compressors")))
+    filters = _listed(asked.get("filters", _kept(array, "filters")))
+    if asked.get("order", "C") not in ("C", "F"):
         raise ValueError(f"order={asked['order']!r} in {parameter} is neither 'C' nor 'F'")
+    if "order" in asked:
+        given = [] if filters in ("auto", None) else filters
+        filters = [codec for codec in given if not isinstance(codec, TransposeCodec)]
+        if asked["order"] == "F" and rank > 1:
+            filters = [TransposeCodec(order=tuple(range(rank))[::-1]), *filters]
     try:
         made = zarr.create_array(
             MemoryStore(),
@@ -112,12 +119,22 @@ def _codec_list(asked: Mapping[str, Any], array: Any, parameter: str) -> list[An
             dtype=dtype,
             filters=_in_v3(filters, dtype),
             compressors=_in_v3(_listed(compressors), dtype),
-            serializer=asked.get("serializer", "auto"),
+            serializer=asked.get("serializer", _kept(array, "serializer")),
             zarr_format=3,
         )
     except (TypeError, KeyError) as error:
         raise ValueError(f"{parameter}: {dict(asked)!r} are no codecs of Zarr v3: {error}") from error
     return made.metadata.to_dict()["codecs"]
+
+
+def _kept(array: Any, name: str) -> Any:
+    """The codecs of the source, where it is an array of zarr; otherwise those that zarr chooses."""
+    import zarr
+
+    if not isinstance(array, zarr.Array):
+        return "auto"
+    kept = getattr(array, name, None)
+    return "auto" if kept is None and name == "serializer" else kept
 
 
 def _listed(codecs: Any) -> Any:

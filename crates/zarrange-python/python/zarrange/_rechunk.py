@@ -101,6 +101,8 @@ def rechunk(
     asked = _Asked(found, target_chunks, target_options, array_name, target_store)
     _check_options(temp_options, found, asked)
     target = _target(target_store, array_name, storage_options)
+    if asked.overwrite and found.kind == "group" and not overwrite:
+        _check_kept(target, asked)
     left_out = found.unnamed(set(asked.chunks)) if found.kind == "group" else []
     if left_out:
         warnings.warn(
@@ -115,15 +117,17 @@ def rechunk(
         "only_named": found.kind == "group",
         "skip": [],
         "max_mem": _native.default_max_mem() if max_mem is None else parse_bytes(max_mem),
-        "threads": chosen.threads or threads or _native.threads(),
+        "threads": _threads(getattr(chosen, "threads", None) or threads),
         "temp": _temp(temp_store, target),
         "verify": verify,
         "durability": durability,
-        # A group without members is a place that was prepared for this.
-        "overwrite": overwrite or asked.overwrite or (found.kind == "group" and target.is_empty_group()),
+        "overwrite": overwrite or asked.overwrite,
         "backend": backend,
     }
-    return Rechunked(chosen, found, target, request, left_out)
+    rechunked = Rechunked(chosen, found, target, request, left_out)
+    for note in rechunked.notes:
+        warnings.warn(note, stacklevel=2)
+    return rechunked
 
 
 class _Asked:
@@ -142,6 +146,7 @@ class _Asked:
         self.chunks: dict[str, tuple[int, ...] | None] = {}
         self.shards: dict[str, tuple[int, ...] | None] = {}
         self.codecs: dict[str, str] = {}
+        self.replaced: set[str] = set()
         self.separator, self.overwrite = "auto", False
         if source.array is not None:
             if isinstance(target_store, zarr.Group) and array_name is None:
@@ -188,6 +193,8 @@ class _Asked:
                 raise ValueError(f"{parameter}: arrays of one target have one separator of chunk keys")
             self.separator = asked.separator
         self.overwrite |= asked.overwrite
+        if asked.overwrite:
+            self.replaced.add(name)
 
 
 def _check_options(temp_options: Mapping[str, Any] | None, source: _sources.Source, asked: _Asked) -> None:
@@ -201,11 +208,44 @@ def _check_options(temp_options: Mapping[str, Any] | None, source: _sources.Sour
         _options.array_options(temp_options.get(name), f"temp_options[{name!r}]", source.shown[name])
 
 
+def _check_kept(target: Target, asked: _Asked) -> None:
+    """Options replace the arrays that they are for. The whole group is made anew, so nothing else may be in it."""
+    import zarr
+
+    try:
+        there = zarr.open_group(target.store, path=target.path or None, mode="r", use_consolidated=False)
+    except FileNotFoundError:
+        return
+    lost = sorted(
+        name
+        for name, found in there.members(max_depth=None)
+        if isinstance(found, zarr.Array) and name not in asked.chunks
+    )
+    lost += [name for name in asked.chunks if name in there and name not in asked.replaced]
+    if lost:
+        raise FileExistsError(
+            f"target {target} has {', '.join(lost)}, which no option says to overwrite: the whole target would be made anew; if that is meant, give "
+            "overwrite=True"
+        )
+
+
+def _threads(asked: int | None) -> int:
+    if asked is None:
+        return _native.threads()
+    if asked < 1:
+        raise ValueError(f"threads={asked!r} is no number of threads")
+    return asked
+
+
 def _target(given: Any, array_name: str | None, storage_options: dict[str, Any] | None) -> Target:
     """Where the target goes."""
     import zarr
 
     if isinstance(given, zarr.Group):
+        if array_name is not None and not all(part not in ("", ".", "..") for part in array_name.split("/")):
+            raise ValueError(
+                f"array_name={array_name!r} is no name in a group: such as 'flux' or 'night/flux'"
+            )
         path = "/".join(part for part in (given.path, array_name) if part)
         return Target(given.store_path.store, path, group=given)
     if isinstance(given, (str, os.PathLike)):
@@ -218,4 +258,9 @@ def _temp(given: Any, target: Target) -> str | None:
     """A folder for intermediate data: the one that is given, or where the target is no folder one for temporary files."""
     if isinstance(given, (str, os.PathLike)) and "://" not in os.fspath(given):
         return os.fspath(given)
+    if given is not None:
+        warnings.warn(
+            f"temp_store={given!r} is no folder of this machine, and is not used: intermediate data needs one",
+            stacklevel=3,
+        )
     return tempfile.gettempdir() if not isinstance(target.place, str) else None

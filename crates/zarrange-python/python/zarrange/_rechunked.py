@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from zarrange import _display, _native, _progress, _sources, _stores
+from zarrange import _display, _native, _process, _progress, _sources, _stores
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,10 @@ class Target:
     place: Any = field(init=False)
 
     def __post_init__(self) -> None:
+        if self.group is not None and self.group.metadata.zarr_format != 3:
+            raise ValueError(
+                f"target_store {self.group} is of Zarr v2: what is written is Zarr v3, which readers of it would not see"
+            )
         if self.store.read_only:
             raise ValueError(f"target_store {self.store} can only be read")
         object.__setattr__(self, "place", _stores.place(self.store, self.path))
@@ -32,8 +37,23 @@ class Target:
         return zarr.open(self.store, path=self.path or None, mode="r+")
 
     def is_empty_group(self) -> bool:
-        """Whether it is a group object that has no members."""
-        return self.group is not None and next(iter(self.group.keys()), None) is None
+        """Whether it is a group object in a folder of this machine, and there is nothing in it, not even attributes."""
+        if self.group is None or not isinstance(self.place, str) or self.group.attrs.asdict():
+            return False
+        return os.listdir(self.place) == ["zarr.json"]
+
+    def take_in(self) -> None:
+        """Has the group that the target is in know it: by the groups between them, and where it repeats the metadata of its members."""
+        import zarr
+
+        if self.group is None or self.path == self.group.path:
+            return
+        group = zarr.open_group(self.store, path=self.group.path or None, mode="r+", use_consolidated=False)
+        between = self.path.removeprefix(f"{self.group.path}/").rpartition("/")[0]
+        if between:
+            group.require_group(between)
+        if self.group.metadata.consolidated_metadata is not None:
+            zarr.consolidate_metadata(self.store, path=self.group.path or None)
 
     def __str__(self) -> str:
         return "/".join(part for part in (str(self.store), self.path) if part)
@@ -62,6 +82,17 @@ class Report(Mapping[str, Any]):
         return f"<zarrange.Report: {_display.summary(self)}>"
 
 
+class _Todo:
+    """A job that an executor carries out."""
+
+    def __init__(self, job: Any, progress: Any) -> None:
+        self._job, self._progress = job, progress
+        self.report: Report | None = None
+
+    def execute(self) -> None:
+        self.report = Report(self._job.execute(self._progress))
+
+
 class Rechunked:
     """A job of rechunking that is planned. It is made by :func:`zarrange.rechunk`."""
 
@@ -75,16 +106,18 @@ class Rechunked:
         self._left_out = left_out
         self._job: Any = self._planned()
         self._predicted = Report(self._job.predicted)
-        self._text = self._job.text
+        #: What should be known of the plan, one line each: it is warned of, too.
+        self.notes: list[str] = self._job.notes
         #: What the run has counted, after `execute`; None before.
         self.report: Report | None = None
 
     def _planned(self) -> Any:
+        _process.check_loop()
         self._process = os.getpid()
-        job = _native.Job(self._source.place, self._target.place, self._request)
-        if self._source.virtual is not None:
-            self._source.virtual.stopped = lambda: job.stopped
-        return job
+        request = self._request | {"backend": _process.backend(self._request["backend"])}
+        # A group with nothing in it is a place that was prepared for this.
+        request["overwrite"] |= self._source.kind == "group" and self._target.is_empty_group()
+        return _native.Job(self._source.place, self._target.place, request)
 
     @property
     def plan(self) -> Report:
@@ -119,9 +152,16 @@ class Rechunked:
         # What was planned before a fork has threads that are not in this process.
         job = self._job if self._job is not None and self._process == os.getpid() else self._planned()
         self._job = None
-        with _progress.shown(progress) as told:
-            text = self._executor.execute_plan(self._executor.prepare_plan(job), progress=told, **kwargs)
-        self.report = Report(text)
+        _process.check_loop()
+        with _progress.shown(progress) as told, self._source.stopped_with(job):
+            todo = _Todo(job, told)
+            self._executor.execute_plan(self._executor.prepare_plan(todo), **kwargs)
+        if todo.report is None:
+            raise RuntimeError(f"{self._executor!r} did not carry out the job that it was given")
+        self.report = todo.report
+        for warning in self.report["warnings"]:
+            warnings.warn(warning, stacklevel=2)
+        self._target.take_in()
         return self._target.opened()
 
     def __reduce__(self) -> Any:
@@ -129,10 +169,14 @@ class Rechunked:
         return _planned_again, (self._executor, self._source.shown, target, self._request, self._left_out)
 
     def __repr__(self) -> str:
-        return _display.text(self._source.shown, self._target, self._predicted, self._left_out)
+        return _display.text(self._source.shown, self._target, self._predicted, self._told())
 
     def _repr_html_(self) -> str:
-        return _display.html(self._source.shown, self._target, self._predicted, self._left_out)
+        return _display.html(self._source.shown, self._target, self._predicted, self._told())
+
+    def _told(self) -> list[tuple[str, str]]:
+        left_out = [("Left out", ", ".join(self._left_out))] if self._left_out else []
+        return left_out + [("Note", note) for note in self.notes]
 
 
 def _planned_again(

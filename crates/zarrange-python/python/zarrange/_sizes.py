@@ -42,6 +42,6 @@ def parse_bytes(size: str | float, parameter: str = "max_mem") -> int:
         bytes_ = float(size) if not isinstance(size, numbers.Integral) else int(size)
     else:
         raise TypeError(f"{parameter}={size!r} is not a size: a number of bytes, or text such as '256MB'")
-    if not (math.isfinite(bytes_) and 0 < bytes_ < 2**63):
+    if not (math.isfinite(bytes_) and 1 <= bytes_ < 2**63):
         raise ValueError(f"{parameter}={size!r} is not a size: it must be above 0")
     return int(bytes_)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +22,8 @@ class SourceArray:
     shape: tuple[int, ...]
     chunks: tuple[int, ...]
     dims: tuple[str | None, ...] | None
+    #: Its chunks differ in length, and `chunks` is the largest.
+    irregular: bool = False
 
     @property
     def called(self) -> str:
@@ -40,6 +43,18 @@ class Source:
     member: Callable[[str], SourceArray] | None = None
     unnamed: Callable[[set[str]], list[str]] = field(default=lambda named: [])
     virtual: Any = None
+
+    @contextlib.contextmanager
+    def stopped_with(self, job: Any) -> Iterator[None]:
+        """While a job runs, chunks are computed until it stops. Afterwards nothing of the job is kept."""
+        if self.virtual is None:
+            yield
+            return
+        self.virtual.stopped = lambda: job.stopped
+        try:
+            yield
+        finally:
+            del self.virtual.stopped
 
     @property
     def kind(self) -> str:

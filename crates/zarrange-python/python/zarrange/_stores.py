@@ -10,6 +10,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator, MutableMapping
 from typing import Any, Literal, Protocol
+from urllib.parse import unquote, urlsplit
 
 from zarrange import _native
 
@@ -48,6 +49,11 @@ def opened(
     from zarr.storage._common import make_store_path
 
     text = os.fspath(location)
+    if text.startswith("file://"):
+        text = unquote(urlsplit(text).path)
+    if "://" not in text:
+        # Whatever the working directory is later.
+        text = os.path.abspath(text)
     if "://" not in text:
         # As it is: make_store_path would make a folder where there is none.
         return LocalStore(text, read_only=mode == "r"), ""

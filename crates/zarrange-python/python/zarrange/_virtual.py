@@ -54,9 +54,11 @@ class VirtualArray:
         self._array = array
         self._edges = [_edges(lengths) for lengths in _lengths(array)]
         largest = tuple(max((b - a for a, b in pairwise(edges)), default=1) for edges in self._edges)
-        self.described = SourceArray("", tuple(array.shape), largest, _dims(array))
-        self._template = _Template(array, largest)
         self._regular = self._is_regular(largest)
+        self.described = SourceArray(
+            "", tuple(array.shape), largest, _dims(array), irregular=not self._regular
+        )
+        self._template = _Template(array, largest)
         document = self._template.document
         if not self._regular:
             document["chunk_grid"] = {
@@ -161,15 +163,24 @@ class VirtualArray:
 def _lengths(array: Any) -> list[list[int]]:
     """The lengths of chunks along each dimension, without those of nothing."""
     chunks = getattr(array, "chunks", None) or _pieces(array)
+    if len(chunks) != len(array.shape):
+        raise ValueError(
+            f"{type(array)} has shape {array.shape} and chunks {chunks}: as many are needed as dimensions"
+        )
     all_lengths = []
     for size, lengths in zip(array.shape, chunks, strict=True):
         if isinstance(size, float) and math.isnan(size):
             raise ValueError(
                 f"{array!r} has a shape that is not known: compute its chunk sizes first (compute_chunk_sizes)"
             )
-        if isinstance(lengths, int):
+        if hasattr(lengths, "__index__"):
             lengths = [min(lengths, size - at) for at in range(0, size, max(lengths, 1))]
-        all_lengths.append([int(length) for length in lengths if length > 0])
+        lengths = [int(length) for length in lengths if length > 0]
+        if sum(lengths) != size:
+            raise ValueError(
+                f"{type(array)} has chunks of {lengths} along a dimension of {size}: they do not add up"
+            )
+        all_lengths.append(lengths)
     return all_lengths
 
 
@@ -196,8 +207,11 @@ class _Template:
 
     def __init__(self, array: Any, chunk: tuple[int, ...]) -> None:
         import numpy as np
+        from numpy.lib.recfunctions import repack_fields
 
         self._dtype = np.dtype(array.dtype)
+        # Fields follow each other in Zarr, whatever lies between them in memory.
+        self._packed = repack_fields(self._dtype, recurse=True) if self._dtype.names else self._dtype
         try:
             made = self._made(array.shape, chunk, _dims(array))
         except (TypeError, ValueError) as error:
@@ -205,7 +219,7 @@ class _Template:
         self.document = json.loads(made.store._store_dict["zarr.json"].to_bytes())
         # Text of numpy's StringDType has no fixed size.
         self._fixed = self._dtype.kind in "biufcSUmMV" and not self._dtype.hasobject
-        self._stored = self._dtype.newbyteorder("<") if self._fixed else None
+        self._stored = self._packed.newbyteorder("<") if self._fixed else None
 
     def _made(
         self, shape: tuple[int, ...], chunk: tuple[int, ...], dims: tuple[str, ...] | None = None
@@ -217,7 +231,7 @@ class _Template:
             zarr.storage.MemoryStore(),
             shape=shape,
             chunks=chunk,
-            dtype=self._dtype,
+            dtype=self._packed,
             filters=None,
             compressors=None,
             zarr_format=3,
@@ -227,7 +241,7 @@ class _Template:
 
     def bytes(self, shape: tuple[int, ...]) -> int | None:
         """The bytes of a chunk of this shape; None where that depends on what is in it."""
-        return math.prod(shape) * self._dtype.itemsize if self._fixed else None
+        return math.prod(shape) * self._packed.itemsize if self._fixed else None
 
     def encoded(self, block: Any, place: tuple[slice, ...], shape: tuple[int, ...]) -> memoryview:
         """The bytes of a chunk of this shape, of which `block` is what lies in the array."""

@@ -16,10 +16,10 @@ class Executor(Protocol):
     """Carries out a plan."""
 
     def prepare_plan(self, job: Any) -> Any:
-        """Makes a plan of a job. The job has ``execute(progress)``, which does all of it and returns its report as JSON."""
+        """Makes a plan of a job. The job has ``execute()``, which does all of it; it is to be called once, in this process."""
 
-    def execute_plan(self, plan: Any, **kwargs: Any) -> str:
-        """Runs a plan; the report of its job, as JSON."""
+    def execute_plan(self, plan: Any, **kwargs: Any) -> Any:
+        """Runs a plan, with the keyword arguments of `Rechunked.execute`. What it returns is not looked at."""
 
 
 class ThreadsExecutor:
@@ -31,8 +31,8 @@ class ThreadsExecutor:
     def prepare_plan(self, job: Any) -> Any:
         return job
 
-    def execute_plan(self, plan: Any, *, progress: Any = None) -> str:
-        return plan.execute(progress)
+    def execute_plan(self, plan: Any) -> None:
+        plan.execute()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"

@@ -1,0 +1,43 @@
+"""What is known of this process: forks, and loops that wait for what is done in them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+_forked = False
+
+
+def _note() -> None:
+    global _forked
+    _forked = True
+
+
+os.register_at_fork(after_in_child=_note)
+
+
+def backend(asked: str) -> str:
+    """The backend that is asked for; after a fork one without rings, which the parent has."""
+    return "std" if asked == "auto" and _forked else asked
+
+
+def check_fork() -> None:
+    """Raises a RuntimeError in a process that was forked, where nothing can be chosen."""
+    if _forked:
+        raise RuntimeError(
+            "this is not possible in a process that was forked: start processes with multiprocessing's 'spawn'"
+        )
+
+
+def check_loop() -> None:
+    """Raises a RuntimeError on the loop of zarr, which would wait for itself."""
+    from zarr.core import sync
+
+    try:
+        running = asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    if running is sync.loop[0]:
+        raise RuntimeError(
+            "zarrange waits for the event loop of zarr, and was called on it: use asyncio.to_thread"
+        )
