@@ -48,7 +48,7 @@ def rechunk(
     max_mem : str, int or None
         Memory for data, in bytes or as ``"1GB"``, of all threads together: the process takes at most 64 MiB more. None is half of what is available.
     target_store : str, path, MutableMapping, zarr Store or zarr.Group
-        Where the target goes. In a zarr.Group an array gets the name `array_name`; a group takes the place of one that has no members.
+        Where the target goes. In a zarr.Group an array gets the name `array_name`; a group takes the place of one with nothing in it.
     target_options : dict, optional
         Codecs and more: `compressor`, `filters`, `order`, `overwrite` and the other options of rechunker, or those of Zarr v3: `compressors`, `serializer`,
         `shards`, `chunk_key_encoding`. For a group a dict of these by the name of the array.
@@ -101,7 +101,7 @@ def rechunk(
     asked = _Asked(found, target_chunks, target_options, array_name, target_store)
     _check_options(temp_options, found, asked)
     target = _target(target_store, array_name, storage_options)
-    if asked.overwrite and found.kind == "group" and not overwrite:
+    if asked.replaced and found.kind == "group" and not overwrite:
         _check_kept(target, asked)
     left_out = found.unnamed(set(asked.chunks)) if found.kind == "group" else []
     if left_out:
@@ -121,7 +121,7 @@ def rechunk(
         "temp": _temp(temp_store, target),
         "verify": verify,
         "durability": durability,
-        "overwrite": overwrite or asked.overwrite,
+        "overwrite": overwrite or bool(asked.replaced),
         "backend": backend,
     }
     rechunked = Rechunked(chosen, found, target, request, left_out)
@@ -147,7 +147,7 @@ class _Asked:
         self.shards: dict[str, tuple[int, ...] | None] = {}
         self.codecs: dict[str, str] = {}
         self.replaced: set[str] = set()
-        self.separator, self.overwrite = "auto", False
+        self.separator = "auto"
         if source.array is not None:
             if isinstance(target_store, zarr.Group) and array_name is None:
                 raise ValueError("Can't rechunk to a group without a name for the array: give array_name.")
@@ -190,9 +190,11 @@ class _Asked:
             self.codecs[name] = asked.codecs
         if asked.separator is not None:
             if self.separator not in ("auto", asked.separator):
-                raise ValueError(f"{parameter}: arrays of one target have one separator of chunk keys")
+                raise ValueError(
+                    f"{parameter} asks for {asked.separator!r} in chunk keys, and another array for {self.separator!r}: they are the same in all "
+                    "arrays of a target"
+                )
             self.separator = asked.separator
-        self.overwrite |= asked.overwrite
         if asked.overwrite:
             self.replaced.add(name)
 
@@ -233,7 +235,7 @@ def _threads(asked: int | None) -> int:
     if asked is None:
         return _native.threads()
     if asked < 1:
-        raise ValueError(f"threads={asked!r} is no number of threads")
+        raise ValueError(f"threads={asked!r} is no number of threads: 1 or more, or None for all processors")
     return asked
 
 

@@ -106,6 +106,8 @@ class Rechunked:
         self._left_out = left_out
         self._job: Any = self._planned()
         self._predicted = Report(self._job.predicted)
+        #: The plan as ``zarrange rechunk --dry-run`` prints it: each way, what it takes, and why.
+        self.explanation: str = self._job.text
         #: What should be known of the plan, one line each: it is warned of, too.
         self.notes: list[str] = self._job.notes
         #: What the run has counted, after `execute`; None before.

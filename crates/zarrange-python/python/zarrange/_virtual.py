@@ -90,22 +90,20 @@ class VirtualArray:
 
     def _answer(self, wanted: Wanted, place: tuple[slice, ...] | None, computed: Iterator[Any]) -> Any:
         key, what, begin, end = wanted
-        if key == "zarr.json":
-            return {"whole": self._document, "range": self._document[begin:end], "size": len(self._document)}[
-                what
-            ]
         if what == "size":
             return self._size(key)
-        if place is None:
-            return None
-        try:
-            found = self._template.encoded(next(computed), place, self._shape(place))
-        except Exception as error:  # noqa: BLE001, it is raised where the chunk was asked for
-            return error
-        return found[begin:end] if what == "range" else found
+        found: Any = self._document if key == "zarr.json" else None
+        if place is not None:
+            try:
+                found = self._template.encoded(next(computed), place, self._shape(place))
+            except Exception as error:  # noqa: BLE001, it is raised where the chunk was asked for
+                return error
+        return found[begin:end] if what == "range" and found is not None else found
 
     def _size(self, key: str) -> Any:
-        """The bytes of a chunk; all of it where only that tells."""
+        """The bytes of an object; all of it where only that tells."""
+        if key == "zarr.json":
+            return len(self._document)
         place = self._slices(key)
         if place is None:
             return None
