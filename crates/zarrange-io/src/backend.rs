@@ -22,8 +22,8 @@ pub trait Backend: Send + Sync + fmt::Debug {
 
 /// The names of a store: opening, listing, renaming. Keys are those of the store at `within`, as with [`Backend`].
 pub trait Namespace: Send + Sync + fmt::Debug {
-    /// What can be done here.
-    fn abilities(&self) -> Abilities;
+    /// What can be done in the store at `within`.
+    fn abilities(&self, within: &str) -> Abilities;
 
     /// Opens the object at `key`.
     ///

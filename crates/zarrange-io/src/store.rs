@@ -86,7 +86,7 @@ impl Store {
 
     /// What can be done here.
     pub fn abilities(&self) -> Abilities {
-        self.names.abilities()
+        self.names.abilities(&self.within)
     }
 
     /// How ranges of one object are best read here.

@@ -2,5 +2,6 @@
 
 pub mod counting;
 pub mod faults;
+pub mod joined;
 pub mod stopping;
 pub mod throttled;

@@ -54,8 +54,8 @@ impl Backend for Asking {
 }
 
 impl Namespace for Asking {
-    fn abilities(&self) -> Abilities {
-        self.1.abilities()
+    fn abilities(&self, within: &str) -> Abilities {
+        self.1.abilities(within)
     }
 
     fn open(&self, within: &str, key: &str, access: Access) -> Result<Object, IoError> {

@@ -156,7 +156,7 @@ impl Backend for Objects {
 }
 
 impl Namespace for Objects {
-    fn abilities(&self) -> Abilities {
+    fn abilities(&self, _: &str) -> Abilities {
         Abilities { partial_writes: false, partial_reads: self.callbacks.gets_parts(), renames: false }
     }
 

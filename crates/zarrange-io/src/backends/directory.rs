@@ -476,7 +476,7 @@ pub(crate) fn temporary(key: &str, temp: &mut String) {
 }
 
 impl Namespace for Directory {
-    fn abilities(&self) -> Abilities {
+    fn abilities(&self, _: &str) -> Abilities {
         Abilities::ALL
     }
 

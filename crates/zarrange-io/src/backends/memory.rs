@@ -149,7 +149,7 @@ impl Backend for Memory {
 }
 
 impl Namespace for Memory {
-    fn abilities(&self) -> Abilities {
+    fn abilities(&self, _: &str) -> Abilities {
         Abilities::ALL
     }
 

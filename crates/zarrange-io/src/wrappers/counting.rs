@@ -112,8 +112,8 @@ impl Backend for Counting {
 }
 
 impl Namespace for Counting {
-    fn abilities(&self) -> Abilities {
-        self.names.abilities()
+    fn abilities(&self, within: &str) -> Abilities {
+        self.names.abilities(within)
     }
 
     fn open(&self, within: &str, key: &str, access: Access) -> Result<Object, IoError> {

@@ -114,8 +114,8 @@ impl Backend for Faulty {
 }
 
 impl Namespace for Faulty {
-    fn abilities(&self) -> Abilities {
-        self.names.abilities()
+    fn abilities(&self, within: &str) -> Abilities {
+        self.names.abilities(within)
     }
 
     fn open(&self, within: &str, key: &str, access: Access) -> Result<Object, IoError> {

@@ -50,8 +50,8 @@ impl Backend for Stopping {
 }
 
 impl Namespace for Stopping {
-    fn abilities(&self) -> Abilities {
-        self.names.abilities()
+    fn abilities(&self, within: &str) -> Abilities {
+        self.names.abilities(within)
     }
 
     fn open(&self, within: &str, key: &str, access: Access) -> Result<Object, IoError> {

@@ -132,8 +132,8 @@ impl Backend for Throttled {
 }
 
 impl Namespace for Throttled {
-    fn abilities(&self) -> Abilities {
-        self.names.abilities()
+    fn abilities(&self, within: &str) -> Abilities {
+        self.names.abilities(within)
     }
 
     fn open(&self, within: &str, key: &str, access: Access) -> Result<Object, IoError> {
