@@ -1,6 +1,7 @@
 //! Errors as exceptions, of the types that users of rechunker know.
 
 use std::error::Error;
+use std::fmt;
 
 use pyo3::create_exception;
 use pyo3::exceptions::{
@@ -12,14 +13,37 @@ use zarrange_array::ArrayError;
 use zarrange_io::IoError;
 use zarrange_rechunk::{RechunkError, SpecError};
 
-use crate::stores::Raised;
-
 create_exception!(
     zarrange,
     CorruptChunkError,
     PyValueError,
     "A chunk of an array cannot be decoded. The message names the array, the chunk and what is wrong with it."
 );
+
+/// An exception that a store has raised, on its way back to Python.
+#[derive(Debug)]
+pub(crate) struct Raised(PyErr);
+
+impl Raised {
+    /// The same exception, to be raised again.
+    fn again(&self) -> PyErr {
+        Python::attach(|py| self.0.clone_ref(py))
+    }
+}
+
+impl From<PyErr> for Raised {
+    fn from(error: PyErr) -> Self {
+        Self(error)
+    }
+}
+
+impl fmt::Display for Raised {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+impl Error for Raised {}
 
 /// The exception of an error. One that a store in Python has raised is that exception again, with its traceback.
 pub(crate) fn exception(error: &(dyn Error + 'static)) -> PyErr {

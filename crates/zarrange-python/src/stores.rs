@@ -1,34 +1,19 @@
 //! Stores that are Python objects, and places as Python names them.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use pyo3::buffer::PyBuffer;
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 use zarrange_io::backends::callbacks::{self, Callbacks, Failure, Get, Listed, Put, Wanted};
-use zarrange_io::{Location, Store};
+use zarrange_io::wrappers::joined::{Part, joined};
+use zarrange_io::{Location, Opener, STD_THREADS, Store};
 
-/// An exception that a store has raised, on its way back to Python.
-#[derive(Debug)]
-pub(crate) struct Raised(PyErr);
-
-impl Raised {
-    /// The same exception, to be raised again.
-    pub(crate) fn again(&self) -> PyErr {
-        Python::attach(|py| self.0.clone_ref(py))
-    }
-}
-
-impl fmt::Display for Raised {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)
-    }
-}
-
-impl std::error::Error for Raised {}
+use crate::errors::{Raised, exception};
 
 /// A store whose objects a Python object gets and puts, in batches. Its methods are those of `zarrange._stores.Callbacks`.
 #[pyclass(frozen, module = "zarrange._native")]
@@ -42,6 +27,28 @@ impl CallbackStore {
         let gets_parts = callbacks.getattr(py, "gets_parts")?.extract(py)?;
         let objects = Arc::new(Objects { callbacks, gets_parts });
         Ok(Self(callbacks::store(objects, label)))
+    }
+
+    /// This store with parts that lie elsewhere: of each its key, its place, and the names of objects in it that are of this store all
+    /// the same. Files are read by the backend of that name.
+    fn joined(&self, parts: Vec<(String, Place, Vec<String>)>, backend: &str) -> PyResult<Self> {
+        let opener = opener(backend)?;
+        let part = |(key, place, documents): (String, Place, Vec<String>)| {
+            let store = opener.open(&place.0).map_err(|error| exception(&error))?;
+            Ok((key, Part { store, documents }))
+        };
+        let parts = parts.into_iter().map(part).collect::<PyResult<BTreeMap<_, _>>>()?;
+        joined(&self.0, parts).map(Self).map_err(|error| exception(&error))
+    }
+}
+
+/// The backend of a name. There is no `mmap` here: nobody can promise for a program in Python that files do not change.
+pub(crate) fn opener(name: &str) -> PyResult<Opener> {
+    match name {
+        "auto" => Ok(Opener::auto()),
+        "std" => Ok(Opener::std_pool(STD_THREADS)),
+        "io_uring" => Opener::io_uring().map_err(|error| exception(&error)),
+        _ => Err(PyValueError::new_err(format!("backend='{name}' is none of 'auto', 'std' and 'io_uring'"))),
     }
 }
 
@@ -78,7 +85,7 @@ impl fmt::Debug for Objects {
 }
 
 fn raised(error: PyErr) -> Failure {
-    Box::new(Raised(error))
+    Box::new(Raised::from(error))
 }
 
 /// What is asked for: all of it, a range, or its size.

@@ -72,9 +72,8 @@ impl Handle for Routed {
 impl Joined {
     /// The part that `place` is in, and the key there.
     fn part<'p>(&self, place: &'p str) -> Option<(&Part, &'p str)> {
-        let ends = place.match_indices('/').map(|(at, _)| at).chain([place.len()]);
-        ends.filter_map(|end| Some((self.parts.get(&place[..end])?, place[end..].trim_start_matches('/'))))
-            .next()
+        let mut ends = place.match_indices('/').map(|(at, _)| at).chain([place.len()]);
+        ends.find_map(|end| Some((self.parts.get(&place[..end])?, place[end..].trim_start_matches('/'))))
     }
 
     /// The store of the object at `place`, and its key there.
@@ -138,9 +137,9 @@ impl Backend for Joined {
     }
 
     fn write(&self, within: &str, batch: &mut [WriteRequest<'_>]) {
-        batch.iter_mut().for_each(|request| {
+        for request in batch {
             request.result = Err(self.unable(within, request.target.key()));
-        });
+        }
     }
 }
 
