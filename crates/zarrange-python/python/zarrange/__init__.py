@@ -10,7 +10,7 @@ Call :func:`rechunk` first: its parameters are those of the library rechunker, a
 
 from importlib import metadata as _metadata
 
-from zarrange import executors
+from zarrange import _accessor, executors
 from zarrange._compare import Comparison, verify
 from zarrange._info import info
 from zarrange._native import CorruptChunkError
@@ -21,6 +21,8 @@ try:
     __version__ = _metadata.version("zarrange")
 except _metadata.PackageNotFoundError:  # imported from a folder that nobody installed
     __version__ = "unknown"
+
+_accessor.register_when_imported()
 
 __all__ = [
     "Comparison",

@@ -54,8 +54,8 @@ def verify(
     _process.check_fork()
     _process.check_loop()
     difference, not_compared = _native.verify(
-        _sources.source(a, storage_options).place,
-        _sources.source(b, storage_options).place,
+        _sources.source(a, storage_options).placed(),
+        _sources.source(b, storage_options).placed(),
         max_mem=_native.default_max_mem() if max_mem is None else parse_bytes(max_mem),
         threads=threads or _native.threads(),
         nan_payloads=nan_payloads,

@@ -32,7 +32,8 @@ def summary(report: Mapping[str, Any]) -> str:
 def _lines(
     source: Any, target: Any, plan: Mapping[str, Any], notes: list[tuple[str, str]]
 ) -> list[tuple[str, str]]:
-    lines = [("Source", repr(source)), ("Target", str(target)), ("Plan", summary(plan))]
+    # Datasets tell all that is in them.
+    lines = [("Source", repr(source).partition("\n")[0]), ("Target", str(target)), ("Plan", summary(plan))]
     if plan["spill_bytes"]:
         lines.insert(1, ("Intermediate", f"{size(plan['spill_bytes'])} in one file, removed by itself"))
     return lines + notes

@@ -26,4 +26,4 @@ def info(location: Any, *, storage_options: dict[str, Any] | None = None) -> dic
     """
     _process.check_fork()
     _process.check_loop()
-    return json.loads(_native.describe(_sources.source(location, storage_options).place))
+    return json.loads(_native.describe(_sources.source(location, storage_options).placed()))

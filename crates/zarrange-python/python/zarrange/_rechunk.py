@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from zarrange import _chunks, _native, _options, _sources, _stores
+from zarrange import _chunks, _native, _options, _sources, _stores, _xarray
 from zarrange._rechunked import Rechunked, Target
 from zarrange._sizes import parse_bytes
 from zarrange.executors import executor_of
@@ -40,18 +40,21 @@ def rechunk(
 
     Parameters
     ----------
-    source : zarr.Array, zarr.Group, str, path, dask.array.Array or array-like
-        What is to be rechunked. Text is a path or a URL. Of an array-like (`shape`, `dtype`, slices) chunks are computed when they are needed.
+    source : zarr.Array, zarr.Group, str, path, dask.array.Array, xarray.Dataset, xarray.DataTree, xarray.DataArray or array-like
+        What is to be rechunked. Text is a path or a URL. Of an array-like (`shape`, `dtype`, slices) chunks are computed when they are needed. Variables
+        of xarray are encoded as ``to_zarr`` does; those that are arrays of Zarr as they are stored are read directly.
     target_chunks : tuple, dict or None
         Elements of a chunk along each dimension, or a dict by dimension name; -1 is the whole dimension, None the chunks of the source.
-        For a group a dict of these by the name of the array: arrays that are not named are left out, and named in a warning.
+        For a group a dict of these by the name of the array: arrays that are not named are left out, and named in a warning. For a dataset a dict of
+        lengths by dimension, which all variables with that dimension take but coordinates, or of chunks by variable: all others keep theirs.
     max_mem : str, int or None
         Memory for data, in bytes or as ``"1GB"``, of all threads together: the process takes at most 64 MiB more. None is half of what is available.
     target_store : str, path, MutableMapping, zarr Store or zarr.Group
         Where the target goes. In a zarr.Group an array gets the name `array_name`; a group takes the place of one with nothing in it.
     target_options : dict, optional
         Codecs and more: `compressor`, `filters`, `order`, `overwrite` and the other options of rechunker, or those of Zarr v3: `compressors`, `serializer`,
-        `shards`, `chunk_key_encoding`. For a group a dict of these by the name of the array.
+        `shards`, `chunk_key_encoding`. For a group or a dataset a dict of these by the name of the array. For variables of xarray encodings, too:
+        `dtype`, `scale_factor`, `add_offset`, `_FillValue`, `units` and others of ``to_zarr``.
     temp_store : str or path, optional
         A folder for intermediate data. Without it, it is made beside the target, where that is a folder of this machine, and is removed again.
     temp_options : dict, optional
@@ -97,10 +100,14 @@ def rechunk(
     <Array file://target.zarr shape=(4, 4) dtype=float64>
     """
     chosen = executor_of(executor)
-    found = _sources.source(source, storage_options)
+    if _xarray.is_xarray(source):
+        found, target_chunks, target_options = _xarray.encoded(source, target_chunks, target_options)
+    else:
+        found = _sources.source(source, storage_options)
     asked = _Asked(found, target_chunks, target_options, array_name, target_store)
     _check_options(temp_options, found, asked)
     target = _target(target_store, array_name, storage_options)
+    _xarray.check_apart(found.roots, target)
     if asked.replaced and found.kind == "group" and not overwrite:
         _check_kept(target, asked)
     left_out = found.unnamed(set(asked.chunks)) if found.kind == "group" else []
@@ -170,7 +177,7 @@ class _Asked:
         for name, chunks in target_chunks.items():
             member = source.member(name)
             self._add(
-                name, member, chunks, options.get(name), source.shown[name], f"target_options[{name!r}]"
+                name, member, chunks, options.get(name), source.template(name), f"target_options[{name!r}]"
             )
 
     def _add(
@@ -207,7 +214,7 @@ def _check_options(temp_options: Mapping[str, Any] | None, source: _sources.Sour
         _options.array_options(temp_options, "temp_options", source.shown)
         return
     for name in asked.chunks:
-        _options.array_options(temp_options.get(name), f"temp_options[{name!r}]", source.shown[name])
+        _options.array_options(temp_options.get(name), f"temp_options[{name!r}]", source.template(name))
 
 
 def _check_kept(target: Target, asked: _Asked) -> None:

@@ -119,7 +119,7 @@ class Rechunked:
         request = self._request | {"backend": _process.backend(self._request["backend"])}
         # A group with nothing in it is a place that was prepared for this.
         request["overwrite"] |= self._source.kind == "group" and self._target.is_empty_group()
-        return _native.Job(self._source.place, self._target.place, request)
+        return _native.Job(self._source.placed(request["backend"]), self._target.place, request)
 
     @property
     def plan(self) -> Report:
@@ -141,8 +141,8 @@ class Rechunked:
 
         Returns
         -------
-        zarr.Array or zarr.Group
-            The target.
+        zarr.Array, zarr.Group, xarray.Dataset, xarray.DataTree or xarray.DataArray
+            The target, opened by the library that the source is of.
 
         Raises
         ------
@@ -164,11 +164,12 @@ class Rechunked:
         for warning in self.report["warnings"]:
             warnings.warn(warning, stacklevel=2)
         self._target.take_in()
-        return self._target.opened()
+        return (self._source.opened or Target.opened)(self._target)
 
     def __reduce__(self) -> Any:
         target = (self._target.store, self._target.path, self._target.group)
-        return _planned_again, (self._executor, self._source.shown, target, self._request, self._left_out)
+        again = self._source.again or (_sources.source, (self._source.shown,))
+        return _planned_again, (self._executor, again, target, self._request, self._left_out)
 
     def __repr__(self) -> str:
         return _display.text(self._source.shown, self._target, self._predicted, self._told())
@@ -177,12 +178,15 @@ class Rechunked:
         return _display.html(self._source.shown, self._target, self._predicted, self._told())
 
     def _told(self) -> list[tuple[str, str]]:
-        left_out = [("Left out", ", ".join(self._left_out))] if self._left_out else []
-        return left_out + [("Note", note) for note in self.notes]
+        told = [("Left out", ", ".join(self._left_out))] if self._left_out else []
+        if self._source.computed:
+            told.append(("Computed", ", ".join(self._source.computed)))
+        return told + [("Note", note) for note in self.notes]
 
 
 def _planned_again(
-    executor: Any, source: Any, target: tuple[Any, str, Any], request: dict[str, Any], left_out: list[str]
+    executor: Any, again: Any, target: tuple[Any, str, Any], request: dict[str, Any], left_out: list[str]
 ) -> Rechunked:
     """A job that was pickled: it is planned again where it comes to."""
-    return Rechunked(executor, _sources.source(source), Target(*target), request, left_out)
+    source, arguments = again
+    return Rechunked(executor, source(*arguments), Target(*target), request, left_out)

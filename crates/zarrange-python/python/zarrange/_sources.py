@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,24 +37,42 @@ class Source:
     `array` is the array that it is; for a group, `member` finds one by its name.
     """
 
-    place: Place
+    #: Where it lies, or what tells that of a backend.
+    place: Place | Callable[[str], Place]
     shown: Any
     array: SourceArray | None = None
     member: Callable[[str], SourceArray] | None = None
     unnamed: Callable[[set[str]], list[str]] = field(default=lambda named: [])
-    virtual: Any = None
+    #: Arrays whose chunks are computed.
+    virtuals: tuple[Any, ...] = ()
+    #: Which variables of a dataset are computed; the others are read as they are stored.
+    computed: tuple[str, ...] = ()
+    #: Arrays of a group that codecs are chosen for; `shown` has them without it.
+    templates: Mapping[str, Any] | None = None
+    #: What makes it anew, in another process.
+    again: tuple[Callable[..., Source], tuple[Any, ...]] | None = None
+    #: What opens the target, if that is not zarr.
+    opened: Callable[[Any], Any] | None = None
+    #: Folders that are read, beside `place`.
+    roots: list[str] = field(default_factory=list)
+
+    def placed(self, backend: str = "auto") -> Place:
+        """Where it lies, its files read by `backend`."""
+        return self.place(backend) if callable(self.place) else self.place
+
+    def template(self, name: str) -> Any:
+        return (self.shown if self.templates is None else self.templates)[name]
 
     @contextlib.contextmanager
     def stopped_with(self, job: Any) -> Iterator[None]:
         """While a job runs, chunks are computed until it stops. Afterwards nothing of the job is kept."""
-        if self.virtual is None:
-            yield
-            return
-        self.virtual.stopped = lambda: job.stopped
+        for virtual in self.virtuals:
+            virtual.stopped = lambda: job.stopped
         try:
             yield
         finally:
-            del self.virtual.stopped
+            for virtual in self.virtuals:
+                del virtual.stopped
 
     @property
     def kind(self) -> str:
@@ -78,16 +96,13 @@ def source(given: Any, storage_options: dict[str, Any] | None = None) -> Source:
         return Source(_stores.place(given.store_path.store, given.path), given, array=_of_zarr("", given))
     if isinstance(given, zarr.Group):
         return _group(given)
-    from zarrange import _virtual
+    from zarrange import _virtual, _xarray
 
-    if type(given).__module__.split(".")[0] == "xarray":
-        raise ValueError(
-            f"Source must be a Zarr Array, Zarr Group, Dask Array or Xarray Dataset: of xarray nothing is taken yet (got {type(given)}), for its "
-            "coordinates and attributes would be lost; give the group that it was opened from, or the data of one variable (.data)"
-        )
+    if _xarray.is_xarray(given):
+        return _xarray.encoded(given, {}, None)[0]
     if _virtual.is_array(given):
         virtual = _virtual.VirtualArray(given)
-        return Source((virtual.store(), ""), given, array=virtual.described, virtual=virtual)
+        return Source((virtual.store(), ""), given, array=virtual.described, virtuals=(virtual,))
     raise ValueError(
         f"Source must be a Zarr Array, Zarr Group, Dask Array or Xarray Dataset, or the path or URL of an array or group (not {type(given)}); "
         "of other arrays: what has shape, dtype, chunks and is sliced"

@@ -38,6 +38,9 @@ class VirtualArray:
         What has `shape`, `dtype` and slices; its `chunks` are those of dask (lengths along each dimension) or of zarr (one shape). Without any it is
         asked for pieces of up to `PIECE_BYTES`.
 
+    like : zarr.Array, optional
+        What says how elements are stored, and the attributes: an array in memory. Without it that follows from the type of `array`.
+
     Raises
     ------
     ValueError
@@ -50,15 +53,14 @@ class VirtualArray:
     #: All of a chunk is computed, however little of it is asked for.
     gets_parts = False
 
-    def __init__(self, array: Any) -> None:
+    def __init__(self, array: Any, like: Any = None) -> None:
         self._array = array
         self._edges = [_edges(lengths) for lengths in _lengths(array)]
         largest = tuple(max((b - a for a, b in pairwise(edges)), default=1) for edges in self._edges)
         self._regular = self._is_regular(largest)
-        self.described = SourceArray(
-            "", tuple(array.shape), largest, _dims(array), irregular=not self._regular
-        )
-        self._template = _Template(array, largest)
+        dims = _dims(array) if like is None else like.metadata.dimension_names
+        self.described = SourceArray("", tuple(array.shape), largest, dims, irregular=not self._regular)
+        self._template = _Template(array, largest, dims, like)
         document = self._template.document
         if not self._regular:
             document["chunk_grid"] = {
@@ -160,7 +162,7 @@ class VirtualArray:
 
 def _lengths(array: Any) -> list[list[int]]:
     """The lengths of chunks along each dimension, without those of nothing."""
-    chunks = getattr(array, "chunks", None) or _pieces(array)
+    chunks = getattr(array, "chunks", None) or pieces(array)
     if len(chunks) != len(array.shape):
         raise ValueError(
             f"{type(array)} has shape {array.shape} and chunks {chunks}: as many are needed as dimensions"
@@ -182,7 +184,7 @@ def _lengths(array: Any) -> list[list[int]]:
     return all_lengths
 
 
-def _pieces(array: Any) -> list[int]:
+def pieces(array: Any) -> list[int]:
     """A shape of pieces that follow each other in memory."""
     piece = [int(size) for size in array.shape]
     for d, size in enumerate(piece):
@@ -203,24 +205,29 @@ def _dims(array: Any) -> tuple[str, ...] | None:
 class _Template:
     """How elements of a type are stored: the document of an array of it, and the bytes of a chunk."""
 
-    def __init__(self, array: Any, chunk: tuple[int, ...]) -> None:
+    def __init__(
+        self, array: Any, chunk: tuple[int, ...], dims: tuple[str | None, ...] | None, like: Any
+    ) -> None:
         import numpy as np
         from numpy.lib.recfunctions import repack_fields
 
-        self._dtype = np.dtype(array.dtype)
+        self._dtype = np.dtype(array.dtype if like is None else like.dtype)
         # Fields follow each other in Zarr, whatever lies between them in memory.
         self._packed = repack_fields(self._dtype, recurse=True) if self._dtype.names else self._dtype
         try:
-            made = self._made(array.shape, chunk, _dims(array))
+            made = self._made(array.shape, chunk, dims)
         except (TypeError, ValueError) as error:
             raise ValueError(f"elements of type {array.dtype} cannot be stored as Zarr: {error}") from error
-        self.document = json.loads(made.store._store_dict["zarr.json"].to_bytes())
+        self.document = _document(made)
+        if like is not None:
+            kept = ("fill_value", "attributes")
+            self.document |= {key: value for key, value in _document(like).items() if key in kept}
         # Text of numpy's StringDType has no fixed size.
         self._fixed = self._dtype.kind in "biufcSUmMV" and not self._dtype.hasobject
         self._stored = self._packed.newbyteorder("<") if self._fixed else None
 
     def _made(
-        self, shape: tuple[int, ...], chunk: tuple[int, ...], dims: tuple[str, ...] | None = None
+        self, shape: tuple[int, ...], chunk: tuple[int, ...], dims: tuple[str | None, ...] | None = None
     ) -> Any:
         """An array of zarr in memory."""
         import zarr
@@ -253,7 +260,7 @@ class _Template:
             )
         if block.shape != expected:
             raise ValueError(f"source[{_shown(place)}] has shape {block.shape}, not {expected}")
-        if block.dtype != self._dtype:
+        if self._fixed and block.dtype != self._dtype:
             raise ValueError(f"source[{_shown(place)}] has elements of type {block.dtype}, not {self._dtype}")
         if block.shape != shape:
             whole = np.zeros(shape, self._dtype)
@@ -266,6 +273,11 @@ class _Template:
             return memoryview(made.store._store_dict[key].to_bytes())
         stored = np.ascontiguousarray(np.asarray(block), self._stored)
         return memoryview(stored.reshape(-1).view("u1"))
+
+
+def _document(array: Any) -> dict[str, Any]:
+    """The document of an array in memory."""
+    return json.loads(array.store._store_dict["/".join(p for p in (array.path, "zarr.json") if p)].to_bytes())
 
 
 def _shown(place: tuple[slice, ...]) -> str:
