@@ -88,10 +88,10 @@ fn raised(error: PyErr) -> Failure {
     Box::new(Raised::from(error))
 }
 
-/// What is asked for: all of it, a range, or its size.
-fn asked(wanted: &Wanted) -> (&'static str, u64, u64) {
-    match wanted {
-        Wanted::Whole => ("whole", 0, 0),
+/// What is asked for: all of it up to a number of bytes, a range, or its size.
+fn asked(get: &Get<'_>) -> (&'static str, u64, u64) {
+    match get.wanted() {
+        Wanted::Whole => ("whole", 0, get.bytes_max() as u64),
         Wanted::Range(range) => ("range", range.start, range.end),
         Wanted::Size => ("size", 0, 0),
     }
@@ -131,7 +131,7 @@ fn found(get: &mut Get<'_>, answer: &Bound<'_, PyAny>) -> PyResult<()> {
 impl Objects {
     fn try_get(&self, py: Python<'_>, gets: &mut [Get<'_>]) -> PyResult<()> {
         let wanted = gets.iter().map(|get| {
-            let (kind, begin, end) = asked(get.wanted());
+            let (kind, begin, end) = asked(get);
             (get.key(), kind, begin, end)
         });
         let wanted = PyList::new(py, wanted)?;

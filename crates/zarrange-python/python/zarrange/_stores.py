@@ -14,7 +14,8 @@ from urllib.parse import unquote, urlsplit
 
 from zarrange import _native
 
-#: What of an object is asked for: its key, all of it, a range or its size, and the range.
+#: What of an object is asked for: its key, all of it, a range or its size, and the range; of all of it how many bytes there is room for, and a
+#: larger one need not be got: its size will do.
 Wanted = tuple[str, Literal["whole", "range", "size"], int, int]
 
 #: A name of a listing: whether it is that of an object, and its bytes if they are known.
@@ -127,7 +128,11 @@ class ZarrCallbacks:
     gets_parts = True
 
     def __init__(self, store: Any) -> None:
+        from zarr.storage import FsspecStore, ObjectStore
+
         self._store = store
+        # Elsewhere a whole object costs no memory, or nobody knows whether parts can be got.
+        self._gets_beginnings = type(store) in (FsspecStore, ObjectStore)
 
     def get(self, wanted: list[Wanted]) -> list[Any]:
         return _together(self._get(*one) for one in wanted)
@@ -151,8 +156,13 @@ class ZarrCallbacks:
             except FileNotFoundError:
                 return None
         part = RangeByteRequest(begin, end) if what == "range" else None
+        if what == "whole" and self._gets_beginnings:
+            # One byte more tells that there is no room for all of it.
+            part = RangeByteRequest(0, end + 1)
         found = await self._store.get(key, default_buffer_prototype(), byte_range=part)
-        return None if found is None else found.as_numpy_array().reshape(-1).view("u1")
+        if found is None or (what == "whole" and part is not None and len(found) > end):
+            return None if found is None else await self._store.getsize(key)
+        return found.as_numpy_array().reshape(-1).view("u1")
 
     async def _put(self, key: str, data: bytes) -> None:
         from zarr.core.buffer.cpu import Buffer

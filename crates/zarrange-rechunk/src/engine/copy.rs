@@ -240,7 +240,7 @@ impl Copy<'_, '_> {
         };
         let bytes = stored.bytes().map_err(os)?;
         let mut sum = self.check.begin(object, bytes, self.sums)?;
-        if !write.abilities().partial_writes {
+        if !(write.abilities().partial_writes && read.abilities().partial_reads) {
             return self.copy_whole(object, &stored, bytes, sum);
         }
         let copy = write.make(to, self.replaces).map_err(|e| failed(target, to, e))?;
@@ -272,7 +272,7 @@ impl Copy<'_, '_> {
         let (source, target) = (self.source, self.target);
         let to = target.key(object);
         let _one = self.whole.lock().unwrap_or_else(PoisonError::into_inner);
-        let what = "write parts of an object, and the memory does not hold all of this one";
+        let what = "read and write parts of an object, and the memory does not hold all of this one";
         let unable = |_| failed(target, &to, IoError::Unable { location: to.clone(), what });
         let mut whole = self.budget.take(bytes).map_err(unable)?;
         let read = source.store().read_at(stored, 0, &mut whole.data);
@@ -281,7 +281,10 @@ impl Copy<'_, '_> {
             sum.add(&whole.data);
         }
         self.check.finish(object, sum)?;
-        target.store().write_whole(&to, &whole.data).map_err(|e| failed(target, &to, e))?;
+        let mut write = [WriteRequest::whole(&to, &whole.data, self.replaces)];
+        target.store().write(&mut write);
+        let [WriteRequest { result, .. }] = write;
+        result.map_err(|e| failed(target, &to, e))?;
         self.counts.moved(bytes, bytes);
         Ok(())
     }

@@ -22,8 +22,11 @@ pub(crate) fn cheapest_plan(
 ) -> Result<(Arc<Plan>, Option<Vec<u64>>), RechunkError> {
     let (from, to) = (source.chunks()?, target.view()?);
     let whole_shard_bytes = if request.target.abilities().partial_writes { 0 } else { to.shard_bytes_max() };
+    let partial = source.store().abilities().partial_reads;
     let mut weigh = |from: &ChunkView<'_>| {
         let mut problem = problem(from, &to, (request.memory_bytes_max, request.threads), Purpose::Write);
+        // What is stored is moved piece by piece, and each of them would cost all of the object.
+        problem.same_encoding &= partial;
         problem.target.whole_shard_bytes = whole_shard_bytes;
         plans.of(&Problem {
             costs: request.costs.clone(),
@@ -33,7 +36,6 @@ pub(crate) fn cheapest_plan(
         })
     };
     let (mut best, mut sliced) = (weigh(&from), None);
-    let partial = source.store().abilities().partial_reads;
     let candidates = slices::candidates(from.elements(), source.objects(), &to.elements().layout);
     for slice in candidates.into_iter().filter(|_| partial) {
         let Some(chunks) = source.slices(&slice)? else { continue };
