@@ -33,15 +33,20 @@ impl std::error::Error for Raised {}
 /// A store whose objects a Python object gets and puts, in batches. Its methods are those of `zarrange._stores.Callbacks`.
 #[pyclass(frozen, module = "zarrange._native")]
 #[derive(Debug)]
-pub(crate) struct CallbackStore(Store);
+pub(crate) struct CallbackStore {
+    store: Store,
+    /// What it calls.
+    #[pyo3(get)]
+    callbacks: Py<PyAny>,
+}
 
 #[pymethods]
 impl CallbackStore {
     #[new]
     fn new(py: Python<'_>, callbacks: Py<PyAny>, label: &str) -> PyResult<Self> {
         let gets_parts = callbacks.getattr(py, "gets_parts")?.extract(py)?;
-        let objects = Arc::new(Objects { callbacks, gets_parts });
-        Ok(Self(callbacks::store(objects, label)))
+        let objects = Arc::new(Objects { callbacks: callbacks.clone_ref(py), gets_parts });
+        Ok(Self { store: callbacks::store(objects, label), callbacks })
     }
 }
 
@@ -53,7 +58,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Place {
 
     fn extract(given: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
         if let Ok((store, key)) = given.extract::<(Bound<'py, CallbackStore>, String)>() {
-            return Ok(Self(Location::Store(store.get().0.clone(), key)));
+            return Ok(Self(Location::Store(store.get().store.clone(), key)));
         }
         match given.extract::<PathBuf>() {
             Ok(path) => Ok(Self(Location::Path(path))),

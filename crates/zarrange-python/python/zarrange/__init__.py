@@ -13,7 +13,7 @@ from importlib import metadata as _metadata
 from zarrange import executors
 from zarrange._compare import Comparison, verify
 from zarrange._info import info
-from zarrange._native import CorruptChunkError
+from zarrange._native import CorruptChunkError, VerificationError
 from zarrange._rechunk import rechunk
 from zarrange._rechunked import Report, Rechunked
 
@@ -27,6 +27,7 @@ __all__ = [
     "CorruptChunkError",
     "Rechunked",
     "Report",
+    "VerificationError",
     "executors",
     "info",
     "rechunk",

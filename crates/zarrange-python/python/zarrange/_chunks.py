@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from zarrange._sources import SourceArray
 
@@ -41,6 +42,17 @@ def lengths(target_chunks: object, array: SourceArray) -> tuple[int, ...] | None
         )
     return tuple(
         _length(length, size, array) for length, size in zip(target_chunks, array.shape, strict=True)
+    )
+
+
+def shards(asked: object, chunks: tuple[int, ...], array: SourceArray) -> tuple[int, ...]:
+    """The shard that the option `shards` asks for, of `chunks`: as `lengths`. The whole dimension is as many chunks as it takes."""
+    whole = replace(array, chunks=array.shards or chunks)
+    asked_for = lengths(asked, whole)
+    assert asked_for is not None
+    return tuple(
+        -(-length // chunk) * chunk if length >= size else length
+        for length, chunk, size in zip(asked_for, chunks, array.shape, strict=True)
     )
 
 

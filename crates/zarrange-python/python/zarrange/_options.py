@@ -26,6 +26,9 @@ KNOWN = (
 #: Those that change nothing of what is stored.
 _OF_HANDLES = ("cache_metadata", "cache_attrs", "write_empty_chunks")
 
+#: Nothing is said.
+KEPT = object()
+
 _CODECS = ("compressor", "compressors", "filters", "serializer", "order")
 
 
@@ -34,7 +37,8 @@ class ArrayOptions:
     """What is asked for one array of the target, beside its chunks."""
 
     codecs: str | None = None
-    shards: tuple[int, ...] | None = None
+    #: None is without shards.
+    shards: Any = KEPT
     separator: str | None = None
     overwrite: bool = False
 
@@ -67,13 +71,9 @@ def array_options(options: Mapping[str, Any] | None, parameter: str, array: Any)
     if not hasattr(array, "store_path") and "compressor" not in codecs:
         # What is computed has no codecs of its own: those of zarr, as dask takes them.
         codecs = {"compressors": "auto"} | codecs
-    if options.get("shards", 0) is None and getattr(array, "shards", None):
-        raise ValueError(
-            f"{parameter} has shards=None, and shards are not taken away here yet: use the command, with --shards none"
-        )
     return ArrayOptions(
         codecs=json.dumps(_codec_list(codecs, array, parameter)) if codecs else None,
-        shards=options.get("shards"),
+        shards=options.get("shards", KEPT),
         separator=_separator(options),
         overwrite=bool(options.get("overwrite", False)),
     )

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from zarrange import _chunks, _native, _options, _sources, _stores
+from zarrange import _chunks, _native, _options, _process, _sources, _stores
 from zarrange._rechunked import Rechunked, Target
 from zarrange._sizes import parse_bytes
 from zarrange.executors import executor_of
@@ -57,13 +57,14 @@ def rechunk(
     temp_options : dict, optional
         Is looked at and not needed: intermediate data has a form of its own.
     executor : str or Executor
-        ``"threads"`` or ``"python"`` (one thread), or an object as `zarrange.executors.Executor` describes.
+        ``"threads"``, ``"python"`` (one thread) or ``"dask"`` (one of its schedulers in this process), or an object as
+        `zarrange.executors.Executor` describes.
     array_name : str, optional
         The name of the array in the group that is given as `target_store`.
     storage_options : dict, optional
         For URLs: passed to fsspec.
     threads : int, optional
-        Threads to use; all processors without it.
+        Threads to use; without it those of the executor, which are all processors for ``"threads"``.
     verify : {"none", "sample", "full"}
         How much of the target is compared with the source before it appears.
     durability : {"commit", "none"}
@@ -109,15 +110,15 @@ def rechunk(
             f"arrays that target_chunks does not name are left out: {', '.join(left_out)}", stacklevel=2
         )
     request = {
-        "chunks": [(name, chunk) for name, chunk in asked.chunks.items()],
-        "shards": [(name, shard) for name, shard in asked.shards.items()],
+        "chunks": [(name, "keep" if chunk is None else chunk) for name, chunk in asked.chunks.items()],
+        "shards": [(name, "none" if shard is None else shard) for name, shard in asked.shards.items()],
         "codecs": None,
         "array_codecs": asked.codecs,
         "key_separator": asked.separator,
         "only_named": found.kind == "group",
         "skip": [],
         "max_mem": _native.default_max_mem() if max_mem is None else parse_bytes(max_mem),
-        "threads": _threads(getattr(chosen, "threads", None) or threads),
+        "threads": _process.threads(getattr(chosen, "threads", None) if threads is None else threads),
         "temp": _temp(temp_store, target),
         "verify": verify,
         "durability": durability,
@@ -184,8 +185,9 @@ class _Asked:
     ) -> None:
         self.chunks[name] = _chunks.lengths(chunks, array)
         asked = _options.array_options(options, parameter, shown)
-        if asked.shards is not None:
-            self.shards[name] = _chunks.lengths(asked.shards, array)
+        if asked.shards is not _options.KEPT:
+            within = self.chunks[name] or array.chunks
+            self.shards[name] = None if asked.shards is None else _chunks.shards(asked.shards, within, array)
         if asked.codecs is not None:
             self.codecs[name] = asked.codecs
         if asked.separator is not None:
@@ -229,14 +231,6 @@ def _check_kept(target: Target, asked: _Asked) -> None:
             f"target {target} has {', '.join(lost)}, which no option says to overwrite: the whole target would be made anew; if that is meant, give "
             "overwrite=True"
         )
-
-
-def _threads(asked: int | None) -> int:
-    if asked is None:
-        return _native.threads()
-    if asked < 1:
-        raise ValueError(f"threads={asked!r} is no number of threads: 1 or more, or None for all processors")
-    return asked
 
 
 def _target(given: Any, array_name: str | None, storage_options: dict[str, Any] | None) -> Target:
