@@ -104,7 +104,7 @@ def test_groups(target_store, source_store, executor):
     assert "left" not in result
     if isinstance(target_store, zarr.Group):
         # Now it has members, and they are not to be lost.
-        with pytest.warns(UserWarning, match="left"), pytest.raises(FileExistsError, match="exists"):
+        with pytest.raises(FileExistsError, match="exists"):
             zarrange.rechunk(source, chunks, "1MB", zarr.open_group("group.zarr"), executor=executor)
 
 

@@ -14,6 +14,7 @@ from zarrange import executors
 from zarrange._compare import Comparison, verify
 from zarrange._info import info
 from zarrange._native import CorruptChunkError, VerificationError
+from zarrange._plan import Plan, plan
 from zarrange._rechunk import rechunk
 from zarrange._rechunked import Report, Rechunked
 
@@ -25,11 +26,13 @@ except _metadata.PackageNotFoundError:  # imported from a folder that nobody ins
 __all__ = [
     "Comparison",
     "CorruptChunkError",
+    "Plan",
     "Rechunked",
     "Report",
     "VerificationError",
     "executors",
     "info",
+    "plan",
     "rechunk",
     "verify",
 ]

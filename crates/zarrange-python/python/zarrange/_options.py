@@ -124,7 +124,8 @@ def _codec_list(asked: Mapping[str, Any], array: Any, parameter: str) -> list[An
         )
     except (TypeError, KeyError) as error:
         raise ValueError(f"{parameter}: {dict(asked)!r} are no codecs of Zarr v3: {error}") from error
-    return made.metadata.to_dict()["codecs"]
+    document: Any = made.metadata.to_dict()
+    return document["codecs"]
 
 
 def _kept(array: Any, name: str) -> Any:
@@ -163,13 +164,13 @@ def _one_in_v3(codec: Any, dtype: Any) -> Any:
     from zarr import codecs as v3
     from zarr.codecs import numcodecs as wrapped
 
-    config = codec.get_config()
+    config: dict[str, Any] = codec.get_config()
     name = config.pop("id")
     if name == "blosc":
         shuffle = config["shuffle"]
         if shuffle == -1:
             shuffle = 2 if dtype.itemsize == 1 else 1
-        words = ["noshuffle", "shuffle", "bitshuffle"]
+        words: list[Any] = ["noshuffle", "shuffle", "bitshuffle"]
         return v3.BloscCodec(
             typesize=dtype.itemsize,
             cname=config["cname"],

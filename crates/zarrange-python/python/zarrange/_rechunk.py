@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import uuid
 import warnings
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -97,18 +98,62 @@ def rechunk(
     >>> zarrange.rechunk(source, (4, 1), 256_000, "target.zarr").execute()  # doctest: +SKIP
     <Array file://target.zarr shape=(4, 4) dtype=float64>
     """
+    rechunked = prepared(
+        source,
+        target_chunks,
+        max_mem,
+        target_store,
+        target_options,
+        executor=executor,
+        array_name=array_name,
+        storage_options=storage_options,
+        threads=threads,
+        temp=(temp_store, temp_options),
+        verify=verify,
+        durability=durability,
+        overwrite=overwrite,
+        backend=backend,
+    )
+    if rechunked.left_out:
+        warnings.warn(
+            f"arrays that target_chunks does not name are left out: {', '.join(rechunked.left_out)}",
+            stacklevel=2,
+        )
+    for note in rechunked.notes:
+        warnings.warn(note, stacklevel=2)
+    return rechunked
+
+
+def prepared(
+    source: Any,
+    target_chunks: Any,
+    max_mem: str | int | None,
+    target_store: Any,
+    target_options: Mapping[str, Any] | None,
+    *,
+    executor: Any,
+    array_name: str | None,
+    storage_options: dict[str, Any] | None,
+    threads: int | None,
+    temp: tuple[Any, Mapping[str, Any] | None] = (None, None),
+    verify: str,
+    durability: str = "commit",
+    overwrite: bool = False,
+    backend: str,
+) -> Rechunked:
+    """What is planned, without warnings. Parameters are those of `rechunk`; without a `target_store`, it is a plan that nobody carries out."""
     chosen = executor_of(executor)
     found = _sources.source(source, storage_options)
     asked = _Asked(found, target_chunks, target_options, array_name, target_store)
+    temp_store, temp_options = temp
     _check_options(temp_options, found, asked)
-    target = _target(target_store, array_name, storage_options)
+    if target_store is None:
+        target = _nowhere(found)
+    else:
+        target = _target(target_store, array_name, storage_options)
     if asked.replaced and found.kind == "group" and not overwrite:
         _check_kept(target, asked)
     left_out = found.unnamed(set(asked.chunks)) if found.kind == "group" else []
-    if left_out:
-        warnings.warn(
-            f"arrays that target_chunks does not name are left out: {', '.join(left_out)}", stacklevel=2
-        )
     request = {
         "chunks": [(name, "keep" if chunk is None else chunk) for name, chunk in asked.chunks.items()],
         "shards": [(name, "none" if shard is None else shard) for name, shard in asked.shards.items()],
@@ -125,10 +170,7 @@ def rechunk(
         "overwrite": overwrite or bool(asked.replaced),
         "backend": backend,
     }
-    rechunked = Rechunked(chosen, found, target, request, left_out)
-    for note in rechunked.notes:
-        warnings.warn(note, stacklevel=2)
-    return rechunked
+    return Rechunked(chosen, found, target, request, left_out)
 
 
 class _Asked:
@@ -169,6 +211,7 @@ class _Asked:
                 "name of the array"
             )
         for name, chunks in target_chunks.items():
+            assert source.member is not None, "a group has members"
             member = source.member(name)
             self._add(
                 name, member, chunks, options.get(name), source.shown[name], f"target_options[{name!r}]"
@@ -250,6 +293,14 @@ def _target(given: Any, array_name: str | None, storage_options: dict[str, Any] 
     return Target(_stores.zarr_store(given), "")
 
 
+def _nowhere(source: _sources.Source) -> Target:
+    """A target of a plan that nobody carries out: a folder that is not there, beside the source where that is one."""
+    from zarr.storage import LocalStore
+
+    beside = os.path.dirname(source.place) if isinstance(source.place, str) else tempfile.gettempdir()
+    return Target(LocalStore(os.path.join(beside, f"zarrange-plan-{uuid.uuid4().hex}")), "")
+
+
 def _temp(given: Any, target: Target) -> str | None:
     """A folder for intermediate data: the one that is given, or where the target is no folder one for temporary files."""
     if isinstance(given, (str, os.PathLike)) and "://" not in os.fspath(given):
@@ -257,6 +308,6 @@ def _temp(given: Any, target: Target) -> str | None:
     if given is not None:
         warnings.warn(
             f"temp_store={given!r} is no folder of this machine, and is not used: intermediate data needs one",
-            stacklevel=3,
+            stacklevel=4,
         )
     return tempfile.gettempdir() if not isinstance(target.place, str) else None

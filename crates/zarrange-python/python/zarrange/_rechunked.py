@@ -117,7 +117,8 @@ class Rechunked:
         self._source = source
         self._target = target
         self._request = request
-        self._left_out = left_out
+        #: Arrays that `target_chunks` does not name.
+        self.left_out: list[str] = left_out
         self._process = os.getpid()
         self._job: Any = None
         if planned is None:
@@ -135,7 +136,7 @@ class Rechunked:
     def _planned(self) -> Any:
         _process.check_loop()
         self._process = os.getpid()
-        request = self._request | {"backend": _process.backend(self._request["backend"])}
+        request: dict[str, Any] = self._request | {"backend": _process.backend(self._request["backend"])}
         # A group with nothing in it is a place that was prepared for this.
         request["overwrite"] |= self._source.kind == "group" and self._target.is_empty_group()
         self._stop = _native.Stop()
@@ -198,17 +199,23 @@ class Rechunked:
 
     def __reduce__(self) -> Any:
         target = (self._target.store, self._target.path, self._target.group)
-        parts = self._executor, self._source.shown, target, self._request, self._left_out, self._told_by_plan
+        parts = self._executor, self._source.shown, target, self._request, self.left_out, self._told_by_plan
         return _unpickled, parts
 
     def __repr__(self) -> str:
-        return _display.text(self._source.shown, self._target, self._predicted, self._told())
+        return _display.text(self._source.shown, self._target, self._predicted, self.told())
 
     def _repr_html_(self) -> str:
-        return _display.html(self._source.shown, self._target, self._predicted, self._told())
+        return _display.html(self._source.shown, self._target, self._predicted, self.told())
 
-    def _told(self) -> list[tuple[str, str]]:
-        left_out = [("Left out", ", ".join(self._left_out))] if self._left_out else []
+    @property
+    def source(self) -> Any:
+        """What is rechunked, as it was given."""
+        return self._source.shown
+
+    def told(self) -> list[tuple[str, str]]:
+        """What should be known of it, each with a title."""
+        left_out = [("Left out", ", ".join(self.left_out))] if self.left_out else []
         return left_out + [("Note", note) for note in self.notes]
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import os
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -45,7 +44,7 @@ def computed(stopped: Callable[[], bool], call: Callable[..., T], *args: Any) ->
     InterruptedError
         Once `stopped` says so.
     """
-    return _result(_computations(os.getpid()).submit(call, *args), stopped)
+    return _result(_pool("computing", _COMPUTATIONS).submit(call, *args), stopped)
 
 
 def awaited(stopped: Callable[[], bool], coroutine: Coroutine[Any, Any, T]) -> T:
@@ -63,16 +62,22 @@ def _result(future: Future[T], stopped: Callable[[], bool]) -> T:
     return future.result()
 
 
-# By process: threads stay behind in a fork.
-@functools.lru_cache(maxsize=1)
-def _computations(process: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(_COMPUTATIONS, "zarrange")
+#: By process, for threads stay behind in a fork, and by size.
+_pools: dict[tuple[int, str, int], ThreadPoolExecutor] = {}
+
+
+def _pool(name: str, workers: int) -> ThreadPoolExecutor:
+    key = os.getpid(), name, workers
+    found = _pools.get(key)
+    # Of two that are made at once, one is never used, and has no threads.
+    return found or _pools.setdefault(key, ThreadPoolExecutor(workers, f"zarrange-{name}"))
 
 
 def of_dask(stopped: Callable[[], bool], collections: list[Any]) -> tuple[Any, ...]:
     """Collections of dask as their values, by the scheduler that dask is configured to take; all threads of a process have one pool."""
     import dask
     import dask.local
+    import dask.system
     from dask import threaded
     from dask.base import get_scheduler
 
@@ -88,12 +93,5 @@ def of_dask(stopped: Callable[[], bool], collections: list[Any]) -> tuple[Any, .
     if scheduler is threaded.get and dask.config.get("pool", None) is None:
         # By itself it has one for each thread that asks, and those of the engine come and go.
         workers = dask.config.get("num_workers", None) or dask.system.CPU_COUNT
-        options["pool"] = _dask_pool(os.getpid(), workers)
+        options["pool"] = _pool("dask", workers)
     return dask.compute(*collections, **options)
-
-
-@functools.lru_cache(maxsize=4)
-def _dask_pool(process: int, workers: int) -> ThreadPoolExecutor:
-    from dask.threaded import ContextAwareThreadPoolExecutor
-
-    return ContextAwareThreadPoolExecutor(workers, "zarrange-dask")

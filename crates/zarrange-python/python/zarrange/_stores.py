@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import os
 from bisect import bisect_left
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, MutableMapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, MutableMapping
 from functools import partial
 from typing import Any, Literal, Protocol
 from urllib.parse import unquote, urlsplit
@@ -20,8 +20,16 @@ from zarrange import _native, _stopping
 #: What of an object is asked for: its key, all of it, a range or its size, and the range.
 Wanted = tuple[str, Literal["whole", "range", "size"], int, int]
 
+#: Something that is asked of a store.
+Call = Callable[[], Coroutine[Any, Any, Any]]
+
+#: What is answered to several.
+Answers = list[Any]
+
 #: A name of a listing: whether it is that of an object, and its bytes if they are known.
 Name = tuple[str, bool, "int | None"]
+
+Names = list[Name]
 
 
 class Callbacks(Protocol):
@@ -35,19 +43,22 @@ class Callbacks(Protocol):
 
     def get(self, wanted: list[Wanted]) -> list[Any]:
         """For each of `wanted` its bytes (for a size the number), None if there is no such object, or an exception."""
+        ...
 
     def put(self, objects: list[tuple[str, bytes]]) -> list[BaseException | None]:
         """Puts objects, each whole; for each None, or an exception."""
+        ...
 
     def list(self, prefix: str) -> list[Name]:
         """Everything directly below a prefix."""
+        ...
 
     def delete(self, key: str) -> None:
         """Deletes an object, if it is there."""
 
 
 def opened(
-    location: str | os.PathLike[str], storage_options: dict[str, Any] | None, mode: str
+    location: str | os.PathLike[str], storage_options: dict[str, Any] | None, mode: Literal["r", "a"]
 ) -> tuple[Any, str]:
     """The zarr store of a path or URL, and a path in it."""
     from zarr.core.sync import sync
@@ -89,7 +100,7 @@ def zarr_store(given: Any) -> Any:
             FSMap = ()  # noqa: N806
         if isinstance(given, FSMap):
             return FsspecStore.from_mapper(given)
-        return MemoryStore(_Buffers(given))  # type: ignore[arg-type]
+        return MemoryStore(_Buffers(given))
     raise TypeError(f"{given!r} is no store: a path, a URL, a mapping or a zarr Store is")
 
 
@@ -165,16 +176,14 @@ class ZarrCallbacks:
         self._keys = None
         _stopping.awaited(_never, self._store.delete(key))
 
-    def _together(
-        self, calls: list[Callable[[], Coroutine[Any, Any, Any]]], stopped: Callable[[], bool]
-    ) -> list[Any]:
+    def _together(self, calls: Iterable[Call], stopped: Callable[[], bool]) -> Answers:
         """What all of them return, or raise."""
 
-        async def one(call: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+        async def one(call: Call) -> Any:
             async with self._turn():
                 return await call()
 
-        async def gathered() -> list[Any]:
+        async def gathered() -> Answers:
             return await asyncio.gather(*map(one, calls), return_exceptions=True)
 
         return _stopping.awaited(stopped, gathered())
@@ -210,7 +219,7 @@ class ZarrCallbacks:
 
         await self._store.set(key, Buffer.from_bytes(data))
 
-    async def _list(self, prefix: str) -> list[Name]:
+    async def _list(self, prefix: str) -> Names:
         from zarr.storage import FsspecStore, ObjectStore
 
         begin = f"{prefix}/" if prefix else ""

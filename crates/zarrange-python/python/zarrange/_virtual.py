@@ -163,14 +163,14 @@ class VirtualArray:
 
 def _lengths(array: Any) -> list[list[int]]:
     """The lengths of chunks along each dimension, without those of nothing."""
-    chunks = getattr(array, "chunks", None) or _pieces(array)
+    chunks: Any = getattr(array, "chunks", None) or _pieces(array)
     if len(chunks) != len(array.shape):
         raise ValueError(
             f"{type(array)} has shape {array.shape} and chunks {chunks}: as many are needed as dimensions"
         )
     all_lengths = []
     for size, lengths in zip(array.shape, chunks, strict=True):
-        if isinstance(size, float) and math.isnan(size):
+        if size != size:  # noqa: PLR0124, NaN
             raise ValueError(
                 f"{array!r} has a shape that is not known: compute its chunk sizes first (compute_chunk_sizes)"
             )
@@ -227,9 +227,10 @@ class _Template:
     ) -> Any:
         """An array of zarr in memory."""
         import zarr
+        from zarr.storage import MemoryStore
 
         return zarr.create_array(
-            zarr.storage.MemoryStore(),
+            MemoryStore(),
             shape=shape,
             chunks=chunk,
             dtype=self._packed,
@@ -269,7 +270,7 @@ class _Template:
             key = "/".join(["c", *("0" for _ in shape)])
             return memoryview(made.store._store_dict[key].to_bytes())
         stored = np.ascontiguousarray(np.asarray(block), self._stored)
-        return memoryview(stored.reshape(-1).view("u1"))
+        return stored.reshape(-1).view("u1").data
 
 
 def _shown(place: tuple[slice, ...]) -> str:

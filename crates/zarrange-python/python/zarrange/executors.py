@@ -42,7 +42,7 @@ class ThreadsExecutor:
 class PythonExecutor(ThreadsExecutor):
     """The same with one thread: simple to follow."""
 
-    threads = 1
+    threads: int | None = 1
 
 
 class DaskExecutor:
