@@ -1,19 +1,19 @@
 //! What there is at a place, and whether two places hold the same.
 
 use pyo3::prelude::*;
-use zarrange_io::{Opener, Stop};
+use zarrange_io::Opener;
 use zarrange_rechunk::NoProgress;
 
 use crate::errors::exception;
 use crate::stores::Place;
-use crate::work::watched;
+use crate::work::{Stopper, watched};
 
 /// What `zarrange info --json` prints of a place.
 #[pyfunction]
-pub(crate) fn describe(py: Python<'_>, place: Place) -> PyResult<String> {
-    let stop = Stop::default();
+pub(crate) fn describe(py: Python<'_>, place: Place, stop: &Stopper) -> PyResult<String> {
+    let stop = &stop.0;
     let io = Opener::auto().stopped_by(stop.clone());
-    let told = watched(py, &stop, move || -> Result<_, PyErr> {
+    let told = watched(py, stop, move || -> Result<_, PyErr> {
         let store = io.open(&place.0).map_err(|error| exception(&error))?;
         zarrange::info_json(&store).map_err(|error| exception(&error))
     })??;
@@ -22,18 +22,19 @@ pub(crate) fn describe(py: Python<'_>, place: Place) -> PyResult<String> {
 
 /// The first difference of two places, if there is one, and what could not be compared.
 #[pyfunction]
-#[pyo3(signature = (a, b, *, max_mem, threads, nan_payloads))]
+#[pyo3(signature = (a, b, *, stop, max_mem, threads, nan_payloads))]
 pub(crate) fn verify(
     py: Python<'_>,
     a: Place,
     b: Place,
+    stop: &Stopper,
     max_mem: u64,
     threads: u64,
     nan_payloads: bool,
 ) -> PyResult<(Option<String>, Vec<String>)> {
-    let stop = Stop::default();
+    let stop = &stop.0;
     let io = Opener::auto().stopped_by(stop.clone());
-    let compared = watched(py, &stop, move || {
+    let compared = watched(py, stop, move || {
         zarrange_rechunk::verify((&a.0, &b.0), &io, (max_mem, threads), nan_payloads, &NoProgress)
     })?;
     let compared = compared.map_err(|error| exception(&error))?;

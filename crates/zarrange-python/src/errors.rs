@@ -5,8 +5,8 @@ use std::fmt;
 
 use pyo3::create_exception;
 use pyo3::exceptions::{
-    PyFileExistsError, PyFileNotFoundError, PyKeyError, PyMemoryError, PyOSError, PyRuntimeError,
-    PyValueError,
+    PyFileExistsError, PyFileNotFoundError, PyInterruptedError, PyKeyError, PyMemoryError, PyOSError,
+    PyRuntimeError, PyValueError,
 };
 use pyo3::prelude::*;
 use zarrange_array::ArrayError;
@@ -18,6 +18,13 @@ create_exception!(
     CorruptChunkError,
     PyValueError,
     "A chunk of an array cannot be decoded. The message names the array, the chunk and what is wrong with it."
+);
+
+create_exception!(
+    zarrange,
+    VerificationError,
+    PyRuntimeError,
+    "What was written differs from the source: nothing of it is left. The message names the array, the element and both values."
 );
 
 /// An exception that a store has raised, on its way back to Python.
@@ -98,7 +105,9 @@ fn of_cause(error: &(dyn Error + 'static), text: &str) -> Option<PyErr> {
             RechunkError::Foreign { .. } | RechunkError::InTheWay { .. } => {
                 Some(PyValueError::new_err(text()))
             }
-            RechunkError::Room { .. } => Some(PyOSError::new_err(text())),
+            RechunkError::Room { .. } | RechunkError::Intermediate { .. } => Some(PyOSError::new_err(text())),
+            RechunkError::Differs(_) => Some(VerificationError::new_err(text())),
+            RechunkError::Stopped { .. } => Some(PyInterruptedError::new_err(text())),
             _ => None,
         };
     }
@@ -106,22 +115,40 @@ fn of_cause(error: &(dyn Error + 'static), text: &str) -> Option<PyErr> {
         return Some(of_spec(error, text()));
     }
     if let Some(error) = error.downcast_ref::<ArrayError>() {
-        return match error {
-            ArrayError::Chunk { .. } => Some(CorruptChunkError::new_err(text())),
-            ArrayError::TargetExists(_)
-            | ArrayError::TargetInPlace(_)
-            | ArrayError::TargetNotZarr(_)
-            | ArrayError::TargetLink { .. } => Some(PyFileExistsError::new_err(text())),
-            ArrayError::NotZarr { .. } => Some(PyFileNotFoundError::new_err(text())),
-            ArrayError::Metadata { .. } => Some(PyValueError::new_err(text())),
-            ArrayError::Io(error) => of_cause(error, &text()),
-            _ => None,
-        };
+        return of_array(error, text());
     }
     match error.downcast_ref::<IoError>()? {
         IoError::NotFound { .. } => Some(PyFileNotFoundError::new_err(text())),
+        IoError::Stopped(_) => Some(PyInterruptedError::new_err(text())),
         error if error.is_taken() => Some(PyFileExistsError::new_err(text())),
         _ => Some(PyOSError::new_err(text())),
+    }
+}
+
+fn of_array(error: &ArrayError, text: String) -> Option<PyErr> {
+    match error {
+        ArrayError::Chunk { .. } => Some(CorruptChunkError::new_err(text)),
+        ArrayError::TargetExists(_)
+        | ArrayError::TargetInPlace(_)
+        | ArrayError::TargetNotZarr(_)
+        | ArrayError::TargetLink { .. }
+        | ArrayError::TargetBusy { .. }
+        | ArrayError::Leftover { .. }
+        | ArrayError::TargetChanged(_) => Some(PyFileExistsError::new_err(text)),
+        ArrayError::NotZarr { .. } => Some(PyFileNotFoundError::new_err(text)),
+        ArrayError::Metadata { .. }
+        | ArrayError::Shape { .. }
+        | ArrayError::Opaque { .. }
+        | ArrayError::Overlap { .. }
+        | ArrayError::TempInside { .. }
+        | ArrayError::TempUnable(_)
+        | ArrayError::NoTemp(_) => Some(PyValueError::new_err(text)),
+        ArrayError::TooMany { .. } => Some(PyMemoryError::new_err(text)),
+        ArrayError::Stranded { .. } => Some(PyOSError::new_err(text)),
+        ArrayError::Io(source)
+        | ArrayError::ChunkIo { source, .. }
+        | ArrayError::TargetKept { source, .. } => of_cause(source, &text),
+        _ => None,
     }
 }
 

@@ -13,7 +13,7 @@ use zarrange_rechunk::{
 
 use crate::errors::exception;
 use crate::stores::{Place, opener};
-use crate::work::watched;
+use crate::work::{Stopper, watched};
 
 /// A job that is planned. It is carried out once.
 #[pyclass(frozen, module = "zarrange._native")]
@@ -26,8 +26,15 @@ pub(crate) struct Job {
     notes: Vec<String>,
 }
 
-/// A shape for the array of a name, or for all: lengths, or as it is.
-type Shape = (Option<String>, Option<Vec<i64>>);
+/// A shape for the array of a name, or for all.
+type Shape = (Option<String>, Lengths);
+
+/// Lengths along each dimension, or a word: `keep` or `none`.
+#[derive(FromPyObject)]
+enum Lengths {
+    Word(String),
+    Sizes(Vec<i64>),
+}
 
 /// What is asked for.
 #[derive(FromPyObject)]
@@ -53,10 +60,10 @@ impl Asked {
     fn into_request(self, source: Place, target: Place, stop: &Stop) -> PyResult<Request> {
         let spec = |error: SpecError| exception(&error);
         let codecs = |text: &str| text.parse::<Codecs>().map_err(spec);
-        let named = |shapes: Vec<Shape>| shapes.into_iter().map(named).collect();
+        let named = |shapes: Vec<Shape>| shapes.into_iter().map(named).collect::<PyResult<_>>();
         Ok(Request {
-            chunks: named(self.chunks),
-            shards: named(self.shards),
+            chunks: named(self.chunks)?,
+            shards: named(self.shards)?,
             codecs: self.codecs.map_or(Ok(Codecs::Keep), |text| codecs(&text))?,
             array_codecs: self
                 .array_codecs
@@ -83,16 +90,24 @@ fn word<T: FromStr<Err: std::fmt::Display>>(text: &str) -> PyResult<T> {
     text.parse().map_err(|error: T::Err| PyValueError::new_err(error.to_string()))
 }
 
-fn named((array, lengths): Shape) -> Named {
-    Named { array, spec: lengths.map_or(ChunkSpec::Keep, ChunkSpec::Sizes) }
+fn named((array, lengths): Shape) -> PyResult<Named> {
+    let spec = match lengths {
+        Lengths::Sizes(sizes) => ChunkSpec::Sizes(sizes),
+        Lengths::Word(word) if word == "keep" => ChunkSpec::Keep,
+        Lengths::Word(word) if word == "none" => ChunkSpec::None,
+        Lengths::Word(word) => {
+            return Err(PyValueError::new_err(format!("{word:?} is neither 'keep' nor 'none'")));
+        }
+    };
+    Ok(Named { array, spec })
 }
 
 #[pymethods]
 impl Job {
     /// Plans: nothing is written.
     #[new]
-    fn new(py: Python<'_>, source: Place, target: Place, asked: Asked) -> PyResult<Self> {
-        let stop = Stop::default();
+    fn new(py: Python<'_>, source: Place, target: Place, asked: Asked, stop: &Stopper) -> PyResult<Self> {
+        let stop = stop.0.clone();
         let request = asked.into_request(source, target, &stop)?;
         let prepared = watched(py, &stop, || prepare(request))?.map_err(|error| exception(&error))?;
         let predicted = serde_json::to_string(&prepared.predicted());
@@ -121,12 +136,6 @@ impl Job {
     #[getter]
     fn notes(&self) -> Vec<String> {
         self.notes.clone()
-    }
-
-    /// Whether it was asked to stop.
-    #[getter]
-    fn stopped(&self) -> bool {
-        self.stop.is_requested()
     }
 
     /// Carries it out; what `zarrange rechunk --json` prints then. `progress` is called with the name of a phase and its bytes when it begins,

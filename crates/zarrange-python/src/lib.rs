@@ -13,6 +13,9 @@ mod jobs;
 mod stores;
 mod work;
 
+use std::ffi::OsString;
+use std::process::ExitCode;
+
 use pyo3::prelude::*;
 
 /// What `zarrange` needs of Rust. It is no interface: import `zarrange`.
@@ -23,16 +26,22 @@ mod _native {
     #[pymodule_export]
     use crate::command;
     #[pymodule_export]
-    use crate::errors::CorruptChunkError;
+    use crate::errors::{CorruptChunkError, VerificationError};
     #[pymodule_export]
     use crate::jobs::{Job, default_max_mem, threads};
     #[pymodule_export]
     use crate::stores::CallbackStore;
+    #[pymodule_export]
+    use crate::work::Stopper;
 }
 
 /// Runs the command `zarrange` with a command line, the name of the program first; its exit code.
 #[pyfunction]
-fn command(py: Python<'_>, line: Vec<std::ffi::OsString>) -> i32 {
-    let code = py.detach(|| zarrange::run(line));
-    i32::from(code != std::process::ExitCode::SUCCESS)
+fn command(py: Python<'_>, line: Vec<OsString>) -> u8 {
+    number(py.detach(|| zarrange::run(line)))
+}
+
+/// An exit code as a number, which it does not tell.
+fn number(code: ExitCode) -> u8 {
+    (0..=u8::MAX).find(|number| ExitCode::from(*number) == code).unwrap_or(1)
 }

@@ -18,27 +18,38 @@ use crate::errors::{Raised, exception};
 /// A store whose objects a Python object gets and puts, in batches. Its methods are those of `zarrange._stores.Callbacks`.
 #[pyclass(frozen, module = "zarrange._native")]
 #[derive(Debug)]
-pub(crate) struct CallbackStore(Store);
+pub(crate) struct CallbackStore {
+    store: Store,
+    /// What it calls.
+    #[pyo3(get)]
+    callbacks: Py<PyAny>,
+}
 
 #[pymethods]
 impl CallbackStore {
     #[new]
     fn new(py: Python<'_>, callbacks: Py<PyAny>, label: &str) -> PyResult<Self> {
         let gets_parts = callbacks.getattr(py, "gets_parts")?.extract(py)?;
-        let objects = Arc::new(Objects { callbacks, gets_parts });
-        Ok(Self(callbacks::store(objects, label)))
+        let objects = Arc::new(Objects { callbacks: callbacks.clone_ref(py), gets_parts });
+        Ok(Self { store: callbacks::store(objects, label), callbacks })
     }
 
     /// This store with parts that lie elsewhere: of each its key, its place, and the names of objects in it that are of this store all
     /// the same. Files are read by the backend of that name.
-    fn joined(&self, parts: Vec<(String, Place, Vec<String>)>, backend: &str) -> PyResult<Self> {
+    fn joined(
+        &self,
+        py: Python<'_>,
+        parts: Vec<(String, Place, Vec<String>)>,
+        backend: &str,
+    ) -> PyResult<Self> {
         let opener = opener(backend)?;
         let part = |(key, place, documents): (String, Place, Vec<String>)| {
             let store = opener.open(&place.0).map_err(|error| exception(&error))?;
             Ok((key, Part { store, documents }))
         };
         let parts = parts.into_iter().map(part).collect::<PyResult<BTreeMap<_, _>>>()?;
-        joined(&self.0, parts).map(Self).map_err(|error| exception(&error))
+        let store = joined(&self.store, parts).map_err(|error| exception(&error))?;
+        Ok(Self { store, callbacks: self.callbacks.clone_ref(py) })
     }
 }
 
@@ -60,7 +71,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Place {
 
     fn extract(given: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
         if let Ok((store, key)) = given.extract::<(Bound<'py, CallbackStore>, String)>() {
-            return Ok(Self(Location::Store(store.get().0.clone(), key)));
+            return Ok(Self(Location::Store(store.get().store.clone(), key)));
         }
         match given.extract::<PathBuf>() {
             Ok(path) => Ok(Self(Location::Path(path))),

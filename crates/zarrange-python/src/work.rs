@@ -7,6 +7,30 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use zarrange_io::Stop;
 
+/// What is asked to stop by Ctrl-C, and tells stores in Python so, for they wait for others.
+#[pyclass(frozen, module = "zarrange._native", name = "Stop")]
+#[derive(Debug, Default)]
+pub(crate) struct Stopper(pub(crate) Stop);
+
+#[pymethods]
+impl Stopper {
+    #[new]
+    fn new() -> Self {
+        Self::default()
+    }
+
+    /// Asks to stop.
+    fn request(&self) {
+        self.0.request();
+    }
+
+    /// Whether it was asked.
+    #[getter]
+    fn requested(&self) -> bool {
+        self.0.is_requested()
+    }
+}
+
 /// How soon Ctrl-C is noticed, at the latest.
 const LOOK: Duration = Duration::from_millis(50);
 

@@ -26,7 +26,7 @@ def name_in(target_store):
 
 
 @pytest.mark.parametrize("max_mem", [60_000, "60kB"])
-@pytest.mark.parametrize("executor", ["threads", "python"])
+@pytest.mark.parametrize("executor", ["threads", "python", "dask"])
 @pytest.mark.parametrize(
     ("dims", "target_chunks", "chunks"),
     [
@@ -74,7 +74,7 @@ def test_dask_arrays(target_store, source_chunks, target_chunks):
 
 
 @pytest.mark.parametrize("source_store", ["path", "memory"])
-@pytest.mark.parametrize("executor", ["threads", "python"])
+@pytest.mark.parametrize("executor", ["threads", "python", "dask"])
 def test_groups(target_store, source_store, executor):
     source = zarr.create_group("source.zarr" if source_store == "path" else zarr.storage.MemoryStore())
     source.attrs["description"] = "root"
@@ -104,7 +104,7 @@ def test_groups(target_store, source_store, executor):
     assert "left" not in result
     if isinstance(target_store, zarr.Group):
         # Now it has members, and they are not to be lost.
-        with pytest.warns(UserWarning, match="left"), pytest.raises(FileExistsError, match="exists"):
+        with pytest.raises(FileExistsError, match="exists"):
             zarrange.rechunk(source, chunks, "1MB", zarr.open_group("group.zarr"), executor=executor)
 
 
@@ -254,6 +254,32 @@ def test_other_options(options, expected):
         assert getattr(result, name) == value
 
 
+@pytest.mark.parametrize(
+    ("source", "chunks", "shards", "expected"),
+    [
+        # Lengths that the chunks do not divide: the whole dimension is as many chunks as it takes.
+        (None, (30, 25), (-1, -1), (90, 75)),
+        (None, (30, 25), (1000, 25), (90, 25)),
+        (None, (30, 25), (90, 75), (90, 75)),
+        (None, (30, 25), {"x": -1}, (30, 75)),
+        (None, None, (7, -1), "shard"),
+        ((40, 60), None, None, None),
+        ((40, 60), (30, 25), None, None),
+        ((40, 60), None, {"y": -1}, (80, 60)),
+    ],
+)
+def test_shards(source, chunks, shards, expected):
+    made = array(shards=source, dimension_names=DIMS)
+    options = {"shards": shards}
+    if expected == "shard":
+        with pytest.raises(ValueError, match=expected):
+            zarrange.rechunk(made, chunks, "1MB", "target.zarr", target_options=options)
+        return
+    result = zarrange.rechunk(made, chunks, "1MB", "target.zarr", target_options=options).execute()
+    check(result, numbered((80, 60)), chunks or (2, 60))
+    assert result.shards == expected
+
+
 @pytest.mark.parametrize("separator", ["/", "."])
 @pytest.mark.parametrize(
     "option",
@@ -338,6 +364,7 @@ def refused(source=None, chunks=(80, 2), max_mem="1MB", target="target.zarr", **
         (lambda: refused(backend="mmap"), ValueError, "backend='mmap'"),
         (lambda: refused(verify="some"), ValueError, "some"),
         (lambda: refused(durability="some"), ValueError, "some"),
+        (lambda: refused(threads=0), ValueError, "threads=0"),
     ],
 )
 def test_what_is_refused(call, error, message, tmp_path):

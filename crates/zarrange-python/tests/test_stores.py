@@ -1,17 +1,15 @@
 """Stores of Python, arrays that are computed, and what goes wrong in them."""
 
+import asyncio
 import os
 import pickle
-import signal
-import threading
-import time
 import traceback
 
 import dask.array
 import numpy as np
 import pytest
 import zarr
-from conftest import array, numbered
+from conftest import Slices, array, numbered
 
 import zarrange
 from zarrange import _virtual
@@ -47,21 +45,6 @@ def test_the_exception_of_a_store_arrives_with_its_traceback(fail):
     assert not [key for key in target._store_dict if not key.startswith("c/")]
 
 
-class Slices:
-    """The least that is an array."""
-
-    def __init__(self, values, chunks=None, answer=None):
-        self.values, self.answer = values, answer or (lambda block: block)
-        self.shape, self.dtype = values.shape, values.dtype
-        if chunks:
-            self.chunks = chunks
-        self.asked = []
-
-    def __getitem__(self, slices):
-        self.asked.append(slices)
-        return self.answer(self.values[slices])
-
-
 @pytest.mark.parametrize("chunks", [None, (7, 60), ((3, 30, 47), (60,))])
 @pytest.mark.parametrize("dtype", ["f4", ">i2", "bool", "c8", "U5", "S3", "M8[s]", "m8[ms]", "f2", "u8"])
 def test_arrays_that_are_computed(chunks, dtype):
@@ -76,7 +59,7 @@ def test_arrays_that_are_computed(chunks, dtype):
 @pytest.mark.parametrize(
     ("answer", "error", "message"),
     [
-        (lambda block: block[:-1], ValueError, r"source\[0:2, 0:60\] has shape \(1, 60\), not \(2, 60\)"),
+        (lambda block: block[:-1], ValueError, r"source\[\d+:\d+, 0:60\] has shape \(1, 60\), not \(2, 60\)"),
         (lambda block: block.astype("f8"), ValueError, "elements of type float64, not float32"),
         (lambda block: np.ma.masked_equal(block, block[0, 0]), ValueError, "masked"),
         (lambda block: 1 / 0, ZeroDivisionError, "division"),
@@ -101,6 +84,13 @@ def test_text_without_a_fixed_length():
     words = np.array(["", "a", "star", "Öresund"] * 5, dtype=np.dtypes.StringDType())
     result = zarrange.rechunk(Slices(words, (3,)), (7,), "10MB", "target.zarr").execute()
     assert list(result[...]) == list(words)
+
+
+@pytest.mark.parametrize("dtype", [np.dtypes.StringDType(), "U5", "S5", "f4"])
+def test_without_dimensions(dtype):
+    value = np.array(7 if dtype == "f4" else "star").astype(dtype)
+    made = zarrange.rechunk(Slices(value), (), "10MB", "target.zarr").execute()
+    assert made[()] == value[()]
 
 
 def test_types_without_a_place_in_zarr():
@@ -133,34 +123,6 @@ def test_a_computed_array_says_what_it_stores():
     )
     assert bytes(whole) == np.array([[16, 17, 18, 19], [0, 0, 0, 0]], "f4").tobytes()
     assert (bytes(part), size, missing) == (np.float32(17).tobytes(), 32, None)
-
-
-def test_interrupting_leaves_no_target(tmp_path):
-    begun = threading.Event()
-
-    def slow(block):
-        begun.set()
-        time.sleep(0.02)
-        return block
-
-    source = Slices(numbered((1000, 60)), (1, 60), slow)
-    rechunked = zarrange.rechunk(source, (1000, 1), "1MB", "target.zarr")
-    main = threading.main_thread().ident
-
-    def interrupt():
-        begun.wait()
-        signal.pthread_kill(main, signal.SIGINT)
-
-    # Who runs this in the background has it ignored.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    threading.Thread(target=interrupt).start()
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            rechunked.execute()
-    finally:
-        signal.signal(signal.SIGINT, before)
-    assert len(source.asked) < 100, "it did not go on to the end"
-    assert [path.name for path in tmp_path.iterdir()] == []
 
 
 def test_what_progress_raises_stops_the_run(tmp_path):
@@ -203,8 +165,15 @@ def test_a_corrupt_chunk_is_named(tmp_path):
 
 @pytest.mark.parametrize("source", [array, lambda: dask.array.from_array(numbered((80, 60)), chunks=(2, 60))])
 def test_a_plan_is_pickled(source):
-    again = pickle.loads(pickle.dumps(zarrange.rechunk(source(), (80, 2), "1MB", "target.zarr")))
+    rechunked = zarrange.rechunk(source(), (80, 2), "1MB", "target.zarr")
+    again = pickle.loads(pickle.dumps(rechunked))
+    assert (again.plan, again.notes, again.explanation) == (rechunked.plan, [], rechunked.explanation)
     np.testing.assert_array_equal(again.execute()[...], numbered((80, 60)))
+    # The target is in its way when it is carried out, not before.
+    late = pickle.loads(pickle.dumps(rechunked))
+    assert repr(late) == repr(rechunked)
+    with pytest.raises(FileExistsError, match="target.zarr exists"):
+        late.execute()
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
@@ -289,3 +258,142 @@ def test_what_is_stored_is_told():
         (told,) = zarrange.info(source)["nodes"]
         assert (told["shape"], told["chunks"], told["objects"], told["missing"]) == ([80, 60], [2, 60], 40, 0)
     assert "direct" in zarrange.rechunk("source.zarr", (80, 2), "1MB", "target.zarr").explanation
+
+
+class Counting(zarr.storage.MemoryStore):
+    """How many objects are got at once."""
+
+    now = most = 0
+
+    async def get(self, key, prototype, byte_range=None):
+        self.now += 1
+        self.most = max(self.most, self.now)
+        try:
+            await asyncio.sleep(0.001)
+            return await super().get(key, prototype, byte_range)
+        finally:
+            self.now -= 1
+
+
+@pytest.mark.parametrize("limit", [1, 3, None])
+def test_gets_at_once_are_as_many_as_zarr_says(limit):
+    source = array(Counting())
+    with zarr.config.set({"async.concurrency": limit}):
+        zarrange.rechunk(source, (80, 2), "1MB", "target.zarr", threads=2).execute()
+    assert source.store.most == limit if limit else source.store.most > 3
+
+
+def test_keys_in_memory_are_listed_once(monkeypatch):
+    store, listed = zarr.storage.MemoryStore(), []
+    group = zarr.create_group(store)
+    for name in ("a", "a-b", "a/b/c", "b"):
+        deep = group.require_group(name)
+        deep.create_array("x", shape=(40,), chunks=(2,), dtype="f4")[...] = numbered(40)
+        deep.require_group("x0").attrs["name"] = name
+    whole = zarr.storage.MemoryStore.list
+
+    def counted(self):
+        listed.append(self)
+        return whole(self)
+
+    chunks = {"a/x": (40,), "a-b/x": None, "a/b/c/x": (7,), "b/x": (40,)}
+    with monkeypatch.context() as patched:
+        patched.setattr(zarr.storage.MemoryStore, "list", counted)
+        rechunked = zarrange.rechunk(group, chunks, "1MB", {})
+    assert sum(one is store for one in listed) == 1
+    # What came between is seen.
+    del group["b/x"]
+    with pytest.raises((KeyError, FileNotFoundError, ValueError)):
+        rechunked._job = None
+        rechunked.execute()
+    group.create_array("b/x", shape=(40,), chunks=(2,), dtype="f4")[...] = numbered(40)
+    made = rechunked.execute()
+    for name in ("a", "a-b", "a/b/c", "b"):
+        np.testing.assert_array_equal(made[f"{name}/x"][...], numbered(40))
+        assert made[f"{name}/x0"].attrs["name"] == name
+
+
+class Unlisted(zarr.storage.MemoryStore):
+    """As a web server: objects are found by their names."""
+
+    supports_listing = False
+
+    def list_prefix(self, prefix):
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"shards": (40, 60)},
+        {"chunk_key_encoding": {"name": "default", "separator": "."}},
+        {"chunk_key_encoding": {"name": "v2", "separator": "/"}},
+        {"zarr_format": 2},
+        {"zarr_format": 2, "chunk_key_encoding": {"name": "v2", "separator": "/"}},
+    ],
+    ids=str,
+)
+def test_an_array_in_a_store_that_lists_nothing(options):
+    source = array(Unlisted(), attributes={"a": 1}, fill_value=7, **options)
+    missing = "c/3/0" if source.metadata.zarr_format == 3 else "3.0"
+    source.store._store_dict.pop(missing, None)
+    expected = source[...]
+    made = zarrange.rechunk(source, (80, 2), "10MB", "target.zarr", verify="full").execute()
+    np.testing.assert_array_equal(made[...], expected)
+    assert (made.attrs.asdict(), made.fill_value) == ({"a": 1}, 7)
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+@pytest.mark.filterwarnings("ignore:Consolidated metadata")
+def test_a_group_in_a_store_that_lists_nothing(zarr_format):
+    inside = zarr.storage.MemoryStore()
+    group = zarr.create_group(inside, zarr_format=zarr_format)
+    for name in ("x", "deep/y"):
+        group.create_array(name, shape=(40,), chunks=(2,), dtype="f4")[...] = numbered(40)
+    unlisted = zarr.open_group(Unlisted(inside._store_dict))
+    with pytest.raises(
+        NotImplementedError, match="give one array after the other, or a group with consolidated"
+    ):
+        zarrange.rechunk(unlisted, {}, "1MB", "target.zarr")
+    made = zarrange.rechunk(unlisted["deep/y"], (40,), "1MB", "target.zarr").execute()
+    np.testing.assert_array_equal(made[...], numbered(40))
+    zarr.consolidate_metadata(inside)
+    unlisted = zarr.open_group(Unlisted(inside._store_dict))
+    for found, names in ((unlisted, ["x", "deep/y"]), (unlisted["deep"], ["y"])):
+        target = f"{len(names)}.zarr"
+        made = zarrange.rechunk(found, dict.fromkeys(names, (40,)), "1MB", target).execute()
+        for name in names:
+            np.testing.assert_array_equal(made[name][...], numbered(40))
+
+
+def test_a_web_server_is_not_listed():
+    store = zarr.storage.FsspecStore.from_url("memory://web.zarr")
+    group = zarr.create_group(store)
+    store.fs.protocol = ("http", "https")
+    with pytest.raises(NotImplementedError, match="one array after the other"):
+        zarrange.rechunk(group, {}, "1MB", "target.zarr")
+
+
+@pytest.mark.parametrize(
+    ("target", "relation"),
+    [("source.zarr", "the same as"), ("source.zarr/in", "inside"), (".", "around")],
+)
+def test_a_target_at_the_source(target, relation):
+    with pytest.raises((ValueError, FileExistsError), match=relation) as raised:
+        zarrange.rechunk(array(), (80, 2), "1MB", target)
+    assert raised.type is ValueError
+
+
+class Changing(Slices):
+    """Other elements each time."""
+
+    def __getitem__(self, slices):
+        return super().__getitem__(slices) + len(self.asked)
+
+
+def test_a_target_that_differs_is_told_and_removed(tmp_path):
+    source = Changing(numbered((80, 60)), (2, 60))
+    with pytest.raises(zarrange.VerificationError, match="verification failed"):
+        zarrange.rechunk(source, (80, 2), "1MB", "target.zarr", verify="full").execute()
+    assert list(tmp_path.iterdir()) == []

@@ -13,9 +13,10 @@ from importlib import metadata as _metadata
 from zarrange import _accessor, executors
 from zarrange._compare import Comparison, verify
 from zarrange._info import info
-from zarrange._native import CorruptChunkError
+from zarrange._native import CorruptChunkError, VerificationError
+from zarrange._plan import Plan, plan
 from zarrange._rechunk import rechunk
-from zarrange._rechunked import Report, Rechunked
+from zarrange._rechunked import Rechunked, Report
 
 try:
     __version__ = _metadata.version("zarrange")
@@ -27,10 +28,13 @@ _accessor.register_when_imported()
 __all__ = [
     "Comparison",
     "CorruptChunkError",
+    "Plan",
     "Rechunked",
     "Report",
+    "VerificationError",
     "executors",
     "info",
+    "plan",
     "rechunk",
     "verify",
 ]

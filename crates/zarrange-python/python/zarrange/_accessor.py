@@ -67,7 +67,7 @@ def register_when_imported() -> None:
 class _Watch(importlib.abc.MetaPathFinder):
     """Sees xarray being imported, and leaves the work to whoever does it."""
 
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:  # noqa: ARG002
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
         if name != "xarray":
             return None
         sys.meta_path.remove(self)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 from zarrange._sources import SourceArray
 
@@ -44,6 +46,17 @@ def lengths(target_chunks: object, array: SourceArray) -> tuple[int, ...] | None
     )
 
 
+def shards(asked: object, chunks: tuple[int, ...], array: SourceArray) -> tuple[int, ...]:
+    """The shard that the option `shards` asks for, of `chunks`: as `lengths`. The whole dimension is as many chunks as it takes."""
+    whole = replace(array, chunks=array.shards or chunks)
+    asked_for = lengths(asked, whole)
+    assert asked_for is not None
+    return tuple(
+        -(-length // chunk) * chunk if length >= size else length
+        for length, chunk, size in zip(asked_for, chunks, array.shape, strict=True)
+    )
+
+
 def _by_name(chunks: Mapping[str, int], array: SourceArray) -> list[int]:
     if array.dims is None:
         raise KeyError(
@@ -55,16 +68,16 @@ def _by_name(chunks: Mapping[str, int], array: SourceArray) -> list[int]:
         raise KeyError(
             f"{array.called} has no dimension {unknown[0]!r}: its dimensions are {list(array.dims)}"
         )
-    return [chunks.get(name, chunk) for name, chunk in zip(array.dims, array.chunks, strict=True)]
+    return [
+        chunk if name is None else chunks.get(name, chunk)
+        for name, chunk in zip(array.dims, array.chunks, strict=True)
+    ]
 
 
-def _length(length: object, size: int, array: SourceArray) -> int:
+def _length(length: Any, size: int, array: SourceArray) -> int:
     try:
-        whole = (
-            operator.index(length)
-            if not isinstance(length, float) or not length.is_integer()
-            else int(length)
-        )
+        exact: Any = int(length) if isinstance(length, float) and length.is_integer() else length
+        whole = operator.index(exact)
     except TypeError:
         raise TypeError(f"target_chunks of {array.called}: {length!r} is no number of elements") from None
     if whole == -1 or whole > size:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from zarrange import _native, _process, _sources
+from zarrange import _native, _process, _sources, _stopping
 from zarrange._sizes import parse_bytes
 
 
@@ -53,11 +53,14 @@ def verify(
     """
     _process.check_fork()
     _process.check_loop()
-    difference, not_compared = _native.verify(
-        _sources.source(a, storage_options).placed(),
-        _sources.source(b, storage_options).placed(),
-        max_mem=_native.default_max_mem() if max_mem is None else parse_bytes(max_mem),
-        threads=threads or _native.threads(),
-        nan_payloads=nan_payloads,
-    )
+    places = [_sources.source(one, storage_options).placed() for one in (a, b)]
+    stop = _native.Stop()
+    with _stopping.stopped_by(stop, *places):
+        difference, not_compared = _native.verify(
+            *places,
+            stop=stop,
+            max_mem=_native.default_max_mem() if max_mem is None else parse_bytes(max_mem),
+            threads=_process.threads(threads),
+            nan_payloads=nan_payloads,
+        )
     return Comparison(difference, not_compared)

@@ -34,14 +34,20 @@ def _lines(
 ) -> list[tuple[str, str]]:
     # Datasets tell all that is in them.
     lines = [("Source", repr(source).partition("\n")[0]), ("Target", str(target)), ("Plan", summary(plan))]
+    if target is None:
+        del lines[1]
     if plan["spill_bytes"]:
         lines.insert(1, ("Intermediate", f"{size(plan['spill_bytes'])} in one file, removed by itself"))
     return lines + notes
 
 
+def _title(target: Any) -> str:
+    return "Plan" if target is None else "Rechunked"
+
+
 def text(source: Any, target: Any, plan: Mapping[str, Any], notes: list[tuple[str, str]]) -> str:
     lines = _lines(source, target, plan, notes)
-    return "<Rechunked>\n" + "\n".join(f"* {name:<12}: {told}" for name, told in lines)
+    return f"<{_title(target)}>\n" + "\n".join(f"* {name:<12}: {told}" for name, told in lines)
 
 
 def html(source: Any, target: Any, plan: Mapping[str, Any], notes: list[tuple[str, str]]) -> str:
@@ -65,4 +71,4 @@ def html(source: Any, target: Any, plan: Mapping[str, Any], notes: list[tuple[st
     more = len(plan["arrays"]) - 20
     rest = f"<p>and {more} more arrays</p>" if more > 0 else ""
     head = "".join(f"<th>{name}</th>" for name in ("array", "way", "memory", "read", "written", "time", ""))
-    return f"<h3>Rechunked</h3><table>{rows}</table><table><tr>{head}</tr>{bars}</table>{rest}"
+    return f"<h3>{_title(target)}</h3><table>{rows}</table><table><tr>{head}</tr>{bars}</table>{rest}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from zarrange import _native, _process, _sources
+from zarrange import _native, _process, _sources, _stopping
 
 
 def info(location: Any, *, storage_options: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -26,4 +26,6 @@ def info(location: Any, *, storage_options: dict[str, Any] | None = None) -> dic
     """
     _process.check_fork()
     _process.check_loop()
-    return json.loads(_native.describe(_sources.source(location, storage_options).placed()))
+    place, stop = _sources.source(location, storage_options).placed(), _native.Stop()
+    with _stopping.stopped_by(stop, place):
+        return json.loads(_native.describe(place, stop))

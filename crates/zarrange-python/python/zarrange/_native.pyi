@@ -1,33 +1,58 @@
 """The extension. It is no interface: import zarrange."""
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, final
 
-Place: TypeAlias = str | tuple[CallbackStore, str]
+__all__ = [
+    "CallbackStore",
+    "CorruptChunkError",
+    "Job",
+    "Stop",
+    "VerificationError",
+    "command",
+    "default_max_mem",
+    "describe",
+    "threads",
+    "verify",
+]
+
+_Place: TypeAlias = str | tuple[CallbackStore, str]
 
 class CorruptChunkError(ValueError):
     """A chunk of an array cannot be decoded. The message names the array, the chunk and what is wrong with it."""
 
+class VerificationError(RuntimeError):
+    """What was written differs from the source: nothing of it is left. The message names the array, the element and both values."""
+
+@final
 class CallbackStore:
     def __new__(cls, callbacks: Any, label: str) -> CallbackStore: ...
-    def joined(self, parts: list[tuple[str, Place, list[str]]], backend: str) -> CallbackStore: ...
+    @property
+    def callbacks(self) -> Any: ...
+    def joined(self, parts: list[tuple[str, _Place, list[str]]], backend: str) -> CallbackStore: ...
 
+@final
+class Stop:
+    def __new__(cls) -> Stop: ...
+    @property
+    def requested(self) -> bool: ...
+    def request(self) -> None: ...
+
+@final
 class Job:
-    def __new__(cls, source: Place, target: Place, asked: dict[str, Any]) -> Job: ...
+    def __new__(cls, source: _Place, target: _Place, asked: dict[str, Any], stop: Stop) -> Job: ...
     @property
     def predicted(self) -> str: ...
     @property
     def text(self) -> str: ...
-    @property
-    def stopped(self) -> bool: ...
     @property
     def notes(self) -> list[str]: ...
     def execute(self, progress: Callable[[str | None, int], None] | None = None) -> str: ...
 
 def command(line: list[str]) -> int: ...
 def default_max_mem() -> int: ...
-def describe(place: Place) -> str: ...
+def describe(place: _Place, stop: Stop) -> str: ...
 def threads() -> int: ...
 def verify(
-    a: Place, b: Place, *, max_mem: int, threads: int, nan_payloads: bool
+    a: _Place, b: _Place, *, stop: Stop, max_mem: int, threads: int, nan_payloads: bool
 ) -> tuple[str | None, list[str]]: ...

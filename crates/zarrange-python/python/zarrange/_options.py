@@ -26,6 +26,9 @@ KNOWN = (
 #: Those that change nothing of what is stored.
 _OF_HANDLES = ("cache_metadata", "cache_attrs", "write_empty_chunks")
 
+#: Nothing is said.
+KEPT = object()
+
 _CODECS = ("compressor", "compressors", "filters", "serializer", "order")
 
 
@@ -34,7 +37,8 @@ class ArrayOptions:
     """What is asked for one array of the target, beside its chunks."""
 
     codecs: str | None = None
-    shards: tuple[int, ...] | None = None
+    #: None is without shards.
+    shards: Any = KEPT
     separator: str | None = None
     overwrite: bool = False
 
@@ -67,13 +71,9 @@ def array_options(options: Mapping[str, Any] | None, parameter: str, array: Any)
     if not hasattr(array, "store_path") and "compressor" not in codecs:
         # What is computed has no codecs of its own: those of zarr, as dask takes them.
         codecs = {"compressors": "auto"} | codecs
-    if options.get("shards", 0) is None and getattr(array, "shards", None):
-        raise ValueError(
-            f"{parameter} has shards=None, and shards are not taken away here yet: use the command, with --shards none"
-        )
     return ArrayOptions(
         codecs=json.dumps(_codec_list(codecs, array, parameter)) if codecs else None,
-        shards=options.get("shards"),
+        shards=options.get("shards", KEPT),
         separator=_separator(options),
         overwrite=bool(options.get("overwrite", False)),
     )
@@ -124,7 +124,8 @@ def _codec_list(asked: Mapping[str, Any], array: Any, parameter: str) -> list[An
         )
     except (TypeError, KeyError) as error:
         raise ValueError(f"{parameter}: {dict(asked)!r} are no codecs of Zarr v3: {error}") from error
-    return made.metadata.to_dict()["codecs"]
+    document: Any = made.metadata.to_dict()
+    return document["codecs"]
 
 
 def _kept(array: Any, name: str) -> Any:
@@ -163,13 +164,13 @@ def _one_in_v3(codec: Any, dtype: Any) -> Any:
     from zarr import codecs as v3
     from zarr.codecs import numcodecs as wrapped
 
-    config = codec.get_config()
+    config: dict[str, Any] = codec.get_config()
     name = config.pop("id")
     if name == "blosc":
         shuffle = config["shuffle"]
         if shuffle == -1:
             shuffle = 2 if dtype.itemsize == 1 else 1
-        words = ["noshuffle", "shuffle", "bitshuffle"]
+        words: list[Any] = ["noshuffle", "shuffle", "bitshuffle"]
         return v3.BloscCodec(
             typesize=dtype.itemsize,
             cname=config["cname"],

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 
+from zarrange import _native
+
 _forked = False
 
 
@@ -14,6 +16,15 @@ def _note() -> None:
 
 
 os.register_at_fork(after_in_child=_note)
+
+
+def threads(asked: int | None) -> int:
+    """The threads that are asked for; None is all processors."""
+    if asked is None:
+        return _native.threads()
+    if asked < 1:
+        raise ValueError(f"threads={asked!r} is no number of threads: 1 or more, or None for all processors")
+    return asked
 
 
 def backend(asked: str) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import tempfile
+import uuid
 import warnings
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from zarrange import _chunks, _native, _options, _sources, _stores, _xarray
+from zarrange import _chunks, _native, _options, _process, _sources, _stores, _xarray
 from zarrange._rechunked import Rechunked, Target
 from zarrange._sizes import parse_bytes
 from zarrange.executors import executor_of
@@ -60,13 +61,14 @@ def rechunk(
     temp_options : dict, optional
         Is looked at and not needed: intermediate data has a form of its own.
     executor : str or Executor
-        ``"threads"`` or ``"python"`` (one thread), or an object as `zarrange.executors.Executor` describes.
+        ``"threads"``, ``"python"`` (one thread) or ``"dask"`` (one of its schedulers in this process), or an object as
+        `zarrange.executors.Executor` describes.
     array_name : str, optional
         The name of the array in the group that is given as `target_store`.
     storage_options : dict, optional
         For URLs: passed to fsspec.
     threads : int, optional
-        Threads to use; all processors without it.
+        Threads to use; without it those of the executor, which are all processors for ``"threads"``.
     verify : {"none", "sample", "full"}
         How much of the target is compared with the source before it appears.
     durability : {"commit", "none"}
@@ -99,42 +101,83 @@ def rechunk(
     >>> zarrange.rechunk(source, (4, 1), 256_000, "target.zarr").execute()  # doctest: +SKIP
     <Array file://target.zarr shape=(4, 4) dtype=float64>
     """
+    rechunked = prepared(
+        source,
+        target_chunks,
+        max_mem,
+        target_store,
+        target_options,
+        executor=executor,
+        array_name=array_name,
+        storage_options=storage_options,
+        threads=threads,
+        temp=(temp_store, temp_options),
+        verify=verify,
+        durability=durability,
+        overwrite=overwrite,
+        backend=backend,
+    )
+    if rechunked.left_out:
+        warnings.warn(
+            f"arrays that target_chunks does not name are left out: {', '.join(rechunked.left_out)}",
+            stacklevel=2,
+        )
+    for note in rechunked.notes:
+        warnings.warn(note, stacklevel=2)
+    return rechunked
+
+
+def prepared(
+    source: Any,
+    target_chunks: Any,
+    max_mem: str | int | None,
+    target_store: Any,
+    target_options: Mapping[str, Any] | None,
+    *,
+    executor: Any,
+    array_name: str | None,
+    storage_options: dict[str, Any] | None,
+    threads: int | None,
+    temp: tuple[Any, Mapping[str, Any] | None] = (None, None),
+    verify: str,
+    durability: str = "commit",
+    overwrite: bool = False,
+    backend: str,
+) -> Rechunked:
+    """What is planned, without warnings. Parameters are those of `rechunk`; without a `target_store`, it is a plan that nobody carries out."""
     chosen = executor_of(executor)
     if _xarray.is_xarray(source):
         found, target_chunks, target_options = _xarray.encoded(source, target_chunks, target_options)
     else:
         found = _sources.source(source, storage_options)
     asked = _Asked(found, target_chunks, target_options, array_name, target_store)
+    temp_store, temp_options = temp
     _check_options(temp_options, found, asked)
-    target = _target(target_store, array_name, storage_options)
-    _xarray.check_apart(found.roots, target)
+    if target_store is None:
+        target = _nowhere(found)
+    else:
+        target = _target(target_store, array_name, storage_options)
+        _xarray.check_apart(found.roots, target)
     if asked.replaced and found.kind == "group" and not overwrite:
         _check_kept(target, asked)
     left_out = found.unnamed(set(asked.chunks)) if found.kind == "group" else []
-    if left_out:
-        warnings.warn(
-            f"arrays that target_chunks does not name are left out: {', '.join(left_out)}", stacklevel=2
-        )
     request = {
-        "chunks": [(name, chunk) for name, chunk in asked.chunks.items()],
-        "shards": [(name, shard) for name, shard in asked.shards.items()],
+        "chunks": [(name, "keep" if chunk is None else chunk) for name, chunk in asked.chunks.items()],
+        "shards": [(name, "none" if shard is None else shard) for name, shard in asked.shards.items()],
         "codecs": None,
         "array_codecs": asked.codecs,
         "key_separator": asked.separator,
         "only_named": found.kind == "group",
         "skip": [],
         "max_mem": _native.default_max_mem() if max_mem is None else parse_bytes(max_mem),
-        "threads": _threads(getattr(chosen, "threads", None) or threads),
+        "threads": _process.threads(getattr(chosen, "threads", None) if threads is None else threads),
         "temp": _temp(temp_store, target),
         "verify": verify,
         "durability": durability,
         "overwrite": overwrite or bool(asked.replaced),
         "backend": backend,
     }
-    rechunked = Rechunked(chosen, found, target, request, left_out)
-    for note in rechunked.notes:
-        warnings.warn(note, stacklevel=2)
-    return rechunked
+    return Rechunked(chosen, found, target, request, left_out)
 
 
 class _Asked:
@@ -175,6 +218,7 @@ class _Asked:
                 "name of the array"
             )
         for name, chunks in target_chunks.items():
+            assert source.member is not None, "a group has members"
             member = source.member(name)
             self._add(
                 name, member, chunks, options.get(name), source.template(name), f"target_options[{name!r}]"
@@ -191,8 +235,9 @@ class _Asked:
     ) -> None:
         self.chunks[name] = _chunks.lengths(chunks, array)
         asked = _options.array_options(options, parameter, shown)
-        if asked.shards is not None:
-            self.shards[name] = _chunks.lengths(asked.shards, array)
+        if asked.shards is not _options.KEPT:
+            within = self.chunks[name] or array.chunks
+            self.shards[name] = None if asked.shards is None else _chunks.shards(asked.shards, within, array)
         if asked.codecs is not None:
             self.codecs[name] = asked.codecs
         if asked.separator is not None:
@@ -238,14 +283,6 @@ def _check_kept(target: Target, asked: _Asked) -> None:
         )
 
 
-def _threads(asked: int | None) -> int:
-    if asked is None:
-        return _native.threads()
-    if asked < 1:
-        raise ValueError(f"threads={asked!r} is no number of threads: 1 or more, or None for all processors")
-    return asked
-
-
 def _target(given: Any, array_name: str | None, storage_options: dict[str, Any] | None) -> Target:
     """Where the target goes."""
     import zarr
@@ -263,6 +300,14 @@ def _target(given: Any, array_name: str | None, storage_options: dict[str, Any] 
     return Target(_stores.zarr_store(given), "")
 
 
+def _nowhere(source: _sources.Source) -> Target:
+    """A target of a plan that nobody carries out: a folder that is not there, beside the source where that is one."""
+    from zarr.storage import LocalStore
+
+    beside = os.path.dirname(source.place) if isinstance(source.place, str) else tempfile.gettempdir()
+    return Target(LocalStore(os.path.join(beside, f"zarrange-plan-{uuid.uuid4().hex}")), "")
+
+
 def _temp(given: Any, target: Target) -> str | None:
     """A folder for intermediate data: the one that is given, or where the target is no folder one for temporary files."""
     if isinstance(given, (str, os.PathLike)) and "://" not in os.fspath(given):
@@ -270,6 +315,6 @@ def _temp(given: Any, target: Target) -> str | None:
     if given is not None:
         warnings.warn(
             f"temp_store={given!r} is no folder of this machine, and is not used: intermediate data needs one",
-            stacklevel=3,
+            stacklevel=4,
         )
     return tempfile.gettempdir() if not isinstance(target.place, str) else None

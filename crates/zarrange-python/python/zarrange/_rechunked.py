@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from zarrange import _display, _native, _process, _progress, _sources, _stores
+from zarrange import (
+    _display,
+    _native,
+    _process,
+    _progress,
+    _sources,
+    _stopping,
+    _stores,
+)
 
 
 @dataclass(frozen=True)
@@ -88,38 +97,63 @@ class _Todo:
     def __init__(self, job: Any, progress: Any) -> None:
         self._job, self._progress = job, progress
         self.report: Report | None = None
+        #: Whether it does not go on in some thread.
+        self.rests = threading.Event()
+        self.rests.set()
 
     def execute(self) -> None:
-        self.report = Report(self._job.execute(self._progress))
+        self.rests.clear()
+        try:
+            self.report = Report(self._job.execute(self._progress))
+        finally:
+            self.rests.set()
 
 
 class Rechunked:
     """A job of rechunking that is planned. It is made by :func:`zarrange.rechunk`."""
 
     def __init__(
-        self, executor: Any, source: Any, target: Target, request: dict[str, Any], left_out: list[str]
+        self,
+        executor: Any,
+        source: Any,
+        target: Target,
+        request: dict[str, Any],
+        left_out: list[str],
+        planned: tuple[str, str, list[str]] | None = None,
     ) -> None:
         self._executor = executor
         self._source = source
         self._target = target
         self._request = request
-        self._left_out = left_out
-        self._job: Any = self._planned()
-        self._predicted = Report(self._job.predicted)
+        #: Arrays that `target_chunks` does not name.
+        self.left_out: list[str] = left_out
+        self._process = os.getpid()
+        self._job: Any = None
+        if planned is None:
+            self._job = self._planned()
+            planned = self._job.predicted, self._job.text, self._job.notes
+        self._told_by_plan = planned
+        self._predicted = Report(planned[0])
         #: The plan as ``zarrange rechunk --dry-run`` prints it: each way, what it takes, and why.
-        self.explanation: str = self._job.text
+        self.explanation: str = planned[1]
         #: What should be known of the plan, one line each: it is warned of, too.
-        self.notes: list[str] = self._job.notes
+        self.notes: list[str] = planned[2]
         #: What the run has counted, after `execute`; None before.
         self.report: Report | None = None
 
     def _planned(self) -> Any:
         _process.check_loop()
         self._process = os.getpid()
-        request = self._request | {"backend": _process.backend(self._request["backend"])}
+        request: dict[str, Any] = self._request | {"backend": _process.backend(self._request["backend"])}
         # A group with nothing in it is a place that was prepared for this.
         request["overwrite"] |= self._source.kind == "group" and self._target.is_empty_group()
-        return _native.Job(self._source.placed(request["backend"]), self._target.place, request)
+        self._stop = _native.Stop()
+        self._places = self._source.placed(request["backend"]), self._target.place
+        with self._stoppable():
+            return _native.Job(*self._places, request, self._stop)
+
+    def _stoppable(self) -> Any:
+        return _stopping.stopped_by(self._stop, *self._places)
 
     @property
     def plan(self) -> Report:
@@ -155,9 +189,15 @@ class Rechunked:
         job = self._job if self._job is not None and self._process == os.getpid() else self._planned()
         self._job = None
         _process.check_loop()
-        with _progress.shown(progress) as told, self._source.stopped_with(job):
+        with _progress.shown(progress) as told, self._stoppable():
             todo = _Todo(job, told)
-            self._executor.execute_plan(self._executor.prepare_plan(todo), **kwargs)
+            try:
+                self._executor.execute_plan(self._executor.prepare_plan(todo), **kwargs)
+            except BaseException:
+                # Signals come to the main thread, wherever the job goes on.
+                self._stop.request()
+                todo.rests.wait()
+                raise
         if todo.report is None:
             raise RuntimeError(f"{self._executor!r} did not carry out the job that it was given")
         self.report = todo.report
@@ -169,24 +209,36 @@ class Rechunked:
     def __reduce__(self) -> Any:
         target = (self._target.store, self._target.path, self._target.group)
         again = self._source.again or (_sources.source, (self._source.shown,))
-        return _planned_again, (self._executor, again, target, self._request, self._left_out)
+        parts = self._executor, again, target, self._request, self.left_out, self._told_by_plan
+        return _unpickled, parts
 
     def __repr__(self) -> str:
-        return _display.text(self._source.shown, self._target, self._predicted, self._told())
+        return _display.text(self._source.shown, self._target, self._predicted, self.told())
 
     def _repr_html_(self) -> str:
-        return _display.html(self._source.shown, self._target, self._predicted, self._told())
+        return _display.html(self._source.shown, self._target, self._predicted, self.told())
 
-    def _told(self) -> list[tuple[str, str]]:
-        told = [("Left out", ", ".join(self._left_out))] if self._left_out else []
+    @property
+    def source(self) -> Any:
+        """What is rechunked, as it was given."""
+        return self._source.shown
+
+    def told(self) -> list[tuple[str, str]]:
+        """What should be known of it, each with a title."""
+        told = [("Left out", ", ".join(self.left_out))] if self.left_out else []
         if self._source.computed:
             told.append(("Computed", ", ".join(self._source.computed)))
         return told + [("Note", note) for note in self.notes]
 
 
-def _planned_again(
-    executor: Any, again: Any, target: tuple[Any, str, Any], request: dict[str, Any], left_out: list[str]
+def _unpickled(
+    executor: Any,
+    again: tuple[Any, tuple[Any, ...]],
+    target: tuple[Any, str, Any],
+    request: dict[str, Any],
+    left_out: list[str],
+    planned: tuple[str, str, list[str]],
 ) -> Rechunked:
-    """A job that was pickled: it is planned again where it comes to."""
+    """A job that was pickled: it is planned again when it is carried out."""
     source, arguments = again
-    return Rechunked(executor, source(*arguments), Target(*target), request, left_out)
+    return Rechunked(executor, source(*arguments), Target(*target), request, left_out, planned)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
+import math
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 from zarrange import _stores
 
 #: Where something lies, as the extension knows it: a path, or a store and a key in it.
 Place = Any
+
+#: Chunks of an array in a store that lists nothing: each may be there.
+NAMED_AT_MOST = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,7 @@ class SourceArray:
     dims: tuple[str | None, ...] | None
     #: Its chunks differ in length, and `chunks` is the largest.
     irregular: bool = False
+    shards: tuple[int, ...] | None = None
 
     @property
     def called(self) -> str:
@@ -43,8 +48,6 @@ class Source:
     array: SourceArray | None = None
     member: Callable[[str], SourceArray] | None = None
     unnamed: Callable[[set[str]], list[str]] = field(default=lambda named: [])
-    #: Arrays whose chunks are computed.
-    virtuals: tuple[Any, ...] = ()
     #: Which variables of a dataset are computed; the others are read as they are stored.
     computed: tuple[str, ...] = ()
     #: Arrays of a group that codecs are chosen for; `shown` has them without it.
@@ -62,17 +65,6 @@ class Source:
 
     def template(self, name: str) -> Any:
         return (self.shown if self.templates is None else self.templates)[name]
-
-    @contextlib.contextmanager
-    def stopped_with(self, job: Any) -> Iterator[None]:
-        """While a job runs, chunks are computed until it stops. Afterwards nothing of the job is kept."""
-        for virtual in self.virtuals:
-            virtual.stopped = lambda: job.stopped
-        try:
-            yield
-        finally:
-            for virtual in self.virtuals:
-                del virtual.stopped
 
     @property
     def kind(self) -> str:
@@ -93,7 +85,7 @@ def source(given: Any, storage_options: dict[str, Any] | None = None) -> Source:
         store, path = _stores.opened(given, storage_options, mode="r")
         given = zarr.open(store, path=path, mode="r")
     if isinstance(given, zarr.Array):
-        return Source(_stores.place(given.store_path.store, given.path), given, array=_of_zarr("", given))
+        return Source(_place(given), given, array=_of_zarr("", given))
     if isinstance(given, zarr.Group):
         return _group(given)
     from zarrange import _virtual, _xarray
@@ -102,7 +94,7 @@ def source(given: Any, storage_options: dict[str, Any] | None = None) -> Source:
         return _xarray.encoded(given, {}, None)[0]
     if _virtual.is_array(given):
         virtual = _virtual.VirtualArray(given)
-        return Source((virtual.store(), ""), given, array=virtual.described, virtuals=(virtual,))
+        return Source((virtual.store(), ""), given, array=virtual.described)
     raise ValueError(
         f"Source must be a Zarr Array, Zarr Group, Dask Array or Xarray Dataset, or the path or URL of an array or group (not {type(given)}); "
         "of other arrays: what has shape, dtype, chunks and is sliced"
@@ -111,7 +103,11 @@ def source(given: Any, storage_options: dict[str, Any] | None = None) -> Source:
 
 def _of_zarr(path: str, array: Any) -> SourceArray:
     chunks = getattr(array.metadata, "chunks", None) or array.chunks
-    return SourceArray(path, array.shape, tuple(chunks), _dims(array))
+    try:
+        shards = array.shards
+    except NotImplementedError:  # they differ in length
+        shards = None
+    return SourceArray(path, array.shape, tuple(chunks), _dims(array), shards=shards)
 
 
 def _dims(array: Any) -> tuple[str | None, ...] | None:
@@ -135,4 +131,42 @@ def _group(group: Any) -> Source:
         members = group.members(max_depth=None)
         return sorted(name for name, found in members if isinstance(found, zarr.Array) and name not in named)
 
-    return Source(_stores.place(group.store_path.store, group.path), group, member=member, unnamed=unnamed)
+    return Source(_place(group), group, member=member, unnamed=unnamed)
+
+
+def _place(node: Any) -> Place:
+    """Where an array or group lies. In a store that lists nothing, what its metadata names is looked for."""
+    store = node.store_path.store
+    if _stores.lists(store):
+        return _stores.place(store, node.path)
+    found = {"": node.metadata}
+    if not hasattr(node, "chunks"):
+        consolidated = node.metadata.consolidated_metadata
+        if consolidated is None:
+            raise NotImplementedError(
+                f"{node}: its store does not tell what is in it: give one array after the other, or a group with consolidated metadata"
+            )
+        found |= consolidated.flattened_metadata
+    named = [
+        "/".join(part for part in (node.path, path, key) if part)
+        for path, metadata in found.items()
+        for key in _keys(metadata, path)
+    ]
+    return _stores.place(store, node.path, named)
+
+
+def _keys(metadata: Any, path: str) -> list[str]:
+    """The keys of documents, and of all chunks that there may be."""
+    is_array = hasattr(metadata, "shape")
+    v2 = [".zarray" if is_array else ".zgroup", ".zattrs"]
+    documents = ["zarr.json"] if metadata.zarr_format == 3 else v2
+    if not is_array:
+        return documents
+    objects = metadata.shards or metadata.chunks
+    counts = [-(-size // length) for size, length in zip(metadata.shape, objects, strict=True)]
+    if math.prod(counts) > NAMED_AT_MOST:
+        raise NotImplementedError(
+            f"array {path!r} has {math.prod(counts)} chunks, in a store that does not tell which of them there are: at most {NAMED_AT_MOST} are "
+            "looked for"
+        )
+    return documents + [metadata.encode_chunk_key(at) for at in product(*map(range, counts))]

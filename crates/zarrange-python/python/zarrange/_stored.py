@@ -56,7 +56,11 @@ def _read(data: Any) -> tuple[Any, str] | None:
     from xarray.backends.zarr import ZarrArrayWrapper
     from xarray.coding.common import _ElementwiseFunctionArray
     from xarray.coding.variables import BoolTypeArray, NativeEndiannessArray
-    from xarray.core.indexing import CopyOnWriteArray, LazilyIndexedArray, MemoryCachedArray
+    from xarray.core.indexing import (
+        CopyOnWriteArray,
+        LazilyIndexedArray,
+        MemoryCachedArray,
+    )
 
     if type(data).__module__.split(".")[0] == "dask":
         data = _under_dask(data)

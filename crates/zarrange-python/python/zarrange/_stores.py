@@ -7,42 +7,66 @@ asks for objects in batches, and this module gets and puts them.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
-from collections.abc import AsyncIterator, Iterator, MutableMapping
+from bisect import bisect_left
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Coroutine,
+    Iterable,
+    Iterator,
+    MutableMapping,
+)
+from functools import partial
 from typing import Any, Literal, Protocol
 from urllib.parse import unquote, urlsplit
 
-from zarrange import _native
+from zarrange import _native, _stopping
 
 #: What of an object is asked for: its key, all of it, a range or its size, and the range; of all of it how many bytes there is room for, and a
 #: larger one need not be got: its size will do.
 Wanted = tuple[str, Literal["whole", "range", "size"], int, int]
 
+#: Something that is asked of a store.
+Call = Callable[[], Coroutine[Any, Any, Any]]
+
+#: What is answered to several.
+Answers = list[Any]
+
 #: A name of a listing: whether it is that of an object, and its bytes if they are known.
 Name = tuple[str, bool, "int | None"]
+
+Names = list[Name]
 
 
 class Callbacks(Protocol):
     """What the engine calls. It does so from several threads at once."""
+
+    #: Whether nobody waits for what is got any more.
+    stopped: Callable[[], bool]
 
     #: Whether a part of an object costs less to get than all of it.
     gets_parts: bool
 
     def get(self, wanted: list[Wanted]) -> list[Any]:
         """For each of `wanted` its bytes (for a size the number), None if there is no such object, or an exception."""
+        ...
 
     def put(self, objects: list[tuple[str, bytes]]) -> list[BaseException | None]:
         """Puts objects, each whole; for each None, or an exception."""
+        ...
 
     def list(self, prefix: str) -> list[Name]:
         """Everything directly below a prefix."""
+        ...
 
     def delete(self, key: str) -> None:
         """Deletes an object, if it is there."""
 
 
 def opened(
-    location: str | os.PathLike[str], storage_options: dict[str, Any] | None, mode: str
+    location: str | os.PathLike[str], storage_options: dict[str, Any] | None, mode: Literal["r", "a"]
 ) -> tuple[Any, str]:
     """The zarr store of a path or URL, and a path in it."""
     from zarr.core.sync import sync
@@ -81,10 +105,10 @@ def zarr_store(given: Any) -> Any:
         try:
             from fsspec.mapping import FSMap
         except ModuleNotFoundError:
-            FSMap = ()  # noqa: N806
+            FSMap = ()
         if isinstance(given, FSMap):
             return FsspecStore.from_mapper(given)
-        return MemoryStore(_Buffers(given))  # type: ignore[arg-type]
+        return MemoryStore(_Buffers(given))
     raise TypeError(f"{given!r} is no store: a path, a URL, a mapping or a zarr Store is")
 
 
@@ -112,39 +136,80 @@ class _Buffers(MutableMapping[str, Any]):
         return len(self._mapping)
 
 
-def place(store: Any, path: str = "") -> Any:
-    """Where `path` of a zarr store lies, as the extension knows it."""
+def place(store: Any, path: str = "", named: list[str] | None = None) -> Any:
+    """Where `path` of a zarr store lies, as the extension knows it.
+
+    `named` are the keys that there may be, for a store that lists nothing.
+    """
     from zarr.storage import LocalStore
 
     # One of another class may do something else.
     if type(store) is LocalStore:
         return os.path.join(store.root, path) if path else os.fspath(store.root)
-    return (_native.CallbackStore(ZarrCallbacks(store), str(store)), path)
+    return (_native.CallbackStore(ZarrCallbacks(store, named), str(store)), path)
 
 
 class ZarrCallbacks:
-    """The callbacks of a zarr store."""
+    """The callbacks of a zarr store. At most as many objects are got and put at once as zarr's ``async.concurrency`` says."""
 
     gets_parts = True
 
-    def __init__(self, store: Any) -> None:
-        from zarr.storage import FsspecStore, ObjectStore
+    stopped: Callable[[], bool] = staticmethod(lambda: False)
+
+    def __init__(self, store: Any, named: list[str] | None = None) -> None:
+        from zarr.storage import FsspecStore, MemoryStore, ObjectStore, ZipStore
 
         self._store = store
         # Elsewhere a whole object costs no memory, or nobody knows whether parts can be got.
         self._gets_beginnings = type(store) in (FsspecStore, ObjectStore)
+        self._named = None if named is None else sorted(named)
+        #: All keys in order, and for which job.
+        self._keys: tuple[Any, list[str]] | None = None
+        # They look through all of their keys to list a few, and hold them in memory anyway.
+        self._is_indexed = type(store) in (MemoryStore, ZipStore)
+        self._is_target = False
+        self._limit: tuple[Any, asyncio.Semaphore] | None = None
 
     def get(self, wanted: list[Wanted]) -> list[Any]:
-        return _together(self._get(*one) for one in wanted)
+        return self._together([partial(self._get, *one) for one in wanted], self.stopped)
 
     def put(self, objects: list[tuple[str, bytes]]) -> list[BaseException | None]:
-        return _together(self._put(key, data) for key, data in objects)
+        self._keys, self._is_target = None, True
+        # What is put may arrive though nobody waits for it, and would stay: so it is waited for, and then removed.
+        return self._together([partial(self._put, *one) for one in objects], _never)
 
     def list(self, prefix: str) -> list[Name]:
-        return _together([self._list(prefix)], raising=True)[0]
+        # Where something was put, what is there may have to be removed.
+        return _stopping.awaited(_never if self._is_target else self.stopped, self._list(prefix))
 
     def delete(self, key: str) -> None:
-        _together([self._store.delete(key)], raising=True)
+        self._keys = None
+        _stopping.awaited(_never, self._store.delete(key))
+
+    def _together(self, calls: Iterable[Call], stopped: Callable[[], bool]) -> Answers:
+        """What all of them return, or raise."""
+
+        async def one(call: Call) -> Any:
+            async with self._turn():
+                return await call()
+
+        async def gathered() -> Answers:
+            return await asyncio.gather(*map(one, calls), return_exceptions=True)
+
+        return _stopping.awaited(stopped, gathered())
+
+    def _turn(self) -> Any:
+        """What lets as many in at once as zarr is configured to."""
+        import zarr
+
+        most = zarr.config.get("async.concurrency", None)
+        if most is None:
+            return contextlib.nullcontext()
+        # A fork has a loop of its own.
+        loop = asyncio.get_running_loop()
+        if self._limit is None or self._limit[0] is not loop:
+            self._limit = (loop, asyncio.Semaphore(most))
+        return self._limit[1]
 
     async def _get(self, key: str, what: str, begin: int, end: int) -> Any:
         from zarr.abc.store import RangeByteRequest
@@ -169,25 +234,36 @@ class ZarrCallbacks:
 
         await self._store.set(key, Buffer.from_bytes(data))
 
-    async def _list(self, prefix: str) -> list[Name]:
+    async def _list(self, prefix: str) -> Names:
         from zarr.storage import FsspecStore, ObjectStore
 
+        begin = f"{prefix}/" if prefix else ""
+        if self._named is not None:
+            return _first_parts_sorted(self._named, begin)
+        if not lists(self._store):
+            raise NotImplementedError(f"{self._store} does not tell what is in it")
         if isinstance(self._store, FsspecStore):
             return await _listed_by_fsspec(self._store, prefix)
         if isinstance(self._store, ObjectStore):
             return await _listed_by_obstore(self._store, prefix)
-        begin = f"{prefix}/" if prefix else ""
-        return await _first_parts(self._store.list_prefix(begin), begin)
+        if not self._is_indexed:
+            return await _first_parts(self._store.list_prefix(begin), begin)
+        if self._keys is None or self._keys[0] is not self.stopped:
+            self._keys = self.stopped, sorted([key async for key in self._store.list()])
+        return _first_parts_sorted(self._keys[1], begin)
 
 
-def _together(awaitables: Any, raising: bool = False) -> list[Any]:
-    """What all of them return, or raise."""
-    from zarr.core.sync import sync
+def _never() -> bool:
+    return False
 
-    async def gathered() -> list[Any]:
-        return await asyncio.gather(*awaitables, return_exceptions=not raising)
 
-    return sync(gathered())
+def lists(store: Any) -> bool:
+    """Whether a store tells what is in it. Web servers do not: asked for a folder, many say that there is nothing."""
+    from zarr.storage import FsspecStore
+
+    protocol = getattr(store.fs, "protocol", ()) if isinstance(store, FsspecStore) else ()
+    is_web = {"http", "https"}.intersection([protocol] if isinstance(protocol, str) else protocol)
+    return bool(store.supports_listing) and not is_web
 
 
 async def _first_parts(keys: AsyncIterator[str], begin: str) -> list[Name]:
@@ -199,6 +275,18 @@ async def _first_parts(keys: AsyncIterator[str], begin: str) -> list[Name]:
         (prefixes if slash else objects).add(name)
     names: list[Name] = [(name, True, None) for name in objects]
     return names + [(name, False, None) for name in prefixes]
+
+
+def _first_parts_sorted(keys: list[str], begin: str) -> list[Name]:
+    """The same of all keys of a store, in order: what lies deeper is passed over."""
+    names: list[Name] = []
+    at = bisect_left(keys, begin)
+    while at < len(keys) and keys[at].startswith(begin):
+        name, slash, _ = keys[at].removeprefix(begin).partition("/")
+        names.append((name, not slash, None))
+        # The character after "/" is "0".
+        at = bisect_left(keys, f"{begin}{name}0", lo=at) if slash else at + 1
+    return names
 
 
 async def _listed_by_fsspec(store: Any, prefix: str) -> list[Name]:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate, pairwise
 from typing import Any
 
-from zarrange import _native
+from zarrange import _native, _stopping
 from zarrange._sources import SourceArray
 from zarrange._stores import Name, Wanted
 
@@ -88,7 +88,16 @@ class VirtualArray:
     def get(self, wanted: list[Wanted]) -> list[Any]:
         places = [self._slices(key) if what != "size" else None for key, what, *_ in wanted]
         computed = self._computed([place for place in places if place is not None])
-        return [self._answer(one, place, computed) for one, place in zip(wanted, places, strict=True)]
+        answers: list[Any] = []
+        failed: Exception | None = None
+        for one, place in zip(wanted, places, strict=True):
+            try:
+                # What comes after one that failed is not computed.
+                answers.append(failed if failed and place else self._answer(one, place, computed))
+            except Exception as error:  # noqa: BLE001, it is raised where the chunk was asked for
+                failed = error
+                answers.append(error)
+        return answers
 
     def _answer(self, wanted: Wanted, place: tuple[slice, ...] | None, computed: Iterator[Any]) -> Any:
         key, what, begin, end = wanted
@@ -96,10 +105,7 @@ class VirtualArray:
             return self._size(key)
         found: Any = self._document if key == "zarr.json" else None
         if place is not None:
-            try:
-                found = self._template.encoded(next(computed), place, self._shape(place))
-            except Exception as error:  # noqa: BLE001, it is raised where the chunk was asked for
-                return error
+            found = self._template.encoded(next(computed), place, self._shape(place))
         return found[begin:end] if what == "range" and found is not None else found
 
     def _size(self, key: str) -> Any:
@@ -117,21 +123,18 @@ class VirtualArray:
         return self.described.chunks if self._regular else tuple(s.stop - s.start for s in place)
 
     def _computed(self, places: list[tuple[slice, ...]]) -> Iterator[Any]:
-        """The elements at `places`, as they are needed: some of dask together, others one after the other."""
-        for some in (places[k : k + TOGETHER] for k in range(0, len(places), TOGETHER)):
-            if self.stopped():
-                raise InterruptedError("stopped")
-            parts = [self._array[some[0]]]
-            if hasattr(parts[0], "__dask_graph__"):
-                import dask
+        """The elements at `places`, as they are needed."""
+        while places:
+            blocks = _stopping.computed(self.stopped, self._first, places)
+            places = places[len(blocks) :]
+            yield from blocks
 
-                yield from dask.compute(*parts, *(self._array[place] for place in some[1:]))
-                continue
-            yield parts[0]
-            for place in some[1:]:
-                if self.stopped():
-                    raise InterruptedError("stopped")
-                yield self._array[place]
+    def _first(self, places: list[tuple[slice, ...]]) -> Sequence[Any]:
+        """The elements at the first of `places`: some of dask together, of others one."""
+        first = self._array[places[0]]
+        if not hasattr(first, "__dask_graph__"):
+            return [first]
+        return _stopping.of_dask(self.stopped, [first, *(self._array[place] for place in places[1:TOGETHER])])
 
     def _slices(self, key: str) -> tuple[slice, ...] | None:
         """The elements of the chunk at `key`."""
@@ -162,14 +165,14 @@ class VirtualArray:
 
 def _lengths(array: Any) -> list[list[int]]:
     """The lengths of chunks along each dimension, without those of nothing."""
-    chunks = getattr(array, "chunks", None) or pieces(array)
+    chunks: Any = getattr(array, "chunks", None) or pieces(array)
     if len(chunks) != len(array.shape):
         raise ValueError(
             f"{type(array)} has shape {array.shape} and chunks {chunks}: as many are needed as dimensions"
         )
     all_lengths = []
     for size, lengths in zip(array.shape, chunks, strict=True):
-        if isinstance(size, float) and math.isnan(size):
+        if size != size:  # noqa: PLR0124, NaN
             raise ValueError(
                 f"{array!r} has a shape that is not known: compute its chunk sizes first (compute_chunk_sizes)"
             )
@@ -231,9 +234,10 @@ class _Template:
     ) -> Any:
         """An array of zarr in memory."""
         import zarr
+        from zarr.storage import MemoryStore
 
         return zarr.create_array(
-            zarr.storage.MemoryStore(),
+            MemoryStore(),
             shape=shape,
             chunks=chunk,
             dtype=self._packed,
@@ -252,7 +256,8 @@ class _Template:
         """The bytes of a chunk of this shape, of which `block` is what lies in the array."""
         import numpy as np
 
-        block = np.asanyarray(block)
+        # What numpy gives of text without dimensions is no array, and forgets its type.
+        block = np.asarray(block, self._dtype) if isinstance(block, (str, bytes)) else np.asanyarray(block)
         expected = tuple(s.stop - s.start for s in place)
         if isinstance(block, np.ma.MaskedArray) and np.ma.is_masked(block):
             raise ValueError(
@@ -272,7 +277,7 @@ class _Template:
             key = "/".join(["c", *("0" for _ in shape)])
             return memoryview(made.store._store_dict[key].to_bytes())
         stored = np.ascontiguousarray(np.asarray(block), self._stored)
-        return memoryview(stored.reshape(-1).view("u1"))
+        return stored.reshape(-1).view("u1").data
 
 
 def _document(array: Any) -> dict[str, Any]:

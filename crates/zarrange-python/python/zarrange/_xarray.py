@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any
 
-from zarrange import _native, _options, _stored
+from zarrange import _native, _stored
 from zarrange._sources import Source, SourceArray
 from zarrange._stores import Name, Wanted, place
 from zarrange._virtual import VirtualArray, pieces
@@ -68,7 +68,6 @@ def encoded(
         tree.place,
         given,
         member=tree.member,
-        virtuals=tuple(tree.computed.values()),
         computed=tuple(tree.computed),
         templates=tree.templates,
         again=(_again, (given, target_chunks, target_options)),
@@ -166,7 +165,7 @@ class _Collected:
 
     pairs: dict[str, tuple[Any, Any]]
 
-    def add(self, data: Any, array: Any, region: Any = None) -> None:  # noqa: ARG002, xarray calls it
+    def add(self, data: Any, array: Any, region: Any = None) -> None:
         self.pairs[array.path] = (data, array)
 
 
@@ -174,6 +173,8 @@ class _Tree:
     """Datasets as a store of Zarr v3: the callbacks of it, for what is not stored anywhere else."""
 
     gets_parts = False
+
+    stopped: Callable[[], bool] = staticmethod(lambda: False)
 
     def __init__(self, groups: Mapping[str, Any], encodings: Mapping[str, Any]) -> None:
         from zarr.storage import MemoryStore
@@ -216,7 +217,7 @@ class _Tree:
         prepared = {}
         for name, variable in variables.items():
             path = _path(group, name)
-            found = None if path in encodings and encodings[path] else _stored.stored(variable)
+            found = None if encodings.get(path) else _stored.stored(variable)
             if found is not None:
                 stored[path] = found
                 variable = found.example
@@ -250,6 +251,7 @@ class _Tree:
 
     def _compute(self, path: str, data: Any) -> None:
         virtual = VirtualArray(data, like=self.templates[path])
+        virtual.stopped = lambda: self.stopped()
         self.computed[path] = virtual
         self.arrays[path] = replace(virtual.described, path=path)
 
@@ -281,6 +283,9 @@ class _Tree:
             (path, place(found.array.store_path.store, found.array.path), [_document_name(found.array)])
             for path, found in self._stored.items()
         ]
+        for _, found, _ in parts:
+            if isinstance(found, tuple):
+                found[0].callbacks.stopped = lambda: self.stopped()
         return (base.joined(parts, backend), "")
 
     def _made_documents(self) -> dict[str, bytes]:

@@ -1,0 +1,97 @@
+"""Waiting for what others do, for as long as somebody wants it: Ctrl-C is not to wait for a store or a chunk that takes its time.
+
+What is not waited for any more is cancelled where that is possible. Otherwise it comes to its end in the background, and is dropped there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Any, TypeVar
+
+from zarrange import _native
+
+T = TypeVar("T")
+
+#: How soon it is noticed that nobody waits any more, in seconds.
+LOOK = 0.05
+
+#: Computations that may go on at once, those included that nobody waits for any more.
+_COMPUTATIONS = 256
+
+
+@contextlib.contextmanager
+def stopped_by(stop: _native.Stop, *places: Any) -> Iterator[None]:
+    """Has the stores in Python of `places` wait no longer than until `stop` is requested. Afterwards nothing of it is kept."""
+    callbacks = [place[0].callbacks for place in places if isinstance(place, tuple)]
+    for store in callbacks:
+        store.stopped = lambda: stop.requested
+    try:
+        yield
+    finally:
+        for store in callbacks:
+            vars(store).pop("stopped", None)
+
+
+def computed(stopped: Callable[[], bool], call: Callable[..., T], *args: Any) -> T:
+    """What `call` returns.
+
+    Raises
+    ------
+    InterruptedError
+        Once `stopped` says so.
+    """
+    return _result(_pool("computing", _COMPUTATIONS).submit(call, *args), stopped)
+
+
+def awaited(stopped: Callable[[], bool], coroutine: Coroutine[Any, Any, T]) -> T:
+    """What a coroutine returns, on the loop of zarr. Raises as `computed`."""
+    from zarr.core.sync import _get_loop
+
+    return _result(asyncio.run_coroutine_threadsafe(coroutine, _get_loop()), stopped)
+
+
+def _result(future: Future[T], stopped: Callable[[], bool]) -> T:
+    while not wait([future], LOOK).done:
+        if stopped():
+            future.cancel()
+            raise InterruptedError("stopped")
+    return future.result()
+
+
+#: By process, for threads stay behind in a fork, and by size.
+_pools: dict[tuple[int, str, int], ThreadPoolExecutor] = {}
+
+
+def _pool(name: str, workers: int) -> ThreadPoolExecutor:
+    key = os.getpid(), name, workers
+    found = _pools.get(key)
+    # Of two that are made at once, one is never used, and has no threads.
+    return found or _pools.setdefault(key, ThreadPoolExecutor(workers, f"zarrange-{name}"))
+
+
+def of_dask(stopped: Callable[[], bool], collections: list[Any]) -> tuple[Any, ...]:
+    """Collections of dask as their values, by the scheduler that dask is configured to take; all threads of a process have one pool."""
+    import dask
+    import dask.local
+    import dask.system
+    from dask import threaded
+    from dask.base import get_scheduler
+
+    def check(key: Any, graph: Any, state: Any) -> None:
+        if stopped():
+            raise InterruptedError("stopped")
+
+    scheduler = get_scheduler(collections=collections)
+    options: dict[str, Any] = {}
+    if scheduler in (threaded.get, dask.local.get_sync):
+        # Tasks that have not begun do not begin: it is called before each of them.
+        options["callbacks"] = [(None, None, check, None, None)]
+    if scheduler is threaded.get and dask.config.get("pool", None) is None:
+        # By itself it has one for each thread that asks, and those of the engine come and go.
+        workers = dask.config.get("num_workers", None) or dask.system.CPU_COUNT
+        options["pool"] = _pool("dask", workers)
+    return dask.compute(*collections, **options)

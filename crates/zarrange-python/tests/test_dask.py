@@ -1,0 +1,119 @@
+"""The executor of dask: what rechunker's tests assert of it, and what it does not do."""
+
+import concurrent.futures
+
+import dask
+import dask.array
+import numpy as np
+import pytest
+import zarr
+from conftest import array, numbered
+from dask.delayed import Delayed
+
+import zarrange
+
+SCHEDULERS = [None, "threads", "single-threaded", "sync"]
+
+
+@pytest.mark.parametrize("scheduler", SCHEDULERS)
+@pytest.mark.parametrize("configured", [False, True])
+@pytest.mark.parametrize("source", [array, lambda: dask.array.from_array(numbered((80, 60)), chunks=(2, 60))])
+def test_schedulers_of_this_process(source, scheduler, configured):
+    rechunked = zarrange.rechunk(source(), (80, 2), "1MB", "target.zarr", executor="dask")
+    if configured:
+        with dask.config.set(scheduler=scheduler):
+            result = rechunked.execute()
+    else:
+        result = rechunked.execute(scheduler=scheduler)
+    assert result.chunks == (80, 2)
+    np.testing.assert_array_equal(result[...], numbered((80, 60)))
+    assert rechunked.report["target_chunks"] == 30
+
+
+def test_an_executor_of_concurrent_futures_is_a_scheduler():
+    rechunked = zarrange.rechunk(array(), (80, 2), "1MB", "target.zarr", executor="DASK")
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        np.testing.assert_array_equal(rechunked.execute(scheduler=pool)[...], numbered((80, 60)))
+
+
+def test_a_group_is_carried_out_twice():
+    group = zarr.create_group("source.zarr")
+    for name in ("a", "foo/bar/b"):
+        group.create_array(name, shape=(5, 10, 20), chunks=(1, 10, 20), dtype="f4")[...] = numbered(
+            (5, 10, 20)
+        )
+    chunks = {"a": (5, 10, 4), "foo/bar/b": None}
+    rechunked = zarrange.rechunk(group, chunks, "1MB", "target.zarr", executor="dask", overwrite=True)
+    for _ in range(2):
+        result = rechunked.execute()
+        assert result["a"].chunks == (5, 10, 4)
+        np.testing.assert_array_equal(result["foo/bar/b"][...], numbered((5, 10, 20)))
+
+
+def test_the_plan_is_a_list_of_delayed():
+    executor, ran = zarrange.executors.DaskExecutor(), []
+
+    class Job:
+        def execute(self):
+            ran.append(self)
+
+    (plan,) = executor.prepare_plan(Job())
+    (other,) = executor.prepare_plan(Job())
+    assert isinstance(plan, Delayed)
+    assert plan.key != other.key
+    executor.execute_plan([plan, other])
+    assert len(ran) == 2
+
+
+@pytest.mark.parametrize(
+    ("config", "threads"),
+    [({}, None), ({"num_workers": 3}, 3), ({"pool": concurrent.futures.ThreadPoolExecutor(5)}, 5)],
+)
+def test_threads_are_those_of_the_pool(config, threads):
+    executor = zarrange.executors.DaskExecutor()
+    with dask.config.set(config):
+        assert executor.threads == threads
+        asked = zarrange.rechunk(array(), (80, 2), "1MB", "target.zarr", executor=executor)._request[
+            "threads"
+        ]
+        own = zarrange.rechunk("source.zarr", (80, 2), "1MB", "target.zarr", executor=executor, threads=2)
+    assert asked == (threads or zarrange._native.threads())
+    assert own._request["threads"] == 2
+
+
+class Client:
+    """What dask takes for a client of distributed."""
+
+    asynchronous = False
+
+    def get(self, *args, **kwargs):
+        raise AssertionError("it was asked to compute")
+
+
+Client.__module__ = "distributed.client"
+
+
+@pytest.mark.parametrize(
+    "scheduler",
+    ["processes", "multiprocessing", concurrent.futures.ProcessPoolExecutor, Client],
+)
+@pytest.mark.parametrize("configured", [False, True])
+def test_other_processes_are_refused(scheduler, configured, tmp_path):
+    rechunked = zarrange.rechunk(array(), (80, 2), "1MB", "target.zarr", executor="dask")
+    scheduler = scheduler() if isinstance(scheduler, type) else scheduler
+    with (
+        dask.config.set(scheduler=scheduler if configured else None),
+        pytest.raises(NotImplementedError, match="this process only"),
+    ):
+        rechunked.execute(**({} if configured else {"scheduler": scheduler}))
+    assert not (tmp_path / "target.zarr").exists()
+    # It is still there to be carried out.
+    rechunked.execute(scheduler="threads")
+
+
+def test_what_goes_wrong_in_a_task_arrives(tmp_path):
+    array()
+    (tmp_path / "source.zarr/c/3/0").write_bytes(b"no chunk")
+    with pytest.raises(zarrange.CorruptChunkError, match="source.zarr, chunk c/3/0"):
+        zarrange.rechunk("source.zarr", (80, 2), "1MB", "target.zarr", executor="dask").execute()
+    assert not (tmp_path / "target.zarr").exists()
