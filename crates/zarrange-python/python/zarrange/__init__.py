@@ -13,7 +13,8 @@ from importlib import metadata as _metadata
 from zarrange import executors
 from zarrange._compare import Comparison, verify
 from zarrange._info import info
-from zarrange._native import CorruptChunkError
+from zarrange._lightcurves import LightcurveStorage
+from zarrange._native import ConflictError, CorruptChunkError
 from zarrange._rechunk import rechunk
 from zarrange._rechunked import Report, Rechunked
 
@@ -24,7 +25,9 @@ except _metadata.PackageNotFoundError:  # imported from a folder that nobody ins
 
 __all__ = [
     "Comparison",
+    "ConflictError",
     "CorruptChunkError",
+    "LightcurveStorage",
     "Rechunked",
     "Report",
     "executors",
