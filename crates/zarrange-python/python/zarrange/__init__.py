@@ -13,6 +13,7 @@ from importlib import metadata as _metadata
 from zarrange import executors
 from zarrange._compare import Comparison, verify
 from zarrange._info import info
+from zarrange._lightcurve_fill import Filled
 from zarrange._lightcurves import LightcurveStorage
 from zarrange._native import ConflictError, CorruptChunkError
 from zarrange._rechunk import rechunk
@@ -27,6 +28,7 @@ __all__ = [
     "Comparison",
     "ConflictError",
     "CorruptChunkError",
+    "Filled",
     "LightcurveStorage",
     "Rechunked",
     "Report",

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from zarrange._making import short
+
 MEASUREMENT = "measurement"
 VALUE = "value"
 
@@ -117,7 +119,7 @@ def _whole(schema: Schema, given: Any, made: Contribution) -> None:
     given = np.asarray(given)
     if given.dtype.kind not in "fiub":
         raise TypeError(
-            f"catalog={_short(given)} is nothing to fill an epoch with: an array of numbers is, a mapping, a table, or the path of one"
+            f"catalog={short(given)} is nothing to fill an epoch with: an array of numbers is, a mapping, a table, or the path of one"
         )
     first, *others = schema.values.values()
     if _has_value(schema) or given.ndim == len(first.dims):
@@ -129,7 +131,11 @@ def _whole(schema: Schema, given: Any, made: Contribution) -> None:
         return
     raise ValueError(
         f"catalog has shape {given.shape}: {_expected(schema, first, made)} is {first.name}"
-        + (f", with {len(schema.values)} more along a last axis all of {_names(schema.values)}" if others else "")
+        + (
+            f", with {len(schema.values)} more along a last axis all of {_names(schema.values)}"
+            if others
+            else ""
+        )
     )
 
 
@@ -155,7 +161,9 @@ def _take_labels(schema: Schema, data: Any, made: Contribution) -> Any:
             continue
         found = data.coords[label].values.tolist()
         if list(made.labels.setdefault(name, found)) != found:
-            raise ValueError(f"catalog has other labels of {name} than those that are given or another array has")
+            raise ValueError(
+                f"catalog has other labels of {name} than those that are given or another array has"
+            )
     return data
 
 
@@ -166,7 +174,9 @@ def _shaped(schema: Schema, array: Values, data: Any, made: Contribution) -> Any
         raise TypeError(f"{array.name} is given as {data.dtype}, numbers are expected")
     expected = tuple(_length(schema, name, made) for name in array.dims)
     if data.shape != expected:
-        raise ValueError(f"{array.name} is given with shape {data.shape}, expected is {_expected(schema, array, made)}")
+        raise ValueError(
+            f"{array.name} is given with shape {data.shape}, expected is {_expected(schema, array, made)}"
+        )
     whole = array.dtype.kind in "iu"
     converted = np.ascontiguousarray(data, array.dtype)
     if whole and not np.array_equal(converted, data):
@@ -182,13 +192,14 @@ def _expected(schema: Schema, array: Values, made: Contribution) -> str:
     return "(" + ", ".join(f"{name}={_length(schema, name, made)}" for name in array.dims) + ")"
 
 
-def _by_measurement(schema: Schema, value_labels: Sequence[str], given: Mapping[Any, Any], made: Contribution) -> None:
+def _by_measurement(
+    schema: Schema, value_labels: Sequence[str], given: Mapping[Any, Any], made: Contribution
+) -> None:
     """Arrays over objects by their measurement, or by that and their value."""
-    if MEASUREMENT not in schema.sizes or MEASUREMENT in made.labels:
-        raise ValueError(
-            f"catalog names {_names(given)}, and the arrays of values are {_names(schema.values)}"
-            + (": where it names measurements, no others can be given" if MEASUREMENT in made.labels else "")
-        )
+    if MEASUREMENT not in schema.sizes or any(name in schema.values for name in given):
+        raise ValueError(f"catalog names {_names(given)}: the arrays of values are {_names(schema.values)}")
+    if MEASUREMENT in made.labels:
+        raise ValueError(f"catalog names {_names(given)}, and measurements are given, too: give them once")
     parts: dict[tuple[str, str], Any] = {}
     for key, data in given.items():
         measurement, value = key if isinstance(key, tuple) and len(key) == 2 else (key, None)
@@ -198,22 +209,24 @@ def _by_measurement(schema: Schema, value_labels: Sequence[str], given: Mapping[
             parts |= {(str(measurement), str(name)): part for name, part in data.items()}
         else:
             data = np.asarray(data)
-            planes = [data] if data.ndim == 1 else [data[:, k] for k in range(data.shape[-1])]
-            if data.ndim > 2 or len(planes) > len(value_labels):
+            if data.ndim not in (1, 2) or data.shape[1:] > (len(value_labels),):
                 raise ValueError(
                     f"catalog[{measurement!r}] has shape {data.shape}: expected are objects, or objects and {len(value_labels)} values"
                 )
+            planes = [data] if data.ndim == 1 else list(data.T)
             parts |= {(str(measurement), value_labels[k]): plane for k, plane in enumerate(planes)}
     measurements = list(dict.fromkeys(measurement for measurement, _ in parts))
     made.labels[MEASUREMENT] = measurements
     objects = _length(schema, "object", made)
     for (measurement, value), data in parts.items():
         if value not in value_labels:
-            raise KeyError(f"catalog[{measurement!r}] has a value {value!r}: there are {_names(value_labels)}")
+            raise KeyError(
+                f"catalog[{measurement!r}] has a value {value!r}: there are {_names(value_labels)}"
+            )
         data = np.asarray(data)
         if data.shape != (objects,) or data.dtype.kind not in "fiub":
             raise ValueError(
-                f"catalog[{measurement!r}, {value!r}] is {_short(data)}, of shape {data.shape}: {objects} numbers are expected, one for each object"
+                f"catalog[{measurement!r}, {value!r}] is {short(data)}, of shape {data.shape}: {objects} numbers are expected, one for each object"
             )
         array = next(iter(schema.values.values())) if _has_value(schema) else schema.values[value]
         at = {MEASUREMENT: measurements.index(measurement), VALUE: list(value_labels).index(value)}
@@ -222,7 +235,11 @@ def _by_measurement(schema: Schema, value_labels: Sequence[str], given: Mapping[
 
 
 def _nothing(schema: Schema, array: Values, made: Contribution) -> Any:
-    if array.dtype is None or array.dtype.kind != "f" or not set(array.dims) <= {"object", MEASUREMENT, VALUE}:
+    if (
+        array.dtype is None
+        or array.dtype.kind != "f"
+        or not set(array.dims) <= {"object", MEASUREMENT, VALUE}
+    ):
         raise ValueError(
             f"{array.name} cannot be filled by measurements: it is of {array.dtype} over {array.dims}; give it whole, by its name"
         )
@@ -231,8 +248,3 @@ def _nothing(schema: Schema, array: Values, made: Contribution) -> Any:
 
 def _names(names: Any) -> str:
     return ", ".join(repr(name) for name in list(names)[:10])
-
-
-def _short(given: Any) -> str:
-    text = repr(given).replace("\n", " ")
-    return text if len(text) < 60 else f"{text[:57]}..."

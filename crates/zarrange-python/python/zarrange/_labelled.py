@@ -22,9 +22,21 @@ class Labelled:
         xarray = _tables.module("xarray", what)
         group = zarr.open_group(store, path=path or None, mode="r")
         consolidated = group.metadata.consolidated_metadata is not None
-        opened = xarray.open_zarr(
-            store, group=path or None, chunks=None, consolidated=consolidated, create_default_indexes=False
+        # Nothing is kept that others may change.
+        opened = xarray.open_dataset(
+            store,
+            engine="zarr",
+            group=path or None,
+            consolidated=consolidated,
+            cache=False,
+            create_default_indexes=False,
         )
+        size = schema.sizes[schema.epochs]
+        if opened.sizes[schema.epochs] < size:
+            raise RuntimeError(f"epochs are being added to {store}: open it again")
+        if opened.sizes[schema.epochs] > size:
+            # Those that were added since the store was opened.
+            opened = opened.isel({schema.epochs: slice(size)})
         self._schema = schema
         self._whole = None
         # Labels of objects, which may be many, are read when somebody looks for one by xarray.
@@ -35,7 +47,7 @@ class Labelled:
         """All of it, with an index along every dimension that has labels."""
         if self._whole is None:
             self._whole = _indexed(self._lazy, ["object"])
-        return self._whole
+        return self._whole.copy()
 
     def curve(self, picked: dict[str, int]) -> Any:
         """What is at some places, with its labels, nothing of it read."""

@@ -32,7 +32,13 @@ def label(key: Any, name: str) -> str:
             raise TypeError
         return str(operator.index(key))
     except TypeError:
-        raise TypeError(f"{name}={key!r} is no label: text is, or a whole number") from None
+        raise TypeError(f"{name}={short(key)} is no label: text is, or a whole number") from None
+
+
+def short(given: Any) -> str:
+    """Something as a message shows it."""
+    text = " ".join(repr(given).split())
+    return text if len(text) < 60 else f"{text[:57]}..."
 
 
 def label_list(labels: Any, parameter: str) -> list[str]:
@@ -75,7 +81,7 @@ def dimension(given: Any, name: str, parameter: str) -> dict[str, Any]:
         if size < 0:
             raise ValueError(f"{parameter}={size} is no length: 0 or more")
         return made | {"size": size}
-    labels = np.asarray(given if hasattr(given, "__len__") else list(given))
+    labels = np.asarray(given)
     cells = _tables.cells(labels)
     if cells is None:
         raise ValueError(f"{parameter} are no labels: of type {labels.dtype}, with {labels.ndim} dimensions")
@@ -94,7 +100,9 @@ def new_store(dimensions: dict[str, Any], arrays: str, values: Sequence[str] | N
     if values is None:
         return dimensions | {"arrays": arrays, "value_labels": None}
     if arrays == "flux":
-        raise ValueError("values are labels of the arrays 'labelled': in 'flux' each value has an array of its own")
+        raise ValueError(
+            "values are labels of the arrays 'labelled': in 'flux' each value has an array of its own"
+        )
     labels = label_list(values, "values")
     if len(labels) != 2:
         raise ValueError(f"values={labels!r}: two are expected, of a value and its uncertainty")
@@ -114,7 +122,9 @@ def cut_of(chunks: Mapping[str, int] | str | None, usual: dict[str, int], has_va
     if isinstance(chunks, str):
         return chunks
     if not isinstance(chunks, Mapping):
-        raise TypeError(f"chunks={chunks!r} is no layout: a dict by dimension is, or a word such as 'object-optimized'")
+        raise TypeError(
+            f"chunks={chunks!r} is no layout: a dict by dimension is, or a word such as 'object-optimized'"
+        )
     lengths = []
     for name, length in (usual | dict(chunks)).items():
         try:
@@ -132,7 +142,9 @@ def cut_of(chunks: Mapping[str, int] | str | None, usual: dict[str, int], has_va
 def copy_path(path: str) -> str:
     """Where the copy of a store is made, where nobody says it: beside it."""
     if "://" in path or not os.path.isdir(path):
-        raise ValueError(f"output_path is missing: {path} is no folder of this machine, beside which the copy could be")
+        raise ValueError(
+            f"output_path is missing: {path} is no folder of this machine, beside which the copy could be"
+        )
     folder, name = os.path.split(path)
     return os.path.join(folder, name.removesuffix(".zarr").removesuffix("_write") + "_read.zarr")
 

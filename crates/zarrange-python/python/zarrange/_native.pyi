@@ -47,7 +47,10 @@ class LightCurves:
     def append(self, epochs: dict[str, Any], seconds: float, max_mem: int) -> tuple[int, int, list[str]]: ...
     @staticmethod
     def copy(
-        source: Place, target: Place, asked: dict[str, Any], progress: Callable[[str | None, int], None] | None
+        source: Place,
+        target: Place,
+        asked: dict[str, Any],
+        progress: Callable[[str | None, int], None] | None,
     ) -> list[str]: ...
     @staticmethod
     def sync(

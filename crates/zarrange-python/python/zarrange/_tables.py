@@ -27,7 +27,7 @@ def module(name: str, what: str) -> Any:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         package = name.split(".")[0]
-        if error.name != package:
+        if error.name not in (package, name):
             raise
         raise ImportError(
             f"{what} needs {package}, which is not installed: pip install {package}", name=package
@@ -37,8 +37,10 @@ def module(name: str, what: str) -> Any:
 def is_frame(given: Any) -> bool:
     """Whether something is a table by itself: of pandas, astropy, numpy or Arrow. A mapping may be one."""
     names = getattr(getattr(given, "dtype", None), "names", None)
-    return bool(names) or any(
-        hasattr(given, name) for name in ("iloc", "colnames", "__arrow_c_stream__", "__dataframe__")
+    # Arrays of xarray can be tables of Arrow, and are arrays.
+    return bool(names) or (
+        any(hasattr(given, name) for name in ("iloc", "colnames", "__arrow_c_stream__"))
+        and not hasattr(given, "dims")
     )
 
 
@@ -55,13 +57,13 @@ def columns_of(given: Any) -> list[tuple[str, Any, str | None]]:
     TypeError
         If it is none of these.
     """
+    if hasattr(given, "colnames"):
+        units = ((name, getattr(given[name], "unit", None)) for name in given.colnames)
+        return [(name, given[name], None if unit is None else str(unit)) for name, unit in units]
     if hasattr(given, "iloc"):
         if any(name is not None for name in given.index.names):
             given = given.reset_index()
         return [(str(name), given[name], None) for name in given.columns]
-    if hasattr(given, "colnames"):
-        units = ((name, getattr(given[name], "unit", None)) for name in given.colnames)
-        return [(name, given[name], None if unit is None else str(unit)) for name, unit in units]
     if isinstance(given, Columns):
         return [(name, given[name], given.units[name]) for name in given]
     if isinstance(given, Mapping):
@@ -102,6 +104,10 @@ def native(given: Any) -> tuple[list[Column], list[str]]:
 def _array(values: Any) -> Any:
     """A column as an array of numpy, which may be masked."""
     if hasattr(values, "to_numpy"):
+        dtype = getattr(values.dtype, "numpy_dtype", None)
+        gaps = np.asarray(values.isna()) if dtype is not None and dtype.kind in "iub" else None
+        if gaps is not None and gaps.any():
+            return np.ma.MaskedArray(values.fillna(0).to_numpy(dtype), mask=gaps)
         return values.to_numpy()
     if hasattr(values, "unmasked") and hasattr(values, "mask"):  # astropy's Masked
         return np.ma.MaskedArray(np.asarray(values.unmasked), mask=values.mask)
