@@ -406,7 +406,10 @@ impl LightCurves {
             measurements: picked(contributed.measurements.as_ref()),
             values: &values,
         };
-        let report = self.with(py, |opened| opened.store.fill(&contribution, &options))?;
+        let report = self.with(py, |opened| {
+            let filled = opened.store.fill(&contribution, &options);
+            filled.map_err(|error| with_labels(&opened.store, error, how.max_mem))
+        })?;
         Ok((report.changed, report.chunks))
     }
 
@@ -492,6 +495,17 @@ impl LightCurves {
         })
         .to_string())
     }
+}
+
+/// The error with labels in place of numbers.
+fn with_labels(store: &LightCurveStore, error: LightCurveError, bytes_max: u64) -> LightCurveError {
+    let LightCurveError::Conflict { array, mut labels, there, given } = error else { return error };
+    for (dimension, number) in &mut labels {
+        if let (Ok(known), Ok(k)) = (store.labels(dimension, bytes_max), number.parse()) {
+            *number = known.get(k);
+        }
+    }
+    LightCurveError::Conflict { array, labels, there, given }
 }
 
 /// What filling from a table did, as JSON.

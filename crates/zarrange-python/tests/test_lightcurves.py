@@ -398,7 +398,7 @@ def test_what_is_there_stays():
     storage = made()
     values = measured()[1]
     assert storage.populate_epoch(values, "n1").changed == 0
-    with pytest.raises(zarrange.ConflictError, match=r"flux of object 0.* is 25"):
+    with pytest.raises(zarrange.ConflictError, match=r"flux of object I0, epoch n1, measurement g is 25"):
         storage.populate_epoch(values + 1, "n1")
     with pytest.raises(zarrange.ConflictError, match="object I0"):
         storage.populate_epoch({"object": ["I0"], "flux[g]": [7.0]}, "n1", columns={"flux[g]": "flux[g]"})
@@ -523,6 +523,9 @@ def test_what_is_large_is_lazy():
     assert decoded[3].object.values.tolist() == ["I0", "I1", "I2"]
     assert decoded[4].object.values.tolist() == ["I0"]
     assert decoded[2].sel(object="I3").flux == measured()[2, 3, 0, 0]
+    # Nothing is kept that others may change.
+    storage.populate_epoch(measured()[3], "n2", replace=True)
+    assert storage.dataset.flux.sel(object="I3", epoch="n2", measurement="g") == measured()[3, 3, 0, 0]
     unlabelled = LightcurveStorage.create(
         "u.zarr", {"object": [5, 7], "ra": [1.0, 2.0], "dec": [0.0, 0.0]}, 2
     )
@@ -657,22 +660,26 @@ def test_processes():
     xarray.testing.assert_equal(again.get_lightcurve("I3"), storage.get_lightcurve("I3"))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Of forks with threads.
+        # What was opened before the fork, in a process that has none of its threads.
+        INHERITED.append(storage)
         with multiprocessing.get_context("fork").Pool(2) as pool:
-            found = pool.map(_flux, [(storage, name) for name in IDS])
-        night = measured()[0]
-        night[0] = 5
-        with multiprocessing.get_context("fork").Pool(1) as pool:
-            assert pool.apply(_populate, (storage, night)) == 4
+            found = pool.map(_flux, IDS)
+            night = measured()[0]
+            night[0] = 5
+            assert pool.apply(_populate, (night,)) == 4
+        INHERITED.clear()
     np.testing.assert_array_equal(found, measured()[:, :, 0, 0].T)
 
 
-def _flux(given):
-    storage, name = given
-    return storage.get_lightcurve(name, "g").flux.values
+INHERITED = []
 
 
-def _populate(storage, night):
-    return storage.populate_epoch(night, "n0").changed
+def _flux(name):
+    return INHERITED[0].get_lightcurve(name, "g").flux.values
+
+
+def _populate(night):
+    return INHERITED[0].populate_epoch(night, "n0").changed
 
 
 # What goes wrong.

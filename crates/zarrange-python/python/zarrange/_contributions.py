@@ -56,7 +56,7 @@ class Contribution:
 
 
 def contribution(
-    schema: Schema, value_labels: Sequence[str], given: Any, labels: dict[str, Sequence[Any]]
+    schema: Schema, value_labels: Sequence[str], given: Any, labels: Mapping[str, Sequence[Any]]
 ) -> Contribution:
     """What is given for an epoch, array by array.
 
@@ -103,7 +103,7 @@ def _has_value(schema: Schema) -> bool:
 def _array_of(schema: Schema, given: Any) -> str:
     """The array of values that a DataArray is of: the one that is called so, or the only one."""
     if given.name in schema.values:
-        return given.name
+        return str(given.name)
     if len(schema.values) == 1:
         return next(iter(schema.values))
     raise ValueError(

@@ -12,13 +12,14 @@ class Picture:
     """A light curve as it is drawn. A notebook shows it."""
 
     def __init__(self, rows: Any, size: tuple[int, int], folded: tuple[float, float | None] | None) -> None:
-        self._drawn = lambda format: rows.picture(format, size, folded)
+        self._rows, self._how = rows, (size, folded)
         #: The picture as SVG.
-        self.svg: str = self._drawn("svg").decode()
+        self.svg: str = rows.picture("svg", *self._how).decode()
 
     def png(self) -> bytes:
         """The same picture as PNG."""
-        return self._drawn("png")
+        png: bytes = self._rows.picture("png", *self._how)
+        return png
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes it to a file, as SVG or PNG by the end of its name.
@@ -52,7 +53,7 @@ class LightCurves(_tables.Columns):
     @property
     def objects(self) -> int:
         """How many objects there are, those without rows included."""
-        return self._rows.objects
+        return int(self._rows.objects)
 
     def to_arrow(self, nested: bool | str = False) -> Any:
         """The rows as a pyarrow.Table, without units.

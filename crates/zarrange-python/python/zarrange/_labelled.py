@@ -38,7 +38,7 @@ class Labelled:
             # Those that were added since the store was opened.
             opened = opened.isel({schema.epochs: slice(size)})
         self._schema = schema
-        self._whole = None
+        self._whole: Any = None
         # Labels of objects, which may be many, are read when somebody looks for one by xarray.
         self._lazy = _indexed(opened, [name for name in schema.sizes if name != "object"])
 

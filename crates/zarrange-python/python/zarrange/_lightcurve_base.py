@@ -46,7 +46,7 @@ class Base:
         if name not in self._schema.sizes:
             raise KeyError(f"the store has no dimension {name!r}: it has {', '.join(self._schema.sizes)}")
         if index is None:
-            return self._native.places(name, [label(key, name)], max_mem_of(None))[0]
+            return int(self._native.places(name, [label(key, name)], max_mem_of(None))[0])
         size = self._schema.sizes[name]
         if key is not None:
             raise ValueError(f"a label of {name} and its index are given: give one of them")

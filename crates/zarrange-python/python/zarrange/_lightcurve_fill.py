@@ -108,7 +108,7 @@ class Filling(Base):
         """
         options = {"objects": objects, "measurements": measurements, "columns": columns, "at": at}
         how = {
-            "replace": {False: "never", True: "values"}.get(replace, replace),  # type: ignore[call-overload]
+            "replace": ("values" if replace else "never") if isinstance(replace, bool) else replace,
             "run": run,
             "wait": float(wait),
             "max_mem": max_mem_of(max_mem),

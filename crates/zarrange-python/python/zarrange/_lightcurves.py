@@ -242,7 +242,9 @@ class LightcurveStorage(Filling, Reading):
         asked = _copied("object-optimized", max_mem, threads, verify, durability) | {"overwrite": False}
         self._check_writable()
         with _progress.shown(progress) as told:
-            synced = json.loads(_native.LightCurves.sync(self._place, place, asked, float(wait), told))
+            synced: dict[str, Any] = json.loads(
+                _native.LightCurves.sync(self._place, place, asked, float(wait), told)
+            )
         for warning in synced.pop("warnings"):
             warnings.warn(warning, stacklevel=2)
         self._reopen()

@@ -56,7 +56,7 @@ def dimension(given: Any, name: str, parameter: str) -> dict[str, Any]:
     ValueError
         If nothing is given, or labels cannot be such.
     """
-    made = {"size": 0, "labels": None, "side": [], "table": None}
+    made: dict[str, Any] = {"size": 0, "labels": None, "side": [], "table": None}
     if given is None:
         raise ValueError(f"{parameter} is missing: how many there are along {name}, or their labels")
     if isinstance(given, (str, os.PathLike)):
