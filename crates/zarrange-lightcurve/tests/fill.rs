@@ -512,7 +512,9 @@ fn a_table_in_memory_is_filled() {
     use zarrange_table::{Cells, Field, Texts};
     let (place, mut objects) = (place(), Texts::default());
     let store = place.make(&stores()[0].1);
-    ["I2", "X", "I0"].iter().for_each(|label| objects.push(label));
+    for label in ["I2", "X", "I0"] {
+        objects.push(label);
+    }
     let field = |name: &str| Field { name: name.to_owned(), unit: None };
     let columns =
         [(field("id"), Cells::Text(objects)), (field("flux"), Cells::Single(vec![2.5, 1.0, f32::NAN]))];

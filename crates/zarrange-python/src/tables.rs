@@ -244,6 +244,12 @@ impl Rows {
         self.fields.iter().map(|field| (field.name.clone(), field.unit.clone())).collect()
     }
 
+    /// How many there are.
+    #[getter]
+    fn count(&self) -> usize {
+        self.parts.iter().map(|part| part.rows.first().map_or(0, Cells::len)).sum()
+    }
+
     /// How many objects there are, of light curves.
     #[getter]
     fn objects(&self) -> usize {

@@ -708,6 +708,8 @@ def test_wrong_arguments():
     )
     check(lambda: create("a", 3, 3, {"epoch": 0}), ValueError, "chunks['epoch']=0")
     check(lambda: create("a", 3, 3, {"epoch": "1"}), TypeError, "chunks['epoch']='1'")
+    check(lambda: create("a", 3, 3, {"measurement": "x"}), TypeError, "chunks['measurement']='x'")
+    check(lambda: create("memory://a", 3, 3), ValueError, "no folder of this machine")
     check(lambda: create("a", 3, 3, "by-object"), ValueError, "by-object", "object-optimized")
     check(lambda: create("a", 3, 3, [1, 1]), TypeError, "chunks=[1, 1]")
     check(lambda: create("a", 3, 3, values=("a", "b")), ValueError, "labelled")

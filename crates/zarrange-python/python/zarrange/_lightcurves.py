@@ -106,8 +106,9 @@ class LightcurveStorage(Filling, Reading):
         --------
         >>> storage = LightcurveStorage.create(path="curves.zarr", n_objects=10000, max_epochs=500)  # doctest: +SKIP
         """
+        cut = cut_of(chunks, {"epoch": 1}, arrays == "labelled")
         if isinstance(chunks, Mapping) and measurements is None:
-            measurements = max(1, int(chunks.get("measurement", 1)))
+            measurements = max(1, chunks.get("measurement", 1))
         asked = new_store(
             {
                 "objects": dimension(n_objects, "object", "n_objects"),
@@ -123,14 +124,16 @@ class LightcurveStorage(Filling, Reading):
             "units": units,
             "time": json.dumps({"units": "d", **times} if times else {}),
             "attributes": json.dumps(dict(attributes or {})),
-            "cut": cut_of(chunks, {"epoch": 1}, arrays == "labelled"),
+            "cut": cut,
             "codecs": codecs,
             "max_mem": max_mem_of(max_mem),
         }
-        store, group = _stores.opened(path, None, mode="a")
-        for warning in _native.LightCurves.create(
-            _stores.place(store, group), asked, overwrite, _process.backend("auto")
-        ):
+        place = _stores.place(*_stores.opened(path, None, mode="a"))
+        if not isinstance(place, str):
+            raise ValueError(
+                f"path={path!r} is no folder of this machine, where a store could be filled: make it in one, and copy it"
+            )
+        for warning in _native.LightCurves.create(place, asked, overwrite, _process.backend("auto")):
             warnings.warn(warning, stacklevel=2)
         return cls(path)
 
@@ -139,9 +142,8 @@ class LightcurveStorage(Filling, Reading):
         cls, path: str | os.PathLike[str], objects: Any, measurements: Any, epochs: Any, **options: Any
     ) -> LightcurveStorage:
         """:meth:`create` of one array ``lightcurves`` over (object, measurement, value, epoch), a chunk for each epoch."""
-        return cls.create(
-            path, objects, epochs, measurements=measurements, **({"arrays": "labelled"} | options)
-        )
+        options.setdefault("arrays", "labelled")
+        return cls.create(path, objects, epochs, measurements=measurements, **options)
 
     # Copies in another layout
 

@@ -27,12 +27,12 @@ def label(key: Any, name: str) -> str:
         return key.decode()
     if np.ndim(key) == 0 and hasattr(key, "item") and not isinstance(key, np.generic):
         return label(key.item(), name)  # such as a DataArray of one label
-    try:
-        if isinstance(key, (bool, np.bool_)):
-            raise TypeError
-        return str(operator.index(key))
-    except TypeError:
-        raise TypeError(f"{name}={short(key)} is no label: text is, or a whole number") from None
+    if not isinstance(key, (bool, np.bool_)):
+        try:
+            return str(operator.index(key))
+        except TypeError:
+            pass
+    raise TypeError(f"{name}={short(key)} is no label: text is, or a whole number")
 
 
 def short(given: Any) -> str:

@@ -200,7 +200,7 @@ class Columns(Mapping[str, Any]):
     @property
     def rows(self) -> int:
         """How many rows there are."""
-        return len(self[self._names[0]]) if self._names else 0
+        return int(self._rows.count)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self.rows} rows of {', '.join(self)}>"
