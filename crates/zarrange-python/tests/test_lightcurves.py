@@ -3,6 +3,7 @@
 import inspect
 import json
 import multiprocessing
+import os
 import pickle
 import subprocess
 import sys
@@ -675,7 +676,9 @@ INHERITED = []
 
 
 def _flux(name):
-    return INHERITED[0].get_lightcurve(name, "g").flux.values
+    flux = INHERITED[0].get_lightcurve(name, "g").flux.values
+    assert INHERITED[0]._process == os.getpid()
+    return flux
 
 
 def _populate(night):

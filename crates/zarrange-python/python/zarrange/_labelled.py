@@ -22,13 +22,11 @@ class Labelled:
         xarray = _tables.module("xarray", what)
         group = zarr.open_group(store, path=path or None, mode="r")
         consolidated = group.metadata.consolidated_metadata is not None
-        # Nothing is kept that others may change.
         opened = xarray.open_dataset(
             store,
             engine="zarr",
             group=path or None,
             consolidated=consolidated,
-            cache=False,
             create_default_indexes=False,
         )
         size = schema.sizes[schema.epochs]
@@ -47,6 +45,7 @@ class Labelled:
         """All of it, with an index along every dimension that has labels."""
         if self._whole is None:
             self._whole = _indexed(self._lazy, ["object"])
+        # What is loaded of a copy is kept there, and not here, where others may change it.
         return self._whole.copy()
 
     def curve(self, picked: dict[str, int]) -> Any:
