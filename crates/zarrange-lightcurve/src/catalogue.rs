@@ -10,12 +10,12 @@ mod units;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use zarrange_grid::Dims;
-use zarrange_table::{Batch, Places, Table};
+use zarrange_table::{Batch, Cells, Field, Places, Table, TableError};
 
 pub use self::mapping::Mapping;
 pub use self::rejects::{Rejected, Rejects};
@@ -45,7 +45,7 @@ pub struct TableFill<'a> {
 }
 
 /// What filling from tables did.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct TableReport {
     /// Rows that were used.
     pub rows: u64,
@@ -54,7 +54,31 @@ pub struct TableReport {
     /// In a store of sequences, what was added.
     pub sequence: Option<Added>,
     /// Tables that could not be read or used, and why; nothing of them was filled, unless the reason says so.
-    pub failed: Vec<(PathBuf, String)>,
+    pub failed: Vec<(PathBuf, LightCurveError)>,
+}
+
+/// A table to be filled from.
+#[derive(Clone, Debug)]
+enum Given {
+    File(PathBuf),
+    /// Columns that somebody has, and what they are called in messages.
+    Columns(String, Arc<[(Field, Cells)]>),
+}
+
+impl Given {
+    fn open(&self) -> Result<Table, TableError> {
+        match self {
+            Self::File(path) => Table::open(path),
+            Self::Columns(name, columns) => Table::of_columns(name, columns),
+        }
+    }
+
+    fn path(&self) -> PathBuf {
+        match self {
+            Self::File(path) => path.clone(),
+            Self::Columns(name, _) => name.into(),
+        }
+    }
 }
 
 impl LightCurveStore {
@@ -65,6 +89,31 @@ impl LightCurveStore {
     pub fn fill_tables(
         &self,
         tables: &[PathBuf],
+        how: &TableFill<'_>,
+        rejects: &mut Rejects<'_>,
+        progress: &(dyn Fn(u64) + Sync),
+    ) -> Result<TableReport, LightCurveError> {
+        let tables: Vec<Given> = tables.iter().cloned().map(Given::File).collect();
+        self.fill_given(&tables, how, rejects, progress)
+    }
+
+    /// Fills what a table has whose columns are in memory; it is called `name` in messages.
+    ///
+    /// # Errors
+    /// As [`fill_tables`](Self::fill_tables).
+    pub fn fill_columns(
+        &self,
+        name: &str,
+        columns: Arc<[(Field, Cells)]>,
+        how: &TableFill<'_>,
+        rejects: &mut Rejects<'_>,
+    ) -> Result<TableReport, LightCurveError> {
+        self.fill_given(&[Given::Columns(name.to_owned(), columns)], how, rejects, &|_| ())
+    }
+
+    fn fill_given(
+        &self,
+        tables: &[Given],
         how: &TableFill<'_>,
         rejects: &mut Rejects<'_>,
         progress: &(dyn Fn(u64) + Sync),
@@ -86,9 +135,9 @@ impl LightCurveStore {
         };
         let next = AtomicUsize::new(0);
         let run = || {
-            while let Some(path) = tables.get(next.fetch_add(1, Ordering::Relaxed)) {
-                if let Err(error) = work.table(path) {
-                    locked(&work.report).failed.push((path.clone(), error.to_string()));
+            while let Some(given) = tables.get(next.fetch_add(1, Ordering::Relaxed)) {
+                if let Err(error) = work.table(given) {
+                    locked(&work.report).failed.push((given.path(), error));
                 }
             }
         };
@@ -97,7 +146,7 @@ impl LightCurveStore {
             run();
         });
         let mut report = work.report.into_inner().unwrap_or_else(PoisonError::into_inner);
-        report.failed.sort();
+        report.sort();
         rejects.finish()?;
         Ok(report)
     }
@@ -134,6 +183,13 @@ impl LightCurveStore {
     }
 }
 
+impl TableReport {
+    /// Puts what failed in the order of the tables' names.
+    fn sort(&mut self) {
+        self.failed.sort_by(|(a, _), (b, _)| a.cmp(b));
+    }
+}
+
 fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -153,8 +209,8 @@ struct Work<'a, 'r> {
 
 impl<'a> Work<'a, '_> {
     /// Fills what one table has.
-    fn table(&self, path: &Path) -> Result<(), LightCurveError> {
-        let (mut table, label) = (Table::open(path)?, path.display().to_string());
+    fn table(&self, given: &Given) -> Result<(), LightCurveError> {
+        let (mut table, label) = (given.open()?, given.path().display().to_string());
         let finder = Finder {
             store: self.store,
             labels: self.labels,

@@ -27,7 +27,8 @@ fn value(object: u64, measurement: u64, epoch: u64) -> f32 {
 
 /// Both presets, cut in every way that epochs are filled in.
 fn stores() -> Vec<(&'static str, NewStore)> {
-    let cuts = [Cut::EpochOptimized, Cut::TimeBlocks(2), Cut::ObjectOptimized];
+    let chunks = Cut::Chunks(vec![("object".to_owned(), 3), ("epoch".to_owned(), 2)]);
+    let cuts = [Cut::EpochOptimized, Cut::TimeBlocks(2), Cut::ObjectOptimized, chunks];
     let labels = |store: NewStore| {
         let names = (0..OBJECTS).map(|k| format!("I{k}")).collect();
         store.labels("object", Column::Text(names)).unwrap()
@@ -480,4 +481,79 @@ fn wrong_stores_are_refused() {
     place_of("run", "\"shape\":[3,1]", "\"shape\":[3,2]");
     let nothing = place();
     assert!(LightCurveStore::open(&nothing.location, &Opener::auto()).is_err());
+}
+
+#[test]
+fn chunks_that_are_said() {
+    let check = |lengths: &[(&str, u64)], expected: &str| {
+        let lengths = lengths.iter().map(|(name, length)| ((*name).to_owned(), *length)).collect();
+        let (place, new) = (place(), NewStore::flux(OBJECTS, EPOCHS, MEASUREMENTS).cut(Cut::Chunks(lengths)));
+        let found = match new.create(&place.location, (false, &Opener::auto())) {
+            Ok(_) => {
+                let store = place.open();
+                format!("{:?}", store.values("flux").unwrap().elements().unwrap().layout.chunk)
+            }
+            Err(error) => error.to_string(),
+        };
+        assert!(found.contains(expected), "{found}");
+    };
+    check(&[], "[7, 5, 3]");
+    check(&[("epoch", 1), ("object", 100)], "[7, 1, 3]");
+    check(
+        &[("night", 1)],
+        "there is no dimension \"night\": there are [\"object\", \"epoch\", \"measurement\"]",
+    );
+    check(&[("epoch", 0)], "a chunk has 1 or more along epoch");
+}
+
+#[test]
+fn a_table_in_memory_is_filled() {
+    use zarrange_lightcurve::{Mapping, Rejects, TableFill};
+    use zarrange_table::{Cells, Field, Texts};
+    let (place, mut objects) = (place(), Texts::default());
+    let store = place.make(&stores()[0].1);
+    for label in ["I2", "X", "I0"] {
+        objects.push(label);
+    }
+    let field = |name: &str| Field { name: name.to_owned(), unit: None };
+    let columns =
+        [(field("id"), Cells::Text(objects)), (field("flux"), Cells::Single(vec![2.5, 1.0, f32::NAN]))];
+    let mapping = Mapping {
+        at: [("epoch", "1"), ("measurement", "2")].map(|(a, b)| (a.to_owned(), b.to_owned())).to_vec(),
+        ..Mapping::default()
+    };
+    let how = TableFill {
+        mapping: &mapping,
+        options: FillOptions::default(),
+        memory_bytes_max: 1 << 30,
+        threads: 2,
+    };
+    let mut rejects = Rejects::new(None);
+    let report = store.fill_columns("mine", columns.into(), &how, &mut rejects).unwrap();
+    assert_eq!((report.rows, report.epochs[&1].changed, report.failed.len()), (2, 1, 0));
+    assert_eq!((&rejects.first()[0].table[..], &rejects.first()[0].place[..]), ("mine", "row 2"));
+    let wanted = Wanted { objects: Picked::List(&[2]), epochs: Picked::Range(1..2), ..Wanted::default() };
+    let mut reader = store.reader("flux").unwrap();
+    assert_eq!(reader.shape(&wanted).unwrap(), [1, 1, 3]);
+    let mut data = vec![1; 12];
+    reader.read_into(&wanted, &mut data).unwrap();
+    assert_eq!(data, bytes(&[f32::NAN, f32::NAN, 2.5]));
+}
+
+#[test]
+fn what_is_meant_has_numbers() {
+    use zarrange_lightcurve::Which;
+    let place = place();
+    let store = place.make(&stores()[0].1);
+    let labels = |labels: &[&str]| labels.iter().map(|label| (*label).to_owned()).collect::<Vec<_>>();
+    // In the order of the labels, as often as they are named; of what objects are meant, in theirs and once.
+    assert_eq!(store.places("object", &labels(&["I3", "I0", "I3"]), 1 << 20).unwrap(), [3, 0, 3]);
+    assert_eq!(store.places("epoch", &labels(&["4"]), 1 << 20).unwrap(), [4]);
+    let error = store.places("object", &labels(&["I3", "I9"]), 1 << 20).unwrap_err();
+    assert!(matches!(error, LightCurveError::NoLabel { .. }), "{error}");
+    let meant = |which| store.numbers_of(&which, 1 << 20).unwrap();
+    assert_eq!(meant(Which::Labels(labels(&["I3", "I0", "I3"]))), [0, 3]);
+    assert_eq!(meant(Which::All), (0..OBJECTS).collect::<Vec<_>>());
+    let error = store.numbers_of(&Which::Numbers(vec![OBJECTS]), 1 << 20).unwrap_err();
+    assert!(matches!(error, LightCurveError::Index { .. }), "{error}");
 }

@@ -2,22 +2,32 @@
 
 use std::error::Error;
 use std::fmt;
+use std::io::ErrorKind;
 
 use pyo3::create_exception;
 use pyo3::exceptions::{
-    PyFileExistsError, PyFileNotFoundError, PyInterruptedError, PyKeyError, PyMemoryError, PyOSError,
-    PyRuntimeError, PyValueError,
+    PyFileExistsError, PyFileNotFoundError, PyIndexError, PyInterruptedError, PyKeyError, PyMemoryError,
+    PyOSError, PyRuntimeError, PyTimeoutError, PyValueError,
 };
 use pyo3::prelude::*;
 use zarrange_array::ArrayError;
 use zarrange_io::IoError;
+use zarrange_lightcurve::LightCurveError;
 use zarrange_rechunk::{RechunkError, SpecError};
+use zarrange_table::TableError;
 
 create_exception!(
     zarrange,
     CorruptChunkError,
     PyValueError,
     "A chunk of an array cannot be decoded. The message names the array, the chunk and what is wrong with it."
+);
+
+create_exception!(
+    zarrange,
+    ConflictError,
+    PyValueError,
+    "A value is stored, and another is given for the same. Nothing of that epoch was written."
 );
 
 create_exception!(
@@ -117,6 +127,18 @@ fn of_cause(error: &(dyn Error + 'static), text: &str) -> Option<PyErr> {
     if let Some(error) = error.downcast_ref::<ArrayError>() {
         return of_array(error, text());
     }
+    if let Some(error) = error.downcast_ref::<LightCurveError>() {
+        return of_light_curves(error, text());
+    }
+    if let Some(error) = error.downcast_ref::<TableError>() {
+        return Some(match error {
+            TableError::Read { source, .. } if source.kind() == ErrorKind::NotFound => {
+                PyFileNotFoundError::new_err(text())
+            }
+            TableError::Read { .. } => PyOSError::new_err(text()),
+            _ => PyValueError::new_err(text()),
+        });
+    }
     match error.downcast_ref::<IoError>()? {
         IoError::NotFound { .. } => Some(PyFileNotFoundError::new_err(text())),
         IoError::Stopped(_) => Some(PyInterruptedError::new_err(text())),
@@ -150,6 +172,33 @@ fn of_array(error: &ArrayError, text: String) -> Option<PyErr> {
         | ArrayError::TargetKept { source, .. } => of_cause(source, &text),
         _ => None,
     }
+}
+
+fn of_light_curves(error: &LightCurveError, text: String) -> Option<PyErr> {
+    use LightCurveError as E;
+    Some(match error {
+        E::Array(error) => return of_cause(error, &text),
+        E::Io(error) => return of_cause(error, &text),
+        E::Rechunk(error) => return of_cause(error.as_ref(), &text),
+        E::Table(error) => return of_cause(error, &text),
+        E::Partly { source, .. } | E::SomeEpochs { source, .. } => {
+            return of_light_curves(source, text);
+        }
+        E::Conflict { .. } => ConflictError::new_err(text),
+        E::Dimension { .. } | E::Values { .. } | E::NoLabel { .. } | E::Variable { .. } => {
+            PyKeyError::new_err(text)
+        }
+        E::Index { .. } => PyIndexError::new_err(text),
+        E::Memory { .. }
+        | E::ChunkMemory { .. }
+        | E::TableMemory { .. }
+        | E::LabelMemory { .. }
+        | E::Room { .. } => PyMemoryError::new_err(text),
+        E::Busy { .. } | E::BusyStore { .. } => PyTimeoutError::new_err(text),
+        E::Grown { .. } | E::HalfAdded { .. } => PyRuntimeError::new_err(text),
+        E::Rejects { .. } => PyOSError::new_err(text),
+        _ => PyValueError::new_err(text),
+    })
 }
 
 fn of_spec(error: &SpecError, text: String) -> PyErr {

@@ -86,7 +86,7 @@ impl Asked {
 }
 
 /// A word that is one of a few.
-fn word<T: FromStr<Err: std::fmt::Display>>(text: &str) -> PyResult<T> {
+pub(crate) fn word<T: FromStr<Err: std::fmt::Display>>(text: &str) -> PyResult<T> {
     text.parse().map_err(|error: T::Err| PyValueError::new_err(error.to_string()))
 }
 
@@ -146,24 +146,35 @@ impl Job {
         let Some(prepared) = taken else {
             return Err(PyRuntimeError::new_err("this job was carried out before: plan it again"));
         };
-        let told = Told { progress, stop: self.stop.clone(), failed: Mutex::new(None) };
+        let told = Told::new(progress, &self.stop);
         let report = watched(py, &self.stop, || run(prepared, &told))?;
-        if let Some(error) = told.failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            return Err(error);
-        }
+        told.end()?;
         let report = report.map_err(|error: RechunkError| exception(&error))?;
         serde_json::to_string(&report).map_err(|error| PyRuntimeError::new_err(error.to_string()))
     }
 }
 
 /// Tells a callable of Python how far it is. What that raises stops the work.
-struct Told {
+pub(crate) struct Told {
     progress: Option<Py<PyAny>>,
     stop: Stop,
     failed: Mutex<Option<PyErr>>,
 }
 
 impl Told {
+    /// Tells `progress`, if there is one, of work that `stop` stops.
+    pub(crate) fn new(progress: Option<Py<PyAny>>, stop: &Stop) -> Self {
+        Self { progress, stop: stop.clone(), failed: Mutex::new(None) }
+    }
+
+    /// What it raised, if it did.
+    ///
+    /// # Errors
+    /// That.
+    pub(crate) fn end(self) -> PyResult<()> {
+        self.failed.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+    }
+
     fn tell(&self, phase: Option<&str>, bytes: u64) {
         let Some(progress) = &self.progress else { return };
         if let Err(error) = Python::attach(|py| progress.call1(py, (phase, bytes)).map(drop)) {

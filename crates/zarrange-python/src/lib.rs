@@ -1,16 +1,19 @@
 //! The extension of the Python package `zarrange`: what it needs of Rust, and no more.
 //!
 //! **It owns** the border between the two languages: stores that are Python objects (`stores`), work that goes on without the interpreter
-//! and can be interrupted (`work`), and errors as exceptions (`errors`).
+//! and can be interrupted (`work`), memory and tables that cross it (`buffers`, `tables`), and errors as exceptions (`errors`).
 //!
 //! **It never knows** what rechunker, zarr-python or xarray want: that is Python, in `python/zarrange`, and calls this.
 //!
 //! No panic crosses into Python as anything else than an exception, and none is meant to.
 
 mod arrays;
+mod buffers;
 mod errors;
 mod jobs;
+mod lightcurves;
 mod stores;
+mod tables;
 mod work;
 
 use std::ffi::OsString;
@@ -26,11 +29,15 @@ mod _native {
     #[pymodule_export]
     use crate::command;
     #[pymodule_export]
-    use crate::errors::{CorruptChunkError, VerificationError};
+    use crate::errors::{ConflictError, CorruptChunkError, VerificationError};
     #[pymodule_export]
     use crate::jobs::{Job, default_max_mem, threads};
     #[pymodule_export]
+    use crate::lightcurves::LightCurves;
+    #[pymodule_export]
     use crate::stores::CallbackStore;
+    #[pymodule_export]
+    use crate::tables::Rows;
     #[pymodule_export]
     use crate::work::Stopper;
 }

@@ -262,7 +262,7 @@ impl Cells {
     }
 
     /// Bytes that they take.
-    pub(crate) const fn bytes(&self) -> usize {
+    pub const fn bytes(&self) -> usize {
         match self {
             Self::Text(texts) => texts.bytes.len() + size_of_val(texts.ends.as_slice()),
             Self::Float(values) => size_of_val(values.as_slice()),

@@ -30,6 +30,7 @@ mod ecsv;
 mod error;
 mod fits;
 mod input;
+mod memory;
 mod open;
 mod parquet;
 mod sextractor;

@@ -36,6 +36,8 @@ use crate::hints::Options;
 use crate::out::{note, one_line};
 
 pub use crate::commands::info::info_json;
+pub use crate::commands::lightcurve::info::light_curves_json;
+pub use crate::commands::lightcurve::plot::{Folded, light_curve};
 pub use crate::memory::{default_max, threads};
 
 /// Runs the command in this process, whose command line is `line`: the name of the program first. It prints, listens to signals, and may end

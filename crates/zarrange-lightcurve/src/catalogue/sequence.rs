@@ -5,15 +5,13 @@
 
 mod roles;
 
-use std::path::{Path, PathBuf};
-
 use zarrange_table::{Batch, Places, Table};
 
 use crate::LightCurveError;
 use crate::catalogue::mapping::Finder;
 use crate::catalogue::rejects::Rejects;
 use crate::catalogue::sequence::roles::{BandOf, SequenceRoles};
-use crate::catalogue::{TableFill, TableReport, units};
+use crate::catalogue::{Given, TableFill, TableReport, units};
 use crate::store::LightCurveStore;
 use crate::store::fill::Replace;
 use crate::store::labels::Labels;
@@ -32,7 +30,7 @@ impl LightCurveStore {
     /// As [`fill_tables`](Self::fill_tables), and if observations cannot be added.
     pub(super) fn fill_sequences(
         &self,
-        tables: &[PathBuf],
+        tables: &[Given],
         how: &TableFill<'_>,
         rejects: &mut Rejects<'_>,
         progress: &(dyn Fn(u64) + Sync),
@@ -82,13 +80,13 @@ struct Work<'a, 'r, 'f> {
 }
 
 impl Work<'_, '_, '_> {
-    fn tables(&mut self, tables: &[PathBuf], progress: &(dyn Fn(u64) + Sync)) -> Result<(), LightCurveError> {
-        for path in tables {
-            if let Some(error) = self.table(path, progress)? {
-                self.report.failed.push((path.clone(), error.to_string()));
+    fn tables(&mut self, tables: &[Given], progress: &(dyn Fn(u64) + Sync)) -> Result<(), LightCurveError> {
+        for given in tables {
+            if let Some(error) = self.table(given, progress)? {
+                self.report.failed.push((given.path(), error));
             }
         }
-        self.report.failed.sort();
+        self.report.sort();
         self.add()
     }
 
@@ -98,11 +96,11 @@ impl Work<'_, '_, '_> {
     /// If observations cannot be added.
     fn table(
         &mut self,
-        path: &Path,
+        given: &Given,
         progress: &(dyn Fn(u64) + Sync),
     ) -> Result<Option<LightCurveError>, LightCurveError> {
-        let label = path.display().to_string();
-        let (mut table, roles) = match self.begun(path, &label) {
+        let label = given.path().display().to_string();
+        let (mut table, roles) = match self.begun(given, &label) {
             Ok(begun) => begun,
             Err(error) => return Ok(Some(error)),
         };
@@ -145,8 +143,8 @@ impl Work<'_, '_, '_> {
     }
 
     /// Opens a table, and finds out what its columns are.
-    fn begun(&self, path: &Path, label: &str) -> Result<(Table, SequenceRoles), LightCurveError> {
-        let table = Table::open(path)?;
+    fn begun(&self, given: &Given, label: &str) -> Result<(Table, SequenceRoles), LightCurveError> {
+        let table = given.open()?;
         let mapping = self.how.mapping;
         let finder = Finder { store: self.store, labels: &self.labels, mapping, table: &table, path: label };
         let roles = finder.sequence_roles()?;

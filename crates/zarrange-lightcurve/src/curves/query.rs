@@ -104,11 +104,39 @@ pub(super) enum Numbers {
 }
 
 impl LightCurveStore {
+    /// The numbers of the objects that are meant, in their order, each once, within `bytes_max`.
+    ///
+    /// # Errors
+    /// As [`curves`](Self::curves), for objects.
+    pub fn numbers_of(&self, which: &Which, bytes_max: u64) -> Result<Vec<u64>, LightCurveError> {
+        let mut budget = Budget::new(bytes_max);
+        Ok(match self.objects(which, &mut budget)? {
+            Numbers::Range(range) => {
+                budget.list("numbers of objects", range.end - range.start, 8)?;
+                range.collect()
+            }
+            Numbers::List(list) => list,
+        })
+    }
+
+    /// The numbers of what has these labels along a dimension, in the order of the labels: where it has none, of what has these numbers.
+    ///
+    /// # Errors
+    /// [`LightCurveError::NoLabel`] if one is not there, or as [`find`](Self::find).
+    pub fn places(
+        &self,
+        dimension: &str,
+        labels: &[String],
+        bytes_max: u64,
+    ) -> Result<Vec<u64>, LightCurveError> {
+        self.places_within(dimension, labels, Share::all(bytes_max))
+    }
+
     pub(super) fn objects(&self, which: &Which, budget: &mut Budget) -> Result<Numbers, LightCurveError> {
         let (objects, share) = (self.schema().objects(), budget.share());
         let numbers = match which {
             Which::All => Numbers::Range(0..objects.size),
-            Which::Labels(labels) => Numbers::List(self.places(OBJECT, labels, share)?),
+            Which::Labels(labels) => Numbers::List(sorted(self.places_within(OBJECT, labels, share)?)),
             Which::Numbers(numbers) => {
                 if let Some(beyond) = numbers.iter().find(|number| **number >= objects.size) {
                     let (dimension, size) = (OBJECT.to_owned(), objects.size);
@@ -170,7 +198,7 @@ impl LightCurveStore {
         match self.schema().dimension(MEASUREMENT) {
             Some(dimension) if labels.is_empty() => Ok((0..dimension.size).collect()),
             None if labels.is_empty() => Ok(vec![0]),
-            _ => self.places(MEASUREMENT, labels, share),
+            _ => Ok(sorted(self.places_within(MEASUREMENT, labels, share)?)),
         }
     }
 
@@ -178,7 +206,7 @@ impl LightCurveStore {
         let epochs = self.schema().epochs();
         Ok(match when {
             When::All => (0..epochs.size).collect(),
-            When::Labels(labels) => self.places(&epochs.name, labels, share)?,
+            When::Labels(labels) => sorted(self.places_within(&epochs.name, labels, share)?),
             When::Times { from, to } => {
                 if !epochs.side.iter().any(|side| side == TIME) {
                     return Err(LightCurveError::NoTimes { location: self.label(), variable: TIME });
@@ -193,11 +221,15 @@ impl LightCurveStore {
         })
     }
 
-    /// Numbers of what has these labels, in their order.
-    fn places(&self, dimension: &str, labels: &[String], share: Share) -> Result<Vec<u64>, LightCurveError> {
+    fn places_within(
+        &self,
+        dimension: &str,
+        labels: &[String],
+        share: Share,
+    ) -> Result<Vec<u64>, LightCurveError> {
         let found = self.find_within(dimension, labels, share)?.into_iter().zip(labels);
         let places = found.map(|(place, label)| place.ok_or_else(|| self.no_label(dimension, label)));
-        Ok(sorted(places.collect::<Result<_, _>>()?))
+        places.collect()
     }
 
     fn no_label(&self, dimension: &str, label: &str) -> LightCurveError {

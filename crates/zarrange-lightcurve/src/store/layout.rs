@@ -29,6 +29,8 @@ pub enum Cut {
     TimeBlocks(u64),
     /// What suits a mix of accesses.
     For(NamedMix),
+    /// Chunks of so many along the dimensions that are named, and of all along the others.
+    Chunks(Vec<(String, u64)>),
 }
 
 /// Understands `epoch-optimized`, `object-optimized`, `object-optimized:N`, `balanced` and `time-blocks:N`.
@@ -64,6 +66,11 @@ impl fmt::Display for Cut {
             Self::Balanced => f.write_str("balanced"),
             Self::TimeBlocks(epochs) => write!(f, "time-blocks:{epochs}"),
             Self::For(mix) => write!(f, "{mix}"),
+            Self::Chunks(lengths) => {
+                let words: Vec<String> =
+                    lengths.iter().map(|(name, length)| format!("{name}={length}")).collect();
+                write!(f, "chunks {}", words.join(","))
+            }
         }
     }
 }
@@ -89,6 +96,10 @@ impl Cut {
             }
             Self::TimeBlocks(n) => {
                 return Ok(Layout { chunk: epochs(dimensions, *n, item_bytes), shard: None, codecs: list });
+            }
+            Self::Chunks(lengths) => {
+                let chunk = said(dimensions, lengths).map_err(refused)?;
+                return Ok(Layout { chunk, shard: None, codecs: list });
             }
             Self::ObjectBlocks(n) => {
                 let block: Vec<(&str, u64)> = dimensions.iter().map(|of| (of.0, in_block(of, *n))).collect();
@@ -126,6 +137,19 @@ impl Cut {
         let chosen = chosen.map_err(|error| refused(error.to_string()))?;
         Ok(Layout { chunk: chosen.chunk, shard: chosen.shard, codecs: list })
     }
+}
+
+/// Chunks of these lengths; of all along a dimension that has none.
+fn said(dimensions: &[(&str, u64)], lengths: &[(String, u64)]) -> Result<Vec<u64>, String> {
+    if let Some((name, _)) = lengths.iter().find(|(name, _)| dimensions.iter().all(|(d, _)| d != name)) {
+        let names: Vec<&str> = dimensions.iter().map(|(name, _)| *name).collect();
+        return Err(format!("there is no dimension {name:?}: there are {names:?}"));
+    }
+    if let Some((name, _)) = lengths.iter().find(|(_, length)| *length == 0) {
+        return Err(format!("a chunk has 1 or more along {name}"));
+    }
+    let length = |name: &str| lengths.iter().find(|(known, _)| known == name).map(|(_, length)| *length);
+    Ok(dimensions.iter().map(|(name, size)| length(name).unwrap_or(*size).min(*size).max(1)).collect())
 }
 
 /// The length of a dimension in a block of `n` epochs.

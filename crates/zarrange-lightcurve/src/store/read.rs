@@ -80,6 +80,31 @@ impl ValuesReader<'_> {
     /// [`LightCurveError::Index`] if something is beyond the array, [`LightCurveError::TooMuch`] if there is no memory for it, or if a
     /// chunk cannot be read.
     pub fn read(&mut self, wanted: &Wanted<'_>) -> Result<Block, LightCurveError> {
+        let shape = self.shape(wanted)?;
+        let too_much = || LightCurveError::TooMuch { shape: shape.clone() };
+        let mut data = zeroed(index(self.bytes(&shape)?)).ok_or_else(too_much)?;
+        let cost = self.read_into(wanted, &mut data)?;
+        Ok(Block { shape, data, cost })
+    }
+
+    /// How many there are along each dimension of the array of what is `wanted`.
+    ///
+    /// # Errors
+    /// [`LightCurveError::Index`] if something is beyond the array.
+    pub fn shape(&self, wanted: &Wanted<'_>) -> Result<Vec<u64>, LightCurveError> {
+        Ok(self.picks(wanted)?.iter().map(Picks::len).collect())
+    }
+
+    /// Bytes of so many elements.
+    ///
+    /// # Errors
+    /// [`LightCurveError::TooMuch`] if there cannot be so many.
+    pub fn bytes(&self, shape: &[u64]) -> Result<u64, LightCurveError> {
+        let too_much = |_| LightCurveError::TooMuch { shape: shape.to_vec() };
+        zarrange_grid::checked_bytes(shape, self.item_bytes as u64).map_err(too_much)
+    }
+
+    fn picks(&self, wanted: &Wanted<'_>) -> Result<Vec<Picks>, LightCurveError> {
         let mut picks = Vec::with_capacity(self.dimensions.len());
         for (name, size) in self.dimensions.iter().zip(self.array.shape()) {
             let picked = match name.as_str() {
@@ -93,16 +118,26 @@ impl ValuesReader<'_> {
             }
             picks.push(picked);
         }
+        Ok(picks)
+    }
+
+    /// Reads what is `wanted` into `data`, which has as many [`bytes`](Self::bytes) as it takes. All of them are written.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    ///
+    /// # Panics
+    /// If `data` has another size.
+    pub fn read_into(&mut self, wanted: &Wanted<'_>, data: &mut [u8]) -> Result<ReadCost, LightCurveError> {
+        let picks = self.picks(wanted)?;
         let (item, shape) = (self.item_bytes, picks.iter().map(Picks::len).collect::<Vec<_>>());
-        let too_much = || LightCurveError::TooMuch { shape: shape.clone() };
-        let bytes = zarrange_grid::checked_bytes(&shape, item as u64).map_err(|_| too_much())?;
-        let mut data = zeroed(index(bytes)).ok_or_else(too_much)?;
+        assert_eq!(data.len() as u64, self.bytes(&shape)?, "bytes for {shape:?}");
         let before = self.reader.cost();
         // What lies together is fetched together.
         if let Some(ranges) = picks.iter().map(Picks::range).collect::<Option<Vec<_>>>() {
             let start: Dims = ranges.iter().map(|range| range.start).collect();
-            self.reader.read_into(&Region::new(start, Dims::from(&shape[..])), &mut data)?;
-            return Ok(Block { shape, data, cost: self.reader.cost().since(&before) });
+            self.reader.read_into(&Region::new(start, Dims::from(&shape[..])), data)?;
+            return Ok(self.reader.cost().since(&before));
         }
         let grid = &self.array.elements()?.chunks;
         for chunk in chunks(grid, &picks) {
@@ -116,6 +151,6 @@ impl ValuesReader<'_> {
                 Ok::<_, LightCurveError>(())
             })?;
         }
-        Ok(Block { shape, data, cost: self.reader.cost().since(&before) })
+        Ok(self.reader.cost().since(&before))
     }
 }

@@ -13,7 +13,9 @@ from importlib import metadata as _metadata
 from zarrange import _accessor, executors
 from zarrange._compare import Comparison, verify
 from zarrange._info import info
-from zarrange._native import CorruptChunkError, VerificationError
+from zarrange._lightcurve_fill import Filled
+from zarrange._lightcurves import LightcurveStorage
+from zarrange._native import ConflictError, CorruptChunkError, VerificationError
 from zarrange._plan import Plan, plan
 from zarrange._rechunk import rechunk
 from zarrange._rechunked import Rechunked, Report
@@ -27,7 +29,10 @@ _accessor.register_when_imported()
 
 __all__ = [
     "Comparison",
+    "ConflictError",
     "CorruptChunkError",
+    "Filled",
+    "LightcurveStorage",
     "Plan",
     "Rechunked",
     "Report",

@@ -8,7 +8,7 @@ pub(crate) mod fill;
 pub(crate) mod get;
 pub(crate) mod info;
 pub(crate) mod ingest;
-mod plot;
+pub(crate) mod plot;
 
 use std::process::ExitCode;
 

@@ -70,8 +70,8 @@ fn is_same(a: &Path, b: &Path) -> bool {
 
 /// Says what was done, and what was not.
 fn told(args: &FillArgs, report: &TableReport, rejects: &Rejects<'_>) {
-    for (_, reason) in &report.failed {
-        note!("{}", one_line(reason));
+    for (_, error) in &report.failed {
+        note!("{}", one_line(&error.to_string()));
     }
     for rejected in rejects.first() {
         let (table, place, reason) = (&rejected.table, &rejected.place, &rejected.reason);
@@ -90,8 +90,11 @@ fn told(args: &FillArgs, report: &TableReport, rejects: &Rejects<'_>) {
     let changed: u64 = done().map(|done| done.changed).sum();
     let chunks: u64 = done().map(|done| done.chunks).sum();
     if args.json {
-        let failed: Vec<_> =
-            report.failed.iter().map(|(path, reason)| json!({"table": path, "reason": reason})).collect();
+        let failed: Vec<_> = report
+            .failed
+            .iter()
+            .map(|(path, error)| json!({"table": path, "reason": error.to_string()}))
+            .collect();
         tell!(
             "{}",
             json!({

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
+use zarrange_io::Opener;
 use zarrange_lightcurve::{Dimension, Lag, LightCurveError, LightCurveStore};
 use zarrange_rechunk::Layout;
 
@@ -17,13 +18,11 @@ const SHOWN: usize = 10;
 pub(crate) fn run(args: &LightcurveInfoArgs) -> anyhow::Result<ExitCode> {
     let io = opener(args.io)?;
     let store = LightCurveStore::open(&args.store, &io)?;
-    let lag = || store.lag(&store.open_source(&io)?);
-    let copy = store.copy_of().map(|of| (of, lag()));
-    let filled = store.filled_measurements()?.map(|filled| Filled::of(&store, &filled));
     if args.json {
-        say!("{}", as_json(&store, copy, filled.as_ref()));
+        say!("{}", light_curves_json(&store, &io)?);
         return Ok(ExitCode::SUCCESS);
     }
+    let (copy, filled) = found(&store, &io)?;
     say!("{}", args.store);
     tables(&store);
     if let Some((of, lag)) = copy {
@@ -40,6 +39,26 @@ pub(crate) fn run(args: &LightcurveInfoArgs) -> anyhow::Result<ExitCode> {
         None => say!("{epochs} epochs; what of them was filled is not recorded"),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What there is in a store of light curves, as `lightcurve info --json` prints it.
+///
+/// # Errors
+/// If what was filled is recorded and cannot be read.
+pub fn light_curves_json(store: &LightCurveStore, io: &Opener) -> Result<Value, LightCurveError> {
+    let (copy, filled) = found(store, io)?;
+    Ok(as_json(store, copy, filled.as_ref()))
+}
+
+/// How far a copy is behind, and what is filled.
+fn found<'s>(
+    store: &'s LightCurveStore,
+    io: &Opener,
+) -> Result<(Option<Copy<'s>>, Option<Filled>), LightCurveError> {
+    let lag = || store.lag(&store.open_source(io)?);
+    let copy = store.copy_of().map(|of| (of, lag()));
+    let filled = store.filled_measurements()?.map(|filled| Filled::of(store, &filled));
+    Ok((copy, filled))
 }
 
 /// What of the epochs is filled.

@@ -15,7 +15,7 @@ const TIMES: [&str; 3] = ["time", "epoch", "sequence"];
 const BANDS: [&str; 3] = ["measurement", "band", "filter"];
 
 /// A period, and the time of phase 0 if it is not that of the first value.
-type Folded = Option<(f64, Option<f64>)>;
+pub type Folded = Option<(f64, Option<f64>)>;
 
 /// Draws the light curve that is read to the file at `path`.
 pub(super) fn draw(curves: &mut Curves<'_>, path: &Path, folded: Folded) -> anyhow::Result<()> {
@@ -28,7 +28,11 @@ pub(super) fn draw(curves: &mut Curves<'_>, path: &Path, folded: Folded) -> anyh
     std::fs::write(path, picture).with_context(|| path.display().to_string())
 }
 
-fn light_curve(fields: &[Field], part: &CurvesPart, folded: Folded) -> anyhow::Result<LightCurve> {
+/// The light curve of one object as it is drawn: its rows, whose columns are `fields`, by measurement or band.
+///
+/// # Errors
+/// If no column of numbers can be drawn.
+pub fn light_curve(fields: &[Field], part: &CurvesPart, folded: Folded) -> anyhow::Result<LightCurve> {
     let position =
         |names: &[&str]| names.iter().find_map(|name| fields.iter().position(|field| field.name == *name));
     let time = position(&TIMES).context("a row has an epoch")?;
