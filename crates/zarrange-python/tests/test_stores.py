@@ -6,6 +6,7 @@ import pickle
 import traceback
 
 import dask.array
+import fsspec.implementations.memory
 import numpy as np
 import pytest
 import zarr
@@ -397,3 +398,44 @@ def test_a_target_that_differs_is_told_and_removed(tmp_path):
     with pytest.raises(zarrange.VerificationError, match="verification failed"):
         zarrange.rechunk(source, (80, 2), "1MB", "target.zarr", verify="full").execute()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("store", ["path", "memory"])
+@pytest.mark.parametrize("dtype", ["f8", "T"])
+def test_chunks_that_stay_as_they_are_are_computed_once(store, dtype):
+    values = numbered((4, 400_000), "f8") if dtype == "f8" else numbered((4, 40_000), "i8").astype("T")
+    source = Slices(values, (1, values.shape[1]))
+    target = "target.zarr" if store == "path" else zarr.storage.MemoryStore()
+    plain = {"compressors": None}
+    result = zarrange.rechunk(source, None, "100MB", target, target_options=plain).execute()
+    np.testing.assert_array_equal(result[...], values)
+    # Of text only computing it tells how long it is: whether there is room for it, and then how much is to be read.
+    most = 1 if dtype == "f8" else 3
+    asked = list(map(str, source.asked))
+    assert all(asked.count(one) <= most for one in asked), asked
+
+
+class CountedFiles(fsspec.implementations.memory.MemoryFileSystem):
+    """Files in memory, and how many bytes of chunks were got."""
+
+    protocol = "counted"
+    got = 0
+
+    def cat_file(self, path, start=None, end=None, **kwargs):
+        found = super().cat_file(path, start=start, end=end, **kwargs)
+        type(self).got += len(found) if "/c/" in path else 0
+        return found
+
+
+@pytest.mark.parametrize("max_mem", ["2MB", "100MB"])
+def test_objects_without_room_are_not_got_whole(max_mem):
+    from fsspec.implementations.asyn_wrapper import AsyncFileSystemWrapper
+
+    store = zarr.storage.FsspecStore(
+        AsyncFileSystemWrapper(CountedFiles(skip_instance_cache=True)), path=f"/{max_mem}.zarr"
+    )
+    source = array(store, shape=(4, 1_000_000), chunks=(1, 1_000_000), dtype="f4", compressors=None)
+    CountedFiles.got = 0
+    result = zarrange.rechunk(source, None, max_mem, "target.zarr").execute()
+    assert CountedFiles.got < 1.4 * source.nbytes
+    np.testing.assert_array_equal(result[...], source[...])

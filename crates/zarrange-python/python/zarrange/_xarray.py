@@ -334,17 +334,17 @@ class _Tree:
         """The computed array that a key is in."""
         return next((path for path in _around(key) if path in self.computed), None)
 
-    def list(self, prefix: str) -> list[Name]:
-        path = self._array_of(prefix) if prefix else None
-        if path is not None:
-            return self.computed[path].list(prefix.removeprefix(path).lstrip("/"))
-        return self._names.get(prefix, [])
-
     def put(self, objects: list[tuple[str, bytes]]) -> list[BaseException | None]:
         return [PermissionError("a dataset cannot be written") for _ in objects]
 
     def delete(self, key: str) -> None:
         raise PermissionError("a dataset cannot be written")
+
+    def list(self, prefix: str) -> list[Name]:
+        path = self._array_of(prefix) if prefix else None
+        if path is not None:
+            return self.computed[path].list(prefix.removeprefix(path).lstrip("/"))
+        return self._names.get(prefix, [])
 
 
 def _around(key: str) -> Iterator[str]:
@@ -402,7 +402,7 @@ def _chunks_of(variable: Any) -> list[int]:
     while hasattr(data, "array"):
         data = data.array
     array = data.get_array() if hasattr(data, "get_array") else None
-    chunks = getattr(array, "chunks", None)
+    chunks: Any = getattr(array, "chunks", None)
     if not chunks or len(chunks) != variable.ndim:
         preferred = variable.encoding.get("preferred_chunks", {})
         chunks = [preferred.get(dim, n) for dim, n in zip(variable.dims, pieces(variable), strict=True)]
@@ -413,9 +413,9 @@ def _opened(target: Any, given: Any, alone: str | None) -> Any:
     """The target as xarray opens it."""
     import xarray as xr
 
-    options = {"group": target.path or None}
+    options: dict[str, Any] = {"group": target.path or None}
     if isinstance(given, xr.DataTree):
-        chunks = {} if _has_dask() else None
+        chunks: dict[str, int] | None = {} if _has_dask() else None
         return xr.open_datatree(target.store, engine="zarr", chunks=chunks, **options)
     dataset = xr.open_zarr(target.store, **options)
     return dataset if alone is None else dataset[alone]
