@@ -41,7 +41,7 @@ def rechunk(
 
     Parameters
     ----------
-    source : zarr.Array, zarr.Group, str, path, dask.array.Array, xarray.Dataset, xarray.DataTree, xarray.DataArray or array-like
+    source : zarr.Array, zarr.Group, zarr Store, MutableMapping, str, path, dask.array.Array, xarray.Dataset, xarray.DataTree, xarray.DataArray or array-like
         What is to be rechunked. Text is a path or a URL. Of an array-like (`shape`, `dtype`, slices) chunks are computed when they are needed. Variables
         of xarray are encoded as ``to_zarr`` does; those that are arrays of Zarr as they are stored are read directly.
     target_chunks : tuple, dict or None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
@@ -80,10 +80,13 @@ def source(given: Any, storage_options: dict[str, Any] | None = None) -> Source:
         If it is nothing that can be rechunked.
     """
     import zarr
+    import zarr.abc.store
 
     if isinstance(given, (str, os.PathLike)):
         store, path = _stores.opened(given, storage_options, mode="r")
         given = zarr.open(store, path=path, mode="r")
+    elif isinstance(given, (zarr.abc.store.Store, MutableMapping)):
+        given = zarr.open(_stores.zarr_store(given), mode="r")
     if isinstance(given, zarr.Array):
         return Source(_place(given), given, array=_of_zarr("", given))
     if isinstance(given, zarr.Group):
@@ -96,7 +99,7 @@ def source(given: Any, storage_options: dict[str, Any] | None = None) -> Source:
         virtual = _virtual.VirtualArray(given)
         return Source((virtual.store(), ""), given, array=virtual.described)
     raise ValueError(
-        f"Source must be a Zarr Array, Zarr Group, Dask Array or Xarray Dataset, or the path or URL of an array or group (not {type(given)}); "
+        f"Source must be a Zarr Array, Zarr Group, Dask Array or Xarray Dataset, or the path, URL or store of an array or group (not {type(given)}); "
         "of other arrays: what has shape, dtype, chunks and is sliced"
     )
 
