@@ -8,7 +8,7 @@ Call :func:`rechunk` first: its parameters are those of the library rechunker, a
 <Array file://by-object.zarr shape=(50000, 1000, 2) dtype=float32>
 """
 
-from importlib import metadata as _metadata
+from typing import Any as _Any
 
 from zarrange import _accessor, executors
 from zarrange._compare import Comparison, verify
@@ -19,11 +19,6 @@ from zarrange._native import ConflictError, CorruptChunkError, VerificationError
 from zarrange._plan import Plan, plan
 from zarrange._rechunk import rechunk
 from zarrange._rechunked import Rechunked, Report
-
-try:
-    __version__ = _metadata.version("zarrange")
-except _metadata.PackageNotFoundError:  # imported from a folder that nobody installed
-    __version__ = "unknown"
 
 _accessor.register_when_imported()
 
@@ -43,3 +38,15 @@ __all__ = [
     "rechunk",
     "verify",
 ]
+
+
+def __getattr__(name: str) -> _Any:
+    """What costs more to look up than most users need it."""
+    if name == "__version__":
+        from importlib import metadata
+
+        try:
+            return metadata.version("zarrange")
+        except metadata.PackageNotFoundError:  # imported from a folder that nobody installed
+            return "unknown"
+    raise AttributeError(f"module 'zarrange' has no attribute {name!r}")

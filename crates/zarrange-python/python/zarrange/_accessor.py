@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.abc
-import importlib.machinery
-import importlib.util
 import sys
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from importlib.machinery import ModuleSpec
 
 
 class Accessor:
@@ -64,24 +64,26 @@ def register_when_imported() -> None:
         sys.meta_path.insert(0, _Watch())
 
 
-class _Watch(importlib.abc.MetaPathFinder):
+class _Watch:
     """Sees xarray being imported, and leaves the work to whoever does it."""
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
         if name != "xarray":
             return None
+        import importlib.util
+
         sys.meta_path.remove(self)
         spec = importlib.util.find_spec(name)
         if spec is not None and spec.loader is not None:
-            spec.loader = _Registering(spec.loader)
+            spec.loader = _Registering(spec.loader)  # type: ignore[assignment]
         return spec
 
 
-class _Registering(importlib.abc.Loader):
+class _Registering:
     def __init__(self, loader: Any) -> None:
         self._loader = loader
 
-    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         return self._loader.create_module(spec)
 
     def exec_module(self, module: ModuleType) -> None:

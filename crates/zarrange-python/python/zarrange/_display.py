@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html as _html
 from collections.abc import Mapping
 from typing import Any
 
@@ -52,15 +51,17 @@ def text(source: Any, target: Any, plan: Mapping[str, Any], notes: list[tuple[st
 
 def html(source: Any, target: Any, plan: Mapping[str, Any], notes: list[tuple[str, str]]) -> str:
     """A small table of what the plan takes, with a bar for the time of each array."""
+    from html import escape
+
     rows = "".join(
-        f"<tr><th style='text-align:left'>{_html.escape(name)}</th><td style='text-align:left'>{_html.escape(told)}</td></tr>"
+        f"<tr><th style='text-align:left'>{escape(name)}</th><td style='text-align:left'>{escape(told)}</td></tr>"
         for name, told in _lines(source, target, plan, notes)
     )
     longest = max((array["elapsed_s"] for array in plan["arrays"]), default=0) or 1
     bars = "".join(
         "<tr>"
-        f"<td style='text-align:left'>{_html.escape(array['array'] or '/')}</td>"
-        f"<td style='text-align:left'>{_html.escape(array['strategy'])}</td>"
+        f"<td style='text-align:left'>{escape(array['array'] or '/')}</td>"
+        f"<td style='text-align:left'>{escape(array['strategy'])}</td>"
         f"<td>{size(array['peak_budget_bytes'])}</td>"
         f"<td>{size(array['bytes_read'])}</td><td>{size(array['bytes_written'])}</td>"
         f"<td>{seconds(array['elapsed_s'])}</td>"

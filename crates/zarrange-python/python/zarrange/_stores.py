@@ -6,7 +6,6 @@ asks for objects in batches, and this module gets and puts them.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 from bisect import bisect_left
@@ -20,7 +19,6 @@ from collections.abc import (
 )
 from functools import partial
 from typing import Any, Literal, Protocol
-from urllib.parse import unquote, urlsplit
 
 from zarrange import _native, _stopping
 
@@ -75,6 +73,8 @@ def opened(
 
     text = os.fspath(location)
     if text.startswith("file://"):
+        from urllib.parse import unquote, urlsplit
+
         text = unquote(urlsplit(text).path)
     if "://" not in text:
         # Whatever the working directory is later.
@@ -168,7 +168,7 @@ class ZarrCallbacks:
         # They look through all of their keys to list a few, and hold them in memory anyway.
         self._is_indexed = type(store) in (MemoryStore, ZipStore)
         self._is_target = False
-        self._limit: tuple[Any, asyncio.Semaphore] | None = None
+        self._limit: tuple[Any, Any] | None = None
 
     def get(self, wanted: list[Wanted]) -> list[Any]:
         return self._together([partial(self._get, *one) for one in wanted], self.stopped)
@@ -188,6 +188,7 @@ class ZarrCallbacks:
 
     def _together(self, calls: Iterable[Call], stopped: Callable[[], bool]) -> Answers:
         """What all of them return, or raise."""
+        import asyncio
 
         async def one(call: Call) -> Any:
             async with self._turn():
@@ -200,6 +201,8 @@ class ZarrCallbacks:
 
     def _turn(self) -> Any:
         """What lets as many in at once as zarr is configured to."""
+        import asyncio
+
         import zarr
 
         most = zarr.config.get("async.concurrency", None)
