@@ -8,28 +8,27 @@ Call :func:`rechunk` first: its parameters are those of the library rechunker, a
 <Array file://by-object.zarr shape=(50000, 1000, 2) dtype=float32>
 """
 
-from importlib import metadata as _metadata
-
 from zarrange import executors
+from zarrange._advise import Advice, Layout, advise
 from zarrange._compare import Comparison, verify
 from zarrange._info import info
-from zarrange._native import CorruptChunkError, VerificationError
+from zarrange._native import VERSION, CorruptChunkError, VerificationError
 from zarrange._plan import Plan, plan
 from zarrange._rechunk import rechunk
 from zarrange._rechunked import Report, Rechunked
 
-try:
-    __version__ = _metadata.version("zarrange")
-except _metadata.PackageNotFoundError:  # imported from a folder that nobody installed
-    __version__ = "unknown"
+__version__ = VERSION
 
 __all__ = [
+    "Advice",
     "Comparison",
     "CorruptChunkError",
+    "Layout",
     "Plan",
     "Rechunked",
     "Report",
     "VerificationError",
+    "advise",
     "executors",
     "info",
     "plan",

@@ -1,14 +1,17 @@
 """The extension. It is no interface: import zarrange."""
 
 from collections.abc import Callable
-from typing import Any, TypeAlias, final
+from typing import Any, Final, TypeAlias, final
 
 __all__ = [
+    "VERSION",
     "CallbackStore",
     "CorruptChunkError",
     "Job",
     "Stop",
     "VerificationError",
+    "advise",
+    "bench",
     "command",
     "default_max_mem",
     "describe",
@@ -17,6 +20,9 @@ __all__ = [
 ]
 
 _Place: TypeAlias = str | tuple[CallbackStore, str]
+
+#: The version of the package.
+VERSION: Final[str]
 
 class CorruptChunkError(ValueError):
     """A chunk of an array cannot be decoded. The message names the array, the chunk and what is wrong with it."""
@@ -48,6 +54,8 @@ class Job:
     def notes(self) -> list[str]: ...
     def execute(self, progress: Callable[[str | None, int], None] | None = None) -> str: ...
 
+def advise(options: list[str], lines: tuple[list[str], list[str]]) -> str: ...
+def bench(line: list[str], lines: tuple[list[str], list[str]]) -> str | None: ...
 def command(line: list[str]) -> int: ...
 def default_max_mem() -> int: ...
 def describe(place: _Place, stop: Stop) -> str: ...
