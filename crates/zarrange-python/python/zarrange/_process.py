@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 
 from zarrange import _native
@@ -42,6 +41,8 @@ def check_fork() -> None:
 
 def check_loop() -> None:
     """Raises a RuntimeError on the loop of zarr, which would wait for itself."""
+    import asyncio
+
     from zarr.core import sync
 
     try:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
-import uuid
 import warnings
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -295,6 +293,9 @@ def _target(given: Any, array_name: str | None, storage_options: dict[str, Any] 
 
 def _nowhere(source: _sources.Source) -> Target:
     """A target of a plan that nobody carries out: a folder that is not there, beside the source where that is one."""
+    import tempfile
+    import uuid
+
     from zarr.storage import LocalStore
 
     beside = os.path.dirname(source.place) if isinstance(source.place, str) else tempfile.gettempdir()
@@ -310,4 +311,8 @@ def _temp(given: Any, target: Target) -> str | None:
             f"temp_store={given!r} is no folder of this machine, and is not used: intermediate data needs one",
             stacklevel=4,
         )
-    return tempfile.gettempdir() if not isinstance(target.place, str) else None
+    if isinstance(target.place, str):
+        return None
+    import tempfile
+
+    return tempfile.gettempdir()

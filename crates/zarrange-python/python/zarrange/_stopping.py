@@ -5,14 +5,15 @@ What is not waited for any more is cancelled where that is possible. Otherwise i
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 from collections.abc import Callable, Coroutine, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from zarrange import _native
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 T = TypeVar("T")
 
@@ -49,12 +50,16 @@ def computed(stopped: Callable[[], bool], call: Callable[..., T], *args: Any) ->
 
 def awaited(stopped: Callable[[], bool], coroutine: Coroutine[Any, Any, T]) -> T:
     """What a coroutine returns, on the loop of zarr. Raises as `computed`."""
+    import asyncio
+
     from zarr.core.sync import _get_loop
 
     return _result(asyncio.run_coroutine_threadsafe(coroutine, _get_loop()), stopped)
 
 
 def _result(future: Future[T], stopped: Callable[[], bool]) -> T:
+    from concurrent.futures import wait
+
     while not wait([future], LOOK).done:
         if stopped():
             future.cancel()
@@ -67,6 +72,8 @@ _pools: dict[tuple[int, str, int], ThreadPoolExecutor] = {}
 
 
 def _pool(name: str, workers: int) -> ThreadPoolExecutor:
+    from concurrent.futures import ThreadPoolExecutor
+
     key = os.getpid(), name, workers
     found = _pools.get(key)
     # Of two that are made at once, one is never used, and has no threads.

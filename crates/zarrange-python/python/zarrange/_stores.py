@@ -6,16 +6,17 @@ asks for objects in batches, and this module gets and puts them.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 from bisect import bisect_left
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, MutableMapping
 from functools import partial
-from typing import Any, Literal, Protocol
-from urllib.parse import unquote, urlsplit
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from zarrange import _native, _stopping
+
+if TYPE_CHECKING:
+    import asyncio
 
 #: What of an object is asked for: its key, all of it, a range or its size, and the range.
 Wanted = tuple[str, Literal["whole", "range", "size"], int, int]
@@ -67,6 +68,8 @@ def opened(
 
     text = os.fspath(location)
     if text.startswith("file://"):
+        from urllib.parse import unquote, urlsplit
+
         text = unquote(urlsplit(text).path)
     if "://" not in text:
         # Whatever the working directory is later.
@@ -178,6 +181,7 @@ class ZarrCallbacks:
 
     def _together(self, calls: Iterable[Call], stopped: Callable[[], bool]) -> Answers:
         """What all of them return, or raise."""
+        import asyncio
 
         async def one(call: Call) -> Any:
             async with self._turn():
@@ -190,6 +194,8 @@ class ZarrCallbacks:
 
     def _turn(self) -> Any:
         """What lets as many in at once as zarr is configured to."""
+        import asyncio
+
         import zarr
 
         most = zarr.config.get("async.concurrency", None)
