@@ -6,14 +6,16 @@ use std::path::{Path, PathBuf};
 
 use crate::random::Random;
 
-/// A directory for the data of benches, below `target`: a real disk on most machines.
+/// A directory for the data of benches, below `target`: a real disk on most machines. Where the checkout is not that this was built from, it
+/// is `zarrange-bench` below the working directory.
 ///
 /// # Errors
 /// If it cannot be made.
 pub fn folder() -> io::Result<PathBuf> {
-    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/bench-data");
-    std::fs::create_dir_all(&target)?;
-    target.canonicalize()
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = if here.is_dir() { here.join("../target/bench-data") } else { "zarrange-bench".into() };
+    std::fs::create_dir_all(&folder)?;
+    folder.canonicalize()
 }
 
 /// Makes sure that `path` may be replaced: it is not there, or the `note` beside it says that it was made here. The note is there

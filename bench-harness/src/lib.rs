@@ -1,4 +1,5 @@
-//! Measuring: what the benches and `zarrange-bench` have in common.
+//! Measuring: `zarrange-bench`, and what the benches have in common with it. [`run`] is the command, of which each part is in a file below
+//! `commands`.
 //!
 //! [`compare`] runs the competitors of a case in turns and gives ratios within each turn, for machines are shared and an
 //! absolute time says little. [`machine`] says where that happened, [`data`] where the data is,
@@ -22,6 +23,7 @@ pub mod advise;
 pub mod arrays;
 pub mod backend;
 pub mod baseline;
+mod commands;
 pub mod compare;
 pub mod data;
 pub mod engine;
@@ -30,7 +32,12 @@ pub mod machine;
 pub mod page;
 pub mod pairs;
 pub mod probe;
+pub mod program;
 pub mod random;
 pub mod report;
 pub mod roofline;
 pub mod sweep;
+
+pub use advise::ask::Usage;
+pub use commands::advise::advise_json;
+pub use commands::run;

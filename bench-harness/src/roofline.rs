@@ -20,7 +20,7 @@ mod maps;
 pub mod reading;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
@@ -31,6 +31,7 @@ use zarrange_rechunk::{Codecs, Durability, NoProgress, Request, prepare, run as 
 use crate::arrays;
 use crate::compare::Ratio;
 use crate::engine;
+use crate::program::Program;
 use crate::report::{Bound, Report};
 use cases::Case;
 use codec::{decode_seconds, encode_seconds};
@@ -48,6 +49,8 @@ pub struct Options<'a> {
     pub threads: u64,
     /// Turns that count.
     pub turns: usize,
+    /// What starts the command `zarrange`.
+    pub program: &'a Program,
 }
 
 /// One turn of a case, in seconds.
@@ -114,7 +117,7 @@ fn one_turn(case: &Case, source: &Location, target: &Path, options: Options<'_>)
         (copy.seconds_per_byte(), if durable { device_rate(target)? } else { 0.0 });
     let other = match case.name {
         "T" => Some(create_files(&target.with_extension("files"), &to, stored)?),
-        "S" => Some(whole_process(case, source, &target.with_extension("process"), options.threads)?),
+        "S" => Some(whole_process(case, source, &target.with_extension("process"), options)?),
         _ => None,
     };
     Ok(Turn {
@@ -151,20 +154,20 @@ fn rechunk(
     Ok((begin.elapsed().as_secs_f64(), report.cost.peak_budget_bytes))
 }
 
-/// Seconds that the command `zarrange`, built beside this one, takes from its start to its end.
-fn whole_process(case: &Case, source: &Location, target: &Path, threads: u64) -> anyhow::Result<f64> {
+/// Seconds that the command `zarrange` takes from its start to its end.
+fn whole_process(case: &Case, source: &Location, target: &Path, options: Options<'_>) -> anyhow::Result<f64> {
     let text = |shape: &[u64]| shape.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
-    let command = std::env::current_exe()?.with_file_name("zarrange");
-    ensure!(command.exists(), "{} is missing: cargo build --release --bin zarrange", command.display());
+    let command = options.program.zarrange();
+    let mut command = command.context("zarrange is missing: cargo build --release --bin zarrange")?;
     let begin = Instant::now();
-    let done = Command::new(&command)
+    let done = command
         .args(["rechunk", &source.to_string()])
         .arg(target)
-        .args(["--chunks", &text(&case.chunk), "--threads", &threads.to_string()])
+        .args(["--chunks", &text(&case.chunk), "--threads", &options.threads.to_string()])
         .stdout(Stdio::null())
         .status()?;
     let seconds = begin.elapsed().as_secs_f64();
-    ensure!(done.success(), "{} failed", command.display());
+    ensure!(done.success(), "the command failed");
     Ok(seconds)
 }
 

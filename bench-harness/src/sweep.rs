@@ -16,13 +16,14 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use anyhow::{Context as _, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::backend::BACKENDS;
 use crate::machine::Machine;
+use crate::program::Program;
 use cell::{Inject, Order};
 use dataset::{Dataset, Size};
 use facts::LayoutFacts;
@@ -58,8 +59,8 @@ pub struct Options {
 /// A program that measures cells, and where its records go.
 #[derive(Clone, Debug)]
 pub struct Runner {
-    /// `zarrange-bench`, called as `zarrange-bench cell`.
-    pub program: PathBuf,
+    /// It is called as `zarrange-bench cell`.
+    pub program: Program,
     /// JSON lines; cells that are there are not measured again.
     pub out: PathBuf,
     /// What it does badly on purpose.
@@ -293,14 +294,15 @@ impl Orders<'_> {
 }
 
 /// Measures a cell in a process of its own.
-fn run(program: &Path, order: &Order) -> anyhow::Result<Answer> {
-    let mut child = Command::new(program)
+fn run(program: &Program, order: &Order) -> anyhow::Result<Answer> {
+    let mut child = program
+        .bench()
         .arg("cell")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .with_context(|| program.display().to_string())?;
+        .with_context(|| format!("{:?}", program.bench))?;
     let text = serde_json::to_vec(order)?;
     child.stdin.take().context("a pipe")?.write_all(&text)?;
     let output = child.wait_with_output()?;

@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 
 use bench_harness::advise::{advise as weigh, ask::AdviseArgs};
 use bench_harness::engine;
+use bench_harness::program::Program;
 use bench_harness::random::Random;
 use bench_harness::sweep::dataset::{Size, dataset};
 use clap::Parser as _;
@@ -214,7 +215,7 @@ impl Question {
              --reader {reader} --max-files {max_files} --chunk-bytes {chunk_bytes}",
             shape.join(",")
         );
-        let ask = Line::parse_from(line.split_whitespace()).advise.resolve().unwrap();
+        let ask = Line::parse_from(line.split_whitespace()).advise.resolve(Program::this().unwrap()).unwrap();
         let best = weigh(&ask).unwrap().layouts.swap_remove(0).design;
         (best.chunk, best.shard)
     }

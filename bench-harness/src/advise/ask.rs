@@ -11,6 +11,7 @@ use zarrange_plan::{Limits, Mix, Reader, Reading, StoreProfile, Subject};
 use zarrange_rechunk::{Bytes, Codecs, Dimensions, NamedMix, SpecError, Weighing, parse_profile};
 
 use crate::arrays;
+use crate::program::Program;
 
 /// The codecs that are weighed where there is a sample.
 pub const CODECS: [&str; 6] = ["none", "zstd:1", "zstd:3", "zstd:9", "blosc:lz4", "blosc:zstd"];
@@ -46,7 +47,7 @@ impl std::fmt::Display for Usage {
 
 impl std::error::Error for Usage {}
 
-pub(super) fn usage(message: impl Into<String>) -> anyhow::Error {
+pub(crate) fn usage(message: impl Into<String>) -> anyhow::Error {
     Usage(message.into()).into()
 }
 
@@ -134,6 +135,8 @@ pub struct Ask {
     pub measure: bool,
     /// Where.
     pub dir: Option<PathBuf>,
+    /// What measures them.
+    pub program: Program,
     /// Layouts to show.
     pub top: usize,
 }
@@ -147,11 +150,11 @@ impl Ask {
 }
 
 impl AdviseArgs {
-    /// Checks them, and opens the sample.
+    /// Checks them, and opens the sample. `program` measures layouts, if that is asked.
     ///
     /// # Errors
     /// [`Usage`] that says what would be right.
-    pub fn resolve(self) -> anyhow::Result<Ask> {
+    pub fn resolve(self, program: Program) -> anyhow::Result<Ask> {
         let sample = self.sample.map(|name| open(&name).map(|array| (name, Arc::new(array)))).transpose()?;
         let array = sample.as_ref().map(|(_, array)| array.as_ref());
         let shape = match (&self.shape, array) {
@@ -189,6 +192,7 @@ impl AdviseArgs {
             sample,
             measure: self.measure,
             dir: self.dir,
+            program,
             top: usize::try_from(self.top)?,
         })
     }

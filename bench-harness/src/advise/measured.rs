@@ -15,6 +15,7 @@ use zarrange_rechunk::{Dimensions, Sample, Weighed};
 use super::ask::Ask;
 use super::sample::{store, synthetic};
 use crate::data;
+use crate::program::Program;
 use crate::sweep::record::{self, CacheState, Outcome};
 use crate::sweep::{Options, Runner, sweep};
 
@@ -73,7 +74,7 @@ pub fn measure(
     store(sample, &source, axes)?;
     let list = dir.path().join("layouts.toml");
     std::fs::write(&list, layouts_toml(&designs, axes)?)?;
-    let records = run(workload(ask, sample.subject(), axes)?, (&source, &list), dir.path())?;
+    let records = run(workload(ask, sample.subject(), axes)?, (&source, &list), (dir.path(), &ask.program))?;
     let cached = StoreProfile::built_in("page-cache").context("the page cache is built in")?;
     // It is our reader that reads them.
     let (subject, reader) = (sample.subject(), Reader::Zarrange);
@@ -98,7 +99,11 @@ pub fn measure(
 }
 
 /// Reads every layout once, warm, in processes of their own.
-fn run(workload: String, (source, list): (&Path, &Path), dir: &Path) -> anyhow::Result<Vec<record::Record>> {
+fn run(
+    workload: String,
+    (source, list): (&Path, &Path),
+    (dir, program): (&Path, &Program),
+) -> anyhow::Result<Vec<record::Record>> {
     let text = |path: &Path| path.to_str().map(str::to_owned).context("a path is not UTF-8");
     let options = Options {
         dataset: text(source)?,
@@ -113,7 +118,7 @@ fn run(workload: String, (source, list): (&Path, &Path), dir: &Path) -> anyhow::
         turns: 1,
     };
     let out: PathBuf = dir.join("raw.jsonl");
-    let runner = Runner { program: std::env::current_exe()?, out: out.clone(), inject: None };
+    let runner = Runner { program: program.clone(), out: out.clone(), inject: None };
     sweep(&options, &[runner], &mut |_, _, _| {})?;
     record::read(&out)
 }

@@ -1,9 +1,8 @@
 //! `zarrange-bench cell`: one cell of a sweep, as told on stdin.
 
-use bench_harness::say;
-use bench_harness::sweep::cell::measure;
-use bench_harness::sweep::record::Outcome;
-use bench_harness::sweep::{Answer, COMMIT};
+use crate::sweep::cell::measure;
+use crate::sweep::record::Outcome;
+use crate::sweep::{Answer, COMMIT};
 
 pub(crate) fn run() -> anyhow::Result<()> {
     let order = serde_json::from_reader(std::io::stdin().lock())?;

@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-use bench_harness::pairs::{self, Interval};
-use bench_harness::say;
+use crate::pairs::{self, Interval};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct CompareArgs {

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::field::Field;
 use anyhow::ensure;
-use bench_harness::field::Field;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct FieldArgs {

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use bench_harness::baseline::{self, Baseline};
-use bench_harness::say;
-use bench_harness::sweep::record;
+use crate::baseline::{self, Baseline};
+use crate::sweep::record;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct GateArgs {

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use bench_harness::sweep::Runner;
+use crate::program::Program;
+use crate::sweep::Runner;
 
 use super::sweep::{self, SweepArgs};
 
@@ -25,9 +26,9 @@ pub(crate) struct PairsArgs {
 }
 
 /// Both programs on the same cells; what is done badly on purpose, B does.
-pub(crate) fn run(args: PairsArgs) -> anyhow::Result<()> {
+pub(crate) fn run(args: PairsArgs, program: Program) -> anyhow::Result<()> {
     let PairsArgs { a, b, turns, out_b, sweep } = args;
-    let before = Runner { program: a, out: sweep.out.clone(), inject: None };
-    let now = Runner { program: b.map_or_else(std::env::current_exe, Ok)?, out: out_b, inject: sweep.inject };
+    let before = Runner { program: Program::at(&a), out: sweep.out.clone(), inject: None };
+    let now = Runner { program: b.map_or(program, |b| Program::at(&b)), out: out_b, inject: sweep.inject };
     sweep::with(sweep, &[before, now], turns)
 }

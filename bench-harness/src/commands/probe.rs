@@ -3,11 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::backend::{BACKENDS, opener};
+use crate::machine::Machine;
+use crate::probe::{Settings, probe};
 use anyhow::{Context as _, bail, ensure};
-use bench_harness::backend::{BACKENDS, opener};
-use bench_harness::machine::Machine;
-use bench_harness::probe::{Settings, probe};
-use bench_harness::say;
 use zarrange_io::{Location, Opener};
 
 #[derive(Debug, clap::Args)]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use bench_harness::{page, say};
+use crate::page;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ReportArgs {

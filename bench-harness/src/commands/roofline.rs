@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 
-use bench_harness::machine::Machine;
-use bench_harness::report::Report;
-use bench_harness::roofline::cases::Case;
-use bench_harness::roofline::{
+use crate::data;
+use crate::machine::Machine;
+use crate::program::Program;
+use crate::report::Report;
+use crate::roofline::cases::Case;
+use crate::roofline::{
     Options, filling, finding, groups, growing, light_curves, measure, reading, small_memory, target,
 };
-use bench_harness::{data, say};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct RooflineArgs {
@@ -33,7 +34,7 @@ pub(crate) struct RooflineArgs {
     out: Option<PathBuf>,
 }
 
-pub(crate) fn run(args: RooflineArgs) -> anyhow::Result<()> {
+pub(crate) fn run(args: RooflineArgs, program: &Program) -> anyhow::Result<()> {
     let dir = match args.dir {
         Some(dir) => std::fs::create_dir_all(&dir)
             .and_then(|()| dir.canonicalize())
@@ -45,7 +46,7 @@ pub(crate) fn run(args: RooflineArgs) -> anyhow::Result<()> {
     let wanted = |name: &str| args.cases.is_empty() || args.cases.iter().any(|case| case == name);
     let turns = usize::try_from(args.turns)?;
     for threads in args.threads {
-        let options = Options { dir: &dir, threads, turns };
+        let options = Options { dir: &dir, threads, turns, program };
         for case in Case::all()?.iter().filter(|case| wanted(case.name)) {
             measure(case, options, &mut report)?;
         }
@@ -61,10 +62,10 @@ pub(crate) fn run(args: RooflineArgs) -> anyhow::Result<()> {
         light_curves::measure(&case, &target(&case, &dir)?, turns, &mut report)?;
     }
     if wanted("F") {
-        filling::measure(&dir, turns, &mut report)?;
+        filling::measure((&dir, program), turns, &mut report)?;
     }
     if wanted("O") {
-        finding::measure(&dir, turns, &mut report)?;
+        finding::measure((&dir, program), turns, &mut report)?;
     }
     if wanted("R") {
         reading::measure(&dir, turns, &mut report)?;

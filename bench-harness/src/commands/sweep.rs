@@ -3,12 +3,13 @@
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
-use bench_harness::backend::{BACKENDS, opener};
-use bench_harness::sweep::cell::Inject;
-use bench_harness::sweep::dataset::Size;
-use bench_harness::sweep::record::{CacheState, Cell};
-use bench_harness::sweep::{Done, Options, Runner, sweep};
-use bench_harness::{data, say};
+use crate::backend::{BACKENDS, opener};
+use crate::data;
+use crate::program::Program;
+use crate::sweep::cell::Inject;
+use crate::sweep::dataset::Size;
+use crate::sweep::record::{CacheState, Cell};
+use crate::sweep::{Done, Options, Runner, sweep};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct SweepArgs {
@@ -48,8 +49,8 @@ pub(crate) struct SweepArgs {
     pub(super) inject: Option<Inject>,
 }
 
-pub(crate) fn run(args: SweepArgs) -> anyhow::Result<()> {
-    let runner = Runner { program: std::env::current_exe()?, out: args.out.clone(), inject: args.inject };
+pub(crate) fn run(args: SweepArgs, program: Program) -> anyhow::Result<()> {
+    let runner = Runner { program, out: args.out.clone(), inject: args.inject };
     with(args, &[runner], 1)
 }
 

@@ -2,7 +2,7 @@
 //! against one that makes the same contributions.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::Child;
 use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
@@ -12,6 +12,7 @@ use zarrange_io::{Location, Opener};
 use zarrange_lightcurve::{Contribution, FillOptions, LightCurveStore, NewStore, Picked, Wanted};
 
 use crate::compare::Ratio;
+use crate::program::Program;
 use crate::random::Random;
 use crate::report::{Bound, Report};
 
@@ -33,11 +34,11 @@ const VALUES: &str = "lightcurves";
 ///
 /// # Errors
 /// If a store cannot be made or filled, or does not hold what was filled.
-pub fn measure(dir: &Path, turns: usize, report: &mut Report) -> anyhow::Result<()> {
+pub fn measure((dir, program): (&Path, &Program), turns: usize, report: &mut Report) -> anyhow::Result<()> {
     let (mut to_codec, mut to_one) = (Vec::new(), Vec::new());
     for turn in 0..=turns {
         let (filled, codec) = one_epoch(dir, turn as u64)?;
-        let (two, one) = (by_processes(dir, 2)?, by_processes(dir, 1)?);
+        let (two, one) = (by_processes(dir, 2, program)?, by_processes(dir, 1, program)?);
         report.line(&serde_json::json!({
             "case": "F", "turn": turn, "filled_s": filled, "codec_and_copy_s": codec, "two_processes_s": two, "one_process_s": one,
         }))?;
@@ -125,13 +126,13 @@ fn same(a: &[u8], b: &[u8]) -> bool {
 }
 
 /// Seconds that so many processes take to fill both channels of all epochs: each of two fills one, a single one both.
-fn by_processes(dir: &Path, processes: u64) -> anyhow::Result<f64> {
+fn by_processes(dir: &Path, processes: u64, program: &Program) -> anyhow::Result<f64> {
     let (path, _) = store(dir, EPOCHS_OF_TWO)?;
     let begin = Instant::now();
     let mut running: Vec<Child> = Vec::new();
     for process in 0..processes {
         let channels = if processes == 1 { "both".to_owned() } else { process.to_string() };
-        running.push(Command::new(std::env::current_exe()?).arg("fill").arg(&path).arg(channels).spawn()?);
+        running.push(program.bench().arg("fill").arg(&path).arg(channels).spawn()?);
     }
     for mut child in running {
         ensure!(child.wait()?.success(), "a process that fills has failed");

@@ -2,7 +2,7 @@
 //! opened for it, and by the command. Against it, reading all labels, which is what happens without an index.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
@@ -11,6 +11,7 @@ use zarrange_io::{Location, Opener};
 use zarrange_lightcurve::{Column, Cut, LightCurveStore, NewStore, OBJECT};
 
 use crate::compare::Ratio;
+use crate::program::Program;
 use crate::random::Random;
 use crate::report::{Bound, Report};
 
@@ -33,7 +34,7 @@ const SETTLED: Duration = Duration::from_millis(2500);
 ///
 /// # Errors
 /// If a store cannot be made or read, or an object is found in the wrong place.
-pub fn measure(dir: &Path, turns: usize, report: &mut Report) -> anyhow::Result<()> {
+pub fn measure((dir, program): (&Path, &Program), turns: usize, report: &mut Report) -> anyhow::Result<()> {
     let work = tempfile::Builder::new().prefix("finding-").tempdir_in(dir)?;
     for kind in ["text", "integer"] {
         let path = work.path().join(format!("{kind}.zarr"));
@@ -48,7 +49,7 @@ pub fn measure(dir: &Path, turns: usize, report: &mut Report) -> anyhow::Result<
         std::thread::sleep(SETTLED);
         let mut all: Vec<Vec<f64>> = Vec::new();
         for turn in 0..=turns {
-            let times = one_turn(&path, turn as u64)?;
+            let times = one_turn(&path, turn as u64, program)?;
             report.line(&serde_json::json!({"case": "O", "labels": kind, "turn": turn, "seconds": times}))?;
             // The first fills the page cache.
             if turn > 0 {
@@ -72,7 +73,7 @@ fn label(k: u64) -> String {
 }
 
 /// What looking took, in seconds.
-fn one_turn(path: &Path, turn: u64) -> anyhow::Result<Vec<(&'static str, f64)>> {
+fn one_turn(path: &Path, turn: u64, program: &Program) -> anyhow::Result<Vec<(&'static str, f64)>> {
     let location = Location::Path(path.to_owned());
     let index = path.join("object/.zarrange-labels");
     if index.exists() {
@@ -108,7 +109,7 @@ fn one_turn(path: &Path, turn: u64) -> anyhow::Result<Vec<(&'static str, f64)>> 
     if cache::evict(&index)?.proof == Proof::Cold {
         times.push(("opened and one, index not in the page cache", open(turn)?));
     }
-    if let Some(seconds) = command(path, &label(turn))? {
+    if let Some(seconds) = command(program, path, &label(turn))? {
         times.push(("the command", seconds));
     }
     Ok(times)
@@ -124,14 +125,10 @@ fn find(store: &LightCurveStore, objects: &[u64], bytes_max: u64) -> anyhow::Res
     Ok(seconds)
 }
 
-/// Seconds of the command `zarrange lightcurve get`, built beside this one; `None` if there is none.
-fn command(path: &Path, label: &str) -> anyhow::Result<Option<f64>> {
-    let command = std::env::current_exe()?.with_file_name("zarrange");
-    if !command.exists() {
-        return Ok(None);
-    }
+/// Seconds of the command `zarrange lightcurve get`; `None` if there is none.
+fn command(program: &Program, path: &Path, label: &str) -> anyhow::Result<Option<f64>> {
+    let Some(mut get) = program.zarrange() else { return Ok(None) };
     let begin = Instant::now();
-    let mut get = Command::new(command);
     get.args(["lightcurve", "get"]).arg(path).args(["--object", label, "--gaps"]);
     ensure!(get.stdout(Stdio::null()).status()?.success(), "the command failed");
     Ok(Some(begin.elapsed().as_secs_f64()))

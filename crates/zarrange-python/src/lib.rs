@@ -8,6 +8,7 @@
 //! No panic crosses into Python as anything else than an exception, and none is meant to.
 
 mod arrays;
+mod bench;
 mod buffers;
 mod errors;
 mod jobs;
@@ -24,8 +25,13 @@ use pyo3::prelude::*;
 /// What `zarrange` needs of Rust. It is no interface: import `zarrange`.
 #[pymodule(gil_used = false)]
 mod _native {
+    /// The version of the package.
+    #[pymodule_export]
+    const VERSION: &str = env!("CARGO_PKG_VERSION");
     #[pymodule_export]
     use crate::arrays::{describe, verify};
+    #[pymodule_export]
+    use crate::bench::{advise, bench};
     #[pymodule_export]
     use crate::command;
     #[pymodule_export]

@@ -9,6 +9,7 @@ import pytest
 import zarr
 from conftest import array, numbered
 from dask.delayed import Delayed
+from dask.diagnostics import ProgressBar
 
 import zarrange
 
@@ -50,6 +51,13 @@ def test_a_group_is_carried_out_twice():
         np.testing.assert_array_equal(result["foo/bar/b"][...], numbered((5, 10, 20)))
 
 
+def test_bars_of_dask_see_it(capsys):
+    rechunked = zarrange.rechunk(array(), (80, 2), "1MB", "target.zarr", executor="dask")
+    with ProgressBar():
+        rechunked.execute()
+    assert "100%" in capsys.readouterr().out
+
+
 def test_the_plan_is_a_list_of_delayed():
     executor, ran = zarrange.executors.DaskExecutor(), []
 
@@ -60,6 +68,7 @@ def test_the_plan_is_a_list_of_delayed():
     (plan,) = executor.prepare_plan(Job())
     (other,) = executor.prepare_plan(Job())
     assert isinstance(plan, Delayed)
+    assert len(dict(plan.dask)) < 20
     assert plan.key != other.key
     executor.execute_plan([plan, other])
     assert len(ran) == 2

@@ -8,30 +8,34 @@ Call :func:`rechunk` first: its parameters are those of the library rechunker, a
 <Array file://by-object.zarr shape=(50000, 1000, 2) dtype=float32>
 """
 
-from typing import Any as _Any
-
 from zarrange import _accessor, executors
+from zarrange._advise import Advice, Layout, advise
 from zarrange._compare import Comparison, verify
 from zarrange._info import info
 from zarrange._lightcurve_fill import Filled
 from zarrange._lightcurves import LightcurveStorage
-from zarrange._native import ConflictError, CorruptChunkError, VerificationError
+from zarrange._native import VERSION, ConflictError, CorruptChunkError, VerificationError
 from zarrange._plan import Plan, plan
 from zarrange._rechunk import rechunk
 from zarrange._rechunked import Rechunked, Report
 
 _accessor.register_when_imported()
 
+__version__ = VERSION
+
 __all__ = [
+    "Advice",
     "Comparison",
     "ConflictError",
     "CorruptChunkError",
     "Filled",
+    "Layout",
     "LightcurveStorage",
     "Plan",
     "Rechunked",
     "Report",
     "VerificationError",
+    "advise",
     "executors",
     "info",
     "plan",
@@ -39,14 +43,3 @@ __all__ = [
     "verify",
 ]
 
-
-def __getattr__(name: str) -> _Any:
-    """What costs more to look up than most users need it."""
-    if name == "__version__":
-        from importlib import metadata
-
-        try:
-            return metadata.version("zarrange")
-        except metadata.PackageNotFoundError:  # imported from a folder that nobody installed
-            return "unknown"
-    raise AttributeError(f"module 'zarrange' has no attribute {name!r}")

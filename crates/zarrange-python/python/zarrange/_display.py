@@ -49,6 +49,20 @@ def text(source: Any, target: Any, plan: Mapping[str, Any], notes: list[tuple[st
     return f"<{_title(target)}>\n" + "\n".join(f"* {name:<12}: {told}" for name, told in lines)
 
 
+def table(rows: list[list[str]]) -> str:
+    """Rows as a table of HTML, the first of them its head."""
+    head, *rest = ["".join(f"<td>{_html.escape(cell.strip())}</td>" for cell in row) for row in rows]
+    return (
+        f"<table><tr>{head.replace('td>', 'th>')}</tr>"
+        + "".join(f"<tr>{row}</tr>" for row in rest)
+        + "</table>"
+    )
+
+
+def paragraph(told: str) -> str:
+    return f"<p>{_html.escape(told)}</p>" if told else ""
+
+
 def html(source: Any, target: Any, plan: Mapping[str, Any], notes: list[tuple[str, str]]) -> str:
     """A small table of what the plan takes, with a bar for the time of each array."""
     from html import escape

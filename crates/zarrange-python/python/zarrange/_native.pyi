@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from os import PathLike
-from typing import Any, TypeAlias, final
+from typing import Any, Final, TypeAlias, final
 
 __all__ = [
+    "VERSION",
     "CallbackStore",
     "ConflictError",
     "CorruptChunkError",
@@ -13,6 +14,8 @@ __all__ = [
     "Rows",
     "Stop",
     "VerificationError",
+    "advise",
+    "bench",
     "command",
     "default_max_mem",
     "describe",
@@ -21,6 +24,9 @@ __all__ = [
 ]
 
 _Place: TypeAlias = str | tuple[CallbackStore, str]
+
+#: The version of the package.
+VERSION: Final[str]
 
 class CorruptChunkError(ValueError):
     """A chunk of an array cannot be decoded. The message names the array, the chunk and what is wrong with it."""
@@ -109,6 +115,8 @@ class Rows:
         self, format: str, size: tuple[int, int], folded: tuple[float, float | None] | None
     ) -> bytes: ...
 
+def advise(options: list[str], lines: tuple[list[str], list[str]]) -> str: ...
+def bench(line: list[str], lines: tuple[list[str], list[str]]) -> str | None: ...
 def command(line: list[str]) -> int: ...
 def default_max_mem() -> int: ...
 def describe(place: _Place, stop: Stop) -> str: ...

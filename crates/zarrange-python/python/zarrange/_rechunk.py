@@ -318,6 +318,8 @@ def _temp(given: Any, target: Target) -> str | None:
             f"temp_store={given!r} is no folder of this machine, and is not used: intermediate data needs one",
             stacklevel=4,
         )
+    if isinstance(target.place, str):
+        return None
     import tempfile
 
-    return tempfile.gettempdir() if not isinstance(target.place, str) else None
+    return tempfile.gettempdir()
