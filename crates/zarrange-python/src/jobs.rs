@@ -6,11 +6,12 @@ use std::sync::{Mutex, PoisonError};
 
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use zarrange_io::{Opener, STD_THREADS, Stop};
+use zarrange_io::Stop;
 use zarrange_rechunk::{
     ChunkSpec, Codecs, Named, Prepared, Progress, RechunkError, Request, SpecError, prepare, run,
 };
 
+use crate::backend::opener;
 use crate::errors::exception;
 use crate::stores::Place;
 use crate::work::watched;
@@ -85,16 +86,6 @@ fn word<T: FromStr<Err: std::fmt::Display>>(text: &str) -> PyResult<T> {
 
 fn named((array, lengths): Shape) -> Named {
     Named { array, spec: lengths.map_or(ChunkSpec::Keep, ChunkSpec::Sizes) }
-}
-
-/// The backend of a name. There is no `mmap` here: nobody can promise for a program in Python that files do not change.
-fn opener(name: &str) -> PyResult<Opener> {
-    match name {
-        "auto" => Ok(Opener::auto()),
-        "std" => Ok(Opener::std_pool(STD_THREADS)),
-        "io_uring" => Opener::io_uring().map_err(|error| exception(&error)),
-        _ => Err(PyValueError::new_err(format!("backend='{name}' is none of 'auto', 'std' and 'io_uring'"))),
-    }
 }
 
 #[pymethods]

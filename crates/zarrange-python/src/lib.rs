@@ -1,6 +1,7 @@
 //! The extension of the Python package `zarrange`: what it needs of Rust, and no more.
 //!
-//! **It owns** the border between the two languages: stores that are Python objects (`stores`), work that goes on without the interpreter
+//! **It owns** the border between the two languages: stores that are Python objects (`stores`), folders and arrays that Python reads
+//! (`native_store`, `open`), memory of Python that is written here (`memory`), work that goes on without the interpreter
 //! and can be interrupted (`work`), and errors as exceptions (`errors`).
 //!
 //! **It never knows** what rechunker, zarr-python or xarray want: that is Python, in `python/zarrange`, and calls this.
@@ -8,8 +9,12 @@
 //! No panic crosses into Python as anything else than an exception, and none is meant to.
 
 mod arrays;
+mod backend;
 mod errors;
 mod jobs;
+mod memory;
+mod native_store;
+mod open;
 mod stores;
 mod work;
 
@@ -21,11 +26,17 @@ mod _native {
     #[pymodule_export]
     use crate::arrays::{describe, verify};
     #[pymodule_export]
+    use crate::backend::Backend;
+    #[pymodule_export]
     use crate::command;
     #[pymodule_export]
     use crate::errors::CorruptChunkError;
     #[pymodule_export]
     use crate::jobs::{Job, default_max_mem, threads};
+    #[pymodule_export]
+    use crate::native_store::Files;
+    #[pymodule_export]
+    use crate::open::{OpenArray, OpenGroup, open};
     #[pymodule_export]
     use crate::stores::CallbackStore;
 }

@@ -9,13 +9,19 @@ Call :func:`rechunk` first: its parameters are those of the library rechunker, a
 """
 
 from importlib import metadata as _metadata
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
 
 from zarrange import executors
 from zarrange._compare import Comparison, verify
 from zarrange._info import info
 from zarrange._native import CorruptChunkError
+from zarrange._open import Array, Group, open
 from zarrange._rechunk import rechunk
 from zarrange._rechunked import Report, Rechunked
+
+if _TYPE_CHECKING:
+    from zarrange._store import Store
 
 try:
     __version__ = _metadata.version("zarrange")
@@ -23,12 +29,29 @@ except _metadata.PackageNotFoundError:  # imported from a folder that nobody ins
     __version__ = "unknown"
 
 __all__ = [
+    "Array",
     "Comparison",
     "CorruptChunkError",
+    "Group",
     "Rechunked",
     "Report",
+    "Store",
     "executors",
     "info",
+    "open",
     "rechunk",
     "verify",
 ]
+
+
+def __getattr__(name: str) -> _Any:
+    # It is a store of zarr, which takes longer to import than all of this.
+    if name == "Store":
+        from zarrange._store import Store
+
+        return Store
+    raise AttributeError(f"module 'zarrange' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

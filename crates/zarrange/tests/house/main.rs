@@ -28,7 +28,7 @@ const LAYERS: [&[&str]; 7] = [
 ];
 
 /// The files that may hold `unsafe`.
-const UNSAFE: [&str; 14] = [
+const UNSAFE: [&str; 16] = [
     "zarrange-codec/src/bytes/blosc.rs",
     "zarrange-grid/src/kernel.rs",
     "zarrange-grid/src/kernel/moves.rs",
@@ -42,6 +42,8 @@ const UNSAFE: [&str; 14] = [
     "zarrange-io/src/backends/mmap.rs",
     "zarrange-io/src/cachestat.rs",
     "zarrange-io/src/opener.rs",
+    "zarrange-python/src/backend.rs",
+    "zarrange-python/src/memory.rs",
     "zarrange/src/backend.rs",
 ];
 
