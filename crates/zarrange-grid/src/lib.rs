@@ -52,4 +52,4 @@ pub use fill::{fill_with, is_filled};
 pub use grid::{ChunkGrid, checked_bytes};
 pub use region::{Dims, Region};
 pub use strides::Strides;
-pub use tile::{Filled, Part, Tile};
+pub use tile::{Filled, LentTile, Part, Tile};

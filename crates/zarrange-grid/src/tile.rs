@@ -8,6 +8,7 @@
     reason = "threads write disjoint parts of one buffer, strided: slices cannot express that"
 )]
 
+use std::marker::PhantomData;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -18,6 +19,22 @@ use crate::{ChunkGrid, Dims, Region, Strides, fill_with, index};
 /// A region of an array in memory, filled by parts.
 #[derive(Debug)]
 pub struct Tile {
+    parts: Parts,
+    /// Owns the bytes of the parts; not touched until nobody borrows the tile.
+    buffer: Vec<u8>,
+}
+
+/// A tile in a buffer of somebody else, who can read it when it is dropped.
+#[derive(Debug)]
+pub struct LentTile<'b> {
+    parts: Parts,
+    /// The only borrow of the bytes of the parts.
+    buffer: PhantomData<&'b mut [u8]>,
+}
+
+/// The parts of a tile, and where they are written to.
+#[derive(Debug)]
+struct Parts {
     data: NonNull<u8>,
     bytes: usize,
     strides: Strides,
@@ -29,28 +46,22 @@ pub struct Tile {
     claimed: Vec<AtomicU64>,
     /// Parts not yet written.
     missing: AtomicU64,
-    /// Owns the bytes at `data`; not touched until nobody borrows the tile.
-    buffer: Vec<u8>,
 }
 
-// SAFETY: the tile owns its buffer; shared access to it goes through parts, which are disjoint
+// SAFETY: the tile around them has the buffer for itself; shared access to it goes through parts, which are disjoint
 // and claimed at most once, or through `filled`, which waits for all of them.
-unsafe impl Send for Tile {}
+unsafe impl Send for Parts {}
 // SAFETY: as above.
-unsafe impl Sync for Tile {}
+unsafe impl Sync for Parts {}
 
-impl Tile {
-    /// A tile of the elements of `strides` in `buffer`, filled by the chunks of `grid` that overlap it.
-    ///
-    /// # Panics
-    /// If the buffer is smaller than the layout, or the layout is not inside the grid's array.
-    pub fn new(mut buffer: Vec<u8>, strides: Strides, grid: ChunkGrid, item_bytes: usize) -> Self {
+impl Parts {
+    fn new(buffer: &mut [u8], strides: Strides, grid: ChunkGrid, item_bytes: usize) -> Self {
         assert!(index(strides.bytes()) <= buffer.len(), "a tile fits its buffer");
         assert!(Region::whole(grid.array_shape()).contains(strides.region()), "a tile is inside its array");
         let chunks = grid.covering(strides.region());
         let parts = chunks.elements();
         Self {
-            data: NonNull::from(buffer.as_mut_slice()).cast(),
+            data: NonNull::from(&mut *buffer).cast(),
             bytes: buffer.len(),
             strides,
             item_bytes,
@@ -58,8 +69,26 @@ impl Tile {
             chunks,
             claimed: (0..parts.div_ceil(64)).map(|_| AtomicU64::new(0)).collect(),
             missing: AtomicU64::new(parts),
-            buffer,
         }
+    }
+
+    fn claim(&self, chunk: &[u64]) -> Part<'_> {
+        let linear = self.chunks.linear(chunk);
+        let bit = 1 << (linear % 64);
+        let before = self.claimed[index(linear / 64)].fetch_or(bit, Ordering::Relaxed);
+        assert_eq!(before & bit, 0, "a part is claimed once");
+        let region = self.grid.region(chunk).intersect(self.strides.region());
+        Part { parts: self, region: region.expect("a chunk that covers the tile overlaps it") }
+    }
+}
+
+impl Tile {
+    /// A tile of the elements of `strides` in `buffer`, filled by the chunks of `grid` that overlap it.
+    ///
+    /// # Panics
+    /// If the buffer is smaller than the layout, or the layout is not inside the grid's array.
+    pub fn new(mut buffer: Vec<u8>, strides: Strides, grid: ChunkGrid, item_bytes: usize) -> Self {
+        Self { parts: Parts::new(&mut buffer, strides, grid, item_bytes), buffer }
     }
 
     /// The buffer, for the next tile.
@@ -69,12 +98,12 @@ impl Tile {
 
     /// The chunks that fill the tile, as a region of the grid.
     pub fn chunks(&self) -> &Region {
-        &self.chunks
+        &self.parts.chunks
     }
 
     /// Where the elements lie.
     pub fn strides(&self) -> &Strides {
-        &self.strides
+        &self.parts.strides
     }
 
     /// The part that chunk `chunk` of the grid fills.
@@ -82,22 +111,41 @@ impl Tile {
     /// # Panics
     /// If the chunk is not one of [`Self::chunks`] or was claimed before.
     pub fn claim(&self, chunk: &[u64]) -> Part<'_> {
-        let linear = self.chunks.linear(chunk);
-        let bit = 1 << (linear % 64);
-        let before = self.claimed[index(linear / 64)].fetch_or(bit, Ordering::Relaxed);
-        assert_eq!(before & bit, 0, "a part is claimed once");
-        let region = self.grid.region(chunk).intersect(self.strides.region());
-        Part { tile: self, region: region.expect("a chunk that covers the tile overlaps it") }
+        self.parts.claim(chunk)
     }
 
     /// The elements, once every part was written.
     pub fn filled(&self) -> Option<Filled<'_>> {
-        if self.missing.load(Ordering::Acquire) > 0 {
+        let parts = &self.parts;
+        if parts.missing.load(Ordering::Acquire) > 0 {
             return None;
         }
         // SAFETY: every part was claimed (once) and written; no claim can follow, so nobody writes any more.
-        let data = unsafe { std::slice::from_raw_parts(self.data.as_ptr(), self.bytes) };
-        Some(Filled { data, strides: &self.strides })
+        let data = unsafe { std::slice::from_raw_parts(parts.data.as_ptr(), parts.bytes) };
+        Some(Filled { data, strides: &parts.strides })
+    }
+}
+
+impl<'b> LentTile<'b> {
+    /// As [`Tile::new`], in a buffer that is borrowed.
+    ///
+    /// # Panics
+    /// If the buffer is smaller than the layout, or the layout is not inside the grid's array.
+    pub fn new(buffer: &'b mut [u8], strides: Strides, grid: ChunkGrid, item_bytes: usize) -> Self {
+        Self { parts: Parts::new(buffer, strides, grid, item_bytes), buffer: PhantomData }
+    }
+
+    /// The elements that it is of.
+    pub fn region(&self) -> &Region {
+        self.parts.strides.region()
+    }
+
+    /// The part that chunk `chunk` of the grid fills.
+    ///
+    /// # Panics
+    /// If the chunk does not overlap the tile or was claimed before.
+    pub fn claim(&self, chunk: &[u64]) -> Part<'_> {
+        self.parts.claim(chunk)
     }
 }
 
@@ -113,7 +161,7 @@ pub struct Filled<'t> {
 /// The elements of a tile that one chunk fills; only its owner writes them.
 #[derive(Debug)]
 pub struct Part<'t> {
-    tile: &'t Tile,
+    parts: &'t Parts,
     region: Region,
 }
 
@@ -145,10 +193,12 @@ impl Part<'_> {
     /// # Panics
     /// Never: the bytes of a part are inside its tile.
     pub fn bytes_mut(&mut self) -> Option<&mut [u8]> {
-        let range = self.tile.strides.contiguous(&self.region, self.tile.item_bytes as u64)?;
-        assert!(range.end <= self.tile.bytes, "a part is inside its tile");
+        let range = self.parts.strides.contiguous(&self.region, self.parts.item_bytes as u64)?;
+        assert!(range.end <= self.parts.bytes, "a part is inside its tile");
         // SAFETY: the range is inside the buffer and belongs to this part alone, which was claimed once.
-        Some(unsafe { std::slice::from_raw_parts_mut(self.tile.data.as_ptr().add(range.start), range.len()) })
+        Some(unsafe {
+            std::slice::from_raw_parts_mut(self.parts.data.as_ptr().add(range.start), range.len())
+        })
     }
 
     /// Copies the part from `src`, a buffer laid out as `strides`.
@@ -175,7 +225,7 @@ impl Part<'_> {
 
     /// Declares the part written.
     pub fn done(self) {
-        self.tile.missing.fetch_sub(1, Ordering::Release);
+        self.parts.missing.fetch_sub(1, Ordering::Release);
     }
 
     /// Writes `pattern`, one element, everywhere in the part.
@@ -183,7 +233,7 @@ impl Part<'_> {
     /// # Panics
     /// If `pattern` is not one element.
     pub fn fill(self, pattern: &[u8]) {
-        assert_eq!(pattern.len(), self.tile.item_bytes, "a fill value is one element");
+        assert_eq!(pattern.len(), self.parts.item_bytes, "a fill value is one element");
         let in_place = self.write_in_place(|slice| {
             fill_with(slice, pattern);
             Ok::<_, std::convert::Infallible>(())
@@ -198,7 +248,7 @@ impl Part<'_> {
 
     /// Copies `region`, which is inside the part, from `src` at its first element.
     fn copy_strided(&self, region: &Region, src: &[u8], src_strides: &[u64]) {
-        let tile = self.tile;
+        let tile = self.parts;
         let offset = index(tile.strides.offset(region.start()));
         let copy = Reduced::new(region.shape(), src_strides, tile.strides.of_axes(), tile.item_bytes);
         assert!(copy.fits(src.len(), tile.bytes - offset), "a copy stays within its buffers");

@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 use zarrange_grid::{
-    ChunkGrid, Dims, Edges, GridError, Region, Strides, Tile, checked_bytes, copy_region, index,
+    ChunkGrid, Dims, Edges, GridError, LentTile, Region, Strides, Tile, checked_bytes, copy_region, index,
 };
 
 /// Every element of `region` holds its own C-order position in an array of `shape`, in `item` bytes.
@@ -145,6 +145,25 @@ fn index_valued_cell(array: &[u64], strides: &Strides, item: usize) -> Vec<u8> {
     let exact = Strides::c_order(inside.clone(), item as u64);
     copy_region(&inside, (&index_valued(array, &exact, item), &exact), (&mut data, strides), item);
     data
+}
+
+/// A buffer that was lent to threads holds what they wrote, once they are done.
+#[test]
+fn a_lent_buffer_is_filled_by_threads() {
+    let grid = ChunkGrid::new(&[4, 6], &[2, 4]).unwrap();
+    let region = Region::new(vec![1, 1], vec![3, 5]);
+    let mut buffer = [0; 15];
+    let tile = LentTile::new(&mut buffer, Strides::c_order(region.clone(), 1), grid.clone(), 1);
+    std::thread::scope(|scope| {
+        for chunk in (0..grid.count()).map(|k| grid.all().unravel(k)) {
+            let tile = &tile;
+            scope.spawn(move || {
+                tile.claim(&chunk).fill(&[u8::try_from(1 + chunk[0] * 2 + chunk[1]).unwrap()]);
+            });
+        }
+    });
+    assert_eq!(tile.region(), &region);
+    assert_eq!(buffer, [1, 1, 1, 2, 2, 3, 3, 3, 4, 4, 3, 3, 3, 4, 4]);
 }
 
 #[test]

@@ -163,6 +163,27 @@ impl Store {
         self.write_one(WriteRequest::whole(key, data, true))
     }
 
+    /// Makes the small object at `key` in one step, unless something is there; whether it was made. [`IoError::Unable`] where names cannot
+    /// be changed.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn put_new(&self, key: &str, data: &[u8]) -> Result<bool, IoError> {
+        key::check(key)?;
+        let mut temp = String::new();
+        temporary(key, &mut temp);
+        let moved =
+            self.write_whole(&temp, data).and_then(|()| self.change(Change::Move { from: &temp, to: key }));
+        if moved.is_err() {
+            // That error is the one to report.
+            let _ = self.change(Change::Remove(&temp));
+        }
+        match moved {
+            Err(error) if error.is_taken() => Ok(false),
+            other => other.map(|()| true),
+        }
+    }
+
     /// Replaces the object at `key` in one step, as [`Self::put`] does, by what is written piece by piece until
     /// [`Replacement::finish`].
     pub fn replacement(&self, key: &str) -> Replacement {

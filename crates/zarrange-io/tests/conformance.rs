@@ -408,6 +408,21 @@ fn names_that_must_be_new() {
 
 /// What a store cannot do is an error that says so, and nothing of it is done.
 #[test]
+fn an_object_that_must_be_new() {
+    over_every_store(|store| {
+        if !is_able(store) {
+            assert!(matches!(store.put_new("n/e", b"x"), Err(IoError::Unable { .. })));
+            return;
+        }
+        assert!(store.put_new("n/e/w", b"first").unwrap());
+        assert!(!store.put_new("n/e/w", b"second").unwrap());
+        assert_eq!(read(store, "n/e/w", 9).unwrap().as_deref(), Some(&b"first"[..]));
+        assert_eq!(store.list("n/e").unwrap(), [entry("w", Some(5))], "nothing is left beside it");
+        assert!(matches!(store.put_new("../n", b"x"), Err(IoError::BadKey(_))));
+    });
+}
+
+#[test]
 fn what_a_store_cannot_do() {
     over_every_store(|store| {
         if is_able(store) {

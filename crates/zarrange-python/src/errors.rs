@@ -140,6 +140,7 @@ fn of_cause(error: &(dyn Error + 'static), text: &str) -> Option<PyErr> {
         });
     }
     match error.downcast_ref::<IoError>()? {
+        IoError::BadKey(_) => Some(PyValueError::new_err(text())),
         IoError::NotFound { .. } => Some(PyFileNotFoundError::new_err(text())),
         IoError::Stopped(_) => Some(PyInterruptedError::new_err(text())),
         error if error.is_taken() => Some(PyFileExistsError::new_err(text())),

@@ -11,8 +11,9 @@ use zarrange_rechunk::{
     ChunkSpec, Codecs, Named, Prepared, Progress, RechunkError, Request, SpecError, prepare, run,
 };
 
+use crate::backend::opener;
 use crate::errors::exception;
-use crate::stores::{Place, opener};
+use crate::stores::Place;
 use crate::work::{Stopper, watched};
 
 /// A job that is planned. It is carried out once.

@@ -1,18 +1,22 @@
 //! The extension of the Python package `zarrange`: what it needs of Rust, and no more.
 //!
-//! **It owns** the border between the two languages: stores that are Python objects (`stores`), work that goes on without the interpreter
-//! and can be interrupted (`work`), memory and tables that cross it (`buffers`, `tables`), and errors as exceptions (`errors`).
+//! **It owns** the border between the two languages: stores that are Python objects (`stores`), folders and arrays that Python reads
+//! (`native_store`, `open`), work that goes on without the interpreter and can be interrupted (`work`), memory and tables that cross it
+//! (`buffers`, `tables`), and errors as exceptions (`errors`).
 //!
 //! **It never knows** what rechunker, zarr-python or xarray want: that is Python, in `python/zarrange`, and calls this.
 //!
 //! No panic crosses into Python as anything else than an exception, and none is meant to.
 
 mod arrays;
+mod backend;
 mod bench;
 mod buffers;
 mod errors;
 mod jobs;
 mod lightcurves;
+mod native_store;
+mod open;
 mod stores;
 mod tables;
 mod work;
@@ -31,6 +35,8 @@ mod _native {
     #[pymodule_export]
     use crate::arrays::{describe, verify};
     #[pymodule_export]
+    use crate::backend::Backend;
+    #[pymodule_export]
     use crate::bench::{advise, bench};
     #[pymodule_export]
     use crate::command;
@@ -40,6 +46,10 @@ mod _native {
     use crate::jobs::{Job, default_max_mem, threads};
     #[pymodule_export]
     use crate::lightcurves::LightCurves;
+    #[pymodule_export]
+    use crate::native_store::Files;
+    #[pymodule_export]
+    use crate::open::{OpenArray, OpenGroup, open};
     #[pymodule_export]
     use crate::stores::CallbackStore;
     #[pymodule_export]

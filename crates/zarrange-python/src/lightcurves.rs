@@ -16,10 +16,11 @@ use zarrange_lightcurve::{
 };
 use zarrange_rechunk::Codecs;
 
+use crate::backend::opener;
 use crate::buffers::Bytes;
 use crate::errors::exception;
 use crate::jobs::{Told, word};
-use crate::stores::{Place, opener};
+use crate::stores::Place;
 use crate::tables::{Given, GivenDimension, Rows};
 use crate::work::watched;
 

@@ -6,13 +6,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use pyo3::buffer::PyBuffer;
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 use zarrange_io::backends::callbacks::{self, Callbacks, Failure, Get, Listed, Put, Wanted};
 use zarrange_io::wrappers::joined::{Part, joined};
-use zarrange_io::{Location, Opener, STD_THREADS, Store};
+use zarrange_io::{Location, Store};
 
+use crate::backend::opener;
 use crate::errors::{Raised, exception};
 
 /// A store whose objects a Python object gets and puts, in batches. Its methods are those of `zarrange._stores.Callbacks`.
@@ -50,16 +51,6 @@ impl CallbackStore {
         let parts = parts.into_iter().map(part).collect::<PyResult<BTreeMap<_, _>>>()?;
         let store = joined(&self.store, parts).map_err(|error| exception(&error))?;
         Ok(Self { store, callbacks: self.callbacks.clone_ref(py) })
-    }
-}
-
-/// The backend of a name. There is no `mmap` here: nobody can promise for a program in Python that files do not change.
-pub(crate) fn opener(name: &str) -> PyResult<Opener> {
-    match name {
-        "auto" => Ok(Opener::auto()),
-        "std" => Ok(Opener::std_pool(STD_THREADS)),
-        "io_uring" => Opener::io_uring().map_err(|error| exception(&error)),
-        _ => Err(PyValueError::new_err(format!("backend='{name}' is none of 'auto', 'std' and 'io_uring'"))),
     }
 }
 

@@ -42,7 +42,7 @@
 //! **It never knows** arguments and terminals. What a user writes is read by the types themselves: [`Location`], [`Named`], [`Codecs`],
 //! [`Bytes`], [`NamedMix`] and the others have [`FromStr`](std::str::FromStr), and print as they are read.
 //!
-//! [`verify`] compares two hierarchies. A [`PlanFile`] is a prepared request in a file, for other processes. The folder `examples` of this
+//! [`verify`] compares two hierarchies, [`read_region`] reads a part of an array with several threads. A [`PlanFile`] is a prepared request in a file, for other processes. The folder `examples` of this
 //! crate has programs that rechunk, read a region, print a plan, and try some shapes of chunks.
 //!
 //! # Inside
@@ -63,6 +63,7 @@ mod foreign;
 mod plan_file;
 mod prepare;
 mod progress;
+mod read;
 mod report;
 mod request;
 mod run;
@@ -78,6 +79,7 @@ pub use error::{AccessError, PlanFileError, RechunkError, Refusal, Refusals, Spe
 pub use plan_file::{PlanFile, PlannedArray, PlannedGroup, PlannedOptions};
 pub use prepare::{Item, Prepared, prepare, unsampled};
 pub use progress::{NoProgress, Progress};
+pub use read::{is_short, read_region};
 pub use report::{ArrayReport, Cost, Report};
 pub use request::{
     Bytes, ChunkSpec, Codecs, Durability, Foreign, KeySeparator, MixRequest, Named, NamedMix, NamedRegion,

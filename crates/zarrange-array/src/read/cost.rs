@@ -1,5 +1,7 @@
 //! What reading cost.
 
+use std::ops::AddAssign;
+
 /// What reading chunks cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReadCost {
@@ -26,5 +28,16 @@ impl ReadCost {
             stored_bytes: self.stored_bytes - before.stored_bytes,
             chunk_bytes: self.chunk_bytes - before.chunk_bytes,
         }
+    }
+}
+
+impl AddAssign for ReadCost {
+    fn add_assign(&mut self, more: Self) {
+        let Self { chunks, requests, bytes, stored_bytes, chunk_bytes } = more;
+        self.chunks += chunks;
+        self.requests += requests;
+        self.bytes += bytes;
+        self.stored_bytes += stored_bytes;
+        self.chunk_bytes += chunk_bytes;
     }
 }

@@ -2,14 +2,15 @@
 
 use std::ops::Range;
 
-use zarrange_grid::{Dims, Region, Strides, copy_region, copy_strided, index};
+use zarrange_codec::ArrayCodec;
+use zarrange_grid::{Dims, LentTile, Region, Strides, index};
 
 use crate::ArrayError;
 use crate::array::Array;
 use crate::read::{BATCH_BYTES, ChunkReader, ReadCost};
 
 /// Shards that stay open with their index; the one not used for longest is closed first.
-pub const SHARDS_MAX: usize = 64;
+const SHARDS_MAX: usize = 64;
 
 /// Chunks that are noted at once.
 const CHOSEN_MAX: usize = 4096;
@@ -21,8 +22,7 @@ pub struct RegionReader<'a> {
     reader: ChunkReader<'a>,
     encoded: Vec<u8>,
     plain: Vec<u8>,
-    /// What is wanted of the chunks that are read together: elements of the array, and bytes of the decoded chunk.
-    wanted: Vec<Region>,
+    /// What is wanted of the chunks that are read together, as bytes of the decoded chunk.
     parts: Vec<Range<usize>>,
     /// Array bytes of the chunks that regions overlapped.
     chunk_bytes: u64,
@@ -37,7 +37,29 @@ impl<'a> RegionReader<'a> {
         let chunks = array.chunks()?;
         let plain = vec![0; chunks.chain().chunk_bytes()];
         let reader = ChunkReader::keeping(&chunks, SHARDS_MAX);
-        Ok(Self { reader, encoded: Vec::new(), plain, wanted: Vec::new(), parts: Vec::new(), chunk_bytes: 0 })
+        Ok(Self { reader, encoded: Vec::new(), plain, parts: Vec::new(), chunk_bytes: 0 })
+    }
+
+    /// Memory that a reader of `array` takes at most, beside what it reads regions into.
+    ///
+    /// # Errors
+    /// [`ArrayError::Opaque`] if its elements cannot be read.
+    pub fn memory_bytes(array: &Array) -> Result<u64, ArrayError> {
+        let elements = array.elements()?;
+        let chain = elements.chain();
+        let one = chain.encoded_bytes_max() as u64;
+        let encoded = one.max((BATCH_BYTES as u64).min(one.saturating_mul(elements.chunks.count())));
+        let indexes = match &elements.codec {
+            ArrayCodec::Shards(codec) => {
+                let shards = array.objects().count().min(SHARDS_MAX as u64);
+                (codec.index_bytes() as u64).saturating_mul(2).saturating_mul(shards)
+            }
+            ArrayCodec::Chunks(_) | ArrayCodec::Slices(_) => 0,
+        };
+        let codecs = [chain.chunk_bytes(), chain.scratch_bytes(), chain.context_bytes()];
+        Ok(codecs
+            .into_iter()
+            .fold(encoded.saturating_add(indexes), |sum, bytes| sum.saturating_add(bytes as u64)))
     }
 
     /// What it has read so far.
@@ -61,87 +83,95 @@ impl<'a> RegionReader<'a> {
         if out.is_empty() {
             return Ok(());
         }
+        let tile = LentTile::new(out, strides, chunks.grid().clone(), chunks.item_bytes());
         let Some(shards) = chunks.shards() else {
-            return self.read_chunks(&Dims::new(), region, (&strides, out));
+            let covering = chunks.grid().covering(region);
+            return self.fill(&tile, &[], &covering, 0..covering.elements());
         };
         let objects = shards.covering(region);
         for object in (0..objects.elements()).map(|k| objects.unravel(k)) {
             let Some(part) = shards.region(&object).intersect(region) else { continue };
-            self.read_chunks(&object, &part, (&strides, &mut *out))?;
+            let covering = self.reader.chunks().grid().covering(&part);
+            self.fill(&tile, &object, &covering, 0..covering.elements())?;
         }
         Ok(())
     }
 
-    /// Reads the chunks that overlap `part`, in shard `object` where there are shards, of the region laid out as `layout` in `out`.
-    fn read_chunks(
+    /// Reads what `tile` has of some of the chunks of `chunks`, a region of the grid of chunks: those of these numbers, in C order. All lie
+    /// in shard `object` where there are shards. Several readers may fill a tile, each other chunks.
+    ///
+    /// # Errors
+    /// If a chunk cannot be read or decoded.
+    ///
+    /// # Panics
+    /// If one of the chunks does not overlap the tile, or was filled before.
+    pub fn fill(
         &mut self,
-        object: &Dims,
-        part: &Region,
-        (strides, out): (&Strides, &mut [u8]),
+        tile: &LentTile<'_>,
+        object: &[u64],
+        chunks: &Region,
+        numbers: Range<u64>,
     ) -> Result<(), ArrayError> {
-        let chunks = self.reader.chunks();
-        let covering = chunks.grid().covering(part);
-        let room = chunks.chain().encoded_bytes_max().max(1);
-        let together = (BATCH_BYTES / room).clamp(1, index(covering.elements()));
+        let room = self.reader.chunks().chain().encoded_bytes_max().max(1);
+        let together = (BATCH_BYTES / room).clamp(1, index(numbers.end - numbers.start).max(1));
         if self.encoded.len() < room * together {
             self.encoded.resize(room * together, 0);
         }
         // As many of them are fetched at once as fit when they are encoded, which is known only of shards.
-        for first in (0..covering.elements()).step_by(CHOSEN_MAX) {
-            let last = covering.elements().min(first + CHOSEN_MAX as u64);
-            self.want(object, &covering, first..last, part);
+        for first in numbers.clone().step_by(CHOSEN_MAX) {
+            let last = numbers.end.min(first + CHOSEN_MAX as u64);
+            self.want(tile, object, (first..last).map(|k| chunks.unravel(k)));
             while self.reader.fetch(&mut self.encoded)? {
                 for k in self.reader.fetched() {
-                    self.place(k, (strides, &mut *out))?;
+                    self.place(tile, k)?;
                 }
             }
         }
         Ok(())
     }
 
-    /// Notes which chunks are wanted, by their numbers in `covering`, and what of each.
-    fn want(&mut self, object: &Dims, covering: &Region, numbers: Range<u64>, part: &Region) {
-        let Self { reader, wanted, parts, chunk_bytes, .. } = self;
+    /// Notes which chunks of shard `object` are wanted, and what of each.
+    fn want(&mut self, tile: &LentTile<'_>, object: &[u64], chunks: impl Iterator<Item = Dims>) {
+        let Self { reader, parts, chunk_bytes, .. } = self;
         let view = reader.chunks().view().clone();
         let item_bytes = view.item_bytes();
-        wanted.clear();
         parts.clear();
-        reader.want(object, numbers.map(|k| covering.unravel(k)));
+        reader.want(object, chunks);
         for k in 0..reader.wanted() {
             let chunk = reader.chunk(k);
             let whole = view.grid().region(chunk);
-            let inside =
-                whole.intersect(part).unwrap_or_else(|| unreachable!("chunks that cover a part overlap it"));
+            let inside = whole
+                .intersect(tile.region())
+                .unwrap_or_else(|| unreachable!("chunks that are wanted overlap the tile"));
             *chunk_bytes += whole.elements() * item_bytes as u64;
             let strides = Strides::c_order(view.grid().cell(chunk), item_bytes as u64);
             let last: Dims = (0..inside.rank()).map(|d| inside.end(d) - 1).collect();
             parts.push(index(strides.offset(inside.start()))..index(strides.offset(&last)) + item_bytes);
-            wanted.push(inside);
         }
         reader.want_parts(parts.iter().cloned());
     }
 
     /// Decodes what of chunk `k` is wanted, and puts it into its place.
-    fn place(&mut self, k: usize, (strides, out): (&Strides, &mut [u8])) -> Result<(), ArrayError> {
-        let Self { reader, encoded, plain, wanted, .. } = self;
-        let (wanted, elements) = (&wanted[k], reader.chunks().elements());
-        let item = elements.item_bytes();
+    fn place(&mut self, tile: &LentTile<'_>, k: usize) -> Result<(), ArrayError> {
+        let Self { reader, encoded, plain, .. } = self;
+        let (part, elements) = (tile.claim(reader.chunk(k)), reader.chunks().elements());
         let Some(stored) = reader.stored(k, encoded) else {
-            // Strides of zero: every point takes the same element.
-            let zero: Dims = wanted.shape().iter().map(|_| 0).collect();
-            let out = &mut out[index(strides.offset(wanted.start()))..];
-            copy_strided(wanted.shape(), (&elements.fill, &zero), (out, strides.of_axes()), item);
+            part.fill(&elements.fill);
             return Ok(());
         };
         let chunk = reader.chunk(k);
         let (cell, bytes) = (elements.chunks.cell(chunk), elements.chunk_bytes(chunk));
-        let in_place = strides.contiguous(wanted, item as u64).filter(|_| *wanted == cell);
-        if let Some(range) = in_place {
-            return reader.decode(k, stored, &mut out[range]);
+        let item_bytes = elements.item_bytes() as u64;
+        let part = if *part.region() == cell {
+            part.write_in_place(|place| reader.decode(k, stored, place))?
+        } else {
+            Some(part)
+        };
+        if let Some(part) = part {
+            let plain = &mut plain[..bytes];
+            reader.decode_part(k, stored, plain)?;
+            part.copy_from(plain, &Strides::c_order(cell, item_bytes));
         }
-        let plain = &mut plain[..bytes];
-        reader.decode_part(k, stored, plain)?;
-        copy_region(wanted, (plain, &Strides::c_order(cell, item as u64)), (out, strides), item);
         Ok(())
     }
 }

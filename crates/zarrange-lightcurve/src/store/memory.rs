@@ -1,7 +1,6 @@
 //! What reading and filling take of memory, known before anything is read.
 
-use zarrange_array::Array;
-use zarrange_codec::ArrayCodec;
+use zarrange_array::{Array, RegionReader};
 use zarrange_grid::index;
 
 use crate::LightCurveError;
@@ -12,9 +11,6 @@ pub(crate) const ALLOWANCE: u64 = 16 << 20;
 
 /// Encoded chunks are read and written in batches of about this many bytes, where one has less.
 const BATCH_BYTES: u64 = 1 << 20;
-
-/// Shards that stay open with their index while they are read.
-const SHARDS: u64 = zarrange_array::SHARDS_MAX as u64;
 
 /// What an element that is picked along an axis takes, and a chunk that holds some.
 const PICK_BYTES: u64 = 16;
@@ -62,14 +58,7 @@ impl Share {
 /// # Errors
 /// If its elements cannot be read.
 pub(crate) fn reading(array: &Array) -> Result<u64, LightCurveError> {
-    let (elements, chunk) = (array.elements()?, chunk_bytes(array)?);
-    let indexes = match &elements.codec {
-        ArrayCodec::Shards(codec) => {
-            (codec.index_bytes() as u64).saturating_mul(2).saturating_mul(array.objects().count().min(SHARDS))
-        }
-        ArrayCodec::Chunks(_) | ArrayCodec::Slices(_) => 0,
-    };
-    Ok([encoded_bytes(array)?, codec_bytes(array)?, indexes].into_iter().fold(chunk, u64::saturating_add))
+    Ok(RegionReader::memory_bytes(array)?)
 }
 
 /// What a thread takes that fills `array`: a stored object of it as it will be, what reads it, and what writes it.

@@ -8,6 +8,9 @@ Call :func:`rechunk` first: its parameters are those of the library rechunker, a
 <Array file://by-object.zarr shape=(50000, 1000, 2) dtype=float32>
 """
 
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
+
 from zarrange import _accessor, executors
 from zarrange._advise import Advice, Layout, advise
 from zarrange._compare import Comparison, verify
@@ -15,9 +18,13 @@ from zarrange._info import info
 from zarrange._lightcurve_fill import Filled
 from zarrange._lightcurves import LightcurveStorage
 from zarrange._native import VERSION, ConflictError, CorruptChunkError, VerificationError
+from zarrange._open import Array, Group, open
 from zarrange._plan import Plan, plan
 from zarrange._rechunk import rechunk
 from zarrange._rechunked import Rechunked, Report
+
+if _TYPE_CHECKING:
+    from zarrange._store import Store
 
 _accessor.register_when_imported()
 
@@ -25,21 +32,37 @@ __version__ = VERSION
 
 __all__ = [
     "Advice",
+    "Array",
     "Comparison",
     "ConflictError",
     "CorruptChunkError",
     "Filled",
+    "Group",
     "Layout",
     "LightcurveStorage",
     "Plan",
     "Rechunked",
     "Report",
+    "Store",
     "VerificationError",
     "advise",
     "executors",
     "info",
+    "open",
     "plan",
     "rechunk",
     "verify",
 ]
 
+
+def __getattr__(name: str) -> _Any:
+    # It is a store of zarr, which takes longer to import than all of this.
+    if name == "Store":
+        from zarrange._store import Store
+
+        return Store
+    raise AttributeError(f"module 'zarrange' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

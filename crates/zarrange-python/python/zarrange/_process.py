@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import os
+from typing import Any
+
+from zarrange import _native
 
 from zarrange import _native
 
 _forked = False
 
+#: Backends by their names. Those of the process that was forked are kept and not used: their threads are not in this one, and cannot be ended.
+_opened: dict[str, Any] = {}
+_of_parents: list[dict[str, Any]] = []
+
 
 def _note() -> None:
-    global _forked
+    global _forked, _opened
     _forked = True
+    _of_parents.append(_opened)
+    _opened = {}
 
 
 os.register_at_fork(after_in_child=_note)
@@ -29,6 +38,26 @@ def threads(asked: int | None) -> int:
 def backend(asked: str) -> str:
     """The backend that is asked for; after a fork one without rings, which the parent has."""
     return "std" if asked == "auto" and _forked else asked
+
+
+def opener(asked: str) -> Any:
+    """A backend for all stores of this process.
+
+    Raises
+    ------
+    ValueError
+        If there is none of that name.
+    RuntimeError
+        For rings after a fork: they are still those of the parent.
+    """
+    if asked == "io_uring" and _forked:
+        raise RuntimeError(
+            "backend='io_uring' is not possible in a process that was forked: use 'std', or 'auto'"
+        )
+    name = backend(asked)
+    if name not in _opened:
+        _opened[name] = _native.Backend(name)
+    return _opened[name]
 
 
 def check_fork() -> None:

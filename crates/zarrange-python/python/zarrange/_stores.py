@@ -146,9 +146,12 @@ def place(store: Any, path: str = "", named: list[str] | None = None) -> Any:
     """
     from zarr.storage import LocalStore
 
+    from zarrange._store import Store
+
     # One of another class may do something else.
-    if type(store) is LocalStore:
-        return os.path.join(store.root, path) if path else os.fspath(store.root)
+    if type(store) is LocalStore or type(store) is Store:
+        root = os.fspath(store.path if isinstance(store, Store) else store.root)
+        return os.path.join(root, path) if path else root
     return (_native.CallbackStore(ZarrCallbacks(store, named), str(store)), path)
 
 
