@@ -13,7 +13,7 @@ pub(crate) fn opener(name: &str) -> PyResult<Opener> {
         "auto" => Ok(Opener::auto()),
         "std" => Ok(Opener::std_pool(STD_THREADS)),
         "io_uring" => Opener::io_uring().map_err(|error| exception(&error)),
-        _ => Err(PyValueError::new_err(format!("backend={name:?} is none of 'auto', 'std' and 'io_uring'"))),
+        _ => Err(PyValueError::new_err(format!("backend='{name}' is none of 'auto', 'std' and 'io_uring'"))),
     }
 }
 

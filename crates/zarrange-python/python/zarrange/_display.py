@@ -6,6 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 
+def escape(text: str) -> str:
+    """Text as it stands in HTML."""
+    from html import escape
+
+    return escape(text)
+
+
 def size(bytes_: float) -> str:
     """Bytes as people read them."""
     for unit in ("B", "kB", "MB", "GB", "TB"):
@@ -51,7 +58,7 @@ def text(source: Any, target: Any, plan: Mapping[str, Any], notes: list[tuple[st
 
 def table(rows: list[list[str]]) -> str:
     """Rows as a table of HTML, the first of them its head."""
-    head, *rest = ["".join(f"<td>{_html.escape(cell.strip())}</td>" for cell in row) for row in rows]
+    head, *rest = ["".join(f"<td>{escape(cell.strip())}</td>" for cell in row) for row in rows]
     return (
         f"<table><tr>{head.replace('td>', 'th>')}</tr>"
         + "".join(f"<tr>{row}</tr>" for row in rest)
@@ -60,13 +67,11 @@ def table(rows: list[list[str]]) -> str:
 
 
 def paragraph(told: str) -> str:
-    return f"<p>{_html.escape(told)}</p>" if told else ""
+    return f"<p>{escape(told)}</p>" if told else ""
 
 
 def html(source: Any, target: Any, plan: Mapping[str, Any], notes: list[tuple[str, str]]) -> str:
     """A small table of what the plan takes, with a bar for the time of each array."""
-    from html import escape
-
     rows = "".join(
         f"<tr><th style='text-align:left'>{escape(name)}</th><td style='text-align:left'>{escape(told)}</td></tr>"
         for name, told in _lines(source, target, plan, notes)

@@ -131,7 +131,7 @@ class _Place:
         """The array as zarr-python opens it."""
         import zarr
 
-        return zarr.open_array(self._root, path=self.path or None, mode="r")
+        return zarr.open_array(self._root, path=self.path, mode="r")
 
     def __str__(self) -> str:
         return "/".join(part for part in (str(self._root), self.path) if part)
@@ -226,6 +226,8 @@ class Group(_Node, Mapping[str, "Array | Group"]):
         more = ", ..." if len(names) > 8 else ""
         return f"<zarrange.Group {str(self._place)!r} of {len(names)}: {', '.join(names[:8])}{more}>"
 
+    # A mapping would compare what is in it.
+    __eq__ = object.__eq__
     __hash__ = object.__hash__
 
 
@@ -483,7 +485,7 @@ def _along(part: Any, size: int, d: int) -> tuple[int, int, int | slice]:
     if (
         type(part).__name__ in ("bool", "bool_")
         or not hasattr(part, "__index__")
-        or getattr(part, "shape", ())
+        or getattr(part, "ndim", 0) > 0
     ):
         raise IndexError(
             f"{part!r} is no index here, in dimension {d}: integers, slices and '...' are; read a slice around what is wanted and pick from that, "

@@ -251,12 +251,16 @@ class Store(zarr.abc.store.Store):
         if batch is None:
             batch = self._batches[loop, method] = _Batch()
             loop.call_soon(self._send, loop, method)
-        return await batch.answer(request, loop)
+        return await batch.add(request, loop)
 
     def _send(self, loop: asyncio.AbstractEventLoop, method: str) -> None:
         batch = self._batches.pop((loop, method))
-        job = loop.run_in_executor(None, lambda: getattr(self.native(), method)(batch.requests))
-        job.add_done_callback(batch.deliver)
+        try:
+            job = loop.run_in_executor(None, lambda: getattr(self.native(), method)(batch.requests))
+        except RuntimeError as error:  # of a loop that ends
+            batch.fail(error)
+        else:
+            job.add_done_callback(batch.deliver)
 
 
 class _Folder:
@@ -285,7 +289,7 @@ class _Batch:
         self.requests: list[Any] = []
         self._waiting: list[asyncio.Future[Any]] = []
 
-    def answer(self, request: Any, loop: asyncio.AbstractEventLoop) -> asyncio.Future[Any]:
+    def add(self, request: Any, loop: asyncio.AbstractEventLoop) -> asyncio.Future[Any]:
         future = loop.create_future()
         self.requests.append(request)
         self._waiting.append(future)
@@ -293,7 +297,15 @@ class _Batch:
 
     def deliver(self, job: asyncio.Future[Any]) -> None:
         error = asyncio.CancelledError() if job.cancelled() else job.exception()
-        answers = [error] * len(self._waiting) if error is not None else job.result()
+        if error is not None:
+            self.fail(error)
+        else:
+            self._answer(job.result())
+
+    def fail(self, error: BaseException) -> None:
+        self._answer([error] * len(self._waiting))
+
+    def _answer(self, answers: list[Any]) -> None:
         for future, answer in zip(self._waiting, answers, strict=True):
             # Somebody may not wait any more.
             if future.done():
