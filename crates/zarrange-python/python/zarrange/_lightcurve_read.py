@@ -237,6 +237,8 @@ class Reading(Base):
         """What is said of an array, if it is there."""
         import zarr
 
+        import zarr.errors
+
         try:
             return zarr.open_array(
                 self._store, path="/".join(p for p in (self._group, name) if p), mode="r"

@@ -28,8 +28,9 @@ def label(key: Any, name: str) -> str:
     if np.ndim(key) == 0 and hasattr(key, "item") and not isinstance(key, np.generic):
         return label(key.item(), name)  # such as a DataArray of one label
     if not isinstance(key, (bool, np.bool_)):
+        number: Any = key
         try:
-            return str(operator.index(key))
+            return str(operator.index(number))
         except TypeError:
             pass
     raise TypeError(f"{name}={short(key)} is no label: text is, or a whole number")

@@ -66,8 +66,9 @@ def open(  # noqa: A001, it is zarrange.open
     if mode not in ("r", "r+"):
         raise ValueError(f"mode={mode!r} is neither 'r' nor 'r+': zarr makes new arrays")
     if backend not in ("auto", "std", "io_uring"):
+        given: str = backend
         also = (
-            ": zarrange.Store(..., backend='mmap', read_only=True) can be opened" if backend == "mmap" else ""
+            ": zarrange.Store(..., backend='mmap', read_only=True) can be opened" if given == "mmap" else ""
         )
         raise ValueError(f"backend={backend!r} is none of 'auto', 'std' and 'io_uring'{also}")
     if threads is not None and operator.index(threads) < 1:
@@ -226,9 +227,12 @@ class Group(_Node, Mapping[str, "Array | Group"]):
         more = ", ..." if len(names) > 8 else ""
         return f"<zarrange.Group {str(self._place)!r} of {len(names)}: {', '.join(names[:8])}{more}>"
 
-    # A mapping would compare what is in it.
-    __eq__ = object.__eq__
-    __hash__ = object.__hash__
+    def __eq__(self, other: object) -> bool:
+        # A mapping would compare what is in it.
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
 
 
 class Array(_Node):
@@ -264,6 +268,8 @@ class Array(_Node):
         self.dims: tuple[str | None, ...] | None = None if names is None else tuple(names)
         self._cost = [0] * 5
         self._read_by_zarr: Any = None
+        self.dtype: np.dtype[Any]
+        self.fill_value: Any
         self.dtype, self.fill_value = self._type(document["data_type"], native.elements)
 
     def _type(self, data_type: Any, elements: tuple[int, bytes] | None) -> tuple[np.dtype[Any], Any]:

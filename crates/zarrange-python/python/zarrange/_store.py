@@ -22,7 +22,7 @@ from zarrange import _native, _process
 T = TypeVar("T")
 
 #: What can be asked for.
-Backend = Literal["auto", "std", "io_uring", "mmap"]
+_Backend = Literal["auto", "std", "io_uring", "mmap"]
 
 
 @dataclass(frozen=True)
@@ -85,15 +85,23 @@ class Store(zarr.abc.store.Store):
     >>> store.counts.reads  # doctest: +SKIP
     """
 
-    supports_writes = True
-    supports_deletes = True
-    supports_listing = True
+    @property
+    def supports_writes(self) -> bool:
+        return True
+
+    @property
+    def supports_deletes(self) -> bool:
+        return True
+
+    @property
+    def supports_listing(self) -> bool:
+        return True
 
     def __init__(
         self,
         path: str | os.PathLike[str],
         *,
-        backend: Backend = "auto",
+        backend: _Backend = "auto",
         counting: bool = False,
         read_only: bool = False,
     ) -> None:
@@ -108,8 +116,8 @@ class Store(zarr.abc.store.Store):
         if "://" in text:
             raise ValueError(f"path={text!r} is no folder of this machine: a store of zarr reads it")
         #: The folder, whatever the working directory is later.
-        self.path = os.path.abspath(text)
-        self._backend = backend
+        self.path: str = os.path.abspath(text)
+        self._backend: _Backend = backend
         self._counting = counting
         self._folder = _Folder(self.path, backend, counting)
         self._batches: dict[tuple[Any, str], _Batch] = {}

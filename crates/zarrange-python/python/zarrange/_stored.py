@@ -78,11 +78,12 @@ def _read(data: Any) -> tuple[Any, str] | None:
         told = {key: _told(value) for key, value in keywords.items()}
         decoded.append((type(data).__name__, name, told, _told(data.dtype)))
         data = data.array
-    if type(data) is not LazilyIndexedArray or not _is_all(data.key, data.array.shape):
+    if type(data) is not LazilyIndexedArray:
         return None
-    if type(data.array) is not ZarrArrayWrapper:
+    wrapped: Any = data.array
+    if type(wrapped) is not ZarrArrayWrapper or not _is_all(data.key, wrapped.shape):
         return None
-    return data.array.get_array(), repr(decoded)
+    return wrapped.get_array(), repr(decoded)
 
 
 def _under_dask(data: Any) -> Any:
