@@ -21,9 +21,6 @@ from zarrange import _native, _process
 
 T = TypeVar("T")
 
-#: What can be asked for.
-_Backend = Literal["auto", "std", "io_uring", "mmap"]
-
 
 @dataclass(frozen=True)
 class Counts:
@@ -101,7 +98,7 @@ class Store(zarr.abc.store.Store):
         self,
         path: str | os.PathLike[str],
         *,
-        backend: _Backend = "auto",
+        backend: Literal["auto", "std", "io_uring", "mmap"] = "auto",
         counting: bool = False,
         read_only: bool = False,
     ) -> None:
@@ -117,7 +114,7 @@ class Store(zarr.abc.store.Store):
             raise ValueError(f"path={text!r} is no folder of this machine: a store of zarr reads it")
         #: The folder, whatever the working directory is later.
         self.path: str = os.path.abspath(text)
-        self._backend: _Backend = backend
+        self._backend: Literal["auto", "std", "io_uring", "mmap"] = backend
         self._counting = counting
         self._folder = _Folder(self.path, backend, counting)
         self._batches: dict[tuple[Any, str], _Batch] = {}
