@@ -3,5 +3,5 @@
 mod read;
 mod write;
 
-pub use read::RegionReader;
+pub use read::{RegionReader, SHARDS_MAX};
 pub use write::RegionWriter;

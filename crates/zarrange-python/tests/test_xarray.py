@@ -412,6 +412,24 @@ def test_a_plan_goes_to_another_process():
     xr.testing.assert_identical(again.execute().compute(), opened.assign(flux=opened.flux * 2).compute())
 
 
+def test_a_plan_of_one_array_goes_to_another_process():
+    plan = survey().flux.zarrange.plan((2, 10), "10MB", "target.zarr", target_options={"dtype": "f8"})
+    result = pickle.loads(pickle.dumps(plan)).execute()  # noqa: S301, it is ours
+    assert (result.data.chunksize, result.dtype) == ((2, 10), "f8")
+
+
+def test_times_that_are_stored_as_such_are_encoded():
+    times = np.arange(6).astype("M8[s]").astype("M8[ns]")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        group = zarr.create_group("source.zarr")
+        group.create_array("t", data=times, chunks=(2,), dimension_names=["x"])
+        opened = xr.open_zarr("source.zarr", consolidated=False)
+        rechunked = zarrange.rechunk(opened, {"x": 3}, "10MB", "target.zarr")
+    assert rechunked._source.computed == ("t",)
+    np.testing.assert_array_equal(rechunked.execute().t.values, times)
+
+
 def test_overwrite():
     given = survey()
     zarrange.rechunk(given, {"object": 2}, "10MB", "target.zarr").execute()

@@ -10,7 +10,7 @@ use crate::array::Array;
 use crate::read::{BATCH_BYTES, ChunkReader, ReadCost};
 
 /// Shards that stay open with their index; the one not used for longest is closed first.
-const SHARDS_MAX: usize = 64;
+pub const SHARDS_MAX: usize = 64;
 
 /// Chunks that are noted at once.
 const CHOSEN_MAX: usize = 4096;

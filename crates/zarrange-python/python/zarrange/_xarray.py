@@ -55,6 +55,7 @@ def encoded(
     ValueError
         For anything that xarray does not write, or no `target_chunks`.
     """
+    asked = given, target_chunks, target_options
     groups, alone = _groups(given)
     if alone is not None:
         target_chunks = {alone: target_chunks}
@@ -70,7 +71,7 @@ def encoded(
         member=tree.member,
         computed=tuple(tree.computed),
         templates=tree.templates,
-        again=(_again, (given, target_chunks, target_options)),
+        again=(_again, asked),
         opened=lambda target: _opened(target, given, alone),
         roots=tree.roots,
     )
@@ -194,7 +195,7 @@ class _Tree:
         self._stored: dict[str, _stored.Stored] = {}
         for path, (data, made) in collected.pairs.items():
             self.templates[path] = made
-            if path in stored and _same_type(made, stored[path].array):
+            if path in stored:
                 self._take_stored(path, stored[path])
             else:
                 self._compute(path, data)
@@ -213,11 +214,22 @@ class _Tree:
         from xarray import conventions
         from xarray.backends.zarr import ZarrStore
 
+        store = ZarrStore.open_group(
+            self._memory,
+            mode="a",
+            group=group or None,
+            zarr_format=3,
+            safe_chunks=False,
+            consolidate_on_close=False,
+        )
         variables, attributes = conventions.encode_dataset_coordinates(dataset)
         prepared = {}
         for name, variable in variables.items():
             path = _path(group, name)
             found = None if encodings.get(path) else _stored.stored(variable)
+            if found is not None and not _same_type(store.encode_variable(found.example), found.array):
+                # Times that are stored as such, say: xarray makes numbers of them.
+                found = None
             if found is not None:
                 stored[path] = found
                 variable = found.example
@@ -232,14 +244,6 @@ class _Tree:
             variable = variable.copy(deep=False)
             variable.encoding = encoding
             prepared[name] = variable
-        store = ZarrStore.open_group(
-            self._memory,
-            mode="a",
-            group=group or None,
-            zarr_format=3,
-            safe_chunks=False,
-            consolidate_on_close=False,
-        )
         store.store(prepared, attributes, writer=collected)
 
     def _take_stored(self, path: str, found: _stored.Stored) -> None:
@@ -371,9 +375,9 @@ def _document_name(array: Any) -> str:
     return ".zattrs" if array.metadata.zarr_format == 2 else "zarr.json"
 
 
-def _same_type(made: Any, array: Any) -> bool:
+def _same_type(encoded: Any, array: Any) -> bool:
     """Whether what xarray would write has elements of the type that is stored."""
-    types = ("text" if array.dtype.kind in "OT" else array.dtype.newbyteorder("<") for array in (made, array))
+    types = ("text" if one.dtype.kind in "OT" else one.dtype.newbyteorder("<") for one in (encoded, array))
     return next(types) == next(types)
 
 
