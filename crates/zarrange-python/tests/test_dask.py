@@ -126,3 +126,22 @@ def test_what_goes_wrong_in_a_task_arrives(tmp_path):
     with pytest.raises(zarrange.CorruptChunkError, match="source.zarr, chunk c/3/0"):
         zarrange.rechunk("source.zarr", (80, 2), "1MB", "target.zarr", executor="dask").execute()
     assert not (tmp_path / "target.zarr").exists()
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_chunks_of_nothing_are_passed_over(order):
+    values = numbered((7, 6))
+    source = dask.array.from_array(values, chunks=((2, 1, 0, 2, 2), (4, 2)))[:, ::order]
+    assert 0 in source.chunks[0]
+    result = zarrange.rechunk(source, (7, 1), "1MB", "target.zarr").execute()
+    np.testing.assert_array_equal(result[...], values[:, ::order])
+
+
+def test_each_task_is_carried_out_for_the_chunks_that_need_it_only():
+    done = []
+    source = dask.array.from_array(numbered((80, 60)), chunks=(2, 60))
+    source = source.map_blocks(
+        lambda block: (done.append(block[0, 0]), block)[1], meta=np.empty((0, 0), "f4")
+    )
+    zarrange.rechunk(source, (80, 2), "1MB", "target.zarr").execute()
+    assert len(done) == len(set(done)) == 40

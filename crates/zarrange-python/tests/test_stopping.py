@@ -18,7 +18,7 @@ import zarr
 from conftest import Slices, array, numbered
 
 import zarrange
-from zarrange import _stopping
+from zarrange import _dask
 
 PATIENCE = 60
 
@@ -31,6 +31,7 @@ class Slow:
 
     def __init__(self):
         self.begun, self.released, self.ended = threading.Event(), threading.Event(), threading.Event()
+        self.cancelled = threading.Event()
 
     def __call__(self, block=None):
         self.begun.set()
@@ -66,7 +67,6 @@ class SlowStore(zarr.storage.MemoryStore):
     """Chunks of it never arrive."""
 
     slow = None
-    cancelled = False
 
     async def get(self, key, prototype, byte_range=None):
         if self.slow and key.startswith("c/"):
@@ -75,7 +75,7 @@ class SlowStore(zarr.storage.MemoryStore):
                 await asyncio.sleep(PATIENCE)
                 self.slow.ended.set()
             except asyncio.CancelledError:
-                type(self).cancelled = True
+                self.slow.cancelled.set()
                 raise
         return await super().get(key, prototype, byte_range)
 
@@ -115,7 +115,7 @@ def test_nobody_waits_for_what_is_slow(source, executor, tmp_path):
     with interrupted(slow):
         rechunked.execute()
     assert list(tmp_path.iterdir()) == []
-    assert source != "store" or SlowStore.cancelled
+    assert source != "store" or slow.cancelled.wait(PATIENCE)
 
 
 @pytest.mark.parametrize("executor", ["threads", "dask"])
@@ -161,7 +161,17 @@ class SlowList(zarr.storage.MemoryStore):
         yield ""
 
 
-def test_what_dask_has_not_begun_does_not_begin():
+ALL_CHUNKS = [(k, 0) for k in range(80)]
+
+
+@pytest.mark.parametrize(
+    "compute",
+    [
+        lambda stopped, source: _dask.collections(stopped, [source]),
+        lambda stopped, source: _dask.Chunks(source).computed(stopped, ALL_CHUNKS),
+    ],
+)
+def test_what_dask_has_not_begun_does_not_begin(compute):
     begun = []
 
     def block(values):
@@ -170,7 +180,7 @@ def test_what_dask_has_not_begun_does_not_begin():
 
     source = dask.array.from_array(numbered((80, 60)), chunks=(1, 60)).map_blocks(block, meta=META)
     with dask.config.set(num_workers=1), pytest.raises(InterruptedError):
-        _stopping.of_dask(lambda: bool(begun), [source])
+        compute(lambda: bool(begun), source)
     assert len(begun) == 1
 
 

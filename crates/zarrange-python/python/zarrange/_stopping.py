@@ -45,7 +45,7 @@ def computed(stopped: Callable[[], bool], call: Callable[..., T], *args: Any) ->
     InterruptedError
         Once `stopped` says so.
     """
-    return _result(_pool("computing", _COMPUTATIONS).submit(call, *args), stopped)
+    return _result(pool("computing", _COMPUTATIONS).submit(call, *args), stopped)
 
 
 def awaited(stopped: Callable[[], bool], coroutine: Coroutine[Any, Any, T]) -> T:
@@ -71,34 +71,11 @@ def _result(future: Future[T], stopped: Callable[[], bool]) -> T:
 _pools: dict[tuple[int, str, int], ThreadPoolExecutor] = {}
 
 
-def _pool(name: str, workers: int) -> ThreadPoolExecutor:
+def pool(name: str, workers: int) -> ThreadPoolExecutor:
+    """Threads of this process, made once."""
     from concurrent.futures import ThreadPoolExecutor
 
     key = os.getpid(), name, workers
     found = _pools.get(key)
     # Of two that are made at once, one is never used, and has no threads.
     return found or _pools.setdefault(key, ThreadPoolExecutor(workers, f"zarrange-{name}"))
-
-
-def of_dask(stopped: Callable[[], bool], collections: list[Any]) -> tuple[Any, ...]:
-    """Collections of dask as their values, by the scheduler that dask is configured to take; all threads of a process have one pool."""
-    import dask
-    import dask.local
-    import dask.system
-    from dask import threaded
-    from dask.base import get_scheduler
-
-    def check(key: Any, graph: Any, state: Any) -> None:
-        if stopped():
-            raise InterruptedError("stopped")
-
-    scheduler = get_scheduler(collections=collections)
-    options: dict[str, Any] = {}
-    if scheduler in (threaded.get, dask.local.get_sync):
-        # Tasks that have not begun do not begin: it is called before each of them.
-        options["callbacks"] = [(None, None, check, None, None)]
-    if scheduler is threaded.get and dask.config.get("pool", None) is None:
-        # By itself it has one for each thread that asks, and those of the engine come and go.
-        workers = dask.config.get("num_workers", None) or dask.system.CPU_COUNT
-        options["pool"] = _pool("dask", workers)
-    return dask.compute(*collections, **options)

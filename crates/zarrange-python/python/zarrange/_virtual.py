@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import math
+import sys
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate, pairwise
 from typing import Any
 
-from zarrange import _native, _stopping
+from zarrange import _dask, _native, _stopping
 from zarrange._sources import SourceArray
 from zarrange._stores import Name, Wanted
 
@@ -55,6 +57,7 @@ class VirtualArray:
 
     def __init__(self, array: Any, like: Any = None) -> None:
         self._array = array
+        self._dask = _dask.Chunks(array) if _is_of_dask(array) else None
         self._edges = [_edges(lengths) for lengths in _lengths(array)]
         largest = tuple(max((b - a for a, b in pairwise(edges)), default=1) for edges in self._edges)
         self._regular = self._is_regular(largest)
@@ -131,10 +134,16 @@ class VirtualArray:
 
     def _first(self, places: list[tuple[slice, ...]]) -> Sequence[Any]:
         """The elements at the first of `places`: some of dask together, of others one."""
+        if self._dask is not None:
+            return self._dask.computed(self.stopped, [self._numbers(place) for place in places[:TOGETHER]])
         first = self._array[places[0]]
         if not hasattr(first, "__dask_graph__"):
             return [first]
-        return _stopping.of_dask(self.stopped, [first, *(self._array[place] for place in places[1:TOGETHER])])
+        return _dask.collections(self.stopped, [first, *(self._array[place] for place in places[1:TOGETHER])])
+
+    def _numbers(self, place: tuple[slice, ...]) -> tuple[int, ...]:
+        """Which chunk is at `place`."""
+        return tuple(bisect_left(edges, s.start) for edges, s in zip(self._edges, place, strict=True))
 
     def _slices(self, key: str) -> tuple[slice, ...] | None:
         """The elements of the chunk at `key`."""
@@ -161,6 +170,14 @@ class VirtualArray:
         if not prefix.startswith("c") or depth >= rank or 0 in self.described.shape:
             return []
         return [(str(k), depth + 1 == rank, None) for k in range(len(self._edges[depth]) - 1)]
+
+
+def _is_of_dask(array: Any) -> bool:
+    if "dask.array" not in sys.modules:
+        return False
+    import dask.array
+
+    return type(array) is dask.array.Array
 
 
 def _lengths(array: Any) -> list[list[int]]:
