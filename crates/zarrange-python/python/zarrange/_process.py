@@ -7,8 +7,6 @@ from typing import Any
 
 from zarrange import _native
 
-from zarrange import _native
-
 _forked = False
 
 #: Backends by their names. Those of the process that was forked are kept and not used: their threads are not in this one, and cannot be ended.

@@ -18,12 +18,9 @@ from collections.abc import (
     MutableMapping,
 )
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from zarrange import _native, _stopping
-
-if TYPE_CHECKING:
-    import asyncio
 
 #: What of an object is asked for: its key, all of it, a range or its size, and the range; of all of it how many bytes there is room for, and a
 #: larger one need not be got: its size will do.
