@@ -90,6 +90,29 @@ def test_what_is_stored_is_read_as_it_is(zarr_format, lazily, store):
     assert zarrange.verify(source, "target.zarr")
 
 
+class Counted(zarr.storage.MemoryStore):
+    """Counts what is got."""
+
+    gets = 0
+
+    async def get(self, key, prototype, byte_range=None):
+        type(self).gets += 1
+        return await super().get(key, prototype, byte_range)
+
+
+def test_planning_looks_at_each_variable_a_few_times_only():
+    counts = []
+    for many in (10, 40):
+        store = Counted()
+        names = [f"v{k}" for k in range(many)]
+        xr.Dataset({name: ("x", np.arange(5.0)) for name in names}).to_zarr(store)
+        opened = xr.open_zarr(store)
+        Counted.gets = 0
+        assert not zarrange.rechunk(opened, {"x": 2}, "10MB", {})._source.computed
+        counts.append(Counted.gets)
+    assert 0 < counts[1] < 4.5 * counts[0]
+
+
 def altered(dataset):
     dataset = dataset.copy()
     dataset["flux"].attrs["units"] = "mJy"

@@ -42,8 +42,9 @@
 //! **It never knows** arguments and terminals. What a user writes is read by the types themselves: [`Location`], [`Named`], [`Codecs`],
 //! [`Bytes`], [`NamedMix`] and the others have [`FromStr`](std::str::FromStr), and print as they are read.
 //!
-//! [`verify`] compares two hierarchies, [`read_region`] reads a part of an array with several threads. A [`PlanFile`] is a prepared request in a file, for other processes. The folder `examples` of this
-//! crate has programs that rechunk, read a region, print a plan, and try some shapes of chunks.
+//! [`verify`] compares two hierarchies, [`read_region`] reads a part of an array with several threads. A [`PlanFile`] is a prepared request
+//! in a file, for other processes. The folder `examples` of this crate has programs that rechunk, read a region, print a plan, and try
+//! some shapes of chunks.
 //!
 //! # Inside
 //!

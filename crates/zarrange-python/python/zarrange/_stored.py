@@ -36,19 +36,58 @@ class Stored:
     example: Any
 
 
-def stored(variable: Any) -> Stored | None:
-    """The array that `variable` is; None if that cannot be proved."""
-    try:
-        found = _read(variable._data)
-        if found is None:
+class Finder:
+    """Finds the arrays that variables are. A group is opened once for all of its variables, for xarray then opens every one of them."""
+
+    def __init__(self) -> None:
+        self._opened: dict[tuple[int, str], Any] = {}
+
+    def stored(self, variable: Any) -> Stored | None:
+        """The array that `variable` is; None if that cannot be proved."""
+        try:
+            found = _read(variable._data)
+            if found is None:
+                return None
+            with warnings.catch_warnings():
+                # They were given when the variable was opened.
+                warnings.simplefilter("ignore")
+                return self._encoded_alike(variable, *found)
+        except (AttributeError, ImportError, FileNotFoundError, KeyError):
+            # Another xarray, or the array is not there any more.
             return None
-        with warnings.catch_warnings():
-            # They were given when the variable was opened.
-            warnings.simplefilter("ignore")
-            return _encoded_alike(variable, *found)
-    except (AttributeError, ImportError, FileNotFoundError, KeyError):
-        # Another xarray, or the array is not there any more.
-        return None
+
+    def _group(self, array: Any, path: str) -> Any:
+        """The group around an array, as xarray opens it."""
+        from xarray.backends.zarr import ZarrStore
+
+        store = array.store_path.store
+        # What is opened keeps its store, so that no other one gets the same number.
+        key = id(store), path
+        if key not in self._opened:
+            self._opened[key] = ZarrStore.open_group(store, mode="r", group=path or None, consolidated=False)
+        return self._opened[key]
+
+    def _encoded_alike(self, variable: Any, array: Any, decoded: str) -> Stored | None:
+        """The array, if encoding what `variable` holds would give what is stored."""
+        from xarray import Variable, conventions
+
+        group, _, name = array.path.rpartition("/")
+        opened = self._group(array, group).open_store_variable(name)
+        now = conventions.decode_cf_variable(name, opened)
+        found = _read(now._data)
+        if found is None or found[1] != decoded or (now.shape, now.dtype) != (variable.shape, variable.dtype):
+            return None
+        if any(_told(variable.encoding.get(key)) != _told(now.encoding.get(key)) for key in _OF_VALUES):
+            return None
+        one = _one(opened)
+        if one is None:
+            return None
+        example = conventions.decode_cf_variable(
+            name, Variable(opened.dims, one, opened.attrs, opened.encoding)
+        )
+        return Stored(
+            found[0], now, Variable(variable.dims, example.values, variable.attrs, dict(variable.encoding))
+        )
 
 
 def _read(data: Any) -> tuple[Any, str] | None:
@@ -111,30 +150,6 @@ def _is_all(key: Any, shape: tuple[int, ...]) -> bool:
         and all(
             isinstance(k, slice) and k.indices(n) == (0, n, 1) for k, n in zip(key.tuple, shape, strict=True)
         )
-    )
-
-
-def _encoded_alike(variable: Any, array: Any, decoded: str) -> Stored | None:
-    """The array, if encoding what `variable` holds would give what is stored."""
-    from xarray import Variable, conventions
-    from xarray.backends.zarr import ZarrStore
-
-    group, _, name = array.path.rpartition("/")
-    opened = ZarrStore.open_group(
-        array.store_path.store, mode="r", group=group or None, consolidated=False
-    ).open_store_variable(name)
-    now = conventions.decode_cf_variable(name, opened)
-    found = _read(now._data)
-    if found is None or found[1] != decoded or (now.shape, now.dtype) != (variable.shape, variable.dtype):
-        return None
-    if any(_told(variable.encoding.get(key)) != _told(now.encoding.get(key)) for key in _OF_VALUES):
-        return None
-    one = _one(opened)
-    if one is None:
-        return None
-    example = conventions.decode_cf_variable(name, Variable(opened.dims, one, opened.attrs, opened.encoding))
-    return Stored(
-        found[0], now, Variable(variable.dims, example.values, variable.attrs, dict(variable.encoding))
     )
 
 

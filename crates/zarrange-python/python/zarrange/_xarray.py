@@ -184,8 +184,9 @@ class _Tree:
         collected = _Collected({})
         stored: dict[str, _stored.Stored] = {}
         self._kept: dict[str, dict[str, Any]] = {}
+        finder = _stored.Finder()
         for group, dataset in groups.items():
-            self._encode(group, dataset, encodings, collected, stored)
+            self._encode((group, dataset), encodings, collected, (finder, stored))
         unknown = [path for path in encodings if path not in collected.pairs]
         if unknown:
             raise ValueError(f"target_options has options of {unknown[0]!r}, which is no variable")
@@ -204,16 +205,16 @@ class _Tree:
 
     def _encode(
         self,
-        group: str,
-        dataset: Any,
+        named: tuple[str, Any],
         encodings: Mapping[str, Any],
         collected: _Collected,
-        stored: dict[str, _stored.Stored],
+        looked: tuple[_stored.Finder, dict[str, _stored.Stored]],
     ) -> None:
-        """Has xarray encode a dataset, with a writer that writes nothing."""
+        """Has xarray encode the dataset of a group, with a writer that writes nothing."""
         from xarray import conventions
         from xarray.backends.zarr import ZarrStore
 
+        (group, dataset), (finder, stored) = named, looked
         store = ZarrStore.open_group(
             self._memory,
             mode="a",
@@ -226,7 +227,7 @@ class _Tree:
         prepared = {}
         for name, variable in variables.items():
             path = _path(group, name)
-            found = None if encodings.get(path) else _stored.stored(variable)
+            found = None if encodings.get(path) else finder.stored(variable)
             if found is not None and not _same_type(store.encode_variable(found.example), found.array):
                 # Times that are stored as such, say: xarray makes numbers of them.
                 found = None

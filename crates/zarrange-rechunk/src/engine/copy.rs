@@ -272,7 +272,7 @@ impl Copy<'_, '_> {
         let (source, target) = (self.source, self.target);
         let to = target.key(object);
         let _one = self.whole.lock().unwrap_or_else(PoisonError::into_inner);
-        let what = "read and write parts of an object, and the memory does not hold all of this one";
+        let what = "move an object in parts, and the memory does not hold all of this one: more would do";
         let unable = |_| failed(target, &to, IoError::Unable { location: to.clone(), what });
         let mut whole = self.budget.take(bytes).map_err(unable)?;
         let read = source.store().read_at(stored, 0, &mut whole.data);
