@@ -439,3 +439,20 @@ def test_objects_without_room_are_not_got_whole(max_mem):
     result = zarrange.rechunk(source, None, max_mem, "target.zarr").execute()
     assert CountedFiles.got < 1.4 * source.nbytes
     np.testing.assert_array_equal(result[...], source[...])
+
+
+def test_an_archive_is_written_and_read():
+    with zarr.storage.ZipStore("target.zip", mode="w") as store:
+        zarrange.rechunk(array(), (80, 2), "1MB", store).execute()
+    archive = zarr.storage.ZipStore("target.zip", read_only=True)
+    result = zarrange.rechunk(archive, (5, 60), "1MB", "target.zarr", verify="full").execute()
+    np.testing.assert_array_equal(result[...], numbered((80, 60)))
+
+
+def test_a_new_archive_is_a_target():
+    store = zarr.storage.ZipStore("target.zip", mode="w")
+    zarrange.rechunk(array(), (80, 2), "1MB", store).execute()
+    store.close()
+    np.testing.assert_array_equal(
+        zarr.open_array(zarr.storage.ZipStore("target.zip", read_only=True))[...], numbered((80, 60))
+    )

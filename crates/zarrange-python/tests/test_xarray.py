@@ -6,6 +6,7 @@ import warnings
 import dask.array
 import numcodecs
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 import zarr
@@ -486,6 +487,16 @@ WRONG = {
         lambda: (xr.Dataset({"a": ("x", np.array([{}, []], object))}), {}),
         (ValueError, TypeError),
         "",
+    ),
+    "levels": (
+        lambda: (xr.Dataset({"a": ("x", [1, 2])}, {"x": pd.MultiIndex.from_tuples([(1, 2), (1, 3)])}), {}),
+        ValueError,
+        "'x' has an index of several levels: reset_index",
+    ),
+    "categories": (
+        lambda: (xr.Dataset({"a": ("x", pd.Categorical(["a", "b"]))}), {}),
+        ValueError,
+        "'a' has elements of type category.*astype",
     ),
     "units twice": (
         lambda: (survey().assign_coords(time=survey().time.assign_attrs(units="days")), {}),

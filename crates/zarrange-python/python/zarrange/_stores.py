@@ -241,6 +241,8 @@ class ZarrCallbacks:
         await self._store.set(key, Buffer.from_bytes(data))
 
     async def _list(self, prefix: str) -> Names:
+        # One that was never used, such as a new archive, lists nothing.
+        await self._store._ensure_open()
         from zarr.storage import FsspecStore, ObjectStore
 
         begin = f"{prefix}/" if prefix else ""

@@ -227,6 +227,7 @@ class _Tree:
         prepared = {}
         for name, variable in variables.items():
             path = _path(group, name)
+            _check_type(path, variable, dataset.indexes.get(name))
             found = None if encodings.get(path) else finder.stored(variable)
             if found is not None and not _same_type(store.encode_variable(found.example), found.array):
                 # Times that are stored as such, say: xarray makes numbers of them.
@@ -374,6 +375,20 @@ def _names(keys: list[str]) -> dict[str, list[Name]]:
 
 def _document_name(array: Any) -> str:
     return ".zattrs" if array.metadata.zarr_format == 2 else "zarr.json"
+
+
+def _check_type(path: str, variable: Any, index: Any) -> None:
+    """Raises a ValueError for what no array of Zarr holds."""
+    import numpy as np
+
+    if getattr(index, "nlevels", 1) > 1:
+        raise ValueError(
+            f"variable {path!r} has an index of several levels: reset_index makes each of them a coordinate"
+        )
+    if not isinstance(variable.dtype, np.dtype):
+        raise ValueError(
+            f"variable {path!r} has elements of type {variable.dtype}, which Zarr does not have: convert it first, with astype"
+        )
 
 
 def _same_type(encoded: Any, array: Any) -> bool:
