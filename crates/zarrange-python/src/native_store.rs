@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -13,7 +12,7 @@ use zarrange_io::{
 };
 
 use crate::backend::Backend;
-use crate::buffers::Room;
+use crate::buffers::{Bytes, Room};
 use crate::errors::exception;
 
 /// The objects of a folder.
@@ -90,24 +89,23 @@ impl Files {
     }
 
     /// Puts objects, each whole and in one step; for each `None`, or an exception.
-    fn put(&self, py: Python<'_>, objects: Vec<(String, PyBuffer<u8>)>) -> PyResult<Vec<Option<Py<PyAny>>>> {
-        let objects = objects.into_iter().map(|(key, data)| Ok((key, data.to_vec(py)?)));
-        let objects: Vec<(String, Vec<u8>)> = objects.collect::<PyResult<_>>()?;
+    #[expect(clippy::needless_pass_by_value, reason = "an argument from Python")]
+    fn put(&self, py: Python<'_>, objects: Vec<(String, Bytes)>) -> Vec<Option<Py<PyAny>>> {
         let outcomes = py.detach(|| {
             let mut batch: Vec<_> =
-                objects.iter().map(|(key, data)| WriteRequest::whole(key, data, true)).collect();
+                objects.iter().map(|(key, data)| WriteRequest::whole(key, data.get(), true)).collect();
             self.store.write(&mut batch);
             batch.into_iter().map(|request| request.result).collect::<Vec<_>>()
         });
         let failed =
             |outcome: Result<(), IoError>| outcome.err().map(|e| exception(&e).into_value(py).into_any());
-        Ok(outcomes.into_iter().map(failed).collect())
+        outcomes.into_iter().map(failed).collect()
     }
 
     /// Puts an object unless there is one; whether it did.
-    fn put_new(&self, py: Python<'_>, key: &str, data: &Bound<'_, PyAny>) -> PyResult<bool> {
-        let data = PyBuffer::<u8>::get(data)?.to_vec(py)?;
-        py.detach(|| self.store.put_new(key, &data)).map_err(|error| exception(&error))
+    #[expect(clippy::needless_pass_by_value, reason = "an argument from Python")]
+    fn put_new(&self, py: Python<'_>, key: &str, data: Bytes) -> PyResult<bool> {
+        py.detach(|| self.store.put_new(key, data.get())).map_err(|error| exception(&error))
     }
 
     /// The bytes of an object; `None` if there is none.

@@ -8,7 +8,7 @@ use zarrange_io::{Location, Stop, Store};
 use zarrange_rechunk::{is_short, read_region};
 
 use crate::backend::Backend;
-use crate::buffers::Room;
+use crate::buffers::{Bytes, Room};
 use crate::errors::exception;
 use crate::native_store::Files;
 use crate::stores::Place;
@@ -122,7 +122,7 @@ impl OpenArray {
         max_mem: u64,
         threads: u64,
     ) -> PyResult<Cost> {
-        let (region, mut room) = (self.region(corner)?, self.room(out)?);
+        let (region, mut room) = (self.region(corner)?, Room::of(out)?);
         self.fits(&region, room.bytes().len())?;
         let short = is_short(&self.0, &region).map_err(|error| exception(&error))?;
         let stop = Stop::default();
@@ -143,10 +143,10 @@ impl OpenArray {
 
     /// Writes a region of whole chunks from `data`, contiguous bytes that nobody else changes meanwhile. A reader finds an old chunk or a
     /// new one.
-    fn write(&self, py: Python<'_>, corner: Corner, data: &Bound<'_, PyAny>) -> PyResult<()> {
-        let (region, mut room) = (self.region(corner)?, self.room(data)?);
-        self.fits(&region, room.bytes().len())?;
-        let data = &*room.bytes();
+    #[expect(clippy::needless_pass_by_value, reason = "an argument from Python")]
+    fn write(&self, py: Python<'_>, corner: Corner, data: Bytes) -> PyResult<()> {
+        let (region, data) = (self.region(corner)?, data.get());
+        self.fits(&region, data.len())?;
         py.detach(|| {
             let mut writer = RegionWriter::replacing(&self.0)?;
             if region.is_empty() { Ok(()) } else { writer.write(&region, data) }
@@ -166,11 +166,6 @@ impl OpenArray {
             return Err(PyValueError::new_err(told));
         }
         Ok(Region::new(start, shape))
-    }
-
-    fn room(&self, given: &Bound<'_, PyAny>) -> PyResult<Room> {
-        self.0.elements().map_err(|error| exception(&error))?;
-        Room::of(given)
     }
 
     fn fits(&self, region: &Region, bytes: usize) -> PyResult<()> {

@@ -361,3 +361,14 @@ def test_what_is_gone_is_missing():
     shutil.rmtree("a.zarr")
     with pytest.raises(OSError, match="a.zarr"):
         opened[...]
+
+
+def test_what_is_written_need_not_be_writable():
+    array(chunks=(8, 60))
+    opened = zarrange.open("source.zarr", mode="r+")
+    values = np.broadcast_to(np.arange(60, dtype="f4"), (8, 60))
+    frozen = np.ascontiguousarray(values)
+    frozen.flags.writeable = False
+    opened[:8] = frozen
+    opened[8:16] = values
+    np.testing.assert_array_equal(zarr.open_array("source.zarr")[:16], np.vstack([values, values]))

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from zarrange import _bench, _display, _native, _process, _sources
+from zarrange import _bench, _display, _native, _paths, _process, _sources
 from zarrange._sizes import parse_bytes
 
 
@@ -166,12 +166,13 @@ def advise(
 
 
 def _folder(sample: Any) -> str:
-    place = sample if isinstance(sample, (str, os.PathLike)) else _sources.source(sample).place
-    if not isinstance(place, (str, os.PathLike)) or "://" in os.fspath(place):
+    place = sample if isinstance(sample, (str, os.PathLike)) else _sources.source(sample).placed()
+    folder = _paths.local(place) if isinstance(place, (str, os.PathLike)) else None
+    if folder is None:
         raise ValueError(
             f"sample={sample!r} is no array in a folder of this machine: rechunk a part of it to one first"
         )
-    return os.path.abspath(place)
+    return folder
 
 
 def _dtype(given: Any) -> str:

@@ -8,9 +8,8 @@ import operator
 import os
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import unquote, urlsplit
 
-from zarrange import _display, _native, _process
+from zarrange import _display, _native, _paths, _process
 from zarrange._sizes import parse_bytes
 
 if TYPE_CHECKING:
@@ -90,19 +89,16 @@ class _Place:
     @classmethod
     def of(cls, location: Any, backend: str, storage_options: dict[str, Any] | None) -> _Place:
         if isinstance(location, (str, os.PathLike)):
-            text = os.fspath(location)
-            if text.startswith("file://"):
-                text = unquote(urlsplit(text).path)
-            if "://" not in text:
+            folder = _paths.local(location)
+            if folder is not None:
                 if storage_options:
                     raise ValueError(
-                        f"storage_options={storage_options!r} are for URLs, and {text!r} is a path"
+                        f"storage_options={storage_options!r} are for URLs, and {folder!r} is a path"
                     )
-                # Whatever the working directory is later.
-                return cls(os.path.abspath(text), "", backend)
+                return cls(folder, "", backend)
             from zarrange import _stores
 
-            return cls(*_stores.opened(text, storage_options, mode="r"), backend)
+            return cls(*_stores.opened(location, storage_options, mode="r"), backend)
         if hasattr(location, "store_path"):
             return cls(location.store_path.store, location.path, backend)
         from zarrange import _stores

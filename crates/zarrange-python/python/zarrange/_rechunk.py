@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from zarrange import _chunks, _native, _options, _process, _sources, _stores, _xarray
+from zarrange import _chunks, _native, _options, _paths, _process, _sources, _stores, _xarray
 from zarrange._rechunked import Rechunked, Target
 from zarrange._sizes import parse_bytes
 from zarrange.executors import executor_of
@@ -311,8 +311,10 @@ def _nowhere(source: _sources.Source) -> Target:
 
 def _temp(given: Any, target: Target) -> str | None:
     """A folder for intermediate data: the one that is given, or where the target is no folder one for temporary files."""
-    if isinstance(given, (str, os.PathLike)) and "://" not in os.fspath(given):
-        return os.fspath(given)
+    if isinstance(given, (str, os.PathLike)):
+        folder = _paths.local(given)
+        if folder is not None:
+            return folder
     if given is not None:
         warnings.warn(
             f"temp_store={given!r} is no folder of this machine, and is not used: intermediate data needs one",

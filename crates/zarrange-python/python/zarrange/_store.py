@@ -11,13 +11,12 @@ import os
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import astuple, dataclass
 from typing import Any, Literal, TypeVar
-from urllib.parse import unquote, urlsplit
 
 import zarr.abc.store
 from zarr.abc.store import ByteRequest, OffsetByteRequest, RangeByteRequest, SuffixByteRequest
 from zarr.core.buffer import Buffer, BufferPrototype, default_buffer_prototype
 
-from zarrange import _native, _process
+from zarrange import _native, _paths, _process
 
 T = TypeVar("T")
 
@@ -107,13 +106,11 @@ class Store(zarr.abc.store.Store):
             raise ValueError(
                 "backend='mmap' is for stores that are not written: with read_only=True you promise that nobody else does"
             )
-        text = os.fspath(path)
-        if text.startswith("file://"):
-            text = unquote(urlsplit(text).path)
-        if "://" in text:
-            raise ValueError(f"path={text!r} is no folder of this machine: a store of zarr reads it")
+        folder = _paths.local(path)
+        if folder is None:
+            raise ValueError(f"path={path!r} is no folder of this machine: a store of zarr reads it")
         #: The folder, whatever the working directory is later.
-        self.path: str = os.path.abspath(text)
+        self.path: str = folder
         self._backend: Literal["auto", "std", "io_uring", "mmap"] = backend
         self._counting = counting
         self._folder = _Folder(self.path, backend, counting)

@@ -20,7 +20,7 @@ from collections.abc import (
 from functools import partial
 from typing import Any, Literal, Protocol
 
-from zarrange import _native, _stopping
+from zarrange import _native, _paths, _stopping
 
 #: What of an object is asked for: its key, all of it, a range or its size, and the range; of all of it how many bytes there is room for, and a
 #: larger one need not be got: its size will do.
@@ -71,18 +71,11 @@ def opened(
     from zarr.storage import LocalStore
     from zarr.storage._common import make_store_path
 
-    text = os.fspath(location)
-    if text.startswith("file://"):
-        from urllib.parse import unquote, urlsplit
-
-        text = unquote(urlsplit(text).path)
-    if "://" not in text:
-        # Whatever the working directory is later.
-        text = os.path.abspath(text)
-    if "://" not in text:
+    folder = _paths.local(location)
+    if folder is not None:
         # As it is: make_store_path would make a folder where there is none.
-        return LocalStore(text, read_only=mode == "r"), ""
-    path = sync(make_store_path(text, mode=mode, storage_options=storage_options))
+        return LocalStore(folder, read_only=mode == "r"), ""
+    path = sync(make_store_path(os.fspath(location), mode=mode, storage_options=storage_options))
     return path.store, path.path
 
 
