@@ -236,7 +236,6 @@ class Reading(Base):
     def _attributes(self, name: str) -> dict[str, Any]:
         """What is said of an array, if it is there."""
         import zarr
-
         import zarr.errors
 
         try:
