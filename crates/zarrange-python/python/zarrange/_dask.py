@@ -20,14 +20,13 @@ class Chunks:
 
     def computed(self, stopped: Callable[[], bool], chunks: list[tuple[int, ...]]) -> Sequence[Any]:
         """The elements of `chunks`, by the scheduler that dask is configured to take."""
-        from dask.base import get_scheduler
         from dask.optimization import cull
 
         name, graph = self._graph()
         keys = [
             (name, *(numbers[k] for numbers, k in zip(self._numbers, chunk, strict=True))) for chunk in chunks
         ]
-        scheduler = get_scheduler(collections=[self._array])
+        scheduler = _scheduler(self._array)
         tasks, _ = cull(graph, keys)
         return scheduler(tasks, keys, **_options(scheduler, stopped))
 
@@ -40,6 +39,13 @@ class Chunks:
                 (optimized,) = dask.optimize(self._array)
                 self._made = optimized.name, dict(optimized.__dask_graph__())
             return self._made
+
+
+def _scheduler(array: Any) -> Any:
+    """What carries out the tasks of `array`: what dask is configured to take, or what it takes for arrays."""
+    from dask.base import get_scheduler
+
+    return get_scheduler(collections=[array])
 
 
 def _options(scheduler: Any, stopped: Callable[[], bool]) -> dict[str, Any]:
