@@ -9,16 +9,10 @@ from zarrange import _native
 
 _forked = False
 
-#: Backends by their names. Those of the process that was forked are kept and not used: their threads are not in this one, and cannot be ended.
-_opened: dict[str, Any] = {}
-_of_parents: list[dict[str, Any]] = []
-
 
 def _note() -> None:
-    global _forked, _opened
+    global _forked
     _forked = True
-    _of_parents.append(_opened)
-    _opened = {}
 
 
 os.register_at_fork(after_in_child=_note)
@@ -39,7 +33,7 @@ def backend(asked: str) -> str:
 
 
 def opener(asked: str) -> Any:
-    """A backend for all stores of this process.
+    """The backend that is asked for.
 
     Raises
     ------
@@ -52,10 +46,7 @@ def opener(asked: str) -> Any:
         raise RuntimeError(
             "backend='io_uring' is not possible in a process that was forked: use 'std', or 'auto'"
         )
-    name = backend(asked)
-    if name not in _opened:
-        _opened[name] = _native.Backend(name)
-    return _opened[name]
+    return _native.Backend(backend(asked))
 
 
 def check_fork() -> None:

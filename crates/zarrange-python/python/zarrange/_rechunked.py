@@ -43,7 +43,7 @@ class Target:
         """The target as zarr opens it."""
         import zarr
 
-        return zarr.open(self.store, path=self.path or None, mode="r+")
+        return zarr.open(self.store, path=self.path or None, mode="r+", zarr_format=3)
 
     def is_empty_group(self) -> bool:
         """Whether it is a group object in a folder of this machine, and there is nothing in it, not even attributes."""
