@@ -3,6 +3,8 @@
 mod text;
 mod time;
 
+use std::fmt;
+
 use zarrs::array::DataType;
 use zarrs::metadata::v3::MetadataV3;
 
@@ -88,6 +90,21 @@ impl PartialEq for ElementType {
         };
         let all = |element: &Self| (name(element), element.unit.clone(), element.bytes, element.kind.clone());
         all(self) == all(other)
+    }
+}
+
+/// All that two equal types have in common, in one line.
+impl fmt::Display for ElementType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Kind::Struct(fields) = &self.kind {
+            f.write_str("struct {")?;
+            for Field { name, offset, element } in fields {
+                write!(f, " {name:?} at {offset}: {element};")?;
+            }
+            return f.write_str(" }");
+        }
+        write!(f, "{} of {} bytes", self.name, self.bytes)?;
+        self.unit.as_ref().map_or(Ok(()), |(unit, count)| write!(f, ", in {count} {unit}"))
     }
 }
 

@@ -34,6 +34,7 @@
 
 mod cast;
 mod copy;
+mod digest;
 mod edges;
 mod error;
 mod fill;
@@ -46,6 +47,7 @@ mod tile;
 
 pub use cast::index;
 pub use copy::{copy_region, copy_strided, copy_swapped};
+pub use digest::Digester;
 pub use edges::Edges;
 pub use error::GridError;
 pub use fill::{fill_with, is_filled};

@@ -1,8 +1,8 @@
-//! What there is at a place, and whether two places hold the same.
+//! What there is at a place, its digest, and whether two places hold the same.
 
 use pyo3::prelude::*;
 use zarrange_io::Opener;
-use zarrange_rechunk::NoProgress;
+use zarrange_rechunk::{ArrayDigest, NoProgress};
 
 use crate::errors::exception;
 use crate::stores::Place;
@@ -39,4 +39,28 @@ pub(crate) fn verify(
     })?;
     let compared = compared.map_err(|error| exception(&error))?;
     Ok((compared.difference.map(|difference| difference.to_string()), compared.not_compared))
+}
+
+/// The digest of each array at a place, by path, or the exception that says why it has none.
+#[pyfunction]
+#[pyo3(signature = (place, *, stop, max_mem, threads))]
+pub(crate) fn digest(
+    py: Python<'_>,
+    place: Place,
+    stop: &Stopper,
+    max_mem: u64,
+    threads: u64,
+) -> PyResult<Vec<(String, Py<PyAny>)>> {
+    let stop = &stop.0;
+    let io = Opener::auto().stopped_by(stop.clone());
+    let digests =
+        watched(py, stop, move || zarrange_rechunk::digest(&place.0, &io, (max_mem, threads), &NoProgress))?;
+    let told = |ArrayDigest { path, digest }| {
+        let digest = match digest {
+            Ok(digest) => digest.to_string().into_pyobject(py)?.into_any().unbind(),
+            Err(error) => exception(&error).into_value(py).into_any(),
+        };
+        Ok((path, digest))
+    };
+    digests.map_err(|error| exception(&error))?.into_iter().map(told).collect()
 }

@@ -33,7 +33,7 @@ mod _native {
     #[pymodule_export]
     const VERSION: &str = env!("CARGO_PKG_VERSION");
     #[pymodule_export]
-    use crate::arrays::{describe, verify};
+    use crate::arrays::{describe, digest, verify};
     #[pymodule_export]
     use crate::backend::Backend;
     #[pymodule_export]

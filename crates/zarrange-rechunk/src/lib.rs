@@ -42,7 +42,7 @@
 //! **It never knows** arguments and terminals. What a user writes is read by the types themselves: [`Location`], [`Named`], [`Codecs`],
 //! [`Bytes`], [`NamedMix`] and the others have [`FromStr`](std::str::FromStr), and print as they are read.
 //!
-//! [`verify`] compares two hierarchies, [`read_region`] reads a part of an array with several threads. A [`PlanFile`] is a prepared request
+//! [`verify`] compares two hierarchies, [`digest`](fn@digest) tells what one holds in a few digits, [`read_region`] reads a part of an array with several threads. A [`PlanFile`] is a prepared request
 //! in a file, for other processes. The folder `examples` of this crate has programs that rechunk, read a region, print a plan, and try
 //! some shapes of chunks.
 //!
@@ -57,6 +57,7 @@
 mod access;
 mod advise;
 mod difference;
+mod digest;
 mod dimensions;
 mod engine;
 mod error;
@@ -73,6 +74,7 @@ mod verify;
 
 pub use advise::{Measure, Sample, SampleError, Weighed, WeighedRead, Weighing, distinct};
 pub use difference::Difference;
+pub use digest::{ArrayDigest, Digest, digest};
 pub use dimensions::Dimensions;
 pub use engine::parts::{Ledger, Receipt};
 pub use engine::presence::Sparse;

@@ -94,15 +94,29 @@ pub fn verify(
 }
 
 /// Everything at a place.
-struct Whole {
-    root: Store,
+pub(crate) struct Whole {
+    pub(crate) root: Store,
     nodes: Vec<Found>,
     beside: Beside,
 }
 
 impl Whole {
+    /// The arrays.
+    pub(crate) fn arrays(&self) -> impl Iterator<Item = &Found> {
+        self.nodes.iter().filter(|found| found.is_array())
+    }
+
+    /// Memory of what is known of it, beyond so much.
+    pub(crate) fn bytes_beyond(&self, free: u64) -> u64 {
+        self.nodes.iter().map(Found::bytes).sum::<u64>().saturating_sub(free)
+    }
+
     /// Looks at a place; what cannot be opened is an error.
-    fn open(location: &Location, io: &Opener, memory_bytes_max: u64) -> Result<Self, RechunkError> {
+    pub(crate) fn open(
+        location: &Location,
+        io: &Opener,
+        memory_bytes_max: u64,
+    ) -> Result<Self, RechunkError> {
         let root = io.open(location)?;
         // The other one takes as much.
         let nodes_bytes_max = METADATA_BYTES_FREE.saturating_add(memory_bytes_max / 2) / 2;

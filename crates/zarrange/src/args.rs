@@ -73,6 +73,8 @@ pub(crate) enum Command {
     Plan(Box<PlanArgs>),
     /// Compare two arrays or groups: shapes, types, attributes and every value
     Verify(VerifyArgs),
+    /// What arrays hold, each in 32 digits that are the same for all layouts and codecs
+    Digest(DigestArgs),
     /// What is stored: hierarchy, chunks, shards, codecs, bytes, missing chunks
     Info(InfoArgs),
     /// Light curves
@@ -240,6 +242,26 @@ pub(crate) struct VerifyArgs {
     /// Let NaN differ from NaN where their bits do
     #[arg(long)]
     pub(crate) nan_payloads: bool,
+    /// A progress bar on stderr
+    #[arg(long, value_enum, default_value_t = ProgressArg::Auto)]
+    pub(crate) progress: ProgressArg,
+    /// Print one JSON object on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct DigestArgs {
+    /// Array or group
+    pub(crate) location: Location,
+    /// Bound on all data buffers together [default: half of the available memory]
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) max_mem: Option<Bytes>,
+    #[command(flatten)]
+    pub(crate) io: IoArgs,
+    /// Threads [default: one for each processor]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=4096))]
+    pub(crate) threads: Option<u64>,
     /// A progress bar on stderr
     #[arg(long, value_enum, default_value_t = ProgressArg::Auto)]
     pub(crate) progress: ProgressArg,

@@ -1,6 +1,7 @@
 //! One file for each command.
 
 pub(crate) mod demo;
+pub(crate) mod digest;
 pub(crate) mod info;
 pub(crate) mod lightcurve;
 pub(crate) mod plan;

@@ -56,6 +56,7 @@ pub fn run(line: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Rechunk(args) => commands::rechunk::run(*args),
         Command::Plan(args) => commands::plan::run(*args),
         Command::Verify(args) => commands::verify::run(&args),
+        Command::Digest(args) => commands::digest::run(&args),
         Command::Info(args) => commands::info::run(&args),
         Command::Lightcurve { command } => match command {
             LightcurveCommand::Rechunk(args) => commands::lightcurve::copy::rechunk(&args),

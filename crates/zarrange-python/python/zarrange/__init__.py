@@ -13,7 +13,7 @@ from typing import Any as _Any
 
 from zarrange import _accessor, executors
 from zarrange._advise import Advice, Layout, advise
-from zarrange._compare import Comparison, verify
+from zarrange._compare import Comparison, digest, verify
 from zarrange._info import info
 from zarrange._lightcurve_fill import Filled
 from zarrange._lightcurves import LightcurveStorage
@@ -46,6 +46,7 @@ __all__ = [
     "Store",
     "VerificationError",
     "advise",
+    "digest",
     "executors",
     "info",
     "open",

@@ -1,4 +1,4 @@
-"""Whether two places hold the same."""
+"""Whether two places hold the same, side by side or by a digest of each."""
 
 from __future__ import annotations
 
@@ -64,3 +64,58 @@ def verify(
             nan_payloads=nan_payloads,
         )
     return Comparison(difference, not_compared)
+
+
+def digest(
+    source: Any,
+    *,
+    max_mem: str | int | None = None,
+    threads: int | None = None,
+    storage_options: dict[str, Any] | None = None,
+) -> str | dict[str, str]:
+    """What arrays hold, each in 32 hexadecimal digits that are the same for all chunks, shards, codecs and versions of Zarr.
+
+    Two arrays with one digest have the same shape, data type, fill value and elements, bit by bit, without being read side by side. It finds errors, and does not
+    resist forgery.
+
+    Parameters
+    ----------
+    source : zarr.Array, zarr.Group, str, path, or array-like
+        What is digested.
+    max_mem : str, int or None
+        Memory for data, as for `rechunk`.
+    threads : int, optional
+        Threads to use; all processors without it.
+    storage_options : dict, optional
+        For URLs: passed to fsspec.
+
+    Returns
+    -------
+    str or dict
+        The digest of an array; those of the arrays of a group by their paths.
+
+    Raises
+    ------
+    CorruptChunkError
+        If a chunk cannot be decoded. Of a group, notes of the exception have the digests of the other arrays.
+    """
+    _process.check_fork()
+    _process.check_loop()
+    place = _sources.source(source, storage_options).placed()
+    stop = _native.Stop()
+    with _stopping.stopped_by(stop, place):
+        digests = dict(
+            _native.digest(
+                place,
+                stop=stop,
+                max_mem=_native.default_max_mem() if max_mem is None else parse_bytes(max_mem),
+                threads=_process.threads(threads),
+            )
+        )
+    for path, found in digests.items():
+        if isinstance(found, Exception):
+            for other, digest_ in digests.items():
+                if other != path:
+                    found.add_note(f"{other!r}: {digest_}")
+            raise found
+    return digests[""] if list(digests) == [""] else digests

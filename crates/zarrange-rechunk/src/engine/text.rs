@@ -4,15 +4,16 @@
 //! many as its share of the memory holds. Where a share is too small for one chunk, one worker has all of the memory.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use twox_hash::XxHash3_128;
 use zarrange_array::{
     Array, ArrayError, ArrayMetadata, ReadCost, VariableElements, VariableReader, VariableWriter,
     put_together,
 };
 use zarrange_codec::{CodecError, ShardIndex, Variable, VariableCodec};
-use zarrange_grid::{Dims, Region, index};
+use zarrange_grid::{Digester, Dims, Region, index};
 use zarrange_plan::{Counts, Parts};
 
 use crate::difference::Difference;
@@ -125,6 +126,27 @@ pub(crate) fn compare(
         Ok(())
     };
     in_shares((a, b), context, &attempt).map_err(|error| told(error, context.budget, 2 * PARTS))
+}
+
+/// The sum of the digests of all elements.
+pub(crate) fn digest(side: Side<'_>, context: &Context<'_>) -> Result<u128, RechunkError> {
+    let objects = side.array.objects();
+    let digester = Digester::new(side.array.shape(), &[]);
+    let sum = Mutex::new(0);
+    let attempt = |threads: u64, share: u64| {
+        *sum.lock().unwrap_or_else(PoisonError::into_inner) = 0u128;
+        let touched = touched(&[side.array], side.array, context);
+        let unvisited = unvisited_elements(touched.as_ref(), side.array);
+        let recorded = Recorded::default();
+        let parts = StageParts::only(parts(side.array, u64::MAX), &Alone, &recorded);
+        let walk = ObjectWalk::new(objects, touched, &parts);
+        let work = Digesting { side, digester: &digester, sum: &sum, share, walk, context };
+        work_off(&work, (threads, threads), context.progress)?;
+        context.progress.advance(2 * unvisited);
+        Ok(())
+    };
+    in_shares((side, side), context, &attempt).map_err(|error| told(error, context.budget, PARTS))?;
+    Ok(sum.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// The objects of `target` that hold what is stored of `arrays`, where that is little and known.
@@ -322,6 +344,70 @@ impl<'a> Work for Comparing<'_, 'a> {
     fn stop(&self) {
         self.walk.stop();
     }
+}
+
+/// Objects whose elements are digested.
+struct Digesting<'p, 'a> {
+    side: Side<'p>,
+    digester: &'p Digester,
+    sum: &'p Mutex<u128>,
+    /// The memory of each worker.
+    share: u64,
+    walk: ObjectWalk<'a>,
+    context: &'p Context<'p>,
+}
+
+impl<'a> Work for Digesting<'_, 'a> {
+    type Worker<'w>
+        = (Assembler<'w>, Variable)
+    where
+        Self: 'w;
+    type Task = Taken<'a>;
+
+    fn worker<'w>(&'w self, _: Permit<'w>, _: bool) -> Result<(Assembler<'w>, Variable), RechunkError> {
+        Ok((Assembler::new(self.side, self.share), Variable::new()))
+    }
+
+    fn next(&self) -> Option<Taken<'a>> {
+        self.walk.take(1)
+    }
+
+    fn step<'w>(
+        &'w self,
+        (assembler, chunk): &mut (Assembler<'w>, Variable),
+        taken: Taken<'a>,
+    ) -> Result<(), RechunkError> {
+        let Side { array, elements } = self.side;
+        let mut sum = 0u128;
+        for object in &taken.objects {
+            for at in chunks_of(self.side, object) {
+                let part = elements.chunks.region(&at);
+                assembler.assemble(&part, chunk)?;
+                for k in (0..chunk.len()).filter(|k| chunk.get(*k) != elements.fill) {
+                    let place = place(array.shape(), &part.unravel(k as u64));
+                    let hash = XxHash3_128::oneshot(chunk.get(k));
+                    sum = sum.wrapping_add(self.digester.hashed(place, hash));
+                }
+            }
+            self.context.progress.advance(2 * array.objects().region(object).elements());
+        }
+        let mut all = self.sum.lock().unwrap_or_else(PoisonError::into_inner);
+        *all = all.wrapping_add(sum);
+        drop(all);
+        taken.part.finish(taken.objects.len() as u64);
+        Ok(())
+    }
+
+    fn stop(&self) {
+        self.walk.stop();
+    }
+}
+
+/// The number of an element in C order.
+fn place(shape: &[u64], index: &[u64]) -> u128 {
+    shape.iter().zip(index).fold(0, |place: u128, (length, k)| {
+        place.wrapping_mul(u128::from(*length)).wrapping_add(u128::from(*k))
+    })
 }
 
 /// The chunks of a stored object, in C order.

@@ -1,0 +1,134 @@
+//! Digests of arrays: numbers that say whether two arrays far from each other hold the same.
+
+use std::fmt;
+use std::sync::Mutex;
+
+use twox_hash::XxHash3_128;
+use zarrange_array::{Array, Contents};
+use zarrange_grid::Digester;
+use zarrange_io::{Location, Opener, Stopped};
+use zarrange_plan::{Purpose, plan};
+
+use crate::engine::budget::Budget;
+use crate::engine::context::{Context, elements};
+use crate::engine::parts::{Alone, Recorded, StageParts};
+use crate::engine::presence::Sparse;
+use crate::engine::sink::DigestSink;
+use crate::engine::source::ArraySource;
+use crate::engine::stage::{self, Pass};
+use crate::engine::text::{self, Side};
+use crate::error::{METADATA_BYTES_FREE, RechunkError};
+use crate::prepare::problem::problem;
+use crate::progress::Progress;
+use crate::verify::Whole;
+
+/// What an array holds, in 128 bits: its shape, data type, fill value and every element at its place, whatever its chunks, shards, codecs and
+/// version of Zarr are. Bits count, those of NaN, too. It finds errors and does not resist forgery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Digest(u128);
+
+/// 32 hexadecimal digits.
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+/// The digest of an array of a hierarchy.
+#[derive(Debug)]
+pub struct ArrayDigest {
+    /// Its path; empty for the root.
+    pub path: String,
+    /// Its digest, or why there is none.
+    pub digest: Result<Digest, RechunkError>,
+}
+
+/// The digests of all arrays at a place, by path, within `memory_bytes_max`. An array that cannot be read does not keep the others from theirs.
+///
+/// # Errors
+/// [`RechunkError`] if the place cannot be looked through, or it was asked to stop.
+pub fn digest(
+    location: &Location,
+    io: &Opener,
+    (memory_bytes_max, threads): (u64, u64),
+    progress: &dyn Progress,
+) -> Result<Vec<ArrayDigest>, RechunkError> {
+    let whole = Whole::open(location, io, memory_bytes_max)?;
+    let budget =
+        Budget::new(memory_bytes_max - whole.bytes_beyond(METADATA_BYTES_FREE).min(memory_bytes_max));
+    let recorded = Recorded::default();
+    let context = Context {
+        budget: &budget,
+        threads,
+        sparse: Sparse::default(),
+        durable: false,
+        shared: false,
+        sums: false,
+        ledger: &Alone,
+        recorded: &recorded,
+        progress,
+    };
+    let mut work = 0u64;
+    for found in whole.arrays() {
+        work = work.saturating_add(digest_work(&found.array(&whole.root)?));
+    }
+    progress.begin("digest", work);
+    let mut digests = Vec::new();
+    for found in whole.arrays() {
+        let digest = found.array(&whole.root).map_err(RechunkError::from);
+        let digest = digest.and_then(|array| of_array(&array, &context));
+        match digest {
+            Err(error) if Stopped::is_cause_of(&error) => return Err(error),
+            digest => digests.push(ArrayDigest { path: found.path().to_owned(), digest }),
+        }
+    }
+    Ok(digests)
+}
+
+/// Bytes that progress counts to: into tiles, and out of them.
+fn digest_work(array: &Array) -> u64 {
+    let item_bytes = array.elements().map_or(1, |e| e.item_bytes() as u64);
+    elements(array).saturating_mul(2 * item_bytes)
+}
+
+/// The digest of one array.
+fn of_array(array: &Array, context: &Context<'_>) -> Result<Digest, RechunkError> {
+    let (kind, fill, sum) = match array.contents() {
+        Contents::Elements(e) => (e.element.to_string(), &e.fill, of_elements(array, context)?),
+        Contents::Variable(e) => {
+            (format!("{:?}", e.chain().kind()), &e.fill, text::digest(Side::of(array)?, context)?)
+        }
+        // The error that says why.
+        Contents::Unknown(_) => {
+            return Err(array
+                .elements()
+                .map(|_| ())
+                .err()
+                .map_or_else(|| unreachable!("elements that cannot be read"), RechunkError::from));
+        }
+    };
+    let mut once = format!("zarrange digest 1\n{:?}\n{kind}\n", array.shape()).into_bytes();
+    once.extend_from_slice(fill);
+    Ok(Digest(sum.wrapping_add(XxHash3_128::oneshot(&once))))
+}
+
+/// The sum over the elements of an array, which have a fixed size.
+fn of_elements(array: &Array, context: &Context<'_>) -> Result<u128, RechunkError> {
+    let (chunks, budget) = (array.chunks()?, context.budget);
+    // Nothing is written, as where it is compared with itself.
+    let problem = problem(chunks.view(), chunks.view(), (budget.max(), context.threads), Purpose::Compare);
+    let plan =
+        plan(&problem).map_err(|source| RechunkError::Plan { array: array.location().to_owned(), source })?;
+    let digester = Digester::new(array.shape(), &chunks.elements().fill);
+    let source = ArraySource { chunks: array.chunks()?, budget };
+    let sink = DigestSink { chunks, digester, sum: Mutex::default() };
+    let recorded = Recorded::default();
+    for stage in plan.stages() {
+        let (shape, item_bytes) = (&problem.shape[..], problem.item_bytes);
+        let parts = StageParts::only(stage.parts(&problem), &Alone, &recorded);
+        let (source, sink, parts) = (&source, &sink, &parts);
+        let pass = Pass { stage, shape, item_bytes, source, sink, parts, tiles_max: u64::MAX };
+        stage::run(&pass, &Context { recorded: &recorded, ..*context })?;
+    }
+    Ok(sink.into_sum())
+}

@@ -1,0 +1,35 @@
+//! `zarrange digest`.
+
+use std::process::ExitCode;
+
+use serde_json::{Map, Value, json};
+use zarrange_rechunk::{ArrayDigest, digest};
+
+use crate::args::DigestArgs;
+use crate::backend::opener;
+use crate::memory;
+use crate::out::{note, one_line, say};
+use crate::progress::Bar;
+
+pub(crate) fn run(args: &DigestArgs) -> anyhow::Result<ExitCode> {
+    let threads = args.threads.unwrap_or_else(memory::threads);
+    let max_mem = memory::given(args.max_mem.map_or_else(memory::default_max, u64::from), threads)?;
+    let bar = Bar::new(args.progress);
+    let digests = digest(&args.location, &opener(args.io)?, (max_mem, threads), &bar)?;
+    drop(bar);
+    let (mut told, mut failed) = (Map::new(), Map::new());
+    for ArrayDigest { path, digest } in &digests {
+        match digest {
+            Ok(digest) if args.json => drop(told.insert(path.clone(), digest.to_string().into())),
+            Ok(digest) => say!("{digest}  {}", one_line(if path.is_empty() { "." } else { path })),
+            Err(error) => {
+                note!("{path:?} has no digest: {}", one_line(&error.to_string()));
+                failed.insert(path.clone(), Value::from(error.to_string()));
+            }
+        }
+    }
+    if args.json {
+        say!("{}", json!({ "digests": told, "failed": failed }));
+    }
+    Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
