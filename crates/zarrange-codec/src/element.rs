@@ -99,11 +99,12 @@ impl fmt::Display for ElementType {
         if let Kind::Struct(fields) = &self.kind {
             f.write_str("struct {")?;
             for Field { name, offset, element } in fields {
-                write!(f, " {name:?} at {offset}: {element};")?;
+                write!(f, " {} at {offset}: {element};", serde_json::Value::from(name.as_str()))?;
             }
             return f.write_str(" }");
         }
-        write!(f, "{} of {} bytes", self.name, self.bytes)?;
+        let name = if self.kind == Kind::Raw { "raw_bytes" } else { &self.name };
+        write!(f, "{name} of {} bytes", self.bytes)?;
         self.unit.as_ref().map_or(Ok(()), |(unit, count)| write!(f, ", in {count} {unit}"))
     }
 }

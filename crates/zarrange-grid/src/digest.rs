@@ -5,10 +5,11 @@
 //! Elements that have the bits of the fill value add nothing, so nobody need look for chunks that are not stored. An element of more than
 //! eight bytes is so many words, each with a place of its own.
 //!
-//! It finds errors: one wrong element always changes it, and several do but for one chance in 2^60 or so. It does not resist forgery, for
-//! the keys are known.
+//! It finds errors: one wrong element of at most eight bytes always changes it, and several do but for one chance in 2^60 or so. It does not
+//! resist forgery, for the keys are known.
 //!
-//! Rejected: a key that is mixed anew for each place. Chunks of one epoch hold elements that are far from each other, and it took three
+//! Rejected: keys that are only multiplied, modulo 2^64. Of rows and columns that change signs together the lowest bits vanish, and elements
+//! can be named whose changes cancel. Rejected: a key that is mixed anew for each place. Chunks of one epoch hold elements that are far from each other, and it took three
 //! times as long. Rejected: AES. It is as fast, and wants `unsafe`.
 
 use smallvec::SmallVec;
@@ -172,7 +173,7 @@ impl Digester {
                 let (middle, first) = (self.keys.middle(upper, low), lower(low));
                 let (now, later) = elements.split_at(elements.len().min(LEN - first));
                 let keys = &self.keys.lower[first..first + now.len()];
-                now.iter().zip(keys).for_each(|(bytes, key)| add(*bytes, middle.wrapping_mul(*key)));
+                now.iter().zip(keys).for_each(|(bytes, key)| add(*bytes, folded(middle, *key)));
                 (elements, place) = (later, place.wrapping_add(now.len() as u128));
             }
         }
@@ -202,7 +203,7 @@ impl Digester {
     }
 }
 
-/// Keys of places: the product, modulo 2^64, of an odd number for each third of its bits.
+/// Keys of places, of an odd number for each third of their bits.
 #[derive(Clone, Debug)]
 struct Keys {
     lower: [u64; LEN],
@@ -240,12 +241,18 @@ impl Keys {
     }
 
     fn within(&self, upper: Upper, low: u64) -> u64 {
-        self.middle(upper, low).wrapping_mul(self.lower[lower(low)])
+        folded(self.middle(upper, low), self.lower[lower(low)])
     }
 
     fn middle(&self, upper: Upper, low: u64) -> u64 {
         upper.number.wrapping_mul(self.middle[lower(low >> BITS)])
     }
+}
+
+/// Both halves of the product.
+fn folded(one: u64, other: u64) -> u64 {
+    let [low, high] = halves(u128::from(one) * u128::from(other));
+    (low ^ high) | 1
 }
 
 /// The lowest bits of a place.

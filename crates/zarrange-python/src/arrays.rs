@@ -1,9 +1,9 @@
 //! What there is at a place, its digest, and whether two places hold the same.
 
 use pyo3::prelude::*;
-use zarrange_io::Opener;
 use zarrange_rechunk::{ArrayDigest, NoProgress};
 
+use crate::backend::opener;
 use crate::errors::exception;
 use crate::stores::Place;
 use crate::work::{Stopper, watched};
@@ -12,7 +12,7 @@ use crate::work::{Stopper, watched};
 #[pyfunction]
 pub(crate) fn describe(py: Python<'_>, place: Place, stop: &Stopper) -> PyResult<String> {
     let stop = &stop.0;
-    let io = Opener::auto().stopped_by(stop.clone());
+    let io = opener("auto")?.stopped_by(stop.clone());
     let told = watched(py, stop, move || -> Result<_, PyErr> {
         let store = io.open(&place.0).map_err(|error| exception(&error))?;
         zarrange::info_json(&store).map_err(|error| exception(&error))
@@ -33,7 +33,7 @@ pub(crate) fn verify(
     nan_payloads: bool,
 ) -> PyResult<(Option<String>, Vec<String>)> {
     let stop = &stop.0;
-    let io = Opener::auto().stopped_by(stop.clone());
+    let io = opener("auto")?.stopped_by(stop.clone());
     let compared = watched(py, stop, move || {
         zarrange_rechunk::verify((&a.0, &b.0), &io, (max_mem, threads), nan_payloads, &NoProgress)
     })?;
@@ -52,7 +52,7 @@ pub(crate) fn digest(
     threads: u64,
 ) -> PyResult<Vec<(String, Py<PyAny>)>> {
     let stop = &stop.0;
-    let io = Opener::auto().stopped_by(stop.clone());
+    let io = opener("auto")?.stopped_by(stop.clone());
     let digests =
         watched(py, stop, move || zarrange_rechunk::digest(&place.0, &io, (max_mem, threads), &NoProgress))?;
     let told = |ArrayDigest { path, digest }| {

@@ -2,8 +2,8 @@
 #![expect(unsafe_code, reason = "the promise of the mmap backend is passed on to who chooses it")]
 
 use std::collections::HashMap;
-use std::process;
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::mem;
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -11,15 +11,22 @@ use zarrange_io::{Opener, STD_THREADS};
 
 use crate::errors::exception;
 
-/// Backends by process and name. To look whether there is one, and to start its threads, takes as long as a small job. Those of a process
-/// that was forked stay and are not used: their threads are not in this one, and cannot be ended.
-static OPENERS: LazyLock<Mutex<HashMap<(u32, String), Opener>>> = LazyLock::new(Mutex::default);
+/// Backends by their names. To look whether there is one, and to start its threads, takes as long as a small job.
+static OPENERS: LazyLock<Mutex<HashMap<String, Opener>>> = LazyLock::new(Mutex::default);
+
+fn openers() -> MutexGuard<'static, HashMap<String, Opener>> {
+    OPENERS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// This process was forked: the threads of the backends are not in it. They are not ended either, for that would wait for them.
+#[pyfunction]
+pub(crate) fn note_fork() {
+    mem::forget(mem::take(&mut *openers()));
+}
 
 /// The backend of a name, for what may change while it is read: so there is no `mmap`. One is made for a process.
 pub(crate) fn opener(name: &str) -> PyResult<Opener> {
-    let key = (process::id(), name.to_owned());
-    let openers = || OPENERS.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(found) = openers().get(&key) {
+    if let Some(found) = openers().get(name) {
         return Ok(found.clone());
     }
     let made = match name {
@@ -31,7 +38,7 @@ pub(crate) fn opener(name: &str) -> PyResult<Opener> {
             return Err(PyValueError::new_err(format!("backend='{name}' is {known}")));
         }
     };
-    Ok(openers().entry(key).or_insert(made).clone())
+    Ok(openers().entry(name.to_owned()).or_insert(made).clone())
 }
 
 /// A backend, with the threads that it has.

@@ -35,7 +35,7 @@ mod _native {
     #[pymodule_export]
     use crate::arrays::{describe, digest, verify};
     #[pymodule_export]
-    use crate::backend::Backend;
+    use crate::backend::{Backend, note_fork};
     #[pymodule_export]
     use crate::bench::{advise, bench};
     #[pymodule_export]

@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Mutex;
 
 use twox_hash::XxHash3_128;
-use zarrange_array::{Array, Contents};
+use zarrange_array::{Array, ArrayError, Contents};
+use zarrange_codec::VariableKind;
 use zarrange_grid::Digester;
 use zarrange_io::{Location, Opener, Stopped};
 use zarrange_plan::{Purpose, plan};
@@ -17,7 +18,7 @@ use crate::engine::sink::DigestSink;
 use crate::engine::source::ArraySource;
 use crate::engine::stage::{self, Pass};
 use crate::engine::text::{self, Side};
-use crate::error::{METADATA_BYTES_FREE, RechunkError};
+use crate::error::{METADATA_BYTES_FREE, RechunkError, Refusals};
 use crate::prepare::problem::problem;
 use crate::progress::Progress;
 use crate::verify::Whole;
@@ -53,7 +54,12 @@ pub fn digest(
     (memory_bytes_max, threads): (u64, u64),
     progress: &dyn Progress,
 ) -> Result<Vec<ArrayDigest>, RechunkError> {
-    let whole = Whole::open(location, io, memory_bytes_max)?;
+    let (whole, failed) = Whole::open(location, io, (1, memory_bytes_max))?;
+    let more = failed.count - failed.first.len() as u64;
+    if more > 0 || failed.first.iter().any(|(path, _)| path.is_empty()) {
+        Refusals::of(failed).into_result()?;
+        unreachable!("something cannot be opened");
+    }
     let budget =
         Budget::new(memory_bytes_max - whole.bytes_beyond(METADATA_BYTES_FREE).min(memory_bytes_max));
     let recorded = Recorded::default();
@@ -68,12 +74,11 @@ pub fn digest(
         recorded: &recorded,
         progress,
     };
-    let mut work = 0u64;
-    for found in whole.arrays() {
-        work = work.saturating_add(digest_work(&found.array(&whole.root)?));
-    }
-    progress.begin("digest", work);
-    let mut digests = Vec::new();
+    // What cannot be opened is told of below.
+    let works = whole.arrays().filter_map(|found| found.array(&whole.root).ok());
+    progress.begin("digest", works.map(|array| digest_work(&array)).fold(0, u64::saturating_add));
+    let refused = |(path, error): (String, ArrayError)| ArrayDigest { path, digest: Err(error.into()) };
+    let mut digests: Vec<ArrayDigest> = failed.first.into_iter().map(refused).collect();
     for found in whole.arrays() {
         let digest = found.array(&whole.root).map_err(RechunkError::from);
         let digest = digest.and_then(|array| of_array(&array, &context));
@@ -82,6 +87,7 @@ pub fn digest(
             digest => digests.push(ArrayDigest { path: found.path().to_owned(), digest }),
         }
     }
+    digests.sort_by(|one, other| one.path.cmp(&other.path));
     Ok(digests)
 }
 
@@ -96,7 +102,11 @@ fn of_array(array: &Array, context: &Context<'_>) -> Result<Digest, RechunkError
     let (kind, fill, sum) = match array.contents() {
         Contents::Elements(e) => (e.element.to_string(), &e.fill, of_elements(array, context)?),
         Contents::Variable(e) => {
-            (format!("{:?}", e.chain().kind()), &e.fill, text::digest(Side::of(array)?, context)?)
+            let kind = match e.chain().kind() {
+                VariableKind::Text => "text",
+                VariableKind::Bytes => "bytes",
+            };
+            (kind.to_owned(), &e.fill, text::digest(Side::of(array)?, context)?)
         }
         // The error that says why.
         Contents::Unknown(_) => {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use zarrange_array::{Array, Beside, Contents, Found, Node, Survey, Text, Without, survey};
+use zarrange_array::{Array, Beside, Contents, Failed, Found, Node, Survey, Text, Without, survey};
 use zarrange_grid::index;
 use zarrange_io::{Access, IoError, Location, Object, Opener, Store};
 use zarrange_plan::{Purpose, plan};
@@ -46,7 +46,11 @@ pub fn verify(
     payloads: bool,
     progress: &dyn Progress,
 ) -> Result<Comparison, RechunkError> {
-    let (a, b) = (Whole::open(a, io, memory_bytes_max)?, Whole::open(b, io, memory_bytes_max)?);
+    let whole = |place| {
+        let (whole, failed) = Whole::open(place, io, (2, memory_bytes_max))?;
+        Refusals::of(failed).into_result().map(|()| whole)
+    };
+    let (a, b) = (whole(a)?, whole(b)?);
     let lines = [("first", &a.beside), ("second", &b.beside)];
     let lines = lines.map(|(which, beside)| {
         let verb = format!("not compared, in the {which}");
@@ -111,19 +115,17 @@ impl Whole {
         self.nodes.iter().map(Found::bytes).sum::<u64>().saturating_sub(free)
     }
 
-    /// Looks at a place; what cannot be opened is an error.
+    /// Looks at a place, one of so many; and what cannot be opened there.
     pub(crate) fn open(
         location: &Location,
         io: &Opener,
-        memory_bytes_max: u64,
-    ) -> Result<Self, RechunkError> {
+        (places, memory_bytes_max): (u64, u64),
+    ) -> Result<(Self, Failed), RechunkError> {
         let root = io.open(location)?;
-        // The other one takes as much.
-        let nodes_bytes_max = METADATA_BYTES_FREE.saturating_add(memory_bytes_max / 2) / 2;
+        let nodes_bytes_max = METADATA_BYTES_FREE.saturating_add(memory_bytes_max / 2) / places;
         let Survey { nodes, failed, beside } = survey(&root, Without { nodes_bytes_max, ..Without::NOTHING })
-            .map_err(|error| RechunkError::of_survey(error, (2, memory_bytes_max)))?;
-        Refusals::of(failed).into_result()?;
-        Ok(Self { root, nodes, beside })
+            .map_err(|error| RechunkError::of_survey(error, (places, memory_bytes_max)))?;
+        Ok((Self { root, nodes, beside }, failed))
     }
 
     /// What is at each path.

@@ -39,7 +39,8 @@ impl Options {
         }
     }
 
-    fn of_rechunk(&self, error: &RechunkError) -> String {
+    /// What an error of the engine says, with options.
+    pub(crate) fn of_rechunk(&self, error: &RechunkError) -> String {
         match error {
             RechunkError::Members(refusals) => self.members(refusals),
             RechunkError::Untidy { error, left } => format!("{}; {left}", self.of_rechunk(error)),

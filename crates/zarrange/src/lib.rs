@@ -25,8 +25,10 @@ mod signals;
 mod table;
 
 use std::ffi::OsString;
+use std::io;
 use std::process::ExitCode;
 
+use rustix::io::Errno;
 use zarrange_io::Stopped;
 use zarrange_lightcurve::LightCurveError;
 use zarrange_rechunk::{RechunkError, SpecError};
@@ -56,7 +58,7 @@ pub fn run(line: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Rechunk(args) => commands::rechunk::run(*args),
         Command::Plan(args) => commands::plan::run(*args),
         Command::Verify(args) => commands::verify::run(&args),
-        Command::Digest(args) => commands::digest::run(&args),
+        Command::Digest(args) => commands::digest::run(&args, &options),
         Command::Info(args) => commands::info::run(&args),
         Command::Lightcurve { command } => match command {
             LightcurveCommand::Rechunk(args) => commands::lightcurve::copy::rechunk(&args),
@@ -111,9 +113,19 @@ fn message(error: &anyhow::Error, options: &Options) -> String {
             text = format!("{text}: {cause}");
         }
     }
+    // Those of stores say so themselves; tables, lists and what is written to are files, too.
+    if !text.contains("ulimit") && error.chain().any(lacks_descriptors) {
+        text.push_str(": raise the limit of open files (ulimit -n)");
+    }
     // Several members that cannot be carried over have a line each.
     let listed = matches!(error.downcast_ref(), Some(RechunkError::Members(_)));
     if listed { text } else { text.replace('\n', " ") }
+}
+
+/// Whether the process or the system has no descriptor left.
+fn lacks_descriptors(error: &(dyn std::error::Error + 'static)) -> bool {
+    let code = error.downcast_ref().and_then(io::Error::raw_os_error);
+    [Errno::MFILE, Errno::NFILE].into_iter().any(|full| code == Some(full.raw_os_error()))
 }
 
 /// Whether the command was used wrongly, rather than failed.

@@ -97,25 +97,24 @@ def digest(
     Raises
     ------
     CorruptChunkError
-        If a chunk cannot be decoded. Of a group, notes of the exception have the digests of the other arrays.
+        If a chunk cannot be decoded. Of a group, notes of the exception have the digests of the other arrays, or why they have none.
     """
     _process.check_fork()
     _process.check_loop()
     place = _sources.source(source, storage_options).placed()
     stop = _native.Stop()
     with _stopping.stopped_by(stop, place):
-        digests = dict(
-            _native.digest(
-                place,
-                stop=stop,
-                max_mem=_native.default_max_mem() if max_mem is None else parse_bytes(max_mem),
-                threads=_process.threads(threads),
-            )
+        found = _native.digest(
+            place,
+            stop=stop,
+            max_mem=_native.default_max_mem() if max_mem is None else parse_bytes(max_mem),
+            threads=_process.threads(threads),
         )
-    for path, found in digests.items():
-        if isinstance(found, Exception):
-            for other, digest_ in digests.items():
-                if other != path:
-                    found.add_note(f"{other!r}: {digest_}")
-            raise found
+    digests = {path: told for path, told in found if isinstance(told, str)}
+    failed = {path: told for path, told in found if not isinstance(told, str)}
+    for first in failed.values():
+        for path, told in [*digests.items(), *failed.items()]:
+            if told is not first:
+                first.add_note(f"{path!r}: {told}")
+        raise first
     return digests[""] if list(digests) == [""] else digests

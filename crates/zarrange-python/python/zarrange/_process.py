@@ -13,6 +13,7 @@ _forked = False
 def _note() -> None:
     global _forked
     _forked = True
+    _native.note_fork()
 
 
 os.register_at_fork(after_in_child=_note)

@@ -459,11 +459,20 @@ impl<'a> Assembler<'a> {
         let covering =
             cell.intersect(&Region::whole(grid.array_shape())).map(|inside| grid.covering(&inside));
         let mut bytes = Variable::memory_bytes(index(cell.elements()), 0) as u64;
+        let mut filled = cell.elements();
         for chunk in covering.iter().flat_map(|c| (0..c.elements()).map(|k| c.unravel(k))) {
-            bytes += self.fetch(chunk)?;
+            bytes += self.fetch(chunk.clone())?;
             if bytes > self.room {
                 return Err(self.too_much(cell, bytes));
             }
+            if self.kept.get(&chunk).is_some_and(|kept| kept.chunk.is_some()) {
+                filled -= grid.region(&chunk).intersect(cell).map_or(0, |part| part.elements());
+            }
+        }
+        // A fill value may be long.
+        bytes = bytes.saturating_add(filled.saturating_mul(elements.fill.len() as u64));
+        if bytes > self.room {
+            return Err(self.too_much(cell, bytes));
         }
         let chunk = |chunk: &Dims| self.kept.get(chunk).and_then(|kept| kept.chunk.as_ref());
         put_together(cell, grid, chunk, &elements.fill, out);

@@ -7,11 +7,12 @@ use zarrange_rechunk::{ArrayDigest, digest};
 
 use crate::args::DigestArgs;
 use crate::backend::opener;
+use crate::hints::Options;
 use crate::memory;
 use crate::out::{note, one_line, say};
 use crate::progress::Bar;
 
-pub(crate) fn run(args: &DigestArgs) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &DigestArgs, options: &Options) -> anyhow::Result<ExitCode> {
     let threads = args.threads.unwrap_or_else(memory::threads);
     let max_mem = memory::given(args.max_mem.map_or_else(memory::default_max, u64::from), threads)?;
     let bar = Bar::new(args.progress);
@@ -23,8 +24,9 @@ pub(crate) fn run(args: &DigestArgs) -> anyhow::Result<ExitCode> {
             Ok(digest) if args.json => drop(told.insert(path.clone(), digest.to_string().into())),
             Ok(digest) => say!("{digest}  {}", one_line(if path.is_empty() { "." } else { path })),
             Err(error) => {
-                note!("{path:?} has no digest: {}", one_line(&error.to_string()));
-                failed.insert(path.clone(), Value::from(error.to_string()));
+                let why = options.of_rechunk(error);
+                note!("{path:?} has no digest: {}", one_line(&why));
+                failed.insert(path.clone(), Value::from(why));
             }
         }
     }

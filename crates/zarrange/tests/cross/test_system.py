@@ -139,6 +139,16 @@ def test_what_is_refused_is_an_error(binary, sources, out, way, limit):
         assert "ulimit" in done.stderr
 
 
+@pytest.mark.parametrize("way", ["ingest", "tiles"])
+def test_whatever_could_not_be_opened_the_limit_is_told(binary, sources, out, way):
+    """Tables are no stores, and what is opened first depends on how it was built."""
+    for count in range(3, 16):
+        done = limited(binary, f"ulimit -n {count}", arguments(way, sources, out))
+        if done.stderr.startswith("zarrange: ") and done.returncode:
+            assert "ulimit" in done.stderr, count
+        shutil.rmtree(out / "target", ignore_errors=True)
+
+
 @pytest.mark.parametrize("args", [["info", "plain"], ["verify", "sharded", "sharded", "--threads", "16"]])
 @pytest.mark.parametrize("limit", LIMITS)
 def test_reading_within_limits(binary, sources, limit, args):
