@@ -5,12 +5,12 @@
 //! Elements that have the bits of the fill value add nothing, so nobody need look for chunks that are not stored. An element of more than
 //! eight bytes is so many words, each with a place of its own.
 //!
-//! It finds errors: one wrong element of at most eight bytes always changes it, and several do but for one chance in 2^60 or so. It does not
-//! resist forgery, for the keys are known.
+//! It finds errors: one wrong element of at most eight bytes always changes it, and several miss each other by chance only, as random
+//! keys of 64 bits would. It does not resist forgery, for the keys are known.
 //!
 //! Rejected: keys that are only multiplied, modulo 2^64. Of rows and columns that change signs together the lowest bits vanish, and elements
-//! can be named whose changes cancel. Rejected: a key that is mixed anew for each place. Chunks of one epoch hold elements that are far from each other, and it took three
-//! times as long. Rejected: AES. It is as fast, and wants `unsafe`.
+//! can be named whose changes cancel. Rejected: a key that is mixed anew for each place. Chunks of one epoch hold elements that are far from
+//! each other, and it took more than twice as long. Rejected: AES, which wants `unsafe` and hardware.
 
 use smallvec::SmallVec;
 

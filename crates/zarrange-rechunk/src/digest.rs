@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Mutex;
 
 use twox_hash::XxHash3_128;
-use zarrange_array::{Array, ArrayError, Contents};
+use zarrange_array::{Array, ArrayError, Failed};
 use zarrange_codec::VariableKind;
 use zarrange_grid::Digester;
 use zarrange_io::{Location, Opener, Stopped};
@@ -13,7 +13,6 @@ use zarrange_plan::{Purpose, plan};
 use crate::engine::budget::Budget;
 use crate::engine::context::{Context, elements};
 use crate::engine::parts::{Alone, Recorded, StageParts};
-use crate::engine::presence::Sparse;
 use crate::engine::sink::DigestSink;
 use crate::engine::source::ArraySource;
 use crate::engine::stage::{self, Pass};
@@ -55,30 +54,21 @@ pub fn digest(
     progress: &dyn Progress,
 ) -> Result<Vec<ArrayDigest>, RechunkError> {
     let (whole, failed) = Whole::open(location, io, (1, memory_bytes_max))?;
-    let more = failed.count - failed.first.len() as u64;
-    if more > 0 || failed.first.iter().any(|(path, _)| path.is_empty()) {
-        Refusals::of(failed).into_result()?;
-        unreachable!("something cannot be opened");
+    let (count, failed) = (failed.count, failed.first);
+    if count > failed.len() as u64 || failed.iter().any(|(path, _)| path.is_empty()) {
+        // The place itself cannot be opened, or more members than are told one by one.
+        Refusals::of(Failed { count, first: failed }).into_result()?;
+        return Ok(Vec::new());
     }
     let budget =
         Budget::new(memory_bytes_max - whole.bytes_beyond(METADATA_BYTES_FREE).min(memory_bytes_max));
     let recorded = Recorded::default();
-    let context = Context {
-        budget: &budget,
-        threads,
-        sparse: Sparse::default(),
-        durable: false,
-        shared: false,
-        sums: false,
-        ledger: &Alone,
-        recorded: &recorded,
-        progress,
-    };
+    let context = Context::reading(&budget, threads, &recorded, progress);
     // What cannot be opened is told of below.
     let works = whole.arrays().filter_map(|found| found.array(&whole.root).ok());
     progress.begin("digest", works.map(|array| digest_work(&array)).fold(0, u64::saturating_add));
     let refused = |(path, error): (String, ArrayError)| ArrayDigest { path, digest: Err(error.into()) };
-    let mut digests: Vec<ArrayDigest> = failed.first.into_iter().map(refused).collect();
+    let mut digests: Vec<ArrayDigest> = failed.into_iter().map(refused).collect();
     for found in whole.arrays() {
         let digest = found.array(&whole.root).map_err(RechunkError::from);
         let digest = digest.and_then(|array| of_array(&array, &context));
@@ -99,23 +89,15 @@ fn digest_work(array: &Array) -> u64 {
 
 /// The digest of one array.
 fn of_array(array: &Array, context: &Context<'_>) -> Result<Digest, RechunkError> {
-    let (kind, fill, sum) = match array.contents() {
-        Contents::Elements(e) => (e.element.to_string(), &e.fill, of_elements(array, context)?),
-        Contents::Variable(e) => {
-            let kind = match e.chain().kind() {
-                VariableKind::Text => "text",
-                VariableKind::Bytes => "bytes",
-            };
-            (kind.to_owned(), &e.fill, text::digest(Side::of(array)?, context)?)
-        }
-        // The error that says why.
-        Contents::Unknown(_) => {
-            return Err(array
-                .elements()
-                .map(|_| ())
-                .err()
-                .map_or_else(|| unreachable!("elements that cannot be read"), RechunkError::from));
-        }
+    let (kind, fill, sum) = if let Some(e) = array.variable() {
+        let kind = match e.chain().kind() {
+            VariableKind::Text => "text",
+            VariableKind::Bytes => "bytes",
+        };
+        (kind.to_owned(), &e.fill, text::digest(Side::of(array)?, context)?)
+    } else {
+        let e = array.elements()?;
+        (e.element.to_string(), &e.fill, of_elements(array, context)?)
     };
     let mut once = format!("zarrange digest 1\n{:?}\n{kind}\n", array.shape()).into_bytes();
     once.extend_from_slice(fill);

@@ -12,7 +12,7 @@ use crate::difference::Difference;
 use crate::engine::budget::Budget;
 use crate::engine::context::{Context, elements};
 use crate::engine::parts::{Alone, Recorded, StageParts};
-use crate::engine::presence::{Look, Sparse};
+use crate::engine::presence::Look;
 use crate::engine::sink::{CompareSink, Compared};
 use crate::engine::source::ArraySource;
 use crate::engine::stage::{self, Pass};
@@ -61,17 +61,7 @@ pub fn verify(
     let budget =
         Budget::new(memory_bytes_max - taken.saturating_sub(METADATA_BYTES_FREE).min(memory_bytes_max));
     let recorded = Recorded::default();
-    let context = Context {
-        budget: &budget,
-        threads,
-        sparse: Sparse::default(),
-        durable: false,
-        shared: false,
-        sums: false,
-        ledger: &Alone,
-        recorded: &recorded,
-        progress,
-    };
+    let context = Context::reading(&budget, threads, &recorded, progress);
     let work = match compare_structure(&a, &b)? {
         Ok(work) => work,
         Err(difference) => return Ok(Comparison { difference: Some(difference), not_compared }),

@@ -16,6 +16,7 @@ use zarrange_rechunk::{
 pub(crate) use self::common::{BackendArg, IoArgs, ProgressArg};
 pub(crate) use self::lightcurve::LightcurveCommand;
 use crate::hints::Options;
+use crate::memory;
 
 /// What a command's end says.
 const EXIT_CODES: &str = "\
@@ -231,17 +232,32 @@ pub(crate) struct VerifyArgs {
     pub(crate) a: Location,
     /// The other
     pub(crate) b: Location,
+    /// Let NaN differ from NaN where their bits do
+    #[arg(long)]
+    pub(crate) nan_payloads: bool,
+    #[command(flatten)]
+    pub(crate) reading: ReadingArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct DigestArgs {
+    /// Array or group
+    pub(crate) location: Location,
+    #[command(flatten)]
+    pub(crate) reading: ReadingArgs,
+}
+
+/// How everything at a place is read.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ReadingArgs {
     /// Bound on all data buffers together [default: half of the available memory]
     #[arg(long, value_name = "SIZE")]
-    pub(crate) max_mem: Option<Bytes>,
+    max_mem: Option<Bytes>,
     #[command(flatten)]
     pub(crate) io: IoArgs,
     /// Threads [default: one for each processor]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=4096))]
-    pub(crate) threads: Option<u64>,
-    /// Let NaN differ from NaN where their bits do
-    #[arg(long)]
-    pub(crate) nan_payloads: bool,
+    threads: Option<u64>,
     /// A progress bar on stderr
     #[arg(long, value_enum, default_value_t = ProgressArg::Auto)]
     pub(crate) progress: ProgressArg,
@@ -250,24 +266,13 @@ pub(crate) struct VerifyArgs {
     pub(crate) json: bool,
 }
 
-#[derive(Debug, clap::Args)]
-pub(crate) struct DigestArgs {
-    /// Array or group
-    pub(crate) location: Location,
-    /// Bound on all data buffers together [default: half of the available memory]
-    #[arg(long, value_name = "SIZE")]
-    pub(crate) max_mem: Option<Bytes>,
-    #[command(flatten)]
-    pub(crate) io: IoArgs,
-    /// Threads [default: one for each processor]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=4096))]
-    pub(crate) threads: Option<u64>,
-    /// A progress bar on stderr
-    #[arg(long, value_enum, default_value_t = ProgressArg::Auto)]
-    pub(crate) progress: ProgressArg,
-    /// Print one JSON object on stdout
-    #[arg(long)]
-    pub(crate) json: bool,
+impl ReadingArgs {
+    /// The memory for data in bytes, and the threads.
+    pub(crate) fn means(&self) -> anyhow::Result<(u64, u64)> {
+        let threads = self.threads.unwrap_or_else(memory::threads);
+        let max_mem = memory::given(self.max_mem.map_or_else(memory::default_max, u64::from), threads)?;
+        Ok((max_mem, threads))
+    }
 }
 
 #[derive(Debug, clap::Args)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use zarrange_array::ArrayMetadata;
 
 use crate::engine::budget::Budget;
-use crate::engine::parts::{Ledger, Recorded};
+use crate::engine::parts::{Alone, Ledger, Recorded};
 use crate::engine::presence::Sparse;
 use crate::progress::Progress;
 
@@ -30,6 +30,29 @@ pub(crate) struct Context<'a> {
     /// What was counted here.
     pub(crate) recorded: &'a Recorded,
     pub(crate) progress: &'a dyn Progress,
+}
+
+impl<'a> Context<'a> {
+    /// For what reads everything, and writes nothing.
+    pub(crate) fn reading(
+        budget: &'a Arc<Budget>,
+        threads: u64,
+        recorded: &'a Recorded,
+        progress: &'a dyn Progress,
+    ) -> Self {
+        let (sparse, ledger) = (Sparse::default(), &Alone);
+        Self {
+            budget,
+            threads,
+            sparse,
+            durable: false,
+            shared: false,
+            sums: false,
+            ledger,
+            recorded,
+            progress,
+        }
+    }
 }
 
 /// Elements of an array; saturates, for it only scales a progress bar.

@@ -8,20 +8,18 @@ use zarrange_rechunk::{ArrayDigest, digest};
 use crate::args::DigestArgs;
 use crate::backend::opener;
 use crate::hints::Options;
-use crate::memory;
 use crate::out::{note, one_line, say};
 use crate::progress::Bar;
 
 pub(crate) fn run(args: &DigestArgs, options: &Options) -> anyhow::Result<ExitCode> {
-    let threads = args.threads.unwrap_or_else(memory::threads);
-    let max_mem = memory::given(args.max_mem.map_or_else(memory::default_max, u64::from), threads)?;
-    let bar = Bar::new(args.progress);
-    let digests = digest(&args.location, &opener(args.io)?, (max_mem, threads), &bar)?;
+    let reading = &args.reading;
+    let (means, bar) = (reading.means()?, Bar::new(reading.progress));
+    let digests = digest(&args.location, &opener(reading.io)?, means, &bar)?;
     drop(bar);
     let (mut told, mut failed) = (Map::new(), Map::new());
     for ArrayDigest { path, digest } in &digests {
         match digest {
-            Ok(digest) if args.json => drop(told.insert(path.clone(), digest.to_string().into())),
+            Ok(digest) if reading.json => drop(told.insert(path.clone(), digest.to_string().into())),
             Ok(digest) => say!("{digest}  {}", one_line(if path.is_empty() { "." } else { path })),
             Err(error) => {
                 let why = options.of_rechunk(error);
@@ -30,7 +28,7 @@ pub(crate) fn run(args: &DigestArgs, options: &Options) -> anyhow::Result<ExitCo
             }
         }
     }
-    if args.json {
+    if reading.json {
         say!("{}", json!({ "digests": told, "failed": failed }));
     }
     Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

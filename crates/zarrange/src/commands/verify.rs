@@ -7,23 +7,21 @@ use zarrange_rechunk::Comparison;
 
 use crate::args::VerifyArgs;
 use crate::backend::opener;
-use crate::memory;
 use crate::out::{note, one_line, say};
 use crate::progress::Bar;
 
 pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
-    let threads = args.threads.unwrap_or_else(memory::threads);
-    let max_mem = memory::given(args.max_mem.map_or_else(memory::default_max, u64::from), threads)?;
-    let bar = Bar::new(args.progress);
-    let io = opener(args.io)?;
+    let reading = &args.reading;
+    let (means, bar) = (reading.means()?, Bar::new(reading.progress));
+    let io = opener(reading.io)?;
     let places = (&args.a, &args.b);
     let Comparison { difference, not_compared } =
-        zarrange_rechunk::verify(places, &io, (max_mem, threads), args.nan_payloads, &bar)?;
+        zarrange_rechunk::verify(places, &io, means, args.nan_payloads, &bar)?;
     drop(bar);
     for line in &not_compared {
         note!("{}", one_line(line));
     }
-    if args.json {
+    if reading.json {
         let text = difference.as_ref().map(ToString::to_string);
         let backend = io.open(&args.a)?.backend();
         say!(
