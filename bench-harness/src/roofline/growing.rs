@@ -27,7 +27,7 @@ const SAFE: Kind = Kind { durability: Durability::Commit, verify: Verify::Full, 
 const ZSTD3: Kind = Kind { codecs: Codecs::Zstd(3), ..FAST };
 
 /// Epochs of the field, epochs of a block, and how each is copied: both change how much of a copy one epoch is.
-const SETTINGS: [Setting; 9] = [
+const SETTINGS: [Setting; 10] = [
     Setting { epochs: 120, block: 8, kind: FAST },
     Setting { epochs: 120, block: 8, kind: SAFE },
     Setting { epochs: 120, block: 8, kind: ZSTD3 },
@@ -35,6 +35,7 @@ const SETTINGS: [Setting; 9] = [
     Setting { epochs: 120, block: 2, kind: FAST },
     Setting { epochs: 120, block: 2, kind: SAFE },
     Setting { epochs: 120, block: 2, kind: ZSTD3 },
+    Setting { epochs: 120, block: 1, kind: FAST },
     Setting { epochs: 480, block: 8, kind: FAST },
     Setting { epochs: 480, block: 4, kind: FAST },
 ];

@@ -178,6 +178,53 @@ fn attributes_are_brought_and_what_is_left_over_is_named() {
     assert!(synced.warnings[0].starts_with("array flux_err is not in the source"), "{synced:?}");
 }
 
+/// Any other array follows its source: what it holds, what it does not hold any more, its size, and the way it is stored.
+#[test]
+fn other_arrays_follow() {
+    type Objects<'a> = &'a [(&'a str, &'a [u8])];
+    let places = places();
+    places.sync(Opener::auto()).unwrap();
+    let root = places.source.open().unwrap();
+    let document = |shape: u64, chunk: u64, unit: &str| {
+        let chunk_grid = serde_json::json!({"name": "regular", "configuration": {"chunk_shape": [chunk]}});
+        serde_json::json!({
+            "zarr_format": 3, "node_type": "array", "shape": [shape], "data_type": "uint8", "chunk_grid": chunk_grid,
+            "chunk_key_encoding": {"name": "default"}, "codecs": [{"name": "bytes"}], "fill_value": 7,
+            "attributes": {"unit": unit}, "dimension_names": ["quality"],
+        })
+    };
+    let cases: [(_, Objects<'_>, &[u8]); 6] = [
+        (document(4, 2, "x"), &[("c/0", &[1, 2]), ("c/1", &[3, 4])], &[1, 2, 3, 4]),
+        (document(4, 2, "x"), &[("c/0", &[1, 2]), ("c/1", &[3, 5])], &[1, 2, 3, 5]),
+        (document(4, 2, "x"), &[("c/1", &[3, 5])], &[7, 7, 3, 5]),
+        (document(6, 2, "x"), &[("c/1", &[3, 5]), ("c/2", &[6, 6])], &[7, 7, 3, 5, 6, 6]),
+        (document(6, 2, "y"), &[("c/1", &[3, 5]), ("c/2", &[6, 6])], &[7, 7, 3, 5, 6, 6]),
+        (document(6, 3, "y"), &[("c/0", &[1, 1, 1]), ("c/1", &[2, 2, 2])], &[1, 1, 1, 2, 2, 2]),
+    ];
+    for (document, objects, values) in cases {
+        for key in ["c/0", "c/1", "c/2"].map(|key| format!("quality/{key}")) {
+            // What is not there need not go.
+            let _ = root.change(zarrange_io::Change::Remove(&key));
+        }
+        for (key, bytes) in objects {
+            root.put(&format!("quality/{key}"), bytes).unwrap();
+        }
+        root.put("quality/zarr.json", document.to_string().as_bytes()).unwrap();
+        assert_eq!(places.sync(Opener::auto()).unwrap().arrays, ["quality"], "{document}");
+        let zarrange_array::Node::Array(copy) =
+            zarrange_array::open(&places.copy.open().unwrap().below("quality").unwrap()).unwrap()
+        else {
+            panic!("an array")
+        };
+        let mut read = vec![0; values.len()];
+        let whole = zarrange_grid::Region::whole(copy.shape());
+        zarrange_array::RegionReader::new(&copy).unwrap().read_into(&whole, &mut read).unwrap();
+        let unit = copy.document().attributes().get("unit");
+        assert_eq!((&read[..], unit.unwrap().as_str()), (values, document["attributes"]["unit"].as_str()));
+        assert_eq!(places.sync(Opener::auto()).unwrap().arrays, [""; 0], "{document}");
+    }
+}
+
 /// Whichever call ends it, both stores open, what is recorded is there, and the same can be done again.
 #[test]
 fn bringing_it_may_end_at_every_call() {

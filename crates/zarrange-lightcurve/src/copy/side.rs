@@ -1,9 +1,10 @@
-//! Whether two arrays are stored the same: labels and side variables are copied as they are.
+//! Labels and side variables are copied as they are: whether two arrays are stored the same, and making them so.
 
-use std::io::Read;
+use std::collections::BTreeSet;
+use std::io::{Read, Write};
 
 use zarrange_array::{Array, ArrayError, Node, Stored, open};
-use zarrange_io::{IoError, Store};
+use zarrange_io::{Change, IoError, Store};
 
 use crate::LightCurveError;
 
@@ -15,12 +16,7 @@ const PIECE_BYTES: usize = 1 << 16;
 /// # Errors
 /// If one of them cannot be read.
 pub(super) fn is_same((a, b): (&Store, &Store), name: &str) -> Result<bool, LightCurveError> {
-    let array = |store: &Store| match open(&store.below(name)?) {
-        Ok(Node::Array(array)) => Ok(Some(*array)),
-        Ok(Node::Group(_)) | Err(ArrayError::NotZarr { .. }) => Ok(None),
-        Err(error) => Err(LightCurveError::from(error)),
-    };
-    let (Some(a), Some(b)) = (array(a)?, array(b)?) else { return Ok(false) };
+    let (Some(a), Some(b)) = (array(a, name)?, array(b, name)?) else { return Ok(false) };
     if a.document() != b.document() {
         return Ok(false);
     }
@@ -39,6 +35,64 @@ pub(super) fn is_same((a, b): (&Store, &Store), name: &str) -> Result<bool, Ligh
         there <= stored
     })?;
     Ok(result? && there == stored)
+}
+
+/// Gives the array `name` of `copy` what that of `source` holds, object by object, if both are stored in the same way but for their size and
+/// their attributes; whether they are, and `copy` takes pieces of objects. A reader sees each object as it was or as it is to be.
+///
+/// # Errors
+/// If something cannot be read or written; the same can be done again.
+pub(super) fn bring((source, copy): (&Store, &Store), name: &str) -> Result<bool, LightCurveError> {
+    let (Some(a), Some(b)) = (array(source, name)?, array(copy, name)?) else { return Ok(false) };
+    let wanted = a.document();
+    let document = b.document().with_shape(a.shape()).with_attributes(wanted.attributes());
+    // What is replaced piece by piece has no bound.
+    let pieces = copy.abilities().partial_writes;
+    if document != *wanted || a.zarr_format() != b.zarr_format() || !pieces {
+        return Ok(false);
+    }
+    let (mut stored, mut result) = (BTreeSet::new(), Ok(()));
+    a.scan(false, &mut |found| {
+        if let Stored::Chunk(object, _) = found {
+            let key = a.key(object);
+            result = bring_object((a.store(), b.store()), &key);
+            stored.insert(key);
+        }
+        result.is_ok()
+    })?;
+    result?;
+    let mut gone = Vec::new();
+    b.scan(false, &mut |found| {
+        if let Stored::Chunk(object, _) = found {
+            gone.extend(Some(b.key(object)).filter(|key| !stored.contains(key)));
+        }
+        true
+    })?;
+    gone.iter().try_for_each(|key| b.store().change(Change::Remove(key)))?;
+    Array::new(b.store().clone(), document, b.zarr_format())?.write_metadata()?;
+    Ok(true)
+}
+
+fn bring_object((from, to): (&Store, &Store), key: &str) -> Result<(), LightCurveError> {
+    let Some(mut reader) = from.reader(key)? else { return Ok(()) };
+    let failed = |source| IoError::Os { operation: "copy", location: key.to_owned(), source };
+    let (mut piece, mut replacement) = (vec![0; PIECE_BYTES], to.replacement(key));
+    loop {
+        let n = fill(&mut reader, key, &mut piece)?;
+        replacement.write_all(&piece[..n]).map_err(failed)?;
+        if n < PIECE_BYTES {
+            return Ok(replacement.finish()?);
+        }
+    }
+}
+
+/// The array `name` of a store, if that is one.
+fn array(store: &Store, name: &str) -> Result<Option<Array>, LightCurveError> {
+    match open(&store.below(name)?) {
+        Ok(Node::Array(array)) => Ok(Some(*array)),
+        Ok(Node::Group(_)) | Err(ArrayError::NotZarr { .. }) => Ok(None),
+        Err(error) => Err(LightCurveError::from(error)),
+    }
 }
 
 fn is_same_object((a, at): (&Array, &str), (b, there): (&Array, &str)) -> Result<bool, LightCurveError> {

@@ -13,7 +13,7 @@ use zarrange_rechunk::{Durability, NamedRegion, Progress, RechunkError, Request,
 
 use crate::LightCurveError;
 use crate::copy::make::{LAYOUT, of_copy};
-use crate::copy::side::is_same;
+use crate::copy::side::{bring, is_same};
 use crate::copy::{CopyOptions, Lag, place_of};
 use crate::store::fill::EpochLock;
 use crate::store::growing::{APPENDING, epoch_axis, is_marked, with_epochs};
@@ -242,8 +242,11 @@ impl Sync<'_> {
         Ok(differing)
     }
 
-    /// Replaces an array that differs.
+    /// Replaces an array that differs: as a whole, where not only what it holds does.
     fn bring_array(&self, name: &str, warnings: &mut Vec<String>) -> Result<(), LightCurveError> {
+        if bring((&self.source.root, &self.copy.root), name)? {
+            return Ok(());
+        }
         let (from, to) = self.places;
         let mut request = self.request(from.below(name), to.below(name));
         request.overwrite = true;
