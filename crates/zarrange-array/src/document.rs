@@ -186,6 +186,18 @@ impl Document {
         self
     }
 
+    /// The same array with these members in the place of its own.
+    #[must_use]
+    pub fn with_members(&self, members: &serde_json::Map<String, serde_json::Value>) -> Self {
+        let codecs = members.contains_key("codecs");
+        let stored = if codecs { None } else { self.stored.clone() };
+        let mut other = Self { members: self.members.clone(), stored };
+        for (name, value) in members {
+            other.put(name, value.clone().into());
+        }
+        other
+    }
+
     /// The length of `zarr.json`.
     pub fn bytes(&self) -> u64 {
         let mut length = Length(0);

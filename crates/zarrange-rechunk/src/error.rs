@@ -561,7 +561,23 @@ pub enum PlanFileError {
     /// It cannot be written.
     #[error(transparent)]
     Io(#[from] std::io::Error),
-    /// The source is no longer what was planned.
+    /// A member of the source is no longer what was planned.
+    #[error("{member:?} of the source {what} since it was planned: plan again")]
+    Changed {
+        /// Its path; empty for the root.
+        member: String,
+        /// What happened to it.
+        what: &'static str,
+    },
+    /// A plan that this program would not make.
+    #[error(
+        "array {array:?} was planned by a zarrange that counts in another way: plan again, or use that one"
+    )]
+    Other {
+        /// Path of the array.
+        array: String,
+    },
+    /// A place or a member that cannot be opened.
     #[error(transparent)]
     Source(#[from] RechunkError),
     /// A place whose name is not text, or would be read as another place.

@@ -80,7 +80,7 @@ pub use engine::parts::{Ledger, Receipt};
 pub use engine::presence::Sparse;
 pub use error::{AccessError, PlanFileError, RechunkError, Refusal, Refusals, SpecError};
 pub use plan_file::{PlanFile, PlannedArray, PlannedGroup, PlannedOptions};
-pub use prepare::{Item, Prepared, prepare, unsampled};
+pub use prepare::{Item, Prepared, prepare, prepare_planned, unsampled};
 pub use progress::{NoProgress, Progress};
 pub use read::{is_short, read_region};
 pub use report::{ArrayReport, Cost, Report};

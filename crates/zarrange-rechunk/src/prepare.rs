@@ -7,6 +7,7 @@ mod keep;
 pub(crate) mod layouts;
 pub(crate) mod members;
 mod notes;
+mod planned;
 pub(crate) mod problem;
 mod region;
 mod route;
@@ -17,8 +18,9 @@ use std::fmt;
 
 pub use item::Item;
 pub use layouts::unsampled;
+pub use planned::prepare_planned;
 use zarrange_array::{Beside, Found, Survey, Target};
-use zarrange_io::Store;
+use zarrange_io::{Location, Store};
 use zarrange_plan::{Route, bytes_text};
 
 use crate::engine::presence::Sparse;
@@ -145,7 +147,8 @@ impl Prepared {
         for (k, found) in arrays.iter().enumerate() {
             let path = found.path();
             let (chunk, shard) = (chunks.of(path).cloned(), shards.of(path).cloned());
-            let asked = Asked { chunk, shard, chosen: layouts.remove(path).map(Box::new), within: None };
+            let chosen = layouts.remove(path).map(Box::new);
+            let asked = Asked { chunk, shard, chosen, ..Asked::default() };
             if request.only_named && asked.is_nothing() {
                 continue;
             }
@@ -206,6 +209,11 @@ impl Prepared {
     /// Whether anything goes through an intermediate.
     pub(crate) fn spills(&self) -> bool {
         self.items.iter().any(beforehand::spills)
+    }
+
+    /// The place of what will be made.
+    pub const fn target(&self) -> &Location {
+        &self.request.target
     }
 
     /// What it will cost.

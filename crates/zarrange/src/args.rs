@@ -13,7 +13,7 @@ use zarrange_rechunk::{
     Bytes, Codecs, Durability, Foreign, KeySeparator, Named, NamedMix, NamedRegion, Verify, parse_profile,
 };
 
-pub(crate) use self::common::{BackendArg, IoArgs, ProgressArg};
+pub(crate) use self::common::{BackendArg, IoArgs, ProgressArg, ToldArgs};
 pub(crate) use self::lightcurve::LightcurveCommand;
 use crate::hints::Options;
 use crate::memory;
@@ -72,6 +72,8 @@ pub(crate) enum Command {
     Rechunk(Box<RechunkArgs>),
     /// Write what rechunk would do to a file, to be run later
     Plan(Box<PlanArgs>),
+    /// Carry out a plan that was written to a file
+    Run(RunArgs),
     /// Compare two arrays or groups: shapes, types, attributes and every value
     Verify(VerifyArgs),
     /// What arrays hold, each in 32 digits that are the same for all layouts and codecs
@@ -127,12 +129,8 @@ pub(crate) struct RechunkArgs {
     /// Print the plan and write nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// A progress bar on stderr
-    #[arg(long, value_enum, default_value_t = ProgressArg::Auto)]
-    pub(crate) progress: ProgressArg,
-    /// Print one JSON object on stdout
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) told: ToldArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -146,6 +144,17 @@ pub(crate) struct PlanArgs {
     pub(crate) overwrite_plan: bool,
     #[command(flatten)]
     pub(crate) request: RequestArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RunArgs {
+    /// File that `zarrange plan` wrote
+    #[arg(value_name = "PLAN.json")]
+    pub(crate) plan: PathBuf,
+    #[command(flatten)]
+    pub(crate) io: IoArgs,
+    #[command(flatten)]
+    pub(crate) told: ToldArgs,
 }
 
 /// What is to be done: the options that `rechunk` and `plan` share.
@@ -258,12 +267,8 @@ pub(crate) struct ReadingArgs {
     /// Threads [default: one for each processor]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=4096))]
     threads: Option<u64>,
-    /// A progress bar on stderr
-    #[arg(long, value_enum, default_value_t = ProgressArg::Auto)]
-    pub(crate) progress: ProgressArg,
-    /// Print one JSON object on stdout
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) told: ToldArgs,
 }
 
 impl ReadingArgs {

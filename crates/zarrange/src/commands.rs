@@ -6,4 +6,5 @@ pub(crate) mod info;
 pub(crate) mod lightcurve;
 pub(crate) mod plan;
 pub(crate) mod rechunk;
+pub(crate) mod run;
 pub(crate) mod verify;

@@ -57,6 +57,7 @@ pub fn run(line: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Demo(args) => commands::demo::run(&args),
         Command::Rechunk(args) => commands::rechunk::run(*args),
         Command::Plan(args) => commands::plan::run(*args),
+        Command::Run(args) => commands::run::run(&args),
         Command::Verify(args) => commands::verify::run(&args),
         Command::Digest(args) => commands::digest::run(&args, &options),
         Command::Info(args) => commands::info::run(&args),

@@ -44,9 +44,7 @@ pub(crate) fn prepare() -> anyhow::Result<()> {
 /// If they leave none.
 pub(crate) fn given(wanted: u64, threads: u64) -> anyhow::Result<u64> {
     let Some(left) = limit_left() else { return Ok(wanted) };
-    // Half as many workers again as threads, and those that the std backend reads with.
-    let threads = threads + threads.div_ceil(2) + STD_THREADS as u64;
-    let beside = BESIDE_BYTES + threads * STACK_BYTES;
+    let beside = beside(threads);
     let given = left.saturating_sub(beside);
     ensure!(given > 0, "{}", too_little(left, beside));
     if given < wanted {
@@ -56,6 +54,28 @@ pub(crate) fn given(wanted: u64, threads: u64) -> anyhow::Result<u64> {
         );
     }
     Ok(wanted.min(given))
+}
+
+/// What a process needs with so many threads besides its buffers.
+fn beside(threads: u64) -> u64 {
+    // Half as many workers again as threads, and those that the std backend reads with.
+    let threads = threads + threads.div_ceil(2) + STD_THREADS as u64;
+    BESIDE_BYTES + threads * STACK_BYTES
+}
+
+/// Refuses a plan for more memory than limits on that of this process leave.
+///
+/// # Errors
+/// If they leave less.
+pub(crate) fn check(planned: u64, threads: u64) -> anyhow::Result<()> {
+    let (left, needed) = (limit_left().unwrap_or(u64::MAX), planned.saturating_add(beside(threads)));
+    ensure!(
+        needed <= left,
+        "the plan is for {} of data, the limits of this process (ulimit -v) leave {} for all: raise them, or plan again with less",
+        bytes_text(planned),
+        bytes_text(left)
+    );
+    Ok(())
 }
 
 fn too_little(left: u64, needed: u64) -> String {

@@ -1,5 +1,7 @@
 //! What an array shall become: its metadata in the target, as asked.
 
+use std::sync::Arc;
+
 use zarrange_array::{
     Array, ArrayError, ArrayMetadata, Contents, Document, Elements, Found, KeyEncoding, Layout, Separator,
     VariableElements,
@@ -26,6 +28,8 @@ pub(crate) struct Asked {
     pub(crate) chosen: Option<Box<LaidOut>>,
     /// The array of the target whose region is written.
     pub(crate) within: Option<Box<Found>>,
+    /// How it was planned to be stored: members of its document, as JSON.
+    pub(crate) planned: Option<Arc<[u8]>>,
 }
 
 impl Asked {
@@ -54,7 +58,7 @@ pub(crate) enum How {
 
 /// What an array shall become, as asked; nothing is planned.
 pub(crate) fn aim(request: &Request, path: &str, source: &Array, asked: &Asked) -> Result<Aim, RechunkError> {
-    let Asked { chunk, shard, chosen, within: _ } = asked;
+    let Asked { chunk, shard, chosen, within: _, planned: _ } = asked;
     let (chunk, shard) = (chunk.as_ref(), shard.as_ref());
     let foreign_encoding = source.elements().is_ok_and(|elements| elements.foreign_encoding);
     let recoded = !asked.is_nothing() || request.recodes(path) || foreign_encoding;
@@ -124,6 +128,18 @@ fn with_keys(request: &Request, source: &Array, objects: &ChunkGrid, document: D
     }
     let now = if v2 { KeyEncoding::Default(Separator::Slash) } else { source.keys() };
     document.with_key_encoding(request.key_separator.resolve(now, objects))
+}
+
+/// What an array becomes by a plan: the same, but for these members of its document.
+pub(crate) fn planned_target(
+    request: &Request,
+    path: &str,
+    source: &Array,
+    members: &[u8],
+) -> Result<ArrayMetadata, RechunkError> {
+    let members = serde_json::from_slice(members)
+        .unwrap_or_else(|error| unreachable!("members were written as JSON here: {error}"));
+    target(request, path, source.document().with_members(&members))
 }
 
 /// What `document` describes, at its place in the target.

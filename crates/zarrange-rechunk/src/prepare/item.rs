@@ -10,7 +10,7 @@ use zarrange_plan::{COPIED_TOGETHER, Chosen, Parts, Plan, Route};
 use crate::engine::context::elements;
 use crate::engine::{copy, text};
 use crate::error::RechunkError;
-use crate::prepare::aim::{Aim, Asked, How, LaidOut, aim, check_length};
+use crate::prepare::aim::{Aim, Asked, How, LaidOut, aim, check_length, planned_target};
 use crate::prepare::problem::Plans;
 use crate::prepare::region;
 use crate::prepare::route::{cheapest_plan, memory_of_comparing};
@@ -114,7 +114,10 @@ impl Item {
     /// Opens it below the `root` of the source; what was planned is what there is.
     pub(crate) fn open(&self, request: &Request, root: &Store) -> Result<Opened, RechunkError> {
         let array = region::window(request, self.found.array(root)?)?;
-        let target = aimed(request, self.path(), &array, &self.asked)?.target;
+        let target = match &self.asked.planned {
+            Some(members) => planned_target(request, self.path(), &array, members)?,
+            None => aimed(request, self.path(), &array, &self.asked)?.target,
+        };
         Ok(Opened { source: Sliced { array, slice: self.slice.clone() }, target })
     }
 
@@ -126,6 +129,11 @@ impl Item {
     /// How many stages it is moved in: what a part of one needs, parts of the one before may have made.
     pub fn stage_count(&self) -> u64 {
         self.plan().map_or(1, |plan| plan.stage_count())
+    }
+
+    /// Whether its stored bytes are copied without being understood.
+    pub(crate) const fn is_stored(&self) -> bool {
+        matches!(self.decision, Packed::Stored)
     }
 
     /// Whether its stored bytes are copied, as they are.
@@ -201,24 +209,41 @@ pub(crate) fn prepare_item(
     asked: Asked,
     plans: &mut Plans,
 ) -> Result<Item, RechunkError> {
-    let Aim { target, dropped, how } = aimed(request, found.path(), source, &asked)?;
-    let document_bytes = check_length(&target)?;
-    let mut slice = None;
-    let decision = match how {
+    let aim = aimed(request, found.path(), source, &asked)?;
+    let plan = match aim.how {
         How::Planned => {
-            memory_of_comparing(request, source, &target, plans)?;
-            let (plan, sliced) = cheapest_plan(request, source, &target, plans)?;
-            slice = sliced.map(Into::into);
-            Packed::Planned(plans.packed(&plan))
+            memory_of_comparing(request, source, &aim.target, plans)?;
+            Some(cheapest_plan(request, source, &aim.target, plans)?)
         }
-        How::Stored => Packed::Stored,
-        How::Text => Packed::Text,
+        How::Stored | How::Text => None,
+    };
+    let plan = plan.as_ref().map(|(plan, slice)| (&**plan, slice.as_deref()));
+    item(request, found, source, asked, (aim, plan), plans)
+}
+
+/// A plan, and the slices in which it reads the source, where not in whole chunks.
+type Sliceable<'a> = (&'a Plan, Option<&'a [u64]>);
+
+/// An array that is moved as `plan` says, in slices where it says so, or as it can be moved without one.
+pub(super) fn item(
+    request: &Request,
+    found: Found,
+    source: &Array,
+    asked: Asked,
+    (Aim { target, dropped, how }, plan): (Aim, Option<Sliceable<'_>>),
+    plans: &mut Plans,
+) -> Result<Item, RechunkError> {
+    let document_bytes = check_length(&target)?;
+    let decision = match (plan, how) {
+        (Some((plan, _)), _) => Packed::Planned(plans.packed(plan)),
+        (None, How::Text) => Packed::Text,
+        (None, How::Stored | How::Planned) => Packed::Stored,
     };
     Ok(Item {
         found,
         asked,
         decision,
-        slice,
+        slice: plan.and_then(|(_, slice)| slice).map(Into::into),
         dropped,
         opaque: match source.contents() {
             Contents::Unknown(reason) => Some(reason.as_str().into()),

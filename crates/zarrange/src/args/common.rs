@@ -35,3 +35,14 @@ pub(crate) enum ProgressArg {
     /// Never
     Never,
 }
+
+/// How a command tells what it does.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ToldArgs {
+    /// A progress bar on stderr
+    #[arg(long, value_enum, default_value_t = ProgressArg::Auto)]
+    pub(crate) progress: ProgressArg,
+    /// Print one JSON object on stdout
+    #[arg(long)]
+    pub(crate) json: bool,
+}

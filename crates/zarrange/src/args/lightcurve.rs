@@ -8,7 +8,7 @@ use zarrange_lightcurve::Cut;
 use zarrange_plan::{Reader, StoreProfile};
 use zarrange_rechunk::{Bytes, Codecs, Durability, Named, NamedMix, SpecError, Verify, parse_profile};
 
-use crate::args::common::{IoArgs, ProgressArg};
+use crate::args::common::{IoArgs, ProgressArg, ToldArgs};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum LightcurveCommand {
@@ -150,12 +150,8 @@ pub(crate) struct CopyArgs {
     pub(crate) threads: Option<u64>,
     #[command(flatten)]
     pub(crate) io: IoArgs,
-    /// A progress bar on stderr
-    #[arg(long, value_enum, default_value_t = ProgressArg::Auto)]
-    pub(crate) progress: ProgressArg,
-    /// Print one JSON object on stdout
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) told: ToldArgs,
 }
 
 #[derive(Debug, clap::Args)]

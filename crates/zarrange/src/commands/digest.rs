@@ -13,13 +13,13 @@ use crate::progress::Bar;
 
 pub(crate) fn run(args: &DigestArgs, options: &Options) -> anyhow::Result<ExitCode> {
     let reading = &args.reading;
-    let (means, bar) = (reading.means()?, Bar::new(reading.progress));
+    let (means, bar) = (reading.means()?, Bar::new(reading.told.progress));
     let digests = digest(&args.location, &opener(reading.io)?, means, &bar)?;
     drop(bar);
     let (mut told, mut failed) = (Map::new(), Map::new());
     for ArrayDigest { path, digest } in &digests {
         match digest {
-            Ok(digest) if reading.json => drop(told.insert(path.clone(), digest.to_string().into())),
+            Ok(digest) if reading.told.json => drop(told.insert(path.clone(), digest.to_string().into())),
             Ok(digest) => say!("{digest}  {}", one_line(if path.is_empty() { "." } else { path })),
             Err(error) => {
                 let why = options.of_rechunk(error);
@@ -28,7 +28,7 @@ pub(crate) fn run(args: &DigestArgs, options: &Options) -> anyhow::Result<ExitCo
             }
         }
     }
-    if reading.json {
+    if reading.told.json {
         say!("{}", json!({ "digests": told, "failed": failed }));
     }
     Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

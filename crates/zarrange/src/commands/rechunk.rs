@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 use zarrange_plan::{bytes_text, seconds_text};
-use zarrange_rechunk::{Cost, Report, Request, prepare, run as run_job};
+use zarrange_rechunk::{Cost, Prepared, Report, Request, prepare, run as run_job};
 
-use crate::args::RechunkArgs;
+use crate::args::{RechunkArgs, ToldArgs};
 use crate::out::{self, notes, say, tell};
 use crate::progress::Bar;
 use crate::{memory, signals, table};
@@ -15,11 +15,10 @@ use crate::{memory, signals, table};
 pub(crate) fn run(args: RechunkArgs) -> anyhow::Result<ExitCode> {
     let mut request = Request { region: args.region, ..args.request.into_request()? };
     request.memory_bytes_max = memory::given(request.memory_bytes_max, request.threads)?;
-    let target = request.target.to_string();
     let prepared = prepare(request)?;
     notes(&prepared.notes());
     if args.dry_run {
-        if args.json {
+        if args.told.json {
             out::stream(|out| write_json(&prepared.predicted(), out));
         } else {
             say!("{prepared}");
@@ -28,12 +27,18 @@ pub(crate) fn run(args: RechunkArgs) -> anyhow::Result<ExitCode> {
         prepared.check_room()?;
         return Ok(ExitCode::SUCCESS);
     }
-    let planned = prepared.predicted();
+    carry_out(prepared, &args.told)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Carries out what was prepared, and tells what that was.
+pub(super) fn carry_out(prepared: Prepared, told: &ToldArgs) -> anyhow::Result<()> {
+    let (target, planned) = (prepared.target().to_string(), prepared.predicted());
     signals::writing();
-    let report = run_job(prepared, &Bar::new(args.progress))?;
+    let report = run_job(prepared, &Bar::new(told.progress))?;
     signals::published();
     notes(&report.warnings);
-    if args.json {
+    if told.json {
         let peak_resident_bytes = memory::peak_resident_bytes();
         let json = Measured { report: &report, peak_resident_bytes };
         // It is done already, whoever can read of it.
@@ -41,7 +46,7 @@ pub(crate) fn run(args: RechunkArgs) -> anyhow::Result<ExitCode> {
     } else {
         tell!("{}", summary(&target, &planned, &report));
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// What `--json` prints of a run.

@@ -12,7 +12,7 @@ use crate::progress::Bar;
 
 pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     let reading = &args.reading;
-    let (means, bar) = (reading.means()?, Bar::new(reading.progress));
+    let (means, bar) = (reading.means()?, Bar::new(reading.told.progress));
     let io = opener(reading.io)?;
     let places = (&args.a, &args.b);
     let Comparison { difference, not_compared } =
@@ -21,7 +21,7 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     for line in &not_compared {
         note!("{}", one_line(line));
     }
-    if reading.json {
+    if reading.told.json {
         let text = difference.as_ref().map(ToString::to_string);
         let backend = io.open(&args.a)?.backend();
         say!(

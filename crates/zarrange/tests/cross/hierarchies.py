@@ -342,6 +342,7 @@ def check(zarrange: Callable, seed: int, src: Path, dst: Path) -> Iterator[str]:
         yield f"{options}: exit code {done.returncode}: {done.stderr}"
         return
     yield from differences(src, dst)
+    yield from plan_differences(zarrange, src, dst, options)
     if kind_of(seed) == "xarray":
         groups = [None, *(group for group in ["coarse", "coarse/deep"] if (src / group).exists())]
         for group in groups:
@@ -359,6 +360,20 @@ def check(zarrange: Callable, seed: int, src: Path, dst: Path) -> Iterator[str]:
     verified = zarrange("verify", src, dst)
     if verified.returncode != 0:
         yield f"verify: {verified.stdout}{verified.stderr}"
+
+
+def plan_differences(zarrange: Callable, src: Path, dst: Path, options: list[str]) -> Iterator[str]:
+    """What the plan makes that another process reads from a file."""
+    from support import tree
+
+    plan, made = dst.with_suffix(".json"), dst.with_suffix(".planned")
+    for args in [("plan", src, made, "--out", plan, *options), ("run", plan)]:
+        done = zarrange(*args)
+        if done.returncode != 0:
+            yield f"{args[0]} {options}: exit code {done.returncode}: {done.stderr}"
+            return
+    if tree(made) != tree(dst):
+        yield f"{options}: the plan makes something else"
 
 
 def layout_differences(options: list[str], dst: Path) -> Iterator[str]:
@@ -410,7 +425,7 @@ def check_range(binary: str, first: int, end: int) -> int:
     warnings.simplefilter("ignore")
 
     def zarrange(*args):
-        more = ["--durability", "none"] if args[0] == "rechunk" else []
+        more = ["--durability", "none"] if args[0] in {"rechunk", "plan"} else []
         return subprocess.run([binary, *map(str, args), *more], capture_output=True, text=True, timeout=60)
 
     failed = 0

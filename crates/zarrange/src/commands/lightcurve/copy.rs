@@ -36,11 +36,11 @@ pub(crate) fn rechunk(args: &LightcurveRechunkArgs) -> anyhow::Result<ExitCode> 
     let options = CopyOptions { cut, codecs, overwrite, ..options(&args.copy)? };
     signals::writing();
     let places = (&args.store, &args.out);
-    let report = LightCurveStore::copy(places, &options, &Bar::new(args.copy.progress))?;
+    let report = LightCurveStore::copy(places, &options, &Bar::new(args.copy.told.progress))?;
     signals::published();
     notes(&report.warnings);
     let counts = report.cost.counts;
-    if args.copy.json {
+    if args.copy.told.json {
         tell!(
             "{}",
             json!({
@@ -62,14 +62,14 @@ pub(crate) fn sync(args: &SyncArgs) -> anyhow::Result<ExitCode> {
     signals::writing();
     let wait = Duration::from_secs(args.wait);
     let places = (&args.store, args.source.as_ref());
-    let synced = LightCurveStore::sync(places, &options, wait, &Bar::new(args.copy.progress));
+    let synced = LightCurveStore::sync(places, &options, wait, &Bar::new(args.copy.told.progress));
     let synced = match synced {
         Ok(synced) => synced,
         Err(error) => return stopped().ok_or_else(|| error.into()),
     };
     signals::published();
     notes(&synced.warnings);
-    if args.copy.json {
+    if args.copy.told.json {
         tell!(
             "{}",
             json!({
