@@ -178,6 +178,19 @@ pub enum ArrayError {
         /// Who.
         owner: String,
     },
+    /// Several processes cannot make a target there.
+    #[error(
+        "{0} cannot be made by several processes, for names cannot be changed there: choose a local target"
+    )]
+    NoShared(String),
+    /// Several processes make the target by a plan.
+    #[error("target {target} is being made by workers, in {folder}: finish what they do, or give it up")]
+    TargetShared {
+        /// The target.
+        target: String,
+        /// The run folder.
+        folder: String,
+    },
     /// Another run worked on the target, and nobody can tell from here whether it has ended.
     #[error(
         "target {target} may still be written by {owner}: if that has ended, remove {folder} and run again"

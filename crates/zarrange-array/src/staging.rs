@@ -10,6 +10,7 @@ mod in_place;
 mod leftovers;
 mod made;
 mod run_folder;
+mod shared;
 mod target;
 
 use zarrange_io::{Location, Opener, Store, token};
@@ -21,6 +22,7 @@ use made::{Made, remove};
 use run_folder::{Record, RunFolder};
 
 pub use leftovers::recover;
+pub use shared::SharedFolder;
 pub use target::{Target, check_apart, check_temp};
 
 /// A target in the making. Dropped before [`Staging::publish`], it is removed.
@@ -82,6 +84,16 @@ impl Staging {
         let record = Record { temp: None, ..record };
         let temp = temp.map(|(place, name)| Temp::make(place, &name, &record, io)).transpose()?;
         Ok(Self { target, written, temp })
+    }
+
+    /// Ends what several processes did in `folder`. Dropped before [`Staging::publish`], it stays.
+    ///
+    /// # Errors
+    /// [`ArrayError::TargetBusy`] where somebody else does that.
+    pub fn of_shared(target: Target, folder: &SharedFolder, io: &Opener) -> Result<Self, ArrayError> {
+        io.check_stop()?;
+        let written = Written::Beside(Box::new(folder.adopt(&target, io)?));
+        Ok(Self { target, written, temp: None })
     }
 
     /// The store to write to.

@@ -63,6 +63,7 @@ pub use backend::{
     Abilities, Access, Backend, Change, Entry, Extent, FileId, Handle, Lock, Mark, Namespace, Object,
     ReadRequest, Seen, Source, Visit, WriteRequest,
 };
+pub use backends::directory::is_temporary;
 pub use coalesce::{Coalescing, Run};
 pub use error::IoError;
 pub use location::Location;

@@ -206,6 +206,10 @@ impl Location {
         let mut made = Vec::new();
         for dir in missing {
             if let Err(e) = std::fs::create_dir(dir) {
+                // Somebody else needs it, too.
+                if e.kind() == std::io::ErrorKind::AlreadyExists && dir.is_dir() {
+                    continue;
+                }
                 Self::remove_directories(&made);
                 return Err(IoError::os("create directory", dir.display().to_string(), e));
             }

@@ -69,6 +69,7 @@ mod read;
 mod report;
 mod request;
 mod run;
+mod shared;
 mod shell_words;
 mod verify;
 
@@ -78,7 +79,7 @@ pub use digest::{ArrayDigest, Digest, digest};
 pub use dimensions::Dimensions;
 pub use engine::parts::{Ledger, Receipt};
 pub use engine::presence::Sparse;
-pub use error::{AccessError, PlanFileError, RechunkError, Refusal, Refusals, SpecError};
+pub use error::{AccessError, PlanFileError, RechunkError, Refusal, Refusals, SharedError, SpecError};
 pub use plan_file::{PlanFile, PlannedArray, PlannedGroup, PlannedOptions};
 pub use prepare::{Item, Prepared, prepare, prepare_planned, unsampled};
 pub use progress::{NoProgress, Progress};
@@ -89,6 +90,7 @@ pub use request::{
     Request, Verify, parse_profile,
 };
 pub use run::{Complete, PartPlaces, run, run_and, run_parts};
+pub use shared::{Finished, Share, SharedRun, StageStatus, Worked};
 pub use shell_words::{is_hidden, shell_path, shell_values, shell_word};
 pub use verify::{Comparison, verify};
 

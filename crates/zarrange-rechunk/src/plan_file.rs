@@ -58,6 +58,8 @@ pub struct PlannedOptions {
     pub durability: Durability,
     /// Replace an existing target.
     pub overwrite: bool,
+    /// The number that what is replaced has in its file system; none where nothing was there, or nothing has numbers.
+    pub replaces: Option<u64>,
     /// Members that are left out.
     pub skip: Vec<String>,
     /// The only arrays that are not left out, if not all are wanted.

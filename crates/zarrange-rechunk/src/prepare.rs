@@ -7,7 +7,7 @@ mod keep;
 pub(crate) mod layouts;
 pub(crate) mod members;
 mod notes;
-mod planned;
+pub(crate) mod planned;
 pub(crate) mod problem;
 mod region;
 mod route;
@@ -71,7 +71,7 @@ const ITEM_BYTES: u64 = 1024;
 /// that cannot be carried over, all are named ([`RechunkError::Members`]).
 pub fn prepare(request: Request) -> Result<Prepared, RechunkError> {
     region::check(&request)?;
-    let target = beforehand::places(&request)?;
+    let target = beforehand::places(&request, None)?;
     let root = request.io.open(&request.source)?;
     let found = region::look(&request, &root)?;
     let foreign = left_behind(&found.beside, "would be left behind", "would be left behind");

@@ -4,6 +4,7 @@ mod moving;
 mod small_copies;
 
 use std::error::Error;
+use std::sync::Arc;
 use std::time::Instant;
 
 pub use moving::{PartPlaces, run_parts};
@@ -117,7 +118,7 @@ fn write(prepared: &Prepared, staging: &Staging, progress: &dyn Progress) -> Res
     let small = SmallCopies::of(items, request);
     let reports = write_arrays(items, &small, &write, &context)?;
     if request.foreign == Foreign::Copy && beside.files.count > 0 {
-        LeftOut::of(request).during(|without| foreign::copy((source_root, &root), without, &budget))?;
+        copy_foreign(prepared, &root, &budget)?;
     }
     let places = (source_root, &root);
     verify_targets(request, items, places, &context)?;
@@ -130,6 +131,32 @@ fn write(prepared: &Prepared, staging: &Staging, progress: &dyn Progress) -> Res
     // Comparing is in no plan, so what it takes stands apart.
     report.verify_peak_budget_bytes = verify_peak;
     Ok(report)
+}
+
+/// Completes what workers have written to `root`, which has no metadata yet: copies what is not Zarr if that is asked, compares, and writes
+/// the metadata, that of the root last.
+pub(crate) fn complete(
+    prepared: &Prepared,
+    root: &Store,
+    progress: &dyn Progress,
+) -> Result<(), RechunkError> {
+    let Prepared { request, items, groups, root: source, .. } = prepared;
+    let (budget, recorded) = (Budget::new(request.memory_bytes_max), Recorded::default());
+    let context = Context::reading(&budget, request.threads, &recorded, progress);
+    for item in items.iter().filter(|item| !item.path().is_empty()) {
+        let target = item.open(request, source)?.target;
+        Array::with_metadata(root.below(item.path())?, target).write_metadata()?;
+    }
+    if request.foreign == Foreign::Copy {
+        copy_foreign(prepared, root, &budget)?;
+    }
+    verify_targets(request, items, (source, root), &context)?;
+    publish_metadata(request, (items, groups), (source, root), prepared.consolidated)
+}
+
+/// Copies what of the source is not Zarr.
+fn copy_foreign(prepared: &Prepared, root: &Store, budget: &Arc<Budget>) -> Result<(), RechunkError> {
+    LeftOut::of(&prepared.request).during(|without| foreign::copy((&prepared.root, root), without, budget))
 }
 
 /// Puts the chunks of a region into the target.

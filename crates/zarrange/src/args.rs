@@ -10,7 +10,8 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use zarrange_io::Location;
 use zarrange_plan::{Reader, StoreProfile, Way};
 use zarrange_rechunk::{
-    Bytes, Codecs, Durability, Foreign, KeySeparator, Named, NamedMix, NamedRegion, Verify, parse_profile,
+    Bytes, Codecs, Durability, Foreign, KeySeparator, Named, NamedMix, NamedRegion, Share, Verify,
+    parse_profile,
 };
 
 pub(crate) use self::common::{BackendArg, IoArgs, ProgressArg, ToldArgs};
@@ -73,7 +74,11 @@ pub(crate) enum Command {
     /// Write what rechunk would do to a file, to be run later
     Plan(Box<PlanArgs>),
     /// Carry out a plan that was written to a file
-    Run(RunArgs),
+    Run(PlannedArgs),
+    /// Do a share of a plan, beside other workers
+    Worker(WorkerArgs),
+    /// End a plan that workers have carried out: compare what is asked, and give DST its name
+    Finish(FinishArgs),
     /// Compare two arrays or groups: shapes, types, attributes and every value
     Verify(VerifyArgs),
     /// What arrays hold, each in 32 digits that are the same for all layouts and codecs
@@ -142,12 +147,16 @@ pub(crate) struct PlanArgs {
     /// Replace an existing PLAN.json (--overwrite is for DST)
     #[arg(long)]
     pub(crate) overwrite_plan: bool,
+    /// Array data of a part, about: workers do whole parts, and a part that was not done to its end is done again [default: 256MB]
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) part_size: Option<Bytes>,
     #[command(flatten)]
     pub(crate) request: RequestArgs,
 }
 
+/// A plan that is carried out.
 #[derive(Debug, clap::Args)]
-pub(crate) struct RunArgs {
+pub(crate) struct PlannedArgs {
     /// File that `zarrange plan` wrote
     #[arg(value_name = "PLAN.json")]
     pub(crate) plan: PathBuf,
@@ -155,6 +164,34 @@ pub(crate) struct RunArgs {
     pub(crate) io: IoArgs,
     #[command(flatten)]
     pub(crate) told: ToldArgs,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Workers are processes on any machines that reach SRC, PLAN.json and the folder of DST by the same names. A stage begins when all \
+of the one before is done: call all workers of stage 0, wait for them, then those of stage 1. What a worker has done before it \
+failed is kept: call it again, with the same share or with others.")]
+pub(crate) struct WorkerArgs {
+    /// The stage to work at, from 0: plans without an intermediate have one
+    #[arg(long, value_name = "K", required_unless_present = "status")]
+    pub(crate) stage: Option<u64>,
+    /// The share to do: number I, from 0, of N; N may differ from call to call
+    #[arg(long, value_name = "I/N", value_parser = share, required_unless_present = "status")]
+    pub(crate) part: Option<Share>,
+    /// Do nothing but tell how far the workers are
+    #[arg(long, conflicts_with_all = ["stage", "part"])]
+    pub(crate) status: bool,
+    #[command(flatten)]
+    pub(crate) planned: PlannedArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct FinishArgs {
+    /// Remove what workers have written instead; DST stays what it was
+    #[arg(long)]
+    pub(crate) give_up: bool,
+    #[command(flatten)]
+    pub(crate) planned: PlannedArgs,
 }
 
 /// What is to be done: the options that `rechunk` and `plan` share.
@@ -316,6 +353,15 @@ fn profile(text: &str) -> Result<ProfileArg, String> {
     };
     let profile = parse_profile(name, |path| std::fs::read_to_string(path)).map_err(|e| e.to_string())?;
     Ok(ProfileArg { place, profile })
+}
+
+fn share(text: &str) -> Result<Share, String> {
+    let parsed = text
+        .split_once('/')
+        .and_then(|(index, of)| Some(Share { index: index.parse().ok()?, of: of.parse().ok()? }));
+    parsed
+        .filter(|share| share.index < share.of)
+        .ok_or_else(|| format!("{text:?} is no share: use 0/4 for the first of four, to 3/4 for the last"))
 }
 
 fn codecs(text: &str) -> Result<Codecs, String> {

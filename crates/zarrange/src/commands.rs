@@ -2,9 +2,11 @@
 
 pub(crate) mod demo;
 pub(crate) mod digest;
+pub(crate) mod finish;
 pub(crate) mod info;
 pub(crate) mod lightcurve;
 pub(crate) mod plan;
 pub(crate) mod rechunk;
 pub(crate) mod run;
 pub(crate) mod verify;
+pub(crate) mod worker;

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use zarrange_array::ArrayError;
 use zarrange_lightcurve::LightCurveError;
 use zarrange_plan::{MixError, PlanError};
-use zarrange_rechunk::{PlanFileError, RechunkError, Refusals, SampleError, SpecError, shell_values};
+use zarrange_rechunk::{
+    PlanFileError, RechunkError, Refusals, SampleError, SharedError, SpecError, shell_values,
+};
 
 /// The options of the command that is run, without their minuses: others are never named.
 #[derive(Debug, Default)]
@@ -15,8 +17,13 @@ impl Options {
     /// What an error says, with options.
     pub(crate) fn told(&self, error: &anyhow::Error) -> String {
         let own = error.to_string();
-        let rechunk = match error.downcast_ref() {
-            Some(PlanFileError::Source(error)) => Some(error),
+        let planned = match error.downcast_ref() {
+            Some(SharedError::Plan(error)) => Some(&**error),
+            _ => error.downcast_ref(),
+        };
+        let rechunk = match (planned, error.downcast_ref()) {
+            (Some(PlanFileError::Source(error)), _) => Some(error),
+            (_, Some(SharedError::Rechunk(error))) => Some(&**error),
             _ => match error.downcast_ref() {
                 Some(LightCurveError::Rechunk(error)) => Some(&**error),
                 _ => error.downcast_ref::<RechunkError>(),

@@ -31,7 +31,7 @@ use std::process::ExitCode;
 use rustix::io::Errno;
 use zarrange_io::Stopped;
 use zarrange_lightcurve::LightCurveError;
-use zarrange_rechunk::{RechunkError, SpecError};
+use zarrange_rechunk::{RechunkError, SharedError, SpecError};
 
 use crate::args::{Command, LightcurveCommand};
 use crate::hints::Options;
@@ -58,6 +58,8 @@ pub fn run(line: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Rechunk(args) => commands::rechunk::run(*args),
         Command::Plan(args) => commands::plan::run(*args),
         Command::Run(args) => commands::run::run(&args),
+        Command::Worker(args) => commands::worker::run(&args),
+        Command::Finish(args) => commands::finish::run(&args),
         Command::Verify(args) => commands::verify::run(&args),
         Command::Digest(args) => commands::digest::run(&args, &options),
         Command::Info(args) => commands::info::run(&args),
@@ -83,6 +85,12 @@ pub fn run(line: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// Tells why a command failed; its exit code.
 fn failed(error: &anyhow::Error, options: &Options) -> ExitCode {
     match signals::came() {
+        Some((signal, code))
+            if Stopped::is_cause_of(error.as_ref()) && error.downcast_ref::<SharedError>().is_some() =>
+        {
+            note!("stopped by {signal}: what was done is kept, and the same command does the rest");
+            ExitCode::from(code)
+        }
         Some((signal, code)) if Stopped::is_cause_of(error.as_ref()) => {
             // What the demo has finished before stays.
             let (target, left) = match error.downcast_ref() {

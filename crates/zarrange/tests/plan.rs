@@ -68,7 +68,7 @@ fn a_plan_holds_what_rechunk_does() {
     assert_eq!((&json["source"], &json["target"]), (&json!(source), &json!(target)));
     let expected = json!({
         "memory_bytes_max": 100_000, "threads": 2, "codecs": "zstd:1", "key_separator": ".", "temp": null,
-        "verify": "sample", "durability": "commit", "overwrite": true,
+        "verify": "sample", "durability": "commit", "overwrite": true, "replaces": null,
         "skip": [], "only": null, "foreign": "skip", "part_bytes": 256_000_000,
     });
     assert_eq!(json["options"], expected);

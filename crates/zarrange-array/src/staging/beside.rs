@@ -9,7 +9,7 @@ use super::target::Target;
 use crate::ArrayError;
 
 /// Where the new target is made, in the run folder; after an exchange of names the old one is there.
-const NEW: &str = "target";
+pub(super) const NEW: &str = "target";
 
 /// How often a run looks again whether a target is free before it gives up.
 const TRIES: u32 = 10;
@@ -48,6 +48,13 @@ impl Beside {
         Ok(Self { io: io.clone(), place, folder, data, made, warnings })
     }
 
+    /// Ends what several processes did in the folder `name` of `place`. Nothing is removed before [`Self::publish`] is done.
+    pub(super) fn adopt(place: Place, name: &str, record: &Record, io: &Opener) -> Result<Self, ArrayError> {
+        let folder = RunFolder::adopt(&place.parent, name, record)?;
+        let data = io.open(&place.at.below(name))?;
+        Ok(Self { io: io.clone(), place, folder, data, made: Made(Vec::new()), warnings: Vec::new() })
+    }
+
     pub(super) fn store(&self) -> Result<Store, ArrayError> {
         Ok(self.data.below(NEW)?)
     }
@@ -69,6 +76,7 @@ impl Beside {
             return Err(error.into());
         }
         self.made.0.clear();
+        self.folder.let_go();
         Ok(std::mem::take(&mut self.warnings))
     }
 

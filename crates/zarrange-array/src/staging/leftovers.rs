@@ -11,7 +11,7 @@ pub(super) const OLD: &str = "old";
 /// The directory of a target, and the target's name there.
 #[derive(Debug)]
 pub(super) struct Place {
-    at: Location,
+    pub(super) at: Location,
     pub(super) parent: Store,
     pub(super) name: String,
 }
@@ -24,7 +24,7 @@ impl Place {
     }
 
     /// The run folders of the target, by name, but for `own`.
-    fn run_folders(&self, own: Option<&str>) -> Result<Vec<String>, ArrayError> {
+    pub(super) fn run_folders(&self, own: Option<&str>) -> Result<Vec<String>, ArrayError> {
         let prefix = prefix(&self.name);
         let mut folders = Vec::new();
         self.parent.visit("", false, &mut |name, _| {
@@ -41,7 +41,7 @@ impl Place {
     ///
     /// # Errors
     /// [`ArrayError::TargetBusy`], [`ArrayError::Leftover`].
-    fn of_the_past(&self, folder: &str) -> Result<Option<run_folder::Past>, ArrayError> {
+    pub(super) fn of_the_past(&self, folder: &str) -> Result<Option<run_folder::Past>, ArrayError> {
         let place = |name: &str| format!("{}/{name}", self.parent.label());
         let (target, owner) = (
             place(&self.name),
@@ -53,6 +53,12 @@ impl Place {
                         target: place(&self.name),
                         folder: place(folder),
                         owner,
+                    });
+                }
+                State::Shared => {
+                    return Err(ArrayError::TargetShared {
+                        target: place(&self.name),
+                        folder: place(folder),
                     });
                 }
                 State::Unknown(owner) => owner,
@@ -76,7 +82,7 @@ impl Place {
     }
 
     /// Gives the old target in a run folder its name back, if nothing has that name.
-    fn put_back(&self, folder: &str) -> Result<(), ArrayError> {
+    pub(super) fn put_back(&self, folder: &str) -> Result<(), ArrayError> {
         if !self.has(folder, OLD)? {
             return Ok(());
         }
@@ -94,11 +100,16 @@ impl Place {
 /// # Errors
 /// If that cannot be done, or it is not known whether the run has ended.
 pub fn recover(target: &Location, io: &Opener) -> Result<(), ArrayError> {
+    recover_but(target, None, io)
+}
+
+/// As [`recover`]; what the run with the folder `own` took away is its own matter.
+pub(super) fn recover_but(target: &Location, own: Option<&str>, io: &Opener) -> Result<(), ArrayError> {
     if !target.abilities().renames || target.exists()? {
         return Ok(());
     }
     let Some(place) = existing(target, io)? else { return Ok(()) };
-    for folder in place.run_folders(None)? {
+    for folder in place.run_folders(own)? {
         if place.has(&folder, OLD)?
             && let Some(_lock) = place.of_the_past(&folder)?
         {
@@ -108,13 +119,13 @@ pub fn recover(target: &Location, io: &Opener) -> Result<(), ArrayError> {
     Ok(())
 }
 
-/// Whether `target` can be had: no run is at work on it, and none may be.
+/// Whether `target` can be had: no run is at work on it, and none may be, but for that with the folder `own`.
 ///
 /// # Errors
-/// [`ArrayError::TargetBusy`], [`ArrayError::Leftover`].
-pub(super) fn check(target: &Location, io: &Opener) -> Result<(), ArrayError> {
+/// [`ArrayError::TargetBusy`], [`ArrayError::TargetShared`], [`ArrayError::Leftover`].
+pub(super) fn check(target: &Location, own: Option<&str>, io: &Opener) -> Result<(), ArrayError> {
     let Some(place) = existing(target, io)? else { return Ok(()) };
-    place.run_folders(None)?.iter().try_for_each(|folder| place.of_the_past(folder).map(drop))
+    place.run_folders(own)?.iter().try_for_each(|folder| place.of_the_past(folder).map(drop))
 }
 
 fn existing(target: &Location, io: &Opener) -> Result<Option<Place>, ArrayError> {
@@ -158,7 +169,7 @@ fn clear_temp(record: &Record, io: &Opener) -> Option<String> {
                 run_folder::remove(&parent, &name)?;
                 Ok(true)
             }
-            State::Gone(_) | State::Live(_) | State::Unknown(_) => Ok(false),
+            State::Gone(_) | State::Live(_) | State::Shared | State::Unknown(_) => Ok(false),
         }
     };
     match cleared() {

@@ -12,6 +12,16 @@ use crate::ArrayError;
 /// The file that is locked, and says whose the folder is.
 pub(super) const LOCK: &str = "lock";
 
+/// Where it is, several processes work in the folder: it stays when none of them does. A directory, for that is made in one step.
+pub(super) const WORKERS: &str = "workers";
+
+/// Which directory gets the target's name, in a folder of several processes: written just before, so that whoever comes after an end in
+/// between knows whether it has it.
+pub(super) const PUBLISHING: &str = "publishing";
+
+/// What says whose a folder is, and what it is for: removed last, in this order.
+const TELLING: [&str; 3] = [WORKERS, PUBLISHING, LOCK];
+
 /// Where it is, the folder holds an old target that could not be put back: nobody removes it but people.
 const KEPT: &str = "kept";
 
@@ -68,6 +78,8 @@ pub(super) enum State {
     Live(String),
     /// Its owner is gone for certain.
     Gone(Past),
+    /// Several processes work there, or will.
+    Shared,
     /// Nobody can tell.
     Unknown(String),
 }
@@ -142,6 +154,43 @@ impl RunFolder {
         written.map(|()| folder).map_err(ArrayError::Io)
     }
 
+    /// Takes the folder `name` of several processes, to end it. It stays until it [may be removed](Self::let_go).
+    pub(super) fn adopt(parent: &Store, name: &str, record: &Record) -> Result<Self, ArrayError> {
+        let key = format!("{name}/{LOCK}");
+        let there = match parent.open(&key, Access::New) {
+            Err(error) if error.is_taken() => parent.open(&key, Access::Write)?,
+            made => made?,
+        };
+        let held =
+            there.ok_or_else(|| IoError::NotFound { location: format!("{}/{key}", parent.label()) })?;
+        let os = |operation, source| IoError::Os {
+            operation,
+            location: format!("{}/{key}", parent.label()),
+            source,
+        };
+        if held.lock().map_err(|source| os("lock", source))? == Lock::Busy {
+            let owner = read(parent, &held).as_ref().map_or_else(unnamed, Record::owner);
+            let folder = format!("{}/{name}", parent.label());
+            return Err(ArrayError::TargetBusy { target: record.target.clone(), folder, owner });
+        }
+        let mut json = record_json(record);
+        // What somebody wrote there before may have been longer.
+        let bytes = held.bytes().map_err(|source| os("read size", source))?.min(RECORD_BYTES_MAX);
+        json.extend((json.len() as u64..bytes).map(|_| ' '));
+        parent.write_at(&held, 0, json.as_bytes())?;
+        Ok(Self {
+            parent: parent.clone(),
+            name: name.to_owned(),
+            held: Some(held),
+            done: AtomicBool::new(true),
+        })
+    }
+
+    /// From now on it is removed.
+    pub(super) fn let_go(&self) {
+        self.done.store(false, Ordering::Relaxed);
+    }
+
     pub(super) fn name(&self) -> &str {
         &self.name
     }
@@ -192,16 +241,17 @@ fn record_json(record: &Record) -> String {
     serde_json::to_string_pretty(record).unwrap_or_else(|error| unreachable!("text and numbers: {error}"))
 }
 
-/// Removes a run folder whose lock is held: the lock last, so that whoever comes by meanwhile, or after an interruption, still knows
-/// whose it was.
+/// Removes a run folder whose lock is held: what tells whose it is last, so that whoever comes by meanwhile, or after an interruption, still
+/// knows that.
 pub(super) fn remove(parent: &Store, name: &str) -> Result<(), IoError> {
     let mut inside = Vec::new();
     parent.visit(name, false, &mut |entry, _| {
-        if entry != LOCK {
+        if !TELLING.contains(&entry) {
             inside.push(format!("{name}/{entry}"));
         }
         true
     })?;
+    inside.extend(TELLING[..2].iter().map(|telling| format!("{name}/{telling}")));
     for key in &inside {
         // Again where it fails: a server may hide a file that is open yet in the directory.
         parent.change(Change::Remove(key)).or_else(|_| parent.change(Change::Remove(key)))?;
@@ -213,6 +263,9 @@ pub(super) fn remove(parent: &Store, name: &str) -> Result<(), IoError> {
 pub(super) fn look(at: &Location, parent: &Store, name: &str) -> Result<State, ArrayError> {
     if let Some(leads_to) = at.below(name).link() {
         return Ok(State::Unknown(format!("whoever made a link to {leads_to} of it")));
+    }
+    if has(parent, &format!("{name}/{WORKERS}"))? {
+        return Ok(State::Shared);
     }
     if parent.open(&format!("{name}/{KEPT}"), Access::Read)?.is_some() {
         return Ok(State::Unknown(
@@ -264,6 +317,15 @@ fn without_lock(parent: &Store, name: &str) -> Result<State, ArrayError> {
 
 fn unnamed() -> String {
     "an owner that is not known".to_owned()
+}
+
+/// Whether anything is at `key`.
+pub(super) fn has(parent: &Store, key: &str) -> Result<bool, IoError> {
+    match parent.identity(key) {
+        Ok(_) => Ok(true),
+        Err(error) if error.is_not_found() => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Whether there is nothing but the lock in a folder.

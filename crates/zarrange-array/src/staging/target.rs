@@ -2,7 +2,7 @@
 
 use zarrange_io::{Abilities, Change, IoError, Kept, Location, Opener, Tree, token};
 
-use super::leftovers;
+use super::{leftovers, run_folder};
 use crate::ArrayError;
 use crate::hierarchy::open;
 
@@ -21,11 +21,25 @@ impl Target {
     /// # Errors
     /// What is in the way, and what to do about it.
     pub fn check(location: &Location, overwrite: bool, io: &Opener) -> Result<Self, ArrayError> {
+        Self::check_for(location, overwrite, None, io)
+    }
+
+    /// As [`Self::check`], for the workers of the plan called `fingerprint`, if that is given: what they have begun is not in the way.
+    ///
+    /// # Errors
+    /// As [`Self::check`].
+    pub fn check_for(
+        location: &Location,
+        overwrite: bool,
+        fingerprint: Option<&str>,
+        io: &Opener,
+    ) -> Result<Self, ArrayError> {
         if !location.abilities().renames {
             return Self::check_in_place(location);
         }
-        leftovers::recover(location, io)?;
-        leftovers::check(location, io)?;
+        let own = fingerprint.map(|fingerprint| run_folder::name(&name_of(location), fingerprint));
+        leftovers::recover_but(location, own.as_deref(), io)?;
+        leftovers::check(location, own.as_deref(), io)?;
         let location = location.clone();
         if !location.exists()? {
             location.parent()?.0.check_writable()?;
@@ -60,7 +74,7 @@ impl Target {
             return Err(ArrayError::NoMerge(location.to_string()));
         }
         leftovers::recover(location, io)?;
-        leftovers::check(location, io)?;
+        leftovers::check(location, None, io)?;
         check_zarr(location, io)?;
         location.parent()?.0.check_writable()?;
         Ok(Self { location: location.clone(), found: None })
@@ -84,10 +98,25 @@ impl Target {
         self.found.is_some()
     }
 
+    /// Its number in the file system, if something is there that has one: another one has what takes its place.
+    ///
+    /// # Errors
+    /// If it cannot be looked at.
+    pub fn number(location: &Location, io: &Opener) -> Result<Option<u64>, ArrayError> {
+        if !location.abilities().renames || !location.exists()? {
+            return Ok(None);
+        }
+        let (at, name) = location.parent()?;
+        match io.open(&at)?.identity(&name) {
+            Ok(id) => Ok(id.map(|id| id.inode)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Its name, for what is called after it.
     pub(super) fn name(&self) -> String {
-        let root = |_| self.location.to_string().replace('/', "-");
-        self.location.parent().map_or_else(root, |(_, name)| name)
+        name_of(&self.location)
     }
 
     pub(super) const fn found(&self) -> Option<&Tree> {
@@ -102,6 +131,12 @@ impl Target {
     pub(super) fn changed(&self) -> ArrayError {
         ArrayError::TargetChanged(self.location.to_string())
     }
+}
+
+/// The name of a target, for what is called after it.
+pub(super) fn name_of(location: &Location) -> String {
+    let root = |_| location.to_string().replace('/', "-");
+    location.parent().map_or_else(root, |(_, name)| name)
 }
 
 /// Refuses to replace what is not Zarr.

@@ -475,6 +475,15 @@ pub(crate) fn temporary(key: &str, temp: &mut String) {
     let _ = write!(temp, "{parent}{slash}.{name}.partial-{token}-{number}");
 }
 
+/// Whether `name`, the last part of a key, is one that objects have while they are written: left by whoever was ended meanwhile, if nobody
+/// writes any more.
+pub fn is_temporary(name: &str) -> bool {
+    let parts = name.strip_prefix('.').and_then(|name| name.rsplit_once(".partial-"));
+    let Some((token, number)) = parts.and_then(|(_, made)| made.split_once('-')) else { return false };
+    let hexadecimal = token.len() == 32 && token.bytes().all(|b| b.is_ascii_hexdigit());
+    hexadecimal && !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit())
+}
+
 impl Namespace for Directory {
     fn abilities(&self, _: &str) -> Abilities {
         Abilities::ALL

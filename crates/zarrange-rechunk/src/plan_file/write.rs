@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use serde::ser::SerializeSeq as _;
 use serde::{Serialize, Serializer};
 use twox_hash::XxHash3_128;
+use zarrange_array::Target;
 use zarrange_io::Location;
 use zarrange_plan::Plan;
 
@@ -38,7 +39,9 @@ impl Prepared {
         let only = self.request.named_arrays().map(|names| names.into_iter().map(str::to_owned).collect());
         let memory_bytes_max = self.memory_bytes_max();
         let Request { threads, verify, durability, overwrite, foreign, part_bytes, .. } = self.request;
+        let replaces = if overwrite { Target::number(target, &self.request.io) } else { Ok(None) };
         let options = PlannedOptions {
+            replaces: replaces.map_err(RechunkError::from)?,
             memory_bytes_max,
             threads,
             codecs: codecs.clone(),

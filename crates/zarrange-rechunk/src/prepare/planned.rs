@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use zarrange_array::{Array, ArrayError, ArrayMetadata, Beside, Contents, Found};
+use zarrange_array::{Array, ArrayError, ArrayMetadata, Beside, Contents, Found, Node, Target, open};
 use zarrange_io::{Location, Opener, Store};
 use zarrange_plan::{Plan, Problem, Purpose};
 
@@ -27,8 +27,36 @@ const MOVED: [&str; 3] = ["chunk_grid", "chunk_key_encoding", "codecs"];
 /// [`PlanFileError::Changed`] if the source is not what was planned, [`PlanFileError::Other`] if this program would have planned in another
 /// way, or what keeps a place from being opened.
 pub fn prepare_planned(file: &PlanFile, io: Opener) -> Result<Prepared, PlanFileError> {
+    check_replaced(file, &io)?;
+    prepare_for(file, None, io)
+}
+
+/// Refuses to replace something else than what was there when it was planned.
+///
+/// # Errors
+/// [`PlanFileError::Replaced`].
+pub(crate) fn check_replaced(file: &PlanFile, io: &Opener) -> Result<(), PlanFileError> {
+    if !file.options.overwrite
+        || Target::number(&place(&file.target)?, io).map_err(RechunkError::from)? == file.options.replaces
+    {
+        return Ok(());
+    }
+    Err(PlanFileError::Replaced { target: file.target.clone() })
+}
+
+/// A place that a plan names.
+pub(crate) fn place(text: &str) -> Result<Location, PlanFileError> {
+    text.parse().map_err(|_| PlanFileError::Location { location: text.to_owned() })
+}
+
+/// As [`prepare_planned`], for the workers of the plan called `shared` if there is one.
+pub(crate) fn prepare_for(
+    file: &PlanFile,
+    shared: Option<&str>,
+    io: Opener,
+) -> Result<Prepared, PlanFileError> {
     let request = request(file, io)?;
-    let target = beforehand::places(&request)?;
+    let target = beforehand::places(&request, shared)?;
     let root = request.io.open(&request.source).map_err(RechunkError::from)?;
     let groups = file.groups.iter().map(|planned| group(&root, planned)).collect::<Result<_, _>>()?;
     let mut prepared = Prepared {
@@ -57,12 +85,33 @@ pub fn prepare_planned(file: &PlanFile, io: Opener) -> Result<Prepared, PlanFile
     Ok(prepared)
 }
 
+/// Whether the target of a plan is there, with all groups and arrays as they were planned, and is not what was to be replaced. What they hold
+/// is not looked at.
+pub(crate) fn is_made(file: &PlanFile, io: &Opener) -> Result<bool, RechunkError> {
+    let Ok(target) = file.target.parse::<Location>() else { return Ok(false) };
+    let replaced = || Ok::<_, RechunkError>(Target::number(&target, io)? != file.options.replaces);
+    if !target.exists()? || (file.options.overwrite && !replaced()?) {
+        return Ok(false);
+    }
+    let root = io.open(&target)?;
+    let groups = file.groups.iter().map(|group| (&group.path, &group.metadata));
+    let arrays = file.arrays.iter().map(|array| (&array.path, &array.target));
+    for (path, planned) in groups.chain(arrays) {
+        let same = match open(&root.below(path)?) {
+            Ok(Node::Group(group)) => is_same(group.members(), planned),
+            Ok(Node::Array(array)) => is_same(array.document().members(), planned),
+            Err(ArrayError::NotZarr { .. }) => false,
+            Err(error) => return Err(error.into()),
+        };
+        if !same {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// What was asked for, as far as it matters to who carries it out.
 fn request(file: &PlanFile, io: Opener) -> Result<Request, PlanFileError> {
-    let place = |text: &String| {
-        let parsed = text.parse::<Location>();
-        parsed.map_err(|_| PlanFileError::Location { location: text.clone() })
-    };
     let PlannedOptions {
         memory_bytes_max,
         threads,
@@ -72,6 +121,7 @@ fn request(file: &PlanFile, io: Opener) -> Result<Request, PlanFileError> {
         verify,
         durability,
         overwrite,
+        replaces: _,
         skip,
         only,
         foreign,
@@ -82,7 +132,7 @@ fn request(file: &PlanFile, io: Opener) -> Result<Request, PlanFileError> {
         threads,
         codecs,
         key_separator,
-        temp: temp.as_ref().map(place).transpose()?,
+        temp: temp.as_deref().map(place).transpose()?,
         verify,
         durability,
         overwrite,

@@ -12,12 +12,15 @@ use crate::out::{self, note, notes, one_line};
 use crate::signals;
 
 pub(crate) fn run(args: PlanArgs) -> anyhow::Result<ExitCode> {
-    let PlanArgs { out, overwrite_plan, request } = args;
+    let PlanArgs { out, overwrite_plan, part_size, request } = args;
     let to_stdout = out == Path::new("-");
     if !to_stdout && !overwrite_plan && Location::Path(out.clone()).exists()? {
         bail!("{} exists: choose another name, or replace it with --overwrite-plan", out.display());
     }
     let mut request = request.into_request()?;
+    if let Some(bytes) = part_size {
+        request.part_bytes = bytes.into();
+    }
     for place in [&mut request.source, &mut request.target].into_iter().chain(&mut request.temp) {
         make_absolute(place)?;
     }

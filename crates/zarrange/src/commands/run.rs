@@ -3,10 +3,10 @@
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use zarrange_io::Location;
+use zarrange_io::{Location, Opener};
 use zarrange_rechunk::{PlanFile, prepare_planned};
 
-use crate::args::RunArgs;
+use crate::args::PlannedArgs;
 use crate::backend::opener;
 use crate::commands::rechunk::carry_out;
 use crate::memory;
@@ -14,7 +14,15 @@ use crate::memory;
 /// A plan has some kilobytes for each array.
 const PLAN_BYTES_MAX: u64 = 1 << 30;
 
-pub(crate) fn run(RunArgs { plan, io, told }: &RunArgs) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(planned: &PlannedArgs) -> anyhow::Result<ExitCode> {
+    let (file, io) = read_plan(planned)?;
+    let PlannedArgs { plan, told, .. } = planned;
+    carry_out(prepare_planned(&file, io).with_context(|| plan.display().to_string())?, told)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Reads a plan that this process has the memory for, and opens what reads and writes.
+pub(super) fn read_plan(PlannedArgs { plan, io, .. }: &PlannedArgs) -> anyhow::Result<(PlanFile, Opener)> {
     let io = opener(*io)?;
     let place = || plan.display().to_string();
     let (dir, name) = Location::Path(plan.clone()).parent()?;
@@ -22,6 +30,5 @@ pub(crate) fn run(RunArgs { plan, io, told }: &RunArgs) -> anyhow::Result<ExitCo
     let json = json.with_context(|| format!("{}: there is no such file", place()))?;
     let file = PlanFile::parse(&json).with_context(place)?;
     memory::check(file.options.memory_bytes_max, file.options.threads)?;
-    carry_out(prepare_planned(&file, io).with_context(place)?, told)?;
-    Ok(ExitCode::SUCCESS)
+    Ok((file, io))
 }

@@ -1,0 +1,189 @@
+//! A run folder in which several processes work by one plan, also those of several machines. It stays until the target has its name, or the
+//! run is given up: nobody holds it.
+
+use zarrange_io::{Change, IoError, Location, Opener, Store, token};
+
+use super::beside::{Beside, NEW};
+use super::leftovers::{self, Place};
+use super::run_folder::{self, PUBLISHING, Record, RunFolder, WORKERS, has, pause};
+use super::target::{Target, name_of};
+use crate::ArrayError;
+
+/// Receipts of what is done.
+const RECEIPTS: &str = "receipts";
+
+/// How often a folder is made that somebody else takes for a leftover meanwhile.
+const TRIES: u32 = 10;
+
+/// The folder of a run of several processes.
+#[derive(Debug)]
+pub struct SharedFolder {
+    place: Place,
+    name: String,
+    /// The folder itself, open: when it is removed, nothing can be written to it any more.
+    data: Store,
+}
+
+impl SharedFolder {
+    /// Opens the folder of the plan called `fingerprint` beside `target`, if there is one.
+    ///
+    /// # Errors
+    /// If it cannot be looked at.
+    pub fn find(target: &Location, fingerprint: &str, io: &Opener) -> Result<Option<Self>, ArrayError> {
+        if !target.abilities().renames || !target.parent()?.0.exists()? {
+            return Ok(None);
+        }
+        let place = Place::of(target, &io.unstoppable())?;
+        let name = run_folder::name(&name_of(target), fingerprint);
+        let has = |what: &str| has(&place.parent, &format!("{name}/{what}"));
+        // While it is removed, one of them is there for longer.
+        if !has(WORKERS)? && !has(PUBLISHING)? {
+            return Ok(None);
+        }
+        let data = io.open(&place.at.below(&name))?;
+        Ok(Some(Self { place, name, data }))
+    }
+
+    /// Opens that folder, or makes it.
+    ///
+    /// # Errors
+    /// [`ArrayError::NoShared`] where names cannot be changed, [`ArrayError::TargetBusy`] and [`ArrayError::TargetShared`] where others are at
+    /// work on the target; otherwise if it cannot be made.
+    pub fn join(target: &Target, fingerprint: &str, io: &Opener) -> Result<Self, ArrayError> {
+        let location = target.location();
+        if !location.abilities().renames {
+            return Err(ArrayError::NoShared(location.to_string()));
+        }
+        location.parent()?.0.make_directories()?;
+        let tidy = io.unstoppable();
+        let place = Place::of(location, &tidy)?;
+        let name = run_folder::name(&target.name(), fingerprint);
+        let mut tries = 1..TRIES;
+        loop {
+            if let Some(there) = Self::find(location, fingerprint, io)? {
+                return Ok(there);
+            }
+            // One process may have begun the same.
+            clear(&place, &name)?;
+            match (make(&place, &name), tries.next()) {
+                (Ok(()), _) => {}
+                (Err(error), Some(_)) if error.is_not_found() || error.is_taken() => {
+                    pause();
+                    continue;
+                }
+                (Err(error), _) => return Err(error.into()),
+            }
+            // Others may have begun something else at the same time: then both give way.
+            if let Err(error) = leftovers::clear(&place, Some(&name), &tidy) {
+                let _ = place.parent.change(Change::Remove(&format!("{name}/{WORKERS}")));
+                let _ = place.parent.change(Change::RemoveEmpty(&name));
+                return Err(error);
+            }
+        }
+    }
+
+    /// Removes what is left of a folder that somebody was removing.
+    ///
+    /// # Errors
+    /// If that is somebody's who is at work, or cannot be removed.
+    pub fn clear(target: &Location, fingerprint: &str, io: &Opener) -> Result<(), ArrayError> {
+        if !target.abilities().renames || !target.parent()?.0.exists()? {
+            return Ok(());
+        }
+        clear(&Place::of(target, &io.unstoppable())?, &run_folder::name(&name_of(target), fingerprint))
+    }
+
+    /// The target in the making.
+    ///
+    /// # Errors
+    /// Never: it is a name of this file.
+    pub fn target(&self) -> Result<Store, ArrayError> {
+        Ok(self.data.below(NEW)?)
+    }
+
+    /// Where receipts are.
+    ///
+    /// # Errors
+    /// Never: it is a name of this file.
+    pub fn receipts(&self) -> Result<Store, ArrayError> {
+        Ok(self.data.below(RECEIPTS)?)
+    }
+
+    /// The folder itself.
+    pub const fn data(&self) -> &Store {
+        &self.data
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether it is there no more.
+    pub fn is_over(&self) -> bool {
+        let marker = format!("{}/{WORKERS}", self.name);
+        has(&self.place.parent, &marker).is_ok_and(|there| !there)
+    }
+
+    /// Notes which directory gets the target's name next.
+    ///
+    /// # Errors
+    /// If that cannot be written.
+    pub fn note_publishing(&self) -> Result<(), ArrayError> {
+        let made = self.data.identity(NEW)?.map_or(0, |id| id.inode);
+        Ok(self.data.put(PUBLISHING, made.to_string().as_bytes())?)
+    }
+
+    /// Whether the target has its name already, and only the folder is left.
+    ///
+    /// # Errors
+    /// If that cannot be looked at.
+    pub fn is_published(&self) -> Result<bool, ArrayError> {
+        let Some(noted) = self.data.get(PUBLISHING, 64)? else { return Ok(false) };
+        match self.place.parent.identity(&self.place.name) {
+            Ok(id) => Ok(id.is_some_and(|id| id.inode.to_string().as_bytes() == noted)),
+            Err(error) if error.is_not_found() => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Removes it; the old target that was taken away is put back.
+    ///
+    /// # Errors
+    /// [`ArrayError::TargetBusy`] where somebody finishes it, or if it cannot be removed.
+    pub fn give_up(self) -> Result<(), ArrayError> {
+        let target = self.place.at.below(&self.place.name);
+        let mut folder = RunFolder::adopt(&self.place.parent, &self.name, &record(&target))?;
+        self.place.put_back(&self.name)?;
+        drop(self.data);
+        folder.let_go();
+        Ok(folder.remove()?)
+    }
+
+    pub(super) fn adopt(&self, target: &Target, io: &Opener) -> Result<Beside, ArrayError> {
+        let place = Place::of(target.location(), &io.unstoppable())?;
+        Beside::adopt(place, &self.name, &record(target.location()), io)
+    }
+}
+
+/// Removes a folder whose owner is gone.
+fn clear(place: &Place, name: &str) -> Result<(), ArrayError> {
+    if place.run_folders(None)?.iter().any(|folder| folder == name)
+        && let Some(_past) = place.of_the_past(name)?
+    {
+        run_folder::remove(&place.parent, name)?;
+    }
+    Ok(())
+}
+
+fn record(target: &Location) -> Record {
+    Record::new(&token(), target, None)
+}
+
+/// Makes the folder `name`, with what says that it is shared. Whoever ends in between leaves an empty one, which anybody removes.
+fn make(place: &Place, name: &str) -> Result<(), IoError> {
+    match place.parent.change(Change::MakeDirectory(&format!("{name}/{WORKERS}"))) {
+        Err(error) if !error.is_taken() => Err(error),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,280 @@
+//! One plan, many workers: each does a share of the parts of a stage, in a folder beside the target that all of them reach, and whoever comes
+//! last gives the target its name.
+//!
+//! What is done is known by receipts alone. A part may be done twice, late, or by two at the same time: it gives the same bytes. A stage begins
+//! when all receipts of the one before are there.
+
+mod receipts;
+
+use std::ops::Range;
+
+pub use receipts::StageStatus;
+use receipts::{Books, Receipts};
+
+use zarrange_array::{SharedFolder, Staging};
+use zarrange_io::{Change, Location, Opener, Store, is_temporary};
+use zarrange_plan::Counts;
+
+use crate::error::{RechunkError, SharedError};
+use crate::plan_file::PlanFile;
+use crate::prepare::Prepared;
+use crate::prepare::planned::{check_replaced, is_made, place, prepare_for};
+use crate::progress::Progress;
+use crate::request::{Durability, Verify};
+use crate::run::{PartPlaces, complete, run_parts};
+
+/// A plan that several processes carry out, as this one sees it.
+#[derive(Debug)]
+pub struct SharedRun {
+    prepared: Prepared,
+    folder: SharedFolder,
+    /// Where intermediates lie.
+    intermediates: Store,
+    receipts: Receipts,
+}
+
+/// A share of the parts of a stage: number `index`, from 0, of `of` shares that are about equal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// Its number.
+    pub index: u64,
+    /// How many there are.
+    pub of: u64,
+}
+
+impl Share {
+    /// Everything.
+    pub const ALL: Self = Self { index: 0, of: 1 };
+
+    /// The parts of so many that belong to it.
+    fn of(self, parts: u64) -> Range<u64> {
+        let at = |index: u64| {
+            let scaled = u128::from(parts) * u128::from(index) / u128::from(self.of.max(1));
+            u64::try_from(scaled).unwrap_or(parts)
+        };
+        at(self.index)..at(self.index.saturating_add(1)).min(parts)
+    }
+}
+
+/// What a worker did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Worked {
+    /// Parts of the share.
+    pub parts: u64,
+    /// Those of them that were done before.
+    pub before: u64,
+    /// What was counted for the others.
+    pub counts: Counts,
+}
+
+/// How a run of workers ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// What was counted in all parts.
+    pub counts: Counts,
+    /// Whether all of it was compared with the source.
+    pub verified: bool,
+    /// What could not be tidied, one line each.
+    pub warnings: Vec<String>,
+}
+
+impl SharedRun {
+    /// Opens the run of `plan`, or begins it.
+    ///
+    /// # Errors
+    /// [`SharedError`]: if the source is not what was planned, the target is in the way, or other workers make it by another plan.
+    pub fn join(plan: &PlanFile, io: &Opener) -> Result<Self, SharedError> {
+        if find(plan, io)?.is_none() {
+            check_replaced(plan, io)?;
+        }
+        let fingerprint = plan.fingerprint();
+        let prepared = prepare_for(plan, Some(&fingerprint), io.clone())?;
+        let folder = SharedFolder::join(&prepared.target, &fingerprint, io)?;
+        Self::of(prepared, folder, io)
+    }
+
+    /// Opens the run of `plan`, which somebody has begun.
+    ///
+    /// # Errors
+    /// As [`Self::join`], and [`SharedError::NotBegun`].
+    pub fn open(plan: &PlanFile, io: &Opener) -> Result<Self, SharedError> {
+        let Some((folder, _)) = find(plan, io)? else {
+            return Err(SharedError::NotBegun { target: plan.target.clone() });
+        };
+        let prepared = prepare_for(plan, Some(&plan.fingerprint()), io.clone())?;
+        Self::of(prepared, folder, io)
+    }
+
+    fn of(prepared: Prepared, folder: SharedFolder, io: &Opener) -> Result<Self, SharedError> {
+        let intermediates = match temp(&prepared, &folder) {
+            None => folder.data().clone(),
+            Some(place) => open_made(&place, io)?,
+        };
+        let receipts = Receipts::new(folder.receipts()?, &prepared);
+        Ok(Self { prepared, folder, intermediates, receipts })
+    }
+
+    /// The stages, each with its parts and how many of them are done. A stage needs what the one before has made.
+    ///
+    /// # Errors
+    /// If receipts cannot be listed.
+    pub fn status(&self) -> Result<Vec<StageStatus>, SharedError> {
+        (0..self.receipts.stages()).map(|stage| self.receipts.status(stage)).collect()
+    }
+
+    /// Does what is not done yet of a share of stage `stage`.
+    ///
+    /// # Errors
+    /// [`SharedError`]: if there is no such stage or share, the stage before is not done, something cannot be moved, or the run is over. What
+    /// has a receipt is done, and the same can be called again.
+    pub fn work(&self, stage: u64, share: Share, progress: &dyn Progress) -> Result<Worked, SharedError> {
+        let worked = self.do_share(stage, share, progress);
+        // That explains whatever went wrong.
+        worked.map_err(|error| if self.folder.is_over() { SharedError::Over } else { error })
+    }
+
+    fn do_share(&self, stage: u64, share: Share, progress: &dyn Progress) -> Result<Worked, SharedError> {
+        let stages = self.receipts.stages();
+        if stage >= stages {
+            return Err(SharedError::NoStage { stage, stages });
+        }
+        if share.index >= share.of {
+            return Err(SharedError::NoShare { index: share.index, of: share.of });
+        }
+        if let Some(before) = stage.checked_sub(1) {
+            let StageStatus { parts, done } = self.receipts.status(before)?;
+            if done < parts {
+                return Err(SharedError::TooEarly { stage, before, parts, done });
+            }
+        }
+        let durable = self.prepared.request.durability == Durability::Commit;
+        let target = self.folder.target()?;
+        let places = PartPlaces { target: &target, intermediates: &self.intermediates };
+        let mine = share.of(self.receipts.parts(stage));
+        let mut worked = Worked { parts: mine.end.saturating_sub(mine.start), ..Worked::default() };
+        let all = self.receipts.of_stage(stage);
+        let shares: Vec<_> = all.filter_map(|array| array.within(&mine)).collect();
+        progress.begin("rechunk", shares.iter().map(|of| of.work_bytes(&self.prepared)).sum());
+        for share in shares {
+            let before = self.receipts.done(&share)?;
+            worked.before += before.len() as u64;
+            let item = &self.prepared.items[share.array];
+            let sync: &receipts::Sync<'_> = &|| {
+                if durable {
+                    self.folder.data().change(Change::Sync)?;
+                    self.intermediates.change(Change::Sync)?;
+                }
+                Ok(())
+            };
+            let books = Books::new(&self.receipts, &share, before, sync);
+            let moved = run_parts(&self.prepared, item, stage, places, &books, progress);
+            // What is done is done, whatever failed beside it.
+            let written = books.close(moved.is_ok());
+            moved?;
+            worked.counts += written?;
+        }
+        Ok(worked)
+    }
+
+    /// Gives the target its name, when all parts are done: compares as was asked, writes the metadata, and removes the folder. It may be called
+    /// again, whatever ended it before.
+    ///
+    /// # Errors
+    /// [`SharedError`]: if receipts are missing, or the target is not what it should be. Nothing is published then, and nothing removed.
+    pub fn finish(self, progress: &dyn Progress) -> Result<Finished, SharedError> {
+        let stages = self.status()?;
+        if let Some(stage) = stages.iter().position(|stage| stage.done < stage.parts) {
+            let StageStatus { parts, done } = stages[stage];
+            return Err(SharedError::Incomplete { stage: stage as u64, parts, done });
+        }
+        let counts = self.receipts.counts()?;
+        let Self { prepared, folder, .. } = self;
+        let io = prepared.request.io.clone();
+        let temp = temp(&prepared, &folder);
+        let root = folder.target()?;
+        let durable = prepared.request.durability == Durability::Commit;
+        let mut staging = Staging::of_shared(prepared.target.clone(), &folder, &io)?;
+        progress.begin("finish", 0);
+        remove_temporary(&root)?;
+        complete(&prepared, &root, progress)?;
+        folder.note_publishing()?;
+        let mut warnings = staging.publish(durable)?;
+        warnings.extend(temp.and_then(|place| remove_temp(&place, &io)));
+        Ok(Finished { counts, verified: prepared.request.verify == Verify::Full, warnings })
+    }
+
+    /// Removes everything that workers have written; the target stays what it was.
+    ///
+    /// # Errors
+    /// If somebody finishes it, or it cannot be removed.
+    pub fn give_up(plan: &PlanFile, io: &Opener) -> Result<bool, SharedError> {
+        let Some((folder, temp)) = find(plan, io)? else { return Ok(false) };
+        end(folder, temp, io).map(|()| true)
+    }
+
+    /// Whether the target of `plan` is finished. Where only the folder is left, that is removed.
+    ///
+    /// # Errors
+    /// If that cannot be looked at or done.
+    pub fn is_finished(plan: &PlanFile, io: &Opener) -> Result<bool, SharedError> {
+        match find(plan, io)? {
+            Some((folder, temp)) if folder.is_published()? => end(folder, temp, io).map(|()| true),
+            Some(_) => Ok(false),
+            None => {
+                SharedFolder::clear(&place(&plan.target)?, &plan.fingerprint(), io)?;
+                Ok(is_made(plan, io)?)
+            }
+        }
+    }
+}
+
+/// The folder of a plan, and where its intermediates lie if not in there.
+fn find(plan: &PlanFile, io: &Opener) -> Result<Option<(SharedFolder, Option<Location>)>, SharedError> {
+    let Some(folder) = SharedFolder::find(&place(&plan.target)?, &plan.fingerprint(), io)? else {
+        return Ok(None);
+    };
+    let temp = plan.options.temp.as_deref().map(place).transpose()?;
+    let temp = temp.map(|temp| temp.below(folder.name()));
+    Ok(Some((folder, temp)))
+}
+
+/// Removes what workers that were ended have left where others did the same part again.
+fn remove_temporary(root: &Store) -> Result<(), RechunkError> {
+    let mut left = Vec::new();
+    root.walk("", &mut |key, _| {
+        if is_temporary(key.rsplit_once('/').map_or(key, |(_, name)| name)) {
+            left.push(key.to_owned());
+        }
+    })?;
+    Ok(left.iter().try_for_each(|key| root.change(Change::Remove(key)))?)
+}
+
+/// Removes the folder of a plan, and the place of its intermediates.
+fn end(folder: SharedFolder, temp: Option<Location>, io: &Opener) -> Result<(), SharedError> {
+    folder.give_up()?;
+    temp.and_then(|place| remove_temp(&place, io)).map_or(Ok(()), |left| Err(SharedError::Left(left)))
+}
+
+fn open_made(place: &Location, io: &Opener) -> Result<Store, RechunkError> {
+    place.make_directories()?;
+    Ok(io.open(place)?)
+}
+
+/// Where intermediates lie, if not in the folder.
+fn temp(prepared: &Prepared, folder: &SharedFolder) -> Option<Location> {
+    let place = prepared.request.temp.as_ref().filter(|_| prepared.spills())?;
+    Some(place.below(folder.name()))
+}
+
+/// Removes the place of intermediates; a line if that fails.
+fn remove_temp(place: &Location, io: &Opener) -> Option<String> {
+    let removed = || -> Result<(), RechunkError> {
+        let (at, name) = place.parent()?;
+        if place.exists()? {
+            io.unstoppable().open(&at)?.change(Change::Remove(&name))?;
+        }
+        Ok(())
+    };
+    let error = removed().err()?;
+    Some(format!("{place} is left over and can be removed: {error}"))
+}

@@ -1,0 +1,261 @@
+//! Receipts: a small object for each part that is done, written when what it speaks of is there.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use zarrange_io::Store;
+use zarrange_plan::Counts;
+
+use crate::engine::parts::{Ledger, Receipt};
+use crate::error::{RechunkError, SharedError};
+use crate::prepare::Prepared;
+
+/// A receipt is some hundred bytes.
+const RECEIPT_BYTES_MAX: u64 = 64 << 10;
+
+/// So long receipts are collected: to wait for the disk once for all of them.
+const COLLECTED: Duration = Duration::from_secs(1);
+
+/// How far a stage is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct StageStatus {
+    /// Its parts.
+    pub parts: u64,
+    /// Those with a receipt.
+    pub done: u64,
+}
+
+/// All receipts of a run.
+#[derive(Debug)]
+pub(super) struct Receipts {
+    store: Store,
+    /// Of each array, the parts of each of its stages.
+    parts: Vec<Vec<u64>>,
+}
+
+/// Parts of one array that follow each other.
+#[derive(Clone, Debug)]
+pub(super) struct ArrayParts {
+    /// The number of the array.
+    pub(super) array: usize,
+    stage: u64,
+    /// The number of the first part among those of all arrays.
+    first: u64,
+    parts: Range<u64>,
+}
+
+/// What a receipt says; the version is that of the plan, in whose folder it is.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    array: usize,
+    stage: u64,
+    part: u64,
+    counts: Counts,
+}
+
+impl ArrayParts {
+    /// Those of them that are in `range`, counted over all arrays.
+    pub(super) fn within(&self, range: &Range<u64>) -> Option<Self> {
+        let Self { first, parts, .. } = self;
+        let at = |k: u64| k.saturating_sub(*first).min(parts.end);
+        let parts = at(range.start)..at(range.end);
+        (!parts.is_empty()).then(|| Self { parts, ..self.clone() })
+    }
+
+    /// What progress counts to while they are done, about.
+    pub(super) fn work_bytes(&self, prepared: &Prepared) -> u64 {
+        let item = &prepared.items[self.array];
+        let (all, stages) = (item.parts(self.stage).count().max(1), item.stage_count().max(1));
+        let share = u128::from(item.work_bytes() / stages) * u128::from(self.parts.end - self.parts.start);
+        u64::try_from(share / u128::from(all)).unwrap_or(u64::MAX)
+    }
+}
+
+impl Receipts {
+    pub(super) fn new(store: Store, prepared: &Prepared) -> Self {
+        let parts = prepared.items.iter();
+        let parts =
+            parts.map(|item| (0..item.stage_count()).map(|stage| item.parts(stage).count()).collect());
+        Self { store, parts: parts.collect() }
+    }
+
+    /// Stages of the array that has most.
+    pub(super) fn stages(&self) -> u64 {
+        self.parts.iter().map(Vec::len).max().unwrap_or(0) as u64
+    }
+
+    /// Parts of a stage in all arrays.
+    pub(super) fn parts(&self, stage: u64) -> u64 {
+        self.of_stage(stage).map(|array| array.parts.end).fold(0, u64::saturating_add)
+    }
+
+    /// The arrays that have a stage, with all their parts.
+    pub(super) fn of_stage(&self, stage: u64) -> impl Iterator<Item = ArrayParts> + '_ {
+        let mut first: u64 = 0;
+        self.parts.iter().enumerate().filter_map(move |(array, stages)| {
+            let parts = *stages.get(usize::try_from(stage).ok()?)?;
+            let before = first;
+            first = first.saturating_add(parts);
+            Some(ArrayParts { array, stage, first: before, parts: 0..parts })
+        })
+    }
+
+    pub(super) fn status(&self, stage: u64) -> Result<StageStatus, SharedError> {
+        let mut done: u64 = 0;
+        for array in self.of_stage(stage) {
+            done += self.done(&array)?.len() as u64;
+        }
+        Ok(StageStatus { parts: self.parts(stage), done })
+    }
+
+    /// Those of `parts` that have a receipt.
+    pub(super) fn done(&self, parts: &ArrayParts) -> Result<BTreeSet<u64>, SharedError> {
+        let mut done = BTreeSet::new();
+        let listed = self.store.visit(&folder(parts.array, parts.stage), true, &mut |name, seen| {
+            let part = name.parse::<u64>().ok().filter(|part| parts.parts.contains(part));
+            // One without a byte was not written to its end before the machine broke down.
+            let whole = matches!(seen, zarrange_io::Seen::Object(bytes) if bytes != Some(0));
+            done.extend(part.filter(|_| whole));
+            true
+        });
+        match listed {
+            Err(error) if !error.is_not_found() => Err(RechunkError::from(error).into()),
+            _ => Ok(done),
+        }
+    }
+
+    /// What was counted in all parts.
+    pub(super) fn counts(&self) -> Result<Counts, SharedError> {
+        let mut counts = Counts::default();
+        for stage in 0..self.stages() {
+            for array in self.of_stage(stage) {
+                for part in array.parts.clone() {
+                    counts += self.read(array.array, stage, part)?;
+                }
+            }
+        }
+        Ok(counts)
+    }
+
+    /// The receipt of a part, which must be one of it.
+    fn read(&self, array: usize, stage: u64, part: u64) -> Result<Counts, SharedError> {
+        let key = format!("{}/{part}", folder(array, stage));
+        let damaged = || SharedError::Receipt { location: format!("{}/{key}", self.store.label()) };
+        let text =
+            self.store.get(&key, RECEIPT_BYTES_MAX).map_err(RechunkError::from)?.ok_or_else(damaged)?;
+        let written: Written = serde_json::from_slice(&text).map_err(|_| damaged())?;
+        let is_it = (written.array, written.stage, written.part) == (array, stage, part);
+        if is_it { Ok(written.counts) } else { Err(damaged()) }
+    }
+
+    fn write(&self, array: usize, receipt: &Receipt) -> Result<(), RechunkError> {
+        let Receipt { stage, part, counts } = *receipt;
+        let text = serde_json::to_vec(&Written { array, stage, part, counts })
+            .unwrap_or_else(|error| unreachable!("numbers: {error}"));
+        Ok(self.store.put(&format!("{}/{part}", folder(array, stage)), &text)?)
+    }
+}
+
+/// Where the receipts of a stage of an array are.
+fn folder(array: usize, stage: u64) -> String {
+    format!("{array}/{stage}")
+}
+
+/// The receipts of some parts of an array, while they are being done.
+pub(super) struct Books<'a> {
+    receipts: &'a Receipts,
+    share: &'a ArrayParts,
+    /// Parts that were done before.
+    before: BTreeSet<u64>,
+    /// Makes durable what was written.
+    sync: &'a Sync<'a>,
+    open: Mutex<Open>,
+}
+
+/// What makes durable what was written.
+pub(super) type Sync<'a> = dyn Fn() -> Result<(), RechunkError> + std::marker::Sync + 'a;
+
+/// What changes.
+struct Open {
+    pending: Vec<Receipt>,
+    /// When receipts were written last.
+    since: Instant,
+    /// Parts whose receipts were written here, and what was counted for them.
+    done: BTreeSet<u64>,
+    counts: Counts,
+    failed: Option<RechunkError>,
+}
+
+impl<'a> Books<'a> {
+    pub(super) fn new(
+        receipts: &'a Receipts,
+        share: &'a ArrayParts,
+        before: BTreeSet<u64>,
+        sync: &'a Sync<'a>,
+    ) -> Self {
+        let open = Open {
+            pending: Vec::new(),
+            since: Instant::now(),
+            done: BTreeSet::new(),
+            counts: Counts::default(),
+            failed: None,
+        };
+        Self { receipts, share, before, sync, open: Mutex::new(open) }
+    }
+
+    /// Writes what is left to be written; of parts in which nothing is stored, too, where all were done. What was counted.
+    pub(super) fn close(self, all: bool) -> Result<Counts, RechunkError> {
+        let Self { receipts, share, before, sync, open } = self;
+        let mut open = open.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if let Some(error) = open.failed.take() {
+            return Err(error);
+        }
+        if all {
+            let known: BTreeSet<u64> = open.pending.iter().map(|receipt| receipt.part).collect();
+            let known =
+                |part: &u64| known.contains(part) || open.done.contains(part) || before.contains(part);
+            let empty = share.parts.clone().filter(|part| !known(part));
+            let empty = empty.map(|part| Receipt { stage: share.stage, part, counts: Counts::default() });
+            let empty: Vec<_> = empty.collect();
+            open.pending.extend(empty);
+        }
+        write_pending(&mut open, (receipts, share), sync)?;
+        Ok(open.counts)
+    }
+}
+
+fn write_pending(
+    open: &mut Open,
+    (receipts, share): (&Receipts, &ArrayParts),
+    sync: &Sync<'_>,
+) -> Result<(), RechunkError> {
+    if open.pending.is_empty() {
+        return Ok(());
+    }
+    sync()?;
+    for receipt in open.pending.drain(..) {
+        receipts.write(share.array, &receipt)?;
+        open.done.insert(receipt.part);
+        open.counts += receipt.counts;
+    }
+    open.since = Instant::now();
+    Ok(())
+}
+
+impl Ledger for Books<'_> {
+    fn leaves_out(&self, _: u64, part: u64) -> bool {
+        !self.share.parts.contains(&part) || self.before.contains(&part)
+    }
+
+    fn done(&self, receipt: &Receipt) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.pending.push(receipt.clone());
+        if open.failed.is_none() && open.since.elapsed() >= COLLECTED {
+            open.failed = write_pending(&mut open, (self.receipts, self.share), self.sync).err();
+        }
+    }
+}

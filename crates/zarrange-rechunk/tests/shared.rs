@@ -1,0 +1,273 @@
+//! Plans that several workers carry out: the bytes are those of one process, whatever ends a worker or whoever finishes.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::path::Path;
+
+use support::create;
+use support::ways::{Case, SHAPE, cases, digest};
+use tempfile::TempDir;
+use zarrange_io::wrappers::faults::{Fault, Faults, faulty};
+use zarrange_io::{Location, Opener};
+use zarrange_plan::Way;
+use zarrange_rechunk::{
+    NoProgress, PlanFile, Request, Share, SharedError, SharedRun, Verify, prepare, prepare_planned, run,
+};
+
+/// So little that every way has several parts.
+const PART_BYTES: u64 = 2000;
+
+/// A plan for a target in a folder of its own (where another one lies, if it is to be replaced), and what one process makes.
+struct Shared {
+    dir: TempDir,
+    source: Location,
+    plan: PlanFile,
+    whole: String,
+}
+
+impl Shared {
+    fn new(case: &Case, change: impl Fn(Request) -> Request) -> Self {
+        let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let at = |name: &str| Location::Path(dir.path().join(name));
+        let source = create(&SHAPE, &case.source);
+        let request =
+            |to: &Location| Request { part_bytes: PART_BYTES, ..change(case.request(&source, to, 2)) };
+        let whole = support::place();
+        run(prepare(Request { temp: None, ..request(&whole) }).unwrap(), &NoProgress).unwrap();
+        let request = request(&at("target.zarr"));
+        if request.overwrite {
+            std::fs::create_dir(dir.path().join("target.zarr")).unwrap();
+            let old = r#"{"zarr_format": 3, "node_type": "group", "attributes": {"old": 1}}"#;
+            std::fs::write(dir.path().join("target.zarr/zarr.json"), old).unwrap();
+        }
+        let mut file = Vec::new();
+        prepare(request).unwrap().write_plan(&mut file).unwrap();
+        let plan = PlanFile::parse(&file).unwrap();
+        Self { source, plan, whole: digest(&whole, true), dir }
+    }
+
+    fn join(&self, io: &Opener) -> Result<SharedRun, SharedError> {
+        SharedRun::join(&self.plan, io)
+    }
+
+    /// Does everything, in `of` shares, those of each stage from the last to the first.
+    fn work(&self, of: u64) -> Result<(), SharedError> {
+        let io = Opener::default();
+        let stages = self.join(&io)?.status()?.len() as u64;
+        for stage in 0..stages {
+            for index in (0..of).rev() {
+                self.join(&io)?.work(stage, Share { index, of }, &NoProgress)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The target is what one process makes, and nothing else is there.
+    fn check(&self, what: &str) {
+        let target = Location::Path(self.dir.path().join("target.zarr"));
+        assert_eq!(digest(&target, true), self.whole, "{what}");
+        assert_eq!(names(self.dir.path()), ["target.zarr"], "{what}");
+    }
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    let names = std::fs::read_dir(dir).unwrap();
+    let mut names: Vec<String> = names.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+fn finish(shared: &Shared) {
+    let io = Opener::default();
+    SharedRun::open(&shared.plan, &io).unwrap().finish(&NoProgress).unwrap();
+}
+
+/// In shares of all kinds, some of them done twice.
+#[test]
+fn workers_make_what_one_process_makes() {
+    let (mut parts, mut several) = (0, 0);
+    for case in &cases() {
+        for (of, verify) in [(1, Verify::None), (3, Verify::Full), (1000, Verify::Sample)] {
+            let shared = Shared::new(case, |request| request.verified(verify));
+            shared.work(of).unwrap();
+            let status = SharedRun::open(&shared.plan, &Opener::default()).unwrap().status().unwrap();
+            assert!(status.iter().all(|stage| stage.done == stage.parts), "{}: {status:?}", case.name());
+            shared.work(2).unwrap();
+            assert!(!SharedRun::is_finished(&shared.plan, &Opener::default()).unwrap());
+            finish(&shared);
+            shared.check(&case.name());
+            assert!(SharedRun::is_finished(&shared.plan, &Opener::default()).unwrap());
+            parts += status.iter().map(|stage| stage.parts).sum::<u64>();
+            several += u64::from(status[0].parts > 1);
+        }
+    }
+    assert!(several > 30 && parts > 300, "{several} of several parts, {parts} parts");
+}
+
+/// What one process counts, workers count together.
+#[test]
+fn receipts_tell_what_was_written() {
+    for case in &cases() {
+        let shared = Shared::new(case, |request| request);
+        shared.work(4).unwrap();
+        let counts =
+            SharedRun::open(&shared.plan, &Opener::default()).unwrap().finish(&NoProgress).unwrap().counts;
+        let to = support::place();
+        let alone = run(prepare(case.request(&shared.source, &to, 2)).unwrap(), &NoProgress).unwrap();
+        let alone = alone.cost.counts;
+        assert_eq!(
+            (counts.target_chunks, counts.fill_chunks, counts.bytes_written),
+            (alone.target_chunks, alone.fill_chunks, alone.bytes_written),
+            "{}",
+            case.name()
+        );
+    }
+}
+
+/// Cases that differ in how they write.
+fn some_cases() -> Vec<Case> {
+    let all = cases().into_iter().enumerate();
+    all.filter(|(k, case)| matches!(k, 1 | 2 | 5 | 6) || case.way == Way::Staged2)
+        .map(|(_, case)| case)
+        .collect()
+}
+
+/// Whichever call ends a worker, or who finishes: no target is there before it is right, and the same calls end right.
+#[test]
+fn any_call_may_end_it() {
+    let mut ended = [0, 0];
+    for case in &some_cases() {
+        for overwrite in [false, true] {
+            for step in (0..).step_by(7) {
+                let shared = Shared::new(case, |request| Request { overwrite, ..request });
+                let target = shared.dir.path().join("target.zarr");
+                let faults = Faults::new(Fault::Fail(5), step);
+                let wrap = faults.clone();
+                let io = Opener::default().wrapped(move |store| faulty(store, &wrap));
+                let worked = (|| {
+                    let stages = shared.join(&io)?.status()?.len() as u64;
+                    (0..stages).try_for_each(|stage| {
+                        shared.join(&io)?.work(stage, Share::ALL, &NoProgress).map(drop)
+                    })
+                })();
+                let old = |what: &str| {
+                    let there = std::fs::read_to_string(target.join("zarr.json"));
+                    assert!(
+                        there.as_ref().map_or(!overwrite, |text| text.contains("old")),
+                        "{}, call {step}, {what}: {there:?}",
+                        case.name()
+                    );
+                };
+                old("while workers are at it");
+                ended[0] += u64::from(worked.is_err());
+                shared.work(2).unwrap();
+                old("before it is finished");
+                let finished = SharedRun::open(&shared.plan, &io).and_then(|run| run.finish(&NoProgress));
+                ended[1] += u64::from(worked.is_ok() && finished.is_err());
+                if finished.is_err() && !SharedRun::is_finished(&shared.plan, &Opener::default()).unwrap() {
+                    finish(&shared);
+                }
+                shared.check(&format!("{}, call {step}, {overwrite}", case.name()));
+                if faults.calls() <= step {
+                    break;
+                }
+            }
+        }
+    }
+    assert!(ended[0] > 30 && ended[1] > 10, "{ended:?}");
+}
+
+#[test]
+fn what_is_not_as_it_should_be_is_named() {
+    let io = Opener::default();
+    let staged = cases().into_iter().find(|case| case.way == Way::Staged).unwrap();
+    let shared = Shared::new(&staged, |request| request);
+    let check = |result: Result<(), SharedError>, expected: &str| {
+        let error = result.unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    };
+    check(SharedRun::open(&shared.plan, &io).map(drop), "nobody is making");
+    assert!(!SharedRun::give_up(&shared.plan, &io).unwrap());
+    let work = |stage, share| shared.join(&io)?.work(stage, share, &NoProgress).map(drop);
+    check(work(2, Share::ALL), "there is no stage 2: the plan has 2, from 0");
+    check(work(0, Share { index: 3, of: 3 }), "there is no share 3 of 3");
+    work(0, Share { index: 1, of: 2 }).unwrap();
+    check(work(1, Share::ALL), "stage 1 needs all of stage 0, of which");
+    check(SharedRun::open(&shared.plan, &io).unwrap().finish(&NoProgress).map(drop), "of stage 0");
+
+    // Others keep away from the target, and do not remove what workers have made.
+    let other = staged.request(&shared.source, &Location::Path(shared.dir.path().join("target.zarr")), 1);
+    let refused = prepare(other).unwrap_err().to_string();
+    assert!(refused.contains("is being made by workers, in "), "{refused}");
+
+    // A receipt that was not written to its end does not count; one that says something else is refused.
+    work(0, Share::ALL).unwrap();
+    work(1, Share::ALL).unwrap();
+    let folder = shared.dir.path().join(&names(shared.dir.path())[0]);
+    let receipt = folder.join("receipts/0/1/0");
+    let text = std::fs::read_to_string(&receipt).unwrap();
+    std::fs::write(&receipt, "").unwrap();
+    check(SharedRun::open(&shared.plan, &io).unwrap().finish(&NoProgress).map(drop), "of stage 1");
+    std::fs::write(&receipt, text.replace("\"part\":0", "\"part\":1")).unwrap();
+    check(
+        SharedRun::open(&shared.plan, &io).unwrap().finish(&NoProgress).map(drop),
+        "is no receipt of its part: remove it",
+    );
+    std::fs::remove_file(&receipt).unwrap();
+    work(1, Share::ALL).unwrap();
+
+    // The one that finishes has it alone; the other goes on when that fails.
+    assert!(SharedRun::give_up(&shared.plan, &io).unwrap());
+    assert!(names(shared.dir.path()).is_empty());
+    shared.work(1).unwrap();
+    finish(&shared);
+    shared.check("at last");
+    check(work(0, Share::ALL), "target.zarr exists");
+}
+
+/// Workers that come late, when the target has its name, write nothing.
+#[test]
+fn a_straggler_writes_nothing_behind_the_end() {
+    for case in &some_cases() {
+        let shared = Shared::new(case, |request| request);
+        let io = Opener::default();
+        let late = shared.join(&io).unwrap();
+        shared.work(1).unwrap();
+        let receipts = shared.dir.path().join(&names(shared.dir.path())[0]).join("receipts");
+        finish(&shared);
+        let last = late.work(0, Share::ALL, &NoProgress);
+        assert!(matches!(last, Err(SharedError::Over)), "{}: {last:?}", case.name());
+        assert!(!receipts.exists());
+        shared.check(&case.name());
+    }
+}
+
+/// Whoever begins when the target was replaced already replaces nothing.
+#[test]
+fn what_was_replaced_is_not_replaced_again() {
+    let shared = Shared::new(&cases()[5], |request| Request { overwrite: true, ..request });
+    shared.work(2).unwrap();
+    finish(&shared);
+    shared.check("replaced");
+    assert!(SharedRun::is_finished(&shared.plan, &Opener::default()).unwrap());
+    let late = shared.work(2).unwrap_err().to_string();
+    assert!(late.contains("target.zarr is not what was there when it was planned"), "{late}");
+    let again = prepare_planned(&shared.plan, Opener::default()).unwrap_err().to_string();
+    assert_eq!(again, late);
+    shared.check("replaced once");
+}
+
+/// Intermediates may lie elsewhere, and go with the folder.
+#[test]
+fn intermediates_lie_where_it_is_asked() {
+    let staged = cases().into_iter().find(|case| case.way == Way::Staged3).unwrap();
+    let temp = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let place = Location::Path(temp.path().join("deep"));
+    let shared = Shared::new(&staged, |request| Request { temp: Some(place.clone()), ..request });
+    shared.work(3).unwrap();
+    assert_eq!(names(&temp.path().join("deep")).len(), 1);
+    finish(&shared);
+    shared.check("with --temp");
+    assert!(names(&temp.path().join("deep")).is_empty());
+}

@@ -1,0 +1,61 @@
+//! `zarrange worker`.
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use serde_json::json;
+use zarrange_io::Opener;
+use zarrange_plan::bytes_text;
+use zarrange_rechunk::{PlanFile, SharedRun, StageStatus, Worked};
+
+use crate::args::{PlannedArgs, WorkerArgs};
+use crate::commands::run::read_plan;
+use crate::out::{say, tell};
+use crate::progress::Bar;
+use crate::{signals, table};
+
+pub(crate) fn run(args: &WorkerArgs) -> anyhow::Result<ExitCode> {
+    let (file, io) = read_plan(&args.planned)?;
+    let PlannedArgs { plan, told, .. } = &args.planned;
+    let place = || plan.display().to_string();
+    let (Some(stage), Some(share)) = (args.stage, args.part) else {
+        status(&file, &io, told.json).with_context(place)?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    signals::writing();
+    let run = SharedRun::join(&file, &io).with_context(place)?;
+    let worked = run.work(stage, share, &Bar::new(told.progress)).with_context(place)?;
+    let Worked { parts, before, counts } = worked;
+    if told.json {
+        tell!("{}", json!({"stage": stage, "parts": parts, "before": before, "counts": counts}));
+    } else {
+        let before =
+            if before > 0 { format!(" ({} of them before)", table::count(before)) } else { String::new() };
+        tell!(
+            "stage {stage}, share {}/{}: {} parts done{before}, {} read, {} written",
+            share.index,
+            share.of,
+            table::count(parts),
+            bytes_text(counts.bytes_read),
+            bytes_text(counts.bytes_written.saturating_add(counts.spill_bytes))
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Says how far the workers are.
+fn status(file: &PlanFile, io: &Opener, as_json: bool) -> anyhow::Result<()> {
+    let finished = SharedRun::is_finished(file, io)?;
+    let stages = if finished { Vec::new() } else { SharedRun::open(file, io)?.status()? };
+    if as_json {
+        say!("{}", json!({"finished": finished, "stages": stages}));
+        return Ok(());
+    }
+    if finished {
+        say!("{} is finished", file.target);
+    }
+    for (stage, StageStatus { parts, done }) in stages.iter().enumerate() {
+        say!("stage {stage}: {} of {} parts are done", table::count(*done), table::count(*parts));
+    }
+    Ok(())
+}
