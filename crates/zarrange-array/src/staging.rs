@@ -96,6 +96,14 @@ impl Staging {
         Ok(Self { target, written, temp: None })
     }
 
+    /// Removes the folder of a target that has its name already. What is told could not be removed.
+    pub fn end(mut self) -> Vec<String> {
+        if let Written::Beside(beside) = &self.written {
+            beside.let_go();
+        }
+        self.remove()
+    }
+
     /// The store to write to.
     ///
     /// # Errors

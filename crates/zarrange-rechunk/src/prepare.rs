@@ -1,7 +1,7 @@
 //! From a request to what will be done: the source is looked at, and every array planned. Nothing is written.
 
 mod aim;
-mod beforehand;
+pub(crate) mod beforehand;
 pub(crate) mod item;
 mod keep;
 pub(crate) mod layouts;
@@ -107,7 +107,9 @@ pub fn prepare(request: Request) -> Result<Prepared, RechunkError> {
     } else {
         prepared.plan(&arrays, Refusals::of(failed))?;
     }
-    prepared.check_beside()?;
+    if prepared.beside.files.count > 0 {
+        prepared.check_foreign()?;
+    }
     let predicted = prepared.predicted().cost.counts;
     prepared.fit = beforehand::room(&prepared.request, &prepared.items, &prepared.root, &predicted)?;
     Ok(prepared)
@@ -196,8 +198,8 @@ impl Prepared {
     }
 
     /// Looks whether files that are not Zarr would be in the way of chunks.
-    fn check_beside(&self) -> Result<(), RechunkError> {
-        if self.request.foreign != Foreign::Copy || self.beside.files.count == 0 {
+    pub(crate) fn check_foreign(&self) -> Result<(), RechunkError> {
+        if self.request.foreign != Foreign::Copy {
             return Ok(());
         }
         let open = |item: &Item| Ok(item.open(&self.request, &self.root)?.target);

@@ -98,7 +98,7 @@ fn write(prepared: &Prepared, staging: &Staging, progress: &dyn Progress) -> Res
     let root = staging.store()?;
     let backend = root.backend();
     progress.begin("rechunk", prepared.work_bytes());
-    let Prepared { request, items, groups, beside, sparse, root: source_root, .. } = prepared;
+    let Prepared { request, items, groups, sparse, root: source_root, .. } = prepared;
     let idle = Recorded::default();
     let context = Context {
         budget: &budget,
@@ -117,7 +117,7 @@ fn write(prepared: &Prepared, staging: &Staging, progress: &dyn Progress) -> Res
     };
     let small = SmallCopies::of(items, request);
     let reports = write_arrays(items, &small, &write, &context)?;
-    if request.foreign == Foreign::Copy && beside.files.count > 0 {
+    if request.foreign == Foreign::Copy {
         copy_foreign(prepared, &root, &budget)?;
     }
     let places = (source_root, &root);
@@ -148,6 +148,7 @@ pub(crate) fn complete(
         Array::with_metadata(root.below(item.path())?, target).write_metadata()?;
     }
     if request.foreign == Foreign::Copy {
+        prepared.check_foreign()?;
         copy_foreign(prepared, root, &budget)?;
     }
     verify_targets(request, items, (source, root), &context)?;

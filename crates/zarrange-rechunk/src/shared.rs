@@ -11,16 +11,17 @@ use std::ops::Range;
 pub use receipts::StageStatus;
 use receipts::{Books, Receipts};
 
-use zarrange_array::{SharedFolder, Staging};
+use zarrange_array::{SharedFolder, Staging, Target};
 use zarrange_io::{Change, Location, Opener, Store, is_temporary};
 use zarrange_plan::Counts;
 
-use crate::error::{RechunkError, SharedError};
+use crate::error::{PlanFileError, RechunkError, SharedError};
 use crate::plan_file::PlanFile;
 use crate::prepare::Prepared;
+use crate::prepare::beforehand::places;
 use crate::prepare::planned::{check_replaced, is_made, place, prepare_for};
 use crate::progress::Progress;
-use crate::request::{Durability, Verify};
+use crate::request::{Durability, Foreign, Verify};
 use crate::run::{PartPlaces, complete, run_parts};
 
 /// A plan that several processes carry out, as this one sees it.
@@ -28,8 +29,10 @@ use crate::run::{PartPlaces, complete, run_parts};
 pub struct SharedRun {
     prepared: Prepared,
     folder: SharedFolder,
-    /// Where intermediates lie.
-    intermediates: Store,
+    /// Where intermediates lie, if not in the folder.
+    elsewhere: Option<Store>,
+    /// The number of what is replaced.
+    replaces: Option<u64>,
     receipts: Receipts,
 }
 
@@ -84,13 +87,28 @@ impl SharedRun {
     /// # Errors
     /// [`SharedError`]: if the source is not what was planned, the target is in the way, or other workers make it by another plan.
     pub fn join(plan: &PlanFile, io: &Opener) -> Result<Self, SharedError> {
-        if find(plan, io)?.is_none() {
+        let found = find(plan, io)?;
+        if found.is_none() {
             check_replaced(plan, io)?;
         }
         let fingerprint = plan.fingerprint();
         let prepared = prepare_for(plan, Some(&fingerprint), io.clone())?;
+        if let Some((folder, _)) = found {
+            return Self::of(prepared, (folder, plan), io);
+        }
         let folder = SharedFolder::join(&prepared.target, &fingerprint, io)?;
-        Self::of(prepared, folder, io)
+        let run = Self::of(prepared, (folder, plan), io)?;
+        // Others may have finished it, before the folder was made here.
+        let still = places(&run.prepared.request, Some(&fingerprint)).map_err(SharedError::from);
+        match still.and_then(|_| Ok(check_replaced(plan, io)?)) {
+            Ok(()) => Ok(run),
+            Err(error) => {
+                if run.status()?.iter().all(|stage| stage.done == 0) {
+                    run.folder.give_up()?;
+                }
+                Err(error)
+            }
+        }
     }
 
     /// Opens the run of `plan`, which somebody has begun.
@@ -102,16 +120,17 @@ impl SharedRun {
             return Err(SharedError::NotBegun { target: plan.target.clone() });
         };
         let prepared = prepare_for(plan, Some(&plan.fingerprint()), io.clone())?;
-        Self::of(prepared, folder, io)
+        Self::of(prepared, (folder, plan), io)
     }
 
-    fn of(prepared: Prepared, folder: SharedFolder, io: &Opener) -> Result<Self, SharedError> {
-        let intermediates = match temp(&prepared, &folder) {
-            None => folder.data().clone(),
-            Some(place) => open_made(&place, io)?,
-        };
+    fn of(
+        prepared: Prepared,
+        (folder, plan): (SharedFolder, &PlanFile),
+        io: &Opener,
+    ) -> Result<Self, SharedError> {
+        let elsewhere = temp(&prepared, &folder).map(|place| open_made(&place, io)).transpose()?;
         let receipts = Receipts::new(folder.receipts()?, &prepared);
-        Ok(Self { prepared, folder, intermediates, receipts })
+        Ok(Self { prepared, folder, elsewhere, replaces: plan.options.replaces, receipts })
     }
 
     /// The stages, each with its parts and how many of them are done. A stage needs what the one before has made.
@@ -149,58 +168,78 @@ impl SharedRun {
         }
         let durable = self.prepared.request.durability == Durability::Commit;
         let target = self.folder.target()?;
-        let places = PartPlaces { target: &target, intermediates: &self.intermediates };
+        let intermediates = self.elsewhere.as_ref().unwrap_or_else(|| self.folder.data());
+        let places = PartPlaces { target: &target, intermediates };
         let mine = share.of(self.receipts.parts(stage));
         let mut worked = Worked { parts: mine.end.saturating_sub(mine.start), ..Worked::default() };
-        let all = self.receipts.of_stage(stage);
-        let shares: Vec<_> = all.filter_map(|array| array.within(&mine)).collect();
+        let shares: Vec<_> = self.receipts.of_stage(stage).filter_map(|array| array.within(&mine)).collect();
         progress.begin("rechunk", shares.iter().map(|of| of.work_bytes(&self.prepared)).sum());
-        for share in shares {
-            let before = self.receipts.done(&share)?;
-            worked.before += before.len() as u64;
+        let sync: &receipts::Sync<'_> = &|| {
+            if durable {
+                self.folder.sync()?;
+                self.elsewhere.as_ref().map_or(Ok(()), |place| place.change(Change::Sync))?;
+            }
+            Ok(())
+        };
+        let books = Books::new(&self.receipts, sync);
+        let moved = shares.iter().try_for_each(|share| {
+            let page = books.page(share)?;
+            worked.before += page.before();
             let item = &self.prepared.items[share.array];
-            let sync: &receipts::Sync<'_> = &|| {
-                if durable {
-                    self.folder.data().change(Change::Sync)?;
-                    self.intermediates.change(Change::Sync)?;
-                }
-                Ok(())
-            };
-            let books = Books::new(&self.receipts, &share, before, sync);
-            let moved = run_parts(&self.prepared, item, stage, places, &books, progress);
-            // What is done is done, whatever failed beside it.
-            let written = books.close(moved.is_ok());
-            moved?;
-            worked.counts += written?;
-        }
-        Ok(worked)
+            run_parts(&self.prepared, item, stage, places, &page, progress)?;
+            Ok(page.close()?)
+        });
+        // What is done is done, whatever failed beside it.
+        let written = books.close();
+        moved.and_then(|()| Ok(Worked { counts: written?, ..worked }))
     }
 
     /// Gives the target its name, when all parts are done: compares as was asked, writes the metadata, and removes the folder. It may be called
-    /// again, whatever ended it before.
+    /// again, whatever ended it before; whether only that is left to be done, [`Self::is_finished`] tells.
     ///
     /// # Errors
     /// [`SharedError`]: if receipts are missing, or the target is not what it should be. Nothing is published then, and nothing removed.
     pub fn finish(self, progress: &dyn Progress) -> Result<Finished, SharedError> {
+        let Self { prepared, folder, replaces, receipts, .. } = &self;
+        let request = &prepared.request;
+        let verified = request.verify == Verify::Full;
+        let mut staging = Staging::of_shared(prepared.target.clone(), folder, &request.io)?;
+        // Somebody else may have done that before this one had the lock.
+        if folder.is_published()? {
+            let warnings = staging.end();
+            return Ok(Finished {
+                counts: Counts::default(),
+                verified,
+                warnings: self.without_temp(warnings),
+            });
+        }
         let stages = self.status()?;
         if let Some(stage) = stages.iter().position(|stage| stage.done < stage.parts) {
             let StageStatus { parts, done } = stages[stage];
             return Err(SharedError::Incomplete { stage: stage as u64, parts, done });
         }
-        let counts = self.receipts.counts()?;
-        let Self { prepared, folder, .. } = self;
-        let io = prepared.request.io.clone();
-        let temp = temp(&prepared, &folder);
-        let root = folder.target()?;
-        let durable = prepared.request.durability == Durability::Commit;
-        let mut staging = Staging::of_shared(prepared.target.clone(), &folder, &io)?;
+        let (counts, root) = (receipts.counts()?, folder.target()?);
         progress.begin("finish", 0);
         remove_temporary(&root)?;
-        complete(&prepared, &root, progress)?;
+        complete(prepared, &root, progress)?;
+        if request.foreign != Foreign::Copy {
+            // Of those who did a part again meanwhile; what was copied may be called so.
+            remove_temporary(&root)?;
+        }
+        let there = Target::number(&request.target, &request.io)?;
+        if request.overwrite && there != *replaces && !folder.holds_old()? {
+            return Err(PlanFileError::Replaced { target: request.target.to_string() }.into());
+        }
         folder.note_publishing()?;
-        let mut warnings = staging.publish(durable)?;
-        warnings.extend(temp.and_then(|place| remove_temp(&place, &io)));
-        Ok(Finished { counts, verified: prepared.request.verify == Verify::Full, warnings })
+        let warnings = staging.publish(request.durability == Durability::Commit)?;
+        Ok(Finished { counts, verified, warnings: self.without_temp(warnings) })
+    }
+
+    /// What is told, when intermediates elsewhere are removed, too.
+    fn without_temp(&self, mut warnings: Vec<String>) -> Vec<String> {
+        let place = temp(&self.prepared, &self.folder);
+        warnings.extend(place.and_then(|place| remove_temp(&place, &self.prepared.request.io)));
+        warnings
     }
 
     /// Removes everything that workers have written; the target stays what it was.
@@ -208,7 +247,10 @@ impl SharedRun {
     /// # Errors
     /// If somebody finishes it, or it cannot be removed.
     pub fn give_up(plan: &PlanFile, io: &Opener) -> Result<bool, SharedError> {
-        let Some((folder, temp)) = find(plan, io)? else { return Ok(false) };
+        let Some((folder, temp)) = find(plan, io)? else {
+            SharedFolder::clear(&place(&plan.target)?, &plan.fingerprint(), io)?;
+            return remove_temp_of(plan, io).map(|()| false);
+        };
         end(folder, temp, io).map(|()| true)
     }
 
@@ -222,7 +264,12 @@ impl SharedRun {
             Some(_) => Ok(false),
             None => {
                 SharedFolder::clear(&place(&plan.target)?, &plan.fingerprint(), io)?;
-                Ok(is_made(plan, io)?)
+                let made = is_made(plan, io)?;
+                if made {
+                    // Whoever removed the folder may have ended before.
+                    remove_temp_of(plan, io)?;
+                }
+                Ok(made)
             }
         }
     }
@@ -233,9 +280,20 @@ fn find(plan: &PlanFile, io: &Opener) -> Result<Option<(SharedFolder, Option<Loc
     let Some(folder) = SharedFolder::find(&place(&plan.target)?, &plan.fingerprint(), io)? else {
         return Ok(None);
     };
-    let temp = plan.options.temp.as_deref().map(place).transpose()?;
-    let temp = temp.map(|temp| temp.below(folder.name()));
-    Ok(Some((folder, temp)))
+    Ok(Some((folder, temp_of(plan)?)))
+}
+
+/// Where workers of a plan have intermediates, if not in their folder.
+fn temp_of(plan: &PlanFile) -> Result<Option<Location>, SharedError> {
+    let Some(temp) = plan.options.temp.as_deref() else { return Ok(None) };
+    Ok(Some(place(temp)?.below(&SharedFolder::name_for(&place(&plan.target)?, &plan.fingerprint()))))
+}
+
+/// Removes intermediates of a plan that has no folder any more.
+fn remove_temp_of(plan: &PlanFile, io: &Opener) -> Result<(), SharedError> {
+    temp_of(plan)?
+        .and_then(|place| remove_temp(&place, io))
+        .map_or(Ok(()), |left| Err(SharedError::Left(left)))
 }
 
 /// Removes what workers that were ended have left where others did the same part again.

@@ -12,7 +12,8 @@ use zarrange_io::wrappers::faults::{Fault, Faults, faulty};
 use zarrange_io::{Location, Opener};
 use zarrange_plan::Way;
 use zarrange_rechunk::{
-    NoProgress, PlanFile, Request, Share, SharedError, SharedRun, Verify, prepare, prepare_planned, run,
+    Foreign, NoProgress, PlanFile, Request, Share, SharedError, SharedRun, Verify, prepare, prepare_planned,
+    run,
 };
 
 /// So little that every way has several parts.
@@ -256,6 +257,86 @@ fn what_was_replaced_is_not_replaced_again() {
     let again = prepare_planned(&shared.plan, Opener::default()).unwrap_err().to_string();
     assert_eq!(again, late);
     shared.check("replaced once");
+}
+
+/// Something else that came to lie at the place of the target is not replaced.
+#[test]
+fn only_what_was_planned_is_replaced() {
+    let shared = Shared::new(&cases()[5], |request| Request { overwrite: true, ..request });
+    shared.work(2).unwrap();
+    let (target, away) = (shared.dir.path().join("target.zarr"), shared.dir.path().join("away.zarr"));
+    std::fs::rename(&target, &away).unwrap();
+    std::fs::create_dir(&target).unwrap();
+    std::fs::copy(away.join("zarr.json"), target.join("zarr.json")).unwrap();
+    let refused = SharedRun::open(&shared.plan, &Opener::default()).unwrap().finish(&NoProgress).unwrap_err();
+    assert!(refused.to_string().contains("is not what was there when it was planned"), "{refused}");
+    std::fs::remove_dir_all(&target).unwrap();
+    std::fs::rename(&away, &target).unwrap();
+    finish(&shared);
+    shared.check("what was planned");
+}
+
+/// Who finishes what has its name already, for the first one ended then, only removes the folder, whatever that holds by now.
+#[test]
+fn who_is_late_to_finish_changes_nothing() {
+    for overwrite in [false, true] {
+        let shared = Shared::new(&cases()[5], |request| Request { overwrite, ..request });
+        shared.work(1).unwrap();
+        let folder = names(shared.dir.path()).into_iter().find(|name| name.starts_with('.')).unwrap();
+        let folder = shared.dir.path().join(folder);
+        finish(&shared);
+        let target = std::fs::metadata(shared.dir.path().join("target.zarr")).unwrap();
+        std::fs::create_dir_all(folder.join("workers")).unwrap();
+        std::fs::write(folder.join("publishing"), std::os::unix::fs::MetadataExt::ino(&target).to_string())
+            .unwrap();
+        if overwrite {
+            std::fs::create_dir(folder.join("target")).unwrap();
+            std::fs::write(folder.join("target/zarr.json"), "the old one").unwrap();
+            finish(&shared);
+        } else {
+            assert!(SharedRun::is_finished(&shared.plan, &Opener::default()).unwrap());
+        }
+        shared.check(&format!("overwrite {overwrite}"));
+    }
+}
+
+/// A group without arrays, with a group that has no document: there is nothing to be done but to finish it.
+#[test]
+fn nothing_to_be_done_is_done() {
+    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let at = |name: &str| Location::Path(dir.path().join(name));
+    std::fs::create_dir(dir.path().join("source.zarr")).unwrap();
+    let store = at("source.zarr").open().unwrap();
+    let group = br#"{"zarr_format": 3, "node_type": "group", "attributes": {"a": 1}}"#;
+    store.put("zarr.json", group).unwrap();
+    store.put("implicit/inner/zarr.json", group).unwrap();
+    let mut file = Vec::new();
+    prepare(Request::new(at("source.zarr"), at("target.zarr"))).unwrap().write_plan(&mut file).unwrap();
+    let (plan, io) = (PlanFile::parse(&file).unwrap(), Opener::default());
+    let worked = SharedRun::join(&plan, &io).unwrap().work(0, Share::ALL, &NoProgress).unwrap();
+    assert_eq!(worked.parts, 0);
+    SharedRun::open(&plan, &io).unwrap().finish(&NoProgress).unwrap();
+    assert!(SharedRun::is_finished(&plan, &io).unwrap());
+    assert!(dir.path().join("target.zarr/implicit/inner/zarr.json").exists());
+    assert_eq!(names(dir.path()), ["source.zarr", "target.zarr"]);
+}
+
+/// Files that are not Zarr come along, also those of a plan that one process carries out; chunks are never replaced by them.
+#[test]
+fn other_files_come_along() {
+    for workers in [false, true] {
+        let shared = Shared::new(&cases()[5], |request| Request { foreign: Foreign::Copy, ..request });
+        let source = shared.source.open().unwrap();
+        source.put("notes/log.txt", b"clouds").unwrap();
+        if workers {
+            shared.work(2).unwrap();
+            finish(&shared);
+        } else {
+            run(prepare_planned(&shared.plan, Opener::default()).unwrap(), &NoProgress).unwrap();
+        }
+        let target = shared.dir.path().join("target.zarr");
+        assert_eq!(std::fs::read(target.join("notes/log.txt")).unwrap(), b"clouds");
+    }
 }
 
 /// Intermediates may lie elsewhere, and go with the folder.

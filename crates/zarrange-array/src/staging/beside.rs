@@ -80,6 +80,11 @@ impl Beside {
         Ok(std::mem::take(&mut self.warnings))
     }
 
+    /// From now on the folder is removed.
+    pub(super) fn let_go(&self) {
+        self.folder.let_go();
+    }
+
     /// Puts what was made at `keys` into `target`, one object after the other.
     pub(super) fn merge(
         &mut self,

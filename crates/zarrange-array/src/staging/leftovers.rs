@@ -139,13 +139,23 @@ fn existing(target: &Location, io: &Opener) -> Result<Option<Place>, ArrayError>
 pub(super) fn clear(place: &Place, own: Option<&str>, io: &Opener) -> Result<Vec<String>, ArrayError> {
     let mut told = Vec::new();
     for folder in place.run_folders(own)? {
-        let Some(past) = place.of_the_past(&folder)? else { continue };
-        place.put_back(&folder)?;
-        told.extend(past.record.as_ref().and_then(|record| clear_temp(record, io)));
-        if let Err(error) = run_folder::remove(&place.parent, &folder) {
-            let folder = format!("{}/{folder}", place.parent.label());
-            told.push(format!("{folder}, which an earlier run left, cannot be removed: {error}"));
-        }
+        told.extend(clear_folder(place, &folder, io)?);
+    }
+    Ok(told)
+}
+
+/// Removes a run folder whose run is over. What is told could not be removed.
+///
+/// # Errors
+/// As [`check`].
+pub(super) fn clear_folder(place: &Place, folder: &str, io: &Opener) -> Result<Vec<String>, ArrayError> {
+    let mut told = Vec::new();
+    let Some(past) = place.of_the_past(folder)? else { return Ok(told) };
+    place.put_back(folder)?;
+    told.extend(past.record.as_ref().and_then(|record| clear_temp(record, io)));
+    if let Err(error) = run_folder::remove(&place.parent, folder) {
+        let folder = format!("{}/{folder}", place.parent.label());
+        told.push(format!("{folder}, which an earlier run left, cannot be removed: {error}"));
     }
     Ok(told)
 }

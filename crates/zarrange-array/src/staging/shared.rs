@@ -22,6 +22,8 @@ pub struct SharedFolder {
     name: String,
     /// The folder itself, open: when it is removed, nothing can be written to it any more.
     data: Store,
+    /// The same, for what is written to the end although it was asked to stop.
+    tidy: Store,
 }
 
 impl SharedFolder {
@@ -34,14 +36,14 @@ impl SharedFolder {
             return Ok(None);
         }
         let place = Place::of(target, &io.unstoppable())?;
-        let name = run_folder::name(&name_of(target), fingerprint);
+        let name = Self::name_for(target, fingerprint);
         let has = |what: &str| has(&place.parent, &format!("{name}/{what}"));
         // While it is removed, one of them is there for longer.
         if !has(WORKERS)? && !has(PUBLISHING)? {
             return Ok(None);
         }
-        let data = io.open(&place.at.below(&name))?;
-        Ok(Some(Self { place, name, data }))
+        let (data, tidy) = (io.open(&place.at.below(&name))?, io.unstoppable().open(&place.at.below(&name))?);
+        Ok(Some(Self { place, name, data, tidy }))
     }
 
     /// Opens that folder, or makes it.
@@ -64,7 +66,7 @@ impl SharedFolder {
                 return Ok(there);
             }
             // One process may have begun the same.
-            clear(&place, &name)?;
+            clear(&place, &name, &tidy)?;
             match (make(&place, &name), tries.next()) {
                 (Ok(()), _) => {}
                 (Err(error), Some(_)) if error.is_not_found() || error.is_taken() => {
@@ -90,7 +92,13 @@ impl SharedFolder {
         if !target.abilities().renames || !target.parent()?.0.exists()? {
             return Ok(());
         }
-        clear(&Place::of(target, &io.unstoppable())?, &run_folder::name(&name_of(target), fingerprint))
+        let tidy = io.unstoppable();
+        clear(&Place::of(target, &tidy)?, &Self::name_for(target, fingerprint), &tidy)
+    }
+
+    /// The name of that folder.
+    pub fn name_for(target: &Location, fingerprint: &str) -> String {
+        run_folder::name(&name_of(target), fingerprint)
     }
 
     /// The target in the making.
@@ -106,12 +114,28 @@ impl SharedFolder {
     /// # Errors
     /// Never: it is a name of this file.
     pub fn receipts(&self) -> Result<Store, ArrayError> {
-        Ok(self.data.below(RECEIPTS)?)
+        Ok(self.tidy.below(RECEIPTS)?)
     }
 
     /// The folder itself.
     pub const fn data(&self) -> &Store {
         &self.data
+    }
+
+    /// Makes durable what was written to it.
+    ///
+    /// # Errors
+    /// If that fails.
+    pub fn sync(&self) -> Result<(), ArrayError> {
+        Ok(self.tidy.change(Change::Sync)?)
+    }
+
+    /// Whether the old target is in it, which was taken away to give the new one its name.
+    ///
+    /// # Errors
+    /// If that cannot be looked at.
+    pub fn holds_old(&self) -> Result<bool, ArrayError> {
+        Ok(has(&self.tidy, leftovers::OLD)?)
     }
 
     /// Its name.
@@ -155,7 +179,7 @@ impl SharedFolder {
         let target = self.place.at.below(&self.place.name);
         let mut folder = RunFolder::adopt(&self.place.parent, &self.name, &record(&target))?;
         self.place.put_back(&self.name)?;
-        drop(self.data);
+        drop((self.data, self.tidy));
         folder.let_go();
         Ok(folder.remove()?)
     }
@@ -166,12 +190,11 @@ impl SharedFolder {
     }
 }
 
-/// Removes a folder whose owner is gone.
-fn clear(place: &Place, name: &str) -> Result<(), ArrayError> {
-    if place.run_folders(None)?.iter().any(|folder| folder == name)
-        && let Some(_past) = place.of_the_past(name)?
-    {
-        run_folder::remove(&place.parent, name)?;
+/// Removes a folder whose owner is gone, and puts back what that had taken away.
+fn clear(place: &Place, name: &str, io: &Opener) -> Result<(), ArrayError> {
+    if place.run_folders(None)?.iter().any(|folder| folder == name) {
+        // Who comes next finds what could not be removed, and says so.
+        leftovers::clear_folder(place, name, io)?;
     }
     Ok(())
 }

@@ -118,8 +118,10 @@ struct Groups<'a>(&'a Prepared, &'a Fault);
 impl Serialize for Groups<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self(Prepared { groups, root, .. }, fault) = self;
-        let mut list = serializer.serialize_seq(Some(groups.len()))?;
-        for found in groups {
+        // A group without a document is there as soon as something is in it.
+        let explicit = || groups.iter().filter(|found| !found.is_implicit());
+        let mut list = serializer.serialize_seq(Some(explicit().count()))?;
+        for found in explicit() {
             let group = noted(found.group(root), fault)?;
             list.serialize_element(&GroupEntry { path: found.path(), metadata: Strict(group.members()) })?;
         }

@@ -28,7 +28,9 @@ const MOVED: [&str; 3] = ["chunk_grid", "chunk_key_encoding", "codecs"];
 /// way, or what keeps a place from being opened.
 pub fn prepare_planned(file: &PlanFile, io: Opener) -> Result<Prepared, PlanFileError> {
     check_replaced(file, &io)?;
-    prepare_for(file, None, io)
+    let prepared = prepare_for(file, None, io)?;
+    prepared.check_foreign()?;
+    Ok(prepared)
 }
 
 /// Refuses to replace something else than what was there when it was planned.
@@ -253,6 +255,8 @@ fn fits(
     if !request.target.abilities().partial_writes {
         problem.target.whole_shard_bytes = to.shard_bytes_max();
     }
-    let bounds = memory_bytes_max <= request.memory_bytes_max && threads <= request.threads;
+    // Without a stage nothing would be done.
+    let done = plan.stage_count() > 0 || plan.problem.shape.contains(&0);
+    let bounds = done && memory_bytes_max <= request.memory_bytes_max && threads <= request.threads;
     Ok(problem == plan.problem && bounds && part_bytes == request.part_bytes)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -83,9 +83,9 @@ impl Receipts {
         Self { store, parts: parts.collect() }
     }
 
-    /// Stages of the array that has most.
+    /// Stages of the array that has most; one, with no part, where there are no arrays.
     pub(super) fn stages(&self) -> u64 {
-        self.parts.iter().map(Vec::len).max().unwrap_or(0) as u64
+        self.parts.iter().map(Vec::len).max().unwrap_or(0).max(1) as u64
     }
 
     /// Parts of a stage in all arrays.
@@ -165,12 +165,9 @@ fn folder(array: usize, stage: u64) -> String {
     format!("{array}/{stage}")
 }
 
-/// The receipts of some parts of an array, while they are being done.
+/// The receipts of a share, while its parts are being done.
 pub(super) struct Books<'a> {
     receipts: &'a Receipts,
-    share: &'a ArrayParts,
-    /// Parts that were done before.
-    before: BTreeSet<u64>,
     /// Makes durable what was written.
     sync: &'a Sync<'a>,
     open: Mutex<Open>,
@@ -181,81 +178,95 @@ pub(super) type Sync<'a> = dyn Fn() -> Result<(), RechunkError> + std::marker::S
 
 /// What changes.
 struct Open {
-    pending: Vec<Receipt>,
+    /// Receipts that are not written yet, each with the number of its array.
+    pending: Vec<(usize, Receipt)>,
     /// When receipts were written last.
     since: Instant,
-    /// Parts whose receipts were written here, and what was counted for them.
-    done: BTreeSet<u64>,
     counts: Counts,
     failed: Option<RechunkError>,
 }
 
+/// Those of one array.
+pub(super) struct Page<'a> {
+    books: &'a Books<'a>,
+    share: &'a ArrayParts,
+    /// Parts that were done before, and those that are done now.
+    before: BTreeSet<u64>,
+    now: Mutex<BTreeSet<u64>>,
+}
+
 impl<'a> Books<'a> {
-    pub(super) fn new(
-        receipts: &'a Receipts,
-        share: &'a ArrayParts,
-        before: BTreeSet<u64>,
-        sync: &'a Sync<'a>,
-    ) -> Self {
-        let open = Open {
-            pending: Vec::new(),
-            since: Instant::now(),
-            done: BTreeSet::new(),
-            counts: Counts::default(),
-            failed: None,
-        };
-        Self { receipts, share, before, sync, open: Mutex::new(open) }
+    pub(super) fn new(receipts: &'a Receipts, sync: &'a Sync<'a>) -> Self {
+        let (pending, since) = (Vec::new(), Instant::now());
+        let open = Open { pending, since, counts: Counts::default(), failed: None };
+        Self { receipts, sync, open: Mutex::new(open) }
     }
 
-    /// Writes what is left to be written; of parts in which nothing is stored, too, where all were done. What was counted.
-    pub(super) fn close(self, all: bool) -> Result<Counts, RechunkError> {
-        let Self { receipts, share, before, sync, open } = self;
-        let mut open = open.into_inner().unwrap_or_else(PoisonError::into_inner);
-        if let Some(error) = open.failed.take() {
-            return Err(error);
-        }
-        if all {
-            let known: BTreeSet<u64> = open.pending.iter().map(|receipt| receipt.part).collect();
-            let known =
-                |part: &u64| known.contains(part) || open.done.contains(part) || before.contains(part);
-            let empty = share.parts.clone().filter(|part| !known(part));
-            let empty = empty.map(|part| Receipt { stage: share.stage, part, counts: Counts::default() });
-            let empty: Vec<_> = empty.collect();
-            open.pending.extend(empty);
-        }
-        write_pending(&mut open, (receipts, share), sync)?;
-        Ok(open.counts)
+    /// For the parts of one array.
+    pub(super) fn page(&'a self, share: &'a ArrayParts) -> Result<Page<'a>, SharedError> {
+        Ok(Page { books: self, share, before: self.receipts.done(share)?, now: Mutex::default() })
     }
-}
 
-fn write_pending(
-    open: &mut Open,
-    (receipts, share): (&Receipts, &ArrayParts),
-    sync: &Sync<'_>,
-) -> Result<(), RechunkError> {
-    if open.pending.is_empty() {
-        return Ok(());
+    /// Writes what is left to be written. What was counted in all.
+    pub(super) fn close(&self) -> Result<Counts, RechunkError> {
+        let mut open = self.lock();
+        if open.failed.is_none() {
+            open.failed = self.write(&mut open).err();
+        }
+        open.failed.take().map_or(Ok(open.counts), Err)
     }
-    sync()?;
-    for receipt in open.pending.drain(..) {
-        receipts.write(share.array, &receipt)?;
-        open.done.insert(receipt.part);
+
+    fn add(&self, array: usize, receipt: Receipt) {
+        let mut open = self.lock();
         open.counts += receipt.counts;
+        open.pending.push((array, receipt));
+        if open.failed.is_none() && open.since.elapsed() >= COLLECTED {
+            open.failed = self.write(&mut open).err();
+        }
     }
-    open.since = Instant::now();
-    Ok(())
+
+    /// Writes what is pending, once what it speaks of is durable.
+    fn write(&self, open: &mut Open) -> Result<(), RechunkError> {
+        if open.pending.is_empty() {
+            return Ok(());
+        }
+        (self.sync)()?;
+        for (array, receipt) in open.pending.drain(..) {
+            self.receipts.write(array, &receipt)?;
+        }
+        open.since = Instant::now();
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-impl Ledger for Books<'_> {
+impl Page<'_> {
+    /// How many were done before.
+    pub(super) fn before(&self) -> u64 {
+        self.before.len() as u64
+    }
+
+    /// All are done: those in which nothing is stored, too, at which nobody looked.
+    pub(super) fn close(self) -> Result<(), RechunkError> {
+        let Self { books, share, before, now } = self;
+        let now = now.into_inner().unwrap_or_else(PoisonError::into_inner);
+        for part in share.parts.clone().filter(|part| !before.contains(part) && !now.contains(part)) {
+            books.add(share.array, Receipt { stage: share.stage, part, counts: Counts::default() });
+        }
+        books.lock().failed.take().map_or(Ok(()), Err)
+    }
+}
+
+impl Ledger for Page<'_> {
     fn leaves_out(&self, _: u64, part: u64) -> bool {
         !self.share.parts.contains(&part) || self.before.contains(&part)
     }
 
     fn done(&self, receipt: &Receipt) {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.pending.push(receipt.clone());
-        if open.failed.is_none() && open.since.elapsed() >= COLLECTED {
-            open.failed = write_pending(&mut open, (self.receipts, self.share), self.sync).err();
-        }
+        self.now.lock().unwrap_or_else(PoisonError::into_inner).insert(receipt.part);
+        self.books.add(self.share.array, receipt.clone());
     }
 }
