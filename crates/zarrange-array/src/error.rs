@@ -180,7 +180,7 @@ pub enum ArrayError {
     },
     /// Several processes cannot make a target there.
     #[error(
-        "{0} cannot be made by several processes, for names cannot be changed there: choose a local target"
+        "{0} cannot be made by several processes: choose a folder of a file system that all of them reach"
     )]
     NoShared(String),
     /// Several processes make the target by a plan.

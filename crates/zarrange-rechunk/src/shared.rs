@@ -29,7 +29,8 @@ use crate::run::{PartPlaces, complete, run_parts};
 pub struct SharedRun {
     prepared: Prepared,
     folder: SharedFolder,
-    /// Where intermediates lie, if not in the folder.
+    /// The place of intermediates, if not in the folder; open, if there are any.
+    temp: Option<Location>,
     elsewhere: Option<Store>,
     /// The number of what is replaced.
     replaces: Option<u64>,
@@ -89,11 +90,14 @@ impl SharedRun {
     pub fn join(plan: &PlanFile, io: &Opener) -> Result<Self, SharedError> {
         let found = find(plan, io)?;
         if found.is_none() {
+            if is_made(plan, io)? {
+                return Err(SharedError::Over);
+            }
             check_replaced(plan, io)?;
         }
         let fingerprint = plan.fingerprint();
         let prepared = prepare_for(plan, Some(&fingerprint), io.clone())?;
-        if let Some((folder, _)) = found {
+        if let Some(folder) = found {
             return Self::of(prepared, (folder, plan), io);
         }
         let folder = SharedFolder::join(&prepared.target, &fingerprint, io)?;
@@ -116,7 +120,7 @@ impl SharedRun {
     /// # Errors
     /// As [`Self::join`], and [`SharedError::NotBegun`].
     pub fn open(plan: &PlanFile, io: &Opener) -> Result<Self, SharedError> {
-        let Some((folder, _)) = find(plan, io)? else {
+        let Some(folder) = find(plan, io)? else {
             return Err(SharedError::NotBegun { target: plan.target.clone() });
         };
         let prepared = prepare_for(plan, Some(&plan.fingerprint()), io.clone())?;
@@ -128,9 +132,11 @@ impl SharedRun {
         (folder, plan): (SharedFolder, &PlanFile),
         io: &Opener,
     ) -> Result<Self, SharedError> {
-        let elsewhere = temp(&prepared, &folder).map(|place| open_made(&place, io)).transpose()?;
+        let temp = temp_of(plan)?;
+        let spilled = temp.as_ref().filter(|_| prepared.spills());
+        let elsewhere = spilled.map(|place| open_made(place, io)).transpose()?;
         let receipts = Receipts::new(folder.receipts()?, &prepared);
-        Ok(Self { prepared, folder, elsewhere, replaces: plan.options.replaces, receipts })
+        Ok(Self { prepared, folder, temp, elsewhere, replaces: plan.options.replaces, receipts })
     }
 
     /// The stages, each with its parts and how many of them are done. A stage needs what the one before has made.
@@ -237,63 +243,48 @@ impl SharedRun {
 
     /// What is told, when intermediates elsewhere are removed, too.
     fn without_temp(&self, mut warnings: Vec<String>) -> Vec<String> {
-        let place = temp(&self.prepared, &self.folder);
-        warnings.extend(place.and_then(|place| remove_temp(&place, &self.prepared.request.io)));
+        let left = self.temp.as_ref().and_then(|place| remove_temp(place, &self.prepared.request.io));
+        warnings.extend(left);
         warnings
     }
 
-    /// Removes everything that workers have written; the target stays what it was.
+    /// Removes everything that workers have written, whether there was anything; the target stays what it was.
     ///
     /// # Errors
     /// If somebody finishes it, or it cannot be removed.
     pub fn give_up(plan: &PlanFile, io: &Opener) -> Result<bool, SharedError> {
-        let Some((folder, temp)) = find(plan, io)? else {
-            SharedFolder::clear(&place(&plan.target)?, &plan.fingerprint(), io)?;
-            return remove_temp_of(plan, io).map(|()| false);
-        };
-        end(folder, temp, io).map(|()| true)
+        let found = find(plan, io)?;
+        let was_there = found.is_some();
+        match found {
+            Some(folder) => folder.give_up()?,
+            // Whoever removed it may have ended before.
+            None => SharedFolder::clear(&place(&plan.target)?, &plan.fingerprint(), io)?,
+        }
+        let left = temp_of(plan)?.and_then(|place| remove_temp(&place, io));
+        left.map_or(Ok(was_there), |left| Err(SharedError::Left(left)))
     }
 
-    /// Whether the target of `plan` is finished. Where only the folder is left, that is removed.
+    /// Whether the target of `plan` is finished. What is left of the folder then, [`Self::give_up`] removes.
     ///
     /// # Errors
-    /// If that cannot be looked at or done.
+    /// If that cannot be looked at.
     pub fn is_finished(plan: &PlanFile, io: &Opener) -> Result<bool, SharedError> {
         match find(plan, io)? {
-            Some((folder, temp)) if folder.is_published()? => end(folder, temp, io).map(|()| true),
-            Some(_) => Ok(false),
-            None => {
-                SharedFolder::clear(&place(&plan.target)?, &plan.fingerprint(), io)?;
-                let made = is_made(plan, io)?;
-                if made {
-                    // Whoever removed the folder may have ended before.
-                    remove_temp_of(plan, io)?;
-                }
-                Ok(made)
-            }
+            Some(folder) => Ok(folder.is_published()?),
+            None => Ok(is_made(plan, io)?),
         }
     }
 }
 
-/// The folder of a plan, and where its intermediates lie if not in there.
-fn find(plan: &PlanFile, io: &Opener) -> Result<Option<(SharedFolder, Option<Location>)>, SharedError> {
-    let Some(folder) = SharedFolder::find(&place(&plan.target)?, &plan.fingerprint(), io)? else {
-        return Ok(None);
-    };
-    Ok(Some((folder, temp_of(plan)?)))
+/// The folder of a plan.
+fn find(plan: &PlanFile, io: &Opener) -> Result<Option<SharedFolder>, SharedError> {
+    Ok(SharedFolder::find(&place(&plan.target)?, &plan.fingerprint(), io)?)
 }
 
 /// Where workers of a plan have intermediates, if not in their folder.
 fn temp_of(plan: &PlanFile) -> Result<Option<Location>, SharedError> {
     let Some(temp) = plan.options.temp.as_deref() else { return Ok(None) };
     Ok(Some(place(temp)?.below(&SharedFolder::name_for(&place(&plan.target)?, &plan.fingerprint()))))
-}
-
-/// Removes intermediates of a plan that has no folder any more.
-fn remove_temp_of(plan: &PlanFile, io: &Opener) -> Result<(), SharedError> {
-    temp_of(plan)?
-        .and_then(|place| remove_temp(&place, io))
-        .map_or(Ok(()), |left| Err(SharedError::Left(left)))
 }
 
 /// Removes what workers that were ended have left where others did the same part again.
@@ -307,21 +298,9 @@ fn remove_temporary(root: &Store) -> Result<(), RechunkError> {
     Ok(left.iter().try_for_each(|key| root.change(Change::Remove(key)))?)
 }
 
-/// Removes the folder of a plan, and the place of its intermediates.
-fn end(folder: SharedFolder, temp: Option<Location>, io: &Opener) -> Result<(), SharedError> {
-    folder.give_up()?;
-    temp.and_then(|place| remove_temp(&place, io)).map_or(Ok(()), |left| Err(SharedError::Left(left)))
-}
-
 fn open_made(place: &Location, io: &Opener) -> Result<Store, RechunkError> {
     place.make_directories()?;
     Ok(io.open(place)?)
-}
-
-/// Where intermediates lie, if not in the folder.
-fn temp(prepared: &Prepared, folder: &SharedFolder) -> Option<Location> {
-    let place = prepared.request.temp.as_ref().filter(|_| prepared.spills())?;
-    Some(place.below(folder.name()))
 }
 
 /// Removes the place of intermediates; a line if that fails.

@@ -166,7 +166,9 @@ fn any_call_may_end_it() {
                 old("before it is finished");
                 let finished = SharedRun::open(&shared.plan, &io).and_then(|run| run.finish(&NoProgress));
                 ended[1] += u64::from(worked.is_ok() && finished.is_err());
-                if finished.is_err() && !SharedRun::is_finished(&shared.plan, &Opener::default()).unwrap() {
+                if SharedRun::is_finished(&shared.plan, &Opener::default()).unwrap() {
+                    SharedRun::give_up(&shared.plan, &Opener::default()).unwrap();
+                } else {
                     finish(&shared);
                 }
                 shared.check(&format!("{}, call {step}, {overwrite}", case.name()));
@@ -224,7 +226,7 @@ fn what_is_not_as_it_should_be_is_named() {
     shared.work(1).unwrap();
     finish(&shared);
     shared.check("at last");
-    check(work(0, Share::ALL), "target.zarr exists");
+    check(work(0, Share::ALL), "the run was finished or given up meanwhile");
 }
 
 /// Workers that come late, when the target has its name, write nothing.
@@ -244,6 +246,20 @@ fn a_straggler_writes_nothing_behind_the_end() {
     }
 }
 
+/// What is in the memory of one process others do not reach.
+#[test]
+fn memory_is_refused() {
+    let case = &cases()[5];
+    let (source, target) = (create(&SHAPE, &case.source), support::place());
+    let mut file = Vec::new();
+    prepare(case.request(&source, &target, 1)).unwrap().write_plan(&mut file).unwrap();
+    let refused = SharedRun::join(&PlanFile::parse(&file).unwrap(), &Opener::default()).unwrap_err();
+    assert!(
+        refused.to_string().contains("cannot be made by several processes: choose a folder"),
+        "{refused}"
+    );
+}
+
 /// Whoever begins when the target was replaced already replaces nothing.
 #[test]
 fn what_was_replaced_is_not_replaced_again() {
@@ -252,10 +268,9 @@ fn what_was_replaced_is_not_replaced_again() {
     finish(&shared);
     shared.check("replaced");
     assert!(SharedRun::is_finished(&shared.plan, &Opener::default()).unwrap());
-    let late = shared.work(2).unwrap_err().to_string();
-    assert!(late.contains("target.zarr is not what was there when it was planned"), "{late}");
+    assert!(matches!(shared.work(2), Err(SharedError::Over)));
     let again = prepare_planned(&shared.plan, Opener::default()).unwrap_err().to_string();
-    assert_eq!(again, late);
+    assert!(again.contains("target.zarr is not what was there when it was planned"), "{again}");
     shared.check("replaced once");
 }
 
@@ -295,6 +310,7 @@ fn who_is_late_to_finish_changes_nothing() {
             finish(&shared);
         } else {
             assert!(SharedRun::is_finished(&shared.plan, &Opener::default()).unwrap());
+            SharedRun::give_up(&shared.plan, &Opener::default()).unwrap();
         }
         shared.check(&format!("overwrite {overwrite}"));
     }

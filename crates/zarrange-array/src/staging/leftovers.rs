@@ -64,7 +64,7 @@ impl Place {
                 State::Unknown(owner) => owner,
             },
         );
-        let inside = if self.has(folder, OLD)? {
+        let inside = if run_folder::has(&self.parent, folder, OLD)? {
             format!(" (it holds the old target as {OLD:?})")
         } else {
             String::new()
@@ -72,18 +72,9 @@ impl Place {
         Err(ArrayError::Leftover { target, folder: format!("{}{inside}", place(folder)), owner })
     }
 
-    fn has(&self, folder: &str, what: &str) -> Result<bool, ArrayError> {
-        let mut found = false;
-        self.parent.visit(folder, false, &mut |name, _| {
-            found |= name == what;
-            !found
-        })?;
-        Ok(found)
-    }
-
     /// Gives the old target in a run folder its name back, if nothing has that name.
     pub(super) fn put_back(&self, folder: &str) -> Result<(), ArrayError> {
-        if !self.has(folder, OLD)? {
+        if !run_folder::has(&self.parent, folder, OLD)? {
             return Ok(());
         }
         let old = format!("{folder}/{OLD}");
@@ -110,7 +101,7 @@ pub(super) fn recover_but(target: &Location, own: Option<&str>, io: &Opener) -> 
     }
     let Some(place) = existing(target, io)? else { return Ok(()) };
     for folder in place.run_folders(own)? {
-        if place.has(&folder, OLD)?
+        if run_folder::has(&place.parent, &folder, OLD)?
             && let Some(_lock) = place.of_the_past(&folder)?
         {
             place.put_back(&folder)?;

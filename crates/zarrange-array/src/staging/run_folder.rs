@@ -264,7 +264,7 @@ pub(super) fn look(at: &Location, parent: &Store, name: &str) -> Result<State, A
     if let Some(leads_to) = at.below(name).link() {
         return Ok(State::Unknown(format!("whoever made a link to {leads_to} of it")));
     }
-    if has(parent, &format!("{name}/{WORKERS}"))? {
+    if has(parent, name, WORKERS)? {
         return Ok(State::Shared);
     }
     if parent.open(&format!("{name}/{KEPT}"), Access::Read)?.is_some() {
@@ -319,12 +319,16 @@ fn unnamed() -> String {
     "an owner that is not known".to_owned()
 }
 
-/// Whether anything is at `key`.
-pub(super) fn has(parent: &Store, key: &str) -> Result<bool, IoError> {
-    match parent.identity(key) {
-        Ok(_) => Ok(true),
-        Err(error) if error.is_not_found() => Ok(false),
-        Err(error) => Err(error),
+/// Whether `what` is in a folder; not if there is no such folder.
+pub(super) fn has(parent: &Store, folder: &str, what: &str) -> Result<bool, IoError> {
+    let mut found = false;
+    let listed = parent.visit(folder, false, &mut |name, _| {
+        found |= name == what;
+        !found
+    });
+    match listed {
+        Err(error) if !error.is_not_found() => Err(error),
+        _ => Ok(found),
     }
 }
 

@@ -37,7 +37,7 @@ impl SharedFolder {
         }
         let place = Place::of(target, &io.unstoppable())?;
         let name = Self::name_for(target, fingerprint);
-        let has = |what: &str| has(&place.parent, &format!("{name}/{what}"));
+        let has = |what: &str| has(&place.parent, &name, what);
         // While it is removed, one of them is there for longer.
         if !has(WORKERS)? && !has(PUBLISHING)? {
             return Ok(None);
@@ -53,35 +53,41 @@ impl SharedFolder {
     /// work on the target; otherwise if it cannot be made.
     pub fn join(target: &Target, fingerprint: &str, io: &Opener) -> Result<Self, ArrayError> {
         let location = target.location();
+        let none = || ArrayError::NoShared(location.to_string());
         if !location.abilities().renames {
-            return Err(ArrayError::NoShared(location.to_string()));
+            return Err(none());
         }
         location.parent()?.0.make_directories()?;
         let tidy = io.unstoppable();
         let place = Place::of(location, &tidy)?;
-        let name = run_folder::name(&target.name(), fingerprint);
-        let mut tries = 1..TRIES;
-        loop {
+        // What is in the memory of one process has no numbers.
+        place.parent.identity("")?.ok_or_else(none)?;
+        let name = Self::name_for(location, fingerprint);
+        for _ in 0..TRIES {
             if let Some(there) = Self::find(location, fingerprint, io)? {
                 return Ok(there);
             }
             // One process may have begun the same.
             clear(&place, &name, &tidy)?;
-            match (make(&place, &name), tries.next()) {
-                (Ok(()), _) => {}
-                (Err(error), Some(_)) if error.is_not_found() || error.is_taken() => {
+            match make(&place, &name) {
+                Ok(()) => {}
+                Err(error) if error.is_not_found() => {
                     pause();
                     continue;
                 }
-                (Err(error), _) => return Err(error.into()),
+                Err(error) => return Err(error.into()),
             }
             // Others may have begun something else at the same time: then both give way.
             if let Err(error) = leftovers::clear(&place, Some(&name), &tidy) {
-                let _ = place.parent.change(Change::Remove(&format!("{name}/{WORKERS}")));
-                let _ = place.parent.change(Change::RemoveEmpty(&name));
+                unmake(&place, &name);
                 return Err(error);
             }
         }
+        Err(ArrayError::TargetBusy {
+            target: location.to_string(),
+            folder: format!("{}/{name}", place.parent.label()),
+            owner: "a run that is just beginning or ending".to_owned(),
+        })
     }
 
     /// Removes what is left of a folder that somebody was removing.
@@ -135,18 +141,12 @@ impl SharedFolder {
     /// # Errors
     /// If that cannot be looked at.
     pub fn holds_old(&self) -> Result<bool, ArrayError> {
-        Ok(has(&self.tidy, leftovers::OLD)?)
-    }
-
-    /// Its name.
-    pub fn name(&self) -> &str {
-        &self.name
+        Ok(has(&self.tidy, "", leftovers::OLD)?)
     }
 
     /// Whether it is there no more.
     pub fn is_over(&self) -> bool {
-        let marker = format!("{}/{WORKERS}", self.name);
-        has(&self.place.parent, &marker).is_ok_and(|there| !there)
+        has(&self.place.parent, &self.name, WORKERS).is_ok_and(|there| !there)
     }
 
     /// Notes which directory gets the target's name next.
@@ -208,5 +208,19 @@ fn make(place: &Place, name: &str) -> Result<(), IoError> {
     match place.parent.change(Change::MakeDirectory(&format!("{name}/{WORKERS}"))) {
         Err(error) if !error.is_taken() => Err(error),
         _ => Ok(()),
+    }
+}
+
+/// Removes the folder `name`, if nobody has written to it yet.
+fn unmake(place: &Place, name: &str) {
+    let mut alone = true;
+    let listed = place.parent.visit(name, false, &mut |entry, _| {
+        alone &= entry == WORKERS;
+        alone
+    });
+    if listed.is_ok() && alone {
+        // Why it was made for nothing is the error to report.
+        let _ = place.parent.change(Change::Remove(&format!("{name}/{WORKERS}")));
+        let _ = place.parent.change(Change::RemoveEmpty(name));
     }
 }

@@ -19,6 +19,7 @@ pub(crate) fn run(args: &FinishArgs) -> anyhow::Result<ExitCode> {
     let (place, target) = (|| plan.display().to_string(), &file.target);
     signals::writing();
     if SharedRun::is_finished(&file, &io).with_context(place)? {
+        SharedRun::give_up(&file, &io).with_context(place)?;
         tell!("{target} is finished already");
         return Ok(ExitCode::SUCCESS);
     }

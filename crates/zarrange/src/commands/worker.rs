@@ -22,6 +22,10 @@ pub(crate) fn run(args: &WorkerArgs) -> anyhow::Result<ExitCode> {
         status(&file, &io, told.json).with_context(place)?;
         return Ok(ExitCode::SUCCESS);
     };
+    if SharedRun::is_finished(&file, &io).with_context(place)? {
+        tell!("{} is finished already", file.target);
+        return Ok(ExitCode::SUCCESS);
+    }
     signals::writing();
     let run = SharedRun::join(&file, &io).with_context(place)?;
     let worked = run.work(stage, share, &Bar::new(told.progress)).with_context(place)?;
@@ -32,7 +36,7 @@ pub(crate) fn run(args: &WorkerArgs) -> anyhow::Result<ExitCode> {
         let before =
             if before > 0 { format!(" ({} of them before)", table::count(before)) } else { String::new() };
         tell!(
-            "stage {stage}, share {}/{}: {} parts done{before}, {} read, {} written",
+            "stage {stage}, share {}/{}: parts done: {}{before}, {} read, {} written",
             share.index,
             share.of,
             table::count(parts),

@@ -63,6 +63,7 @@ def test_workers_beside_each_other(run, binary, planned, source):
         assert got.chunks == ((1, 60) if name == "staged" else wanted.chunks)
     assert "finished already" in run("finish", plan).stdout
     assert "is finished" in run("worker", plan, "--status").stdout
+    assert "finished already" in run("worker", plan, "--stage", "0", "--part", "0/3").stdout
     assert sorted(p.name for p in target.parent.iterdir()) == ["dst.zarr", "plan.json"]
 
 
