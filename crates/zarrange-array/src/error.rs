@@ -184,7 +184,9 @@ pub enum ArrayError {
     )]
     NoShared(String),
     /// Several processes make the target by a plan.
-    #[error("target {target} is being made by workers, in {folder}: finish what they do, or give it up")]
+    #[error(
+        "target {target} is being made by workers, in {folder}: finish what they do, or give it up (zarrange finish {folder}/plan.json --give-up)"
+    )]
     TargetShared {
         /// The target.
         target: String,

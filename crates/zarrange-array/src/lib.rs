@@ -87,7 +87,7 @@ pub use named::codec_metadata;
 pub use publish::{publish_group, publish_metadata};
 pub use read::{ChunkReader, OpenShard, ReadCost};
 pub use region::{RegionReader, RegionWriter, SHARDS_MAX};
-pub use staging::{SharedFolder, Staging, Target, check_apart, check_temp, recover};
+pub use staging::{Joining, SharedFolder, Staging, Target, check_apart, check_temp, recover};
 pub use stored::StoredCheck;
 pub use survey::{Beside, Counted, Failed, Found, Survey, Without, each_beside, survey};
 pub use variable::{VariableReader, VariableWriter, put_together};

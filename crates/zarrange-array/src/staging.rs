@@ -23,7 +23,7 @@ use run_folder::{Record, RunFolder};
 
 pub use leftovers::recover;
 pub use shared::SharedFolder;
-pub use target::{Target, check_apart, check_temp};
+pub use target::{Joining, Target, check_apart, check_temp};
 
 /// A target in the making. Dropped before [`Staging::publish`], it is removed.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use pyo3::prelude::*;
 use zarrange_array::ArrayError;
 use zarrange_io::IoError;
 use zarrange_lightcurve::LightCurveError;
-use zarrange_rechunk::{RechunkError, SpecError};
+use zarrange_rechunk::{PlanFileError, RechunkError, SharedError, SpecError};
 use zarrange_table::TableError;
 
 create_exception!(
@@ -95,6 +95,25 @@ fn told(error: &(dyn Error + 'static)) -> String {
 /// The exception that an error says by its type.
 fn of_cause(error: &(dyn Error + 'static), text: &str) -> Option<PyErr> {
     let text = || text.to_owned();
+    if let Some(error) = error.downcast_ref::<SharedError>() {
+        return match error {
+            SharedError::Plan(error) => of_cause(error.as_ref(), &text()),
+            SharedError::Rechunk(error) => of_cause(error.as_ref(), &text()),
+            SharedError::NotBegun { .. } => Some(PyFileNotFoundError::new_err(text())),
+            SharedError::NoStage { .. } | SharedError::NoShare { .. } => Some(PyIndexError::new_err(text())),
+            SharedError::Receipt { .. } => Some(PyValueError::new_err(text())),
+            SharedError::Left(_) => Some(PyOSError::new_err(text())),
+            _ => None,
+        };
+    }
+    if let Some(error) = error.downcast_ref::<PlanFileError>() {
+        return match error {
+            PlanFileError::Source(error) => of_cause(error, &text()),
+            PlanFileError::Replaced { .. } => Some(PyFileExistsError::new_err(text())),
+            PlanFileError::Io(_) => Some(PyOSError::new_err(text())),
+            _ => Some(PyValueError::new_err(text())),
+        };
+    }
     if let Some(error) = error.downcast_ref::<RechunkError>() {
         return match error {
             RechunkError::Spec(error) => Some(of_spec(error, text())),
@@ -156,6 +175,7 @@ fn of_array(error: &ArrayError, text: String) -> Option<PyErr> {
         | ArrayError::TargetNotZarr(_)
         | ArrayError::TargetLink { .. }
         | ArrayError::TargetBusy { .. }
+        | ArrayError::TargetShared { .. }
         | ArrayError::Leftover { .. }
         | ArrayError::TargetChanged(_) => Some(PyFileExistsError::new_err(text)),
         ArrayError::NotZarr { .. } => Some(PyFileNotFoundError::new_err(text)),
@@ -165,6 +185,7 @@ fn of_array(error: &ArrayError, text: String) -> Option<PyErr> {
         | ArrayError::Overlap { .. }
         | ArrayError::TempInside { .. }
         | ArrayError::TempUnable(_)
+        | ArrayError::NoShared(_)
         | ArrayError::NoTemp(_) => Some(PyValueError::new_err(text)),
         ArrayError::TooMany { .. } => Some(PyMemoryError::new_err(text)),
         ArrayError::Stranded { .. } => Some(PyOSError::new_err(text)),

@@ -6,9 +6,11 @@ use std::sync::{Mutex, PoisonError};
 
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
 use zarrange_io::Stop;
 use zarrange_rechunk::{
-    ChunkSpec, Codecs, Named, Prepared, Progress, RechunkError, Request, SpecError, prepare, run,
+    ChunkSpec, Codecs, Named, PART_BYTES, PlanFile, Prepared, Progress, RechunkError, Request, SpecError,
+    prepare, run,
 };
 
 use crate::backend::opener;
@@ -55,6 +57,10 @@ struct Asked {
     durability: String,
     overwrite: bool,
     backend: String,
+    part_size: Option<u64>,
+    joins: bool,
+    source_name: Option<String>,
+    way: Option<String>,
 }
 
 impl Asked {
@@ -80,6 +86,10 @@ impl Asked {
             verify: word(&self.verify)?,
             durability: word(&self.durability)?,
             overwrite: self.overwrite,
+            part_bytes: self.part_size.unwrap_or(PART_BYTES),
+            joins: self.joins,
+            source_name: self.source_name.map(|name| format!("{}{name}", PlanFile::HELD)),
+            way: self.way.as_deref().map(word).transpose()?,
             io: opener(&self.backend)?.stopped_by(stop.clone()),
             ..Request::new(source.0, target.0)
         })
@@ -102,6 +112,9 @@ fn named((array, lengths): Shape) -> PyResult<Named> {
     };
     Ok(Named { array, spec })
 }
+
+/// What keeps a job from being carried out twice.
+const CARRIED_OUT: &str = "this job was carried out before: plan it again";
 
 #[pymethods]
 impl Job {
@@ -139,13 +152,25 @@ impl Job {
         self.notes.clone()
     }
 
+    /// The plan as `zarrange plan` writes it, and the parts of each of its stages.
+    fn plan(&self, py: Python<'_>) -> PyResult<(Py<PyBytes>, Vec<u64>)> {
+        let prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(prepared) = prepared.as_ref() else {
+            return Err(PyRuntimeError::new_err(CARRIED_OUT));
+        };
+        let mut text = Vec::new();
+        let written = watched(py, &self.stop, || prepared.write_plan(&mut text))?;
+        written.map_err(|error| exception(&error))?;
+        Ok((PyBytes::new(py, &text).unbind(), prepared.stage_parts()))
+    }
+
     /// Carries it out; what `zarrange rechunk --json` prints then. `progress` is called with the name of a phase and its bytes when it begins,
     /// and then with bytes that were moved.
     #[pyo3(signature = (progress = None))]
     fn execute(&self, py: Python<'_>, progress: Option<Py<PyAny>>) -> PyResult<String> {
         let taken = self.prepared.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(prepared) = taken else {
-            return Err(PyRuntimeError::new_err("this job was carried out before: plan it again"));
+            return Err(PyRuntimeError::new_err(CARRIED_OUT));
         };
         let told = Told::new(progress, &self.stop);
         let report = watched(py, &self.stop, || run(prepared, &told))?;

@@ -17,6 +17,7 @@ mod jobs;
 mod lightcurves;
 mod native_store;
 mod open;
+mod shared;
 mod stores;
 mod tables;
 mod work;
@@ -50,6 +51,8 @@ mod _native {
     use crate::native_store::Files;
     #[pymodule_export]
     use crate::open::{OpenArray, OpenGroup, open};
+    #[pymodule_export]
+    use crate::shared::Shared;
     #[pymodule_export]
     use crate::stores::CallbackStore;
     #[pymodule_export]

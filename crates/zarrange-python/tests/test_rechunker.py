@@ -137,13 +137,13 @@ def test_what_is_shown(kind):
         assert "Source" in shown
         assert "target.zarr" in shown
         assert "Intermediate" not in shown
-    assert rechunked.plan["target_chunks"] == {"array": 30, "group": 120, "dask": 30}[kind]
+    assert rechunked.predicted["target_chunks"] == {"array": 30, "group": 120, "dask": 30}[kind]
 
 
 def test_an_intermediate_is_shown_and_removed(tmp_path):
     source = array(shape=(1000, 1000), chunks=(1, 1000))
     rechunked = zarrange.rechunk(source, (1000, 1), 40_000, "target.zarr", temp_store="temp")
-    assert rechunked.plan["spill_bytes"] > 0
+    assert rechunked.predicted["spill_bytes"] > 0
     assert "Intermediate" in repr(rechunked)
     check(rechunked.execute(), numbered((1000, 1000)), (1000, 1))
     assert sorted(path.name for path in tmp_path.iterdir()) in (

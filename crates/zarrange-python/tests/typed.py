@@ -19,7 +19,7 @@ class Own:
 executor: zarrange.executors.Executor = Own()
 rechunked = zarrange.rechunk("a.zarr", {"x": -1}, "1GB", {}, executor=executor, verify="full")
 assert_type(rechunked, zarrange.Rechunked)
-assert_type(rechunked.plan, zarrange.Report)
+assert_type(rechunked.predicted, zarrange.Report)
 assert_type(zarrange.plan("a.zarr", None), zarrange.Plan)
 assert_type(zarrange.plan("a.zarr", None).memory, int)
 assert_type(rechunked.report, zarrange.Report | None)

@@ -590,6 +590,12 @@ pub enum PlanFileError {
     /// A place or a member that cannot be opened.
     #[error(transparent)]
     Source(#[from] RechunkError),
+    /// A source that only a program has.
+    #[error("the source is {source_name}, an object of a Python program: carry the plan out there")]
+    Held {
+        /// What it is called.
+        source_name: String,
+    },
     /// A place whose name is not text, or would be read as another place.
     #[error("{location} cannot be named in a plan: use a path of plain text without ://")]
     Location {

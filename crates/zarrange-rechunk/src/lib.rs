@@ -104,4 +104,4 @@ pub use zarrange_array::{
 };
 pub use zarrange_grid::Region;
 // Decisions: what places cost, which way is taken, who reads a layout and what it may be.
-pub use zarrange_plan::{Costs, Counts, Limits, Plan, Reader, StoreProfile, Way};
+pub use zarrange_plan::{Costs, Counts, Limits, PART_BYTES, Plan, Reader, StoreProfile, Way};

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value, json};
 use twox_hash::XxHash3_128;
 use zarrange_array::Fields;
+use zarrange_io::Location;
 use zarrange_plan::Plan;
 
 use crate::error::PlanFileError;
@@ -36,6 +37,9 @@ pub struct PlanFile {
     pub groups: Vec<PlannedGroup>,
     /// The arrays of the target, by path.
     pub arrays: Vec<PlannedArray>,
+    /// The source, where whoever carries the plan out has opened it; it is not written.
+    #[serde(skip)]
+    pub held: Option<Location>,
 }
 
 /// The options of a request that its run needs.
@@ -108,6 +112,9 @@ impl Serialize for Strict<'_> {
 impl PlanFile {
     /// The version of this format that is read and written here.
     pub const VERSION: u32 = 3;
+
+    /// How the name of a source begins that only a Python program can open.
+    pub const HELD: &str = "python://";
 
     /// The hash of everything in the file but itself: 32 hexadecimal digits.
     pub fn fingerprint(&self) -> String {

@@ -19,7 +19,7 @@ use std::fmt;
 pub use item::Item;
 pub use layouts::unsampled;
 pub use planned::prepare_planned;
-use zarrange_array::{Beside, Found, Survey, Target};
+use zarrange_array::{Beside, Found, Joining, Survey, Target};
 use zarrange_io::{Location, Store};
 use zarrange_plan::{Route, bytes_text};
 
@@ -71,7 +71,8 @@ const ITEM_BYTES: u64 = 1024;
 /// that cannot be carried over, all are named ([`RechunkError::Members`]).
 pub fn prepare(request: Request) -> Result<Prepared, RechunkError> {
     region::check(&request)?;
-    let target = beforehand::places(&request, None)?;
+    let joining = if request.joins { Joining::Anybody } else { Joining::Nobody };
+    let target = beforehand::places(&request, joining)?;
     let root = request.io.open(&request.source)?;
     let found = region::look(&request, &root)?;
     let foreign = left_behind(&found.beside, "would be left behind", "would be left behind");

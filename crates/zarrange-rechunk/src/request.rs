@@ -68,6 +68,10 @@ pub struct Request {
     pub way: Option<Way>,
     /// Array data of a part of the work, about, which can be done alone, late or twice.
     pub part_bytes: u64,
+    /// Workers that make the target already are not in the way: they may do so by the same plan.
+    pub joins: bool,
+    /// What a plan calls the source, where whoever carries it out has opened it: then it begins with [`PlanFile::HELD`](crate::PlanFile::HELD).
+    pub source_name: Option<String>,
 }
 
 impl Request {
@@ -101,6 +105,8 @@ impl Request {
             costs: Costs::default(),
             way: None,
             part_bytes: PART_BYTES,
+            joins: false,
+            source_name: None,
         }
     }
 

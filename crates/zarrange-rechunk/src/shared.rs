@@ -11,7 +11,7 @@ use std::ops::Range;
 pub use receipts::StageStatus;
 use receipts::{Books, Receipts};
 
-use zarrange_array::{SharedFolder, Staging, Target};
+use zarrange_array::{Joining, SharedFolder, Staging, Target};
 use zarrange_io::{Change, Location, Opener, Store, is_temporary};
 use zarrange_plan::Counts;
 
@@ -96,16 +96,19 @@ impl SharedRun {
             check_replaced(plan, io)?;
         }
         let fingerprint = plan.fingerprint();
-        let prepared = prepare_for(plan, Some(&fingerprint), io.clone())?;
+        let prepared = prepare_for(plan, Joining::Plan(&fingerprint), io.clone())?;
         if let Some(folder) = found {
             return Self::of(prepared, (folder, plan), io);
         }
         let folder = SharedFolder::join(&prepared.target, &fingerprint, io)?;
         let run = Self::of(prepared, (folder, plan), io)?;
         // Others may have finished it, before the folder was made here.
-        let still = places(&run.prepared.request, Some(&fingerprint)).map_err(SharedError::from);
+        let still = places(&run.prepared.request, Joining::Plan(&fingerprint)).map_err(SharedError::from);
         match still.and_then(|_| Ok(check_replaced(plan, io)?)) {
-            Ok(()) => Ok(run),
+            Ok(()) => match run.folder.keep_plan(plan.to_json().as_bytes()) {
+                Err(_) if run.folder.is_over() => Err(SharedError::Over),
+                kept => Ok(kept.map(|()| run)?),
+            },
             Err(error) => {
                 if run.status()?.iter().all(|stage| stage.done == 0) {
                     run.folder.give_up()?;
@@ -123,7 +126,7 @@ impl SharedRun {
         let Some(folder) = find(plan, io)? else {
             return Err(SharedError::NotBegun { target: plan.target.clone() });
         };
-        let prepared = prepare_for(plan, Some(&plan.fingerprint()), io.clone())?;
+        let prepared = prepare_for(plan, Joining::Plan(&plan.fingerprint()), io.clone())?;
         Self::of(prepared, (folder, plan), io)
     }
 
@@ -264,6 +267,14 @@ impl SharedRun {
         left.map_or(Ok(was_there), |left| Err(SharedError::Left(left)))
     }
 
+    /// Where the plan is while it is carried out, for workers that have nothing but a place.
+    ///
+    /// # Errors
+    /// If the plan names no place.
+    pub fn plan_place(plan: &PlanFile) -> Result<Location, SharedError> {
+        Ok(SharedFolder::plan_place(&place(&plan.target)?, &plan.fingerprint())?)
+    }
+
     /// Whether the target of `plan` is finished. What is left of the folder then, [`Self::give_up`] removes.
     ///
     /// # Errors
@@ -273,6 +284,13 @@ impl SharedRun {
             Some(folder) => Ok(folder.is_published()?),
             None => Ok(is_made(plan, io)?),
         }
+    }
+}
+
+impl Prepared {
+    /// The parts of each stage, if workers carry it out.
+    pub fn stage_parts(&self) -> Vec<u64> {
+        receipts::parts_of_stages(self)
     }
 }
 

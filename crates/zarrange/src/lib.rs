@@ -40,7 +40,7 @@ use crate::out::{note, one_line};
 pub use crate::commands::info::info_json;
 pub use crate::commands::lightcurve::info::light_curves_json;
 pub use crate::commands::lightcurve::plot::{Folded, light_curve};
-pub use crate::memory::{default_max, threads};
+pub use crate::memory::{check as check_memory, default_max, threads};
 
 /// Runs the command in this process, whose command line is `line`: the name of the program first. It prints, listens to signals, and may end
 /// the process. What it returns is the exit code.

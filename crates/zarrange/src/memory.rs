@@ -67,7 +67,7 @@ fn beside(threads: u64) -> u64 {
 ///
 /// # Errors
 /// If they leave less.
-pub(crate) fn check(planned: u64, threads: u64) -> anyhow::Result<()> {
+pub fn check(planned: u64, threads: u64) -> anyhow::Result<()> {
     let (left, needed) = (limit_left().unwrap_or(u64::MAX), planned.saturating_add(beside(threads)));
     ensure!(
         needed <= left,

@@ -12,6 +12,9 @@ use crate::ArrayError;
 /// Receipts of what is done.
 const RECEIPTS: &str = "receipts";
 
+/// The plan.
+const PLAN: &str = "plan.json";
+
 /// How often a folder is made that somebody else takes for a leftover meanwhile.
 const TRIES: u32 = 10;
 
@@ -142,6 +145,25 @@ impl SharedFolder {
     /// If that cannot be looked at.
     pub fn holds_old(&self) -> Result<bool, ArrayError> {
         Ok(has(&self.tidy, "", leftovers::OLD)?)
+    }
+
+    /// Keeps the plan, for workers that have nothing but its place.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn keep_plan(&self, plan: &[u8]) -> Result<(), ArrayError> {
+        Ok(self.data.put(PLAN, plan)?)
+    }
+
+    /// Where that is kept.
+    ///
+    /// # Errors
+    /// [`ArrayError::NoShared`] where names cannot be changed.
+    pub fn plan_place(target: &Location, fingerprint: &str) -> Result<Location, ArrayError> {
+        if !target.abilities().renames {
+            return Err(ArrayError::NoShared(target.to_string()));
+        }
+        Ok(target.parent()?.0.below(&Self::name_for(target, fingerprint)).below(PLAN))
     }
 
     /// Whether it is there no more.

@@ -6,6 +6,17 @@ use super::{leftovers, run_folder};
 use crate::ArrayError;
 use crate::hierarchy::open;
 
+/// Whose work on a target is not in the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Joining<'a> {
+    /// Nobody's.
+    Nobody,
+    /// That of the workers of the plan with this fingerprint.
+    Plan(&'a str),
+    /// That of any workers: they will be looked at when the plan is known.
+    Anybody,
+}
+
 /// A place that was looked at, and can be had.
 #[derive(Clone, Debug)]
 pub struct Target {
@@ -21,25 +32,32 @@ impl Target {
     /// # Errors
     /// What is in the way, and what to do about it.
     pub fn check(location: &Location, overwrite: bool, io: &Opener) -> Result<Self, ArrayError> {
-        Self::check_for(location, overwrite, None, io)
+        Self::check_for(location, overwrite, Joining::Nobody, io)
     }
 
-    /// As [`Self::check`], for the workers of the plan called `fingerprint`, if that is given: what they have begun is not in the way.
+    /// As [`Self::check`]; what the workers have begun that are to be joined is not in the way.
     ///
     /// # Errors
     /// As [`Self::check`].
     pub fn check_for(
         location: &Location,
         overwrite: bool,
-        fingerprint: Option<&str>,
+        joining: Joining<'_>,
         io: &Opener,
     ) -> Result<Self, ArrayError> {
         if !location.abilities().renames {
             return Self::check_in_place(location);
         }
-        let own = fingerprint.map(|fingerprint| run_folder::name(&name_of(location), fingerprint));
-        leftovers::recover_but(location, own.as_deref(), io)?;
-        leftovers::check(location, own.as_deref(), io)?;
+        let own = match joining {
+            Joining::Plan(fingerprint) => Some(run_folder::name(&name_of(location), fingerprint)),
+            Joining::Nobody | Joining::Anybody => None,
+        };
+        let looked = leftovers::recover_but(location, own.as_deref(), io)
+            .and_then(|()| leftovers::check(location, own.as_deref(), io));
+        match looked {
+            Err(ArrayError::TargetShared { .. }) if joining == Joining::Anybody => {}
+            other => other?,
+        }
         let location = location.clone();
         if !location.exists()? {
             location.parent()?.0.check_writable()?;

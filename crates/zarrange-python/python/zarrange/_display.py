@@ -28,10 +28,12 @@ def seconds(s: float) -> str:
 
 def summary(report: Mapping[str, Any]) -> str:
     """What a plan or a run takes, in a line."""
-    about = "" if report.get("as_planned") is not None else "about "
+    about = "about " if report.get("as_planned", True) is None else ""
+    # Nobody knows that of all workers together.
+    memory = f"{size(report['peak_budget_bytes'])} of memory, " if "peak_budget_bytes" in report else ""
     return (
         f"{report['strategy']}, {size(report['bytes_read'])} read, {size(report['bytes_written'])} written in "
-        f"{report['target_chunks']} chunks, {size(report['peak_budget_bytes'])} of memory, {about}{seconds(report['elapsed_s'])}"
+        f"{report['target_chunks']} chunks, {memory}{about}{seconds(report['elapsed_s'])}"
     )
 
 

@@ -14,7 +14,7 @@ class Plan(Report):
     """What rechunking would take, as `zarrange.plan` found it: a mapping as `Report`, of which these are the numbers that are asked for most."""
 
     def __init__(self, planned: Rechunked) -> None:
-        self._values = dict(planned.plan)
+        self._values = dict(planned.predicted)
         self._planned = planned
         #: The plan as ``zarrange rechunk --dry-run`` prints it: each way, what it takes, and why.
         self.explanation: str = planned.explanation

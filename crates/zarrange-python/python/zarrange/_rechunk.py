@@ -10,7 +10,7 @@ from typing import Any, Literal
 from zarrange import _chunks, _native, _options, _paths, _process, _sources, _stores, _xarray
 from zarrange._rechunked import Rechunked, Target
 from zarrange._sizes import parse_bytes
-from zarrange.executors import executor_of
+from zarrange.executors import ThreadsExecutor, executor_of
 
 
 def rechunk(
@@ -30,6 +30,7 @@ def rechunk(
     durability: Literal["none", "commit"] = "commit",
     overwrite: bool = False,
     backend: Literal["auto", "std", "io_uring"] = "auto",
+    part_size: str | int | None = None,
 ) -> Rechunked:
     """Plans to rechunk an array or a group; ``execute()`` of what is returned carries it out.
 
@@ -59,8 +60,8 @@ def rechunk(
     temp_options : dict, optional
         Is looked at and not needed: intermediate data has a form of its own.
     executor : str or Executor
-        ``"threads"``, ``"python"`` (one thread) or ``"dask"`` (one of its schedulers in this process), or an object as
-        `zarrange.executors.Executor` describes.
+        ``"threads"``, ``"python"`` (one thread), ``"dask"``, ``"beam"``, ``"prefect"``, ``"lithops"`` (or ``"pywren"``), ``"ray"``, or an object as
+        `zarrange.executors.Executor` describes. Where there are workers, `max_mem` and `threads` are those of one.
     array_name : str, optional
         The name of the array in the group that is given as `target_store`.
     storage_options : dict, optional
@@ -75,6 +76,8 @@ def rechunk(
         Replaces what is at the target, as the option `overwrite` of all arrays does.
     backend : {"auto", "std", "io_uring"}
         What reads and writes files of this machine.
+    part_size : str or int, optional
+        Array data of a part, about, which a worker does as a whole: 256 MB without it.
 
     Returns
     -------
@@ -114,6 +117,7 @@ def rechunk(
         durability=durability,
         overwrite=overwrite,
         backend=backend,
+        part_size=part_size,
     )
     if rechunked.left_out:
         warnings.warn(
@@ -141,6 +145,7 @@ def prepared(
     durability: str = "commit",
     overwrite: bool = False,
     backend: str,
+    part_size: str | int | None = None,
 ) -> Rechunked:
     """What is planned, without warnings. Parameters are those of `rechunk`; without a `target_store`, it is a plan that nobody carries out."""
     chosen = executor_of(executor)
@@ -174,6 +179,11 @@ def prepared(
         "durability": durability,
         "overwrite": overwrite or bool(asked.replaced),
         "backend": backend,
+        "part_size": None if part_size is None else parse_bytes(part_size),
+        # Only plans for others need it.
+        "source_name": None if isinstance(chosen, ThreadsExecutor) else found.named(),
+        # That of least cost.
+        "way": None,
     }
     return Rechunked(chosen, found, target, request, left_out)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import threading
+import time
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,10 +17,12 @@ from zarrange import (
     _native,
     _process,
     _progress,
+    _shared,
     _sources,
     _stopping,
     _stores,
 )
+from zarrange.executors.python import ThreadsExecutor
 
 
 @dataclass(frozen=True)
@@ -91,22 +95,41 @@ class Report(Mapping[str, Any]):
         return f"<zarrange.Report: {_display.summary(self)}>"
 
 
-class _Todo:
-    """A job that an executor carries out."""
+class Job(Report):
+    """What an executor makes a plan of: a mapping of what is predicted, and two ways to carry it out."""
 
-    def __init__(self, job: Any, progress: Any) -> None:
-        self._job, self._progress = job, progress
+    def __init__(self, rechunked: Rechunked, progress: Any = None) -> None:
+        self._values = dict(rechunked.predicted)
+        self._rechunked, self._progress = rechunked, progress
+        #: What it counted, when it was carried out in this process.
         self.report: Report | None = None
+        self.begun = time.monotonic()
+        #: What workers have of it, if they were asked.
+        self.plan: _shared.SharedPlan | None = None
         #: Whether it does not go on in some thread.
         self.rests = threading.Event()
         self.rests.set()
 
     def execute(self) -> None:
+        """Does all of it, with threads, in this process."""
         self.rests.clear()
         try:
-            self.report = Report(self._job.execute(self._progress))
+            self.report = Report(self._rechunked._taken().execute(self._progress))
         finally:
             self.rests.set()
+
+    def shared(self) -> _shared.SharedPlan:
+        """The same for workers.
+
+        Raises
+        ------
+        NotImplementedError
+            If the target is no folder.
+        TypeError
+            If the source cannot be sent to other processes.
+        """
+        self.plan = self._rechunked._shared()
+        return self.plan
 
 
 class Rechunked:
@@ -147,6 +170,8 @@ class Rechunked:
         request: dict[str, Any] = self._request | {"backend": _process.backend(self._request["backend"])}
         # A group with nothing in it is a place that was prepared for this.
         request["overwrite"] |= self._source.kind == "group" and self._target.is_empty_group()
+        # What workers of this very plan have done is not in the way.
+        request["joins"] = not isinstance(self._executor, ThreadsExecutor)
         self._stop = _native.Stop()
         self._places = self._source.placed(request["backend"]), self._target.place
         with self._stoppable():
@@ -155,10 +180,58 @@ class Rechunked:
     def _stoppable(self) -> Any:
         return _stopping.stopped_by(self._stop, *self._places)
 
+    def _taken(self) -> Any:
+        """The job that is planned, which is carried out once."""
+        # What was planned before a fork has threads that are not in this process.
+        job = self._job if self._job is not None and self._process == os.getpid() else self._planned()
+        self._job = None
+        return job
+
+    def _shared(self) -> _shared.SharedPlan:
+        """The plan for workers."""
+        target = self._target.place
+        if not isinstance(target, str):
+            raise NotImplementedError(
+                f"target {self._target} is no folder: what workers write must be one that all of them reach; give a path, or use executor='threads'"
+            )
+        source = None
+        if self._request["source_name"] is not None:
+            source = _shared.Sent(*self._again())
+            source.check()
+        text, parts = self._taken().plan()
+        told = self._predicted
+        return _shared.SharedPlan(
+            text,
+            tuple(parts),
+            target,
+            self._request["backend"],
+            self._request["threads"],
+            told["bytes_read"] + told["bytes_written"] + 2 * told["spill_bytes"],
+            source,
+        )
+
+    def _again(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return self._source.again or (_sources.source, (self._source.shown,))
+
     @property
-    def plan(self) -> Report:
-        """What the plan predicts: memory, reads and writes, time, of each array and of all together."""
+    def predicted(self) -> Report:
+        """What is predicted: memory, reads and writes, time, of each array and of all together."""
         return self._predicted
+
+    @property
+    def plan(self) -> Any:
+        """The plan as the executor has it: for ``"threads"`` and ``"python"`` a `Job`, which is a mapping of what is predicted, too."""
+        return self._executor.prepare_plan(Job(self))
+
+    def give_up(self) -> bool:
+        """Removes what workers have written to a target that is not finished; whether there was anything.
+
+        Raises
+        ------
+        NotImplementedError
+            As `execute` does, if it cannot have workers.
+        """
+        return self._shared().give_up()
 
     def execute(
         self, *, progress: bool | Callable[[str | None, int], None] | None = None, **kwargs: Any
@@ -183,33 +256,54 @@ class Rechunked:
         FileExistsError
             If something is at the target: also when this was called before.
         KeyboardInterrupt
-            If it is interrupted: nothing of the target is left then.
+            If it is interrupted: nothing of the target is left then. What workers have done is kept, and the next call goes on from there.
         """
-        # What was planned before a fork has threads that are not in this process.
-        job = self._job if self._job is not None and self._process == os.getpid() else self._planned()
-        self._job = None
+        if self._job is None or self._process != os.getpid():
+            self._job = self._planned()
         _process.check_loop()
         with _progress.shown(progress) as told, self._stoppable():
-            todo = _Todo(job, told)
+            job = Job(self, told)
             try:
-                self._executor.execute_plan(self._executor.prepare_plan(todo), **kwargs)
-            except BaseException:
+                plan = self._executor.prepare_plan(job)
+                with self._watched(job, told):
+                    counted = self._executor.execute_plan(plan, **kwargs)
+            except BaseException as error:
                 # Signals come to the main thread, wherever the job goes on.
                 self._stop.request()
-                todo.rests.wait()
+                job.rests.wait()
+                if job.plan is not None and os.path.exists(job.plan.location):
+                    error.add_note(
+                        f"What workers have done is kept in {os.path.dirname(job.plan.location)}: execute() goes on from there, give_up() removes it."
+                    )
                 raise
-        if todo.report is None:
-            raise RuntimeError(f"{self._executor!r} did not carry out the job that it was given")
-        self.report = todo.report
+        self.report = self._reported(job, counted)
         for warning in self.report["warnings"]:
             warnings.warn(warning, stacklevel=2)
         self._target.take_in()
         return (self._source.opened or Target.opened)(self._target)
 
+    def _watched(self, job: Job, told: Any) -> Any:
+        return contextlib.nullcontext() if job.plan is None else _shared.watched(job.plan, told)
+
+    def _reported(self, job: Job, counted: Any) -> Report:
+        """What was counted, if the target is there."""
+        if job.report is not None:
+            return job.report
+        if job.plan is None or not job.plan.is_finished():
+            raise RuntimeError(f"{self._executor!r} did not carry out the job that it was given")
+        counted = counted if isinstance(counted, dict) else {}
+        told = dict(self._predicted) | counted.get("counts", {})
+        # Nobody knows these of all workers together.
+        for name in ("arrays", "peak_budget_bytes", "verify_peak_budget_bytes", "as_planned"):
+            told.pop(name, None)
+        told["warnings"] = counted.get("warnings", [])
+        told["verified"] = counted.get("verified", self._request["verify"] == "full")
+        told["elapsed_s"] = time.monotonic() - job.begun
+        return Report(json.dumps(told))
+
     def __reduce__(self) -> Any:
         target = (self._target.store, self._target.path, self._target.group)
-        again = self._source.again or (_sources.source, (self._source.shown,))
-        parts = self._executor, again, target, self._request, self.left_out, self._told_by_plan
+        parts = self._executor, self._again(), target, self._request, self.left_out, self._told_by_plan
         return _unpickled, parts
 
     def __repr__(self) -> str:

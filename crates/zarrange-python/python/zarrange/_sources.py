@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import uuid
 from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from itertools import product
@@ -56,6 +57,8 @@ class Source:
     again: tuple[Callable[..., Source], tuple[Any, ...]] | None = None
     #: What opens the target, if that is not zarr.
     opened: Callable[[Any], Any] | None = None
+    #: What tells whether it holds the same another time, if that is known.
+    token: Callable[[], str] | None = None
     #: Folders that are read, beside `place`.
     roots: list[str] = field(default_factory=list)
 
@@ -65,6 +68,16 @@ class Source:
 
     def template(self, name: str) -> Any:
         return (self.shown if self.templates is None else self.templates)[name]
+
+    def named(self) -> str | None:
+        """What a plan for other processes calls it; None of a folder, which they open themselves.
+
+        What may hold something else another time is called otherwise then: its receipts are of no use.
+        """
+        if isinstance(self.place, str):
+            return None
+        kind = type(self.shown)
+        return f"{kind.__module__}.{kind.__name__}/{self.token() if self.token else uuid.uuid4().hex}"
 
     @property
     def kind(self) -> str:
@@ -88,7 +101,7 @@ def source(given: Any, storage_options: dict[str, Any] | None = None) -> Source:
     elif isinstance(given, (zarr.abc.store.Store, MutableMapping)):
         given = zarr.open(_stores.zarr_store(given), mode="r")
     if isinstance(given, zarr.Array):
-        return Source(_place(given), given, array=_of_zarr("", given))
+        return Source(_place(given), given, array=_of_zarr("", given), token=lambda: str(given.store_path))
     if isinstance(given, zarr.Group):
         return _group(given)
     from zarrange import _virtual, _xarray
@@ -97,7 +110,8 @@ def source(given: Any, storage_options: dict[str, Any] | None = None) -> Source:
         return _xarray.encoded(given, {}, None)[0]
     if _virtual.is_array(given):
         virtual = _virtual.VirtualArray(given)
-        return Source((virtual.store(), ""), given, array=virtual.described)
+        token = (lambda: _virtual.token(given)) if hasattr(given, "__dask_tokenize__") else None
+        return Source((virtual.store(), ""), given, array=virtual.described, token=token)
     raise ValueError(
         f"Source must be a Zarr Array, Zarr Group, Dask Array or Xarray Dataset, or the path, URL or store of an array or group (not {type(given)}); "
         "of other arrays: what has shape, dtype, chunks and is sliced"
@@ -134,7 +148,7 @@ def _group(group: Any) -> Source:
         members = group.members(max_depth=None)
         return sorted(name for name, found in members if isinstance(found, zarr.Array) and name not in named)
 
-    return Source(_place(group), group, member=member, unnamed=unnamed)
+    return Source(_place(group), group, member=member, unnamed=unnamed, token=lambda: str(group.store_path))
 
 
 def _place(node: Any) -> Place:

@@ -6,6 +6,7 @@ bound on memory and verification hold for it as for any other.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import sys
@@ -170,6 +171,18 @@ class VirtualArray:
         if not prefix.startswith("c") or depth >= rank or 0 in self.described.shape:
             return []
         return [(str(k), depth + 1 == rank, None) for k in range(len(self._edges[depth]) - 1)]
+
+
+def token(array: Any) -> str:
+    """What is the same for the same elements: of dask the names of its tasks, of an array in memory what it holds."""
+    import numpy
+
+    if not isinstance(array, numpy.ndarray):
+        from dask.base import tokenize
+
+        return str(tokenize(array))
+    held = repr(array.tolist()).encode() if array.dtype.hasobject else array.tobytes()
+    return hashlib.sha256(repr((array.dtype, array.shape)).encode() + held).hexdigest()[:32]
 
 
 def _is_of_dask(array: Any) -> bool:

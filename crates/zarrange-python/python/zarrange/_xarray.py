@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from numbers import Integral
@@ -12,7 +14,7 @@ from typing import Any
 from zarrange import _native, _stored
 from zarrange._sources import Source, SourceArray
 from zarrange._stores import Name, Wanted, place
-from zarrange._virtual import VirtualArray, pieces
+from zarrange._virtual import VirtualArray, pieces, token
 
 #: Options that say how values are encoded, in the words of xarray.
 _OF_VALUES = (*_stored._OF_VALUES, "coordinates", "grid_mapping")
@@ -74,6 +76,7 @@ def encoded(
         again=(_again, asked),
         opened=lambda target: _opened(target, given, alone),
         roots=tree.roots,
+        token=tree.token,
     )
     return source, chunks, codecs | unknown
 
@@ -193,6 +196,7 @@ class _Tree:
         self.arrays: dict[str, SourceArray] = {}
         self.templates: dict[str, Any] = {}
         self.computed: dict[str, VirtualArray] = {}
+        self._data: dict[str, Any] = {}
         self._stored: dict[str, _stored.Stored] = {}
         for path, (data, made) in collected.pairs.items():
             self.templates[path] = made
@@ -259,6 +263,7 @@ class _Tree:
         virtual = VirtualArray(data, like=self.templates[path])
         virtual.stopped = lambda: self.stopped()
         self.computed[path] = virtual
+        self._data[path] = data
         self.arrays[path] = replace(virtual.described, path=path)
 
     def member(self, path: str) -> SourceArray:
@@ -269,6 +274,16 @@ class _Tree:
         """The folders of this machine that arrays are read from."""
         places = (place(found.array.store_path.store) for found in self._stored.values())
         return sorted({found for found in places if isinstance(found, str)})
+
+    def token(self) -> str:
+        """What is the same for the same values, as far as that is known without reading them."""
+        import numpy
+
+        told = {path: str(found.array.store_path) for path, found in self._stored.items()}
+        for path, data in self._data.items():
+            is_known = isinstance(data, numpy.ndarray) or hasattr(data, "__dask_graph__")
+            told[path] = token(data) if is_known else uuid.uuid4().hex
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:32]
 
     def codecs(self, path: str, asked: Mapping[str, Any]) -> dict[str, Any]:
         """The options of an array, with codecs where it is not read as it is stored."""

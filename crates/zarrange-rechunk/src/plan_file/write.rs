@@ -59,7 +59,7 @@ impl Prepared {
         let mut file = Streamed {
             version: PlanFile::VERSION,
             fingerprint: None,
-            source: text(source)?,
+            source: self.request.source_name.clone().map_or_else(|| text(source), Ok)?,
             target: text(target)?,
             options,
             consolidated: self.consolidated,

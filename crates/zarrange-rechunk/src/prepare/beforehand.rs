@@ -1,6 +1,6 @@
 //! What can be known before anything is written: whether the places can be had, and whether there is room.
 
-use zarrange_array::{ArrayError, Stored, Target, check_apart, check_temp, recover};
+use zarrange_array::{ArrayError, Joining, Stored, Target, check_apart, check_temp, recover};
 use zarrange_io::{Location, Room, Store};
 use zarrange_plan::{Counts, bytes_text};
 
@@ -8,8 +8,8 @@ use crate::error::RechunkError;
 use crate::prepare::item::Item;
 use crate::request::Request;
 
-/// Looks at the places of a request, for the workers of the plan called `shared` if there is one; the target as it was found.
-pub(crate) fn places(request: &Request, shared: Option<&str>) -> Result<Target, RechunkError> {
+/// Looks at the places of a request; the target as it was found.
+pub(crate) fn places(request: &Request, joining: Joining<'_>) -> Result<Target, RechunkError> {
     check_apart(&request.source, &request.target)?;
     if let Some(temp) = &request.temp {
         check_temp(temp, &request.source, &request.target)?;
@@ -18,7 +18,7 @@ pub(crate) fn places(request: &Request, shared: Option<&str>) -> Result<Target, 
     recover(&request.source, &request.io)?;
     Ok(match request.region {
         Some(_) => Target::within(&request.target, &request.io)?,
-        None => Target::check_for(&request.target, request.overwrite, shared, &request.io)?,
+        None => Target::check_for(&request.target, request.overwrite, joining, &request.io)?,
     })
 }
 

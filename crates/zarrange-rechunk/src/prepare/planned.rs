@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use zarrange_array::{Array, ArrayError, ArrayMetadata, Beside, Contents, Found, Node, Target, open};
+use zarrange_array::{
+    Array, ArrayError, ArrayMetadata, Beside, Contents, Found, Joining, Node, Target, open,
+};
 use zarrange_io::{Location, Opener, Store};
 use zarrange_plan::{Plan, Problem, Purpose};
 
@@ -28,7 +30,7 @@ const MOVED: [&str; 3] = ["chunk_grid", "chunk_key_encoding", "codecs"];
 /// way, or what keeps a place from being opened.
 pub fn prepare_planned(file: &PlanFile, io: Opener) -> Result<Prepared, PlanFileError> {
     check_replaced(file, &io)?;
-    let prepared = prepare_for(file, None, io)?;
+    let prepared = prepare_for(file, Joining::Nobody, io)?;
     prepared.check_foreign()?;
     Ok(prepared)
 }
@@ -51,14 +53,14 @@ pub(crate) fn place(text: &str) -> Result<Location, PlanFileError> {
     text.parse().map_err(|_| PlanFileError::Location { location: text.to_owned() })
 }
 
-/// As [`prepare_planned`], for the workers of the plan called `shared` if there is one.
+/// As [`prepare_planned`], for those who are joined.
 pub(crate) fn prepare_for(
     file: &PlanFile,
-    shared: Option<&str>,
+    joining: Joining<'_>,
     io: Opener,
 ) -> Result<Prepared, PlanFileError> {
     let request = request(file, io)?;
-    let target = beforehand::places(&request, shared)?;
+    let target = beforehand::places(&request, joining)?;
     let root = request.io.open(&request.source).map_err(RechunkError::from)?;
     let groups = file.groups.iter().map(|planned| group(&root, planned)).collect::<Result<_, _>>()?;
     let mut prepared = Prepared {
@@ -129,6 +131,13 @@ fn request(file: &PlanFile, io: Opener) -> Result<Request, PlanFileError> {
         foreign,
         part_bytes,
     } = file.options.clone();
+    let source = match &file.held {
+        Some(source) => source.clone(),
+        None if file.source.starts_with(PlanFile::HELD) => {
+            return Err(PlanFileError::Held { source_name: file.source.clone() });
+        }
+        None => place(&file.source)?,
+    };
     Ok(Request {
         memory_bytes_max,
         threads,
@@ -144,7 +153,7 @@ fn request(file: &PlanFile, io: Opener) -> Result<Request, PlanFileError> {
         foreign,
         part_bytes,
         io,
-        ..Request::new(place(&file.source)?, place(&file.target)?)
+        ..Request::new(source, place(&file.target)?)
     })
 }
 

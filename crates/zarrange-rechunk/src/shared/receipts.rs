@@ -75,17 +75,31 @@ impl ArrayParts {
     }
 }
 
+/// The parts of each stage in all arrays.
+pub(super) fn parts_of_stages(prepared: &Prepared) -> Vec<u64> {
+    let parts = parts_of_arrays(prepared);
+    let of = |stage: usize| parts.iter().filter_map(move |array| array.get(stage)).copied();
+    (0..stages(&parts)).map(|stage| of(stage).fold(0, u64::saturating_add)).collect()
+}
+
+/// Of each array, the parts of each of its stages.
+fn parts_of_arrays(prepared: &Prepared) -> Vec<Vec<u64>> {
+    let parts = prepared.items.iter();
+    parts.map(|item| (0..item.stage_count()).map(|stage| item.parts(stage).count()).collect()).collect()
+}
+
+/// Stages of the array that has most; one, with no part, where there are no arrays.
+fn stages(parts: &[Vec<u64>]) -> usize {
+    parts.iter().map(Vec::len).max().unwrap_or(0).max(1)
+}
+
 impl Receipts {
     pub(super) fn new(store: Store, prepared: &Prepared) -> Self {
-        let parts = prepared.items.iter();
-        let parts =
-            parts.map(|item| (0..item.stage_count()).map(|stage| item.parts(stage).count()).collect());
-        Self { store, parts: parts.collect() }
+        Self { store, parts: parts_of_arrays(prepared) }
     }
 
-    /// Stages of the array that has most; one, with no part, where there are no arrays.
     pub(super) fn stages(&self) -> u64 {
-        self.parts.iter().map(Vec::len).max().unwrap_or(0).max(1) as u64
+        stages(&self.parts) as u64
     }
 
     /// Parts of a stage in all arrays.

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use serde_json::json;
 use zarrange_io::Opener;
 use zarrange_plan::bytes_text;
-use zarrange_rechunk::{PlanFile, SharedRun, StageStatus, Worked};
+use zarrange_rechunk::{PlanFile, SharedError, SharedRun, StageStatus, Worked, prepare_planned};
 
 use crate::args::{PlannedArgs, WorkerArgs};
 use crate::commands::run::read_plan;
@@ -47,10 +47,21 @@ pub(crate) fn run(args: &WorkerArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// How far each stage is.
+fn stages(file: &PlanFile, io: &Opener) -> anyhow::Result<Vec<StageStatus>> {
+    match SharedRun::open(file, io) {
+        Err(SharedError::NotBegun { .. }) => {
+            let parts = prepare_planned(file, io.clone())?.stage_parts();
+            Ok(parts.into_iter().map(|parts| StageStatus { parts, done: 0 }).collect())
+        }
+        run => Ok(run?.status()?),
+    }
+}
+
 /// Says how far the workers are.
 fn status(file: &PlanFile, io: &Opener, as_json: bool) -> anyhow::Result<()> {
     let finished = SharedRun::is_finished(file, io)?;
-    let stages = if finished { Vec::new() } else { SharedRun::open(file, io)?.status()? };
+    let stages = if finished { Vec::new() } else { stages(file, io)? };
     if as_json {
         say!("{}", json!({"finished": finished, "stages": stages}));
         return Ok(());

@@ -39,6 +39,9 @@ def planned(run, tmp_path, source):
 
 def test_workers_beside_each_other(run, binary, planned, source):
     plan, target = planned
+    before = json.loads(run("worker", plan, "--status", "--json").stdout)
+    assert [stage["done"] for stage in before["stages"]] == [0, 0]
+    assert not list(target.parent.glob(".*")), "to look begins nothing"
     for stage in [0, 1]:
         workers = [
             subprocess.Popen(
@@ -70,7 +73,6 @@ def test_workers_beside_each_other(run, binary, planned, source):
 @pytest.mark.parametrize(
     ("args", "code", "expected"),
     [
-        (["worker", "PLAN", "--status"], 1, "no worker has begun"),
         (["finish", "PLAN"], 1, "no worker has begun"),
         (["worker", "PLAN", "--stage", "7", "--part", "0/1"], 1, "there is no stage 7: the plan has 2"),
         (["worker", "PLAN", "--stage", "1", "--part", "0/1"], 1, "stage 1 needs all of stage 0"),

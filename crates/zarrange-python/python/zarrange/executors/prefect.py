@@ -1,0 +1,68 @@
+"""The executor of Prefect."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import prefect
+from prefect.cache_policies import NO_CACHE
+
+from zarrange._shared import SharedPlan
+from zarrange.executors._engine import EngineExecutor
+
+__all__ = ["PrefectExecutor"]
+
+
+class PrefectExecutor(EngineExecutor):
+    """Prefect 3. Its task runner is that of a flow, whose threads are in this process; with one of processes there are workers.
+
+    Parameters
+    ----------
+    task_runner : prefect.task_runners.TaskRunner, optional
+        What runs the tasks of the flow.
+    shares, retries
+        As those of other engines.
+    """
+
+    threads: int | None = None
+
+    def __init__(self, task_runner: Any = None, **options: Any) -> None:
+        super().__init__(**options)
+        self.task_runner: Any = task_runner
+        if task_runner is not None and not isinstance(task_runner, prefect.task_runners.ThreadPoolTaskRunner):
+            self.threads = 1
+
+    def prepare_plan(self, job: Any) -> prefect.Flow[..., Any]:
+        """A flow without parameters."""
+        plan: SharedPlan = job.shared()
+        shares, retries = self.shares, self.retries
+
+        def task(name: str) -> Any:
+            return prefect.task(name=name, retries=retries, cache_policy=NO_CACHE, persist_result=False)(
+                _called
+            )
+
+        def rechunk() -> Any:
+            task("begin")(plan.begin)
+            for stage in plan.stages:
+                # All of them come to an end before one that failed ends the flow: what is done is done.
+                done = task(f"stage {stage}").map(plan.tasks(stage, shares))
+                done.wait()
+                done.result()
+            return task("finish")(plan.finish)
+
+        flow: Any = prefect.flow(
+            name="zarrange rechunk",
+            flow_run_name=plan.target,
+            task_runner=self.task_runner,
+            persist_result=False,
+        )
+        return flow(rechunk)
+
+    def execute_plan(self, plan: prefect.Flow[..., Any], **kwargs: Any) -> Any:
+        """Runs the flow; arguments are those of a call of it, such as ``return_state``."""
+        return plan(**kwargs)
+
+
+def _called(call: Any) -> Any:
+    return call()

@@ -1,0 +1,331 @@
+"""The contract of executors, each with an engine that is started here: the target is that of one process byte for byte, and nothing is left behind,
+whatever happens to workers.
+
+ENGINES names the engines to try; without it they are those that are tested everywhere.
+"""
+
+import contextlib
+import os
+import pickle
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import engines
+import numpy as np
+import pytest
+import zarr
+from conftest import Slices, array, numbered
+
+import zarrange
+from zarrange.executors import SharedPlan
+
+TESTED = os.environ.get("ENGINES", "python threads dask dask-processes dask-cluster").split()
+
+#: Those without workers: nothing is kept of a run that failed.
+ALONE = {"python", "threads", "dask"}
+
+#: Those that go on by themselves when a worker is gone.
+RECOVERS = {"dask-cluster", "lithops", "pywren", "ray"}
+
+#: Those that call again what failed.
+RETRIES = RECOVERS | {"beam", "prefect"}
+
+#: How long one of them may take, in seconds, before it is ended and called again.
+PATIENCE = 60
+
+
+@pytest.fixture(scope="module", params=TESTED)
+def engine(request):
+    os.environ["PYTHONPATH"] = os.pathsep.join([os.path.dirname(__file__), *sys.path])
+    with engines.started(request.param) as (executor, kwargs):
+        yield request.param, executor, kwargs
+
+
+def check_made(folder, case):
+    """The target is what one process makes, and there is nothing beside it."""
+    left = sorted(path.name for path in folder.iterdir())
+    engines.rechunked(case, folder, "threads", "expected.zarr").execute()
+    expected = engines.files(folder / "expected.zarr")
+    assert engines.files(folder / "target.zarr") == expected
+    assert left == sorted({"marker", "source.zarr", "target.zarr"} & set(left)), "something is left behind"
+
+
+@pytest.mark.parametrize("case", [case for case in engines.CASES if case not in engines.FAULTS])
+def test_every_way(engine, case, tmp_path):
+    name, executor, kwargs = engine
+    job = engines.rechunked(case, tmp_path, executor)
+    job.execute(**kwargs)
+    check_made(tmp_path, case)
+    whole = engines.rechunked(case, tmp_path, "threads", "other.zarr")
+    whole.execute()
+    for counter in ("target_chunks", "bytes_written"):
+        assert job.report[counter] == whole.report[counter]
+
+
+@pytest.mark.parametrize("case", ["failed", "slow"])
+def test_one_task_fails_or_takes_long(engine, case, tmp_path):
+    name, executor, kwargs = engine
+    job = engines.rechunked(case, tmp_path, executor)
+    fails = case == "failed" and name not in RETRIES
+    with pytest.raises(Exception, match="it failed once") if fails else contextlib.nullcontext():
+        job.execute(**kwargs)
+    assert (tmp_path / "marker").exists()
+    if fails:
+        kept = sorted(path.name for path in tmp_path.iterdir())
+        assert (name in ALONE) == (kept == ["marker"]), "receipts are kept where there are workers"
+        job.execute(**kwargs)
+    check_made(tmp_path, case)
+
+
+def test_a_worker_is_killed(engine, tmp_path):
+    """In a process of its own, for that may be the worker."""
+    name, executor, kwargs = engine
+    # The engine that the test has is in the way of another one.
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("PREFECT", "RAY_"))}
+    command = [sys.executable, engines.__file__, name, "killed", tmp_path]
+    ended = []
+    for _ in range(2):
+        process = subprocess.Popen(
+            command,
+            start_new_session=True,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            ended.append(process.wait(PATIENCE))
+        except subprocess.TimeoutExpired:
+            ended.append(None)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        assert (tmp_path / "marker").exists()
+        if ended[-1] == 0:
+            break
+        assert not (tmp_path / "target.zarr").exists()
+    assert ended[-1] == 0
+    if name in RECOVERS:
+        assert len(ended) == 1
+    check_made(tmp_path, "killed")
+
+
+class Doubled(SharedPlan):
+    """Each task twice."""
+
+    def tasks(self, stage, shares=None):
+        return [task for task in super().tasks(stage, shares) for _ in range(2)]
+
+
+@pytest.mark.parametrize("case", ["tiles", "staged"])
+def test_parts_are_done_twice(engine, case, tmp_path, monkeypatch):
+    name, executor, kwargs = engine
+    job = engines.rechunked(case, tmp_path, executor)
+    once = job._shared
+
+    def twice():
+        plan = once()
+        return Doubled(**{field: getattr(plan, field) for field in plan.__dataclass_fields__})
+
+    monkeypatch.setattr(job, "_shared", twice)
+    job.execute(**kwargs)
+    check_made(tmp_path, case)
+
+
+def test_a_target_of_one_process_is_refused(engine):
+    name, executor, kwargs = engine
+    if name in ALONE:
+        pytest.skip("it works in this process")
+    for target in ({}, zarr.storage.MemoryStore(), "memory://target"):
+        job = zarrange.rechunk(array(f"{id(target)}.zarr"), (80, 2), "1MB", target, executor=executor)
+        with pytest.raises(NotImplementedError, match="no folder"):
+            job.execute(**kwargs)
+
+
+def test_sources_that_are_objects(engine, tmp_path):
+    name, executor, kwargs = engine
+    dask = pytest.importorskip("dask.array")
+    source = dask.from_array(numbered((80, 60)), chunks=(9, 60)) + 1
+    result = zarrange.rechunk(source, (80, 2), "1MB", "target.zarr", executor=executor, part_size="6kB")
+    np.testing.assert_array_equal(result.execute(**kwargs)[...], numbered((80, 60)) + 1)
+    if name in ALONE:
+        return
+    unsent = Slices(numbered((80, 60)), answer=lambda block: open_file and block)
+    open_file = open("held", "w")  # noqa: SIM115
+    with open_file, pytest.raises(TypeError, match="cannot be sent to other processes"):
+        zarrange.rechunk(unsent, (80, 2), "1MB", "other.zarr", executor=executor).execute(**kwargs)
+    assert not (tmp_path / "other.zarr").exists()
+
+
+# The rest is of plans, whatever carries them out.
+
+
+@pytest.fixture
+def plan():
+    class Kept:
+        def prepare_plan(self, job):
+            return job.shared()
+
+        def execute_plan(self, plan):
+            raise AssertionError
+
+    array()
+    return lambda **options: (
+        zarrange.rechunk(
+            "source.zarr", None, "1MB", "target.zarr", executor=Kept(), part_size="6kB", **options
+        ).plan
+    )
+
+
+def carried_out(plan):
+    plan.begin()
+    for stage in plan.stages:
+        for task in plan.tasks(stage):
+            task()
+    return plan.finish()
+
+
+def test_a_plan_is_small_and_goes_anywhere(plan):
+    made = plan()
+    tasks = made.tasks(0)
+    assert [task.of for task in tasks] == [made.parts[0]] * made.parts[0]
+    assert len(pickle.dumps(tasks[0])) < 600
+    assert not Path("target.zarr").exists()
+    assert os.listdir() == ["source.zarr"], "nothing is written before it begins"
+    made = pickle.loads(pickle.dumps(made))
+    assert carried_out(made)["counts"]["target_chunks"] == 40
+    assert made.is_finished()
+    np.testing.assert_array_equal(zarr.open("target.zarr")[...], numbered((80, 60)))
+
+
+def test_calls_that_come_late_or_twice(plan):
+    made = plan()
+    late = made.tasks(0)[0]
+    carried_out(made)
+    assert late()["parts"] == 0
+    assert made.finish() == {}
+    assert sorted(os.listdir()) == ["source.zarr", "target.zarr"]
+
+
+def test_what_was_begun_goes_on(plan):
+    made = plan()
+    made.begin()
+    first, *others = made.tasks(0)
+    first()
+    assert made.status() == [(made.parts[0], 1)]
+    # The same is asked again, by somebody who knows nothing of it.
+    again = plan()
+    assert again.location == made.location
+    assert again.tasks(0)[0]()["before"] == 1
+    with pytest.raises(RuntimeError, match="1 of 4 parts are done"):
+        again.finish()
+    for task in others:
+        task()
+    again.finish()
+    np.testing.assert_array_equal(zarr.open("target.zarr")[...], numbered((80, 60)))
+
+
+def test_what_was_begun_is_given_up(plan):
+    made = plan()
+    made.begin()
+    made.tasks(0)[0]()
+    with pytest.raises(FileExistsError, match="being made by workers"):
+        plan(verify="full").begin()
+    assert made.give_up()
+    assert os.listdir() == ["source.zarr"]
+    with pytest.raises(FileNotFoundError, match="given up, or this machine does not reach"):
+        made.tasks(0)[0]()
+    assert not made.give_up()
+
+
+def test_a_source_that_changed_is_refused(plan):
+    made = plan()
+    zarr.create_array("source.zarr", shape=(80, 61), chunks=(2, 61), dtype="f4", overwrite=True)
+    with pytest.raises(ValueError, match="other metadata"):
+        made.begin()
+    assert os.listdir() == ["source.zarr"]
+
+
+@pytest.mark.parametrize(
+    ("stage", "part", "of", "match"), [(1, 0, 1, "no stage 1"), (0, 3, 3, "no share 3 of 3")]
+)
+def test_tasks_that_are_not_of_the_plan(plan, stage, part, of, match):
+    from dataclasses import replace
+
+    made = plan()
+    made.begin()
+    with pytest.raises(IndexError, match=match):
+        replace(made.tasks(0)[0], stage=stage, part=part, of=of)()
+
+
+def test_an_executor_that_does_nothing_is_told():
+    class Idle:
+        def prepare_plan(self, job):
+            return job.shared()
+
+        def execute_plan(self, plan):
+            plan.begin()
+
+    array()
+    job = zarrange.rechunk("source.zarr", (80, 2), "1MB", "target.zarr", executor=Idle())
+    with pytest.raises(RuntimeError, match="did not carry out"):
+        job.execute()
+    assert job.give_up()
+
+
+def test_progress_is_told_by_receipts():
+    class Slow:
+        def prepare_plan(self, job):
+            return job.shared()
+
+        def execute_plan(self, plan):
+            plan.begin()
+            tasks = plan.tasks(0)
+            for task in tasks[:-1]:
+                task()
+            seen.wait(20)
+            tasks[-1]()
+            return plan.finish()
+
+    import threading
+
+    seen, told = threading.Event(), []
+
+    def progress(phase, moved):
+        told.append((phase, moved))
+        if phase is None and moved > 0:
+            seen.set()
+
+    job = zarrange.rechunk(array(), None, "1MB", "target.zarr", executor=Slow(), part_size="6kB")
+    job.execute(progress=progress)
+    assert seen.is_set()
+    assert told[0] == ("rechunk", sum(moved for phase, moved in told if phase is None))
+
+
+@pytest.mark.parametrize("name", ["beam", "lithops", "prefect", "pywren", "ray"])
+def test_engines_that_are_not_installed_are_named(name, monkeypatch):
+    monkeypatch.setattr(zarrange.executors, "find_spec", lambda needed: None)
+    with pytest.raises(ModuleNotFoundError, match=rf"executor='{name}' needs .*zarrange\["):
+        zarrange.rechunk(array(), (80, 2), "1MB", "target.zarr", executor=name)
+
+
+def test_a_dataset_is_known_by_what_it_holds(tmp_path):
+    xr = pytest.importorskip("xarray")
+    opened = xr.Dataset(
+        {"flux": (("object", "epoch"), numbered((8, 10)))}, {"object": [f"o{k}" for k in range(8)]}
+    )
+    opened.to_zarr("source.zarr", zarr_format=3)
+
+    def named(dataset):
+        return zarrange.rechunk(dataset, {"object": 2}, "1MB", "target.zarr", executor="dask")._request[
+            "source_name"
+        ]
+
+    stored = xr.open_zarr("source.zarr", chunks=None)
+    assert named(stored) == named(xr.open_zarr("source.zarr", chunks=None))
+    assert not stored.flux.variable._in_memory, "to name it reads nothing"
+    assert named(opened) == named(opened.copy(deep=True)) != named(opened * 2)
+    chunked = opened.chunk(object=3)
+    assert named(chunked + 1) == named(chunked + 1) != named(chunked)
