@@ -7,6 +7,7 @@ ENGINES names the engines to try; without it they are those that are tested ever
 import contextlib
 import os
 import pickle
+import re
 import signal
 import subprocess
 import sys
@@ -157,6 +158,23 @@ def test_sources_that_are_objects(engine, tmp_path):
     with open_file, pytest.raises(TypeError, match="cannot be sent to other processes"):
         zarrange.rechunk(unsent, (80, 2), "1MB", "other.zarr", executor=executor).execute(**kwargs)
     assert not (tmp_path / "other.zarr").exists()
+
+
+def test_the_example(engine, tmp_path):
+    """That of docs/engines.md, as a program."""
+    page = (Path(__file__).parents[3] / "docs" / "engines.md").read_text()
+    first, *blocks = re.findall(r"^```python\n(.*?)^```", page, flags=re.MULTILINE | re.DOTALL)
+    named = {block.partition("\n")[0].removeprefix("# "): block for block in blocks}
+    assert named.keys() == {"dask", "beam", "prefect", "lithops", "ray", "own"}
+    name = {"dask-cluster": "dask", "python": "own"}.get(engine[0], engine[0])
+    if name not in named or engine[0] == "dask":
+        pytest.skip("it has none of its own")
+    for program in (first, named[name]):
+        Path("example.py").write_text(program)
+        subprocess.run([sys.executable, "example.py"], check=True, timeout=120)
+    made = zarr.open("by-object.zarr")
+    assert made.chunks == (20, 200)
+    np.testing.assert_array_equal(made[...], zarr.open("by-epoch.zarr")[...])
 
 
 # The rest is of plans, whatever carries them out.

@@ -6,9 +6,6 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-import lithops
-from lithops.retries import RetryingFunctionExecutor
-
 from zarrange._shared import SharedPlan
 from zarrange.executors._engine import EngineExecutor
 
@@ -35,6 +32,8 @@ class LithopsExecutor(EngineExecutor):
         plan: SharedPlan = job.shared()
 
         def carry_out() -> Any:
+            import lithops
+
             if self.function_executor is not None:
                 return self._carried_out(plan, self.function_executor)
             with lithops.LocalhostExecutor(runtime=sys.executable) as executor:
@@ -47,6 +46,8 @@ class LithopsExecutor(EngineExecutor):
         return plan()
 
     def _carried_out(self, plan: SharedPlan, executor: Any) -> Any:
+        from lithops.retries import RetryingFunctionExecutor
+
         retrying = (
             executor if isinstance(executor, RetryingFunctionExecutor) else RetryingFunctionExecutor(executor)
         )

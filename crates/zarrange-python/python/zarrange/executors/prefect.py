@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import prefect
-from prefect.cache_policies import NO_CACHE
-
 from zarrange._shared import SharedPlan
 from zarrange.executors._engine import EngineExecutor
 
@@ -29,11 +26,14 @@ class PrefectExecutor(EngineExecutor):
     def __init__(self, task_runner: Any = None, **options: Any) -> None:
         super().__init__(**options)
         self.task_runner: Any = task_runner
-        if task_runner is not None and not isinstance(task_runner, prefect.task_runners.ThreadPoolTaskRunner):
+        if task_runner is not None and type(task_runner).__name__ != "ThreadPoolTaskRunner":
             self.threads = 1
 
-    def prepare_plan(self, job: Any) -> prefect.Flow[..., Any]:
-        """A flow without parameters."""
+    def prepare_plan(self, job: Any) -> Any:
+        """A `prefect.Flow` without parameters."""
+        import prefect
+        from prefect.cache_policies import NO_CACHE
+
         plan: SharedPlan = job.shared()
         shares, retries = self.shares, self.retries
 
@@ -59,7 +59,7 @@ class PrefectExecutor(EngineExecutor):
         )
         return flow(rechunk)
 
-    def execute_plan(self, plan: prefect.Flow[..., Any], **kwargs: Any) -> Any:
+    def execute_plan(self, plan: Any, **kwargs: Any) -> Any:
         """Runs the flow; arguments are those of a call of it, such as ``return_state``."""
         return plan(**kwargs)
 

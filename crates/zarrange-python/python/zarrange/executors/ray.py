@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import ray
-
 from zarrange._shared import SharedPlan
 from zarrange.executors._engine import EngineExecutor
 
@@ -38,6 +36,8 @@ class RayExecutor(EngineExecutor):
         return plan()
 
     def _carried_out(self, plan: SharedPlan) -> Any:
+        import ray
+
         if not ray.is_initialized():
             ray.init()
         options = {"num_cpus": plan.threads, "max_retries": self.retries, "retry_exceptions": True}
