@@ -185,7 +185,7 @@ pub enum ArrayError {
     NoShared(String),
     /// Several processes make the target by a plan.
     #[error(
-        "target {target} is being made by workers, in {folder}: finish what they do, or give it up (zarrange finish {folder}/plan.json --give-up)"
+        "target {target} is being made by workers, or by a run that can be resumed, in {folder}: finish that, or give it up: its plan is {folder}/plan.json"
     )]
     TargetShared {
         /// The target.

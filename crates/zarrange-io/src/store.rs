@@ -131,7 +131,7 @@ impl Store {
     pub fn get(&self, key: &str, bytes_max: u64) -> Result<Option<Vec<u8>>, IoError> {
         let Some(object) = self.open(key, Access::Read)? else { return Ok(None) };
         let location = || format!("{}/{key}", self.label);
-        let bytes = object.bytes().map_err(|e| IoError::os("read size", location(), e))?;
+        let bytes = self.size(&object)?;
         let length = usize::try_from(bytes).ok().filter(|_| bytes <= bytes_max);
         let length = length.ok_or_else(|| IoError::TooLarge { location: location(), bytes, bytes_max })?;
         let mut data = vec![0; length];
@@ -196,9 +196,17 @@ impl Store {
     /// If it cannot be opened.
     pub fn reader(&self, key: &str) -> Result<Option<impl std::io::Read>, IoError> {
         let Some(object) = self.open(key, Access::Read)? else { return Ok(None) };
-        let location = format!("{}/{key}", self.label);
-        let end = object.bytes().map_err(|e| IoError::os("read size", location, e))?;
+        let end = self.size(&object)?;
         Ok(Some(Reader { store: self.clone(), object, at: 0, end }))
+    }
+
+    /// Bytes of an open object.
+    ///
+    /// # Errors
+    /// If nobody can tell.
+    pub fn size(&self, object: &Object) -> Result<u64, IoError> {
+        let location = || format!("{}/{}", self.label, object.key());
+        object.bytes().map_err(|e| IoError::os("read size", location(), e))
     }
 
     /// Opens the object at `key`; `None` if it is missing and `access` does not create it.

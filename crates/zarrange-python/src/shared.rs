@@ -71,7 +71,7 @@ impl Shared {
         match worked {
             Err(SharedError::Over) => Ok(None),
             Err(error) => Err(told(&error)),
-            Ok(Worked { parts, before, counts }) => Ok(Some(
+            Ok(Worked { parts, before, counts, .. }) => Ok(Some(
                 json!({"stage": stage, "parts": parts, "before": before, "counts": counts}).to_string(),
             )),
         }

@@ -68,6 +68,7 @@ mod progress;
 mod read;
 mod report;
 mod request;
+mod resume;
 mod run;
 mod shared;
 mod shell_words;
@@ -89,6 +90,7 @@ pub use request::{
     Bytes, ChunkSpec, Codecs, Durability, Foreign, KeySeparator, MixRequest, Named, NamedMix, NamedRegion,
     Request, Verify, parse_profile,
 };
+pub use resume::run_resumable;
 pub use run::{Complete, PartPlaces, run, run_and, run_parts};
 pub use shared::{Finished, Share, SharedRun, StageStatus, Worked};
 pub use shell_words::{is_hidden, shell_path, shell_values, shell_word};

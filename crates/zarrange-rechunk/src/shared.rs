@@ -4,12 +4,16 @@
 //! What is done is known by receipts alone. A part may be done twice, late, or by two at the same time: it gives the same bytes. A stage begins
 //! when all receipts of the one before are there.
 
+mod books;
+mod journal;
+mod ranges;
 mod receipts;
 
 use std::ops::Range;
 
+use books::Books;
+use receipts::Receipts;
 pub use receipts::StageStatus;
-use receipts::{Books, Receipts};
 
 use zarrange_array::{Joining, SharedFolder, Staging, Target};
 use zarrange_io::{Change, Location, Opener, Store, is_temporary};
@@ -69,6 +73,8 @@ pub struct Worked {
     pub before: u64,
     /// What was counted for the others.
     pub counts: Counts,
+    /// The most bytes of the memory given in use at once.
+    pub peak_budget_bytes: u64,
 }
 
 /// How a run of workers ended.
@@ -138,8 +144,13 @@ impl SharedRun {
         let temp = temp_of(plan)?;
         let spilled = temp.as_ref().filter(|_| prepared.spills());
         let elsewhere = spilled.map(|place| open_made(place, io)).transpose()?;
-        let receipts = Receipts::new(folder.receipts()?, &prepared);
+        let receipts = Receipts::new(folder.receipts()?, &prepared, plan.fingerprint());
         Ok(Self { prepared, folder, temp, elsewhere, replaces: plan.options.replaces, receipts })
+    }
+
+    /// How many stages there are.
+    pub fn stages(&self) -> u64 {
+        self.receipts.stages()
     }
 
     /// The stages, each with its parts and how many of them are done. A stage needs what the one before has made.
@@ -147,7 +158,7 @@ impl SharedRun {
     /// # Errors
     /// If receipts cannot be listed.
     pub fn status(&self) -> Result<Vec<StageStatus>, SharedError> {
-        (0..self.receipts.stages()).map(|stage| self.receipts.status(stage)).collect()
+        (0..self.stages()).map(|stage| self.receipts.status(stage)).collect()
     }
 
     /// Does what is not done yet of a share of stage `stage`.
@@ -183,7 +194,7 @@ impl SharedRun {
         let mut worked = Worked { parts: mine.end.saturating_sub(mine.start), ..Worked::default() };
         let shares: Vec<_> = self.receipts.of_stage(stage).filter_map(|array| array.within(&mine)).collect();
         progress.begin("rechunk", shares.iter().map(|of| of.work_bytes(&self.prepared)).sum());
-        let sync: &receipts::Sync<'_> = &|| {
+        let sync: &books::Sync<'_> = &|| {
             if durable {
                 self.folder.sync()?;
                 self.elsewhere.as_ref().map_or(Ok(()), |place| place.change(Change::Sync))?;
@@ -195,7 +206,8 @@ impl SharedRun {
             let page = books.page(share)?;
             worked.before += page.before();
             let item = &self.prepared.items[share.array];
-            run_parts(&self.prepared, item, stage, places, &page, progress)?;
+            let peak = run_parts(&self.prepared, item, stage, places, &page, progress)?;
+            worked.peak_budget_bytes = worked.peak_budget_bytes.max(peak);
             Ok(page.close()?)
         });
         // What is done is done, whatever failed beside it.

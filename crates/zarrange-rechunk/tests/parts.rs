@@ -82,7 +82,7 @@ impl Engines {
     ) -> Result<(), RechunkError> {
         let prepared = &self.prepared[engine];
         let ledger = Wanted { parts: parts.into_iter().collect(), receipts: &self.receipts };
-        run_parts(prepared, &prepared.items[0], stage, self.places(), &ledger, &NoProgress)
+        run_parts(prepared, &prepared.items[0], stage, self.places(), &ledger, &NoProgress).map(drop)
     }
 
     /// Each part alone, in an order of no meaning, every third twice, by whichever engine is free.

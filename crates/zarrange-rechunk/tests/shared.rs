@@ -3,17 +3,18 @@
 
 mod support;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use support::create;
 use support::ways::{Case, SHAPE, cases, digest};
 use tempfile::TempDir;
+use twox_hash::XxHash3_128;
 use zarrange_io::wrappers::faults::{Fault, Faults, faulty};
 use zarrange_io::{Location, Opener};
 use zarrange_plan::Way;
 use zarrange_rechunk::{
-    Foreign, NoProgress, PlanFile, Request, Share, SharedError, SharedRun, Verify, prepare, prepare_planned,
-    run,
+    Durability, Foreign, NoProgress, PlanFile, Request, Share, SharedError, SharedRun, Verify, prepare,
+    prepare_planned, run, run_resumable,
 };
 
 /// So little that every way has several parts.
@@ -181,6 +182,71 @@ fn any_call_may_end_it() {
     assert!(ended[0] > 30 && ended[1] > 10, "{ended:?}");
 }
 
+/// Receipts that did not wait for the disk count as long as the machine runs.
+#[test]
+fn what_a_machine_had_in_memory_is_not_trusted_when_it_was_started_anew() {
+    let case = &some_cases()[0];
+    for (durability, kept) in [(Durability::None, false), (Durability::Commit, true)] {
+        let shared = Shared::new(case, |request| Request { durability, ..request });
+        shared.work(1).unwrap();
+        let receipts = shared.dir.path().join(&names(shared.dir.path())[0]).join("receipts");
+        let boot = zarrange_io::Machine::this().boot;
+        for name in names(&receipts) {
+            let text = std::fs::read_to_string(receipts.join(&name)).unwrap();
+            assert_eq!(text.contains(&boot), !kept);
+            // As the machine before wrote it.
+            let resum = |line: &str| {
+                let text = line.split_once(' ').unwrap().1.replace(&boot, "another");
+                format!("{:032x} {text}\n", XxHash3_128::oneshot(text.as_bytes()))
+            };
+            std::fs::write(receipts.join(&name), text.lines().map(resum).collect::<String>()).unwrap();
+        }
+        let status = SharedRun::open(&shared.plan, &Opener::default()).unwrap().status().unwrap();
+        assert!(status.iter().all(|stage| stage.done == if kept { stage.parts } else { 0 }), "{status:?}");
+        shared.work(1).unwrap();
+        finish(&shared);
+        shared.check("after all");
+    }
+}
+
+/// A run that can be resumed is ended by whichever call; the same request goes on, and does not do again what was done.
+#[test]
+fn what_ended_is_resumed() {
+    let (mut ended, mut kept) = (0, 0);
+    for case in &some_cases() {
+        for overwrite in [false, true] {
+            for step in (0..).step_by(7) {
+                let shared = Shared::new(case, |request| Request { overwrite, ..request });
+                let to = Location::Path(shared.dir.path().join("target.zarr"));
+                let resumed = |io: Opener| {
+                    let request = case.request(&shared.source, &to, 2);
+                    let request = Request { part_bytes: PART_BYTES, joins: true, overwrite, io, ..request };
+                    run_resumable(prepare(request)?, &NoProgress)
+                };
+                let faults = Faults::new(Fault::Fail(5), step);
+                let wrap = faults.clone();
+                let first = resumed(Opener::default().wrapped(move |store| faulty(store, &wrap)));
+                if first.is_err() {
+                    ended += 1;
+                    let status =
+                        SharedRun::open(&shared.plan, &Opener::default()).and_then(|run| run.status());
+                    kept += status.map_or(0, |stages| stages.iter().map(|stage| stage.done).sum());
+                    if !SharedRun::is_finished(&shared.plan, &Opener::default()).unwrap() {
+                        resumed(Opener::default()).unwrap();
+                    }
+                }
+                // Of one that ended behind the last step the folder may be left.
+                SharedRun::give_up(&shared.plan, &Opener::default()).unwrap();
+                shared.check(&format!("{}, call {step}, {overwrite}: {first:?}", case.name()));
+                if faults.calls() <= step {
+                    break;
+                }
+            }
+        }
+    }
+    assert!(ended > 30 && kept > 30, "{ended} ended, {kept} parts were kept");
+}
+
 #[test]
 fn what_is_not_as_it_should_be_is_named() {
     let io = Opener::default();
@@ -202,22 +268,33 @@ fn what_is_not_as_it_should_be_is_named() {
     // Others keep away from the target, and do not remove what workers have made.
     let other = staged.request(&shared.source, &Location::Path(shared.dir.path().join("target.zarr")), 1);
     let refused = prepare(other).unwrap_err().to_string();
-    assert!(refused.contains("is being made by workers, in "), "{refused}");
+    assert!(refused.contains("is being made by workers, or by a run that can be resumed, in "), "{refused}");
 
-    // A receipt that was not written to its end does not count; one that says something else is refused.
+    // A receipt that was not written to its end does not count; one of something else is refused.
     work(0, Share::ALL).unwrap();
     work(1, Share::ALL).unwrap();
     let folder = shared.dir.path().join(&names(shared.dir.path())[0]);
-    let receipt = folder.join("receipts/0/1/0");
-    let text = std::fs::read_to_string(&receipt).unwrap();
-    std::fs::write(&receipt, "").unwrap();
-    check(SharedRun::open(&shared.plan, &io).unwrap().finish(&NoProgress).map(drop), "of stage 1");
-    std::fs::write(&receipt, text.replace("\"part\":0", "\"part\":1")).unwrap();
-    check(
-        SharedRun::open(&shared.plan, &io).unwrap().finish(&NoProgress).map(drop),
-        "is no receipt of its part: remove it",
-    );
-    std::fs::remove_file(&receipt).unwrap();
+    let journals = |folder: &Path| {
+        let receipts = folder.join("receipts");
+        names(&receipts).into_iter().map(|name| receipts.join(name)).collect::<Vec<_>>()
+    };
+    let of_stage_1 = |journal: &PathBuf| std::fs::read_to_string(journal).unwrap().contains("\"stage\":1");
+    let journal = journals(&folder).into_iter().find(of_stage_1).unwrap();
+    let text = std::fs::read(&journal).unwrap();
+    let finish_it = || SharedRun::open(&shared.plan, &io)?.finish(&NoProgress).map(drop);
+    let open = SharedRun::open(&shared.plan, &io).unwrap();
+    assert!(open.status().unwrap()[1].done > 0);
+    std::fs::write(&journal, &text[..text.len() - 1]).unwrap();
+    check(finish_it(), "of stage 1");
+    std::fs::remove_file(&journal).unwrap();
+    assert_eq!(open.status().unwrap()[1].done, 0, "what was taken away is not remembered");
+    let other = Shared::new(&staged, |request| Request { part_bytes: 77, ..request });
+    other.work(1).unwrap();
+    let foreign = journals(&other.dir.path().join(&names(other.dir.path())[0])).remove(0);
+    std::fs::copy(foreign, &journal).unwrap();
+    check(finish_it(), "has receipts of another plan: remove it");
+    check(work(1, Share::ALL), "has receipts of another plan: remove it");
+    std::fs::remove_file(&journal).unwrap();
     work(1, Share::ALL).unwrap();
 
     // The one that finishes has it alone; the other goes on when that fails.

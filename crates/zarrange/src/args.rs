@@ -131,6 +131,12 @@ pub(crate) struct RechunkArgs {
     /// of its number), in all arrays (or those of --array) that have it
     #[arg(long, value_name = "NAME=FROM:TO", conflicts_with_all = ["chunks", "shards", "mix", "overwrite"])]
     pub(crate) region: Option<NamedRegion>,
+    /// Keep what is done if this ends early, and go on from what an earlier call of the same kept
+    #[arg(long, conflicts_with_all = ["region", "dry_run"])]
+    pub(crate) resume: bool,
+    /// With --resume: array data of a part, about, which is done again if it was not done to its end [default: 256MB]
+    #[arg(long, value_name = "SIZE", requires = "resume")]
+    pub(crate) part_size: Option<Bytes>,
     /// Print the plan and write nothing
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -1,12 +1,13 @@
 //! Errors as a command tells them: libraries say what is wrong, here the options are named that would be right.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use zarrange_array::ArrayError;
 use zarrange_lightcurve::LightCurveError;
 use zarrange_plan::{MixError, PlanError};
 use zarrange_rechunk::{
-    PlanFileError, RechunkError, Refusals, SampleError, SharedError, SpecError, shell_values,
+    PlanFileError, RechunkError, Refusals, SampleError, SharedError, SpecError, shell_path, shell_values,
 };
 
 /// The options of the command that is run, without their minuses: others are never named.
@@ -67,6 +68,10 @@ impl Options {
     fn of_array(&self, error: &ArrayError) -> String {
         let hint = match error {
             ArrayError::TargetExists(_) => self.offer(&["--overwrite"]),
+            ArrayError::TargetShared { folder, .. } => {
+                let plan = format!("{folder}/plan.json");
+                format!(" (zarrange finish --give-up {})", shell_path(Path::new(&plan)))
+            }
             ArrayError::NoTemp(_) => self.offer(&["--temp", "--max-mem"]),
             ArrayError::TempUnable(_) | ArrayError::TempInside { .. } => self.offer(&["--temp"]),
             _ => String::new(),
@@ -170,6 +175,11 @@ mod tests {
         };
         check(largest("").into(), " (--chunks 4,5)");
         check(largest("a b").into(), " (--chunks 'a b:4,5')");
+        let (target, folder) = ("a".to_owned(), "b c".to_owned());
+        check(
+            RechunkError::Array(ArrayError::TargetShared { target, folder }).into(),
+            "its plan is b c/plan.json (zarrange finish --give-up 'b c/plan.json')",
+        );
         check(anyhow::anyhow!("something else"), "something else");
         // Others do not have these options.
         check_for(&["verify"], members(&["b"], 0).into(), "intermediates");

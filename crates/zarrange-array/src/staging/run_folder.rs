@@ -19,8 +19,11 @@ pub(super) const WORKERS: &str = "workers";
 /// between knows whether it has it.
 pub(super) const PUBLISHING: &str = "publishing";
 
+/// The plan of several processes, by which the folder can be given up.
+pub(super) const PLAN: &str = "plan.json";
+
 /// What says whose a folder is, and what it is for: removed last, in this order.
-const TELLING: [&str; 3] = [WORKERS, PUBLISHING, LOCK];
+const TELLING: [&str; 4] = [WORKERS, PLAN, PUBLISHING, LOCK];
 
 /// Where it is, the folder holds an old target that could not be put back: nobody removes it but people.
 const KEPT: &str = "kept";

@@ -5,15 +5,12 @@ use zarrange_io::{Change, IoError, Location, Opener, Store, token};
 
 use super::beside::{Beside, NEW};
 use super::leftovers::{self, Place};
-use super::run_folder::{self, PUBLISHING, Record, RunFolder, WORKERS, has, pause};
+use super::run_folder::{self, PLAN, PUBLISHING, Record, RunFolder, WORKERS, has, pause};
 use super::target::{Target, name_of};
 use crate::ArrayError;
 
 /// Receipts of what is done.
 const RECEIPTS: &str = "receipts";
-
-/// The plan.
-const PLAN: &str = "plan.json";
 
 /// How often a folder is made that somebody else takes for a leftover meanwhile.
 const TRIES: u32 = 10;

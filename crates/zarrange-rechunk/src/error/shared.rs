@@ -1,6 +1,7 @@
 //! What keeps workers from a plan.
 
 use zarrange_array::ArrayError;
+use zarrange_io::IoError;
 
 use super::{PlanFileError, RechunkError};
 
@@ -60,8 +61,10 @@ pub enum SharedError {
         /// Those that are done.
         done: u64,
     },
-    /// Something that is no receipt of the part whose name it has.
-    #[error("{location} is no receipt of its part: remove it, and let workers do that part again")]
+    /// A receipt of something that the plan does not have.
+    #[error(
+        "{location} has receipts of another plan: remove it, and let workers do again what is missing then"
+    )]
     Receipt {
         /// Where it is.
         location: String,
@@ -88,6 +91,12 @@ impl From<RechunkError> for SharedError {
 
 impl From<ArrayError> for SharedError {
     fn from(error: ArrayError) -> Self {
+        RechunkError::from(error).into()
+    }
+}
+
+impl From<IoError> for SharedError {
+    fn from(error: IoError) -> Self {
         RechunkError::from(error).into()
     }
 }

@@ -54,8 +54,8 @@ pub struct PartPlaces<'a> {
     pub intermediates: &'a Store,
 }
 
-/// Does the parts of one stage of the array `item` of `prepared`, in their order, but for those that `ledger` leaves out. Others may
-/// do other parts, or the same, at the same time.
+/// Does the parts of one stage of the array `item` of `prepared`, in their order, but for those that `ledger` leaves out; the most bytes
+/// of the memory given in use at once. Others may do other parts, or the same, at the same time.
 ///
 /// A stage needs what all parts of the one before have written. No metadata is written.
 ///
@@ -76,7 +76,7 @@ pub fn run_parts(
     places: PartPlaces<'_>,
     ledger: &dyn Ledger,
     progress: &dyn Progress,
-) -> Result<(), RechunkError> {
+) -> Result<u64, RechunkError> {
     assert!(stage < item.stage_count(), "a stage of {}", item.stage_count());
     let Prepared { request, root, sparse, .. } = prepared;
     let (budget, recorded) = (Budget::new(request.memory_bytes_max), Recorded::default());
@@ -97,6 +97,6 @@ pub fn run_parts(
         panic!("{:?} is not an array of what was prepared", item.path())
     };
     let intermediates = |k: usize| Ok((places.intermediates.clone(), format!("intermediate-{number}-{k}")));
-    run(item, &source, &target, stage..stage + 1, &intermediates, &context)?;
-    Ok(())
+    let held = run(item, &source, &target, stage..stage + 1, &intermediates, &context)?;
+    Ok(budget.take_peak().min(held))
 }

@@ -1,23 +1,18 @@
-//! Receipts: a small object for each part that is done, written when what it speaks of is there.
+//! Receipts: what is known to be done of a run. Each process has a journal of its own, and reads those of all.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
-use zarrange_io::Store;
+use serde::Serialize;
+use zarrange_io::{Machine, Seen, Store};
 use zarrange_plan::Counts;
 
-use crate::engine::parts::{Ledger, Receipt};
+use super::journal::{self, Journal, Line};
+use super::ranges::Ranges;
 use crate::error::{RechunkError, SharedError};
 use crate::prepare::Prepared;
-
-/// A receipt is some hundred bytes.
-const RECEIPT_BYTES_MAX: u64 = 64 << 10;
-
-/// So long receipts are collected: to wait for the disk once for all of them.
-const COLLECTED: Duration = Duration::from_secs(1);
+use crate::request::Durability;
 
 /// How far a stage is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -32,8 +27,15 @@ pub struct StageStatus {
 #[derive(Debug)]
 pub(super) struct Receipts {
     store: Store,
+    /// The fingerprint of its plan.
+    plan: String,
+    /// Whether receipts wait for the disk.
+    durable: bool,
+    machine: Machine,
     /// Of each array, the parts of each of its stages.
     parts: Vec<Vec<u64>>,
+    journal: Mutex<Journal>,
+    known: Mutex<Known>,
 }
 
 /// Parts of one array that follow each other.
@@ -44,17 +46,27 @@ pub(super) struct ArrayParts {
     stage: u64,
     /// The number of the first part among those of all arrays.
     first: u64,
-    parts: Range<u64>,
+    pub(super) parts: Range<u64>,
 }
 
-/// What a receipt says; the version is that of the plan, in whose folder it is.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Written {
+/// Parts that are done.
+#[derive(Debug)]
+pub(super) struct Done {
     array: usize,
     stage: u64,
-    part: u64,
+    parts: Range<u64>,
+    pub(super) counts: Counts,
+}
+
+/// What was read of the journals.
+#[derive(Debug, Default)]
+struct Known {
+    /// Of each array and stage, the parts that are done.
+    done: BTreeMap<(usize, u64), Ranges>,
+    /// What was counted for them, each once.
     counts: Counts,
+    /// Of each journal, how far it was read.
+    read: BTreeMap<String, u64>,
 }
 
 impl ArrayParts {
@@ -72,6 +84,11 @@ impl ArrayParts {
         let (all, stages) = (item.parts(self.stage).count().max(1), item.stage_count().max(1));
         let share = u128::from(item.work_bytes() / stages) * u128::from(self.parts.end - self.parts.start);
         u64::try_from(share / u128::from(all)).unwrap_or(u64::MAX)
+    }
+
+    /// Says that some of them are done.
+    pub(super) const fn done(&self, parts: Range<u64>, counts: Counts) -> Done {
+        Done { array: self.array, stage: self.stage, parts, counts }
     }
 }
 
@@ -94,8 +111,12 @@ fn stages(parts: &[Vec<u64>]) -> usize {
 }
 
 impl Receipts {
-    pub(super) fn new(store: Store, prepared: &Prepared) -> Self {
-        Self { store, parts: parts_of_arrays(prepared) }
+    /// Those of the plan with the fingerprint `plan`, in `store`.
+    pub(super) fn new(store: Store, prepared: &Prepared, plan: String) -> Self {
+        let (journal, known) = (Mutex::new(Journal::new(store.clone())), Mutex::default());
+        let durable = prepared.request.durability == Durability::Commit;
+        let (parts, machine) = (parts_of_arrays(prepared), Machine::this());
+        Self { store, plan, durable, machine, parts, journal, known }
     }
 
     pub(super) fn stages(&self) -> u64 {
@@ -119,168 +140,87 @@ impl Receipts {
     }
 
     pub(super) fn status(&self, stage: u64) -> Result<StageStatus, SharedError> {
-        let mut done: u64 = 0;
-        for array in self.of_stage(stage) {
-            done += self.done(&array)?.len() as u64;
-        }
-        Ok(StageStatus { parts: self.parts(stage), done })
+        let known = self.look()?;
+        let done = |array: ArrayParts| {
+            known.done.get(&(array.array, stage)).map_or(0, |done| done.count(&array.parts))
+        };
+        Ok(StageStatus { parts: self.parts(stage), done: self.of_stage(stage).map(done).sum() })
     }
 
-    /// Those of `parts` that have a receipt.
-    pub(super) fn done(&self, parts: &ArrayParts) -> Result<BTreeSet<u64>, SharedError> {
-        let mut done = BTreeSet::new();
-        let listed = self.store.visit(&folder(parts.array, parts.stage), true, &mut |name, seen| {
-            let part = name.parse::<u64>().ok().filter(|part| parts.parts.contains(part));
-            // One without a byte was not written to its end before the machine broke down.
-            let whole = matches!(seen, zarrange_io::Seen::Object(bytes) if bytes != Some(0));
-            done.extend(part.filter(|_| whole));
+    /// The parts of the array and stage of `parts` that are done.
+    pub(super) fn done(&self, parts: &ArrayParts) -> Result<Ranges, SharedError> {
+        Ok(self.look()?.done.get(&(parts.array, parts.stage)).cloned().unwrap_or_default())
+    }
+
+    /// What was counted for all parts that are done.
+    pub(super) fn counts(&self) -> Result<Counts, SharedError> {
+        Ok(self.look()?.counts)
+    }
+
+    /// Writes receipts, of parts that are there.
+    pub(super) fn add(&self, done: &[Done]) -> Result<(), RechunkError> {
+        let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        let Machine { host, boot } = &self.machine;
+        let since = (!self.durable).then_some((host.as_str(), boot.as_str()));
+        let line = |&Done { array, stage, ref parts, counts }: &Done| Line {
+            since,
+            plan: &self.plan,
+            array,
+            stage,
+            parts: parts.clone(),
+            counts,
+        };
+        Ok(journal.add(done.iter().map(line))?)
+    }
+
+    /// Reads what was written since it looked last.
+    fn look(&self) -> Result<MutexGuard<'_, Known>, SharedError> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut journals = BTreeMap::new();
+        let listed = self.store.visit("", true, &mut |name, seen| {
+            if name.ends_with(journal::SUFFIX) {
+                let bytes = if let Seen::Object(bytes) = seen { bytes } else { None };
+                journals.insert(name.to_owned(), bytes);
+            }
             true
         });
         match listed {
-            Err(error) if !error.is_not_found() => Err(RechunkError::from(error).into()),
-            _ => Ok(done),
+            Err(error) if !error.is_not_found() => return Err(RechunkError::from(error).into()),
+            _ => {}
         }
-    }
-
-    /// What was counted in all parts.
-    pub(super) fn counts(&self) -> Result<Counts, SharedError> {
-        let mut counts = Counts::default();
-        for stage in 0..self.stages() {
-            for array in self.of_stage(stage) {
-                for part in array.parts.clone() {
-                    counts += self.read(array.array, stage, part)?;
-                }
+        let shrunk = |(name, at): (&String, &u64)| {
+            journals.get(name).is_none_or(|bytes| bytes.is_some_and(|bytes| bytes < *at))
+        };
+        if known.read.iter().any(shrunk) {
+            // Somebody wants that to be done again.
+            *known = Known::default();
+        }
+        for (name, bytes) in journals {
+            let at = known.read.get(&name).copied().unwrap_or(0);
+            if bytes != Some(at) {
+                let read =
+                    journal::read(&self.store, &name, at, &mut |line| self.note(&mut known, &name, line))?;
+                known.read.insert(name, read.unwrap_or(at));
             }
         }
-        Ok(counts)
+        Ok(known)
     }
 
-    /// The receipt of a part, which must be one of it.
-    fn read(&self, array: usize, stage: u64, part: u64) -> Result<Counts, SharedError> {
-        let key = format!("{}/{part}", folder(array, stage));
-        let damaged = || SharedError::Receipt { location: format!("{}/{key}", self.store.label()) };
-        let text =
-            self.store.get(&key, RECEIPT_BYTES_MAX).map_err(RechunkError::from)?.ok_or_else(damaged)?;
-        let written: Written = serde_json::from_slice(&text).map_err(|_| damaged())?;
-        let is_it = (written.array, written.stage, written.part) == (array, stage, part);
-        if is_it { Ok(written.counts) } else { Err(damaged()) }
-    }
-
-    fn write(&self, array: usize, receipt: &Receipt) -> Result<(), RechunkError> {
-        let Receipt { stage, part, counts } = *receipt;
-        let text = serde_json::to_vec(&Written { array, stage, part, counts })
-            .unwrap_or_else(|error| unreachable!("numbers: {error}"));
-        Ok(self.store.put(&format!("{}/{part}", folder(array, stage)), &text)?)
-    }
-}
-
-/// Where the receipts of a stage of an array are.
-fn folder(array: usize, stage: u64) -> String {
-    format!("{array}/{stage}")
-}
-
-/// The receipts of a share, while its parts are being done.
-pub(super) struct Books<'a> {
-    receipts: &'a Receipts,
-    /// Makes durable what was written.
-    sync: &'a Sync<'a>,
-    open: Mutex<Open>,
-}
-
-/// What makes durable what was written.
-pub(super) type Sync<'a> = dyn Fn() -> Result<(), RechunkError> + std::marker::Sync + 'a;
-
-/// What changes.
-struct Open {
-    /// Receipts that are not written yet, each with the number of its array.
-    pending: Vec<(usize, Receipt)>,
-    /// When receipts were written last.
-    since: Instant,
-    counts: Counts,
-    failed: Option<RechunkError>,
-}
-
-/// Those of one array.
-pub(super) struct Page<'a> {
-    books: &'a Books<'a>,
-    share: &'a ArrayParts,
-    /// Parts that were done before, and those that are done now.
-    before: BTreeSet<u64>,
-    now: Mutex<BTreeSet<u64>>,
-}
-
-impl<'a> Books<'a> {
-    pub(super) fn new(receipts: &'a Receipts, sync: &'a Sync<'a>) -> Self {
-        let (pending, since) = (Vec::new(), Instant::now());
-        let open = Open { pending, since, counts: Counts::default(), failed: None };
-        Self { receipts, sync, open: Mutex::new(open) }
-    }
-
-    /// For the parts of one array.
-    pub(super) fn page(&'a self, share: &'a ArrayParts) -> Result<Page<'a>, SharedError> {
-        Ok(Page { books: self, share, before: self.receipts.done(share)?, now: Mutex::default() })
-    }
-
-    /// Writes what is left to be written. What was counted in all.
-    pub(super) fn close(&self) -> Result<Counts, RechunkError> {
-        let mut open = self.lock();
-        if open.failed.is_none() {
-            open.failed = self.write(&mut open).err();
+    /// Takes a receipt for what it says, if it is one of this plan.
+    fn note(&self, known: &mut Known, name: &str, line: &Line<'_>) -> Result<(), SharedError> {
+        let Line { plan, since, array, stage, ref parts, counts } = *line;
+        let stages = self.parts.get(array);
+        let all = stages.and_then(|stages| stages.get(usize::try_from(stage).ok()?));
+        if plan != self.plan || all.is_none_or(|all| parts.start > parts.end || parts.end > *all) {
+            return Err(SharedError::Receipt { location: format!("{}/{name}", self.store.label()) });
         }
-        open.failed.take().map_or(Ok(open.counts), Err)
-    }
-
-    fn add(&self, array: usize, receipt: Receipt) {
-        let mut open = self.lock();
-        open.counts += receipt.counts;
-        open.pending.push((array, receipt));
-        if open.failed.is_none() && open.since.elapsed() >= COLLECTED {
-            open.failed = self.write(&mut open).err();
-        }
-    }
-
-    /// Writes what is pending, once what it speaks of is durable.
-    fn write(&self, open: &mut Open) -> Result<(), RechunkError> {
-        if open.pending.is_empty() {
+        let Machine { host, boot } = &self.machine;
+        if since.is_some_and(|(on, since)| on == host && since != boot) {
             return Ok(());
         }
-        (self.sync)()?;
-        for (array, receipt) in open.pending.drain(..) {
-            self.receipts.write(array, &receipt)?;
+        if known.done.entry((array, stage)).or_default().insert(parts.clone()) > 0 {
+            known.counts += counts;
         }
-        open.since = Instant::now();
         Ok(())
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Open> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Page<'_> {
-    /// How many were done before.
-    pub(super) fn before(&self) -> u64 {
-        self.before.len() as u64
-    }
-
-    /// All are done: those in which nothing is stored, too, at which nobody looked.
-    pub(super) fn close(self) -> Result<(), RechunkError> {
-        let Self { books, share, before, now } = self;
-        let now = now.into_inner().unwrap_or_else(PoisonError::into_inner);
-        for part in share.parts.clone().filter(|part| !before.contains(part) && !now.contains(part)) {
-            books.add(share.array, Receipt { stage: share.stage, part, counts: Counts::default() });
-        }
-        books.lock().failed.take().map_or(Ok(()), Err)
-    }
-}
-
-impl Ledger for Page<'_> {
-    fn leaves_out(&self, _: u64, part: u64) -> bool {
-        !self.share.parts.contains(&part) || self.before.contains(&part)
-    }
-
-    fn done(&self, receipt: &Receipt) {
-        self.now.lock().unwrap_or_else(PoisonError::into_inner).insert(receipt.part);
-        self.books.add(self.share.array, receipt.clone());
     }
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use zarrange_io::Location;
-use zarrange_rechunk::{PlanFileError, prepare};
+use zarrange_rechunk::{PlanFileError, Request, prepare};
 
 use crate::args::PlanArgs;
 use crate::out::{self, note, notes, one_line};
@@ -21,9 +21,7 @@ pub(crate) fn run(args: PlanArgs) -> anyhow::Result<ExitCode> {
     if let Some(bytes) = part_size {
         request.part_bytes = bytes.into();
     }
-    for place in [&mut request.source, &mut request.target].into_iter().chain(&mut request.temp) {
-        make_absolute(place)?;
-    }
+    for_others(&mut request)?;
     let io = request.io.clone();
     let prepared = prepare(request)?;
     notes(&prepared.notes());
@@ -57,6 +55,11 @@ pub(crate) fn run(args: PlanArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// The plan will be run by other processes, in other directories than this.
+pub(super) fn for_others(request: &mut Request) -> anyhow::Result<()> {
+    let mut places = [&mut request.source, &mut request.target].into_iter().chain(&mut request.temp);
+    places.try_for_each(make_absolute)
+}
+
 fn make_absolute(place: &mut Location) -> anyhow::Result<()> {
     match place {
         Location::Path(path) => {

@@ -5,9 +5,10 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 use zarrange_plan::{bytes_text, seconds_text};
-use zarrange_rechunk::{Cost, Prepared, Report, Request, prepare, run as run_job};
+use zarrange_rechunk::{Cost, Prepared, Report, Request, prepare, run as run_job, run_resumable};
 
 use crate::args::{RechunkArgs, ToldArgs};
+use crate::commands::plan;
 use crate::out::{self, notes, say, tell};
 use crate::progress::Bar;
 use crate::{memory, signals, table};
@@ -15,6 +16,11 @@ use crate::{memory, signals, table};
 pub(crate) fn run(args: RechunkArgs) -> anyhow::Result<ExitCode> {
     let mut request = Request { region: args.region, ..args.request.into_request()? };
     request.memory_bytes_max = memory::given(request.memory_bytes_max, request.threads)?;
+    if args.resume {
+        request.joins = true;
+        request.part_bytes = args.part_size.map_or(request.part_bytes, Into::into);
+        plan::for_others(&mut request)?;
+    }
     let prepared = prepare(request)?;
     notes(&prepared.notes());
     if args.dry_run {
@@ -27,15 +33,26 @@ pub(crate) fn run(args: RechunkArgs) -> anyhow::Result<ExitCode> {
         prepared.check_room()?;
         return Ok(ExitCode::SUCCESS);
     }
-    carry_out(prepared, &args.told)?;
-    Ok(ExitCode::SUCCESS)
+    if args.resume {
+        let kept = |prepared: Prepared, bar: &Bar| Ok(run_resumable(prepared, bar)?);
+        return tell_of(prepared, &args.told, kept);
+    }
+    carry_out(prepared, &args.told)
 }
 
 /// Carries out what was prepared, and tells what that was.
-pub(super) fn carry_out(prepared: Prepared, told: &ToldArgs) -> anyhow::Result<()> {
+pub(super) fn carry_out(prepared: Prepared, told: &ToldArgs) -> anyhow::Result<ExitCode> {
+    tell_of(prepared, told, |prepared, bar| Ok(run_job(prepared, bar)?))
+}
+
+fn tell_of(
+    prepared: Prepared,
+    told: &ToldArgs,
+    carry_out: impl FnOnce(Prepared, &Bar) -> anyhow::Result<Report>,
+) -> anyhow::Result<ExitCode> {
     let (target, planned) = (prepared.target().to_string(), prepared.predicted());
     signals::writing();
-    let report = run_job(prepared, &Bar::new(told.progress))?;
+    let report = carry_out(prepared, &Bar::new(told.progress))?;
     signals::published();
     notes(&report.warnings);
     if told.json {
@@ -46,7 +63,7 @@ pub(super) fn carry_out(prepared: Prepared, told: &ToldArgs) -> anyhow::Result<(
     } else {
         tell!("{}", summary(&target, &planned, &report));
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 /// What `--json` prints of a run.

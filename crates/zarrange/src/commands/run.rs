@@ -17,8 +17,7 @@ const PLAN_BYTES_MAX: u64 = 1 << 30;
 pub(crate) fn run(planned: &PlannedArgs) -> anyhow::Result<ExitCode> {
     let (file, io) = read_plan(planned)?;
     let PlannedArgs { plan, told, .. } = planned;
-    carry_out(prepare_planned(&file, io).with_context(|| plan.display().to_string())?, told)?;
-    Ok(ExitCode::SUCCESS)
+    carry_out(prepare_planned(&file, io).with_context(|| plan.display().to_string())?, told)
 }
 
 /// Reads a plan that this process has the memory for, and opens what reads and writes.

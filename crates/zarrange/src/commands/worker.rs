@@ -29,9 +29,12 @@ pub(crate) fn run(args: &WorkerArgs) -> anyhow::Result<ExitCode> {
     signals::writing();
     let run = SharedRun::join(&file, &io).with_context(place)?;
     let worked = run.work(stage, share, &Bar::new(told.progress)).with_context(place)?;
-    let Worked { parts, before, counts } = worked;
+    let Worked { parts, before, counts, peak_budget_bytes } = worked;
     if told.json {
-        tell!("{}", json!({"stage": stage, "parts": parts, "before": before, "counts": counts}));
+        tell!(
+            "{}",
+            json!({"stage": stage, "parts": parts, "before": before, "counts": counts, "peak_budget_bytes": peak_budget_bytes})
+        );
     } else {
         let before =
             if before > 0 { format!(" ({} of them before)", table::count(before)) } else { String::new() };

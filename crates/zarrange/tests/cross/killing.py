@@ -75,9 +75,10 @@ class Killing:
         self.expected = tree(whole)
         self.old = tree(self.target)
         durability = self.rng.choice(["none", "none", "commit"])
+        self.asked = ["--durability", durability, *asked, *more]
         self.run(
             "plan", source, self.target, "--out", self.plan, "--part-size", self.rng.choice(["2kB", "5kB"]),
-            "--durability", durability, *asked, *more,
+            *self.asked,
         )  # fmt: skip
 
     def run(self, *args) -> str:
@@ -167,6 +168,48 @@ class Killing:
         return self.status() is not None
 
 
+class Resuming(Killing):
+    """One process that does everything, and is killed; the same command goes on."""
+
+    def __init__(self, binary: str, folder: Path, source: Path, seed: int):
+        super().__init__(binary, folder, source, seed)
+        self.command = ["rechunk", source, self.target, "--resume", "--part-size", "2kB", *self.asked]
+
+    def go_on(self) -> Iterator[str]:
+        for _ in range(self.rng.randint(2, 6)):
+            process = self.started(*self.command)
+            time.sleep(self.rng.random() ** 2 * 0.1)
+            self.killed += process.poll() is None
+            process.kill()
+            process.wait(PATIENCE)
+            yield from self.wrong()
+            if tree(self.target) == self.expected:
+                break
+            self.tear()
+        if tree(self.target) != self.expected:
+            self.run(*self.command)
+        elif self.overwrite:
+            # It would be made once more.
+            self.run("finish", *(self.target.parent.glob(".t.zarr.partial-*/plan.json"))) if self.left() else None
+        if tree(self.target) != self.expected:
+            yield "the target is not what one process makes"
+        if self.left():
+            yield f"left behind: {self.left()}"
+
+    def left(self) -> list[str]:
+        left = [p.name for p in self.target.parent.iterdir() if p != self.target]
+        temp = self.folder / "temp"
+        return left + ([p.name for p in temp.iterdir()] if temp.exists() else [])
+
+    def tear(self) -> None:
+        """Tears the last receipt, as the end of a machine may do."""
+        journals = [*self.target.parent.glob(".t.zarr.partial-*/receipts/*.receipts")]
+        if journals and self.rng.random() < 0.3:
+            journal = self.rng.choice(journals)
+            text = journal.read_bytes()
+            journal.write_bytes(text[: -self.rng.randint(1, 100)])
+
+
 def tree(root: Path) -> dict[str, bytes | None]:
     from support import tree
 
@@ -175,7 +218,8 @@ def tree(root: Path) -> dict[str, bytes | None]:
 
 def check(binary: str, folder: Path, source: Path, seed: int) -> tuple[list[str], int]:
     """What is wrong, and how many processes were killed."""
-    killing = Killing(binary, folder, source, seed)
+    # Workers in most of them, in others one that is resumed.
+    killing = (Resuming if seed % 4 == 3 else Killing)(binary, folder, source, seed)
     return list(killing.go_on()), killing.killed
 
 
