@@ -118,32 +118,63 @@ impl<'p> Model<'p> {
 
     /// Seconds of a stage of these halves.
     pub(crate) fn seconds(&self, shape: &Shape, fill: Load, drain: Load) -> f64 {
-        let threads = shape.threads as f64;
+        self.stage_seconds((&shape.tile, shape.threads, shape.slots), fill, drain)
+    }
+
+    /// The same of a stage with tiles of this shape, so many threads, and so many tiles in memory.
+    pub(crate) fn stage_seconds(
+        &self,
+        (tile, threads, slots): (&[u64], u64, u64),
+        fill: Load,
+        drain: Load,
+    ) -> f64 {
+        let all = threads as f64;
         let together = |cpu: f64, io: f64| {
-            let (cpu, loss) = (cpu / threads, if shape.threads == 1 { 1.0 } else { OVERLAP_LOSS });
+            let (cpu, loss) = (cpu / all, if threads == 1 { 1.0 } else { OVERLAP_LOSS });
             cpu.max(io) + loss * cpu.min(io)
         };
-        let ns = if shape.slots > 1 {
+        let ns = if slots > 1 {
             together(fill.cpu + drain.cpu, fill.io + drain.io)
         } else {
-            let idle = |load: Load| load.cpu * idle(shape.threads, load.units);
+            let idle = |load: Load| load.cpu * idle(threads, load.units);
             together(idle(fill), fill.io) + together(idle(drain), drain.io)
         };
         let Problem { shape: array, item_bytes, costs, .. } = self.problem;
-        let tiles = count(array, &shape.tile) as f64;
-        let tile_bytes = elements(array, &shape.tile) as f64 * *item_bytes as f64;
-        let fresh = tile_bytes * shape.slots as f64 * costs.fresh_ns_per_byte / threads;
+        let tiles = count(array, tile) as f64;
+        let tile_bytes = elements(array, tile) as f64 * *item_bytes as f64;
+        let fresh = tile_bytes * slots as f64 * costs.fresh_ns_per_byte / all;
         (ns + fresh + tiles * costs.tile_ns) / 1e9
+    }
+
+    /// Bytes of the array.
+    pub(crate) const fn array_bytes(&self) -> f64 {
+        self.bytes
+    }
+
+    /// Bytes that are stored of it, at the source and at the target.
+    pub(crate) fn stored_bytes(&self) -> (f64, f64) {
+        (self.bytes * self.problem.source.stored_ratio, self.bytes * self.problem.target.stored_ratio)
+    }
+
+    /// Requests that decode source chunks `visits` times.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
+    pub(crate) fn read_requests(&self, visits: u64) -> u64 {
+        let indexes = if self.problem.source.shard.is_some() { self.source_objects } else { 0 };
+        ((visits as f64 * self.joined(&self.problem.source)).ceil() as u64).saturating_add(indexes)
     }
 
     /// Requests for `units` chunks of `format`, each as long as if it were alone. Neighbouring inner chunks are joined.
     fn requests(&self, format: &Format, units: u64, in_flight: f64) -> f64 {
-        let joined = if format.shard.is_some() && !format.slices {
+        units as f64 * self.joined(format) / self.parallel(format, in_flight)
+    }
+
+    /// Requests for a chunk of `format`: of neighbours there are fewer.
+    fn joined(&self, format: &Format) -> f64 {
+        if format.shard.is_some() && !format.slices {
             (self.chunk_bytes(format) * format.stored_ratio / BATCH_BYTES as f64).min(1.0)
         } else {
             1.0
-        };
-        units as f64 * joined / self.parallel(format, in_flight)
+        }
     }
 
     /// Requests under way at once: what a batch holds, for each thread, as far as the place bears it.

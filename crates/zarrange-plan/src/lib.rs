@@ -63,6 +63,7 @@
 //! Rejected: lists of tasks. A tile is a range, found by arithmetic, so that the plan of 10^13 chunks is as small as any other.
 
 mod access;
+mod cluster;
 mod cost;
 mod counts;
 mod error;
@@ -86,6 +87,7 @@ mod tiles;
 mod ways;
 
 pub use access::{Touched, touched};
+pub use cluster::{Bottleneck, Cluster, Prices, Simulated, SimulatedStage, StageWork, simulate};
 pub use counts::Counts;
 pub use error::{MixError, PlanError, UnknownWord};
 pub use explain::{bytes_text, seconds_text};

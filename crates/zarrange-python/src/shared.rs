@@ -95,6 +95,13 @@ impl Shared {
         }
     }
 
+    /// How many parts of a plan are done.
+    #[staticmethod]
+    fn parts_done(py: Python<'_>, plan: &[u8]) -> PyResult<u64> {
+        let (plan, io) = (parsed(plan, None)?, opener("auto")?);
+        py.detach(|| SharedRun::parts_done(&plan, &io)).map_err(|error| told(&error))
+    }
+
     /// Whether the target of a plan is finished.
     #[staticmethod]
     fn is_finished(py: Python<'_>, plan: &[u8]) -> PyResult<bool> {

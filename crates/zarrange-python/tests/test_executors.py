@@ -337,9 +337,7 @@ def test_a_dataset_is_known_by_what_it_holds(tmp_path):
     opened.to_zarr("source.zarr", zarr_format=3)
 
     def named(dataset):
-        return zarrange.rechunk(dataset, {"object": 2}, "1MB", "target.zarr", executor="dask")._request[
-            "source_name"
-        ]
+        return zarrange.rechunk(dataset, {"object": 2}, "1MB", "target.zarr", executor="dask")._source_name
 
     stored = xr.open_zarr("source.zarr", chunks=None)
     assert named(stored) == named(xr.open_zarr("source.zarr", chunks=None))
@@ -347,3 +345,192 @@ def test_a_dataset_is_known_by_what_it_holds(tmp_path):
     assert named(opened) == named(opened.copy(deep=True)) != named(opened * 2)
     chunked = opened.chunk(object=3)
     assert named(chunked + 1) == named(chunked + 1) != named(chunked)
+
+
+class Own:
+    """An engine that does all tasks here, but for those after `fails`."""
+
+    def __init__(self, fails=None):
+        self.fails = fails
+
+    def prepare_plan(self, job):
+        return job.shared()
+
+    def execute_plan(self, plan):
+        plan.begin()
+        for stage in plan.stages:
+            for task in plan.tasks(stage):
+                if self.fails == task.part:
+                    raise OSError("no worker is left")
+                task()
+        return plan.finish()
+
+
+@pytest.mark.parametrize("kind", ["memory", "numpy"])
+def test_a_source_in_memory_that_changed_is_another_one(kind):
+    shape = (40000, 600)
+    source = array({}, shape=shape, chunks=(400, 600)) if kind == "memory" else numbered(shape)
+    engine = Own(fails=2)
+    job = zarrange.rechunk(source, (800, 600), "20MB", "target.zarr", executor=engine, part_size="1MB")
+    with pytest.raises(OSError, match="no worker"):
+        job.execute()
+    source[...] = numbered(shape) + 7
+    engine.fails = None
+    with pytest.raises(FileExistsError, match="being made by workers"):
+        job.execute()
+    assert job.give_up() and not job.give_up()
+    np.testing.assert_array_equal(job.execute()[...], numbered(shape) + 7)
+
+
+def test_the_same_plan_is_begun_anew():
+    import shutil
+
+    for way in ("removed", "given up"):
+        job = zarrange.rechunk(
+            array(f"{way}.zarr"), None, "1MB", "target.zarr", executor=Own(), part_size="6kB"
+        )
+        if way == "removed":
+            job.execute()
+            shutil.rmtree("target.zarr")
+        else:
+            job._executor.fails = 2
+            with pytest.raises(OSError, match="no worker"):
+                job.execute()
+            assert job.give_up()
+            job._executor.fails = None
+        np.testing.assert_array_equal(job.execute()[...], numbered((80, 60)))
+        shutil.rmtree("target.zarr")
+
+
+def test_a_call_that_was_wrong_is_no_end():
+    for executor, wrong in (("dask", {"scheduler": "nonsense"}), ("threads", {"nonsense": 1})):
+        job = zarrange.rechunk(
+            array(f"{executor}.zarr"), None, "1MB", f"{executor}-target.zarr", executor=executor
+        )
+        with pytest.raises((ValueError, TypeError)):
+            job.execute(**wrong)
+        np.testing.assert_array_equal(job.execute()[...], numbered((80, 60)))
+
+
+def test_what_was_begun_is_given_up_whatever_happened():
+    import shutil
+
+    zarr.create_group("target.zarr")
+    job = zarrange.rechunk(
+        array(), None, "1MB", "target.zarr", executor=Own(1), part_size="6kB", overwrite=True
+    )
+    with pytest.raises(OSError, match="no worker"):
+        job.execute()
+    shutil.rmtree("target.zarr")
+    shutil.rmtree("source.zarr")
+    assert job.give_up()
+    assert os.listdir() == []
+
+
+def test_a_plan_alone_puts_the_array_into_its_group():
+    group = zarr.create_group("group.zarr")
+    job = zarrange.rechunk(array(), (80, 2), "1MB", group, executor=Own(), array_name="night/flux")
+    Own().execute_plan(job.plan)
+    assert set(dict(zarr.open_group("group.zarr").members(max_depth=None))) == {"night", "night/flux"}
+
+
+def test_what_progress_raises_stops_the_workers():
+    class Patient(Own):
+        def execute_plan(self, plan):
+            plan.begin()
+            first, *others = plan.tasks(0)
+            first()
+            for _ in range(200):
+                others[0]()
+                if raised:
+                    break
+                threading.Event().wait(0.05)
+            for task in others:
+                task()
+            return plan.finish()
+
+    import threading
+
+    raised = []
+
+    def progress(phase, moved):
+        raised.append(phase)
+        raise ValueError("enough")
+
+    job = zarrange.rechunk(array(), None, "1MB", "target.zarr", executor=Patient(), part_size="6kB")
+    with pytest.raises(ValueError, match="enough"):
+        job.execute(progress=progress)
+    assert not Path("target.zarr").exists()
+    np.testing.assert_array_equal(job.execute()[...], numbered((80, 60)))
+
+
+def test_to_begin_what_is_finished_is_nothing(plan):
+    made = plan()
+    carried_out(made)
+    assert made.begin() == made.location
+    assert sorted(os.listdir()) == ["source.zarr", "target.zarr"]
+
+
+def test_plans_of_dask_are_what_dask_computes():
+    dask = pytest.importorskip("dask")
+    job = zarrange.rechunk(array(), (80, 2), "1MB", "target.zarr", executor="dask")
+    dask.compute(job.plan)
+    np.testing.assert_array_equal(zarr.open("target.zarr")[...], numbered((80, 60)))
+    job = zarrange.rechunk(array("other.zarr"), (80, 2), "1MB", "processes.zarr", executor="dask")
+    with dask.config.set(scheduler="threads"):
+        here = job.plan
+    with pytest.raises(TypeError, match="cannot be sent to others"):
+        dask.compute(here, scheduler="processes")
+    with dask.config.set(scheduler="processes"):
+        dask.compute(job.plan)
+    np.testing.assert_array_equal(zarr.open("processes.zarr")[...], numbered((80, 60)))
+
+
+def test_a_cluster_in_this_process_does_not_wait_for_itself():
+    distributed = pytest.importorskip("distributed")
+    import dask.array
+
+    source = dask.array.from_array(numbered((80, 60)), chunks=(9, 60)) + 1
+    options = {"processes": False, "n_workers": 1, "threads_per_worker": 1, "dashboard_address": None}
+    with distributed.Client(**options) as client:
+        job = zarrange.rechunk(source, (80, 2), "1MB", "target.zarr", executor="dask", part_size="6kB")
+        kept = client.compute(job.plan)
+        distributed.wait(kept, timeout=60)
+        np.testing.assert_array_equal(zarr.open("target.zarr")[...], numbered((80, 60)) + 1)
+        # What the cluster remembers is not taken for what is asked now.
+        again = zarrange.rechunk(
+            source, (80, 2), "1MB", "target.zarr", executor="dask", part_size="6kB", overwrite=True
+        )
+        np.testing.assert_array_equal(again.execute()[...], numbered((80, 60)) + 1)
+
+
+INTERRUPTED = """
+import os, signal, threading, time
+import numpy as np
+import zarrange
+
+class Slow:
+    shape, dtype, chunks = (200, 10), np.dtype("f4"), (1, 10)
+    def __dask_tokenize__(self):
+        return "slow"
+    def __getitem__(self, slices):
+        time.sleep(0.1)
+        return np.ones(self.shape, self.dtype)[slices]
+
+if __name__ == "__main__":
+    threading.Timer(4, os.kill, (os.getpid(), signal.SIGINT)).start()
+    job = zarrange.rechunk(Slow(), (200, 10), "1MB", "target.zarr", executor="dask", threads=1, part_size=400)
+    try:
+        job.execute(scheduler="processes", num_workers=2)
+    except KeyboardInterrupt as error:
+        print("interrupted", error.__notes__)
+"""
+
+
+def test_what_was_interrupted_is_not_published_later():
+    Path("interrupted.py").write_text(INTERRUPTED)
+    done = subprocess.run(
+        [sys.executable, "interrupted.py"], check=True, timeout=60, capture_output=True, text=True
+    )
+    assert "interrupted" in done.stdout and "execute() goes on from there" in done.stdout, done
+    assert not Path("target.zarr").exists()

@@ -87,8 +87,8 @@ pub use progress::{NoProgress, Progress};
 pub use read::{is_short, read_region};
 pub use report::{ArrayReport, Cost, Report};
 pub use request::{
-    Bytes, ChunkSpec, Codecs, Durability, Foreign, KeySeparator, MixRequest, Named, NamedMix, NamedRegion,
-    Request, Verify, parse_profile,
+    Bytes, ChunkSpec, ClusterSpec, Codecs, Durability, Foreign, KeySeparator, MixRequest, Named, NamedMix,
+    NamedRegion, Request, Verify, parse_profile,
 };
 pub use resume::run_resumable;
 pub use run::{Complete, PartPlaces, run, run_and, run_parts};
@@ -106,4 +106,4 @@ pub use zarrange_array::{
 };
 pub use zarrange_grid::Region;
 // Decisions: what places cost, which way is taken, who reads a layout and what it may be.
-pub use zarrange_plan::{Costs, Counts, Limits, PART_BYTES, Plan, Reader, StoreProfile, Way};
+pub use zarrange_plan::{Cluster, Costs, Counts, Limits, PART_BYTES, Plan, Reader, StoreProfile, Way};

@@ -1,5 +1,6 @@
 //! What is asked for.
 
+mod cluster;
 mod mix;
 mod region;
 mod sizes;
@@ -8,6 +9,7 @@ mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use cluster::ClusterSpec;
 pub use mix::{MixRequest, NamedMix};
 pub use region::NamedRegion;
 pub use sizes::{Bytes, parse_profile};

@@ -17,7 +17,7 @@ pub use receipts::StageStatus;
 
 use zarrange_array::{Joining, SharedFolder, Staging, Target};
 use zarrange_io::{Change, Location, Opener, Store, is_temporary};
-use zarrange_plan::Counts;
+use zarrange_plan::{Cluster, Counts, Simulated, simulate};
 
 use crate::error::{PlanFileError, RechunkError, SharedError};
 use crate::plan_file::PlanFile;
@@ -279,6 +279,17 @@ impl SharedRun {
         left.map_or(Ok(was_there), |left| Err(SharedError::Left(left)))
     }
 
+    /// How many parts of `plan` are done, as its receipts say. Its source is not looked at.
+    ///
+    /// # Errors
+    /// [`SharedError::NotBegun`] where nobody has begun it, or if receipts cannot be read.
+    pub fn parts_done(plan: &PlanFile, io: &Opener) -> Result<u64, SharedError> {
+        let Some(folder) = find(plan, io)? else {
+            return Err(SharedError::NotBegun { target: plan.target.clone() });
+        };
+        receipts::parts_done(&folder.receipts()?)
+    }
+
     /// Where the plan is while it is carried out, for workers that have nothing but a place.
     ///
     /// # Errors
@@ -303,6 +314,18 @@ impl Prepared {
     /// The parts of each stage, if workers carry it out.
     pub fn stage_parts(&self) -> Vec<u64> {
         receipts::parts_of_stages(self)
+    }
+
+    /// What workers would take for it.
+    pub fn simulated(&self, cluster: &Cluster) -> Simulated {
+        let mut stages = vec![Vec::new(); self.stage_parts().len()];
+        for item in &self.items {
+            let works = item.plan().map_or_else(|| vec![item.unplanned_work()], |plan| plan.stage_works());
+            for (stage, work) in stages.iter_mut().zip(works) {
+                stage.push(work);
+            }
+        }
+        simulate(&stages, cluster)
     }
 }
 

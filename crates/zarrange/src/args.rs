@@ -10,8 +10,8 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use zarrange_io::Location;
 use zarrange_plan::{Reader, StoreProfile, Way};
 use zarrange_rechunk::{
-    Bytes, Codecs, Durability, Foreign, KeySeparator, Named, NamedMix, NamedRegion, Share, Verify,
-    parse_profile,
+    Bytes, ClusterSpec, Codecs, Durability, Foreign, KeySeparator, Named, NamedMix, NamedRegion, Share,
+    Verify, parse_profile,
 };
 
 pub(crate) use self::common::{BackendArg, IoArgs, ProgressArg, ToldArgs};
@@ -148,8 +148,12 @@ pub(crate) struct RechunkArgs {
 #[command(after_help = format!("{SPECS}\nGive --max-mem and --threads of the machines that will run the plan."))]
 pub(crate) struct PlanArgs {
     /// File to write, or - for stdout; the plan in words goes to stderr
-    #[arg(long, value_name = "PLAN.json")]
-    pub(crate) out: PathBuf,
+    #[arg(long, value_name = "PLAN.json", required_unless_present = "simulate")]
+    pub(crate) out: Option<PathBuf>,
+    /// Print what workers would take, time, requests and money: workers=1000,store=s3, and whatever is known of startup= (seconds), failures= (share),
+    /// stragglers=SHARExTIMES, bandwidth= and requests= (of the store, a second), read-price=, write-price= (of a thousand), hour-price= (of a worker)
+    #[arg(long, value_name = "NAME=VALUE,...")]
+    pub(crate) simulate: Option<ClusterSpec>,
     /// Replace an existing PLAN.json (--overwrite is for DST)
     #[arg(long)]
     pub(crate) overwrite_plan: bool,

@@ -142,6 +142,15 @@ fn hard_cases_plan_in_a_second() {
                 report["peak_budget_bytes"].as_u64().unwrap() <= case["max_mem"].as_u64().unwrap(),
                 "{name}"
             );
+            // The same on a thousand workers.
+            args[0] = "plan";
+            let cluster = "workers=1000,store=s3,failures=0.01,stragglers=0.02x5,bandwidth=100GB";
+            args.retain(|arg| *arg != "--dry-run" && *arg != "--json");
+            args.extend(["--simulate", cluster]);
+            let (begin, output) = (Instant::now(), zarrange(&args));
+            let told = String::from_utf8(output.stdout).unwrap();
+            println!("{name}: {:?}: {told}", begin.elapsed());
+            assert!(output.status.success() && told.starts_with("1,000 workers: "), "{name}: {told}");
         }
         // Not a measurement: a plan that enumerates chunks would take minutes or all memory.
         assert!(elapsed.as_secs() < 20, "{name}: {elapsed:?}");

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from zarrange._stopping import pool
@@ -41,11 +42,27 @@ class Chunks:
             return self._made
 
 
+#: Tasks of plans that are at work in this process.
+_tasks = 0
+
+
+@contextlib.contextmanager
+def in_task() -> Iterator[None]:
+    """While a task of a plan is at work chunks are computed here: a cluster may wait for that very task."""
+    global _tasks
+    _tasks += 1
+    try:
+        yield
+    finally:
+        _tasks -= 1
+
+
 def _scheduler(array: Any) -> Any:
     """What carries out the tasks of `array`: what dask is configured to take, or what it takes for arrays."""
+    from dask import threaded
     from dask.base import get_scheduler
 
-    return get_scheduler(collections=[array])
+    return threaded.get if _tasks else get_scheduler(collections=[array])
 
 
 def _options(scheduler: Any, stopped: Callable[[], bool]) -> dict[str, Any]:
@@ -73,6 +90,6 @@ def _options(scheduler: Any, stopped: Callable[[], bool]) -> dict[str, Any]:
 def collections(stopped: Callable[[], bool], some: list[Any]) -> Sequence[Any]:
     """Collections of dask as their values."""
     import dask
-    from dask.base import get_scheduler
 
-    return dask.compute(*some, **_options(get_scheduler(collections=some), stopped))
+    scheduler = _scheduler(some[0])
+    return dask.compute(*some, scheduler=scheduler, **_options(scheduler, stopped))

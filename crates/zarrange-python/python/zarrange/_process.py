@@ -29,7 +29,17 @@ def threads(asked: int | None) -> int:
 
 
 def backend(asked: str) -> str:
-    """The backend that is asked for; after a fork one without rings, which the parent has."""
+    """The backend that is asked for; after a fork one without rings, which the parent has.
+
+    Raises
+    ------
+    RuntimeError
+        For rings after a fork: they are still those of the parent.
+    """
+    if asked == "io_uring" and _forked:
+        raise RuntimeError(
+            "backend='io_uring' is not possible in a process that was forked: use 'std', or 'auto'"
+        )
     return "std" if asked == "auto" and _forked else asked
 
 
@@ -41,12 +51,8 @@ def opener(asked: str) -> Any:
     ValueError
         If there is none of that name.
     RuntimeError
-        For rings after a fork: they are still those of the parent.
+        As `backend`.
     """
-    if asked == "io_uring" and _forked:
-        raise RuntimeError(
-            "backend='io_uring' is not possible in a process that was forked: use 'std', or 'auto'"
-        )
     return _native.Backend(backend(asked))
 
 

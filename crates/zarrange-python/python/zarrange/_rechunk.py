@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import uuid
 import warnings
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -10,7 +11,7 @@ from typing import Any, Literal
 from zarrange import _chunks, _native, _options, _paths, _process, _sources, _stores, _xarray
 from zarrange._rechunked import Rechunked, Target
 from zarrange._sizes import parse_bytes
-from zarrange.executors import ThreadsExecutor, executor_of
+from zarrange.executors import executor_of
 
 
 def rechunk(
@@ -180,8 +181,8 @@ def prepared(
         "overwrite": overwrite or bool(asked.replaced),
         "backend": backend,
         "part_size": None if part_size is None else parse_bytes(part_size),
-        # Only plans for others need it.
-        "source_name": None if isinstance(chosen, ThreadsExecutor) else found.named(),
+        # Of what nobody can tell whether it holds the same another time.
+        "unknown": uuid.uuid4().hex,
         # That of least cost.
         "way": None,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import glob
 import json
 import os
 import threading
@@ -115,6 +115,7 @@ class Job(Report):
         self.rests.clear()
         try:
             self.report = Report(self._rechunked._taken().execute(self._progress))
+            self._rechunked._target.take_in()
         finally:
             self.rests.set()
 
@@ -130,6 +131,11 @@ class Job(Report):
         """
         self.plan = self._rechunked._shared()
         return self.plan
+
+    def __reduce__(self) -> Any:
+        raise TypeError(
+            "a job that is carried out in this process cannot be sent to others: give execute() the scheduler, or start the cluster before the plan is made"
+        )
 
 
 class Rechunked:
@@ -152,6 +158,8 @@ class Rechunked:
         self.left_out: list[str] = left_out
         self._process = os.getpid()
         self._job: Any = None
+        #: What a plan for other processes calls the source, where they cannot open it themselves.
+        self._source_name: str | None = None
         if planned is None:
             self._job = self._planned()
             planned = self._job.predicted, self._job.text, self._job.notes
@@ -172,6 +180,8 @@ class Rechunked:
         request["overwrite"] |= self._source.kind == "group" and self._target.is_empty_group()
         # What workers of this very plan have done is not in the way.
         request["joins"] = not isinstance(self._executor, ThreadsExecutor)
+        self._source_name = self._source.named(request["unknown"]) if request["joins"] else None
+        request["source_name"] = self._source_name
         self._stop = _native.Stop()
         self._places = self._source.placed(request["backend"]), self._target.place
         with self._stoppable():
@@ -194,11 +204,11 @@ class Rechunked:
             raise NotImplementedError(
                 f"target {self._target} is no folder: what workers write must be one that all of them reach; give a path, or use executor='threads'"
             )
+        text, parts = self._taken().plan()
         source = None
-        if self._request["source_name"] is not None:
+        if self._source_name is not None:
             source = _shared.Sent(*self._again())
             source.check()
-        text, parts = self._taken().plan()
         told = self._predicted
         return _shared.SharedPlan(
             text,
@@ -208,6 +218,7 @@ class Rechunked:
             self._request["threads"],
             told["bytes_read"] + told["bytes_written"] + 2 * told["spill_bytes"],
             source,
+            self._target if self._target.group is not None else None,
         )
 
     def _again(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
@@ -224,14 +235,21 @@ class Rechunked:
         return self._executor.prepare_plan(Job(self))
 
     def give_up(self) -> bool:
-        """Removes what workers have written to a target that is not finished; whether there was anything.
-
-        Raises
-        ------
-        NotImplementedError
-            As `execute` does, if it cannot have workers.
-        """
-        return self._shared().give_up()
+        """Removes what workers have written to a target that is not finished, by whichever plan; whether there was anything."""
+        target = self._target.place
+        if not isinstance(target, str):
+            return False
+        folder, name = os.path.split(target)
+        given_up = False
+        for plan in glob.glob(
+            os.path.join(glob.escape(folder), f".{glob.escape(name)}.partial-*", "plan.json")
+        ):
+            with open(plan, "rb") as file:
+                text = file.read()
+            if _native.SharedRun.plan_place(text) == plan:
+                _shared.stop(plan)
+                given_up |= _native.SharedRun.give_up(text)
+        return given_up
 
     def execute(
         self, *, progress: bool | Callable[[str | None, int], None] | None = None, **kwargs: Any
@@ -265,12 +283,16 @@ class Rechunked:
             job = Job(self, told)
             try:
                 plan = self._executor.prepare_plan(job)
-                with self._watched(job, told):
+                with _shared.watched(lambda: job.plan, told):
                     counted = self._executor.execute_plan(plan, **kwargs)
             except BaseException as error:
                 # Signals come to the main thread, wherever the job goes on.
                 self._stop.request()
                 job.rests.wait()
+                # It was asked to stop: who goes on plans again.
+                self._job = None
+                if job.plan is not None:
+                    job.plan.stop()
                 if job.plan is not None and os.path.exists(job.plan.location):
                     error.add_note(
                         f"What workers have done is kept in {os.path.dirname(job.plan.location)}: execute() goes on from there, give_up() removes it."
@@ -279,11 +301,7 @@ class Rechunked:
         self.report = self._reported(job, counted)
         for warning in self.report["warnings"]:
             warnings.warn(warning, stacklevel=2)
-        self._target.take_in()
         return (self._source.opened or Target.opened)(self._target)
-
-    def _watched(self, job: Job, told: Any) -> Any:
-        return contextlib.nullcontext() if job.plan is None else _shared.watched(job.plan, told)
 
     def _reported(self, job: Job, counted: Any) -> Report:
         """What was counted, if the target is there."""

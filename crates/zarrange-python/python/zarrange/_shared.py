@@ -80,18 +80,11 @@ class Task:
         FileNotFoundError
             If the plan is not there, and neither is the target: this machine does not reach the folder.
         """
-        with _one_at_a_time():
-            try:
-                run = _opened(self)
-                if run is not None:
-                    told = run.work(self)
-                    if told is not None:
-                        return told
-            except BaseException:
-                # It may have been stopped, or hold what is gone.
-                _forget(self.plan)
-                raise
-            _forget(self.plan)
+        with _in_turn(self.plan, lambda: _opened(self)) as run:
+            told = None if run is None else run.work(self)
+            if told is not None:
+                return told
+            _in_process.open = None
         if not os.path.exists(self.target):
             raise FileNotFoundError(
                 f"{self.plan} is not there, and neither is {self.target}: the run was given up, or this machine does not reach the folder"
@@ -127,17 +120,20 @@ class _Run:
     def status(self) -> list[tuple[int, int]]:
         return self._run.status()
 
+    def stop(self) -> None:
+        self._stop.request()
+
 
 class _InProcess:
     """What a process has open, and what lets one task in at a time: the memory of a plan is that of a process."""
 
     def __init__(self) -> None:
         self.turn = threading.Lock()
-        self.runs: dict[str, _Run] = {}
+        #: The path of the plan that is open, which plan that was, and its run.
+        self.open: tuple[str, tuple[int, int], _Run] | None = None
+        #: The run that is at work.
+        self.at_work: tuple[str, _Run] | None = None
 
-
-#: Runs that stay open in a process.
-_RUNS_MAX = 4
 
 _in_process = _InProcess()
 
@@ -151,31 +147,62 @@ os.register_at_fork(after_in_child=_after_fork)
 
 
 @contextlib.contextmanager
-def _one_at_a_time() -> Iterator[None]:
-    with _in_process.turn:
-        yield
+def _in_turn(plan: str, opened: Callable[[], _Run | None]) -> Iterator[_Run | None]:
+    """Waits for the turn of this process, and opens the run of a plan."""
+    from zarrange import _dask
+
+    with _in_process.turn, _dask.in_task():
+        if os.path.exists(_stopped(plan)):
+            raise InterruptedError(f"the run of {plan} was stopped: execute again to go on")
+        try:
+            run = opened()
+            if run is not None:
+                _in_process.at_work = plan, run
+            yield run
+        except BaseException:
+            # It may have been stopped, or hold what is gone.
+            _in_process.open = None
+            raise
+        finally:
+            _in_process.at_work = None
 
 
 def _opened(task: Task) -> _Run | None:
     """The run of a task; None if it is over."""
-    runs = _in_process.runs
-    if task.plan not in runs:
-        try:
-            with open(task.plan, "rb") as file:
-                plan = file.read()
-            run = _Run(plan, task.source, task.backend)
-        except FileNotFoundError:
-            if os.path.exists(task.plan):
-                raise
-            return None
-        while len(runs) >= _RUNS_MAX:
-            runs.pop(next(iter(runs)))
-        runs[task.plan] = run
-    return runs[task.plan]
+    try:
+        found = os.stat(task.plan)
+        # The same plan may have been begun anew.
+        known = found.st_ino, found.st_mtime_ns
+        if _in_process.open is not None and _in_process.open[:2] == (task.plan, known):
+            return _in_process.open[2]
+        _in_process.open = None
+        with open(task.plan, "rb") as file:
+            plan = file.read()
+        run = _Run(plan, task.source, task.backend)
+    except FileNotFoundError:
+        if os.path.exists(task.plan):
+            raise
+        _in_process.open = None
+        return None
+    if task.source is None:
+        # What comes with each task is not kept beyond it.
+        _in_process.open = task.plan, known, run
+    return run
 
 
-def _forget(plan: str) -> None:
-    _in_process.runs.pop(plan, None)
+def _stopped(plan: str) -> str:
+    """Where it stands that a run was stopped."""
+    return os.path.join(os.path.dirname(plan), "stopped")
+
+
+def stop(plan: str) -> None:
+    """Stops the run of a plan: tasks that have not begun do not begin, and one in this process ends early."""
+    if os.path.exists(plan):
+        with contextlib.suppress(OSError), open(_stopped(plan), "wb"):
+            pass
+    at_work = _in_process.at_work
+    if at_work is not None and at_work[0] == plan:
+        at_work[1].stop()
 
 
 @dataclass(frozen=True)
@@ -196,6 +223,8 @@ class SharedPlan:
     #: Bytes that it reads and writes, about.
     bytes: int
     source: Sent | None = field(default=None, repr=False)
+    #: What has the group around the target know it.
+    placed: Any = field(default=None, repr=False)
 
     @property
     def location(self) -> str:
@@ -208,9 +237,14 @@ class SharedPlan:
         return range(len(self.parts))
 
     def begin(self, *after: Any) -> str:
-        """Makes the folder that workers share, if it is not there; its plan."""
-        _Run(self.text, self.source, self.backend, begins=True)
-        return self.location
+        """Makes the folder that workers share, if it is not there; its plan. One that was stopped goes on."""
+        location = self.location
+        if not self.is_finished():
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(_stopped(location))
+            with _in_turn(location, lambda: _Run(self.text, self.source, self.backend, begins=True)):
+                pass
+        return location
 
     def tasks(self, stage: int, shares: int | None = None) -> list[Task]:
         """The tasks of a stage: `shares` of about the same number of parts, or one for each part, and not more than 1000."""
@@ -228,10 +262,20 @@ class SharedPlan:
 
     def finish(self, *after: Any) -> dict[str, Any]:
         """Gives the target its name, when all is done: what was counted. It can be called again."""
+        told: dict[str, Any] = {}
         if self.is_finished():
             self.give_up()
-            return {}
-        return _Run(self.text, self.source, self.backend).finish()
+        else:
+            with _in_turn(self.location, lambda: _Run(self.text, self.source, self.backend)) as run:
+                assert run is not None, "it was opened"
+                told = run.finish()
+        if self.placed is not None:
+            self.placed.take_in()
+        return told
+
+    def stop(self) -> None:
+        """Stops it: tasks that have not begun do not begin, wherever. What is done is kept, and `begin` goes on."""
+        stop(self.location)
 
     def give_up(self) -> bool:
         """Removes what workers have written; whether there was anything. A finished target stays."""
@@ -243,37 +287,64 @@ _LOOK = 0.5
 
 
 @contextlib.contextmanager
-def watched(plan: SharedPlan, told: _progress.Told | None) -> Iterator[None]:
-    """Tells how far workers are, by their receipts. What `told` raises is raised in the end."""
+def watched(plan: Callable[[], SharedPlan | None], told: _progress.Told | None) -> Iterator[None]:
+    """Tells how far workers are, by their receipts, once there is a plan of theirs. What `told` raises stops them, and is raised in the end."""
     if told is None:
         yield
         return
-    ended, failed = threading.Event(), []
-    total = max(1, sum(plan.parts))
-
-    def look() -> None:
-        told("rechunk", plan.bytes)
-        before = 0
-        while not ended.wait(_LOOK):
-            # Before it is begun, and when it is finished, there is none.
-            with contextlib.suppress(FileNotFoundError, RuntimeError, OSError):
-                done = sum(done for _, done in plan.status()) * plan.bytes // total
-                told(None, done - before)
-                before = done
-        told(None, plan.bytes - before)
-
-    def looking() -> None:
-        try:
-            look()
-        except BaseException as error:
-            failed.append(error)
-
-    thread = threading.Thread(target=looking, name="zarrange-progress", daemon=True)
+    watcher = _Watcher(plan, told)
+    thread = threading.Thread(target=watcher.watch, name="zarrange-progress", daemon=True)
     thread.start()
     try:
         yield
-    finally:
-        ended.set()
+    except BaseException:
+        watcher.ended.set()
         thread.join()
-    if failed:
-        raise failed[0]
+        if watcher.failed is not None:
+            raise watcher.failed from None
+        raise
+    watcher.ended.set()
+    thread.join()
+    watcher.tell_rest()
+    if watcher.failed is not None:
+        raise watcher.failed
+
+
+class _Watcher:
+    """Looks at the receipts of a plan now and then."""
+
+    def __init__(self, plan: Callable[[], SharedPlan | None], told: _progress.Told) -> None:
+        self._plan, self._told = plan, told
+        self._before: int | None = None
+        self.ended = threading.Event()
+        self.failed: BaseException | None = None
+
+    def watch(self) -> None:
+        while not self.ended.wait(_LOOK):
+            plan = self._plan()
+            if plan is None:
+                continue
+            try:
+                done = _native.SharedRun.parts_done(plan.text)
+            except Exception:  # noqa: BLE001, S112, how far it is does not end it
+                continue
+            total = max(1, sum(plan.parts))
+            try:
+                self._tell(plan, done * plan.bytes // total)
+            except BaseException as error:  # noqa: BLE001, it is raised where it is waited for
+                self.failed = error
+                plan.stop()
+                return
+
+    def tell_rest(self) -> None:
+        plan = self._plan()
+        if plan is not None and self.failed is None:
+            self._tell(plan, plan.bytes)
+
+    def _tell(self, plan: SharedPlan, done: int) -> None:
+        if self._before is None:
+            self._told("rechunk", plan.bytes)
+            self._before = 0
+        if done > self._before:
+            self._told(None, done - self._before)
+            self._before = done

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import uuid
 from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from itertools import product
@@ -69,15 +68,15 @@ class Source:
     def template(self, name: str) -> Any:
         return (self.shown if self.templates is None else self.templates)[name]
 
-    def named(self) -> str | None:
+    def named(self, unknown: str) -> str | None:
         """What a plan for other processes calls it; None of a folder, which they open themselves.
 
-        What may hold something else another time is called otherwise then: its receipts are of no use.
+        What holds something else another time is called otherwise then, for receipts of it are of no use. What nobody can tell that of is called `unknown`.
         """
         if isinstance(self.place, str):
             return None
         kind = type(self.shown)
-        return f"{kind.__module__}.{kind.__name__}/{self.token() if self.token else uuid.uuid4().hex}"
+        return f"{kind.__module__}.{kind.__name__}/{self.token() if self.token else unknown}"
 
     @property
     def kind(self) -> str:
@@ -92,6 +91,7 @@ def source(given: Any, storage_options: dict[str, Any] | None = None) -> Source:
     ValueError
         If it is nothing that can be rechunked.
     """
+    import numpy
     import zarr
     import zarr.abc.store
 
@@ -101,7 +101,9 @@ def source(given: Any, storage_options: dict[str, Any] | None = None) -> Source:
     elif isinstance(given, (zarr.abc.store.Store, MutableMapping)):
         given = zarr.open(_stores.zarr_store(given), mode="r")
     if isinstance(given, zarr.Array):
-        return Source(_place(given), given, array=_of_zarr("", given), token=lambda: str(given.store_path))
+        return Source(
+            _place(given), given, array=_of_zarr("", given), token=lambda: _stores.token(given.store_path)
+        )
     if isinstance(given, zarr.Group):
         return _group(given)
     from zarrange import _virtual, _xarray
@@ -110,7 +112,8 @@ def source(given: Any, storage_options: dict[str, Any] | None = None) -> Source:
         return _xarray.encoded(given, {}, None)[0]
     if _virtual.is_array(given):
         virtual = _virtual.VirtualArray(given)
-        token = (lambda: _virtual.token(given)) if hasattr(given, "__dask_tokenize__") else None
+        is_known = hasattr(given, "__dask_tokenize__") or isinstance(given, numpy.ndarray)
+        token = (lambda: _virtual.token(given)) if is_known else None
         return Source((virtual.store(), ""), given, array=virtual.described, token=token)
     raise ValueError(
         f"Source must be a Zarr Array, Zarr Group, Dask Array or Xarray Dataset, or the path, URL or store of an array or group (not {type(given)}); "
@@ -148,7 +151,9 @@ def _group(group: Any) -> Source:
         members = group.members(max_depth=None)
         return sorted(name for name, found in members if isinstance(found, zarr.Array) and name not in named)
 
-    return Source(_place(group), group, member=member, unnamed=unnamed, token=lambda: str(group.store_path))
+    return Source(
+        _place(group), group, member=member, unnamed=unnamed, token=lambda: _stores.token(group.store_path)
+    )
 
 
 def _place(node: Any) -> Place:

@@ -129,6 +129,21 @@ class _Buffers(MutableMapping[str, Any]):
         return len(self._mapping)
 
 
+def token(at: Any) -> str:
+    """What is the same for the same place; for one in the memory of this process, for what is stored there."""
+    import hashlib
+
+    from zarr.storage import MemoryStore
+
+    if not isinstance(at.store, MemoryStore):
+        return str(at)
+    told = hashlib.sha256()
+    for key, value in sorted(at.store._store_dict.items()):
+        if key.startswith(at.path):
+            told.update(f"{key}\0".encode() + value.to_bytes())
+    return told.hexdigest()[:32]
+
+
 def place(store: Any, path: str = "", named: list[str] | None = None) -> Any:
     """Where `path` of a zarr store lies, as the extension knows it.
 
@@ -140,7 +155,8 @@ def place(store: Any, path: str = "", named: list[str] | None = None) -> Any:
 
     # One of another class may do something else.
     if type(store) is LocalStore or type(store) is Store:
-        root = os.fspath(store.path if isinstance(store, Store) else store.root)
+        # Workers have other working directories.
+        root = os.path.abspath(store.path if isinstance(store, Store) else store.root)
         return os.path.join(root, path) if path else root
     return (_native.CallbackStore(ZarrCallbacks(store, named), str(store)), path)
 

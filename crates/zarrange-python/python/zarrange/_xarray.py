@@ -14,6 +14,7 @@ from typing import Any
 from zarrange import _native, _stored
 from zarrange._sources import Source, SourceArray
 from zarrange._stores import Name, Wanted, place
+from zarrange._stores import token as stored_token
 from zarrange._virtual import VirtualArray, pieces, token
 
 #: Options that say how values are encoded, in the words of xarray.
@@ -197,6 +198,8 @@ class _Tree:
         self.templates: dict[str, Any] = {}
         self.computed: dict[str, VirtualArray] = {}
         self._data: dict[str, Any] = {}
+        #: What those are called of which nobody knows whether they hold the same another time.
+        self._unknown = uuid.uuid4().hex
         self._stored: dict[str, _stored.Stored] = {}
         for path, (data, made) in collected.pairs.items():
             self.templates[path] = made
@@ -279,10 +282,10 @@ class _Tree:
         """What is the same for the same values, as far as that is known without reading them."""
         import numpy
 
-        told = {path: str(found.array.store_path) for path, found in self._stored.items()}
+        told = {path: stored_token(found.array.store_path) for path, found in self._stored.items()}
         for path, data in self._data.items():
             is_known = isinstance(data, numpy.ndarray) or hasattr(data, "__dask_graph__")
-            told[path] = token(data) if is_known else uuid.uuid4().hex
+            told[path] = token(data) if is_known else self._unknown
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:32]
 
     def codecs(self, path: str, asked: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use zarrange_array::{Array, ArrayError, ArrayMetadata, Chunks, Contents, Found};
 use zarrange_io::Store;
-use zarrange_plan::{COPIED_TOGETHER, Chosen, Parts, Plan, Route};
+use zarrange_plan::{COPIED_TOGETHER, Chosen, Parts, Plan, Route, StageWork};
 
 use crate::engine::context::elements;
 use crate::engine::{copy, text};
@@ -267,6 +267,23 @@ pub(super) fn item(
 }
 
 impl Item {
+    /// What workers would take for an array without a plan, whose bytes nobody knows: about eight for each element, in and out.
+    #[expect(clippy::cast_precision_loss, reason = "a guess")]
+    pub(crate) fn unplanned_work(&self) -> StageWork {
+        /// Seconds of a byte that is decoded and encoded.
+        const BYTE_S: f64 = 10e-9;
+        let bytes = self.elements.saturating_mul(8);
+        let seconds = bytes as f64 * BYTE_S;
+        StageWork {
+            parts: self.parts(0).count(),
+            seconds,
+            cpu_seconds: seconds,
+            reads: self.source_chunks,
+            writes: self.target_objects,
+            bytes: bytes.saturating_mul(2),
+        }
+    }
+
     /// What progress counts to while it is moved, one pass over it counting twice (in and out).
     pub(crate) fn work_bytes(&self) -> u64 {
         match self.decision() {

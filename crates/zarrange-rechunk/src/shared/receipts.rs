@@ -110,6 +110,27 @@ fn stages(parts: &[Vec<u64>]) -> usize {
     parts.iter().map(Vec::len).max().unwrap_or(0).max(1)
 }
 
+/// How many parts are done, as the journals in `store` say.
+pub(super) fn parts_done(store: &Store) -> Result<u64, SharedError> {
+    let (mut done, mut journals): (BTreeMap<_, Ranges>, _) = (BTreeMap::new(), Vec::new());
+    let listed = store.visit("", false, &mut |name, _| {
+        journals.extend(name.ends_with(journal::SUFFIX).then(|| name.to_owned()));
+        true
+    });
+    match listed {
+        Err(error) if !error.is_not_found() => return Err(error.into()),
+        _ => {}
+    }
+    let mut parts = 0;
+    for name in journals {
+        journal::read::<SharedError>(store, &name, 0, &mut |line| {
+            parts += done.entry((line.array, line.stage)).or_default().insert(line.parts.clone());
+            Ok(())
+        })?;
+    }
+    Ok(parts)
+}
+
 impl Receipts {
     /// Those of the plan with the fingerprint `plan`, in `store`.
     pub(super) fn new(store: Store, prepared: &Prepared, plan: String) -> Self {

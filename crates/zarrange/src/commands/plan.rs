@@ -4,20 +4,29 @@ use std::path::{Path, absolute};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
-use zarrange_io::Location;
-use zarrange_rechunk::{PlanFileError, Request, prepare};
+use zarrange_io::{Location, Opener};
+use zarrange_plan::{Simulated, SimulatedStage, bytes_text, seconds_text};
+use zarrange_rechunk::{Cluster, ClusterSpec, Costs, PlanFileError, Prepared, Request, prepare};
 
 use crate::args::PlanArgs;
-use crate::out::{self, note, notes, one_line};
-use crate::signals;
+use crate::out::{self, note, notes, one_line, say};
+use crate::{signals, table};
 
 pub(crate) fn run(args: PlanArgs) -> anyhow::Result<ExitCode> {
-    let PlanArgs { out, overwrite_plan, part_size, request } = args;
-    let to_stdout = out == Path::new("-");
-    if !to_stdout && !overwrite_plan && Location::Path(out.clone()).exists()? {
+    let PlanArgs { out, simulate, overwrite_plan, part_size, request } = args;
+    if let Some(out) = out.as_ref().filter(|out| *out != Path::new("-"))
+        && !overwrite_plan
+        && Location::Path(out.clone()).exists()?
+    {
         bail!("{} exists: choose another name, or replace it with --overwrite-plan", out.display());
     }
+    let profiles = request.profile.len();
     let mut request = request.into_request()?;
+    // Where nothing else is said, the plan is for that store.
+    if let Some(profile) = simulate.as_ref().and_then(|spec| spec.profile.as_ref()).filter(|_| profiles == 0)
+    {
+        request.costs = Costs::all_on(profile);
+    }
     if let Some(bytes) = part_size {
         request.part_bytes = bytes.into();
     }
@@ -29,7 +38,20 @@ pub(crate) fn run(args: PlanArgs) -> anyhow::Result<ExitCode> {
         note!("{}", one_line(&lacking.to_string()));
     }
     out::to_stderr(format_args!("{prepared}\n"));
-    let fingerprint = if to_stdout {
+    if let Some(ClusterSpec { cluster, .. }) = &simulate {
+        say!("{}", told(&prepared.simulated(cluster), cluster));
+    }
+    let Some(out) = out else { return Ok(ExitCode::SUCCESS) };
+    let fingerprint = write(&prepared, &out, &io)?;
+    if let Some(fingerprint) = fingerprint {
+        out::to_stderr(format_args!("fingerprint {fingerprint}"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the plan to a file, or to stdout; its fingerprint, if anybody read it.
+fn write(prepared: &Prepared, out: &Path, io: &Opener) -> anyhow::Result<Option<String>> {
+    Ok(if out == Path::new("-") {
         let mut written = None;
         out::stream(|out| match prepared.write_plan(out) {
             // That is told there, or nobody wants to read more.
@@ -39,19 +61,42 @@ pub(crate) fn run(args: PlanArgs) -> anyhow::Result<ExitCode> {
                 Ok(())
             }
         });
-        let Some(written) = written else { return Ok(ExitCode::SUCCESS) };
-        written?
+        written.transpose()?
     } else {
-        let (dir, name) = Location::Path(out.clone()).parent()?;
+        let (dir, name) = Location::Path(out.to_owned()).parent()?;
         let place = || out.display().to_string();
         signals::writing();
         let mut file = io.open(&dir).with_context(place)?.replacement(&name);
         let fingerprint = prepared.write_plan(&mut file).with_context(place)?;
         file.finish().with_context(place)?;
-        fingerprint
+        Some(fingerprint)
+    })
+}
+
+/// What workers would take, for people.
+fn told(simulated: &Simulated, cluster: &Cluster) -> String {
+    let Simulated { seconds, stages, reads, writes, bytes, failed, money } = simulated;
+    let money = if *money > 0.0 { format!(", price {money:.2}") } else { String::new() };
+    let failed = if *failed > 0 {
+        format!(", {} parts failed on their way", table::count(*failed))
+    } else {
+        String::new()
     };
-    out::to_stderr(format_args!("fingerprint {fingerprint}"));
-    Ok(ExitCode::SUCCESS)
+    let stage = |(number, stage): (usize, &SimulatedStage)| {
+        let SimulatedStage { parts, seconds, busy, bottleneck } = stage;
+        let (parts, busy, why) = (table::count(*parts), busy * 100.0, bottleneck.text());
+        let seconds = seconds_text(*seconds);
+        format!("\n  stage {number}: {parts} parts, {seconds}, workers busy {busy:.0} % of it: {why}")
+    };
+    format!(
+        "{} workers: {}, {} reads, {} writes, {}{failed}{money}{}",
+        table::count(cluster.workers),
+        seconds_text(*seconds),
+        table::count(*reads),
+        table::count(*writes),
+        bytes_text(*bytes),
+        stages.iter().enumerate().map(stage).collect::<String>()
+    )
 }
 
 /// The plan will be run by other processes, in other directories than this.

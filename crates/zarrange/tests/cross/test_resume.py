@@ -13,8 +13,19 @@ import pytest
 import zarr
 from killing import tree
 
-VALUES = np.random.default_rng(5).normal(size=(4000, 600)).astype("f4")
-ASKED = ["--chunks", "4000,1", "--max-mem", "2MB", "--threads", "1", "--durability", "commit", "--part-size", "200kB"]
+VALUES = np.random.default_rng(5).normal(size=(4000, 2400)).astype("f4")
+ASKED = [
+    "--chunks",
+    "4000,1",
+    "--max-mem",
+    "4MB",
+    "--threads",
+    "1",
+    "--durability",
+    "commit",
+    "--part-size",
+    "200kB",
+]
 # Of a run that cannot be resumed.
 WHOLE = ASKED[:-2]
 
@@ -22,7 +33,7 @@ WHOLE = ASKED[:-2]
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
     path = tmp_path_factory.mktemp("resume") / "src.zarr"
-    zarr.create_array(path, shape=VALUES.shape, chunks=(1, 600), dtype="f4")[:] = VALUES
+    zarr.create_array(path, shape=VALUES.shape, chunks=(1, 2400), dtype="f4")[:] = VALUES
     return path
 
 
@@ -30,17 +41,21 @@ def source(tmp_path_factory):
 def killed(binary, source, tmp_path):
     """A run that was killed in the middle: source, target and the folder that is left."""
     source = Path(shutil.copytree(source, tmp_path / "src.zarr"))
-    target = tmp_path / "dst" / "dst.zarr"
-    command = [binary, "rechunk", source, target, "--resume", *ASKED]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
-    while not list(target.parent.glob(".*/receipts/*")):
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.005)
-    process.kill()
-    process.wait(60)
-    (folder,) = target.parent.glob(".dst.zarr.partial-*")
-    return source, target, folder
+    for k in range(5):
+        target = tmp_path / str(k) / "dst.zarr"
+        command = [binary, "rechunk", source, target, "--resume", *ASKED]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 60
+        while not list(target.parent.glob(".*/receipts/*")) and process.poll() is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        process.kill()
+        process.wait(60)
+        left = list(target.parent.glob(".dst.zarr.partial-*"))
+        if left and not target.exists():
+            return source, target, left[0]
+        # On a busy machine it may have ended by then.
+    raise AssertionError("it always ended before it was killed")
 
 
 def test_what_was_killed_goes_on(run, killed, tmp_path, source):
@@ -66,7 +81,7 @@ def test_what_was_killed_goes_on(run, killed, tmp_path, source):
 def test_one_that_was_not_begun_is_begun(run, source, tmp_path):
     target = tmp_path / "dst.zarr"
     done = run("rechunk", source, target, "--resume", *ASKED)
-    assert re.search(r"dst.zarr: staged, .* written in 600 chunks", done.stdout)
+    assert re.search(r"dst.zarr: staged, .* written in 2,400 chunks", done.stdout)
     np.testing.assert_array_equal(zarr.open(target)[:], VALUES)
     again = run("rechunk", source, target, "--resume", *ASKED, check=False)
     assert again.returncode == 1 and "exists" in again.stderr
@@ -84,7 +99,7 @@ def changed_attributes(source):
     [
         (changed_attributes, ASKED),
         (None, [*WHOLE, "--part-size", "300kB"]),
-        (None, [*ASKED[:2], "--max-mem", "1900kB", *ASKED[4:]]),
+        (None, [*ASKED[:2], "--max-mem", "3900kB", *ASKED[4:]]),
         (None, [*ASKED, "--codecs", "none"]),
     ],
 )
@@ -104,15 +119,19 @@ def test_another_source_or_another_plan_is_refused(run, killed, change, args):
 
 
 def test_a_signal_keeps_what_is_done(binary, source, tmp_path):
-    target = tmp_path / "dst" / "dst.zarr"
-    command = [binary, "rechunk", source, target, "--resume", *ASKED]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
-    while not list(target.parent.glob(".*/receipts/*")):
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.005)
-    process.send_signal(signal.SIGINT)
-    said = process.communicate(timeout=60)[1]
+    for k in range(5):
+        target = tmp_path / str(k) / "dst.zarr"
+        command = [binary, "rechunk", source, target, "--resume", *ASKED]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        deadline = time.monotonic() + 60
+        while not list(target.parent.glob(".*/receipts/*")) and process.poll() is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=60)[1]
+        if process.returncode != 0:
+            break
+        # On a busy machine it may have ended by then.
     assert process.returncode == 130
     assert "what was done is kept, and the same command does the rest" in said
     assert list(target.parent.glob(".dst.zarr.partial-*/receipts/*"))

@@ -9,8 +9,8 @@ from zarrange.executors._engine import EngineExecutor
 
 __all__ = ["BeamExecutor"]
 
-#: The namespace of counters of the job.
-_COUNTERS = "zarrange"
+#: Namespaces of counters: of all parts together, and of those that tasks of this pipeline have done.
+_IN_ALL, _BY_TASKS = "zarrange", "zarrange tasks"
 
 
 class BeamExecutor(EngineExecutor):
@@ -38,10 +38,10 @@ class BeamExecutor(EngineExecutor):
             return (
                 pipeline
                 | "target" >> beam.Create([plan.finish])
-                | "finish" >> beam.Map(_called, after=beam.pvalue.AsIter(done))
+                | "finish" >> beam.Map(_finished, after=beam.pvalue.AsIter(done))
             )
 
-        return "zarrange" >> beam.ptransform_fn(rechunk)()
+        return f"zarrange {plan.target}" >> beam.ptransform_fn(rechunk)()
 
     def execute_plan(self, plan: Any, **kwargs: Any) -> dict[str, Any]:
         """Runs the plan in a pipeline; arguments are those of `beam.Pipeline`: ``runner``, ``options`` or ``argv``."""
@@ -51,26 +51,33 @@ class BeamExecutor(EngineExecutor):
         _ = pipeline | plan
         result = pipeline.run()
         result.wait_until_finish()
-        counters = result.metrics().query()["counters"]
-        counts: dict[str, int] = {}
+        counted: dict[str, dict[str, int]] = {_IN_ALL: {}, _BY_TASKS: {}}
         # Each stage has its own.
-        for counter in counters:
-            if counter.key.metric.namespace == _COUNTERS:
-                name = counter.key.metric.name
-                counts[name] = counts.get(name, 0) + counter.result
-        return {"counts": counts}
+        for counter in result.metrics().query()["counters"]:
+            name, counts = counter.key.metric.name, counted.get(counter.key.metric.namespace, {})
+            counts[name] = counts.get(name, 0) + counter.result
+        # Some runners do not report what the last step counts. Tasks know nothing of what was done before.
+        return {"counts": counted[_IN_ALL] or counted[_BY_TASKS]}
 
 
 def _done(task: Task, after: Any) -> int:
-    """Does a task; what it counts is added to the counters of the job."""
+    """Does a task; its parts and what it counts are counters of the job."""
     from apache_beam.metrics import Metrics
 
     told = task()
     parts: int = told["parts"]
     for name, value in {"parts": parts, **told["counts"]}.items():
-        Metrics.counter(_COUNTERS, name).inc(value)
+        Metrics.counter(_BY_TASKS, name).inc(value)
     return parts
 
 
-def _called(call: Any, after: Any = ()) -> Any:
+def _called(call: Any) -> Any:
     return call()
+
+
+def _finished(finish: Any, after: Any) -> None:
+    """Finishes; what was counted in all parts, also those that were done before, are counters of the job."""
+    from apache_beam.metrics import Metrics
+
+    for name, value in finish().get("counts", {}).items():
+        Metrics.counter(_IN_ALL, name).inc(value)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import uuid
+import weakref
 from typing import Any
 
 from zarrange._shared import SharedPlan, Task
@@ -16,12 +19,8 @@ _SHARES_PER_WORKER = 4
 _SHARES_LEAST = 64
 
 
-class _Plan(list[Any]):
-    """A plan as rechunker's executor has it, which knows what it was made of: what `execute_plan` is told may ask for another one."""
-
-    def __init__(self, plan: list[Any], job: Any) -> None:
-        super().__init__(plan)
-        self.job = job
+#: The jobs of plans for this process, by their keys: what `execute_plan` is told may ask for another plan.
+_jobs: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
 
 
 class DaskExecutor(EngineExecutor):
@@ -54,20 +53,25 @@ class DaskExecutor(EngineExecutor):
         """The job as a list of one `dask.delayed.Delayed`."""
         import dask
 
-        if _works_here(None):
-            return _Plan([dask.delayed(job.execute, pure=False, traverse=False)()], job)
-        return _Plan([self._graph(job.shared(), _client(None))], job)
+        if not _works_here(None):
+            return [self._graph(job.shared(), _client(None))]
+        whole = dask.delayed(job.execute, pure=False, traverse=False)()
+        _jobs[whole.key] = job
+        return [whole]
 
     def execute_plan(self, plan: Any, *, scheduler: Any = None, **kwargs: Any) -> Any:
-        """Computes the plan; arguments are those of `dask.compute`, and those of a cluster's `Client.compute`."""
+        """Computes the plan; arguments are those of `dask.compute`, with a cluster those of `Client.compute`."""
         import dask
 
         from zarrange import _stopping
 
         client = _client(scheduler)
-        works_here = _works_here(scheduler)
-        if isinstance(plan, _Plan) and _works_here(None) != works_here:
-            plan = [self._graph(plan.job.shared(), client)] if not works_here else plan
+        if not _works_here(scheduler):
+            jobs = [_jobs.get(whole.key) for whole in plan]
+            plan = [
+                given if job is None else self._graph(job.shared(), client)
+                for given, job in zip(plan, jobs, strict=True)
+            ]
         if client is None:
             # Not here: dask waits for its tasks without looking at signals, and one that comes just before it begins to would be seen when all is done.
             return _stopping.computed(
@@ -83,13 +87,13 @@ class DaskExecutor(EngineExecutor):
     def _graph(self, plan: SharedPlan, client: Any) -> Any:
         """Stages of tasks, each after all of the one before."""
         import dask
-        from dask.base import tokenize
 
         shares = self.shares
         if shares is None and client is not None:
             workers = len(client.scheduler_info(n_workers=-1)["workers"])
             shares = max(_SHARES_LEAST, _SHARES_PER_WORKER * workers)
-        name = f"zarrange-{tokenize(plan.location)}"
+        # What was done for another plan is not what is done for this.
+        name = f"zarrange-{uuid.uuid4().hex}"
 
         def delayed(call: Any, key: str, *after: Any) -> Any:
             made = dask.delayed(_called, pure=False, traverse=False)
@@ -114,7 +118,8 @@ def _client(scheduler: Any) -> Any:
     """The client of the cluster that a scheduler is, if it is one."""
     found = _scheduler(scheduler)
     client = getattr(found, "__self__", None)
-    return client if type(client).__module__.split(".")[0] == "distributed" else None
+    distributed = sys.modules.get("distributed")
+    return client if distributed is not None and isinstance(client, distributed.Client) else None
 
 
 def _scheduler(scheduler: Any) -> Any:

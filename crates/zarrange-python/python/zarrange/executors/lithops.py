@@ -61,6 +61,11 @@ class LithopsExecutor(EngineExecutor):
             retrying.executor.clean(clean_cloudobjects=False)
         return plan.finish()
 
+    def __reduce__(self) -> Any:
+        if self.function_executor is not None:
+            raise TypeError("a function executor of Lithops lives in one process: pickle the job without one")
+        return super().__reduce__()
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({'' if self.function_executor is None else self.function_executor!r})"
 

@@ -53,7 +53,8 @@ class PrefectExecutor(EngineExecutor):
 
         flow: Any = prefect.flow(
             name="zarrange rechunk",
-            flow_run_name=plan.target,
+            # It is a template.
+            flow_run_name=plan.target.replace("{", "{{").replace("}", "}}"),
             task_runner=self.task_runner,
             persist_result=False,
         )
