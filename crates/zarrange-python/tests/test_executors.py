@@ -518,6 +518,8 @@ class Slow:
         return np.ones(self.shape, self.dtype)[slices]
 
 if __name__ == "__main__":
+    # What is started in the background ignores it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Timer(4, os.kill, (os.getpid(), signal.SIGINT)).start()
     job = zarrange.rechunk(Slow(), (200, 10), "1MB", "target.zarr", executor="dask", threads=1, part_size=400)
     try:
