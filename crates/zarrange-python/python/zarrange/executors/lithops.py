@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 from zarrange._shared import SharedPlan
@@ -32,7 +33,8 @@ class LithopsExecutor(EngineExecutor):
         plan: SharedPlan = job.shared()
 
         def carry_out() -> Any:
-            import lithops
+            # By its name, for this module has it, too.
+            lithops: Any = import_module("lithops")
 
             if self.function_executor is not None:
                 return self._carried_out(plan, self.function_executor)
@@ -46,7 +48,7 @@ class LithopsExecutor(EngineExecutor):
         return plan()
 
     def _carried_out(self, plan: SharedPlan, executor: Any) -> Any:
-        from lithops.retries import RetryingFunctionExecutor
+        RetryingFunctionExecutor: Any = import_module("lithops.retries").RetryingFunctionExecutor
 
         retrying = (
             executor if isinstance(executor, RetryingFunctionExecutor) else RetryingFunctionExecutor(executor)

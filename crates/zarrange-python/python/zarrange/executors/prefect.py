@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 from zarrange._shared import SharedPlan
@@ -31,14 +32,15 @@ class PrefectExecutor(EngineExecutor):
 
     def prepare_plan(self, job: Any) -> Any:
         """A `prefect.Flow` without parameters."""
-        import prefect
-        from prefect.cache_policies import NO_CACHE
+        # By its name, for this module has it, too.
+        prefect: Any = import_module("prefect")
+        no_cache = import_module("prefect.cache_policies").NO_CACHE
 
         plan: SharedPlan = job.shared()
         shares, retries = self.shares, self.retries
 
         def task(name: str) -> Any:
-            return prefect.task(name=name, retries=retries, cache_policy=NO_CACHE, persist_result=False)(
+            return prefect.task(name=name, retries=retries, cache_policy=no_cache, persist_result=False)(
                 _called
             )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 from zarrange._shared import SharedPlan
@@ -36,7 +37,8 @@ class RayExecutor(EngineExecutor):
         return plan()
 
     def _carried_out(self, plan: SharedPlan) -> Any:
-        import ray
+        # By its name, for this module has it, too.
+        ray: Any = import_module("ray")
 
         if not ray.is_initialized():
             ray.init()
