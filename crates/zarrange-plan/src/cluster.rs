@@ -118,6 +118,9 @@ pub struct Simulated {
 }
 
 impl Cluster {
+    /// Workers at most: parts that are taken together are done one after the other, which more workers would not do.
+    pub const WORKERS_MAX: u64 = EVENTS_MAX / 2;
+
     /// Workers in a perfect world: nothing fails, and nothing is limited or paid for.
     pub fn new(workers: u64) -> Self {
         Self {
@@ -261,7 +264,7 @@ struct Line<'a> {
 impl Line<'_> {
     /// When all parts are done, and how long workers had something to do, in all.
     fn run(&mut self, works: &[StageWork], chance: &mut Chance) -> (f64, f64) {
-        let workers = self.cluster.workers.min(EVENTS_MAX);
+        let workers = self.cluster.workers.clamp(1, Cluster::WORKERS_MAX);
         let mut free: BinaryHeap<Reverse<Time>> = (0..workers).map(|_| Reverse(Time(self.begin))).collect();
         let (mut end, mut busy) = (self.begin, 0.0);
         for work in works.iter().filter(|work| work.parts > 0) {
@@ -277,7 +280,7 @@ impl Line<'_> {
                 free.push(Reverse(Time(done)));
             }
         }
-        (end, busy * self.cluster.workers as f64 / workers.max(1) as f64)
+        (end, busy)
     }
 
     /// When a share of the parts of a stage is done, by a worker that begins at `start`.

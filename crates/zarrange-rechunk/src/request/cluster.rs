@@ -61,8 +61,10 @@ impl ClusterSpec {
         let cluster = &mut self.cluster;
         match name {
             "workers" => {
-                let workers = value.parse().ok().filter(|workers| (1..=10_000_000).contains(workers));
-                cluster.workers = workers.ok_or_else(|| wrong("number of workers from 1 to 10000000"))?;
+                let workers =
+                    value.parse().ok().filter(|workers| (1..=Cluster::WORKERS_MAX).contains(workers));
+                cluster.workers = workers
+                    .ok_or_else(|| wrong(&format!("number of workers from 1 to {}", Cluster::WORKERS_MAX)))?;
             }
             "store" => {
                 let known = STORES.iter().find(|(known, ..)| *known == value);
