@@ -90,7 +90,7 @@ pub use request::{
     Bytes, ChunkSpec, ClusterSpec, Codecs, Durability, Foreign, KeySeparator, MixRequest, Named, NamedMix,
     NamedRegion, Request, Verify, parse_profile,
 };
-pub use resume::run_resumable;
+pub use resume::{kept_bounds, run_resumable};
 pub use run::{Complete, PartPlaces, run, run_and, run_parts};
 pub use shared::{Finished, Share, SharedRun, StageStatus, Worked};
 pub use shell_words::{is_hidden, shell_path, shell_values, shell_word};

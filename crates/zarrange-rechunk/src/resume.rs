@@ -2,7 +2,9 @@
 
 use std::time::Instant;
 
-use crate::error::SharedError;
+use zarrange_io::{Location, Opener};
+
+use crate::error::{RechunkError, SharedError};
 use crate::plan_file::PlanFile;
 use crate::prepare::Prepared;
 use crate::progress::Progress;
@@ -33,4 +35,30 @@ pub fn run_resumable(prepared: Prepared, progress: &dyn Progress) -> Result<Repo
     report.cost = Cost { counts, peak_budget_bytes, ..report.cost };
     report.cost.elapsed_s = begin.elapsed().as_secs_f64();
     Ok(report)
+}
+
+/// The memory and threads of the run that was kept for a target, if there is one: whoever goes on with it and says none means those.
+///
+/// # Errors
+/// If the place cannot be looked at.
+pub fn kept_bounds(target: &Location, io: &Opener) -> Result<Option<(u64, u64)>, RechunkError> {
+    /// As much as a plan may have.
+    const PLAN_BYTES_MAX: u64 = 1 << 30;
+    let (at, name) = target.parent()?;
+    if !at.exists()? {
+        return Ok(None);
+    }
+    let (parent, mut folders) = (io.open(&at)?, Vec::new());
+    parent.visit("", false, &mut |found, _| {
+        folders.extend(found.starts_with(&format!(".{name}.partial-")).then(|| found.to_owned()));
+        true
+    })?;
+    for folder in folders {
+        let text = parent.get(&format!("{folder}/plan.json"), PLAN_BYTES_MAX)?;
+        let plan = text.and_then(|text| PlanFile::parse(&text).ok());
+        if let Some(plan) = plan.filter(|plan| plan.target == target.to_string()) {
+            return Ok(Some((plan.options.memory_bytes_max, plan.options.threads)));
+        }
+    }
+    Ok(None)
 }

@@ -5,7 +5,9 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 use zarrange_plan::{bytes_text, seconds_text};
-use zarrange_rechunk::{Cost, Prepared, Report, Request, prepare, run as run_job, run_resumable};
+use zarrange_rechunk::{
+    Cost, Prepared, Report, Request, kept_bounds, prepare, run as run_job, run_resumable,
+};
 
 use crate::args::{RechunkArgs, ToldArgs};
 use crate::commands::plan;
@@ -14,13 +16,19 @@ use crate::progress::Bar;
 use crate::{memory, signals, table};
 
 pub(crate) fn run(args: RechunkArgs) -> anyhow::Result<ExitCode> {
+    let (asked_memory, asked_threads) = (args.request.max_mem.is_some(), args.request.threads.is_some());
     let mut request = Request { region: args.region, ..args.request.into_request()? };
-    request.memory_bytes_max = memory::given(request.memory_bytes_max, request.threads)?;
     if args.resume {
         request.joins = true;
         request.part_bytes = args.part_size.map_or(request.part_bytes, Into::into);
         plan::for_others(&mut request)?;
+        // What is taken where nothing is said is not the same each time: what was kept was planned with it.
+        if let Some((memory, threads)) = kept_bounds(&request.target, &request.io)? {
+            request.memory_bytes_max = if asked_memory { request.memory_bytes_max } else { memory };
+            request.threads = if asked_threads { request.threads } else { threads };
+        }
     }
+    request.memory_bytes_max = memory::given(request.memory_bytes_max, request.threads)?;
     let prepared = prepare(request)?;
     notes(&prepared.notes());
     if args.dry_run {

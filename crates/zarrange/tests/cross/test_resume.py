@@ -89,6 +89,37 @@ def test_one_that_was_not_begun_is_begun(run, source, tmp_path):
     assert replaced["source_chunk_decodes"] == 4000, "another run, which knows nothing of the first"
 
 
+def test_memory_and_threads_of_a_run_without_any_are_kept(binary, run, source, tmp_path):
+    """What is free is not the same each time."""
+    target, asked = tmp_path / "dst" / "dst.zarr", ["--resume", "--chunks", "4000,1", "--part-size", "200kB"]
+    process = subprocess.Popen(
+        [
+            binary,
+            "rechunk",
+            source,
+            target,
+            *asked,
+            "--durability",
+            "none",
+            "--max-mem",
+            "5MB",
+            "--threads",
+            "1",
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 60
+    while not list(target.parent.glob(".*/plan.json")):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.005)
+    process.kill()
+    process.wait(60)
+    run("rechunk", source, target, *asked)
+    np.testing.assert_array_equal(zarr.open(target)[:], VALUES)
+    assert [p.name for p in target.parent.iterdir()] == ["dst.zarr"]
+
+
 def changed_attributes(source):
     text = json.loads((source / "zarr.json").read_text())
     (source / "zarr.json").write_text(json.dumps(text | {"attributes": {"x": 1}}))
