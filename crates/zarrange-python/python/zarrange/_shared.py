@@ -97,6 +97,8 @@ class _Run:
 
     def __init__(self, plan: bytes, source: Sent | None, backend: str, *, begins: bool = False) -> None:
         self._stop = _native.Stop()
+        #: Whether it was asked to stop: what it is asked next, it would end at once.
+        self.stopped = False
         backend = _process.backend(backend)
         place = None
         if source is not None:
@@ -121,6 +123,7 @@ class _Run:
         return self._run.status()
 
     def stop(self) -> None:
+        self.stopped = True
         self._stop.request()
 
 
@@ -174,7 +177,10 @@ def _opened(task: Task) -> _Run | None:
         # The same plan may have been begun anew.
         known = found.st_ino, found.st_mtime_ns
         if _in_process.open is not None and _in_process.open[:2] == (task.plan, known):
-            return _in_process.open[2]
+            run = _in_process.open[2]
+            # It may have been asked when its last task had just ended.
+            if not run.stopped:
+                return run
         _in_process.open = None
         with open(task.plan, "rb") as file:
             plan = file.read()
