@@ -1,9 +1,9 @@
 //! A digest of the elements of an array that no layout changes.
 //!
-//! It is the sum over all elements of `(bits + 1) * key(place)`, modulo 2^128: a multilinear hash (Lemire and Kaser, "Strongly universal
-//! string hashing is fast", 2014) whose keys are made of places. So elements can be added in any order, by many threads and machines.
-//! Elements that have the bits of the fill value add nothing, so nobody need look for chunks that are not stored. An element of more than
-//! eight bytes is so many words, each with a place of its own.
+//! It is the sum over all elements of `(bits ^ fill bits) * key(place)`, modulo 2^128: a multilinear hash (Lemire and Kaser, "Strongly
+//! universal string hashing is fast", 2014) whose keys are made of places. So elements can be added in any order, by many threads and
+//! machines. Elements that have the bits of the fill value add nothing, so nobody need look for chunks that are not stored. An element of
+//! more than eight bytes is so many words, each with a place of its own.
 //!
 //! It finds errors: one wrong element of at most eight bytes always changes it, and several miss each other by chance only, as random
 //! keys of 64 bits would. It does not resist forgery, for the keys are known.
@@ -24,6 +24,9 @@ const BITS: u32 = 10;
 
 /// Numbers of a table.
 const LEN: usize = 1 << BITS;
+
+/// Places that differ in those bits only.
+const WITHIN: usize = LEN * LEN;
 
 /// Neighbours from which on it pays to take those of one key together.
 const TOGETHER: u64 = 16;
@@ -140,42 +143,68 @@ impl Digester {
         place: u128,
         data: &[u8],
         [outer, inner]: [Axis; 2],
-        word: impl Fn([u8; N]) -> u64,
+        word: impl Fn([u8; N]) -> u64 + Copy,
     ) -> u128 {
-        let Some(fill) = self.fill.first_chunk::<N>() else {
-            panic!("the size of the fill value is matched")
-        };
-        let fill = word(*fill);
+        let fill = word(first(&self.fill));
+        let differs = |bytes: [u8; N]| word(bytes) ^ fill;
         let (mut sum, mut upper) = (0u128, Upper::of(place));
-        let mut add = |bytes: [u8; N], key: u64| {
-            let word = word(bytes);
-            sum = sum.wrapping_add(product(word, if word == fill { 0 } else { key }));
-        };
         let together = inner.len >= TOGETHER && inner.place == 1 && inner.bytes == N;
         for j in 0..outer.len {
-            let mut place = place.wrapping_add(outer.place.wrapping_mul(u128::from(j)));
+            let place = place.wrapping_add(outer.place.wrapping_mul(u128::from(j)));
             let data = &data[index(j) * outer.bytes..];
-            if !together {
-                for k in 0..index(inner.len) {
-                    let Some(bytes) = data[k * inner.bytes..].first_chunk::<N>() else {
-                        panic!("elements lie in their buffer")
-                    };
-                    upper = upper.at(place);
-                    add(*bytes, self.keys.within(upper, halves(place)[0]));
-                    place = place.wrapping_add(inner.place);
-                }
-                continue;
+            sum = sum.wrapping_add(if together {
+                let (elements, _) = data[..index(inner.len) * N].as_chunks::<N>();
+                self.neighbours(place, &mut upper, elements, differs)
+            } else {
+                self.apart(place, &mut upper, data, inner, differs)
+            });
+        }
+        sum
+    }
+
+    /// Of elements that are neighbours in memory and in the array.
+    fn neighbours<const N: usize>(
+        &self,
+        mut place: u128,
+        upper: &mut Upper,
+        mut elements: &[[u8; N]],
+        differs: impl Fn([u8; N]) -> u64,
+    ) -> u128 {
+        let mut sum = 0u128;
+        while !elements.is_empty() {
+            upper.go_to(place);
+            let (middle, first) = (self.keys.middle(*upper, within(place)), within(place) % LEN);
+            let (now, later) = elements.split_at(elements.len().min(LEN - first));
+            for (bytes, lower) in now.iter().zip(&self.keys.lower[first..]) {
+                sum = sum.wrapping_add(product(differs(*bytes), folded(middle, *lower)));
             }
-            let (mut elements, _) = data[..index(inner.len) * N].as_chunks::<N>();
-            while !elements.is_empty() {
-                upper = upper.at(place);
-                let low = halves(place)[0];
-                let (middle, first) = (self.keys.middle(upper, low), lower(low));
-                let (now, later) = elements.split_at(elements.len().min(LEN - first));
-                let keys = &self.keys.lower[first..first + now.len()];
-                now.iter().zip(keys).for_each(|(bytes, key)| add(*bytes, folded(middle, *key)));
-                (elements, place) = (later, place.wrapping_add(now.len() as u128));
+            (elements, place) = (later, place.wrapping_add(now.len() as u128));
+        }
+        sum
+    }
+
+    /// Of elements along an axis.
+    fn apart<const N: usize>(
+        &self,
+        mut place: u128,
+        upper: &mut Upper,
+        data: &[u8],
+        axis: Axis,
+        differs: impl Fn([u8; N]) -> u64,
+    ) -> u128 {
+        let mut elements = data.chunks(axis.bytes.max(N)).take(index(axis.len));
+        let step = usize::try_from(axis.place).unwrap_or(WITHIN).clamp(1, WITHIN);
+        let mut sum = 0u128;
+        while elements.len() > 0 {
+            upper.go_to(place);
+            let from = within(place);
+            let count = (WITHIN - 1 - from) / step + 1;
+            let places = (from..).step_by(step);
+            let now = elements.len().min(count);
+            for (at, element) in places.zip(elements.by_ref().take(now)) {
+                sum = sum.wrapping_add(product(differs(first(element)), self.keys.at(*upper, at)));
             }
+            place = place.wrapping_add(axis.place.wrapping_mul(now as u128));
         }
         sum
     }
@@ -188,13 +217,12 @@ impl Digester {
             let data = &data[index(j) * outer.bytes..];
             for k in 0..index(inner.len) {
                 let record = &data[k * inner.bytes..][..self.fill.len()];
-                if record != &*self.fill {
-                    let mut place = place;
-                    words(record, |word| {
-                        upper = upper.at(place);
-                        sum = sum.wrapping_add(product(word, self.keys.within(upper, halves(place)[0])));
-                        place = place.wrapping_add(1);
-                    });
+                let words = record.chunks(WORD_BYTES).zip(self.fill.chunks(WORD_BYTES));
+                for (number, (word, fill)) in words.enumerate() {
+                    let place = place.wrapping_add(number as u128);
+                    upper.go_to(place);
+                    let differs = padded(word) ^ padded(fill);
+                    sum = sum.wrapping_add(product(differs, self.keys.at(upper, within(place))));
                 }
                 place = place.wrapping_add(inner.place);
             }
@@ -224,9 +252,11 @@ impl Upper {
         Self { bits, number: mixed(mixed(low) ^ high) | 1 }
     }
 
-    /// That of another place, which mostly is the same.
-    fn at(self, place: u128) -> Self {
-        if self.bits == place >> (2 * BITS) { self } else { Self::of(place) }
+    /// Becomes that of another place, which mostly is the same.
+    fn go_to(&mut self, place: u128) {
+        if self.bits != place >> (2 * BITS) {
+            *self = Self::of(place);
+        }
     }
 }
 
@@ -237,15 +267,16 @@ impl Keys {
     }
 
     fn of(&self, place: u128) -> u64 {
-        self.within(Upper::of(place), halves(place)[0])
+        self.at(Upper::of(place), within(place))
     }
 
-    fn within(&self, upper: Upper, low: u64) -> u64 {
-        folded(self.middle(upper, low), self.lower[lower(low)])
+    /// That of the place `within` below `upper`.
+    fn at(&self, upper: Upper, within: usize) -> u64 {
+        folded(self.middle(upper, within), self.lower[within % LEN])
     }
 
-    fn middle(&self, upper: Upper, low: u64) -> u64 {
-        upper.number.wrapping_mul(self.middle[lower(low >> BITS)])
+    fn middle(&self, upper: Upper, within: usize) -> u64 {
+        upper.number.wrapping_mul(self.middle[within / LEN % LEN])
     }
 }
 
@@ -255,28 +286,29 @@ fn folded(one: u64, other: u64) -> u64 {
     (low ^ high) | 1
 }
 
-/// The lowest bits of a place.
-#[expect(clippy::cast_possible_truncation, reason = "ten bits")]
-fn lower(place: u64) -> usize {
-    place as usize % LEN
+/// The bits of a place that choose from the tables.
+fn within(place: u128) -> usize {
+    (place % WITHIN as u128) as usize
 }
 
-/// One more than the word, so that zeros count, times the key.
 fn product(word: u64, key: u64) -> u128 {
-    u128::from(word) * u128::from(key) + u128::from(key)
+    u128::from(word) * u128::from(key)
 }
 
-/// Calls `take` with the words of an element, the last one filled up with zeros.
-fn words(element: &[u8], mut take: impl FnMut(u64)) {
-    let (whole, rest) = element.as_chunks::<WORD_BYTES>();
-    for bytes in whole {
-        take(u64::from_le_bytes(*bytes));
+/// The first bytes of an element.
+fn first<const N: usize>(element: &[u8]) -> [u8; N] {
+    let Some(bytes) = element.first_chunk::<N>() else { panic!("elements lie in their buffer") };
+    *bytes
+}
+
+/// A word, filled up with zeros.
+fn padded(bytes: &[u8]) -> u64 {
+    if let Ok(bytes) = bytes.try_into() {
+        return u64::from_le_bytes(bytes);
     }
-    if !rest.is_empty() {
-        let mut word = [0; WORD_BYTES];
-        word[..rest.len()].copy_from_slice(rest);
-        take(u64::from_le_bytes(word));
-    }
+    let mut word = [0; WORD_BYTES];
+    word[..bytes.len()].copy_from_slice(bytes);
+    u64::from_le_bytes(word)
 }
 
 /// The lower and the upper half.

@@ -41,18 +41,19 @@ def expected(array, data_type, fill):
         elements = [
             (h & U64, h >> 64) if text else None for h, text in zip(hashed, array.ravel(), strict=True)
         ]
-        fill, words = b"", 2
+        fill, words, filled = b"", 2, (0, 0)
     else:
         array = np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"))
         size, words = array.dtype.itemsize, -(-array.dtype.itemsize // 8)
         raw = [array.tobytes()[k : k + size] for k in range(0, array.nbytes, size)]
         fill = np.asarray(fill, array.dtype).tobytes()
         word = lambda bits, k: int.from_bytes(bits[8 * k : 8 * k + 8], "little")  # noqa: E731
-        elements = [None if bits == fill else [word(bits, k) for k in range(words)] for bits in raw]
+        filled = [word(fill, k) for k in range(words)]
+        elements = [[word(bits, k) for k in range(words)] for bits in raw]
     total = 0
     for number, element in enumerate(elements):
         for k, word_ in enumerate(element or ()):
-            total += (word_ + 1) * key(number * words + k)
+            total += (word_ ^ filled[k]) * key(number * words + k)
     once = f"zarrange digest 1\n{list(array.shape)}\n{data_type}\n".encode() + fill
     return f"{(total + xxhash.xxh3_128_intdigest(once)) & U128:032x}"
 
