@@ -171,6 +171,7 @@ const fn whole_shards(target: &Format) -> u64 {
 
 fn needs(problem: &Problem, end: End<'_>, tile: &[u64], order: &[u64], draining: bool) -> Needs {
     let format = match end {
+        End::Array(_) if draining && problem.purpose == Purpose::Read => return Needs::default(),
         End::Array(format) => format,
         End::Spill => {
             // Many small pieces are moved together, a large one in several steps.

@@ -37,7 +37,7 @@ pub struct Problem {
     pub part_bytes: u64,
 }
 
-/// Whether the target is written or compared with.
+/// Whether the target is written, compared with, or not touched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Purpose {
@@ -45,6 +45,8 @@ pub enum Purpose {
     Write,
     /// The target exists and is compared with the source.
     Compare,
+    /// The source is read, in tiles of whole chunks of the target; nothing becomes of them.
+    Read,
 }
 
 /// How an array is stored.

@@ -314,7 +314,7 @@ fn smallest_stage_bytes(problem: &Problem, order: &[u64]) -> u64 {
         |from, to, tile: &[u64]| Ends::of(problem, from, to, tile, order).buffers(problem, 1, 1).memory_bytes;
     let (s, t, spill) = (End::Array(source), End::Array(target), End::Spill);
     let direct = least(s, t, &target.chunk);
-    if problem.purpose == Purpose::Compare {
+    if problem.purpose != Purpose::Write {
         return direct;
     }
     direct.min(least(s, spill, &source.chunk).max(least(spill, t, &target.chunk)))

@@ -246,6 +246,14 @@ def test_what_was_begun_goes_on(plan):
     np.testing.assert_array_equal(zarr.open("target.zarr")[...], numbered((80, 60)))
 
 
+@pytest.mark.parametrize("verify", ["digest", "full"])
+def test_what_was_written_is_checked_by_tasks(plan, verify):
+    made = plan(verify=verify)
+    assert len(made.parts) == 2
+    assert carried_out(made)["verified"] is True
+    np.testing.assert_array_equal(zarr.open("target.zarr")[...], numbered((80, 60)))
+
+
 def test_what_was_begun_is_given_up(plan):
     made = plan()
     made.begin()

@@ -1,21 +1,17 @@
 //! Digests of arrays: numbers that say whether two arrays far from each other hold the same.
 
 use std::fmt;
-use std::sync::Mutex;
 
 use twox_hash::XxHash3_128;
 use zarrange_array::{Array, ArrayError, Failed};
 use zarrange_codec::VariableKind;
-use zarrange_grid::Digester;
 use zarrange_io::{Location, Opener, Stopped};
 use zarrange_plan::{Purpose, plan};
 
 use crate::engine::budget::Budget;
 use crate::engine::context::{Context, elements};
-use crate::engine::parts::{Alone, Recorded, StageParts};
-use crate::engine::sink::DigestSink;
-use crate::engine::source::ArraySource;
-use crate::engine::stage::{self, Pass};
+use crate::engine::parts::Recorded;
+use crate::engine::reading;
 use crate::engine::text::{self, Side};
 use crate::error::{METADATA_BYTES_FREE, RechunkError, Refusals};
 use crate::prepare::problem::problem;
@@ -107,20 +103,10 @@ fn of_array(array: &Array, context: &Context<'_>) -> Result<Digest, RechunkError
 /// The sum over the elements of an array, which have a fixed size.
 fn of_elements(array: &Array, context: &Context<'_>) -> Result<u128, RechunkError> {
     let (chunks, budget) = (array.chunks()?, context.budget);
-    // Nothing is written, as where it is compared with itself.
-    let problem = problem(chunks.view(), chunks.view(), (budget.max(), context.threads), Purpose::Compare);
+    let problem = problem(chunks.view(), chunks.view(), (budget.max(), context.threads), Purpose::Read);
     let plan =
         plan(&problem).map_err(|source| RechunkError::Plan { array: array.location().to_owned(), source })?;
-    let digester = Digester::new(array.shape(), &chunks.elements().fill);
-    let source = ArraySource { chunks: array.chunks()?, budget };
-    let sink = DigestSink { chunks, digester, sum: Mutex::default() };
     let recorded = Recorded::default();
-    for stage in plan.stages() {
-        let (shape, item_bytes) = (&problem.shape[..], problem.item_bytes);
-        let parts = StageParts::only(stage.parts(&problem), &Alone, &recorded);
-        let (source, sink, parts) = (&source, &sink, &parts);
-        let pass = Pass { stage, shape, item_bytes, source, sink, parts, tiles_max: u64::MAX };
-        stage::run(&pass, &Context { recorded: &recorded, ..*context })?;
-    }
-    Ok(sink.into_sum())
+    reading::digest(&plan, &chunks, &Context { recorded: &recorded, ..*context })?;
+    Ok(recorded.digest())
 }

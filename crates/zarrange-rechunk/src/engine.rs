@@ -13,6 +13,7 @@ pub(crate) mod objects;
 pub(crate) mod parts;
 pub(crate) mod permits;
 pub(crate) mod presence;
+pub(crate) mod reading;
 pub(crate) mod repack;
 pub(crate) mod sink;
 pub(crate) mod source;

@@ -2,6 +2,7 @@
 
 mod aim;
 pub(crate) mod beforehand;
+pub(crate) mod checking;
 pub(crate) mod item;
 mod keep;
 pub(crate) mod layouts;

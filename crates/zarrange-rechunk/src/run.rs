@@ -1,21 +1,22 @@
 //! Carrying out what was prepared: writing, comparing, publishing.
 
+mod checking;
 mod moving;
 mod small_copies;
 
 use std::error::Error;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use checking::verify_targets;
+pub(crate) use checking::{Known, KnownOf, check_parts};
 pub use moving::{PartPlaces, run_parts};
-use zarrange_array::{Array, Contents, Found, Staging, publish_group};
+use zarrange_array::{Array, Found, Staging, publish_group};
 use zarrange_io::{Stopped, Store, token};
 
 use crate::engine::budget::Budget;
-use crate::engine::context::Context;
-use crate::engine::copy;
+use crate::engine::context::{Context, LookAt};
 use crate::engine::parts::{Alone, Recorded};
-use crate::engine::sink::Compared;
 use crate::error::{PlanFileError, RechunkError};
 use crate::foreign;
 use crate::prepare::Prepared;
@@ -24,11 +25,7 @@ use crate::prepare::members::LeftOut;
 use crate::prepare::small_copies::SmallCopies;
 use crate::progress::Progress;
 use crate::report::{ArrayReport, Cost, Report};
-use crate::request::{Durability, Foreign, Request, Verify};
-use crate::verify::{compare_arrays, compare_stored, compare_variable};
-
-/// Tiles that [`Verify::Sample`] compares.
-const SAMPLE_TILES: u64 = 4;
+use crate::request::{Durability, Foreign, Request};
 
 /// Carries out what was prepared: writes, verifies, publishes.
 ///
@@ -106,38 +103,45 @@ fn write(prepared: &Prepared, staging: &Staging, progress: &dyn Progress) -> Res
         sparse: *sparse,
         durable: request.durability == Durability::Commit,
         shared: false,
-        // What is decoded need not be looked at before.
-        sums: request.verify == Verify::Sample,
+        look: LookAt::Nothing,
         ledger: &Alone,
         recorded: &idle,
         progress,
     };
+    let digests = Mutex::new(KnownOf::new());
     let write = |item: &Item, context: &Context<'_>| {
-        write_array(request, item, (source_root, &root), staging, context)
+        let (report, digest) = write_array(request, item, (source_root, &root), staging, context)?;
+        if item.is_digested() {
+            let mut digests = digests.lock().unwrap_or_else(PoisonError::into_inner);
+            digests.insert(item.path().to_owned(), Known::Source(digest));
+        }
+        Ok(report)
     };
     let small = SmallCopies::of(items, request);
     let reports = write_arrays(items, &small, &write, &context)?;
+    let known = digests.into_inner().unwrap_or_else(PoisonError::into_inner);
     if request.foreign == Foreign::Copy {
         copy_foreign(prepared, &root, &budget)?;
     }
     let places = (source_root, &root);
-    verify_targets(request, items, places, &context)?;
+    verify_targets(request, items, &known, places, &context)?;
     let verify_peak = budget.take_peak();
     if request.region.is_none() {
         publish_metadata(request, (items, groups), places, prepared.consolidated)?;
     }
-    let mut report = Report::sum(reports, request.verify == Verify::Full, backend);
+    let mut report = Report::sum(reports, request.verify.is_whole(), backend);
     report.cost.peak_budget_bytes = small.memory_bytes().max(report.cost.peak_budget_bytes);
     // Comparing is in no plan, so what it takes stands apart.
     report.verify_peak_budget_bytes = verify_peak;
     Ok(report)
 }
 
-/// Completes what workers have written to `root`, which has no metadata yet: copies what is not Zarr if that is asked, compares, and writes
-/// the metadata, that of the root last.
+/// Completes what workers have written to `root`, which has no metadata yet: copies what is not Zarr if that is asked, compares what is not
+/// `known`, and writes the metadata, that of the root last.
 pub(crate) fn complete(
     prepared: &Prepared,
     root: &Store,
+    known: &KnownOf,
     progress: &dyn Progress,
 ) -> Result<(), RechunkError> {
     let Prepared { request, items, groups, root: source, .. } = prepared;
@@ -151,7 +155,7 @@ pub(crate) fn complete(
         prepared.check_foreign()?;
         copy_foreign(prepared, root, &budget)?;
     }
-    verify_targets(request, items, (source, root), &context)?;
+    verify_targets(request, items, known, (source, root), &context)?;
     publish_metadata(request, (items, groups), (source, root), prepared.consolidated)
 }
 
@@ -211,18 +215,20 @@ fn publish_metadata(
     Ok(())
 }
 
-/// Moves one array to its place, and writes its document if that is not the root; what that cost.
+/// Moves one array to its place, and writes its document if that is not the root; what that cost, and the digest of its source if that is
+/// digested.
 fn write_array(
     request: &Request,
     item: &Item,
     (from, to): (&Store, &Store),
     staging: &Staging,
     context: &Context<'_>,
-) -> Result<ArrayReport, RechunkError> {
+) -> Result<(ArrayReport, u128), RechunkError> {
     let Opened { source, target } = item.open(request, from)?;
     let target = Array::with_metadata(to.below(item.path())?, target);
     let (recorded, started) = (Recorded::default(), Instant::now());
-    let context = &Context { recorded: &recorded, ..*context };
+    let look = moving::look(request.verify, item);
+    let context = &Context { recorded: &recorded, look, ..*context };
     let decision = item.decision();
     let intermediates = |k: usize| Ok(staging.intermediate(k)?);
     let held = moving::run(item, &source, &target, 0..item.stage_count(), &intermediates, context)?;
@@ -237,46 +243,13 @@ fn write_array(
         let cost = Cost::unknown(strategy, item.source_chunks);
         ArrayReport::unplanned(path.clone(), Cost { counts, peak_budget_bytes, elapsed_s, ..cost })
     };
-    Ok(match &decision {
+    let report = match &decision {
         Decision::Planned(plan) => {
             let cost = Cost { counts, peak_budget_bytes, elapsed_s, ..Cost::predicted(plan) };
             ArrayReport { layout: item.layout().cloned(), ..ArrayReport::measured(path, plan, cost) }
         }
         Decision::Stored => unplanned("copy"),
         Decision::Text => unplanned("direct"),
-    })
-}
-
-/// Compares what was written with the source, as far as is asked.
-fn verify_targets(
-    request: &Request,
-    items: &[Item],
-    (from, to): (&Store, &Store),
-    context: &Context<'_>,
-) -> Result<(), RechunkError> {
-    let tiles_max = match request.verify {
-        Verify::None => return Ok(()),
-        Verify::Sample => SAMPLE_TILES,
-        Verify::Full => u64::MAX,
     };
-    // Comparing counts like moving: what fills a tile, then what it is compared with.
-    let work = items.iter().map(|item| item.elements.saturating_mul(2 * item.element_bytes));
-    context.progress.begin("verify", work.fold(0, u64::saturating_add));
-    for item in items {
-        let Opened { source, target } = item.open(request, from)?;
-        let (path, source) = (item.path(), &*source);
-        let target = &Array::with_metadata(to.below(path)?, target);
-        match source.contents() {
-            Contents::Elements(_) => {
-                compare_arrays(Compared { path, payloads: false }, source, target, tiles_max, context)?;
-                if request.verify == Verify::Sample && copy::is_copy(source, target) {
-                    copy::check_shards(source, context)?;
-                }
-            }
-            Contents::Variable(_) => compare_variable(path, source, target, context)?,
-            // Values that cannot be read were copied as they are stored.
-            Contents::Unknown(_) => compare_stored(path, source, target, context)?,
-        }
-    }
-    Ok(())
+    Ok((report, recorded.digest()))
 }

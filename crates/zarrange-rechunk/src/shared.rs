@@ -9,6 +9,7 @@ mod journal;
 mod ranges;
 mod receipts;
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use books::Books;
@@ -19,14 +20,15 @@ use zarrange_array::{Joining, SharedFolder, Staging, Target};
 use zarrange_io::{Change, Location, Opener, Store, is_temporary};
 use zarrange_plan::{Cluster, Counts, Simulated, simulate};
 
-use crate::error::{PlanFileError, RechunkError, SharedError};
+use crate::error::{PlanFileError, RechunkError, SharedError, called};
 use crate::plan_file::PlanFile;
 use crate::prepare::Prepared;
 use crate::prepare::beforehand::places;
+use crate::prepare::item::Item;
 use crate::prepare::planned::{check_replaced, is_made, place, prepare_for};
 use crate::progress::Progress;
-use crate::request::{Durability, Foreign, Verify};
-use crate::run::{PartPlaces, complete, run_parts};
+use crate::request::{Durability, Foreign};
+use crate::run::{Known, KnownOf, PartPlaces, check_parts, complete, run_parts};
 
 /// A plan that several processes carry out, as this one sees it.
 #[derive(Debug)]
@@ -206,7 +208,11 @@ impl SharedRun {
             let page = books.page(share)?;
             worked.before += page.before();
             let item = &self.prepared.items[share.array];
-            let peak = run_parts(&self.prepared, item, stage, places, &page, progress)?;
+            let peak = if share.checks {
+                check_parts(&self.prepared, item, places.target, &page, progress)?
+            } else {
+                run_parts(&self.prepared, item, stage, places, &page, progress)?
+            };
             worked.peak_budget_bytes = worked.peak_budget_bytes.max(peak);
             Ok(page.close()?)
         });
@@ -223,7 +229,7 @@ impl SharedRun {
     pub fn finish(self, progress: &dyn Progress) -> Result<Finished, SharedError> {
         let Self { prepared, folder, replaces, receipts, .. } = &self;
         let request = &prepared.request;
-        let verified = request.verify == Verify::Full;
+        let verified = request.verify.is_whole();
         let mut staging = Staging::of_shared(prepared.target.clone(), folder, &request.io)?;
         // Somebody else may have done that before this one had the lock.
         if folder.is_published()? {
@@ -241,11 +247,11 @@ impl SharedRun {
         }
         let (counts, root) = (receipts.counts()?, folder.target()?);
         progress.begin("finish", 0);
-        remove_temporary(&root)?;
-        complete(prepared, &root, progress)?;
+        self.check_sizes(&root)?;
+        complete(prepared, &root, &self.checked()?, progress)?;
         if request.foreign != Foreign::Copy {
             // Of those who did a part again meanwhile; what was copied may be called so.
-            remove_temporary(&root)?;
+            remove_temporary(&root, &mut |_, _| ())?;
         }
         let there = Target::number(&request.target, &request.io)?;
         if request.overwrite && there != *replaces && !folder.holds_old()? {
@@ -254,6 +260,39 @@ impl SharedRun {
         folder.note_publishing()?;
         let warnings = staging.publish(request.durability == Durability::Commit)?;
         Ok(Finished { counts, verified, warnings: self.without_temp(warnings) })
+    }
+
+    /// Looks whether as many bytes are there as were written. What workers that were ended have left is removed.
+    fn check_sizes(&self, root: &Store) -> Result<(), SharedError> {
+        let items = &self.prepared.items;
+        let numbers: BTreeMap<&str, usize> = items.iter().map(Item::path).zip(0..).collect();
+        let mut found = vec![0u64; items.len()];
+        remove_temporary(root, &mut |key, bytes| {
+            let above = std::iter::successors(Some(key), |key| key.rsplit_once('/').map(|(above, _)| above));
+            if let Some(number) = above.skip(1).chain([""]).find_map(|path| numbers.get(path)) {
+                found[*number] += bytes;
+            }
+        })?;
+        for (number, written) in self.receipts.written()? {
+            let found = found[number];
+            if found < written {
+                return Err(SharedError::Lost { array: called(items[number].path()), written, found });
+            }
+        }
+        Ok(())
+    }
+
+    /// What workers have found to be the same as in the source.
+    fn checked(&self) -> Result<KnownOf, SharedError> {
+        let mut known = KnownOf::new();
+        for (number, item) in self.prepared.items.iter().enumerate() {
+            let Some(check) = item.check() else { continue };
+            let [source, target] = self.receipts.digests(number)?;
+            if !check.is_digested || source == target {
+                known.insert(item.path().to_owned(), Known::Same);
+            }
+        }
+        Ok(known)
     }
 
     /// What is told, when intermediates elsewhere are removed, too.
@@ -324,6 +363,9 @@ impl Prepared {
             for (stage, work) in stages.iter_mut().zip(works) {
                 stage.push(work);
             }
+            if let (Some(check), Some(stage)) = (item.check(), stages.last_mut()) {
+                stage.extend(check.plan().stage_works());
+            }
         }
         simulate(&stages, cluster)
     }
@@ -340,12 +382,14 @@ fn temp_of(plan: &PlanFile) -> Result<Option<Location>, SharedError> {
     Ok(Some(place(temp)?.below(&SharedFolder::name_for(&place(&plan.target)?, &plan.fingerprint()))))
 }
 
-/// Removes what workers that were ended have left where others did the same part again.
-fn remove_temporary(root: &Store) -> Result<(), RechunkError> {
+/// Removes what workers that were ended have left where others did the same part again; the keys and bytes of all else.
+fn remove_temporary(root: &Store, kept: &mut dyn FnMut(&str, u64)) -> Result<(), RechunkError> {
     let mut left = Vec::new();
-    root.walk("", &mut |key, _| {
+    root.walk("", &mut |key, bytes| {
         if is_temporary(key.rsplit_once('/').map_or(key, |(_, name)| name)) {
             left.push(key.to_owned());
+        } else {
+            kept(key, bytes);
         }
     })?;
     Ok(left.iter().try_for_each(|key| root.change(Change::Remove(key)))?)

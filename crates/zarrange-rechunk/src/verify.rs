@@ -3,19 +3,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use zarrange_array::{Array, Beside, Contents, Failed, Found, Node, Survey, Text, Without, survey};
+use zarrange_array::{Array, Beside, Chunks, Contents, Failed, Found, Node, Survey, Text, Without, survey};
 use zarrange_grid::index;
 use zarrange_io::{Access, IoError, Location, Object, Opener, Store};
-use zarrange_plan::{Purpose, plan};
+use zarrange_plan::{Plan, Purpose, plan};
 
 use crate::difference::Difference;
 use crate::engine::budget::Budget;
 use crate::engine::context::{Context, elements};
-use crate::engine::parts::{Alone, Recorded, StageParts};
+use crate::engine::parts::Recorded;
 use crate::engine::presence::Look;
+use crate::engine::reading;
 use crate::engine::sink::{CompareSink, Compared};
 use crate::engine::source::ArraySource;
-use crate::engine::stage::{self, Pass};
 use crate::engine::text::{self, Side};
 use crate::error::{METADATA_BYTES_FREE, RechunkError, Refusals};
 use crate::prepare::members::left_behind;
@@ -204,16 +204,22 @@ pub(crate) fn compare_arrays(
     let problem = problem(a.view(), b.view(), (budget.max(), context.threads), Purpose::Compare);
     let plan = plan(&problem)
         .map_err(|source| RechunkError::Plan { array: a.metadata().location().to_owned(), source })?;
+    compare_chunks(&plan, compared, (a, b), tiles_max, context)
+}
+
+/// As [`compare_arrays`], as `plan` says.
+pub(crate) fn compare_chunks(
+    plan: &Plan,
+    compared: Compared<'_>,
+    (a, b): (Chunks<'_>, Chunks<'_>),
+    tiles_max: u64,
+    context: &Context<'_>,
+) -> Result<(), RechunkError> {
+    let budget = context.budget;
+    let source = ArraySource { chunks: a, budget, digester: None };
+    let sink = CompareSink { chunks: b, compared, budget };
     let recorded = Recorded::default();
-    let (source, sink) = (ArraySource { chunks: a, budget }, CompareSink { chunks: b, compared, budget });
-    for stage in plan.stages() {
-        let (shape, item_bytes) = (&problem.shape[..], problem.item_bytes);
-        let parts = StageParts::only(stage.parts(&problem), &Alone, &recorded);
-        let context = Context { recorded: &recorded, ..*context };
-        let (source, sink, parts) = (&source, &sink, &parts);
-        stage::run(&Pass { stage, shape, item_bytes, source, sink, parts, tiles_max }, &context)?;
-    }
-    Ok(())
+    reading::run(plan, (&source, &sink), tiles_max, &Context { recorded: &recorded, ..*context })
 }
 
 /// Compares the values of two arrays of text or bytes; where those of one cannot be read, the stored bytes.

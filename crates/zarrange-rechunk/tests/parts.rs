@@ -114,9 +114,12 @@ impl Engines {
     /// The receipts of each part are the same, and all are there: their sum.
     fn counted(&self) -> Counts {
         let mut by_part: BTreeMap<(u64, u64), Counts> = BTreeMap::new();
-        for Receipt { stage, part, counts } in self.receipts.lock().unwrap().iter() {
+        let mut digests = BTreeMap::new();
+        for Receipt { stage, part, counts, digest } in self.receipts.lock().unwrap().iter() {
             let first = by_part.entry((*stage, *part)).or_insert(*counts);
             assert_eq!(first, counts, "part {part} of stage {stage}");
+            let first = digests.entry((*stage, *part)).or_insert(*digest);
+            assert_eq!(first, digest, "part {part} of stage {stage}");
         }
         assert_eq!(by_part.keys().copied().collect::<Vec<_>>(), self.all_parts());
         if let Some(plan) = self.item().plan() {

@@ -2,8 +2,8 @@
 #![expect(clippy::unwrap_used, unsafe_code, reason = "a test fails by panicking; mmap wants a promise")]
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use zarrange_array::{Array, ArrayError, ArraySpec, Document, Layout, Node, open};
 use zarrange_codec::CodecMetadata;
 use zarrange_grid::{Dims, Region};
+use zarrange_io::wrappers::counting::{IoCounters, counting};
 use zarrange_io::wrappers::faults::{Fault, Faults, faulty};
 use zarrange_io::{Change, Location, Opener, Store};
 use zarrange_plan::Way;
@@ -791,6 +792,29 @@ fn a_flipped_bit_does_not_get_through() {
         });
         assert!(matches!(differs, None | Some(None)), "call {at}: {differs:?}");
     }
+}
+
+/// Digests are worth something where reading the source costs: it is read once.
+#[test]
+fn with_digests_the_source_is_read_once() {
+    let from = place();
+    create(&from, &[24, 20], &[24, 3]);
+    let source_reads = |verify| {
+        let counters = Arc::new(IoCounters::default());
+        let (count, source) = (counters.clone(), from.to_string());
+        let wrap = move |store: Store| {
+            if store.label() == source { counting(store, &count) } else { store }
+        };
+        let io = Opener::default().wrapped(wrap);
+        let job = job(&from, &place(), &[5, 20], Some(&[10, 20]), 1 << 20, 2);
+        rechunk(Request { io, verify, way: Some(Way::Tiles), ..job }).unwrap();
+        counters.counts().read_bytes
+    };
+    let once = source_reads(Verify::None);
+    let document = from.open().unwrap().get("zarr.json", 1 << 20).unwrap().unwrap().len() as u64;
+    assert!(once > document);
+    assert_eq!(source_reads(Verify::Digest), once + document);
+    assert!(source_reads(Verify::Full) > once + document);
 }
 
 /// What was planned is what runs: metadata that is another one by then is not guessed at.

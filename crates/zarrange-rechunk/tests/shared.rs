@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use support::create;
@@ -55,9 +56,13 @@ impl Shared {
 
     /// Does everything, in `of` shares, those of each stage from the last to the first.
     fn work(&self, of: u64) -> Result<(), SharedError> {
+        let stages = self.join(&Opener::default())?.status()?.len() as u64;
+        self.work_on(0..stages, of)
+    }
+
+    fn work_on(&self, stages: Range<u64>, of: u64) -> Result<(), SharedError> {
         let io = Opener::default();
-        let stages = self.join(&io)?.status()?.len() as u64;
-        for stage in 0..stages {
+        for stage in stages {
             for index in (0..of).rev() {
                 self.join(&io)?.work(stage, Share { index, of }, &NoProgress)?;
             }
@@ -90,7 +95,8 @@ fn finish(shared: &Shared) {
 fn workers_make_what_one_process_makes() {
     let (mut parts, mut several) = (0, 0);
     for case in &cases() {
-        for (of, verify) in [(1, Verify::None), (3, Verify::Full), (1000, Verify::Sample)] {
+        let all = [(1, Verify::None), (3, Verify::Full), (2, Verify::Digest), (1000, Verify::Sample)];
+        for (of, verify) in all {
             let shared = Shared::new(case, |request| request.verified(verify));
             shared.work(of).unwrap();
             let status = SharedRun::open(&shared.plan, &Opener::default()).unwrap().status().unwrap();
@@ -105,6 +111,84 @@ fn workers_make_what_one_process_makes() {
         }
     }
     assert!(several > 30 && parts > 300, "{several} of several parts, {parts} parts");
+}
+
+/// What lies in the target by the time that it is checked is not what was read of the source: that is told, with the place, and the target
+/// does not appear. When it is what it should be again, all ends well.
+#[test]
+fn what_was_damaged_is_not_published() {
+    let mut found = [0, 0];
+    for case in &cases() {
+        for (verify, swaps) in
+            [Verify::Digest, Verify::Full].into_iter().flat_map(|verify| [(verify, true), (verify, false)])
+        {
+            let shared = Shared::new(case, |request| request.verified(verify));
+            let io = Opener::default();
+            let run = shared.join(&io).unwrap();
+            let checking = run.stages() - 1;
+            shared.work_on(0..checking, 2).unwrap();
+            let folder = shared.dir.path().join(&names(shared.dir.path())[0]).join("target");
+            let chunks = files(&folder);
+            let bytes = std::fs::read(&chunks[0]).unwrap();
+            // With what would be right elsewhere, or with what can be nothing.
+            let wrong = match chunks.get(1).filter(|_| swaps) {
+                Some(other) => std::fs::read(other).unwrap(),
+                None => bytes[1..].to_vec(),
+            };
+            std::fs::write(&chunks[0], &wrong).unwrap();
+            let worked = shared.work_on(checking..checking + 1, 2);
+            let ended = worked.and_then(|()| shared.join(&io)?.finish(&NoProgress).map(drop));
+            let Err(error) = ended else { panic!("{}: {verify}", case.name()) };
+            let told = error.to_string();
+            found[usize::from(told.starts_with("verification failed: the root: element"))] += 1;
+            assert!(!shared.dir.path().join("target.zarr").exists(), "{}", case.name());
+            std::fs::write(&chunks[0], &bytes).unwrap();
+            shared.work(3).unwrap();
+            finish(&shared);
+            shared.check(&case.name());
+        }
+    }
+    let [unreadable, different] = found;
+    assert!(unreadable > 5 && different > 20, "{found:?}");
+}
+
+/// A chunk that is gone or cut off, and nobody compares: it is told all the same.
+#[test]
+fn what_was_lost_is_not_published() {
+    for case in &cases() {
+        let shared = Shared::new(case, |request| request);
+        let io = Opener::default();
+        shared.work(2).unwrap();
+        let folder = shared.dir.path().join(&names(shared.dir.path())[0]).join("target");
+        let chunk = files(&folder).swap_remove(0);
+        let bytes = std::fs::read(&chunk).unwrap();
+        let damages: [&dyn Fn(); 3] = [
+            &|| std::fs::write(&chunk, &bytes[1..]).unwrap(),
+            &|| std::fs::write(&chunk, []).unwrap(),
+            &|| std::fs::remove_file(&chunk).unwrap(),
+        ];
+        for damage in damages {
+            damage();
+            let ended = shared.join(&io).unwrap().finish(&NoProgress);
+            assert!(matches!(ended, Err(SharedError::Lost { .. })), "{}: {ended:?}", case.name());
+        }
+        std::fs::write(&chunk, &bytes).unwrap();
+        finish(&shared);
+        shared.check(&case.name());
+    }
+}
+
+/// The files below a folder, in order.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let (mut files, mut folders) = (Vec::new(), vec![folder.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { folders.push(path) } else { files.push(path) }
+        }
+    }
+    files.sort();
+    files
 }
 
 /// What one process counts, workers count together.

@@ -261,7 +261,7 @@ pub(crate) struct RequestArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=4096))]
     pub(crate) threads: Option<u64>,
     /// What to compare with the source before DST appears: none, sample (a few tiles of each array, and whatever checksums tell of
-    /// chunks that are copied), or full
+    /// chunks that are copied), digest (all of DST, with digests of what was read of the source), or full (all of both)
     #[arg(long, value_name = "WHAT", default_value_t = Verify::None)]
     pub(crate) verify: Verify,
     /// Whether to wait until DST is on the disk before it appears: commit (DST survives a crash of the machine), or none

@@ -74,7 +74,7 @@ def plan(
     array_name: str | None = None,
     storage_options: dict[str, Any] | None = None,
     threads: int | None = None,
-    verify: Literal["none", "sample", "full"] = "none",
+    verify: Literal["none", "sample", "digest", "full"] = "none",
     backend: Literal["auto", "std", "io_uring"] = "auto",
 ) -> Plan:
     """What rechunking takes: the way, memory, bytes and time. Nothing is written, and no target is needed.

@@ -27,7 +27,7 @@ def rechunk(
     *,
     storage_options: dict[str, Any] | None = None,
     threads: int | None = None,
-    verify: Literal["none", "sample", "full"] = "none",
+    verify: Literal["none", "sample", "digest", "full"] = "none",
     durability: Literal["none", "commit"] = "commit",
     overwrite: bool = False,
     backend: Literal["auto", "std", "io_uring"] = "auto",
@@ -69,8 +69,9 @@ def rechunk(
         For URLs: passed to fsspec.
     threads : int, optional
         Threads to use; without it those of the executor, which are all processors for ``"threads"``.
-    verify : {"none", "sample", "full"}
-        How much of the target is compared with the source before it appears.
+    verify : {"none", "sample", "digest", "full"}
+        How much of the target is compared with the source before it appears: ``"digest"`` reads the source only once, when it is moved, and compares
+        digests; ``"full"`` reads both again, and compares every value.
     durability : {"commit", "none"}
         Whether ``execute()`` waits until the target is on the disk.
     overwrite : bool

@@ -9,6 +9,16 @@ use crate::engine::parts::{Alone, Ledger, Recorded};
 use crate::engine::presence::Sparse;
 use crate::progress::Progress;
 
+/// What is looked at beside, while an array is moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LookAt {
+    Nothing,
+    /// Checksums of what is moved as it is stored: they must be right.
+    Sums,
+    /// Elements of the source, where they are decoded: they are digested.
+    Elements,
+}
+
 /// The means of a run.
 #[derive(Clone, Copy)]
 pub(crate) struct Context<'a> {
@@ -23,8 +33,7 @@ pub(crate) struct Context<'a> {
     /// Others may do the same parts at the same time, or again: an object gets its name when it is complete, and nothing that a part
     /// reads is given back, or kept in this process alone.
     pub(crate) shared: bool,
-    /// Checksums of what is moved as it is stored must be right.
-    pub(crate) sums: bool,
+    pub(crate) look: LookAt,
     /// Which parts are done, and who is told of those that are done here.
     pub(crate) ledger: &'a dyn Ledger,
     /// What was counted here.
@@ -47,7 +56,7 @@ impl<'a> Context<'a> {
             sparse,
             durable: false,
             shared: false,
-            sums: false,
+            look: LookAt::Nothing,
             ledger,
             recorded,
             progress,

@@ -10,7 +10,7 @@ use zarrange_io::{Access, Extent, IoError, Object, ReadRequest, Source, WriteReq
 use zarrange_plan::{COPIED_TOGETHER, Counts, Parts, copying};
 
 use crate::engine::budget::{Budget, Lease};
-use crate::engine::context::{Context, elements};
+use crate::engine::context::{Context, LookAt, elements};
 use crate::engine::crew::{Work, work_off};
 use crate::engine::objects::{ObjectWalk, Taken};
 use crate::engine::parts::{Alone, Recorded, StageParts};
@@ -29,7 +29,8 @@ pub(crate) fn run(
     let parts = StageParts::only(parts, context.ledger, context.recorded);
     let (copied_elements, whole) = (AtomicU64::new(0), Mutex::new(()));
     let work = |check: &mut StoredCheck<'_>, taken: &Taken<'_>, buffer: &mut [u8]| {
-        let Context { budget, sums, shared, .. } = *context;
+        let Context { budget, look, shared, .. } = *context;
+        let sums = look == LookAt::Sums;
         let whole = &whole;
         let mut batch =
             Copy { source, target, whole, budget, check, sums, replaces: shared, counts: Counts::default() };

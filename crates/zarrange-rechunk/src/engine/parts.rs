@@ -1,8 +1,8 @@
 //! The parts of a stage: which of them are done, and what was counted for each.
 
-use std::ops::Range;
+use std::ops::{AddAssign, Range};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use zarrange_plan::{Counts, Parts};
 
@@ -25,6 +25,22 @@ pub struct Receipt {
     pub part: u64,
     /// What was counted for it.
     pub counts: Counts,
+    /// The digest of what it read of the source, where that is digested.
+    pub digest: u128,
+}
+
+/// What was counted, and the digest of what was read of a source, where that is digested.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tally {
+    counts: Counts,
+    digest: u128,
+}
+
+impl AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.counts += other.counts;
+        self.digest = self.digest.wrapping_add(other.digest);
+    }
 }
 
 /// A run in one process, from its begin to its end.
@@ -39,17 +55,25 @@ impl Ledger for Alone {
     fn done(&self, _: &Receipt) {}
 }
 
-/// What was counted in all parts that are done.
+/// What was counted and digested in all parts that are done.
 #[derive(Debug, Default)]
-pub(crate) struct Recorded(Mutex<Counts>);
+pub(crate) struct Recorded(Mutex<Tally>);
 
 impl Recorded {
     pub(crate) fn add(&self, counts: Counts) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) += counts;
+        self.lock().counts += counts;
     }
 
     pub(crate) fn counts(&self) -> Counts {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.lock().counts
+    }
+
+    pub(crate) fn digest(&self) -> u128 {
+        self.lock().digest
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Tally> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -113,8 +137,8 @@ impl<'a> StageParts<'a> {
 
     /// Begins a part. It is done when all that is [expected](OpenPart::expect) is finished, and this first one.
     pub(crate) fn open(&'a self, number: u64) -> Arc<OpenPart<'a>> {
-        let (counts, left) = (Mutex::default(), AtomicU64::new(1));
-        Arc::new(OpenPart { parts: self, number, counts, left })
+        let (tally, left) = (Mutex::default(), AtomicU64::new(1));
+        Arc::new(OpenPart { parts: self, number, tally, left })
     }
 }
 
@@ -122,7 +146,7 @@ impl<'a> StageParts<'a> {
 pub(crate) struct OpenPart<'a> {
     parts: &'a StageParts<'a>,
     pub(crate) number: u64,
-    counts: Mutex<Counts>,
+    tally: Mutex<Tally>,
     /// What is expected and not finished.
     left: AtomicU64,
 }
@@ -130,7 +154,16 @@ pub(crate) struct OpenPart<'a> {
 impl OpenPart<'_> {
     /// Counts what was done for it.
     pub(crate) fn count(&self, counts: Counts) {
-        *self.counts.lock().unwrap_or_else(PoisonError::into_inner) += counts;
+        self.add(Tally { counts, digest: 0 });
+    }
+
+    /// Adds the digest of what was read for it.
+    pub(crate) fn digest(&self, digest: u128) {
+        self.add(Tally { counts: Counts::default(), digest });
+    }
+
+    fn add(&self, tally: Tally) {
+        *self.tally.lock().unwrap_or_else(PoisonError::into_inner) += tally;
     }
 
     /// So many more things belong to it.
@@ -142,9 +175,10 @@ impl OpenPart<'_> {
     pub(crate) fn finish(&self, things: u64) {
         if self.left.fetch_sub(things, Ordering::AcqRel) == things {
             let StageParts { stage, parts, ledger, recorded, after, .. } = self.parts;
-            let counts = *self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-            recorded.add(counts);
-            ledger.done(&Receipt { stage: *stage, part: self.number, counts });
+            let tally = *self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+            *recorded.lock() += tally;
+            let Tally { counts, digest } = tally;
+            ledger.done(&Receipt { stage: *stage, part: self.number, counts, digest });
             after(parts.units(self.number));
         }
     }

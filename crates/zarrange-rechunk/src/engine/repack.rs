@@ -8,7 +8,7 @@ use zarrange_grid::Dims;
 use zarrange_plan::{Counts, Parts, Repack};
 
 use crate::engine::batches::{Batch, Batches, Pace};
-use crate::engine::context::{Context, elements};
+use crate::engine::context::{Context, LookAt, elements};
 use crate::engine::crew::{Work, work_off};
 use crate::engine::objects::{ObjectWalk, Taken};
 use crate::engine::parts::{OpenPart, StageParts};
@@ -118,6 +118,7 @@ impl<'a> Work for Repacking<'_, 'a> {
             encoded: write.data,
             permit,
             counts: Counts::default(),
+            digests: [0; 2],
             _leases: vec![read.lease, write.lease],
         };
         let sink = match &self.sequencer {
@@ -153,7 +154,7 @@ impl<'a> Work for Repacking<'_, 'a> {
 
     fn step<'w>(&'w self, hand: &mut Hand<'w, 'a>, task: Task<'a>) -> Result<(), RechunkError> {
         hand.worker.permit.hold();
-        hand.carry(&task, self.context.sums)?;
+        hand.carry(&task, self.context.look == LookAt::Sums)?;
         let grid = self.from.grid();
         let elements = task.batch.indices().map(|chunk| grid.region(&chunk).elements()).sum();
         self.visited.fetch_add(task.batch.count, Ordering::Relaxed);

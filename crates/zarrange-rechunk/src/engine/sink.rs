@@ -2,7 +2,7 @@
 
 mod chunks;
 mod compare;
-mod digest;
+mod nowhere;
 mod pieces;
 mod shards;
 
@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 pub(crate) use chunks::ChunkSink;
 pub(crate) use compare::{CompareSink, Compared};
-pub(crate) use digest::DigestSink;
+pub(crate) use nowhere::Nowhere;
 pub(crate) use pieces::PieceSink;
 pub(crate) use shards::{Segment, Sequencer, ShardSink, indexes};
 use zarrange_array::Chunks;

@@ -181,6 +181,7 @@ impl<'a> Work for Shared<'_, 'a> {
             encoded: encoded.data,
             permit,
             counts: Counts::default(),
+            digests: [0; 2],
             _leases: vec![plain.lease, encoded.lease],
         };
         let [known, other] = self.known.clone();
@@ -215,7 +216,15 @@ impl<'a> Work for Shared<'_, 'a> {
         match phase {
             Phase::Fill => {
                 let tiles = Tiles { tile: &loaded.tile, next: next.as_ref().map(|next| &next.tile) };
+                // With what is put into it now, others may empty the next one before its part is told.
+                let behind = next.as_ref().map(|next| &next.part).inspect(|part| part.expect(1));
                 filler.fill(tiles, batch, worker)?;
+                let [digest, digest_behind] = std::mem::take(&mut worker.digests);
+                loaded.part.digest(digest);
+                if let Some(part) = behind {
+                    part.digest(digest_behind);
+                    part.finish(1);
+                }
                 loaded.part.count(std::mem::take(&mut worker.counts));
             }
             Phase::Drain(ticket) => {

@@ -4,11 +4,11 @@ use std::ops::Range;
 
 use zarrange_array::Chunks;
 use zarrange_codec::ArrayCodec;
-use zarrange_grid::{ChunkGrid, index};
+use zarrange_grid::{ChunkGrid, Digester, index};
 use zarrange_io::Store;
 use zarrange_plan::{Plan, Problem, Stage, Tiled};
 
-use crate::engine::context::Context;
+use crate::engine::context::{Context, LookAt};
 use crate::engine::parts::StageParts;
 use crate::engine::sink::{ChunkSink, PieceSink, Sequencer, ShardSink, Sink, indexes};
 use crate::engine::source::{ArraySource, PieceSource, Source};
@@ -50,9 +50,12 @@ pub(crate) fn run(
         };
         let (ledger, recorded) = (context.ledger, context.recorded);
         let parts = StageParts::new((number, plan.parts(number)), ledger, recorded, &release);
-        let source: Box<dyn Source> = match &before {
-            Some(spill) => Box::new(PieceSource(spill)),
-            None => Box::new(ArraySource { chunks: from.clone(), budget: context.budget }),
+        let source: Box<dyn Source> = if let Some(spill) = &before {
+            Box::new(PieceSource(spill))
+        } else {
+            let digester =
+                (context.look == LookAt::Elements).then(|| Digester::new(shape, &from.elements().fill));
+            Box::new(ArraySource { chunks: from.clone(), budget: context.budget, digester })
         };
         let _indexes = match &before {
             Some(_) => None,

@@ -14,6 +14,8 @@ pub(crate) struct Worker<'w> {
     pub(crate) permit: Permit<'w>,
     /// What it counted since it last told.
     pub(crate) counts: Counts,
+    /// Digests of what it put into a tile since it last told, and into the next one, where that is digested.
+    pub(crate) digests: [u128; 2],
     /// The places of the buffers in the budget.
     pub(crate) _leases: Vec<Lease>,
 }

@@ -69,6 +69,18 @@ pub enum SharedError {
         /// Where it is.
         location: String,
     },
+    /// What was written is not there.
+    #[error(
+        "workers wrote {written} bytes of {array}, and {found} are there: some of it was lost or cut off; give the run up, and begin it again"
+    )]
+    Lost {
+        /// The array.
+        array: String,
+        /// What receipts tell.
+        written: u64,
+        /// What was found.
+        found: u64,
+    },
     /// The folder is gone.
     #[error("the run was finished or given up meanwhile: nothing is left to be done")]
     Over,

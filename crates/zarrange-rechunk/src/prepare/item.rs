@@ -11,6 +11,7 @@ use crate::engine::context::elements;
 use crate::engine::{copy, text};
 use crate::error::RechunkError;
 use crate::prepare::aim::{Aim, Asked, How, LaidOut, aim, check_length, planned_target};
+use crate::prepare::checking::Check;
 use crate::prepare::problem::Plans;
 use crate::prepare::region;
 use crate::prepare::route::{cheapest_plan, memory_of_comparing};
@@ -24,6 +25,8 @@ pub struct Item {
     decision: Packed,
     /// Its source is read in slices of this shape.
     slice: Option<Box<[u64]>>,
+    /// How it is checked, where all of it is compared part by part.
+    check: Option<Check>,
     /// Codecs of the source that the target does not have, although it was to keep them.
     pub(crate) dropped: Vec<String>,
     /// Why its elements cannot be read, where they cannot.
@@ -131,6 +134,16 @@ impl Item {
         self.plan().map_or(1, |plan| plan.stage_count())
     }
 
+    /// How it is checked part by part, where all of it shall be compared.
+    pub(crate) const fn check(&self) -> Option<&Check> {
+        self.check.as_ref()
+    }
+
+    /// Whether its source is digested when it is moved.
+    pub(crate) fn is_digested(&self) -> bool {
+        self.check.as_ref().is_some_and(|check| check.is_digested)
+    }
+
     /// Whether its stored bytes are copied without being understood.
     pub(crate) const fn is_stored(&self) -> bool {
         matches!(self.decision, Packed::Stored)
@@ -186,7 +199,8 @@ impl Item {
             Packed::Stored | Packed::Text => 0,
         };
         let chosen = self.asked.chosen.as_ref().map_or(0, |_| CHOSEN_BYTES);
-        self.found.bytes() + (size_of::<Self>() + plan + chosen) as u64
+        let check = self.check.as_ref().map_or(0, Check::bytes);
+        self.found.bytes() + (size_of::<Self>() + plan + chosen) as u64 + check
     }
 }
 
@@ -244,6 +258,10 @@ pub(super) fn item(
         asked,
         decision,
         slice: plan.and_then(|(_, slice)| slice).map(Into::into),
+        check: match plan {
+            Some((plan, _)) => Check::of(request, (source, &target), plan, plans)?,
+            None => None,
+        },
         dropped,
         opaque: match source.contents() {
             Contents::Unknown(reason) => Some(reason.as_str().into()),
@@ -282,6 +300,11 @@ impl Item {
             writes: self.target_objects,
             bytes: bytes.saturating_mul(2),
         }
+    }
+
+    /// What progress counts to while it is checked: into tiles, and out of them.
+    pub(crate) const fn check_bytes(&self) -> u64 {
+        self.elements.saturating_mul(self.element_bytes).saturating_mul(2)
     }
 
     /// What progress counts to while it is moved, one pass over it counting twice (in and out).

@@ -26,8 +26,18 @@ pub enum Verify {
     None,
     /// A few tiles of each array, spread evenly.
     Sample,
-    /// Everything.
+    /// Everything, by digests: the target is read, and the source once only, when it is moved. What went wrong on the way from the source is
+    /// not found.
+    Digest,
+    /// Everything: both are read.
     Full,
+}
+
+impl Verify {
+    /// Whether all of the target is looked at.
+    pub const fn is_whole(self) -> bool {
+        matches!(self, Self::Digest | Self::Full)
+    }
 }
 
 /// What survives a crash of the machine right after the run.
@@ -61,7 +71,7 @@ macro_rules! words {
 
 words! {
     Foreign is a "way to treat files that are not Zarr" of [Self::Skip, Self::Copy, Self::Fail];
-    Verify is a "amount to compare" of [Self::None, Self::Sample, Self::Full];
+    Verify is a "amount to compare" of [Self::None, Self::Sample, Self::Digest, Self::Full];
     Durability is a "durability" of [Self::None, Self::Commit];
 }
 
@@ -87,9 +97,9 @@ mod tests {
             "\"Full-ish\" is no way to treat files that are not Zarr: use skip, copy or fail",
         );
         check(
-            "none sample full",
+            "none sample digest full",
             &Verify::Full,
-            "\"Full-ish\" is no amount to compare: use none, sample or full",
+            "\"Full-ish\" is no amount to compare: use none, sample, digest or full",
         );
         check("none commit", &Durability::Commit, "\"Full-ish\" is no durability: use none or commit");
     }

@@ -7,7 +7,7 @@ use zarrange_io::Store;
 use zarrange_plan::Route;
 
 use crate::engine::budget::Budget;
-use crate::engine::context::Context;
+use crate::engine::context::{Context, LookAt};
 use crate::engine::parts::{Ledger, Recorded};
 use crate::engine::text::{self, Side};
 use crate::engine::tiled::{self, Intermediates};
@@ -17,6 +17,16 @@ use crate::prepare::Prepared;
 use crate::prepare::item::{Decision, Item, Opened, Sliced};
 use crate::progress::Progress;
 use crate::request::{Durability, Verify};
+
+/// What is looked at while `item` is moved.
+pub(super) fn look(verify: Verify, item: &Item) -> LookAt {
+    match verify {
+        // What is decoded need not be looked at before.
+        Verify::Sample => LookAt::Sums,
+        Verify::Digest if item.is_digested() => LookAt::Elements,
+        Verify::None | Verify::Digest | Verify::Full => LookAt::Nothing,
+    }
+}
 
 /// Moves an array to `target` in the stages `stages`; the most memory that was really used, where less than what was taken.
 pub(crate) fn run(
@@ -86,7 +96,7 @@ pub fn run_parts(
         sparse: *sparse,
         durable: request.durability == Durability::Commit,
         shared: true,
-        sums: request.verify == Verify::Sample,
+        look: look(request.verify, item),
         ledger,
         recorded: &recorded,
         progress,

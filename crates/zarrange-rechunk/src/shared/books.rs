@@ -109,7 +109,7 @@ impl Page<'_> {
         let now = now.into_inner().unwrap_or_else(PoisonError::into_inner);
         for gap in before.gaps(&share.parts) {
             for parts in now.gaps(&gap) {
-                books.add(share.done(parts, Counts::default()));
+                books.add(share.done(parts, Counts::default(), 0));
             }
         }
         books.lock().error.take().map_or(Ok(()), Err)
@@ -126,6 +126,8 @@ impl Ledger for Page<'_> {
     fn done(&self, receipt: &Receipt) {
         let parts: Range<u64> = receipt.part..receipt.part + 1;
         self.now.lock().unwrap_or_else(PoisonError::into_inner).insert(parts.clone());
-        self.books.add(self.share.done(parts, receipt.counts));
+        let checks = self.share.checks;
+        let counts = if checks { Counts::default() } else { receipt.counts };
+        self.books.add(self.share.done(parts, counts, receipt.digest));
     }
 }

@@ -29,6 +29,9 @@ pub(super) struct Line<'a> {
     pub(super) stage: u64,
     pub(super) parts: Range<u64>,
     pub(super) counts: Counts,
+    /// The upper and the lower half of the digest of what was read, where that is digested.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) digest: Option<(u64, u64)>,
 }
 
 /// What one process writes.
@@ -128,6 +131,7 @@ mod tests {
             stage: 2,
             parts: number..number + 1,
             counts,
+            digest: (!number.is_multiple_of(2)).then_some((number, 7)),
         }
     }
 

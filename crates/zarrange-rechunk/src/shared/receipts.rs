@@ -12,6 +12,8 @@ use super::journal::{self, Journal, Line};
 use super::ranges::Ranges;
 use crate::error::{RechunkError, SharedError};
 use crate::prepare::Prepared;
+use crate::prepare::checking::Check;
+use crate::prepare::item::Item;
 use crate::request::Durability;
 
 /// How far a stage is.
@@ -34,6 +36,8 @@ pub(super) struct Receipts {
     machine: Machine,
     /// Of each array, the parts of each of its stages.
     parts: Vec<Vec<u64>>,
+    /// The stage in which arrays are checked, if any is.
+    checks: Option<u64>,
     journal: Mutex<Journal>,
     known: Mutex<Known>,
 }
@@ -46,6 +50,10 @@ pub(super) struct ArrayParts {
     stage: u64,
     /// The number of the first part among those of all arrays.
     first: u64,
+    /// How many parts of the array there are in the stage.
+    all: u64,
+    /// Nothing is moved any more: they are checked.
+    pub(super) checks: bool,
     pub(super) parts: Range<u64>,
 }
 
@@ -56,6 +64,7 @@ pub(super) struct Done {
     stage: u64,
     parts: Range<u64>,
     pub(super) counts: Counts,
+    digest: u128,
 }
 
 /// What was read of the journals.
@@ -65,6 +74,10 @@ struct Known {
     done: BTreeMap<(usize, u64), Ranges>,
     /// What was counted for them, each once.
     counts: Counts,
+    /// Bytes that were written of each array.
+    written: BTreeMap<usize, u64>,
+    /// What was digested for those of an array and stage.
+    digests: BTreeMap<(usize, u64), u128>,
     /// Of each journal, how far it was read.
     read: BTreeMap<String, u64>,
 }
@@ -81,14 +94,15 @@ impl ArrayParts {
     /// What progress counts to while they are done, about.
     pub(super) fn work_bytes(&self, prepared: &Prepared) -> u64 {
         let item = &prepared.items[self.array];
-        let (all, stages) = (item.parts(self.stage).count().max(1), item.stage_count().max(1));
-        let share = u128::from(item.work_bytes() / stages) * u128::from(self.parts.end - self.parts.start);
-        u64::try_from(share / u128::from(all)).unwrap_or(u64::MAX)
+        let work =
+            if self.checks { item.check_bytes() } else { item.work_bytes() / item.stage_count().max(1) };
+        let share = u128::from(work) * u128::from(self.parts.end - self.parts.start);
+        u64::try_from(share / u128::from(self.all.max(1))).unwrap_or(u64::MAX)
     }
 
     /// Says that some of them are done.
-    pub(super) const fn done(&self, parts: Range<u64>, counts: Counts) -> Done {
-        Done { array: self.array, stage: self.stage, parts, counts }
+    pub(super) const fn done(&self, parts: Range<u64>, counts: Counts, digest: u128) -> Done {
+        Done { array: self.array, stage: self.stage, parts, counts, digest }
     }
 }
 
@@ -99,10 +113,24 @@ pub(super) fn parts_of_stages(prepared: &Prepared) -> Vec<u64> {
     (0..stages(&parts)).map(|stage| of(stage).fold(0, u64::saturating_add)).collect()
 }
 
-/// Of each array, the parts of each of its stages.
+/// Of each array, the parts of each of its stages. When all are moved, those follow that check it.
 fn parts_of_arrays(prepared: &Prepared) -> Vec<Vec<u64>> {
-    let parts = prepared.items.iter();
-    parts.map(|item| (0..item.stage_count()).map(|stage| item.parts(stage).count()).collect()).collect()
+    let moved = moved(prepared);
+    let of = |item: &Item| {
+        let stages = item.stage_count();
+        let checks = item.check().and_then(Check::parts).map(|parts| parts.count());
+        let mut parts: Vec<u64> = (0..stages).map(|stage| item.parts(stage).count()).collect();
+        if let Some(checks) = checks {
+            parts.extend((stages..moved).map(|_| 0).chain([checks]));
+        }
+        parts
+    };
+    prepared.items.iter().map(of).collect()
+}
+
+/// The stages in which all arrays are moved.
+fn moved(prepared: &Prepared) -> u64 {
+    prepared.items.iter().map(Item::stage_count).max().unwrap_or(0).max(1)
 }
 
 /// Stages of the array that has most; one, with no part, where there are no arrays.
@@ -137,7 +165,8 @@ impl Receipts {
         let (journal, known) = (Mutex::new(Journal::new(store.clone())), Mutex::default());
         let durable = prepared.request.durability == Durability::Commit;
         let (parts, machine) = (parts_of_arrays(prepared), Machine::this());
-        Self { store, plan, durable, machine, parts, journal, known }
+        let checks = prepared.items.iter().any(|item| item.check().is_some()).then(|| moved(prepared));
+        Self { store, plan, durable, machine, parts, checks, journal, known }
     }
 
     pub(super) fn stages(&self) -> u64 {
@@ -156,7 +185,8 @@ impl Receipts {
             let parts = *stages.get(usize::try_from(stage).ok()?)?;
             let before = first;
             first = first.saturating_add(parts);
-            Some(ArrayParts { array, stage, first: before, parts: 0..parts })
+            let checks = self.checks == Some(stage);
+            Some(ArrayParts { array, stage, first: before, all: parts, checks, parts: 0..parts })
         })
     }
 
@@ -178,18 +208,31 @@ impl Receipts {
         Ok(self.look()?.counts)
     }
 
+    /// The digests of an array's source and of its target, as far as their parts are done.
+    pub(super) fn digests(&self, array: usize) -> Result<[u128; 2], SharedError> {
+        let known = self.look()?;
+        let of = |stage: u64| known.digests.get(&(array, stage)).copied().unwrap_or(0);
+        Ok([0, self.checks.unwrap_or(0)].map(of))
+    }
+
+    /// The bytes that were written of each array, by its number.
+    pub(super) fn written(&self) -> Result<BTreeMap<usize, u64>, SharedError> {
+        Ok(self.look()?.written.clone())
+    }
+
     /// Writes receipts, of parts that are there.
     pub(super) fn add(&self, done: &[Done]) -> Result<(), RechunkError> {
         let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
         let Machine { host, boot } = &self.machine;
         let since = (!self.durable).then_some((host.as_str(), boot.as_str()));
-        let line = |&Done { array, stage, ref parts, counts }: &Done| Line {
+        let line = |&Done { array, stage, ref parts, counts, digest }: &Done| Line {
             since,
             plan: &self.plan,
             array,
             stage,
             parts: parts.clone(),
             counts,
+            digest: (digest > 0).then(|| halves(digest)),
         };
         Ok(journal.add(done.iter().map(line))?)
     }
@@ -229,7 +272,7 @@ impl Receipts {
 
     /// Takes a receipt for what it says, if it is one of this plan.
     fn note(&self, known: &mut Known, name: &str, line: &Line<'_>) -> Result<(), SharedError> {
-        let Line { plan, since, array, stage, ref parts, counts } = *line;
+        let Line { plan, since, array, stage, ref parts, counts, digest } = *line;
         let stages = self.parts.get(array);
         let all = stages.and_then(|stages| stages.get(usize::try_from(stage).ok()?));
         if plan != self.plan || all.is_none_or(|all| parts.start > parts.end || parts.end > *all) {
@@ -241,7 +284,18 @@ impl Receipts {
         }
         if known.done.entry((array, stage)).or_default().insert(parts.clone()) > 0 {
             known.counts += counts;
+            *known.written.entry(array).or_default() += counts.bytes_written;
+            if let Some((upper, lower)) = digest {
+                let sum = known.digests.entry((array, stage)).or_default();
+                *sum = sum.wrapping_add(u128::from(upper) << 64 | u128::from(lower));
+            }
         }
         Ok(())
     }
+}
+
+/// The upper and the lower half.
+#[expect(clippy::cast_possible_truncation, reason = "what is cut off is the other half")]
+const fn halves(digest: u128) -> (u64, u64) {
+    ((digest >> 64) as u64, digest as u64)
 }

@@ -136,7 +136,7 @@ impl LayoutArgs {
 /// How a copy is made, and brought up to date.
 #[derive(Debug, clap::Args)]
 pub(crate) struct CopyArgs {
-    /// What to compare with the source before it is seen: none, sample or full
+    /// What to compare with the source before it is seen: none, sample, digest or full
     #[arg(long, value_name = "WHAT", default_value_t = Verify::Full)]
     pub(crate) verify: Verify,
     /// Whether to wait until it is on the disk: commit, or none

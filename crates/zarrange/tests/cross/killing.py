@@ -52,7 +52,7 @@ SHARDS = ["deep/shards:20,40", "deep/repack:none"]
 
 def options(rng: Random) -> list[str]:
     spec = ["--chunks", *CHUNKS, "--shards", *SHARDS, "--threads", str(rng.randint(1, 2))]
-    spec += ["--verify", rng.choice(["none", "sample", "full"])]
+    spec += ["--verify", rng.choice(["none", "sample", "digest", "full"])]
     # So little that one array needs an intermediate, in some of them.
     return [*spec, "--max-mem", rng.choice(["30kB", "10MB"])]
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use zarrange_array::{ChunkReader, Chunks};
-use zarrange_grid::{ChunkGrid, Dims, Part, Strides, Tile};
+use zarrange_array::{ArrayError, ChunkReader, Chunks};
+use zarrange_grid::{ChunkGrid, Digester, Dims, Part, Region, Strides, Tile};
 use zarrange_plan::Counts;
 
 use crate::engine::batches::Batch;
@@ -17,6 +17,8 @@ use crate::error::RechunkError;
 pub(crate) struct ArraySource<'a> {
     pub(crate) chunks: Chunks<'a>,
     pub(crate) budget: &'a Arc<Budget>,
+    /// Digests what was decoded, before it goes into tiles: elements that got a wrong place there do not pass for those of the source.
+    pub(crate) digester: Option<Digester>,
 }
 
 impl Source for ArraySource<'_> {
@@ -34,7 +36,8 @@ impl Source for ArraySource<'_> {
 
     fn filler(&self, known: Option<Arc<Known>>) -> Result<Box<dyn Fill + '_>, RechunkError> {
         let lease = self.budget.lease(self.chunks.chain().scratch_bytes() as u64)?;
-        Ok(Box::new(Filler { stored: StoredChunks::new(&self.chunks, known), _lease: lease }))
+        let stored = StoredChunks::new(&self.chunks, known);
+        Ok(Box::new(Filler { stored, digester: self.digester.as_ref(), _lease: lease }))
     }
 }
 
@@ -76,6 +79,7 @@ fn may_be_stored(known: &Known, sharded: bool, batch: &Batch, chunk: &[u64]) -> 
 /// Fills tiles from chunks that it decodes.
 struct Filler<'a> {
     stored: StoredChunks<'a>,
+    digester: Option<&'a Digester>,
     /// The memory that decoding takes.
     _lease: Lease,
 }
@@ -89,11 +93,11 @@ impl Fill for Filler<'_> {
         if tiles.next.is_none() && self.lies_in_place(tiles.tile) {
             return self.fill_in_place(tiles.tile, worker);
         }
-        let Worker { plain, encoded, permit, counts, .. } = worker;
+        let Worker { plain, encoded, permit, counts, digests, .. } = worker;
         while permit.waiting(|| self.stored.reader.fetch(encoded))? {
             for k in self.stored.reader.fetched() {
                 if let Some(stored) = self.stored.reader.stored(k, encoded) {
-                    self.fill_stored(tiles, k, stored, plain, counts)?;
+                    self.fill_stored(tiles, (k, stored), plain, (counts, digests))?;
                 } else {
                     let chunk = self.stored.reader.chunk(k).clone();
                     self.fill_missing(tiles, &chunk, counts);
@@ -118,10 +122,9 @@ impl Filler<'_> {
     fn fill_stored(
         &mut self,
         Tiles { tile, next }: Tiles<'_>,
-        k: usize,
-        stored: &[u8],
+        (k, stored): (usize, &[u8]),
         plain: &mut [u8],
-        counts: &mut Counts,
+        (counts, digests): (&mut Counts, &mut [u128; 2]),
     ) -> Result<(), RechunkError> {
         let reader = &mut self.stored.reader;
         let chunk = reader.chunk(k);
@@ -130,16 +133,29 @@ impl Filler<'_> {
         let (bytes, item_bytes) = (elements.chunk_bytes(chunk), elements.item_bytes() as u64);
         let cell = elements.chunks.cell(chunk);
         counts.decoded(stored.len() as u64, bytes as u64);
-        let part = if *part.region() == cell {
-            part.write_in_place(|place| reader.decode(k, stored, place))?
+        let strides = Strides::c_order(cell, item_bytes);
+        let digester = self.digester;
+        let digest = |region: &Region, data: &[u8], digest: &mut u128| {
+            if let Some(digester) = digester {
+                *digest = digest.wrapping_add(digester.sum(region, data, &strides));
+            }
+        };
+        let part = if part.region() == strides.region() {
+            part.write_in_place(|place| {
+                reader.decode(k, stored, place)?;
+                digest(strides.region(), place, &mut digests[0]);
+                Ok::<_, ArrayError>(())
+            })?
         } else {
             Some(part)
         };
         if let Some(part) = part {
             let plain = &mut plain[..bytes];
             reader.decode(k, stored, plain)?;
-            let strides = Strides::c_order(cell, item_bytes);
-            std::iter::once(part).chain(beyond).for_each(|part| part.copy_from(plain, &strides));
+            for (part, sum) in std::iter::once(part).chain(beyond).zip(digests) {
+                digest(part.region(), plain, sum);
+                part.copy_from(plain, &strides);
+            }
         }
         Ok(())
     }
@@ -166,8 +182,15 @@ impl Filler<'_> {
         let fill = reader.chunks().view().clone();
         let buffers = parts.iter_mut().filter_map(Part::bytes_mut);
         let found = worker.permit.waiting(|| reader.fetch_in_place(buffers))?;
-        for (part, found) in parts.into_iter().zip(found) {
+        for (mut part, found) in parts.into_iter().zip(found) {
             if *found {
+                if let Some(digester) = self.digester {
+                    let strides =
+                        Strides::c_order(part.region().clone(), fill.elements().item_bytes() as u64);
+                    let data = part.bytes_mut().unwrap_or_else(|| unreachable!("it lies in place"));
+                    let digest = digester.sum(strides.region(), data, &strides);
+                    worker.digests[0] = worker.digests[0].wrapping_add(digest);
+                }
                 part.done();
                 worker.counts.decoded(bytes, bytes);
             } else {
