@@ -1,5 +1,7 @@
 //! Runs that several processes carry out by one plan, as one of them sees them.
 
+use std::path::PathBuf;
+
 use pyo3::exceptions::{PyMemoryError, PyRuntimeError};
 use pyo3::prelude::*;
 use serde_json::json;
@@ -107,6 +109,13 @@ impl Shared {
     fn is_finished(py: Python<'_>, plan: &[u8]) -> PyResult<bool> {
         let (plan, io) = (parsed(plan, None)?, opener("auto")?);
         py.detach(|| SharedRun::is_finished(&plan, &io)).map_err(|error| told(&error))
+    }
+
+    /// The memory and threads of the plan that workers have begun for a target, if they have.
+    #[staticmethod]
+    fn kept_bounds(target: PathBuf) -> PyResult<Option<(u64, u64)>> {
+        let kept = zarrange_rechunk::kept_bounds(&Location::Path(target), &opener("auto")?);
+        kept.map_err(|error| exception(&error))
     }
 
     /// Removes what workers of a plan have written; whether there was anything.

@@ -191,9 +191,9 @@ def plan():
             raise AssertionError
 
     array()
-    return lambda **options: (
+    return lambda max_mem="1MB", **options: (
         zarrange.rechunk(
-            "source.zarr", None, "1MB", "target.zarr", executor=Kept(), part_size="6kB", **options
+            "source.zarr", None, max_mem, "target.zarr", executor=Kept(), part_size="6kB", **options
         ).plan
     )
 
@@ -252,6 +252,18 @@ def test_what_was_written_is_checked_by_tasks(plan, verify):
     assert len(made.parts) == 2
     assert carried_out(made)["verified"] is True
     np.testing.assert_array_equal(zarr.open("target.zarr")[...], numbered((80, 60)))
+
+
+def test_what_was_begun_goes_on_with_the_memory_that_it_had(plan, monkeypatch):
+    made = plan(max_mem=None)
+    made.begin()
+    made.tasks(0)[0]()
+    monkeypatch.setattr(zarrange._native, "default_max_mem", lambda: 12_345_678)
+    monkeypatch.setattr(zarrange._native, "threads", lambda: 7)
+    again = plan(max_mem=None)
+    assert again.location == made.location
+    carried_out(again)
+    assert plan(max_mem=None, overwrite=True).location != made.location
 
 
 def test_what_was_begun_is_given_up(plan):

@@ -166,6 +166,10 @@ def prepared(
     if asked.replaced and found.kind == "group" and not overwrite:
         _check_kept(target, asked)
     left_out = found.unnamed(set(asked.chunks)) if found.kind == "group" else []
+    asked_threads = getattr(chosen, "threads", None) if threads is None else threads
+    # What is free is not the same each time, and the plan would be another one than that which workers have begun.
+    kept_memory, kept_threads = target.kept_bounds() or (None, None)
+    memory = kept_memory if max_mem is None else parse_bytes(max_mem)
     request = {
         "chunks": [(name, "keep" if chunk is None else chunk) for name, chunk in asked.chunks.items()],
         "shards": [(name, "none" if shard is None else shard) for name, shard in asked.shards.items()],
@@ -174,8 +178,8 @@ def prepared(
         "key_separator": asked.separator,
         "only_named": found.kind == "group",
         "skip": [],
-        "max_mem": _native.default_max_mem() if max_mem is None else parse_bytes(max_mem),
-        "threads": _process.threads(getattr(chosen, "threads", None) if threads is None else threads),
+        "max_mem": _native.default_max_mem() if memory is None else memory,
+        "threads": _process.threads(kept_threads if asked_threads is None else asked_threads),
         "temp": _temp(temp_store, target),
         "verify": verify,
         "durability": durability,

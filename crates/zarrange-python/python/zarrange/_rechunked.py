@@ -55,6 +55,10 @@ class Target:
             return False
         return os.listdir(self.place) == ["zarr.json"]
 
+    def kept_bounds(self) -> tuple[int, int] | None:
+        """The memory and threads of what workers have begun to write here, if they have."""
+        return _native.SharedRun.kept_bounds(self.place) if isinstance(self.place, str) else None
+
     def take_in(self) -> None:
         """Has the group that the target is in know it: by the groups between them, and where it repeats the metadata of its members."""
         import zarr

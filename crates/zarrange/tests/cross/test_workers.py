@@ -40,9 +40,9 @@ def planned(run, tmp_path, source):
 def test_workers_beside_each_other(run, binary, planned, source):
     plan, target = planned
     before = json.loads(run("worker", plan, "--status", "--json").stdout)
-    assert [stage["done"] for stage in before["stages"]] == [0, 0]
+    assert [stage["done"] for stage in before["stages"]] == [0, 0, 0]
     assert not list(target.parent.glob(".*")), "to look begins nothing"
-    for stage in [0, 1]:
+    for stage in range(3):
         workers = [
             subprocess.Popen(
                 [binary, "worker", plan, "--stage", str(stage), "--part", f"{k}/3", "--json"],
@@ -74,7 +74,7 @@ def test_workers_beside_each_other(run, binary, planned, source):
     ("args", "code", "expected"),
     [
         (["finish", "PLAN"], 1, "no worker has begun"),
-        (["worker", "PLAN", "--stage", "7", "--part", "0/1"], 1, "there is no stage 7: the plan has 2"),
+        (["worker", "PLAN", "--stage", "7", "--part", "0/1"], 1, "there is no stage 7: the plan has 3"),
         (["worker", "PLAN", "--stage", "1", "--part", "0/1"], 1, "stage 1 needs all of stage 0"),
         (["worker", "PLAN", "--stage", "0", "--part", "4/4"], 2, "use 0/4 for the first of four"),
         (["worker", "PLAN", "--stage", "0", "--part", "half"], 2, '"half" is no share'),
