@@ -18,6 +18,7 @@ pub mod light_curves;
 mod limits;
 mod maps;
 pub mod reading;
+pub mod workers;
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;

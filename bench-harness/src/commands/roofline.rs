@@ -10,15 +10,16 @@ use crate::program::Program;
 use crate::report::Report;
 use crate::roofline::cases::Case;
 use crate::roofline::{
-    Options, filling, finding, groups, growing, light_curves, measure, reading, small_memory, target,
+    Options, filling, finding, groups, growing, light_curves, measure, reading, small_memory, target, workers,
 };
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct RooflineArgs {
     /// W, N, U, T, S, E, M (W within 128 MB), L (light curves read from W's target), F (a field filled epoch by
     /// epoch), G (a group of small arrays), O (objects found by their labels), R (light curves of that field, read one at
-    /// a time and many together) and C (a copy that grows with the field) [default: all]
-    #[arg(value_parser = ["W", "N", "U", "T", "S", "E", "M", "L", "F", "G", "O", "R", "C"])]
+    /// a time and many together), C (a copy that grows with the field) and X (workers on slow places, as they are and as
+    /// they are simulated) [default: all]
+    #[arg(value_parser = ["W", "N", "U", "T", "S", "E", "M", "L", "F", "G", "O", "R", "C", "X"])]
     cases: Vec<String>,
     /// Threads of the engine, one run for each
     #[arg(long, value_name = "N", value_delimiter = ',', default_value = "2,1", value_parser = clap::value_parser!(u64).range(1..=4096))]
@@ -72,6 +73,9 @@ pub(crate) fn run(args: RooflineArgs, program: &Program) -> anyhow::Result<()> {
     }
     if wanted("C") {
         growing::measure(&dir, turns, &mut report)?;
+    }
+    if wanted("X") {
+        workers::measure(&dir, turns, &mut report)?;
     }
     say!("");
     report.end();

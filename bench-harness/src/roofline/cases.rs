@@ -61,6 +61,11 @@ impl Case {
         ])
     }
 
+    /// Many small parts, where waiting is all that costs.
+    pub fn small_parts() -> Self {
+        Self { codecs: Codecs::None, ..Self::light_curves("X", [16_000, 320], 250, 25) }
+    }
+
     /// The case of this name.
     ///
     /// # Errors

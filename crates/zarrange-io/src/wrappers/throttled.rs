@@ -1,6 +1,6 @@
 //! Makes any backend as slow as a described one: for planning studies, not a measurement of anything.
 //!
-//! The requests of a batch wait `requests_at_once` at a time, each wave for one latency; the bytes of all threads pass
+//! Neighbouring ranges of an object are one request. The requests of a batch wait `requests_at_once` at a time, each wave for one latency; the bytes of all threads pass
 //! one link, one after the other, from the moment when the first of a batch arrive. Opening, listing, looking and changes wait
 //! for one latency. What the inner backend takes counts into that time. Batches of different threads wait for their
 //! latencies side by side: the arm of a disk, which serves one after the other, is described for one thread only.
@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::backend::{
-    Abilities, Access, Backend, Change, FileId, Mark, Namespace, Object, ReadRequest, Visit, WriteRequest,
+    Abilities, Access, Backend, Change, FileId, Mark, Namespace, Object, ReadRequest, Source, Visit,
+    WriteRequest,
 };
 use crate::{IoError, Store};
 
@@ -76,37 +77,74 @@ pub(crate) struct Charge {
 /// `store`, as slow as `profile`, or slower if it is. It is named `throttled`, so that no result passes for a measured
 /// one.
 pub fn throttled(store: Store, profile: Profile) -> Store {
-    let (begin, link_free_at) = (Instant::now(), Mutex::default());
-    store.wrapped(|backend, names| Arc::new(Throttled { backend, names, profile, begin, link_free_at }))
+    Throttle::new(profile).slow(store)
+}
+
+/// A link that several stores share.
+#[derive(Clone, Debug)]
+pub struct Throttle(Arc<Link>);
+
+#[derive(Debug)]
+struct Link {
+    profile: Profile,
+    /// What times count from.
+    begin: Instant,
+    free_at: Mutex<Duration>,
+}
+
+impl Throttle {
+    /// One as slow as `profile`.
+    pub fn new(profile: Profile) -> Self {
+        Self(Arc::new(Link { profile, begin: Instant::now(), free_at: Mutex::default() }))
+    }
+
+    /// `store`, whose bytes pass this link; as [`throttled`].
+    pub fn slow(&self, store: Store) -> Store {
+        let link = self.0.clone();
+        store.wrapped(|backend, names| Arc::new(Throttled { backend, names, link }))
+    }
 }
 
 #[derive(Debug)]
 struct Throttled {
     backend: Arc<dyn Backend>,
     names: Arc<dyn Namespace>,
-    profile: Profile,
-    /// What times count from.
-    begin: Instant,
-    link_free_at: Mutex<Duration>,
+    link: Arc<Link>,
 }
 
-impl Throttled {
+impl Link {
     /// Waits until a batch returns that began at `now`.
     fn wait(&self, now: Duration, requests: usize, bytes: u64) {
         let charge = {
-            let mut link_free_at = self.link_free_at.lock().unwrap_or_else(PoisonError::into_inner);
-            let charge = self.profile.charge(now, *link_free_at, requests, bytes);
-            *link_free_at = charge.link_free_at;
+            let mut free_at = self.free_at.lock().unwrap_or_else(PoisonError::into_inner);
+            let charge = self.profile.charge(now, *free_at, requests, bytes);
+            *free_at = charge.link_free_at;
             charge
         };
         std::thread::sleep(charge.return_at.saturating_sub(self.begin.elapsed()));
     }
+}
 
+/// How many requests ranges (of what, the first byte, bytes) are that follow each other. A range of an open object that begins where the one
+/// before ends belongs to it: file systems read ahead, and collect what is written.
+fn runs<'a>(ranges: impl Iterator<Item = (Source<'a>, u64, usize)>) -> usize {
+    let mut behind = None;
+    let begins = |(of, offset, bytes): (Source<'a>, u64, usize)| {
+        let place =
+            |offset: u64| if let Source::Open(object) = of { Some((object.place(), offset)) } else { None };
+        let begins = behind.is_none() || behind != place(offset);
+        behind = place(offset.saturating_add(bytes as u64));
+        usize::from(begins)
+    };
+    ranges.map(begins).sum()
+}
+
+impl Throttled {
     /// A call that moves no bytes.
     fn answer<T>(&self, call: impl FnOnce() -> T) -> T {
-        let now = self.begin.elapsed();
+        let now = self.link.begin.elapsed();
         let answer = call();
-        self.wait(now, 1, 0);
+        self.link.wait(now, 1, 0);
         answer
     }
 }
@@ -117,17 +155,18 @@ impl Backend for Throttled {
     }
 
     fn read(&self, within: &str, batch: &mut [ReadRequest<'_>]) {
-        let now = self.begin.elapsed();
+        let now = self.link.begin.elapsed();
         self.backend.read(within, batch);
         let bytes = batch.iter().filter_map(|r| r.result.as_ref().ok()).map(|n| *n as u64).sum();
-        self.wait(now, batch.len(), bytes);
+        let ranges = batch.iter().map(|r| (r.source, r.extent.offset(), r.buffer.len()));
+        self.link.wait(now, runs(ranges), bytes);
     }
 
     fn write(&self, within: &str, batch: &mut [WriteRequest<'_>]) {
-        let now = self.begin.elapsed();
+        let now = self.link.begin.elapsed();
         self.backend.write(within, batch);
         let bytes = batch.iter().filter(|r| r.result.is_ok()).map(|r| r.data.len() as u64).sum();
-        self.wait(now, batch.len(), bytes);
+        self.link.wait(now, runs(batch.iter().map(|r| (r.target, r.offset, r.data.len()))), bytes);
     }
 }
 
@@ -165,8 +204,8 @@ impl Namespace for Throttled {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::{Charge, Profile, throttled};
-    use crate::{Access, Change, Location};
+    use super::{Charge, Profile, runs, throttled};
+    use crate::{Access, Change, Location, Source};
 
     const MS: Duration = Duration::from_millis(1);
 
@@ -209,6 +248,24 @@ mod tests {
         let endless = Profile { latency: Duration::MAX, bytes_per_second: 1, requests_at_once: 1 };
         let charge = endless.charge(Duration::MAX, Duration::MAX, usize::MAX, u64::MAX);
         assert_eq!(charge.return_at, Duration::MAX);
+    }
+
+    #[test]
+    fn neighbours_are_one_request() {
+        let store = Location::Memory("throttled-runs".to_owned()).open().unwrap();
+        store.put("a", &[0; 100]).unwrap();
+        store.put("b", &[0; 100]).unwrap();
+        let open = |key| store.open(key, Access::Read).unwrap().unwrap();
+        let (a, b) = (open("a"), open("b"));
+        let (a, b) = (Source::Open(&a), Source::Open(&b));
+        let check = |ranges: &[(Source<'_>, u64, usize)], expected| {
+            assert_eq!(runs(ranges.iter().copied()), expected, "{ranges:?}");
+        };
+        check(&[], 0);
+        check(&[(a, 0, 10), (a, 10, 5), (a, 15, 1)], 1);
+        check(&[(a, 0, 10), (a, 11, 5), (a, 5, 1)], 3);
+        check(&[(a, 0, 10), (b, 10, 5), (b, 15, 1)], 2);
+        check(&[(Source::Key("a"), 0, 10), (Source::Key("a"), 10, 5)], 2);
     }
 
     #[test]

@@ -8,6 +8,9 @@ use zarrange_plan::BATCH_BYTES;
 const CHUNKS_MAX: u64 = 4096;
 const CHUNKS_MAX_IN_ALL: u64 = 1 << 16;
 
+/// Array data of a batch at least, where there is as much: a thread is done with it before others notice.
+const BYTES_MIN: u64 = 64 << 10;
+
 /// Consecutive chunks that one worker handles: numbers `first .. first + count` of `chunks` in C order.
 #[derive(Clone, Debug)]
 pub(crate) struct Batch {
@@ -47,6 +50,8 @@ pub(crate) struct Pace {
     pub(crate) most: u64,
     /// Towards the end batches become smaller, so that this many threads end at the same time.
     pub(crate) threads: u64,
+    /// But not smaller than this: each waits for its place.
+    pub(crate) least: u64,
 }
 
 impl Batches {
@@ -99,8 +104,9 @@ impl Iterator for Batches {
         }
         let object =
             self.shards.as_ref().map_or_else(Dims::new, |(_, covering)| covering.unravel(self.shard));
-        let Pace { most, threads } = self.pace;
-        let count = most.min(self.left / (2 * threads)).max(1).min(self.inside.elements() - self.next);
+        let Pace { most, threads, least } = self.pace;
+        let share = if threads > 1 { self.left / (2 * threads) } else { self.left };
+        let count = share.max(least).min(most).min(self.inside.elements() - self.next);
         self.left = self.left.saturating_sub(count);
         let batch = Batch { object, chunks: self.inside.clone(), first: self.next, count };
         self.next += count;
@@ -116,12 +122,14 @@ impl Pace {
     /// The pace of `threads` that handle about [`BATCH_BYTES`] of array data at once.
     pub(crate) fn new(chunks: &ChunkGrid, item_bytes: u64, threads: u64) -> Self {
         let chunk_bytes = chunks.chunk_shape().iter().fold(item_bytes, |n, c| n.saturating_mul(*c));
-        Self::at_most(BATCH_BYTES / chunk_bytes.max(1), threads)
+        let least = (BYTES_MIN / chunk_bytes.max(1)).max(1);
+        Self { least, ..Self::at_most(BATCH_BYTES / chunk_bytes.max(1), threads) }
     }
 
     /// The pace of `threads` that handle at most `most` chunks at once.
     pub(crate) fn at_most(most: u64, threads: u64) -> Self {
-        Self { most: most.clamp(1, (CHUNKS_MAX_IN_ALL / threads.max(1)).clamp(1, CHUNKS_MAX)), threads }
+        let most = most.clamp(1, (CHUNKS_MAX_IN_ALL / threads.max(1)).clamp(1, CHUNKS_MAX));
+        Self { most, threads, least: 1 }
     }
 }
 
@@ -135,9 +143,9 @@ mod tests {
         let shards = ChunkGrid::new(&[10, 9], &[4, 4]).unwrap();
         let tile = Region::new(vec![4, 0], vec![6, 9]);
         for shards in [None, Some(&shards)] {
-            for most in [1, 3, 100] {
+            for (most, least, threads) in [(1, 1, 2), (3, 1, 2), (100, 1, 2), (7, 4, 2), (9, 1, 1)] {
                 let mut seen: Vec<Dims> = Vec::new();
-                for batch in Batches::new(&tile, &chunks, shards, Pace { most, threads: 2 }) {
+                for batch in Batches::new(&tile, &chunks, shards, Pace { most, threads, least }) {
                     assert!(batch.count <= most);
                     for chunk in batch.indices() {
                         if let Some(shards) = shards {
