@@ -4,7 +4,7 @@
 //! overlap: the longer one counts, and a fifth of the shorter one for what waits in between. Sources of the rates: the
 //! profile of each place, the codecs' own rates, and `results/` for the copies.
 
-use crate::memory::{BATCH_BYTES, Shape, slab_max};
+use crate::memory::{BATCH_BYTES, Shape};
 use crate::problem::{Format, Problem};
 use crate::profile::StoreProfile;
 use crate::tiles::{count, elements};
@@ -80,34 +80,26 @@ impl<'p> Model<'p> {
     /// Writing `pieces` of an intermediate.
     pub(crate) fn spill(&self, pieces: u64) -> Load {
         let place = &self.problem.costs.spill;
-        let mut load = self.pieces(pieces, place.write_ns_per_byte);
-        load.io += self.slabs(pieces) * place.write_request_ns;
-        load
+        self.pieces(pieces, place.write_ns_per_byte, place.write_request_ns / place.in_flight)
     }
 
     /// Reading them back: those of a tile lie one after the other.
     pub(crate) fn read_back(&self, pieces: u64, tiles: u64) -> Load {
         let place = &self.problem.costs.spill;
-        let mut load = self.pieces(pieces, place.read_ns_per_byte);
-        load.io += self.slabs(tiles) * place.read_request_ns;
+        let requests = self.bytes / BATCH_BYTES as f64 + tiles as f64;
+        let waits = requests * place.read_request_ns / place.in_flight;
+        let mut load = self.pieces(pieces, place.read_ns_per_byte, 0.0);
+        load.io += waits;
         load
     }
 
-    /// How many answers are waited for, one after the other, when the array goes through slabs, of which as many as there are `runs` are not
-    /// full; small runs share one. Each thread waits for its own.
-    fn slabs(&self, runs: u64) -> f64 {
-        let parallel = self.problem.costs.spill.in_flight.min(self.problem.threads as f64).max(1.0);
-        let full = self.bytes / slab_max(self.problem) as f64;
-        (full + full.min(runs as f64)) / parallel
-    }
-
-    fn pieces(&self, pieces: u64, ns_per_byte: f64) -> Load {
+    fn pieces(&self, pieces: u64, ns_per_byte: f64, request_ns: f64) -> Load {
         /// A system call and finding a piece's place.
         const PIECE_NS: f64 = 1_500.0;
         let costs = &self.problem.costs;
         Load {
             cpu: self.bytes * (costs.kernel_ns_per_byte + costs.copy_ns_per_byte) + pieces as f64 * PIECE_NS,
-            io: self.bytes * ns_per_byte,
+            io: self.bytes * ns_per_byte + pieces as f64 * request_ns,
             units: 0,
         }
     }

@@ -220,7 +220,7 @@ fn batch(problem: &Problem, encoded: u64, threads: u64) -> u64 {
 }
 
 /// Pieces are moved through slabs; a small memory gets small ones.
-pub(crate) fn slab_max(problem: &Problem) -> u64 {
+fn slab_max(problem: &Problem) -> u64 {
     (problem.memory_bytes_max / problem.threads.max(1).saturating_mul(16))
         .min(SLAB_BYTES_MAX)
         .max(problem.item_bytes)
