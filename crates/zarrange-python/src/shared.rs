@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use pyo3::exceptions::{PyMemoryError, PyRuntimeError};
 use pyo3::prelude::*;
 use serde_json::json;
-use zarrange_io::{Location, Stop};
+use zarrange_io::{Location, Opener, Stop};
 use zarrange_rechunk::{Finished, PlanFile, Share, SharedError, SharedRun, StageStatus, Worked};
 
 use crate::backend::opener;
@@ -22,6 +22,11 @@ pub(crate) struct Shared {
     run: SharedRun,
     stop: Stop,
     backend: String,
+}
+
+/// For what only looks at names and small files: without rings, which a process that was forked must not use.
+fn looking() -> PyResult<Opener> {
+    opener("std")
 }
 
 /// A plan, of which a part is given where only this process has it: the source.
@@ -100,28 +105,28 @@ impl Shared {
     /// How many parts of a plan are done.
     #[staticmethod]
     fn parts_done(py: Python<'_>, plan: &[u8]) -> PyResult<u64> {
-        let (plan, io) = (parsed(plan, None)?, opener("auto")?);
+        let (plan, io) = (parsed(plan, None)?, looking()?);
         py.detach(|| SharedRun::parts_done(&plan, &io)).map_err(|error| told(&error))
     }
 
     /// Whether the target of a plan is finished.
     #[staticmethod]
     fn is_finished(py: Python<'_>, plan: &[u8]) -> PyResult<bool> {
-        let (plan, io) = (parsed(plan, None)?, opener("auto")?);
+        let (plan, io) = (parsed(plan, None)?, looking()?);
         py.detach(|| SharedRun::is_finished(&plan, &io)).map_err(|error| told(&error))
     }
 
     /// The memory and threads of the plan that workers have begun for a target, if they have.
     #[staticmethod]
     fn kept_bounds(target: PathBuf) -> PyResult<Option<(u64, u64)>> {
-        let kept = zarrange_rechunk::kept_bounds(&Location::Path(target), &opener("auto")?);
+        let kept = zarrange_rechunk::kept_bounds(&Location::Path(target), &looking()?);
         kept.map_err(|error| exception(&error))
     }
 
     /// Removes what workers of a plan have written; whether there was anything.
     #[staticmethod]
     fn give_up(py: Python<'_>, plan: &[u8]) -> PyResult<bool> {
-        let (plan, io) = (parsed(plan, None)?, opener("auto")?);
+        let (plan, io) = (parsed(plan, None)?, looking()?);
         py.detach(|| SharedRun::give_up(&plan, &io)).map_err(|error| told(&error))
     }
 }
