@@ -797,24 +797,30 @@ fn a_flipped_bit_does_not_get_through() {
 /// Digests are worth something where reading the source costs: it is read once.
 #[test]
 fn with_digests_the_source_is_read_once() {
-    let from = place();
-    create(&from, &[24, 20], &[24, 3]);
-    let source_reads = |verify| {
-        let counters = Arc::new(IoCounters::default());
-        let (count, source) = (counters.clone(), from.to_string());
-        let wrap = move |store: Store| {
-            if store.label() == source { counting(store, &count) } else { store }
+    let check = |source: &[u64], chunk: &[u64], way: Way, (memory, threads): (u64, u64)| {
+        let from = place();
+        create(&from, &[24, 20], source);
+        let source_reads = |verify| {
+            let counters = Arc::new(IoCounters::default());
+            let (count, source) = (counters.clone(), from.to_string());
+            let wrap = move |store: Store| {
+                if store.label() == source { counting(store, &count) } else { store }
+            };
+            let io = Opener::default().wrapped(wrap);
+            let job = job(&from, &place(), chunk, None, memory, threads);
+            rechunk(Request { io, verify, way: Some(way), ..job }).unwrap();
+            counters.counts().read_bytes
         };
-        let io = Opener::default().wrapped(wrap);
-        let job = job(&from, &place(), &[5, 20], Some(&[10, 20]), 1 << 20, 2);
-        rechunk(Request { io, verify, way: Some(Way::Tiles), ..job }).unwrap();
-        counters.counts().read_bytes
+        let once = source_reads(Verify::None);
+        let document = from.open().unwrap().get("zarr.json", 1 << 20).unwrap().unwrap().len() as u64;
+        assert!(once > document);
+        assert_eq!(source_reads(Verify::Digest), once + document, "{way}");
+        assert!(source_reads(Verify::Full) > once + document, "{way}");
     };
-    let once = source_reads(Verify::None);
-    let document = from.open().unwrap().get("zarr.json", 1 << 20).unwrap().unwrap().len() as u64;
-    assert!(once > document);
-    assert_eq!(source_reads(Verify::Digest), once + document);
-    assert!(source_reads(Verify::Full) > once + document);
+    check(&[24, 3], &[5, 20], Way::Tiles, (1 << 20, 2));
+    check(&[24, 3], &[24, 4], Way::Sweep, (8000, 2));
+    check(&[24, 1], &[1, 20], Way::Staged, (8000, 2));
+    check(&[24, 1], &[1, 20], Way::Staged2, (8000, 2));
 }
 
 /// What was planned is what runs: metadata that is another one by then is not guessed at.

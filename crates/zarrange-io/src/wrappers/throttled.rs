@@ -1,7 +1,7 @@
 //! Makes any backend as slow as a described one: for planning studies, not a measurement of anything.
 //!
-//! Neighbouring ranges of an object are one request. The requests of a batch wait `requests_at_once` at a time, each wave for one latency; the bytes of all threads pass
-//! one link, one after the other, from the moment when the first of a batch arrive. Opening, listing, looking and changes wait
+//! Neighbouring ranges of an object are one request. The requests of a batch wait `requests_at_once` at a time, each wave for
+//! one latency; the bytes of all threads pass one link, one after the other, from the moment when the first of a batch arrive. Opening, listing, looking and changes wait
 //! for one latency. What the inner backend takes counts into that time. Batches of different threads wait for their
 //! latencies side by side: the arm of a disk, which serves one after the other, is described for one thread only.
 

@@ -156,7 +156,7 @@ class LightcurveStorage(Filling, Reading):
         chunk_size: int | None = None,
         max_mem: str | int | None = None,
         threads: int | None = None,
-        verify: Literal["none", "sample", "full"] = "full",
+        verify: Literal["none", "sample", "digest", "full"] = "full",
         durability: Literal["commit", "none"] = "commit",
         overwrite: bool = False,
     ) -> LightcurveStorage:
@@ -215,7 +215,7 @@ class LightcurveStorage(Filling, Reading):
         *,
         max_mem: str | int | None = None,
         threads: int | None = None,
-        verify: Literal["none", "sample", "full"] = "full",
+        verify: Literal["none", "sample", "digest", "full"] = "full",
         durability: Literal["commit", "none"] = "commit",
         wait: float = 60.0,
     ) -> dict[str, Any]:

@@ -167,8 +167,10 @@ def prepared(
         _check_kept(target, asked)
     left_out = found.unnamed(set(asked.chunks)) if found.kind == "group" else []
     asked_threads = getattr(chosen, "threads", None) if threads is None else threads
-    # What is free is not the same each time, and the plan would be another one than that which workers have begun.
-    kept_memory, kept_threads = target.kept_bounds() or (None, None)
+    kept_memory = kept_threads = None
+    if max_mem is None or asked_threads is None:
+        # What is free is not the same each time, and the plan would be another one than that which workers have begun.
+        kept_memory, kept_threads = target.kept_bounds() or (None, None)
     memory = kept_memory if max_mem is None else parse_bytes(max_mem)
     request = {
         "chunks": [(name, "keep" if chunk is None else chunk) for name, chunk in asked.chunks.items()],

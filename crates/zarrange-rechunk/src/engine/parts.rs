@@ -154,16 +154,12 @@ pub(crate) struct OpenPart<'a> {
 impl OpenPart<'_> {
     /// Counts what was done for it.
     pub(crate) fn count(&self, counts: Counts) {
-        self.add(Tally { counts, digest: 0 });
+        self.add(counts, 0);
     }
 
-    /// Adds the digest of what was read for it.
-    pub(crate) fn digest(&self, digest: u128) {
-        self.add(Tally { counts: Counts::default(), digest });
-    }
-
-    fn add(&self, tally: Tally) {
-        *self.tally.lock().unwrap_or_else(PoisonError::into_inner) += tally;
+    /// The same, with the digest of what was read.
+    pub(crate) fn add(&self, counts: Counts, digest: u128) {
+        *self.tally.lock().unwrap_or_else(PoisonError::into_inner) += Tally { counts, digest };
     }
 
     /// So many more things belong to it.

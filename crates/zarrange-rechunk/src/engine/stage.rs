@@ -220,12 +220,11 @@ impl<'a> Work for Shared<'_, 'a> {
                 let behind = next.as_ref().map(|next| &next.part).inspect(|part| part.expect(1));
                 filler.fill(tiles, batch, worker)?;
                 let [digest, digest_behind] = std::mem::take(&mut worker.digests);
-                loaded.part.digest(digest);
+                loaded.part.add(std::mem::take(&mut worker.counts), digest);
                 if let Some(part) = behind {
-                    part.digest(digest_behind);
+                    part.add(Counts::default(), digest_behind);
                     part.finish(1);
                 }
-                loaded.part.count(std::mem::take(&mut worker.counts));
             }
             Phase::Drain(ticket) => {
                 let Some(tile) = loaded.tile.filled() else { unreachable!("only filled tiles are emptied") };
