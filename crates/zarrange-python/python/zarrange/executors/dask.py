@@ -73,6 +73,9 @@ class DaskExecutor(EngineExecutor):
                 for given, job in zip(plan, jobs, strict=True)
             ]
         if client is None:
+            # dask's own pool would get six tasks at once, which may be all that there are for the second process, too.
+            if not _works_here(scheduler):
+                kwargs = {"chunksize": 1, **kwargs}
             # Not here: dask waits for its tasks without looking at signals, and one that comes just before it begins to would be seen when all is done.
             return _stopping.computed(
                 lambda: False, lambda: dask.compute(*plan, scheduler=scheduler, **kwargs)
