@@ -7,6 +7,7 @@ use std::time::Duration;
 use bench_harness::backend::{BACKENDS, opener};
 use bench_harness::sweep::dataset::{Size, dataset};
 use bench_harness::sweep::layout::layouts;
+use bench_harness::sweep::record::{CacheState, Cell};
 use bench_harness::sweep::stored::{predict, stored};
 use bench_harness::sweep::workload::{Operation, Workload};
 use bench_harness::{arrays, data};
@@ -14,6 +15,7 @@ use criterion::{Criterion, Throughput};
 use zarrange_array::{Array, RegionReader};
 use zarrange_grid::index;
 use zarrange_io::Location;
+use zarrange_plan::Reader;
 
 /// Operations that take turns, so that not always the same chunk is read.
 const OPERATIONS: u64 = 64;
@@ -33,7 +35,16 @@ fn main() {
             let path = stored(&survey, &layout, &dir).unwrap().path;
             let operations = kind.operations(&survey.facts, &layout.chunk, OPERATIONS).unwrap();
             let bytes = operations[0].elements * survey.facts.item_bytes;
-            let handled = predict(&path, &operations).unwrap().chunk_bytes;
+            let cell = Cell {
+                dataset: survey.facts.clone(),
+                layout: layout.clone(),
+                workload: kind.clone(),
+                operations: OPERATIONS,
+                reader: Reader::Zarrange,
+                backend: "std".to_owned(),
+                cache: CacheState::Warm,
+            };
+            let handled = predict(&path, &cell).unwrap().chunk_bytes;
             println!(
                 "{workload} {}: {} array bytes for {bytes} useful ones",
                 layout.name,

@@ -82,7 +82,7 @@ fn counters(measures: &Measures) -> Counters {
         ("chunks decoded", measures.chunks),
         ("requests", measures.requests),
         ("opens", measures.opens),
-        ("hops", measures.hops),
+        ("hops", measures.hops.unwrap_or(0)),
         ("stored bytes", measures.stored_bytes),
         ("backend bytes", measures.backend_bytes),
         ("layout bytes", measures.layout_bytes),
@@ -255,6 +255,8 @@ pub fn instructions(output: &str) -> anyhow::Result<BTreeMap<String, u64>> {
 
 #[cfg(test)]
 mod tests {
+    use zarrange_plan::Reader;
+
     use super::*;
     use crate::sweep::facts::{DatasetFacts, LayoutFacts};
     use crate::sweep::record::CacheState;
@@ -271,6 +273,7 @@ mod tests {
             },
             workload: Workload::parse("epoch").unwrap(),
             operations: 3,
+            reader: Reader::Zarrange,
             backend: backend.to_owned(),
             cache: CacheState::Warm,
         }

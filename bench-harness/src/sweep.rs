@@ -7,6 +7,7 @@ pub mod cell;
 pub mod dataset;
 pub mod facts;
 pub mod layout;
+pub mod others;
 pub mod record;
 pub mod recorder;
 pub mod stored;
@@ -20,6 +21,7 @@ use std::process::Stdio;
 
 use anyhow::{Context as _, ensure};
 use serde::{Deserialize, Serialize};
+use zarrange_plan::Reader;
 
 use crate::backend::BACKENDS;
 use crate::machine::Machine;
@@ -27,6 +29,7 @@ use crate::program::Program;
 use cell::{Inject, Order};
 use dataset::{Dataset, Size};
 use facts::LayoutFacts;
+use others::Others;
 use record::{CacheState, Cell, Counted, Measures, Outcome, Record, SCHEMA};
 use stored::{Prediction, Stored, stored};
 use workload::Workload;
@@ -40,7 +43,11 @@ pub struct Options {
     pub sizes: Vec<Size>,
     /// A built-in list of layouts, or a file.
     pub layouts: String,
-    /// Backends by name.
+    /// Who reads.
+    pub readers: Vec<Reader>,
+    /// What reads for others than ours.
+    pub others: Others,
+    /// Backends of our reader, by name.
     pub backends: Vec<String>,
     /// States of the cache.
     pub caches: Vec<CacheState>,
@@ -54,6 +61,19 @@ pub struct Options {
     pub dir: PathBuf,
     /// How often each cell is measured, the programs in turns.
     pub turns: u64,
+}
+
+impl Options {
+    /// Every reader, ours with every backend.
+    fn ways(&self) -> impl Iterator<Item = (Reader, &str)> {
+        self.readers.iter().flat_map(|reader| {
+            let backends: Vec<&str> = match reader {
+                Reader::Zarrange => self.backends.iter().map(String::as_str).collect(),
+                others => vec![others.name()],
+            };
+            backends.into_iter().map(|backend| (*reader, backend))
+        })
+    }
 }
 
 /// A program that measures cells, and where its records go.
@@ -110,7 +130,7 @@ pub fn sweep(
         options.workloads.iter().map(|w| Workload::parse(w)).collect::<anyhow::Result<Vec<_>>>()?;
     std::fs::create_dir_all(&options.dir)?;
     let machine = Machine::here(&options.dir);
-    let runs = runners.iter().map(|runner| Run::begin(runner, machine.clone()));
+    let runs = runners.iter().map(|runner| Run::begin(runner, &options.others, machine.clone()));
     let mut runs = runs.collect::<anyhow::Result<Vec<_>>>()?;
     let mut done = Done::default();
     let sizes: Vec<Option<Size>> =
@@ -126,17 +146,18 @@ pub fn sweep(
 /// A runner at work.
 struct Run<'a> {
     runner: &'a Runner,
+    others: &'a Others,
     known: HashSet<(Cell, u64)>,
     file: File,
     machine: Machine,
 }
 
 impl<'a> Run<'a> {
-    fn begin(runner: &'a Runner, machine: Machine) -> anyhow::Result<Self> {
+    fn begin(runner: &'a Runner, others: &'a Others, machine: Machine) -> anyhow::Result<Self> {
         let known = resume(&runner.out)?;
         let file = File::options().create(true).append(true).open(&runner.out);
         let file = file.with_context(|| runner.out.display().to_string())?;
-        Ok(Self { runner, known, file, machine })
+        Ok(Self { runner, others, known, file, machine })
     }
 
     fn knows(&self, cell: &Cell, turn: u64) -> bool {
@@ -174,6 +195,15 @@ impl<'a> Run<'a> {
             Err(error) => return failed(error),
         };
         let order = Order { cell: cell.clone(), path: path.clone(), inject: self.runner.inject };
+        if cell.reader != Reader::Zarrange {
+            return match self.others.measure(&order, prediction) {
+                Ok(counted) => {
+                    let measures = Measures::of(counted, made, prediction);
+                    (COMMIT.to_owned(), Outcome::Measured(Box::new(measures)))
+                }
+                Err(error) => failed(&error),
+            };
+        }
         match run(&self.runner.program, &order) {
             Ok(Answer { commit, outcome: Outcome::Measured(counted) }) => {
                 (commit, Outcome::Measured(Box::new(Measures::of(*counted, made, prediction))))
@@ -260,12 +290,12 @@ impl Orders<'_> {
         for layout in layout::layouts(&options.layouts, &dataset.facts)? {
             for workload in *workloads {
                 let operations = self.operations(&layout.chunk, workload)?;
-                for (backend, cache) in
-                    options.backends.iter().flat_map(|b| options.caches.iter().map(move |c| (b, *c)))
-                {
-                    let (dataset, layout) = (dataset.facts.clone(), layout.clone());
-                    let (workload, backend) = (workload.clone(), backend.clone());
-                    out.push(Cell { dataset, layout, workload, operations, backend, cache });
+                for (reader, backend) in options.ways() {
+                    for cache in &options.caches {
+                        let (dataset, layout) = (dataset.facts.clone(), layout.clone());
+                        let (workload, backend, cache) = (workload.clone(), backend.to_owned(), *cache);
+                        out.push(Cell { dataset, layout, workload, operations, reader, backend, cache });
+                    }
                 }
             }
         }
@@ -287,8 +317,7 @@ impl Orders<'_> {
     /// Makes the layout of a cell and predicts what it will cost.
     fn ready(&self, cell: &Cell) -> anyhow::Result<Ready> {
         let stored = stored(self.dataset, &cell.layout, &self.options.dir)?;
-        let operations = cell.workload.operations(&cell.dataset, &cell.layout.chunk, cell.operations)?;
-        let prediction = stored::predict(&stored.path, &operations)?;
+        let prediction = stored::predict(&stored.path, cell)?;
         Ok(Ready { stored, prediction })
     }
 }

@@ -134,7 +134,7 @@ fn wrong_requests_are_told_what_there_is() {
     check("10,10", "f4", "epoch=1", &["--max-object-ms", "0"], "positive number");
     check("10,10", "f4", "epoch=1", &["--max-mem", "much"], "256MiB");
     check("10,10", "f4", "epoch=1", &["--profile", "tape"], "nvme");
-    check("10,10", "f4", "epoch=1", &["--reader", "dask"], "whole-chunks or zarrange");
+    check("10,10", "f4", "epoch=1", &["--reader", "dask"], "zarrs-python or zarrange");
     check("10,10", "f4", "epoch=1", &["--sample", "nowhere.zarr"], "nowhere.zarr");
     check(
         "64,64",
@@ -143,7 +143,7 @@ fn wrong_requests_are_told_what_there_is() {
         &["--max-files", "3", "--max-mem", "4096"],
         "--max-files 4, or --max-mem 5632 would",
     );
-    check("64,64", "f4", "epoch=1", &["--max-object-ms", "0.001"], "--max-object-ms 0.196 would");
+    check("64,64", "f4", "epoch=1", &["--max-object-ms", "0.001"], "--max-object-ms 0.467 would");
     check("5", "f4", "a=1", &["--names", "a", "--measure"], "at least two dimensions");
     check("10,10", "f4", "epoch+epoch=1", &[], "\"epoch+epoch\" has dimension \"epoch\" twice");
     check("10,10", "f4", "epoch~11=1", &[], "reads 11 of dimension \"epoch\": from 1 to 10 are possible");

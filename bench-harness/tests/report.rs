@@ -17,6 +17,7 @@ use hdrhistogram::serialization::{Serializer as _, V2Serializer};
 use resvg::tiny_skia::Pixmap;
 use resvg::usvg::fontdb::{Database, Family, Query, Source};
 use serde_json::Value;
+use zarrange_plan::Reader;
 
 /// A name that must stay text wherever it is shown.
 const HOSTILE: &str = "<script>alert(1)</script>&\"'";
@@ -77,10 +78,12 @@ fn measures(cell: &Cell, number: u64) -> Measures {
         predicted_ra_geometry: amplification,
         predicted_ra_store: amplification / 2.0,
         predicted_chunks: 8,
+        predicted_requests: Some(8.0),
+        predicted_backend_bytes: Some(400.0),
         chunks: 8,
         requests: 8,
         opens: 8,
-        hops: 8,
+        hops: Some(8),
         faults: 0,
         stored_bytes: 400,
         backend_bytes: 400,
@@ -107,7 +110,8 @@ fn records() -> Vec<Record> {
     };
     let mut out = Vec::new();
     for (dataset, layout, workload, backend, cache) in coordinates() {
-        let cell = Cell { dataset, layout, workload, operations: 8, backend, cache };
+        let reader = Reader::Zarrange;
+        let cell = Cell { dataset, layout, workload, operations: 8, reader, backend, cache };
         let measured = measures(&cell, out.len() as u64);
         let (commit, machine) = ("abc".to_owned(), machine.clone());
         out.push(Record {

@@ -67,8 +67,7 @@ pub struct AdviseArgs {
     /// Names of the dimensions [default: those of the sample, or object,epoch; dimensions without names have numbers]
     #[arg(long, value_delimiter = ',')]
     names: Vec<String>,
-    /// Who reads: `whole-chunks`, as zarr-python, `TensorStore` and zarrs do, or `zarrange`, which fetches parts of uncompressed
-    /// chunks and keeps shards open
+    /// Who reads: zarr-python (before 3.3), zarr-python-3.3, xarray, tensorstore, zarrs-python or zarrange
     #[arg(long, value_name = "READER", default_value_t)]
     reader: Reader,
     /// Accesses that a reader makes before it is closed, if it keeps shards open

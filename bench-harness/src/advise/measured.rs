@@ -16,6 +16,7 @@ use super::ask::Ask;
 use super::sample::{store, synthetic};
 use crate::data;
 use crate::program::Program;
+use crate::sweep::others::Others;
 use crate::sweep::record::{self, CacheState, Outcome};
 use crate::sweep::{Options, Runner, sweep};
 
@@ -109,6 +110,8 @@ fn run(
         dataset: text(source)?,
         sizes: Vec::new(),
         layouts: text(list)?,
+        readers: vec![Reader::Zarrange],
+        others: Others::default(),
         backends: vec!["std".to_owned()],
         caches: vec![CacheState::Warm],
         workloads: vec![workload],

@@ -3,11 +3,14 @@
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
+use zarrange_plan::Reader;
+
 use crate::backend::{BACKENDS, opener};
 use crate::data;
 use crate::program::Program;
 use crate::sweep::cell::Inject;
 use crate::sweep::dataset::Size;
+use crate::sweep::others::Others;
 use crate::sweep::record::{CacheState, Cell};
 use crate::sweep::{Done, Options, Runner, sweep};
 
@@ -22,7 +25,14 @@ pub(crate) struct SweepArgs {
     /// A list of layouts (standard, quick) or a file [default: standard]
     #[arg(long)]
     pub(super) layouts: Option<String>,
-    /// Backends: std, mmap, `io_uring` [default: all that work here]
+    /// Who reads: zarrange, zarr-python, zarr-python-3.3, xarray, tensorstore, zarrs-python. All but ours run in Python, in a virtual
+    /// environment that is made beside the data, once
+    #[arg(long, value_name = "READER", value_delimiter = ',', default_value = "zarrange")]
+    pub(super) readers: Vec<Reader>,
+    /// A Python that has what the readers are, instead of an environment of its own
+    #[arg(long, value_name = "PROGRAM")]
+    pub(super) python: Option<PathBuf>,
+    /// Backends of our reader: std, mmap, `io_uring` [default: all that work here]
     #[arg(long, value_delimiter = ',')]
     pub(super) backends: Vec<String>,
     /// States of the page cache at the beginning of a cell: cold, warm
@@ -81,7 +91,11 @@ impl SweepArgs {
         } else {
             self.backends
         };
+        let dir = self.dir.map_or_else(data::folder, Ok)?;
+        std::fs::create_dir_all(&dir)?;
         Ok(Options {
+            others: Others::ready(&dir, &self.readers, self.python.as_deref())?,
+            readers: self.readers,
             dataset: self.dataset,
             sizes: self.sizes,
             layouts: self.layouts.unwrap_or_else(|| layouts.to_owned()),
@@ -90,7 +104,7 @@ impl SweepArgs {
             workloads: self.workloads,
             operations,
             bytes_max,
-            dir: self.dir.map_or_else(data::folder, Ok)?,
+            dir,
             turns,
         })
     }
@@ -106,7 +120,13 @@ impl Progress {
     fn tell(&mut self, (k, of): (usize, usize), cell: &Cell) {
         let line = format!("{}: {}", cell.dataset.name, cell.layout.name);
         if self.terminal {
-            eprint!("\r\x1b[K[{k}/{of}] {line}, {}, {} {}", cell.workload, cell.cache.name(), cell.backend);
+            eprint!(
+                "\r\x1b[K[{k}/{of}] {line}, {}, {} {} {}",
+                cell.workload,
+                cell.cache.name(),
+                cell.reader,
+                cell.backend
+            );
         } else if line != self.last {
             eprintln!("[{k}/{of}] {line}");
         }

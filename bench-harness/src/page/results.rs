@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use zarrange_plan::Reader;
+
 use crate::machine::Machine;
 use crate::sweep::{
     facts::{DatasetFacts, LayoutFacts},
@@ -13,6 +15,7 @@ use crate::sweep::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Facet {
     Dataset,
+    Reader,
     Backend,
     Codec,
     Cache,
@@ -21,12 +24,13 @@ pub(crate) enum Facet {
 }
 
 impl Facet {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Dataset, Self::Workload, Self::Backend, Self::Cache, Self::Codec, Self::Layout];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Dataset, Self::Workload, Self::Reader, Self::Backend, Self::Cache, Self::Codec, Self::Layout];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Dataset => "dataset",
+            Self::Reader => "reader",
             Self::Backend => "backend",
             Self::Codec => "codec",
             Self::Cache => "cache",
@@ -143,6 +147,15 @@ impl Results {
         self.names(facet).iter().position(|known| known == name)
     }
 
+    /// `tags` and a backend, with who reads through it.
+    pub(crate) fn with_backend(&self, tags: Tags, backend: usize) -> Tags {
+        let name = &self.names(Facet::Backend)[backend];
+        let id = |name: &str| self.id(Facet::Reader, name);
+        let reader = id(name).or_else(|| id(Reader::Zarrange.name()));
+        let tags = tags.with(Facet::Backend, backend);
+        reader.into_iter().fold(tags, |tags, reader| tags.with(Facet::Reader, reader))
+    }
+
     pub(crate) fn of_place(&self, place: usize) -> impl Iterator<Item = &Entry> {
         self.entries.iter().filter(move |entry| entry.place == place)
     }
@@ -153,6 +166,7 @@ impl Results {
         let layout = number(&mut self.places[place].layouts, &cell.layout);
         let values = [
             (Facet::Dataset, self.places[place].name.clone()),
+            (Facet::Reader, cell.reader.to_string()),
             (Facet::Backend, cell.backend.clone()),
             (Facet::Codec, cell.layout.codecs.clone()),
             (Facet::Cache, cell.cache.name().to_owned()),

@@ -9,7 +9,8 @@ use crate::sweep::record::{CacheState, Measures, Outcome};
 const BASE: &str = "by-epoch";
 
 /// What a row depends on.
-const TAGS: [Facet; 5] = [Facet::Dataset, Facet::Workload, Facet::Backend, Facet::Cache, Facet::Codec];
+const TAGS: [Facet; 6] =
+    [Facet::Dataset, Facet::Workload, Facet::Reader, Facet::Backend, Facet::Cache, Facet::Codec];
 
 /// The content of a field, and what it is sorted by.
 struct Field {
@@ -39,18 +40,19 @@ impl Field {
 type Head = (&'static str, &'static str, &'static str);
 
 /// What says which cell it is.
-const IDENTITY: [Head; 8] = [
+const IDENTITY: [Head; 9] = [
     ("layout", "layout", ""),
     ("chunk", "chunk", "Elements of a chunk (of an inner chunk where there are shards)"),
     ("shard", "shard", ""),
     ("codec", "codecs", ""),
     ("workload", "workload", "What an operation reads"),
+    ("reader", "reader", ""),
     ("backend", "backend", ""),
     ("cache", "cache", "State of the page cache when operations began"),
     ("dataset", "dataset", ""),
 ];
 
-fn identity(results: &Results, entry: &Entry) -> [Field; 8] {
+fn identity(results: &Results, entry: &Entry) -> [Field; 9] {
     let cell = &entry.record.cell;
     let layout = &cell.layout;
     let elements = layout.chunk.iter().product();
@@ -60,6 +62,7 @@ fn identity(results: &Results, entry: &Entry) -> [Field; 8] {
         Field::name(&layout.shard.as_deref().map_or_else(|| "none".to_owned(), shape)),
         Field::name(&layout.codecs),
         Field::name(&cell.workload.name),
+        Field::name(cell.reader.name()),
         Field::name(&cell.backend),
         Field::name(cell.cache.name()),
         Field::name(&results.places[entry.place].name),
@@ -109,7 +112,9 @@ const FIGURES: [Figure; 18] = [
     }),
     (("chunks", "chunks", "Chunks decoded by all operations"), |m| count(m.chunks)),
     (("requests", "requests", "Requests of the backend for all operations"), |m| count(m.requests)),
-    (("hops", "hops", "Steps that wait for the one before"), |m| count(m.hops)),
+    (("hops", "hops", "Steps that wait for the one before"), |m| {
+        m.hops.map_or_else(|| Field::name("-"), count)
+    }),
     (("stored", "stored", "Bytes of the whole layout"), |m| size(m.layout_bytes)),
     (("objects", "objects", "Objects (files) of the whole layout"), |m| count(m.layout_objects)),
     (("memory", "peak memory", "The most memory that was resident"), |m| size(m.peak_resident_bytes)),

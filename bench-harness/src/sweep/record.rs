@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, ensure};
 use serde::{Deserialize, Serialize};
+use zarrange_plan::Reader;
 
 use crate::machine::Machine;
 use crate::sweep::facts::{DatasetFacts, LayoutFacts};
@@ -44,10 +45,23 @@ pub struct Cell {
     pub workload: Workload,
     /// Operations that are measured.
     pub operations: u64,
-    /// The backend asked for.
+    /// Who reads.
+    #[serde(default = "ours", skip_serializing_if = "is_ours")]
+    pub reader: Reader,
+    /// The backend asked for; the reader again where it reads files itself.
     pub backend: String,
     /// `cold` or `warm`.
     pub cache: CacheState,
+}
+
+/// Who reads the cells of records that do not tell.
+const fn ours() -> Reader {
+    Reader::Zarrange
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde has it so")]
+fn is_ours(reader: &Reader) -> bool {
+    *reader == ours()
 }
 
 /// Whether files are in the page cache when a cell begins.
@@ -99,8 +113,8 @@ pub struct Counted {
     pub requests: u64,
     /// Objects opened.
     pub opens: u64,
-    /// Steps that wait for the one before.
-    pub hops: u64,
+    /// Steps that wait for the one before, where the reader tells.
+    pub hops: Option<u64>,
     /// Page faults that read from a device.
     pub faults: u64,
     /// Bytes that the backend read.
@@ -129,6 +143,8 @@ impl Measures {
             predicted_ra_geometry: ratio(prediction.chunk_bytes),
             predicted_ra_store: ratio(prediction.stored_bytes),
             predicted_chunks: prediction.chunks,
+            predicted_requests: prediction.asked.map(|(requests, _)| requests),
+            predicted_backend_bytes: prediction.asked.map(|(_, bytes)| bytes),
             throughput: per_second(counted.useful_bytes, counted.elapsed_s),
             layout_bytes: made.bytes,
             layout_objects: made.objects,
@@ -186,14 +202,20 @@ pub struct Measures {
     pub predicted_ra_store: f64,
     /// Chunks by the formula.
     pub predicted_chunks: u64,
+    /// Requests by the model of the reader, on average over accesses like these.
+    #[serde(default)]
+    pub predicted_requests: Option<f64>,
+    /// Bytes that the backend reads, in the same way.
+    #[serde(default)]
+    pub predicted_backend_bytes: Option<f64>,
     /// Chunks decoded.
     pub chunks: u64,
     /// Requests of the backend.
     pub requests: u64,
     /// Objects opened.
     pub opens: u64,
-    /// Steps that wait for the one before.
-    pub hops: u64,
+    /// Steps that wait for the one before, where the reader tells.
+    pub hops: Option<u64>,
     /// Page faults that read from a device.
     pub faults: u64,
     /// Stored bytes that were decoded.

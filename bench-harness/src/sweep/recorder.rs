@@ -29,7 +29,7 @@ impl Recorder {
     /// # Errors
     /// If the histogram cannot be made.
     pub fn new(rate: Option<f64>) -> anyhow::Result<Self> {
-        let histogram = Histogram::new_with_bounds(1, HOUR_NS, 3)?;
+        let histogram = empty()?;
         let interval = rate.map(|rate| Duration::from_secs_f64(1.0 / rate));
         Ok(Self { begin: Instant::now(), intended: Duration::ZERO, interval, histogram })
     }
@@ -53,7 +53,7 @@ impl Recorder {
     /// If its time does not fit the histogram.
     pub fn done(&mut self) -> anyhow::Result<()> {
         let took = self.elapsed().saturating_sub(self.intended);
-        self.histogram.record(u64::try_from(took.as_nanos()).unwrap_or(HOUR_NS).clamp(1, HOUR_NS))?;
+        record(&mut self.histogram, took)?;
         self.intended += self.interval.unwrap_or_default();
         Ok(())
     }
@@ -62,19 +62,43 @@ impl Recorder {
     ///
     /// # Errors
     /// If it cannot be serialised.
-    #[expect(clippy::cast_precision_loss, reason = "microseconds")]
     pub fn latency(&self) -> anyhow::Result<Latency> {
-        let mut bytes = Vec::new();
-        V2Serializer::new().serialize(&self.histogram, &mut bytes).context("serialise the histogram")?;
-        let microseconds = |ns: u64| ns as f64 / 1e3;
-        let at = |quantile: f64| microseconds(self.histogram.value_at_quantile(quantile));
-        Ok(Latency {
-            histogram: base64::Engine::encode(&base64::engine::general_purpose::STANDARD, bytes),
-            count: self.histogram.len(),
-            p50_us: at(0.5),
-            p90_us: at(0.9),
-            p99_us: at(0.99),
-            max_us: microseconds(self.histogram.max()),
-        })
+        kept(&self.histogram)
     }
+}
+
+/// The distribution of times that somebody else took.
+///
+/// # Errors
+/// If they do not fit a histogram, or it cannot be serialised.
+pub fn latency_of(times: impl IntoIterator<Item = Duration>) -> anyhow::Result<Latency> {
+    let mut histogram = empty()?;
+    for time in times {
+        record(&mut histogram, time)?;
+    }
+    kept(&histogram)
+}
+
+fn empty() -> anyhow::Result<Histogram<u64>> {
+    Ok(Histogram::new_with_bounds(1, HOUR_NS, 3)?)
+}
+
+fn record(histogram: &mut Histogram<u64>, time: Duration) -> anyhow::Result<()> {
+    Ok(histogram.record(u64::try_from(time.as_nanos()).unwrap_or(HOUR_NS).clamp(1, HOUR_NS))?)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "microseconds")]
+fn kept(histogram: &Histogram<u64>) -> anyhow::Result<Latency> {
+    let mut bytes = Vec::new();
+    V2Serializer::new().serialize(histogram, &mut bytes).context("serialise the histogram")?;
+    let microseconds = |ns: u64| ns as f64 / 1e3;
+    let at = |quantile: f64| microseconds(histogram.value_at_quantile(quantile));
+    Ok(Latency {
+        histogram: base64::Engine::encode(&base64::engine::general_purpose::STANDARD, bytes),
+        count: histogram.len(),
+        p50_us: at(0.5),
+        p90_us: at(0.9),
+        p99_us: at(0.99),
+        max_us: microseconds(histogram.max()),
+    })
 }

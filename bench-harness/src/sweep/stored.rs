@@ -10,12 +10,12 @@ use zarrange_array::{ChunkReader, Elements};
 use zarrange_codec::ArrayCodec;
 use zarrange_grid::{Dims, Region, Strides};
 use zarrange_io::{Location, Opener};
-use zarrange_plan::touched;
+use zarrange_plan::{CodecModel, CodecSpeed, Design, Reading, StoreProfile, Subject, touched};
 use zarrange_rechunk::{ChunkSpec, Named, NoProgress, Request, Verify, prepare, run};
 
 use crate::sweep::dataset::Dataset;
 use crate::sweep::facts::{DatasetFacts, LayoutFacts};
-use crate::sweep::workload::Operation;
+use crate::sweep::record::Cell;
 use crate::{arrays, data, engine};
 
 /// Memory for making layouts.
@@ -52,6 +52,8 @@ pub struct Prediction {
     pub chunk_bytes: u64,
     /// Stored bytes of the chunks and of the indexes of the shards.
     pub stored_bytes: u64,
+    /// What the reader will ask its store for, on average over all accesses of this kind: requests, and bytes.
+    pub asked: Option<(f64, f64)>,
 }
 
 /// The layout of `dataset` in `dir`, made if it is not there.
@@ -145,17 +147,19 @@ fn span(elements: &Elements, unit: &Dims, region: &Region) -> u64 {
     chunk.offset(&last) - chunk.offset(wanted.start()) + item_bytes
 }
 
-/// What `operations` will cost in the layout at `path`: chunks by the formula, bytes by the sizes of what is stored.
+/// What a cell will cost in the layout at `path`: chunks by the formula, bytes by the sizes of what is stored, requests by the model of
+/// who reads.
 ///
 /// # Errors
 /// If the layout cannot be read.
-pub fn predict(path: &Path, operations: &[Operation]) -> anyhow::Result<Prediction> {
+pub fn predict(path: &Path, cell: &Cell) -> anyhow::Result<Prediction> {
+    let operations = cell.workload.operations(&cell.dataset, &cell.layout.chunk, cell.operations)?;
     let array = arrays::open(&Location::Path(path.to_owned()), &Opener::default())?;
     let elements = array.elements()?;
     let mut sizes = Sizes { reader: ChunkReader::new(&array.chunks()?), known: HashMap::new() };
     let partial = elements.chain().stores_c_order();
     let mut total = Prediction::default();
-    let mut shards = std::collections::HashSet::new();
+    let (mut shards, mut index_bytes) = (std::collections::HashSet::new(), 0);
     for region in operations.iter().flat_map(|operation| &operation.regions) {
         let found = touched(array.shape(), elements.chunks.chunk_shape(), region)?;
         total.chunks += found.chunks;
@@ -168,8 +172,35 @@ pub fn predict(path: &Path, operations: &[Operation]) -> anyhow::Result<Predicti
         if let ArrayCodec::Shards(codec) = &elements.codec {
             let objects = array.objects().covering(region);
             let new = (0..objects.elements()).filter(|k| shards.insert(objects.unravel(*k))).count();
-            total.stored_bytes += new as u64 * codec.index_bytes() as u64;
+            index_bytes += new as u64 * codec.index_bytes() as u64;
         }
     }
+    total.asked = Some(asked(cell, &total, partial)?);
+    total.stored_bytes += index_bytes;
     Ok(total)
+}
+
+/// What the reader of a cell asks for, where chunks have the sizes of those that `total` counted: requests, and bytes.
+fn asked(cell: &Cell, total: &Prediction, partial: bool) -> anyhow::Result<(f64, f64)> {
+    #[expect(clippy::cast_precision_loss, reason = "means")]
+    let [chunk_bytes, stored_bytes, operations] =
+        [total.chunk_bytes, total.stored_bytes, cell.operations].map(|n| n.max(1) as f64);
+    let ratio = if partial { 1.0 } else { chunk_bytes / stored_bytes };
+    let table = CodecSpeed { ratio, decode_ns_per_byte: 0.0, encode_ns_per_byte: 0.0 };
+    let (by_size, by_shape) = (Vec::new(), Vec::new());
+    let codec = CodecModel { name: cell.layout.codecs.clone(), partial, table, by_size, by_shape };
+    let subject = Subject::new(&cell.dataset.shape, cell.dataset.item_bytes);
+    let place = StoreProfile::built_in("memory").context("memory is built in")?;
+    let LayoutFacts { chunk, shard, .. } = cell.layout.clone();
+    let design = Design { chunk, shard, codec: 0 };
+    let (mut requests, mut bytes) = (0.0, 0.0);
+    for (access, times) in cell.workload.accesses(&cell.dataset)? {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
+        let reads = (times * operations).ceil() as u64;
+        let reading = Reading { subject: &subject, place: &place, reader: cell.reader, reads };
+        let cost = reading.read(&design, &codec, &access);
+        requests += times * operations * cost.requests;
+        bytes += times * operations * cost.bytes;
+    }
+    Ok((requests, bytes))
 }

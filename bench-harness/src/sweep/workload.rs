@@ -6,7 +6,7 @@ use std::hash::{Hash, Hasher};
 use anyhow::{Context as _, bail, ensure};
 use serde::{Deserialize, Serialize};
 use zarrange_grid::{Dims, Region, index};
-use zarrange_plan::Pick;
+use zarrange_plan::{Access, Pick};
 use zarrange_rechunk::NamedMix;
 
 use crate::random::Random;
@@ -68,6 +68,32 @@ impl Workload {
         });
         let kinds = kinds.collect::<anyhow::Result<Vec<_>>>()?;
         Ok(Self { name: text.to_owned(), kinds, rate })
+    }
+
+    /// The accesses that an operation consists of, and how many of each it has on average.
+    ///
+    /// # Errors
+    /// If the dataset lacks what is read.
+    pub fn accesses(&self, dataset: &DatasetFacts) -> anyhow::Result<Vec<(Access, f64)>> {
+        let total: f64 = self.kinds.iter().map(|(_, share)| share).sum();
+        let (objects, epochs) = dataset.axes;
+        let run = |axis: usize, count: u64| Access::new(vec![Pick { axis, count, scattered: false }]);
+        #[expect(clippy::cast_precision_loss, reason = "a count")]
+        let of = |(kind, share): &(Kind, f64)| {
+            let (access, times) = match kind {
+                Kind::Epoch => (epochs.into(), 1.0),
+                Kind::Object => (objects.into(), 1.0),
+                Kind::Block(n) => (run(objects, *n)?, 1.0),
+                Kind::Window(n) => (run(epochs, *n)?, 1.0),
+                Kind::Random(n) => (objects.into(), *n as f64),
+                Kind::Access(mix) => {
+                    let mix = mix.of(&dataset.dimensions(), &dataset.shape)?;
+                    (mix.weights().first().context("a mix has an access")?.0.clone(), 1.0)
+                }
+            };
+            Ok((access, times * share / total))
+        };
+        self.kinds.iter().map(of).collect()
     }
 
     /// `count` operations on an array in chunks of this shape; what is wanted is always the same for the same dataset.

@@ -103,7 +103,7 @@ fn reads_take_what_was_predicted() {
             assert!(k > 0 || found[1][0] * 5.0 < found[0][0], "{name}: {found:?}");
         }
     };
-    check("packed", Codecs::Zstd(3), Reader::WholeChunks);
+    check("packed", Codecs::Zstd(3), Reader::ZarrPython);
     check("plain", Codecs::None, Reader::Zarrange);
 }
 
@@ -115,13 +115,13 @@ fn what_is_good_stays_and_what_is_wrong_is_told() {
     NewStore::flux(300, 40, 2).create(&place, (false, &Opener::auto())).unwrap();
     let store = LightCurveStore::open(&place, &Opener::auto()).unwrap();
     // Nothing is filled: compression is not known, and an epoch is in one chunk as it should.
-    let advice = advise(&store, Some(&mix("epoch=1")), Reader::WholeChunks).swap_remove(0);
+    let advice = advise(&store, Some(&mix("epoch=1")), Reader::ZarrPython).swap_remove(0);
     assert!(advice.sampled_bytes.is_none() && advice.proposed.is_none(), "{advice:?}");
     assert_eq!(advice.today.speed.ratio.to_bits(), 1.0_f64.to_bits());
     let nvme = StoreProfile::built_in("nvme").unwrap();
     let check = |text: &str, expected: &str| {
         let asked = mix(text);
-        let (mix, reader) = (Some(&asked), Reader::WholeChunks);
+        let (mix, reader) = (Some(&asked), Reader::ZarrPython);
         let options = AdviceOptions { mix, reader, place: &nvme, memory_bytes_max: 1 << 20 };
         let error = store.advise(&options).unwrap_err();
         assert!(error.to_string().contains(expected), "{error}");
@@ -139,7 +139,7 @@ fn a_sample_stays_within_the_memory() {
     let place = Location::Path(dir.path().join("store.zarr"));
     let store = made(&place, Codecs::Zstd(3));
     let nvme = StoreProfile::built_in("nvme").unwrap();
-    let reader = Reader::WholeChunks;
+    let reader = Reader::ZarrPython;
     let with = |memory_bytes_max| {
         let advice = store.advise(&AdviceOptions { mix: None, reader, place: &nvme, memory_bytes_max });
         advice.map(|mut advice| advice.swap_remove(0)).map_err(|error| error.to_string())

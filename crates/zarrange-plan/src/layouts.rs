@@ -19,6 +19,7 @@ use zarrange_grid::checked_bytes;
 
 use crate::mix::{Aim, NEAR_TIE, efficient_bytes, layout_for, roundness};
 use crate::picks::Pick;
+use crate::reader::Habits;
 use crate::{Access, Chosen, CodecModel, Design, Mix, MixError, Reading, StoreProfile, Subject};
 
 /// Shapes of chunks that are weighed, about.
@@ -114,13 +115,7 @@ impl Question<'_> {
         let Some((question, best)) = self.kept() else { return Vec::new() };
         let mut found = Vec::new();
         for chunk in question.chunks() {
-            let objects = question.best_objects(&chunk);
-            for Objects { shard, limited_ns, mix_ns } in &objects {
-                for (codec, ns) in chunk.kept(*limited_ns, self.limits.access_ns_max) {
-                    let design = Design { chunk: chunk.shape.clone(), shard: shard.clone(), codec };
-                    found.push((ns + mix_ns, design));
-                }
-            }
+            question.best_objects(&chunk, &mut found);
         }
         found.retain(|(_, design)| *design != best.1);
         // Of equal costs the fewer files.
@@ -137,13 +132,12 @@ impl Question<'_> {
         let relaxed = Question { limits: free, ..*self };
         let mut needed = Needed::default();
         for chunk in relaxed.chunks() {
-            let least = |codecs: &[Weight]| codecs.iter().map(|w| w.limited_ns).fold(f64::INFINITY, f64::min);
-            let chunk_ns = if access_ns_max.is_some() { least(&chunk.codecs) } else { 0.0 };
             relaxed.each_object(&chunk, &mut |shard| {
                 let stored = shard.unwrap_or(&chunk.shape);
                 let (files, bytes) = (self.subject().files(stored), self.subject().bytes(stored));
-                let ns = chunk_ns
-                    + relaxed.limited(|axis| relaxed.reading.objects(&chunk.shape, shard, axis).ns());
+                let of_codec =
+                    |codec: usize| chunk.codecs[codec].limited_ns + relaxed.objects(&chunk, shard, codec).0;
+                let ns = (0..self.codecs.len()).map(of_codec).fold(f64::INFINITY, f64::min);
                 let (few, small) = (files <= files_max, bytes <= file_bytes_max);
                 let quick = access_ns_max.is_none_or(|(_, most)| ns <= most);
                 if small && quick {
@@ -247,13 +241,12 @@ impl Question<'_> {
 
     /// The best layout that keeps all limits.
     fn roundest(&self) -> Option<(f64, Design)> {
-        // No layout opens less than one object, but a reader that keeps shards may find it open.
-        let open_ns = if self.reading.reader.shards_kept() == 0 { self.reading.place.open_ns } else { 0.0 };
+        let objects_ns_min = self.reading.objects_ns_min();
         let chunks = self.chunks();
         let mut least = f64::INFINITY;
         let mut near = Vec::new();
         for chunk in &chunks {
-            if chunk.least_ns() + open_ns > least * NEAR_TIE {
+            if chunk.least_ns() + objects_ns_min > least * NEAR_TIE {
                 break;
             }
             let mut own = f64::INFINITY;
@@ -280,32 +273,39 @@ impl Question<'_> {
     /// Calls `visit` with every way to store a chunk that keeps the limits.
     fn each_layout(&self, chunk: &Chunk, visit: &mut Visit<'_>) {
         self.each_object(chunk, &mut |shard| {
-            let (limited_ns, mix_ns) = self.objects(chunk, shard);
-            for (codec, ns) in chunk.kept(limited_ns, self.limits.access_ns_max) {
-                visit(ns + mix_ns, shard, codec);
+            for (codec, weight) in chunk.codecs.iter().enumerate() {
+                let (limited_ns, mix_ns) = self.objects(chunk, shard, codec);
+                if self.is_quick(weight.limited_ns + limited_ns) {
+                    visit(weight.mix_ns + mix_ns, shard, codec);
+                }
             }
         });
     }
 
+    /// Whether the limited access may take so long.
+    fn is_quick(&self, ns: f64) -> bool {
+        self.limits.access_ns_max.is_none_or(|(_, most)| ns <= most)
+    }
+
     /// What objects add to the limited access and to the mix.
-    fn objects(&self, chunk: &Chunk, shard: Option<&[u64]>) -> (f64, f64) {
-        let of = |picks: &[Pick]| self.reading.objects(&chunk.shape, shard, picks).ns();
+    fn objects(&self, chunk: &Chunk, shard: Option<&[u64]>, codec: usize) -> (f64, f64) {
+        let codec = &self.codecs[codec];
+        let of = |picks: &[Pick]| self.reading.objects(&chunk.shape, shard, codec, picks).ns();
         (self.limited(of), self.weighted(of))
     }
 
-    /// Of all shards of a chunk, and none: that which costs the mix least and, where an access is limited, that which costs it least.
-    fn best_objects(&self, chunk: &Chunk) -> Vec<Objects> {
-        let mut all = Vec::new();
-        self.each_object(chunk, &mut |shard| {
-            let (limited_ns, mix_ns) = self.objects(chunk, shard);
-            all.push(Objects { shard: shard.map(<[u64]>::to_vec), limited_ns, mix_ns });
+    /// Adds to `found`, for each codec: of all shards of a chunk, and none, that which costs the mix least and keeps the limits.
+    fn best_objects(&self, chunk: &Chunk, found: &mut Vec<(f64, Design)>) {
+        let mut best: Vec<Option<(f64, Option<Vec<u64>>)>> = vec![None; chunk.codecs.len()];
+        self.each_layout(chunk, &mut |ns, shard, codec| {
+            if best[codec].as_ref().is_none_or(|(least, _)| ns < *least) {
+                best[codec] = Some((ns, shard.map(<[u64]>::to_vec)));
+            }
         });
-        let least = |by: fn(&Objects) -> f64| all.iter().min_by(|a, b| by(a).total_cmp(&by(b))).cloned();
-        let mut best: Vec<Objects> = least(|objects| objects.mix_ns).into_iter().collect();
-        if self.limits.access_ns_max.is_some() {
-            best.extend(least(|objects| objects.limited_ns).filter(|other| best[0].shard != other.shard));
-        }
-        best
+        let best = best.into_iter().enumerate().filter_map(|(codec, best)| Some((codec, best?)));
+        found.extend(
+            best.map(|(codec, (ns, shard))| (ns, Design { chunk: chunk.shape.clone(), shard, codec })),
+        );
     }
 
     /// Calls `visit` with no shard and with every shard of a chunk, as far as the limits of files allow.
@@ -381,10 +381,12 @@ impl Question<'_> {
         let Limits { files_max, chunk_bytes_max, file_bytes_max, .. } = self.limits;
         let chunk_bytes_max = chunk_bytes_max.min(file_bytes_max);
         let mut sizes = BTreeSet::from([chunk_bytes_max]);
+        let Habits { request_ns, chunk_ns, .. } = reader.habits();
+        let call_ns = request_ns + chunk_ns;
         for codec in self.codecs {
             let byte_ns = read_ns_per_byte / codec.table.ratio + codec.table.decode_ns_per_byte;
             for request_ns in [read_request_ns / in_flight, *read_request_ns] {
-                let bytes = efficient_bytes(request_ns + reader.chunk_ns(), byte_ns);
+                let bytes = efficient_bytes(request_ns + call_ns, byte_ns);
                 sizes.insert(bytes.min(chunk_bytes_max));
             }
         }
@@ -423,20 +425,6 @@ impl Chunk {
     fn least_ns(&self) -> f64 {
         self.codecs.iter().map(|weight| weight.mix_ns).fold(f64::INFINITY, f64::min)
     }
-
-    /// The codecs with which the limited access is quick enough, its objects taking so long, and what chunks cost the mix with them.
-    fn kept(&self, objects_ns: f64, most: Option<(usize, f64)>) -> impl Iterator<Item = (usize, f64)> {
-        let quick = move |w: &Weight| most.is_none_or(|(_, most)| w.limited_ns + objects_ns <= most);
-        self.codecs.iter().enumerate().filter(move |(_, w)| quick(w)).map(|(codec, w)| (codec, w.mix_ns))
-    }
-}
-
-/// A way to put chunks into objects, and what it adds to the limited access and to the mix.
-#[derive(Clone)]
-struct Objects {
-    shard: Option<Vec<u64>>,
-    limited_ns: f64,
-    mix_ns: f64,
 }
 
 /// Lengths to try along a dimension of `n`, from 1 to `n`.

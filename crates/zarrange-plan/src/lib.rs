@@ -83,6 +83,7 @@ mod problem;
 mod profile;
 mod read_cost;
 mod reader;
+mod reading;
 mod tiles;
 mod ways;
 
@@ -99,7 +100,8 @@ pub use picks::{Access, Pick};
 pub use plan::{Alternative, Plan, Predicted, Repack, Route, Spill, Stage, Tiled};
 pub use problem::{Format, Problem, Purpose, Way};
 pub use profile::{Costs, StoreProfile};
-pub use read_cost::{CodecModel, CodecSpeed, Design, ReadCost, Reading, Subject};
+pub use read_cost::{CodecModel, CodecSpeed, Design, ReadCost, Subject};
 pub use reader::Reader;
+pub use reading::Reading;
 pub use tiles::{divisors, gcd, overlaps};
 pub use ways::plan;

@@ -1,4 +1,4 @@
-//! Who reads a layout: what is fetched of a chunk, and what a chunk takes beside its bytes.
+//! Who reads a layout: what is fetched of a chunk and of a shard, how much at once, and what a call takes beside that.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,63 +12,205 @@ use crate::error::UnknownWord;
 /// ```
 /// use zarrange_plan::Reader;
 ///
-/// assert_eq!("whole-chunks".parse(), Ok(Reader::WholeChunks));
+/// assert_eq!("tensorstore".parse(), Ok(Reader::TensorStore));
 /// let error = "dask".parse::<Reader>().unwrap_err();
-/// assert_eq!(error.to_string(), r#""dask" is no reader: use whole-chunks or zarrange"#);
+/// assert!(error.to_string().starts_with(r#""dask" is no reader: use zarr-python"#));
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reader {
-    /// Fetches chunks (of shards: inner chunks) whole, and the index of a shard each time, as zarr-python, `TensorStore` and zarrs do.
+    /// zarr-python before 3.3: whole chunks, those of a shard one after the other.
     #[default]
-    WholeChunks,
-    /// `zarrange_array::RegionReader`: of chunks stored as they are only what is wanted; the shards read last stay open.
+    ZarrPython,
+    /// zarr-python from 3.3 on: neighbouring chunks of a shard in one request.
+    #[serde(rename = "zarr-python-3.3")]
+    ZarrPython33,
+    /// xarray over zarr-python before 3.3.
+    Xarray,
+    /// `TensorStore`: whole chunks, all at once.
+    #[serde(rename = "tensorstore")]
+    TensorStore,
+    /// The codec pipeline of zarrs in zarr-python: of uncompressed chunks every run of bytes.
+    ZarrsPython,
+    /// `zarrange_array::RegionReader`: of uncompressed chunks what is wanted, from the first byte to the last; the shards read last stay open.
     Zarrange,
 }
 
+/// What is fetched of a chunk that is stored as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fetched {
+    /// All of it.
+    Whole,
+    /// From the first byte that is wanted to the last.
+    Span,
+    /// Every run of bytes that is wanted, with a request for each.
+    Runs,
+}
+
+/// Ranges of an object that are read together.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Merging {
+    /// Bytes between two of them at most.
+    pub(crate) gap_bytes: f64,
+    /// Bytes of a read at most.
+    pub(crate) read_bytes: f64,
+}
+
+/// How a reader goes about it. Times are of one core, beside what the place and the codecs take.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Habits {
+    pub(crate) fetched: Fetched,
+    /// Whether a shard of which all chunks are wanted is one request.
+    pub(crate) whole_shards: bool,
+    /// Whether the chunks of a shard are asked for one after the other; shards are read at once.
+    pub(crate) in_turn: bool,
+    pub(crate) merging: Option<Merging>,
+    /// Whether every request opens the object.
+    pub(crate) opens_each: bool,
+    /// Shards that stay open with their indexes.
+    pub(crate) shards_kept: u64,
+    /// Requests under way at once, at most.
+    pub(crate) in_flight: f64,
+    /// Threads that decode.
+    pub(crate) decoders: f64,
+    /// An access.
+    pub(crate) access_ns: f64,
+    /// A request.
+    pub(crate) request_ns: f64,
+    /// A shard, to find its chunks.
+    pub(crate) shard_ns: f64,
+    /// A chunk, to put its elements where they are wanted.
+    pub(crate) chunk_ns: f64,
+    /// A chunk that is decoded, to call its codec.
+    pub(crate) codec_ns: f64,
+}
+
+/// As asyncio does it, with a thread for each request and each codec of a chunk, behind one lock of the interpreter. Fitted to what
+/// zarr-python 3.1.6 takes for 1 to 256 chunks of 4 kB to 1 MB, warm, also in shards, on two cores (`results/2026-11-28-readers`).
+const ZARR_PYTHON: Habits = Habits {
+    fetched: Fetched::Whole,
+    whole_shards: true,
+    in_turn: true,
+    merging: None,
+    opens_each: true,
+    shards_kept: 0,
+    in_flight: 10.0,
+    decoders: 1.0,
+    access_ns: 150_000.0,
+    request_ns: 75_000.0,
+    shard_ns: 150_000.0,
+    chunk_ns: 46_000.0,
+    codec_ns: 100_000.0,
+};
+
+/// As documented for 3.3: gaps up to 1 MiB, reads up to 16 MiB. Not fitted.
+const ZARR_PYTHON_33: Habits = Habits {
+    in_turn: false,
+    merging: Some(Merging { gap_bytes: 1_048_576.0, read_bytes: 16_777_216.0 }),
+    ..ZARR_PYTHON
+};
+
+/// 0.1.86, fitted in the same way.
+const TENSORSTORE: Habits = Habits {
+    fetched: Fetched::Whole,
+    whole_shards: true,
+    in_turn: false,
+    merging: None,
+    opens_each: true,
+    shards_kept: 0,
+    in_flight: 32.0,
+    decoders: 2.0,
+    access_ns: 45_000.0,
+    request_ns: 2_000.0,
+    shard_ns: 10_000.0,
+    chunk_ns: 2_500.0,
+    codec_ns: 2_000.0,
+};
+
+/// 0.2.3, fitted in the same way. Of uncompressed chunks every run is a read of its own.
+const ZARRS_PYTHON: Habits = Habits {
+    fetched: Fetched::Runs,
+    whole_shards: false,
+    in_turn: false,
+    merging: None,
+    opens_each: true,
+    shards_kept: 0,
+    in_flight: 2.0,
+    decoders: 2.0,
+    access_ns: 180_000.0,
+    request_ns: 300.0,
+    shard_ns: 10_000.0,
+    chunk_ns: 10_000.0,
+    codec_ns: 8_000.0,
+};
+
+const ZARRANGE: Habits = Habits {
+    fetched: Fetched::Span,
+    whole_shards: false,
+    in_turn: false,
+    // Those of a local disk (`zarrange_io::Coalescing`).
+    merging: Some(Merging { gap_bytes: 4096.0, read_bytes: 1_048_576.0 }),
+    opens_each: false,
+    shards_kept: 64,
+    in_flight: f64::INFINITY,
+    decoders: 1.0,
+    access_ns: 0.0,
+    request_ns: 0.0,
+    shard_ns: 0.0,
+    chunk_ns: 600.0,
+    codec_ns: 0.0,
+};
+
 impl Reader {
     /// All of them, the default first.
-    pub const ALL: [Self; 2] = [Self::WholeChunks, Self::Zarrange];
+    pub const ALL: [Self; 6] = [
+        Self::ZarrPython,
+        Self::ZarrPython33,
+        Self::Xarray,
+        Self::TensorStore,
+        Self::ZarrsPython,
+        Self::Zarrange,
+    ];
 
     /// The word for it.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::WholeChunks => "whole-chunks",
+            Self::ZarrPython => "zarr-python",
+            Self::ZarrPython33 => "zarr-python-3.3",
+            Self::Xarray => "xarray",
+            Self::TensorStore => "tensorstore",
+            Self::ZarrsPython => "zarrs-python",
             Self::Zarrange => "zarrange",
         }
     }
 
-    /// What it reads, for a sentence.
+    /// Who it is, for a sentence.
     pub const fn reads(self) -> &'static str {
         match self {
-            Self::WholeChunks => "whole chunks (zarr-python, TensorStore, zarrs)",
-            Self::Zarrange => "parts of chunks (zarrange)",
-        }
-    }
-
-    /// Whether it fetches parts of chunks that are stored as they are.
-    pub(crate) const fn fetches_parts(self) -> bool {
-        match self {
-            Self::WholeChunks => false,
-            Self::Zarrange => true,
+            Self::ZarrPython => "zarr-python before 3.3 (whole chunks)",
+            Self::ZarrPython33 => "zarr-python from 3.3 on (whole chunks, neighbours together)",
+            Self::Xarray => "xarray over zarr-python before 3.3 (whole chunks)",
+            Self::TensorStore => "TensorStore (whole chunks)",
+            Self::ZarrsPython => "zarrs in zarr-python (of uncompressed chunks each run)",
+            Self::Zarrange => "zarrange (of uncompressed chunks parts)",
         }
     }
 
     /// Shards that it keeps open with their indexes.
     pub const fn shards_kept(self) -> u64 {
-        match self {
-            Self::WholeChunks => 0,
-            Self::Zarrange => 64,
-        }
+        self.habits().shards_kept
     }
 
-    /// Time that a chunk takes beside its codecs: to be found, and its elements to be put where they are wanted.
-    pub(crate) const fn chunk_ns(self) -> f64 {
+    /// How it goes about it.
+    pub(crate) const fn habits(self) -> Habits {
         match self {
-            // zarr-python 3.1.6 takes 90,000 to 280,000, TensorStore 0.1.86 4,000 to 13,000 (1,000 chunks of 256 bytes, warm): most
-            // people read with the first.
-            Self::WholeChunks => 100_000.0,
-            Self::Zarrange => 600.0,
+            Self::ZarrPython => ZARR_PYTHON,
+            Self::ZarrPython33 => ZARR_PYTHON_33,
+            // What it puts around an array takes a while, once for each access.
+            Self::Xarray => Habits { access_ns: ZARR_PYTHON.access_ns + 70_000.0, ..ZARR_PYTHON },
+            Self::TensorStore => TENSORSTORE,
+            Self::ZarrsPython => ZARRS_PYTHON,
+            Self::Zarrange => ZARRANGE,
         }
     }
 }
@@ -97,6 +239,7 @@ mod tests {
             assert_eq!(reader.to_string().parse(), Ok(reader));
         }
         let error = "dask".parse::<Reader>().unwrap_err().to_string();
-        assert_eq!(error, "\"dask\" is no reader: use whole-chunks or zarrange");
+        let known = "zarr-python, zarr-python-3.3, xarray, tensorstore, zarrs-python or zarrange";
+        assert_eq!(error, format!("\"dask\" is no reader: use {known}"));
     }
 }

@@ -227,8 +227,7 @@ pub(crate) struct RequestArgs {
     /// With --for: the most bytes of a chunk, decoded [default: 16MiB]
     #[arg(long, value_name = "SIZE", requires = "mix")]
     pub(crate) chunk_bytes: Option<Bytes>,
-    /// With --for: who reads: `whole-chunks`, as zarr-python, `TensorStore` and zarrs do, or `zarrange`, which fetches parts of
-    /// uncompressed chunks
+    /// With --for: who reads: zarr-python (before 3.3), zarr-python-3.3, xarray, tensorstore, zarrs-python or zarrange
     #[arg(long, value_name = "READER", requires = "mix", default_value_t)]
     pub(crate) reader: Reader,
     /// Bound on all data buffers together [default: half of the available memory]

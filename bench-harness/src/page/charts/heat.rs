@@ -69,7 +69,7 @@ fn maps(results: &Results, place: usize, workload: &str, of: &[&Entry]) -> Vec<C
             title: format!("{} reads: median time, {state}, {name}", capital(workload)),
             value: median,
             write: microseconds,
-            tags: shared.clone().with(Facet::Cache, cache).with(Facet::Backend, backend),
+            tags: results.with_backend(shared.clone().with(Facet::Cache, cache), backend),
             span: span(median),
         };
         let same = |e: &&&Entry| e.id(Facet::Cache) == cache && e.id(Facet::Backend) == backend;

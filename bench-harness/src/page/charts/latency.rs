@@ -111,7 +111,7 @@ impl Group<'_> {
                 path(&places),
                 colour(entry.id(Facet::Backend))
             );
-            let tags = entry.tags(&[Facet::Backend, Facet::Cache]);
+            let tags = entry.tags(&[Facet::Reader, Facet::Backend, Facet::Cache]);
             canvas.mark("path", &attributes, &tags, &self.hover(entry, latency));
         }
         Ok(self.chart(canvas, "percentiles", &title, HEIGHT))
@@ -143,7 +143,7 @@ impl Group<'_> {
         let (from, p50, p99) = (scale.at(0.0), scale.at(latency.p50_us), scale.at(latency.p99_us));
         let (colour, middle) = (colour(entry.id(Facet::Backend)), y + BAR_HEIGHT / 2.0);
         let cold = if cell.cache == CacheState::Cold { " cold" } else { "" };
-        let tags = entry.tags(&[Facet::Backend, Facet::Cache]);
+        let tags = entry.tags(&[Facet::Reader, Facet::Backend, Facet::Cache]);
         canvas.group(&tags, &format!("mark {colour}"), |canvas| {
             let name = format!("{} {}", cell.cache.name(), cell.backend);
             canvas.text((86.0, middle + 4.0), "small end", &name);

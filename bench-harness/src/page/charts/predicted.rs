@@ -33,7 +33,14 @@ fn points<'a>(results: &'a Results, place: usize, value: fn(&Measures) -> (f64, 
     let mut out: Vec<Point<'a>> = Vec::new();
     for entry in results.of_place(place) {
         let Some(at) = entry.measures().map(value) else { continue };
-        let tags = entry.tags(&[Facet::Workload, Facet::Codec, Facet::Backend, Facet::Cache, Facet::Layout]);
+        let tags = entry.tags(&[
+            Facet::Workload,
+            Facet::Codec,
+            Facet::Reader,
+            Facet::Backend,
+            Facet::Cache,
+            Facet::Layout,
+        ]);
         let same = |p: &&mut Point<'_>| {
             p.at == at
                 && p.entry.layout == entry.layout

@@ -94,7 +94,7 @@ fn times_of<'a>(results: &Results, place: usize, cache: usize, backend: usize) -
         axes: (("one object", &microseconds), ("one epoch", &microseconds)),
         value: |m| m.latency.p50_us,
         bounded: false,
-        tags: Tags::default().with(Facet::Cache, cache).with(Facet::Backend, backend),
+        tags: results.with_backend(Tags::default().with(Facet::Cache, cache), backend),
         domain: None,
     }
 }

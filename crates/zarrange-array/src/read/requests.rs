@@ -130,7 +130,8 @@ impl Requests {
         let joined = store.coalescing();
         // With the gaps, the runs may be too much for the buffer; without, they are not.
         let all = joined.runs(ranges, room).last().is_none_or(|run| run.items.end == ranges.len());
-        let runs = || if all { joined } else { Coalescing::NONE }.runs(ranges, room);
+        let adjacent = Coalescing { gap_bytes_max: 0, ..joined };
+        let runs = || if all { joined } else { adjacent }.runs(ranges, room);
         let mut requests = ReadRequest::recycle(std::mem::take(batch));
         let (mut rest, mut filled) = (encoded, 0);
         for run in runs() {

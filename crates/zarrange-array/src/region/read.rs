@@ -48,7 +48,8 @@ impl<'a> RegionReader<'a> {
         let elements = array.elements()?;
         let chain = elements.chain();
         let one = chain.encoded_bytes_max() as u64;
-        let encoded = one.max((BATCH_BYTES as u64).min(one.saturating_mul(elements.chunks.count())));
+        let each = one.saturating_add(array.store().coalescing().gap_bytes_max);
+        let encoded = one.max((BATCH_BYTES as u64).min(each.saturating_mul(elements.chunks.count())));
         let indexes = match &elements.codec {
             ArrayCodec::Shards(codec) => {
                 let shards = array.objects().count().min(SHARDS_MAX as u64);
@@ -114,8 +115,11 @@ impl<'a> RegionReader<'a> {
     ) -> Result<(), ArrayError> {
         let room = self.reader.chunks().chain().encoded_bytes_max().max(1);
         let together = (BATCH_BYTES / room).clamp(1, index(numbers.end - numbers.start).max(1));
-        if self.encoded.len() < room * together {
-            self.encoded.resize(room * together, 0);
+        // With room for what lies between chunks that are fetched together.
+        let gap = index(self.reader.chunks().store().coalescing().gap_bytes_max.min(BATCH_BYTES as u64));
+        let bytes = (room * together).max(((room + gap) * together).min(BATCH_BYTES));
+        if self.encoded.len() < bytes {
+            self.encoded.resize(bytes, 0);
         }
         // As many of them are fetched at once as fit when they are encoded, which is known only of shards.
         for first in numbers.clone().step_by(CHOSEN_MAX) {

@@ -12,6 +12,9 @@ from typing import Any, Literal
 from zarrange import _bench, _display, _native, _paths, _process, _sources
 from zarrange._sizes import parse_bytes
 
+#: Who reads.
+Reader = Literal["zarr-python", "zarr-python-3.3", "xarray", "tensorstore", "zarrs-python", "zarrange"]
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -77,7 +80,7 @@ def advise(
     shape: Sequence[int] | None = None,
     dtype: Any = None,
     names: Sequence[str] | None = None,
-    reader: Literal["whole-chunks", "zarrange"] = "whole-chunks",
+    reader: Reader = "zarr-python",
     accesses: int = 1,
     max_files: int = 10_000,
     max_object_ms: float | None = None,
@@ -101,8 +104,8 @@ def advise(
         Elements along each dimension, and their type: needed without `sample`.
     names : sequence of str, optional
         Names of the dimensions; those of the sample without it, or ``("object", "epoch")``.
-    reader : {"whole-chunks", "zarrange"}
-        Who reads: zarr-python and others, or zarrange, which gets parts of chunks and keeps shards open.
+    reader : {"zarr-python", "zarr-python-3.3", "xarray", "tensorstore", "zarrs-python", "zarrange"}
+        Who reads. ``"zarr-python"`` is the one before 3.3, which asks for the chunks of a shard one after the other.
     accesses : int
         Reads before a reader is closed, if it keeps shards open.
     max_files : int

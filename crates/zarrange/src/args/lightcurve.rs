@@ -41,7 +41,7 @@ pub(crate) struct LightcurveAdviseArgs {
     /// object+measurement=0.8,object~50+measurement=0.1,epoch=0.1]
     #[arg(long = "for", value_name = "MIX")]
     pub(crate) mix: Option<NamedMix>,
-    /// Who reads: `whole-chunks`, as zarr-python, `TensorStore` and zarrs do, or `zarrange`, which fetches parts of uncompressed chunks
+    /// Who reads: zarr-python (before 3.3), zarr-python-3.3, xarray, tensorstore, zarrs-python or zarrange
     #[arg(long, value_name = "READER", default_value_t)]
     pub(crate) reader: Reader,
     /// What the place costs: memory, page-cache, nvme, disk, parallel, object or a file of `zarrange-bench probe`

@@ -90,7 +90,7 @@ def test_advice_is_for_the_reads_that_are_asked_for(run, tmp_path, values):
         (["--for", "band=1"], 'layout band=1: "band" is none of the dimensions object, epoch, measurement'),
         (["--for", "object~9999=1"], "from 1 to 3000 are possible"),
         (["--for", "epoch"], "is not DIMENSION=WEIGHT"),
-        (["--reader", "dask"], "whole-chunks or zarrange"),
+        (["--reader", "dask"], "zarrs-python or zarrange"),
         (["--profile", "tape"], "nvme"),
     ],
     ids=lambda value: value[-1] if isinstance(value, list) else "",
