@@ -1,114 +1,39 @@
-//! Which layouts suit an access mix, and why.
-//!
-//! The planner weighs layouts ([`zarrange_plan::Question`], as for `zarrange rechunk --for`). A [`Sample`] replaces what is known of
-//! codecs by what they do to real data, [`measured`] makes the best layouts and reads them, [`text`] says it all.
+//! Advice, with the best layouts made and read.
 
-pub mod advice;
-pub mod ask;
 pub mod measured;
 pub mod sample;
-pub mod text;
 
-use std::sync::Arc;
+use std::path::PathBuf;
 
-use zarrange_array::Array;
-use zarrange_grid::{Region, index};
-use zarrange_plan::{CodecModel, CodecSpeed, Design, Limits, Mix, Needed};
-use zarrange_rechunk::{Sample, Weighed, distinct};
+use zarrange::advise::advice::Advice;
+use zarrange::advise::ask::{Ask, usage};
 
-use advice::{Advice, Copies};
-use ask::{Ask, usage};
+use crate::program::Program;
 
-/// Layouts whose codecs are measured on chunks of exactly their shape.
-const REFINED: usize = 32;
 /// Layouts that are made and read.
 const MEASURED: usize = 8;
-/// Memory to take a sample.
-const MEMORY_BYTES: u64 = 1 << 30;
 
-/// Weighs layouts.
+/// Where and by what layouts are measured.
+#[derive(Clone, Debug)]
+pub struct Measuring {
+    /// Where they are made; below `target/` where nothing is said.
+    pub dir: Option<PathBuf>,
+    /// What measures them.
+    pub program: Program,
+}
+
+/// Weighs layouts, and measures the best of them if `measuring` says how.
 ///
 /// # Errors
-/// [`ask::Usage`] if no layout keeps the limits; others if the sample cannot be read, or a layout cannot be measured.
-pub fn advise(ask: &Ask) -> anyhow::Result<Advice> {
-    let mut codecs = sample::known(&ask.codecs, ask.subject.item_bytes)?;
-    let of =
-        |(_, array): &(String, Arc<Array>)| Sample::of(array, &Region::whole(array.shape()), MEMORY_BYTES);
-    let sample = ask.sample.as_ref().map(of).transpose()?;
-    let weighing = ask.weighing();
-    let found = if let Some(sample) = &sample {
-        let item_bytes = index(ask.subject.item_bytes);
-        weighing.search(&mut codecs, REFINED, &mut |codec, chunk| -> anyhow::Result<CodecSpeed> {
-            Ok(sample.measure(&sample::codecs(&ask.codecs[codec], chunk, item_bytes)?, chunk)?)
-        })?
-    } else {
-        weighing.question(&codecs).search()
+/// As [`zarrange::advise::advise`], and if a layout cannot be measured.
+pub fn advise(ask: &Ask, measuring: Option<&Measuring>) -> anyhow::Result<Advice> {
+    let Some(measuring) = measuring else {
+        return zarrange::advise::advise(ask, &zarrange::advise::unmeasured);
     };
-    if found.is_empty() {
-        return Err(usage(impossible(&weighing.question(&codecs).needed(), ask)));
+    if ask.subject.shape.len() < 2 {
+        return Err(usage("--measure reads arrays of at least two dimensions"));
     }
-    let weigh = |designs: Vec<(f64, Design)>| -> Vec<Weighed> {
-        designs.into_iter().map(|(_, design)| weighing.weigh(&ask.dimensions, &codecs, design)).collect()
-    };
-    let layouts = weigh(distinct(&found, ask.top));
-    let measured = if ask.measure {
-        measured::measure(ask, sample.as_ref(), &codecs, &weigh(distinct(&found, MEASURED)))?
-    } else {
-        Vec::new()
-    };
-    let mix = ask.mix.weights();
-    Ok(Advice {
-        subject: ask.subject.clone(),
-        names: ask.dimensions.words(),
-        mix: mix.iter().map(|(access, share)| (ask.dimensions.text_of(access), *share)).collect(),
-        profile: ask.place.name.clone(),
-        reader: ask.reader,
-        sample: ask.sample.as_ref().map(|(name, _)| name.clone()),
-        why: layouts.get(1).map(|second| text::why(&layouts[0], second)),
-        copies: copies(ask, &codecs, &layouts[0])?,
-        command: text::command(ask, measured.first().map_or(&layouts[0], |first| &first.layout)),
-        codecs,
-        layouts,
-        measured,
+    zarrange::advise::advise(ask, &|sample, codecs, best| {
+        measured::measure((ask, measuring), sample, codecs, &best(MEASURED))
     })
-}
-
-/// A copy for each kind of access; `None` where there is one kind only. Only that which is read by object has to keep the time of an object.
-fn copies(ask: &Ask, codecs: &[CodecModel], single: &Weighed) -> anyhow::Result<Option<Copies>> {
-    if ask.mix.weights().len() < 2 {
-        return Ok(None);
-    }
-    let mut layouts = Vec::new();
-    for (access, share) in ask.mix.weights() {
-        let picked = |axis: usize| access.picks().iter().any(|pick| pick.axis == axis);
-        let access_ns_max = ask.limits.access_ns_max.filter(|(object, _)| picked(*object));
-        let limits = Limits { access_ns_max, ..ask.limits };
-        let alone = Ask { mix: Mix::new([(access.clone(), 1.0)])?, limits, ..ask.clone() };
-        let Some((_, design)) = alone.weighing().question(codecs).best() else { return Ok(None) };
-        layouts.push((share, alone.weighing().weigh(&ask.dimensions, codecs, design)));
-    }
-    Ok(Some(Copies {
-        weighted_ms: layouts.iter().map(|(share, layout)| *share * layout.weighted_ms).sum(),
-        single_ms: single.weighted_ms,
-        extra_bytes: layouts.iter().map(|(_, layout)| layout.stored_bytes).sum::<f64>() - single.stored_bytes,
-        layouts: layouts.into_iter().map(|(_, layout)| layout).collect(),
-    }))
-}
-
-fn impossible(needed: &Needed, ask: &Ask) -> String {
-    let mut ways = Vec::new();
-    if let Some(files) = needed.files_max {
-        ways.push(format!("--max-files {files}"));
-    }
-    if let Some(bytes) = needed.file_bytes_max {
-        ways.push(format!("--max-mem {bytes}"));
-    }
-    if let Some(ns) = needed.access_ns_max.filter(|_| ask.limits.access_ns_max.is_some()) {
-        ways.push(format!("--max-object-ms {}", (ns / 1e3).ceil() / 1e3));
-    }
-    if ways.is_empty() {
-        "no layout keeps these limits, whichever one of them gives way: loosen more than one".to_owned()
-    } else {
-        format!("no layout keeps these limits: {} would do", ways.join(", or "))
-    }
 }

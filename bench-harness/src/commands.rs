@@ -15,7 +15,6 @@ use std::ffi::OsString;
 
 use clap::{Parser, Subcommand};
 
-use crate::advise::ask::AdviseArgs;
 use crate::program::Program;
 
 /// Measures zarrange against what the machine allows.
@@ -41,7 +40,7 @@ enum Command {
     /// Compares two files of pairs: the ratio of their times, with an interval
     Compare(compare::CompareArgs),
     /// The best layouts for an access mix, with what they cost and why
-    Advise(Box<AdviseArgs>),
+    Advise(Box<advise::MeasuredAdviseArgs>),
     /// Latency and bandwidth of a place by size of request: a profile for `zarrange rechunk --profile`
     Probe(probe::ProbeArgs),
     /// Makes the field of `datasets/light-curves.toml`: a store of light curves, an epoch a chunk, all epochs filled

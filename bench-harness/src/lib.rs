@@ -38,6 +38,5 @@ pub mod report;
 pub mod roofline;
 pub mod sweep;
 
-pub use advise::ask::Usage;
 pub use commands::advise::advise_json;
 pub use commands::run;

@@ -4,13 +4,13 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use bench_harness::advise::{advise as weigh, ask::AdviseArgs};
 use bench_harness::engine;
-use bench_harness::program::Program;
 use bench_harness::random::Random;
 use bench_harness::sweep::dataset::{Size, dataset};
 use clap::Parser as _;
 use serde_json::{Map, Value, json};
+use zarrange::advise::ask::AdviseArgs;
+use zarrange::advise::{advise as weigh, unmeasured};
 use zarrange_array::{Array, ArraySpec, Document, Layout};
 use zarrange_io::Location;
 use zarrange_plan::{Limits, Reader, StoreProfile};
@@ -215,8 +215,8 @@ impl Question {
              --reader {reader} --max-files {max_files} --chunk-bytes {chunk_bytes}",
             shape.join(",")
         );
-        let ask = Line::parse_from(line.split_whitespace()).advise.resolve(Program::this().unwrap()).unwrap();
-        let best = weigh(&ask).unwrap().layouts.swap_remove(0).design;
+        let ask = Line::parse_from(line.split_whitespace()).advise.resolve().unwrap();
+        let best = weigh(&ask, &unmeasured).unwrap().layouts.swap_remove(0).design;
         (best.chunk, best.shard)
     }
 

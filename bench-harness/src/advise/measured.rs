@@ -6,13 +6,15 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
-use serde::Serialize;
 use zarrange_plan::{
     Access, CodecModel, Design, Limits, Pick, Question, Reader, Reading, StoreProfile, Subject,
 };
 use zarrange_rechunk::{Dimensions, Sample, Weighed};
 
-use super::ask::Ask;
+use zarrange::advise::advice::Measured;
+use zarrange::advise::ask::Ask;
+
+use super::Measuring;
 use super::sample::{store, synthetic};
 use crate::data;
 use crate::program::Program;
@@ -25,29 +27,12 @@ const OPERATIONS: u64 = 200;
 /// Array bytes that they may handle.
 const BYTES_MAX: u64 = 256 << 20;
 
-/// A layout that was made and read.
-#[derive(Clone, Debug, Serialize)]
-pub struct Measured {
-    /// The layout, of the whole array.
-    pub layout: Weighed,
-    /// Chunks of what was read.
-    pub chunk: Vec<u64>,
-    /// Shards of what was read.
-    pub shard: Option<Vec<u64>>,
-    /// The mean time of an operation, as predicted for the page cache, in milliseconds.
-    pub predicted_ms: f64,
-    /// As measured.
-    pub measured_ms: f64,
-    /// Stored bytes of what was read.
-    pub stored_bytes: u64,
-}
-
 /// Makes `layouts` of `sample`, or of a survey, and reads them; the fastest first.
 ///
 /// # Errors
 /// If one cannot be made or read.
 pub fn measure(
-    ask: &Ask,
+    (ask, measuring): (&Ask, &Measuring),
     sample: Option<&Sample>,
     codecs: &[CodecModel],
     layouts: &[Weighed],
@@ -68,14 +53,15 @@ pub fn measure(
             designs.push((layout, design));
         }
     }
-    let dir = ask.dir.clone().map_or_else(data::folder, Ok)?;
+    let dir = measuring.dir.clone().map_or_else(data::folder, Ok)?;
     std::fs::create_dir_all(&dir)?;
     let dir = tempfile::tempdir_in(dir)?;
     let source = dir.path().join("sample.zarr");
     store(sample, &source, axes)?;
     let list = dir.path().join("layouts.toml");
     std::fs::write(&list, layouts_toml(&designs, axes)?)?;
-    let records = run(workload(ask, sample.subject(), axes)?, (&source, &list), (dir.path(), &ask.program))?;
+    let records =
+        run(workload(ask, sample.subject(), axes)?, (&source, &list), (dir.path(), &measuring.program))?;
     let cached = StoreProfile::built_in("page-cache").context("the page cache is built in")?;
     // It is our reader that reads them.
     let (subject, reader) = (sample.subject(), Reader::Zarrange);

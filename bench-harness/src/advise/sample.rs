@@ -1,15 +1,15 @@
-//! Where codecs are measured: a part of the array, or a survey of light curves in its shape.
+//! What is measured where there is no sample: a survey of light curves in the shape of the array.
 
 use std::path::Path;
 
 use serde_json::{Map, Value};
+use zarrange::advise::codecs;
 use zarrange_array::{Array, ArraySpec, Document, Layout, Staging, Target};
-use zarrange_codec::{Chain, CodecMetadata, ElementType};
 use zarrange_grid::{Region, index};
 use zarrange_io::{Location, Opener, token};
 use zarrange_lightcurve::Survey;
-use zarrange_plan::{CodecModel, Subject};
-use zarrange_rechunk::{Codecs, Sample, unsampled};
+use zarrange_plan::Subject;
+use zarrange_rechunk::Sample;
 
 /// Bytes of a synthetic sample at most.
 const SAMPLE_BYTES_MAX: u64 = 64 << 20;
@@ -39,7 +39,7 @@ pub fn synthetic(like: &Subject, axes: [usize; 2]) -> anyhow::Result<Sample> {
         let [value, _] = survey.measurement(at[axes[0]], at[axes[1]]);
         extend(&mut data, value, subject.item_bytes)?;
     }
-    let element = element(index(subject.item_bytes))?;
+    let element = codecs::element(index(subject.item_bytes))?;
     Ok(Sample::new(subject, element, data))
 }
 
@@ -60,12 +60,12 @@ pub fn store(sample: &Sample, path: &Path, axes: [usize; 2]) -> anyhow::Result<(
     };
     let document = Document::new(&ArraySpec {
         shape: shape.clone(),
-        data_type: type_name(index(*item_bytes))?,
+        data_type: codecs::type_name(index(*item_bytes))?,
         fill_value: if *item_bytes == 16 { serde_json::json!([0.0, 0.0]) } else { Value::from(0) },
         layout: Layout {
             chunk: shape.clone(),
             shard: None,
-            codecs: codecs("none", shape, index(*item_bytes))?,
+            codecs: codecs::list("none", shape, index(*item_bytes))?,
         },
         dimension_names: (0..shape.len()).map(name).collect(),
         attributes: Map::new(),
@@ -78,46 +78,6 @@ pub fn store(sample: &Sample, path: &Path, axes: [usize; 2]) -> anyhow::Result<(
     array.write_metadata()?;
     staging.publish(false)?;
     Ok(())
-}
-
-/// The codecs that are weighed, with what is known of them beforehand: how long they take, not how well they compress.
-///
-/// # Errors
-/// If elements have a size that no number has.
-pub fn known(names: &[String], item_bytes: u64) -> anyhow::Result<Vec<CodecModel>> {
-    let item_bytes = index(item_bytes);
-    let codec = |name: &String| {
-        let chain =
-            Chain::new(&codecs(name, &[1], item_bytes)?, &element(item_bytes)?, &[1], &vec![0; item_bytes])?;
-        Ok(unsampled(name.clone(), &chain))
-    };
-    names.iter().map(codec).collect()
-}
-
-/// The codecs of this name, for chunks of this shape.
-///
-/// # Errors
-/// If there are none.
-pub fn codecs(name: &str, chunk: &[u64], item_bytes: usize) -> anyhow::Result<Vec<CodecMetadata>> {
-    let now = Layout { chunk: chunk.to_vec(), shard: None, codecs: Vec::new() };
-    Ok(name.parse::<Codecs>()?.resolve(&now, item_bytes))
-}
-
-/// Codecs see bytes: any type of this size will do.
-fn element(item_bytes: usize) -> anyhow::Result<ElementType> {
-    let metadata = CodecMetadata::new(type_name(item_bytes)?);
-    Ok(ElementType::new(&metadata)?)
-}
-
-fn type_name(item_bytes: usize) -> anyhow::Result<&'static str> {
-    Ok(match item_bytes {
-        1 => "uint8",
-        2 => "uint16",
-        4 => "uint32",
-        8 => "uint64",
-        16 => "complex128",
-        other => anyhow::bail!("elements of {other} bytes are not weighed: they have 1, 2, 4, 8 or 16"),
-    })
 }
 
 /// Appends a value as a number of this many bytes: a float where there is one, else thousandths.

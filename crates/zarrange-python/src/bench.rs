@@ -2,10 +2,10 @@
 
 use std::ffi::OsString;
 
-use bench_harness::Usage;
 use bench_harness::program::Program;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use zarrange::advise::ask::Usage;
 use zarrange_io::Stop;
 
 use crate::errors::exception;

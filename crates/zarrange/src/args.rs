@@ -16,6 +16,7 @@ use zarrange_rechunk::{
 
 pub(crate) use self::common::{BackendArg, IoArgs, ProgressArg, ToldArgs};
 pub(crate) use self::lightcurve::LightcurveCommand;
+use crate::advise::ask::AdviseArgs;
 use crate::hints::Options;
 use crate::memory;
 
@@ -83,6 +84,8 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// What arrays hold, each in 32 digits that are the same for all layouts and codecs
     Digest(DigestArgs),
+    /// Which layout suits what is read of an array, and why
+    Advise(Box<AdviseArgs>),
     /// What is stored: hierarchy, chunks, shards, codecs, bytes, missing chunks
     Info(InfoArgs),
     /// Light curves

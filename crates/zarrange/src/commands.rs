@@ -1,5 +1,6 @@
 //! One file for each command.
 
+pub(crate) mod advise;
 pub(crate) mod demo;
 pub(crate) mod digest;
 pub(crate) mod finish;

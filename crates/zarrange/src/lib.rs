@@ -13,6 +13,7 @@
 //! **Read `args` first**: it is the command line. Each command has a file of its own below `commands`. A program that wants to do the
 //! same calls the crate `zarrange-rechunk`.
 
+pub mod advise;
 mod args;
 mod backend;
 mod commands;
@@ -33,6 +34,7 @@ use zarrange_io::Stopped;
 use zarrange_lightcurve::LightCurveError;
 use zarrange_rechunk::{RechunkError, SharedError, SpecError};
 
+use crate::advise::ask::Usage;
 use crate::args::{Command, LightcurveCommand};
 use crate::hints::Options;
 use crate::out::{note, one_line};
@@ -62,6 +64,7 @@ pub fn run(line: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Finish(args) => commands::finish::run(&args),
         Command::Verify(args) => commands::verify::run(&args),
         Command::Digest(args) => commands::digest::run(&args, &options),
+        Command::Advise(args) => commands::advise::run(*args),
         Command::Info(args) => commands::info::run(&args),
         Command::Lightcurve { command } => match command {
             LightcurveCommand::Rechunk(args) => commands::lightcurve::copy::rechunk(&args),
@@ -145,6 +148,7 @@ fn is_usage(error: &anyhow::Error) -> bool {
         matches!(of_store, Some(Dimension { .. } | Layout { .. } | NothingToKeep | TooMuch { .. }));
     of_store
         || error.is::<SpecError>()
+        || error.is::<Usage>()
         || match error.downcast_ref() {
             Some(RechunkError::Spec(_)) => true,
             Some(RechunkError::Members(refusals)) => refusals.are_usage(),

@@ -202,3 +202,36 @@ fn dimensions_and_mixes_that_nothing_has_are_wrong_usage() {
     check(&["--for", "epoch=1", "--max-files", "0"], "0 is not in 1..");
     check(&["--for", "epoch=1", "--chunk-bytes", "0"], "not a size");
 }
+
+#[test]
+fn advice_is_what_a_rechunk_takes() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = group(dir.path());
+    let target = dir.path().join("target.zarr").display().to_string();
+    let asked =
+        ["--reader", "tensorstore", "--profile", "object", "--max-files", "50", "--chunk-bytes", "64kB"];
+    let (mix, array) = ("object~20+epoch=0.7,epoch=0.3", format!("{source}/mag"));
+    let fixed = ["rechunk", &source, &target, "--array", "mag", "--for", mix, "--dry-run", "--json"];
+    let taken: Value = serde_json::from_slice(&zarrange(&[&fixed[..], &asked].concat()).stdout).unwrap();
+    let taken = &taken["arrays"].as_array().unwrap().iter().find(|a| a["array"] == "mag").unwrap()["layout"];
+    // The codecs of the array, which nobody measures.
+    let fixed = ["advise", "--shape", "400,120", "--dtype", "f4", "--mix", mix, "--codecs", "none", "--json"];
+    let advised: Value = serde_json::from_slice(&zarrange(&[&fixed[..], &asked].concat()).stdout).unwrap();
+    let (best, reader) = (&advised["layouts"][0], &advised["reader"]);
+    assert_eq!(
+        (&best["chunk"], &best["shard"], reader),
+        (&taken["chunk"], &taken["shard"], &json!("tensorstore"))
+    );
+
+    let sampled = zarrange(&["advise", "--sample", &array, "--mix", "epoch=1,object=1"]);
+    let said = String::from_utf8(sampled.stdout).unwrap();
+    let command = format!("zarrange rechunk {array} DST --chunks");
+    assert!(said.contains("Measured on") && said.contains(&command), "{said}");
+    let wrong = zarrange(&["advise", "--shape", "400,120", "--dtype", "f4", "--mix", "night=1"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(
+        String::from_utf8(wrong.stderr)
+            .unwrap()
+            .contains("\"night\" is none of the dimensions object, epoch")
+    );
+}

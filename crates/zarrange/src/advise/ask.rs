@@ -1,17 +1,13 @@
 //! What is asked on the command line, checked.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use zarrange_array::Array;
+use zarrange_array::{Array, Node};
 use zarrange_grid::checked_bytes;
 use zarrange_io::{Location, Opener};
 use zarrange_plan::{Limits, Mix, Reader, Reading, StoreProfile, Subject};
 use zarrange_rechunk::{Bytes, Codecs, Dimensions, NamedMix, SpecError, Weighing, parse_profile};
-
-use crate::arrays;
-use crate::program::Program;
 
 /// The codecs that are weighed where there is a sample.
 pub const CODECS: [&str; 6] = ["none", "zstd:1", "zstd:3", "zstd:9", "blosc:lz4", "blosc:zstd"];
@@ -47,11 +43,12 @@ impl std::fmt::Display for Usage {
 
 impl std::error::Error for Usage {}
 
-pub(crate) fn usage(message: impl Into<String>) -> anyhow::Error {
+/// An error of this kind.
+pub fn usage(message: impl Into<String>) -> anyhow::Error {
     Usage(message.into()).into()
 }
 
-/// The options of `zarrange-bench advise`.
+/// The options of `zarrange advise`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct AdviseArgs {
     /// Elements in each dimension [default: those of the sample]
@@ -95,18 +92,12 @@ pub struct AdviseArgs {
     /// An array on a part of which codecs are measured
     #[arg(long, value_name = "ARRAY")]
     sample: Option<String>,
-    /// Make the best layouts of the sample (or of a synthetic survey) and read them
-    #[arg(long)]
-    measure: bool,
     /// Layouts to show
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=1000))]
     top: u64,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
-    /// Where layouts are made to be measured [default: below target/]
-    #[arg(long)]
-    dir: Option<PathBuf>,
 }
 
 /// What is asked.
@@ -130,12 +121,6 @@ pub struct Ask {
     pub codecs: Vec<String>,
     /// An array to measure codecs on, and how it was named.
     pub sample: Option<(String, Arc<Array>)>,
-    /// Whether to measure layouts.
-    pub measure: bool,
-    /// Where.
-    pub dir: Option<PathBuf>,
-    /// What measures them.
-    pub program: Program,
     /// Layouts to show.
     pub top: usize,
 }
@@ -149,11 +134,11 @@ impl Ask {
 }
 
 impl AdviseArgs {
-    /// Checks them, and opens the sample. `program` measures layouts, if that is asked.
+    /// Checks them, and opens the sample.
     ///
     /// # Errors
     /// [`Usage`] that says what would be right.
-    pub fn resolve(self, program: Program) -> anyhow::Result<Ask> {
+    pub fn resolve(self) -> anyhow::Result<Ask> {
         let sample = self.sample.map(|name| open(&name).map(|array| (name, Arc::new(array)))).transpose()?;
         let array = sample.as_ref().map(|(_, array)| array.as_ref());
         let shape = match (&self.shape, array) {
@@ -176,9 +161,6 @@ impl AdviseArgs {
         let mix = mix.of(&dimensions, &shape).map_err(|error| usage(format!("--mix: {error}")))?;
         let access_ns_max = self.max_object_ms.map(|ms| object(ms, &dimensions)).transpose()?;
         let limits = limits(self.max_files, self.chunk_bytes.map(u64::from), self.max_mem.into());
-        if self.measure && shape.len() < 2 {
-            return Err(usage("--measure reads arrays of at least two dimensions"));
-        }
         Ok(Ask {
             subject,
             dimensions,
@@ -189,9 +171,6 @@ impl AdviseArgs {
             reads: self.accesses,
             codecs: codecs(self.codecs, sample.is_some()),
             sample,
-            measure: self.measure,
-            dir: self.dir,
-            program,
             top: usize::try_from(self.top)?,
         })
     }
@@ -214,7 +193,12 @@ fn codecs(given: Vec<String>, sampled: bool) -> Vec<String> {
 
 fn open(name: &str) -> anyhow::Result<Array> {
     let location = name.parse::<Location>().map_err(anyhow::Error::from);
-    let found = location.and_then(|location| arrays::open(&location, &Opener::auto()));
+    let found = location.and_then(|location| {
+        match zarrange_array::open(&Opener::auto().open(&location)?).with_context(|| location.to_string())? {
+            Node::Array(array) => Ok(*array),
+            Node::Group(_) => anyhow::bail!("{location} is a group: name one of its arrays"),
+        }
+    });
     found.map_err(|error| usage(format!("--sample {name}: {error:#}")))
 }
 

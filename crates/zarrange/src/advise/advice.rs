@@ -4,8 +4,6 @@ use serde::Serialize;
 use zarrange_plan::{CodecModel, Reader, Subject};
 use zarrange_rechunk::Weighed;
 
-use super::measured::Measured;
-
 /// What is advised.
 #[derive(Clone, Debug, Serialize)]
 pub struct Advice {
@@ -34,6 +32,23 @@ pub struct Advice {
     pub measured: Vec<Measured>,
     /// The command that makes the best one.
     pub command: String,
+}
+
+/// A layout that was made and read.
+#[derive(Clone, Debug, Serialize)]
+pub struct Measured {
+    /// The layout, of the whole array.
+    pub layout: Weighed,
+    /// Chunks of what was read.
+    pub chunk: Vec<u64>,
+    /// Shards of what was read.
+    pub shard: Option<Vec<u64>>,
+    /// The mean time of an operation, as predicted for the page cache, in milliseconds.
+    pub predicted_ms: f64,
+    /// As measured.
+    pub measured_ms: f64,
+    /// Stored bytes of what was read.
+    pub stored_bytes: u64,
 }
 
 /// A copy of the array for each kind of access, against one layout for all.

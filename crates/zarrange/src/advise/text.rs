@@ -60,7 +60,8 @@ pub fn why(first: &Weighed, second: &Weighed) -> String {
     } else {
         format!(", by {} instead of {}", first.codecs, second.codecs)
     };
-    let decodes = (saved(&|a| a.cost.decode_ns), format!("handling and decoding chunks{codecs}"));
+    let decodes =
+        (saved(&|a| a.cost.decode_ns + a.cost.reader_ns), format!("handling and decoding chunks{codecs}"));
     let mut terms = [waits, passes, decodes];
     terms.sort_by(|(a, _), (b, _)| b.total_cmp(a));
     let [(most, reason), .., (least, _)] = &terms;

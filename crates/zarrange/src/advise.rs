@@ -1,0 +1,123 @@
+//! Which layouts suit an access mix, and why.
+//!
+//! The planner weighs layouts ([`zarrange_plan::Question`], as for `zarrange rechunk --for`). A [`Sample`] replaces what is known of
+//! codecs by what they do to real data, [`text`] says it all. `zarrange-bench advise` makes the best layouts beside, and reads them.
+
+pub mod advice;
+pub mod ask;
+pub mod codecs;
+pub mod text;
+
+use std::sync::Arc;
+
+use zarrange_array::Array;
+use zarrange_grid::{Region, index};
+use zarrange_plan::{CodecModel, CodecSpeed, Design, Limits, Mix, Needed};
+use zarrange_rechunk::{Sample, Weighed, distinct};
+
+use advice::{Advice, Copies, Measured};
+use ask::{Ask, usage};
+
+/// Layouts whose codecs are measured on chunks of exactly their shape.
+const REFINED: usize = 32;
+/// Memory to take a sample.
+const MEMORY_BYTES: u64 = 1 << 30;
+
+/// Measures the best layouts: the sample, what is known of codecs, and the first so many layouts.
+pub type Measure<'a> = dyn Fn(Option<&Sample>, &[CodecModel], &dyn Fn(usize) -> Vec<Weighed>) -> anyhow::Result<Vec<Measured>>
+    + 'a;
+
+/// Measures nothing.
+///
+/// # Errors
+/// None.
+pub fn unmeasured(
+    _: Option<&Sample>,
+    _: &[CodecModel],
+    _: &dyn Fn(usize) -> Vec<Weighed>,
+) -> anyhow::Result<Vec<Measured>> {
+    Ok(Vec::new())
+}
+
+/// Weighs layouts. Of the best of them, `measure` is told the sample and what is known of codecs, and says what it measured of them.
+///
+/// # Errors
+/// [`ask::Usage`] if no layout keeps the limits; others if the sample cannot be read, or those of `measure`.
+pub fn advise(ask: &Ask, measure: &Measure<'_>) -> anyhow::Result<Advice> {
+    let mut codecs = codecs::known(&ask.codecs, ask.subject.item_bytes)?;
+    let of =
+        |(_, array): &(String, Arc<Array>)| Sample::of(array, &Region::whole(array.shape()), MEMORY_BYTES);
+    let sample = ask.sample.as_ref().map(of).transpose()?;
+    let weighing = ask.weighing();
+    let found = if let Some(sample) = &sample {
+        let item_bytes = index(ask.subject.item_bytes);
+        weighing.search(&mut codecs, REFINED, &mut |codec, chunk| -> anyhow::Result<CodecSpeed> {
+            Ok(sample.measure(&codecs::list(&ask.codecs[codec], chunk, item_bytes)?, chunk)?)
+        })?
+    } else {
+        weighing.question(&codecs).search()
+    };
+    if found.is_empty() {
+        return Err(usage(impossible(&weighing.question(&codecs).needed(), ask)));
+    }
+    let weigh = |designs: Vec<(f64, Design)>| -> Vec<Weighed> {
+        designs.into_iter().map(|(_, design)| weighing.weigh(&ask.dimensions, &codecs, design)).collect()
+    };
+    let layouts = weigh(distinct(&found, ask.top));
+    let measured = measure(sample.as_ref(), &codecs, &|count| weigh(distinct(&found, count)))?;
+    let mix = ask.mix.weights();
+    Ok(Advice {
+        subject: ask.subject.clone(),
+        names: ask.dimensions.words(),
+        mix: mix.iter().map(|(access, share)| (ask.dimensions.text_of(access), *share)).collect(),
+        profile: ask.place.name.clone(),
+        reader: ask.reader,
+        sample: ask.sample.as_ref().map(|(name, _)| name.clone()),
+        why: layouts.get(1).map(|second| text::why(&layouts[0], second)),
+        copies: copies(ask, &codecs, &layouts[0])?,
+        command: text::command(ask, measured.first().map_or(&layouts[0], |first| &first.layout)),
+        codecs,
+        layouts,
+        measured,
+    })
+}
+
+/// A copy for each kind of access; `None` where there is one kind only. Only that which is read by object has to keep the time of an object.
+fn copies(ask: &Ask, codecs: &[CodecModel], single: &Weighed) -> anyhow::Result<Option<Copies>> {
+    if ask.mix.weights().len() < 2 {
+        return Ok(None);
+    }
+    let mut layouts = Vec::new();
+    for (access, share) in ask.mix.weights() {
+        let picked = |axis: usize| access.picks().iter().any(|pick| pick.axis == axis);
+        let access_ns_max = ask.limits.access_ns_max.filter(|(object, _)| picked(*object));
+        let limits = Limits { access_ns_max, ..ask.limits };
+        let alone = Ask { mix: Mix::new([(access.clone(), 1.0)])?, limits, ..ask.clone() };
+        let Some((_, design)) = alone.weighing().question(codecs).best() else { return Ok(None) };
+        layouts.push((share, alone.weighing().weigh(&ask.dimensions, codecs, design)));
+    }
+    Ok(Some(Copies {
+        weighted_ms: layouts.iter().map(|(share, layout)| *share * layout.weighted_ms).sum(),
+        single_ms: single.weighted_ms,
+        extra_bytes: layouts.iter().map(|(_, layout)| layout.stored_bytes).sum::<f64>() - single.stored_bytes,
+        layouts: layouts.into_iter().map(|(_, layout)| layout).collect(),
+    }))
+}
+
+fn impossible(needed: &Needed, ask: &Ask) -> String {
+    let mut ways = Vec::new();
+    if let Some(files) = needed.files_max {
+        ways.push(format!("--max-files {files}"));
+    }
+    if let Some(bytes) = needed.file_bytes_max {
+        ways.push(format!("--max-mem {bytes}"));
+    }
+    if let Some(ns) = needed.access_ns_max.filter(|_| ask.limits.access_ns_max.is_some()) {
+        ways.push(format!("--max-object-ms {}", (ns / 1e3).ceil() / 1e3));
+    }
+    if ways.is_empty() {
+        "no layout keeps these limits, whichever one of them gives way: loosen more than one".to_owned()
+    } else {
+        format!("no layout keeps these limits: {} would do", ways.join(", or "))
+    }
+}

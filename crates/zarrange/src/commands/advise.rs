@@ -1,0 +1,14 @@
+//! `zarrange advise`.
+
+use std::process::ExitCode;
+
+use crate::advise::ask::AdviseArgs;
+use crate::advise::{advise, text, unmeasured};
+use crate::out::say;
+
+pub(crate) fn run(args: AdviseArgs) -> anyhow::Result<ExitCode> {
+    let json = args.json;
+    let advice = advise(&args.resolve()?, &unmeasured)?;
+    say!("{}", if json { serde_json::to_string_pretty(&advice)? } else { text::text(&advice) });
+    Ok(ExitCode::SUCCESS)
+}
