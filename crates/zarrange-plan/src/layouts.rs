@@ -18,7 +18,6 @@ use std::collections::BTreeSet;
 use zarrange_grid::checked_bytes;
 
 use crate::mix::{Aim, NEAR_TIE, efficient_bytes, layout_for, roundness};
-use crate::picks::Pick;
 use crate::reader::Habits;
 use crate::{Access, Chosen, CodecModel, Design, Mix, MixError, Reading, StoreProfile, Subject};
 
@@ -165,13 +164,13 @@ impl Question<'_> {
         self.reading.subject
     }
 
-    fn weighted(&self, of: impl Fn(&[Pick]) -> f64) -> f64 {
-        self.mix.weights().iter().map(|(access, share)| share * of(access.picks())).sum()
+    fn weighted(&self, of: impl Fn(&Access) -> f64) -> f64 {
+        self.mix.weights().iter().map(|(access, share)| share * of(access)).sum()
     }
 
     /// The time of the access that is limited, if one is.
-    fn limited(&self, of: impl Fn(&[Pick]) -> f64) -> f64 {
-        self.limits.access_ns_max.map_or(0.0, |(axis, _)| of(&[Pick::one(axis)]))
+    fn limited(&self, of: impl Fn(&Access) -> f64) -> f64 {
+        self.limits.access_ns_max.map_or(0.0, |(axis, _)| of(&Access::from(axis)))
     }
 
     /// This question, without the least size of files where nothing keeps it, and its best layout; `None` if nothing keeps the other
@@ -241,7 +240,7 @@ impl Question<'_> {
 
     /// The best layout that keeps all limits.
     fn roundest(&self) -> Option<(f64, Design)> {
-        let objects_ns_min = self.reading.objects_ns_min();
+        let objects_ns_min = self.weighted(|access| self.reading.objects_ns_min(access.writes()));
         let chunks = self.chunks();
         let mut least = f64::INFINITY;
         let mut near = Vec::new();
@@ -290,7 +289,7 @@ impl Question<'_> {
     /// What objects add to the limited access and to the mix.
     fn objects(&self, chunk: &Chunk, shard: Option<&[u64]>, codec: usize) -> (f64, f64) {
         let codec = &self.codecs[codec];
-        let of = |picks: &[Pick]| self.reading.objects(&chunk.shape, shard, codec, picks).ns();
+        let of = |access: &Access| self.reading.objects(&chunk.shape, shard, codec, access).ns();
         (self.limited(of), self.weighted(of))
     }
 
@@ -342,7 +341,7 @@ impl Question<'_> {
 
     fn weigh(&self, shape: Vec<u64>, shard: Option<Vec<u64>>) -> Chunk {
         let weight = |codec: &CodecModel| {
-            let of = |picks: &[Pick]| self.reading.chunks(&shape, codec, picks).ns();
+            let of = |access: &Access| self.reading.chunks(&shape, codec, access).ns();
             Weight { mix_ns: self.weighted(of), limited_ns: self.limited(of) }
         };
         Chunk { codecs: self.codecs.iter().map(weight).collect(), shape, shard, factors: OnceCell::new() }

@@ -89,6 +89,7 @@ pub struct Chosen {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct AccessRead {
     /// What it picks.
+    #[serde(flatten)]
     pub picks: Access,
     /// The share of all accesses.
     pub share: f64,

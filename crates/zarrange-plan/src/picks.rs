@@ -20,10 +20,13 @@ pub struct Pick {
     pub scattered: bool,
 }
 
-/// What is read at once: so many indices of some dimensions, and all of the others.
+/// What is read or written at once: so many indices of some dimensions, and all of the others.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
-pub struct Access(Vec<Pick>);
+pub struct Access {
+    picks: Vec<Pick>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    writes: bool,
+}
 
 /// The chunks that hold what an access reads along one dimension.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -37,7 +40,7 @@ pub(crate) struct Held {
 /// One index of a dimension.
 impl From<usize> for Access {
     fn from(axis: usize) -> Self {
-        Self(vec![Pick::one(axis)])
+        Self { picks: vec![Pick::one(axis)], writes: false }
     }
 }
 
@@ -61,18 +64,29 @@ impl Access {
             // One is next to itself.
             pick.scattered &= pick.count > 1;
         }
-        Ok(Self(picks))
+        Ok(Self { picks, writes: false })
+    }
+
+    /// The same, written: where something is there already, behind all that has been written before.
+    #[must_use]
+    pub fn written(self) -> Self {
+        Self { writes: true, ..self }
+    }
+
+    /// Whether it writes.
+    pub const fn writes(&self) -> bool {
+        self.writes
     }
 
     /// What it picks, by dimension.
     pub fn picks(&self) -> &[Pick] {
-        &self.0
+        &self.picks
     }
 
     /// Whether an array of this shape has what it picks. An array without elements has nothing, and is no worse for that.
     pub(crate) fn check(&self, shape: &[u64]) -> Result<(), MixError> {
         let empty = shape.contains(&0);
-        for Pick { axis, count, .. } in &self.0 {
+        for Pick { axis, count, .. } in &self.picks {
             let size = *shape.get(*axis).ok_or(MixError::Axis { axis: *axis, rank: shape.len() })?;
             if *count > size && !empty {
                 return Err(MixError::Count { axis: *axis, count: *count });

@@ -41,13 +41,17 @@ struct OfChunk {
 impl Reading<'_> {
     /// What an access costs.
     pub fn read(&self, design: &Design, codec: &CodecModel, access: &Access) -> ReadCost {
-        let (chunk, picks) = (&design.chunk, access.picks());
-        self.chunks(chunk, codec, picks).and(self.objects(chunk, design.shard.as_deref(), codec, picks))
+        let (chunk, shard) = (&design.chunk, design.shard.as_deref());
+        self.chunks(chunk, codec, access).and(self.objects(chunk, shard, codec, access))
     }
 
     /// The part of it that chunks cost, however they lie in objects.
-    pub(crate) fn chunks(&self, chunk: &[u64], codec: &CodecModel, picks: &[Pick]) -> ReadCost {
+    pub(crate) fn chunks(&self, chunk: &[u64], codec: &CodecModel, access: &Access) -> ReadCost {
         let Self { place, reader, .. } = self;
+        let picks = access.picks();
+        if access.writes() {
+            return self.written_chunks(chunk, codec, picks);
+        }
         let Habits { decoders, chunk_ns, codec_ns, .. } = reader.habits();
         let chunks = self.touched(chunk, picks);
         let of = self.of_chunk(chunk, codec, picks);
@@ -70,22 +74,27 @@ impl Reading<'_> {
         chunk: &[u64],
         shard: Option<&[u64]>,
         codec: &CodecModel,
-        picks: &[Pick],
+        access: &Access,
     ) -> ReadCost {
-        let habits = self.reader.habits();
-        let access = ReadCost { reader_ns: habits.access_ns, ..ReadCost::default() };
-        access.and(match shard {
+        let (habits, picks) = (self.reader.habits(), access.picks());
+        let call = ReadCost { reader_ns: habits.access_ns, ..ReadCost::default() };
+        call.and(match shard {
+            shard if access.writes() => self.written_objects((chunk, shard), codec, picks),
             None => self.without_shards(chunk, codec, picks),
             Some(shard) => self.shards((chunk, shard), codec, picks),
         })
     }
 
-    /// The least that objects add, whatever they are.
-    pub(crate) fn objects_ns_min(&self) -> f64 {
+    /// The least that objects add to an access, whatever they are.
+    pub(crate) fn objects_ns_min(&self, writes: bool) -> f64 {
         let Habits { shards_kept, access_ns, .. } = self.reader.habits();
+        let StoreProfile { open_ns, read_request_ns, create_ns, write_request_ns, .. } = self.place;
+        if writes {
+            return create_ns + write_request_ns + access_ns;
+        }
         // A reader that keeps shards may find it open.
-        let open_ns = if shards_kept == 0 { self.place.open_ns } else { 0.0 };
-        open_ns + self.place.read_request_ns + access_ns
+        let open_ns = if shards_kept == 0 { *open_ns } else { 0.0 };
+        open_ns + read_request_ns + access_ns
     }
 
     fn without_shards(&self, chunk: &[u64], codec: &CodecModel, picks: &[Pick]) -> ReadCost {
@@ -136,6 +145,83 @@ impl Reading<'_> {
             reader_ns: requests * habits.request_ns,
         };
         chunks.and(opening.times(self.not_open(objects, self.rows(shard, picks))))
+    }
+
+    /// Chunks that are written: encoded, and decoded before where they hold more than is written.
+    fn written_chunks(&self, chunk: &[u64], codec: &CodecModel, picks: &[Pick]) -> ReadCost {
+        let Habits { decoders, chunk_ns, codec_ns, .. } = self.reader.habits();
+        let (chunks, speed) = (self.touched(chunk, picks), codec.speed(chunk));
+        let elements = chunks * self.subject.bytes(chunk) as f64;
+        let before = if self.fills(chunk, picks) { 0.0 } else { speed.decode_ns_per_byte };
+        let called = if codec.partial { 0.0 } else { codec_ns };
+        ReadCost {
+            decode_ns: elements * (before + speed.encode_ns_per_byte) / decoders.min(chunks.max(1.0)),
+            reader_ns: chunks * (chunk_ns + called),
+            ..ReadCost::default()
+        }
+    }
+
+    /// Objects that are written. One that holds more than is written is read first, and written again with what is new: as much of it as is
+    /// there on average, while it fills.
+    fn written_objects(
+        &self,
+        (chunk, shard): (&[u64], Option<&[u64]>),
+        codec: &CodecModel,
+        picks: &[Pick],
+    ) -> ReadCost {
+        let Self { subject, place, .. } = self;
+        let Habits { request_ns, shard_ns, .. } = self.reader.habits();
+        let object = shard.unwrap_or(chunk);
+        let objects = self.touched(object, picks);
+        let index = shard.map_or(0.0, |shard| index_bytes(chunk, shard) as f64);
+        let elements: f64 = subject.shape.iter().zip(object).map(|(n, s)| (*s).min(*n) as f64).product();
+        let full = elements * subject.item_bytes as f64 / codec.speed(chunk).ratio;
+        let written = ReadCost {
+            requests: objects,
+            wait_ns: self.batches(objects) * (place.create_ns + place.write_request_ns),
+            reader_ns: objects * (request_ns + if shard.is_some() { shard_ns } else { 0.0 }),
+            ..ReadCost::default()
+        };
+        let bytes = |part: f64| objects * (full * part + index);
+        let passing = |bytes: f64, ns_per_byte: f64| ReadCost {
+            bytes,
+            transfer_ns: bytes * ns_per_byte,
+            ..ReadCost::default()
+        };
+        if self.fills(object, picks) {
+            return written.and(passing(bytes(1.0), place.write_ns_per_byte));
+        }
+        let (before, after) = self.filled(object, picks);
+        let read = ReadCost {
+            requests: objects,
+            wait_ns: self.batches(objects) * (place.open_ns + place.read_request_ns),
+            reader_ns: objects * request_ns,
+            ..ReadCost::default()
+        };
+        written
+            .and(passing(bytes(after), place.write_ns_per_byte))
+            .and(read)
+            .and(passing(bytes(before), place.read_ns_per_byte))
+    }
+
+    /// Whether what is written is whole chunks or shards.
+    fn fills(&self, object: &[u64], picks: &[Pick]) -> bool {
+        picks.iter().all(|Pick { axis, count, scattered }| {
+            let (n, length) = (self.subject.shape[*axis], object[*axis]);
+            *count >= n || (!scattered && count.is_multiple_of(length))
+        })
+    }
+
+    /// How much of an object is there before and after what is written, on average over its filling.
+    fn filled(&self, object: &[u64], picks: &[Pick]) -> (f64, f64) {
+        let mut part = (1.0, 1.0);
+        for Pick { axis, count, .. } in picks {
+            let length = object[*axis].min(self.subject.shape[*axis]) as f64;
+            let count = (*count as f64).min(length);
+            part.0 *= (length - count) / 2.0 / length;
+            part.1 *= f64::midpoint(length, count) / length;
+        }
+        part
     }
 
     /// What is fetched of a chunk, on average.
@@ -352,6 +438,38 @@ mod tests {
         check(runs, None, &plain, 1, (100.0, 400.0, [50.0 * 1100.0, 800.0, 100.0, own]));
         let own = access_ns + 4.0 * (request_ns + chunk_ns);
         check(runs, None, &plain, 0, (4.0, 80.0, [2.0 * 1100.0, 160.0, 20.0, own]));
+    }
+
+    #[test]
+    fn writes_cost_as_computed_by_hand() {
+        let subject = Subject { shape: vec![100, 20], item_bytes: 4 };
+        let place =
+            StoreProfile { write_ns_per_byte: 3.0, write_request_ns: 500.0, create_ns: 200.0, ..place() };
+        let table = CodecSpeed { ratio: 2.0, decode_ns_per_byte: 3.0, encode_ns_per_byte: 5.0 };
+        let packed = CodecModel { table, ..codec(false, 2.0, 3.0) };
+        let habits = Reader::ZarrPython.habits();
+        let check = |chunk: [u64; 2], shard: Option<[u64; 2]>, expected: (f64, f64, [f64; 3])| {
+            let design = Design { chunk: chunk.to_vec(), shard: shard.map(Vec::from), codec: 0 };
+            let reading = Reading { subject: &subject, place: &place, reader: Reader::ZarrPython, reads: 1 };
+            let found = reading.read(&design, &packed, &Access::from(1).written());
+            let terms = [found.requests, found.bytes, found.wait_ns, found.transfer_ns, found.decode_ns];
+            let expected = [expected.0, expected.1, expected.2[0], expected.2[1], expected.2[2]];
+            let same = terms.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6);
+            assert!(
+                same && found.reader_ns > habits.access_ns,
+                "{chunk:?} {shard:?}: {found:?} {expected:?}"
+            );
+        };
+        // 2 chunks of 200 bytes, stored as 100, that hold nothing else.
+        check([50, 1], None, (2.0, 200.0, [700.0, 600.0, 400.0 * 5.0]));
+        // 2 chunks of 5 columns: of 500 stored bytes two fifths are there before on average, and three fifths are written.
+        let (before, after) = (2.0 * 500.0 * 0.4, 2.0 * 500.0 * 0.6);
+        let transfer = 2.0 * before + 3.0 * after;
+        check([50, 5], None, (4.0, before + after, [700.0 + 1100.0, transfer, 2000.0 * 8.0]));
+        // The same columns in a shard of 10, with an index of 20 chunks each time; a chunk is nothing else.
+        let (before, after) = (2000.0 * 0.45 + 324.0, 2000.0 * 0.55 + 324.0);
+        let transfer = 2.0 * before + 3.0 * after;
+        check([50, 1], Some([100, 10]), (2.0, before + after, [700.0 + 1100.0, transfer, 400.0 * 5.0]));
     }
 
     /// Chunks that a read touches, and elements from the first to the last that it wants in each, counted.

@@ -31,6 +31,16 @@ def test_a_layout_is_advised():
         assert advice.why.split()[0] in shown
 
 
+def test_a_day_of_reads_and_writes():
+    asked = {"shape": (500_000, 4, 100), "names": ["object", "band", "epoch"], "dtype": "f4"}
+    advice = zarrange.advise("object=500/day,write:epoch=20/day", fix={"band": 1}, **asked)
+    assert set(advice.best.reads) == {"object+band", "write:epoch"}
+    assert advice.values["per_day"] == 520
+    # One that is only written has no neighbours in its chunks and shards.
+    written = zarrange.advise("write:epoch=1", **asked).best
+    assert (written.shard or written.chunk)[2] == 1
+
+
 @pytest.mark.parametrize("how", ["array", "path"])
 def test_a_sample_tells_the_rest(how, tmp_path):
     source = array(dimension_names=DIMS, shape=(400, 300), chunks=(400, 1))
@@ -57,6 +67,7 @@ def test_layouts_are_measured():
         ({"shape": (10, 10, 10), "dtype": "f4", "names": ["a", "b", "c"]}, "mix: "),
         ({"shape": (10_000, 10_000), "dtype": "f4", "max_files": 1, "max_mem": 1000}, "no layout keeps"),
         ({"sample": "nothing.zarr"}, "sample .*nothing.zarr"),
+        ({"shape": (10, 10), "dtype": "f4", "fix": {"band": 1}}, "band.* is none of the dimensions object, epoch"),
         ({"sample": zarr.create_array({}, shape=(3, 3), dtype="f4")}, "in a folder of this machine"),
     ],
 )

@@ -1,4 +1,4 @@
-//! An access, as a user names it: `object`, `object:50`, `object~50`, and several of them with `+` between.
+//! An access, as a user names it: `object`, `object:50`, `object~50`, and several of them with `+` between; `write:epoch` is written.
 //!
 //! What a name means follows from the dimensions of an array: they may be called `a+b` or `a:5`. The longest name that is one of a dimension
 //! is taken first, so a dimension is always reached by its own name.
@@ -10,6 +10,9 @@ use crate::error::AccessError;
 
 /// What `text` picks of an array of this shape.
 pub(crate) fn access(text: &str, dimensions: &Dimensions, shape: &[u64]) -> Result<Access, AccessError> {
+    if let Some(written) = written(text).filter(|_| dimensions.axis(text.trim()).is_none()) {
+        return Ok(access(written, dimensions, shape)?.written());
+    }
     let parts: Vec<&str> = text.split('+').collect();
     let (mut picks, mut at) = (Vec::new(), 0);
     while at < parts.len() {
@@ -37,6 +40,11 @@ pub(crate) fn access(text: &str, dimensions: &Dimensions, shape: &[u64]) -> Resu
         }
     }
     Ok(Access::new(picks)?)
+}
+
+/// What is written, if something is.
+pub(crate) fn written(text: &str) -> Option<&str> {
+    text.trim().strip_prefix("write:")
 }
 
 /// Indices of one dimension: one, or as many as stand behind its name.
@@ -69,7 +77,8 @@ impl Dimensions {
             (count, false) => format!("{}:{count}", words[*axis]),
             (count, true) => format!("{}~{count}", words[*axis]),
         };
-        access.picks().iter().map(text).collect::<Vec<_>>().join("+")
+        let picks = access.picks().iter().map(text).collect::<Vec<_>>().join("+");
+        if access.writes() { format!("write:{picks}") } else { picks }
     }
 }
 
@@ -102,6 +111,9 @@ mod tests {
         check(plain, " object : 50 + band ", Ok(&[(0, 50, false), (2, 1, false)]));
         check(plain, "band+epoch~3+object:7", Ok(&[(0, 7, false), (1, 3, true), (2, 1, false)]));
         check(plain, "object~1", Ok(&[(0, 1, false)]));
+        check(plain, "write:epoch", Ok(&[(1, 1, false)]));
+        check(["write:a", "a", ""], "write:a", Ok(&[(0, 1, false)]));
+        check(plain, "write:night", Err("\"night\" is none"));
         check(plain, "object:101", Ok(&[(0, 101, false)]));
         check(["", "", ""], "0:5+2", Ok(&[(0, 5, false), (2, 1, false)]));
         // A dimension is reached by its own name, whatever it looks like.

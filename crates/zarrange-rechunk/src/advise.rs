@@ -105,7 +105,14 @@ impl<'a> Weighing<'a> {
                 name: dimensions.text_of(access),
                 share: *share,
                 ms: cost.ns() / 1e6,
-                amplification: subject.amplification(&design.chunk, access),
+                amplification: subject.amplification(
+                    if access.writes() {
+                        design.shard.as_ref().unwrap_or(&design.chunk)
+                    } else {
+                        &design.chunk
+                    },
+                    access,
+                ),
                 cost,
             }
         };

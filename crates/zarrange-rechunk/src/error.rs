@@ -480,13 +480,19 @@ pub enum SpecError {
     /// A mix of accesses that is not understood.
     #[error(
         "mix {given:?}: {reason}; use epoch=0.2,object=0.8: how often one index of a dimension, and all of the others, is read (object+band: \
-         one of both; object:50 and object~50: fifty neighbouring or scattered ones)"
+         one of both; object:50 and object~50: fifty neighbouring or scattered ones; write:epoch: one is written; object=5000/day: so many a day)"
     )]
     Mix {
         /// The text given.
         given: String,
         /// What is wrong.
         reason: String,
+    },
+    /// Dimensions that are fixed, not as a name and a number.
+    #[error("{given:?} is not DIMENSION=COUNT: use measurement=1, of how many indices every access reads")]
+    Fixed {
+        /// The part that is not.
+        given: String,
     },
     /// Dimensions that no array has, or no array has together.
     #[error("no array has all dimensions of the {what}, {dimensions:?} are missing: there are {}", arrays.join(", "))]

@@ -87,8 +87,8 @@ pub use progress::{NoProgress, Progress};
 pub use read::{is_short, read_region};
 pub use report::{ArrayReport, Cost, Report};
 pub use request::{
-    Bytes, ChunkSpec, ClusterSpec, Codecs, Durability, Foreign, KeySeparator, MixRequest, Named, NamedMix,
-    NamedRegion, Request, Verify, parse_profile,
+    Bytes, ChunkSpec, ClusterSpec, Codecs, Durability, Fixed, Foreign, KeySeparator, MixRequest, Named,
+    NamedMix, NamedRegion, Request, Verify, parse_profile,
 };
 pub use resume::{kept_bounds, run_resumable};
 pub use run::{Complete, PartPlaces, run, run_and, run_parts};

@@ -10,7 +10,7 @@ mod words;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use cluster::ClusterSpec;
-pub use mix::{MixRequest, NamedMix};
+pub use mix::{Fixed, MixRequest, NamedMix};
 pub use region::NamedRegion;
 pub use sizes::{Bytes, parse_profile};
 pub use spec::{ChunkSpec, Codecs, KeySeparator, Named};

@@ -70,6 +70,7 @@ pub fn advise(ask: &Ask, measure: &Measure<'_>) -> anyhow::Result<Advice> {
         subject: ask.subject.clone(),
         names: ask.dimensions.words(),
         mix: mix.iter().map(|(access, share)| (ask.dimensions.text_of(access), *share)).collect(),
+        per_day: ask.per_day,
         profile: ask.place.name.clone(),
         reader: ask.reader,
         sample: ask.sample.as_ref().map(|(name, _)| name.clone()),

@@ -10,8 +10,8 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use zarrange_io::Location;
 use zarrange_plan::{Reader, StoreProfile, Way};
 use zarrange_rechunk::{
-    Bytes, ClusterSpec, Codecs, Durability, Foreign, KeySeparator, Named, NamedMix, NamedRegion, Share,
-    Verify, parse_profile,
+    Bytes, ClusterSpec, Codecs, Durability, Fixed, Foreign, KeySeparator, Named, NamedMix, NamedRegion,
+    Share, Verify, parse_profile,
 };
 
 pub(crate) use self::common::{BackendArg, IoArgs, ProgressArg, ToldArgs};
@@ -230,6 +230,9 @@ pub(crate) struct RequestArgs {
     /// With --for: the most bytes of a chunk, decoded [default: 16MiB]
     #[arg(long, value_name = "SIZE", requires = "mix")]
     pub(crate) chunk_bytes: Option<Bytes>,
+    /// With --for: of how many indices of other dimensions every read is, such as measurement=1
+    #[arg(long, value_name = "DIMENSION=N,...", requires = "mix")]
+    pub(crate) fix: Option<Fixed>,
     /// With --for: who reads: zarr-python (before 3.3), zarr-python-3.3, xarray, tensorstore, zarrs-python or zarrange
     #[arg(long, value_name = "READER", requires = "mix", default_value_t)]
     pub(crate) reader: Reader,

@@ -20,7 +20,11 @@ impl RequestArgs {
         Ok(Request {
             chunks: self.chunks,
             shards: self.shards,
-            mix: self.mix.map(|mix| MixRequest { mix, reader: self.reader, limits }),
+            mix: self.mix.map(|mix| MixRequest {
+                mix: mix.fixing(self.fix.unwrap_or_default()),
+                reader: self.reader,
+                limits,
+            }),
             arrays: self.array,
             only_named: self.only_named,
             codecs: self.codecs,

@@ -1,7 +1,7 @@
 //! Choices against all layouts whatsoever, and the limits that they keep.
 
 use super::*;
-use crate::{CodecSpeed, Reader};
+use crate::{CodecSpeed, Pick, Reader};
 
 fn codecs() -> Vec<CodecModel> {
     let codec = |name: &str, partial: bool, ratio: f64, decode_ns_per_byte: f64| {
@@ -95,9 +95,10 @@ fn nearly_the_best_of_all_layouts() {
     let quick = Limits { access_ns_max: Some((0, 600_000.0)), ..limits(64, 1 << 20) };
     check(&[40, 30], &skewed, &place(300.0, 4.0), quick);
     check(&[9, 8, 5], &[(0, 0.5), (2, 0.5)], &place(300.0, 4.0), limits(64, 1 << 20));
-    for mix in
-        [curves(), Mix::new([(access(&[(0, 7, true)]), 0.5), (access(&[(1, 3, false)]), 0.5)]).unwrap()]
-    {
+    let some = Mix::new([(access(&[(0, 7, true)]), 0.5), (access(&[(1, 3, false)]), 0.5)]);
+    let written =
+        Mix::new([(Access::from(1).written(), 0.3), (access(&[(0, 1, false), (2, 1, false)]), 0.7)]);
+    for mix in [curves(), some.unwrap(), written.unwrap()] {
         for (bytes_max, files_max) in [(256, 100), (1 << 20, 64)] {
             for place in [place(20.0, 1.0), place(300.0, 4.0), place(5000.0, 16.0)] {
                 of(&[17, 6, 4], &mix, &place, limits(files_max, bytes_max));

@@ -76,6 +76,7 @@ class Advice:
 def advise(
     mix: str | Mapping[str, float],
     *,
+    fix: Mapping[str, int] | None = None,
     sample: Any = None,
     shape: Sequence[int] | None = None,
     dtype: Any = None,
@@ -97,7 +98,10 @@ def advise(
     ----------
     mix : dict or str
         How often what is read: ``{"epoch": 0.2, "object": 0.8}``, one index of a dimension and all of the others. ``"object+band"`` is one index of
-        both, ``"object:50"`` fifty neighbouring ones, ``"object~50"`` fifty scattered ones.
+        both, ``"object:50"`` fifty neighbouring ones, ``"object~50"`` fifty scattered ones, ``"write:epoch"`` is appending one. As text also times a day:
+        ``"object=5000/day,write:epoch=20/day"``.
+    fix : dict, optional
+        Of how many indices of other dimensions every read is: ``{"measurement": 1}``.
     sample : zarr.Array, str or path, optional
         The array, in a folder of this machine: codecs are measured on a part of it, and it says shape, type and names.
     shape, dtype : optional
@@ -142,6 +146,7 @@ def advise(
     _process.check_fork()
     given = {
         "mix": mix if isinstance(mix, str) else ",".join(f"{name}={share!r}" for name, share in mix.items()),
+        "fix": None if fix is None else ",".join(f"{name}={count}" for name, count in fix.items()),
         "sample": None if sample is None else _folder(sample),
         "shape": None if shape is None else ",".join(map(str, shape)),
         "dtype": None if dtype is None else _dtype(dtype),

@@ -103,7 +103,7 @@ pub(crate) fn explain(chosen: &Chosen, names: &[Option<String>], item_bytes: u64
     let dimensions = Dimensions::named(names.to_vec(), names.len().max(chosen.chunk.len()));
     let access = |AccessRead { picks, share, chunks }: &AccessRead| {
         let read = match picks.picks() {
-            [pick] if pick.count == 1 => match names.get(pick.axis) {
+            [pick] if pick.count == 1 && !picks.writes() => match names.get(pick.axis) {
                 Some(Some(name)) => format!("one {name}"),
                 _ => format!("one index of dimension {}", pick.axis),
             },

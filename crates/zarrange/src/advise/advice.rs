@@ -14,6 +14,8 @@ pub struct Advice {
     /// What is read, as in a mix, and its share of the accesses.
     #[serde(rename = "shares")]
     pub mix: Vec<(String, f64)>,
+    /// Accesses in a day, if that is known.
+    pub per_day: Option<f64>,
     /// The profile of the place.
     pub profile: String,
     /// Who reads.

@@ -7,7 +7,7 @@ use zarrange_array::{Array, Node};
 use zarrange_grid::checked_bytes;
 use zarrange_io::{Location, Opener};
 use zarrange_plan::{Limits, Mix, Reader, Reading, StoreProfile, Subject};
-use zarrange_rechunk::{Bytes, Codecs, Dimensions, NamedMix, SpecError, Weighing, parse_profile};
+use zarrange_rechunk::{Bytes, Codecs, Dimensions, Fixed, NamedMix, SpecError, Weighing, parse_profile};
 
 /// The codecs that are weighed where there is a sample.
 pub const CODECS: [&str; 6] = ["none", "zstd:1", "zstd:3", "zstd:9", "blosc:lz4", "blosc:zstd"];
@@ -58,9 +58,13 @@ pub struct AdviseArgs {
     #[arg(long, required_unless_present = "sample")]
     dtype: Option<String>,
     /// How often what is read: one index of a dimension, such as epoch=0.2,object=0.8, of several (object+band=0.8), fifty neighbouring
-    /// ones (object:50=0.1) or scattered ones (object~50=0.1), and all of the other dimensions
+    /// ones (object:50=0.1) or scattered ones (object~50=0.1), and all of the other dimensions. write:epoch is appending one. Shares, or
+    /// times a day (object=5000/day,write:epoch=20/day)
     #[arg(long)]
     mix: String,
+    /// Of how many indices of other dimensions every read is, such as measurement=1,value=1
+    #[arg(long, value_name = "DIMENSION=N,...")]
+    fix: Option<Fixed>,
     /// Names of the dimensions [default: those of the sample, or object,epoch; dimensions without names have numbers]
     #[arg(long, value_delimiter = ',')]
     names: Vec<String>,
@@ -109,6 +113,8 @@ pub struct Ask {
     pub dimensions: Dimensions,
     /// How often what is accessed.
     pub mix: Mix,
+    /// Accesses in a day, if that is known.
+    pub per_day: Option<f64>,
     /// What a layout may be.
     pub limits: Limits,
     /// What the place costs.
@@ -158,13 +164,18 @@ impl AdviseArgs {
         let subject = Subject::new(&shape, item_bytes);
         let dimensions = dimensions(self.names, array, shape.len())?;
         let mix = self.mix.parse::<NamedMix>().map_err(|error| usage(format!("--mix: {error}")))?;
-        let mix = mix.of(&dimensions, &shape).map_err(|error| usage(format!("--mix: {error}")))?;
+        let per_day = mix.per_day();
+        let mix = mix
+            .fixing(self.fix.unwrap_or_default())
+            .of(&dimensions, &shape)
+            .map_err(|error| usage(format!("--mix: {error}")))?;
         let access_ns_max = self.max_object_ms.map(|ms| object(ms, &dimensions)).transpose()?;
         let limits = limits(self.max_files, self.chunk_bytes.map(u64::from), self.max_mem.into());
         Ok(Ask {
             subject,
             dimensions,
             mix,
+            per_day,
             limits: Limits { access_ns_max, ..limits },
             place: self.profile,
             reader: self.reader,

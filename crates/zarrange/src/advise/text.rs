@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use comfy_table::{CellAlignment, Table, presets};
-use zarrange_plan::bytes_text;
+use zarrange_plan::{bytes_text, seconds_text};
 use zarrange_rechunk::{Weighed, WeighedRead, shell_path, shell_word};
 
 use super::advice::{Advice, Copies};
@@ -18,6 +18,7 @@ const EVEN: f64 = 1.02;
 pub fn text(advice: &Advice) -> String {
     let mut parts = vec![head(advice), codecs(advice), layouts(advice)];
     parts.extend(advice.why.clone());
+    parts.extend(advice.per_day.map(|times| per_day(&advice.layouts[0], times)));
     parts.extend(advice.copies.as_ref().map(copies));
     if !advice.measured.is_empty() {
         parts.push(measured(advice));
@@ -81,7 +82,7 @@ fn head(advice: &Advice) -> String {
     let shape: Vec<String> =
         advice.names.iter().zip(&advice.subject.shape).map(|(name, n)| format!("{name} {n}")).collect();
     let bytes = bytes_text(advice.subject.bytes(&advice.subject.shape));
-    let part = |(read, share): &(String, f64)| format!("{:.0} % {}", share * 100.0, one(read));
+    let part = |(read, share): &(String, f64)| format!("{} % {}", number(share * 100.0), one(read));
     let mix: Vec<String> = advice.mix.iter().map(part).collect();
     let (shape, mix) = (shape.join(" x "), mix.join(", "));
     format!("{shape} ({bytes}); {mix}; on {}, for a reader of {}", advice.profile, advice.reader.reads())
@@ -102,27 +103,45 @@ fn codecs(advice: &Advice) -> String {
     format!("Measured on {sample}:\n{table}")
 }
 
+/// The layouts, the best first, and what each kind of access takes in the best: two tables that 80 columns hold.
 fn layouts(advice: &Advice) -> String {
-    let mut header = vec!["chunk".to_owned(), "shard".to_owned(), "codecs".to_owned(), "files".to_owned()];
-    for (read, _) in &advice.mix {
-        header.extend([format!("{}: ms", one(read)), "amplified".to_owned()]);
-    }
-    header.extend(["weighted ms".to_owned(), "stored".to_owned()]);
-    let mut table = table(&header.iter().map(String::as_str).collect::<Vec<_>>());
+    let mut all = table(&["chunks", "shards", "codecs", "files", "stored", "mean"]);
     for layout in &advice.layouts {
-        let mut row = vec![
-            list(&layout.design.chunk),
-            shard(layout.design.shard.as_deref()),
-            layout.codecs.clone(),
-            layout.files.to_string(),
-        ];
-        for access in &layout.accesses {
-            row.extend([number(access.ms), number(access.amplification)]);
-        }
-        row.extend([number(layout.weighted_ms), size(layout.stored_bytes)]);
-        table.add_row(row);
+        let Weighed { design, codecs, files, stored_bytes, weighted_ms, .. } = layout;
+        all.add_row([
+            list(&design.chunk),
+            shard(design.shard.as_deref()),
+            codecs.clone(),
+            files.to_string(),
+            size(*stored_bytes),
+            ms(*weighted_ms),
+        ]);
     }
-    table.to_string()
+    let mut reads = table(&["in the first", "share", "requests", "bytes", "time", "amplified"]);
+    for WeighedRead { name, share, ms: time, amplification, cost } in &advice.layouts[0].accesses {
+        reads.add_row([
+            one(name),
+            format!("{} %", number(share * 100.0)),
+            number(cost.requests),
+            size(cost.bytes),
+            ms(*time),
+            format!("{} times", number(*amplification)),
+        ]);
+    }
+    format!("{all}\n\n{reads}")
+}
+
+/// What a day takes.
+fn per_day(layout: &Weighed, times: f64) -> String {
+    let each = |access: &WeighedRead| {
+        let seconds = seconds_text(access.share * times * access.ms / 1e3);
+        format!("{} {seconds}", one(&access.name))
+    };
+    let all = seconds_text(times * layout.weighted_ms / 1e3);
+    format!(
+        "A day of these accesses takes {all}: {}.",
+        layout.accesses.iter().map(each).collect::<Vec<_>>().join(", ")
+    )
 }
 
 fn copies(copies: &Copies) -> String {
@@ -170,7 +189,7 @@ fn measured(advice: &Advice) -> String {
 fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED).set_header(header.to_vec());
-    for (k, _) in header.iter().enumerate().filter(|(_, name)| **name != "codecs") {
+    for (k, _) in header.iter().enumerate().filter(|(_, name)| !["codecs", "in the first"].contains(name)) {
         if let Some(column) = table.column_mut(k) {
             column.set_cell_alignment(CellAlignment::Right);
         }
@@ -180,7 +199,13 @@ fn table(header: &[&str]) -> Table {
 
 /// An access, for a sentence: `one object`, or as it is written.
 fn one(read: &str) -> String {
-    if read.contains([':', '~', '+']) { read.to_owned() } else { format!("one {read}") }
+    if let Some(written) = read.strip_prefix("write:") {
+        format!("writing {}", one(written))
+    } else if read.contains([':', '~', '+']) {
+        read.to_owned()
+    } else {
+        format!("one {read}")
+    }
 }
 
 fn list(shape: &[u64]) -> String {
@@ -191,9 +216,10 @@ fn shard(shape: Option<&[u64]>) -> String {
     shape.map_or("none".to_owned(), list)
 }
 
-/// Three significant digits.
+/// Three significant digits; a whole number as it is.
 fn number(x: f64) -> String {
     let decimals = match x.abs() {
+        _ if x.fract() == 0.0 => 0,
         100.0.. => 0,
         10.0.. => 1,
         1.0.. => 2,
@@ -203,7 +229,7 @@ fn number(x: f64) -> String {
 }
 
 fn ms(x: f64) -> String {
-    format!("{} ms", number(x))
+    if x < 1e3 { format!("{} ms", number(x)) } else { seconds_text(x / 1e3) }
 }
 
 fn percent(ratio: f64) -> String {

@@ -6,7 +6,7 @@ use clap::{Subcommand, ValueEnum};
 use zarrange_io::Location;
 use zarrange_lightcurve::Cut;
 use zarrange_plan::{Reader, StoreProfile};
-use zarrange_rechunk::{Bytes, Codecs, Durability, Named, NamedMix, SpecError, Verify, parse_profile};
+use zarrange_rechunk::{Bytes, Codecs, Durability, Fixed, Named, NamedMix, SpecError, Verify, parse_profile};
 
 use crate::args::common::{IoArgs, ProgressArg, ToldArgs};
 
@@ -41,6 +41,9 @@ pub(crate) struct LightcurveAdviseArgs {
     /// object+measurement=0.8,object~50+measurement=0.1,epoch=0.1]
     #[arg(long = "for", value_name = "MIX")]
     pub(crate) mix: Option<NamedMix>,
+    /// Of how many indices of other dimensions every read is, such as measurement=1
+    #[arg(long, value_name = "DIMENSION=N,...", requires = "mix")]
+    pub(crate) fix: Option<Fixed>,
     /// Who reads: zarr-python (before 3.3), zarr-python-3.3, xarray, tensorstore, zarrs-python or zarrange
     #[arg(long, value_name = "READER", default_value_t)]
     pub(crate) reader: Reader,

@@ -16,7 +16,8 @@ use crate::{memory, table};
 pub(crate) fn run(args: &LightcurveAdviseArgs) -> anyhow::Result<ExitCode> {
     let memory_bytes_max = memory::given(args.max_mem.map_or_else(memory::default_max, u64::from), 1)?;
     let store = LightCurveStore::open(&args.store, &opener(args.io)?)?;
-    let (mix, reader) = (args.mix.as_ref(), args.reader);
+    let mix = args.mix.clone().map(|mix| mix.fixing(args.fix.clone().unwrap_or_default()));
+    let (mix, reader) = (mix.as_ref(), args.reader);
     let advice = store.advise(&AdviceOptions { mix, reader, place: &args.profile, memory_bytes_max })?;
     let command = command(&args.store.to_string(), &advice);
     if args.json {
