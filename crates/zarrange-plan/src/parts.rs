@@ -14,6 +14,12 @@ use crate::tiles::{count, elements};
 /// Array data of a part, about, where nobody says otherwise.
 pub const PART_BYTES: u64 = 256_000_000;
 
+/// Parts that a stage has at least, where each still has [`PART_BYTES_MIN`].
+const PARTS_MIN: u64 = 16;
+
+/// Array data of a part that is worth a task of its own, whatever the number of parts.
+const PART_BYTES_MIN: u64 = 32_000_000;
+
 /// The parts of a stage: an arithmetic range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parts {
@@ -24,9 +30,12 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// `units` of `unit_bytes` of array data, in parts of about `part_bytes`.
+    /// `units` of `unit_bytes` of array data, in parts of about `part_bytes`; in smaller ones where those were so few that workers would not
+    /// have the same to do.
     pub fn new(units: u64, unit_bytes: u64, part_bytes: u64) -> Self {
-        Self { units, each: (part_bytes / unit_bytes.max(1)).clamp(1, units.max(1)) }
+        let each = |bytes: u64| (bytes / unit_bytes.max(1)).clamp(1, units.max(1));
+        let even = (units / PARTS_MIN).max(each(PART_BYTES_MIN));
+        Self { units, each: each(part_bytes).min(even) }
     }
 
     /// How many there are.
@@ -127,8 +136,12 @@ mod tests {
             assert_eq!(ranges.into_iter().flatten().collect::<Vec<_>>(), (0..units).collect::<Vec<_>>());
         };
         check(10, 1, 10);
-        check(10, 100_000_000, 2);
-        check(11, 100_000_000, 2);
+        check(32, 100_000_000, 2);
+        check(33, 100_000_000, 2);
+        check(10, 100_000_000, 1);
+        check(100, 10_000_000, 6);
+        check(1000, 10_000_000, 25);
+        check(20, 10_000_000, 3);
         check(3, u64::MAX, 1);
         check(0, 5, 1);
     }

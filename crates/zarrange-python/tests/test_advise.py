@@ -67,7 +67,10 @@ def test_layouts_are_measured():
         ({"shape": (10, 10, 10), "dtype": "f4", "names": ["a", "b", "c"]}, "mix: "),
         ({"shape": (10_000, 10_000), "dtype": "f4", "max_files": 1, "max_mem": 1000}, "no layout keeps"),
         ({"sample": "nothing.zarr"}, "sample .*nothing.zarr"),
-        ({"shape": (10, 10), "dtype": "f4", "fix": {"band": 1}}, "band.* is none of the dimensions object, epoch"),
+        (
+            {"shape": (10, 10), "dtype": "f4", "fix": {"band": 1}},
+            "band.* is none of the dimensions object, epoch",
+        ),
         ({"sample": zarr.create_array({}, shape=(3, 3), dtype="f4")}, "in a folder of this machine"),
     ],
 )

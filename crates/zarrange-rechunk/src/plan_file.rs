@@ -111,7 +111,7 @@ impl Serialize for Strict<'_> {
 
 impl PlanFile {
     /// The version of this format that is read and written here.
-    pub const VERSION: u32 = 3;
+    pub const VERSION: u32 = 4;
 
     /// How the name of a source begins that only a Python program can open.
     pub const HELD: &str = "python://";

@@ -62,7 +62,7 @@ fn a_plan_holds_what_rechunk_does() {
     assert_eq!(parsed.to_json().as_bytes(), file);
 
     let json: Value = serde_json::from_slice(&file).unwrap();
-    assert_eq!(json["version"], 3);
+    assert_eq!(json["version"], 4);
     assert_eq!(json["fingerprint"], parsed.fingerprint());
     let target = dir.path().join("target.zarr");
     assert_eq!((&json["source"], &json["target"]), (&json!(source), &json!(target)));
@@ -151,8 +151,8 @@ fn a_changed_plan_is_noticed() {
         assert!(error.to_string().contains(expected), "{to}: {error}");
         error
     };
-    let error = check("\"version\": 3", "\"version\": 4", "the version of the plan is 4, only 3 is known");
-    assert!(matches!(error, PlanFileError::Version { known: 3, .. }));
+    let error = check("\"version\": 4", "\"version\": 5", "the version of the plan is 5, only 4 is known");
+    assert!(matches!(error, PlanFileError::Version { known: 4, .. }));
     let error = check("\"threads\": 2", "\"threads\": 3", "changed after it was made: its fingerprint is \"");
     assert!(matches!(error, PlanFileError::Fingerprint { .. }));
     check("\"overwrite\"", "\"added\": 1, \"overwrite\"", "changed after it was made");

@@ -12,7 +12,7 @@ use zarrange_rechunk::{Bytes, Codecs, Dimensions, Fixed, NamedMix, SpecError, We
 /// The codecs that are weighed where there is a sample.
 pub const CODECS: [&str; 6] = ["none", "zstd:1", "zstd:3", "zstd:9", "blosc:lz4", "blosc:zstd"];
 /// The codec that is taken where there is none, as most arrays have it.
-pub const UNSAMPLED: &str = "zstd:3";
+const UNSAMPLED: &str = "zstd:3";
 /// Data types: name in Zarr, short name, bytes.
 const TYPES: [(&str, &str, u64); 14] = [
     ("bool", "b1", 1),

@@ -12,6 +12,9 @@ from zarrange.executors._engine import EngineExecutor
 
 __all__ = ["LithopsExecutor"]
 
+#: Parts up to this many are smaller than parts of large arrays.
+_FEW = 32
+
 
 class LithopsExecutor(EngineExecutor):
     """Lithops, the successor of PyWren. Its functions must reach the folders of source and target.
@@ -27,6 +30,10 @@ class LithopsExecutor(EngineExecutor):
     def __init__(self, function_executor: Any = None, **options: Any) -> None:
         super().__init__(**options)
         self.function_executor: Any = function_executor
+
+    def _shares(self, parts: int) -> int | None:
+        """Tasks of a stage: each may start a process, so that of a few parts, which are small, about four are one task."""
+        return max(4, parts // 4) if self.shares is None and parts <= _FEW else self.shares
 
     def prepare_plan(self, job: Any) -> Callable[[], Any]:
         """A function without arguments."""
@@ -55,7 +62,7 @@ class LithopsExecutor(EngineExecutor):
         )
         plan.begin()
         for stage in plan.stages:
-            calls = [(task,) for task in plan.tasks(stage, self.shares)]
+            calls = [(task,) for task in plan.tasks(stage, self._shares(plan.parts[stage]))]
             futures = retrying.map(_called, calls, retries=self.retries)
             done, _ = retrying.wait(futures, throw_except=False)
             for future in done:
