@@ -43,6 +43,7 @@ fn main() {
                 reader: Reader::Zarrange,
                 backend: "std".to_owned(),
                 cache: CacheState::Warm,
+                latency_ms: 0,
             };
             let handled = predict(&path, &cell).unwrap().chunk_bytes;
             println!(

@@ -1,7 +1,7 @@
 """Reads regions of an array as other readers do: told on stdin, answered on stdout, both as JSON.
 
 What is told: `reader`, `path`, `warm` (everything is read once before), `latency_ms` (what each request waits, as in an object store; 0 for
-none), `rate` (operations a second, or null), and `operations`, each a list of [start, shape]. What is answered: `version`, `times_ns` of the
+none), `rate` (operations a second, or null), and `operations`, each a list of calls: along each dimension [start, count], or {"indices": [...]}. What is answered: `version`, `times_ns` of the
 operations from when they should have begun, `elapsed_s`, `requests` and `bytes` as the reader's store counts them, `device_bytes`, `faults`, `cpu_s`,
 `peak_resident_bytes`.
 """
@@ -45,7 +45,11 @@ def with_zarr_python(path, latency_ms):
 
     counts = Counts()
     array = zarr.open_array(zarr_store(path, latency_ms, counts), mode="r")
-    return array.__getitem__, lambda: (counts.requests, counts.bytes)
+    return of_zarr(array), lambda: (counts.requests, counts.bytes)
+
+
+def of_zarr(array):
+    return lambda wanted: array[wanted] if all(isinstance(one, slice) for one in wanted) else array.oindex[wanted]
 
 
 def with_xarray(path, latency_ms):
@@ -60,7 +64,7 @@ def with_xarray(path, latency_ms):
 
     lazy = indexing.LazilyIndexedArray(ZarrArrayWrapper(array))
     variable = xarray.Variable([f"d{axis}" for axis in range(array.ndim)], lazy)
-    return lambda region: variable[region].values, lambda: (counts.requests, counts.bytes)
+    return lambda wanted: variable[wanted].values, lambda: (counts.requests, counts.bytes)
 
 
 def with_tensorstore(path, latency_ms):
@@ -82,7 +86,7 @@ def with_tensorstore(path, latency_ms):
             for value in one["values"]
         )
 
-    return lambda region: array[region].read().result(), lambda: tuple(metric(name) for name in names)
+    return lambda wanted: array.oindex[wanted].read().result(), lambda: tuple(metric(name) for name in names)
 
 
 def with_zarrs_python(path, latency_ms):
@@ -94,7 +98,7 @@ def with_zarrs_python(path, latency_ms):
     zarr.config.set({"codec_pipeline.path": "zarrs.ZarrsCodecPipeline"})
     array = zarr.open_array(path, mode="r")
     # It reads files itself: the kernel counts.
-    return array.__getitem__, read_by_process
+    return of_zarr(array), read_by_process
 
 
 def served(path, latency_ms):
@@ -170,6 +174,14 @@ def read_by_process():
     return io_of_process("syscr", "rchar")
 
 
+def selected(one):
+    if isinstance(one, dict):
+        import numpy
+
+        return numpy.asarray(one["indices"])
+    return slice(one[0], one[0] + one[1])
+
+
 READERS = {
     "zarr-python": (with_zarr_python, "zarr"),
     "zarr-python-3.3": (with_zarr_python, "zarr"),
@@ -182,26 +194,23 @@ READERS = {
 def main(told):
     opened, package = READERS[told["reader"]]
     read, counted = opened(told["path"], told["latency_ms"])
-    operations = [
-        [tuple(slice(at, at + n) for at, n in zip(start, shape)) for start, shape in regions]
-        for regions in told["operations"]
-    ]
+    operations = [[tuple(map(selected, call)) for call in calls] for calls in told["operations"]]
     if told["warm"]:
-        for region in (region for regions in operations for region in regions):
-            read(region)
+        for wanted in (wanted for calls in operations for wanted in calls):
+            read(wanted)
     else:
         started()
     times, rate = [], told.get("rate")
     before, device, used = counted(), io_of_process("read_bytes"), resource.getrusage(resource.RUSAGE_SELF)
     begin = time.perf_counter_ns()
-    for number, regions in enumerate(operations):
+    for number, calls in enumerate(operations):
         intended = time.perf_counter_ns()
         if rate:
             intended = begin + int(number / rate * 1e9)
             while (early := intended - time.perf_counter_ns()) > 0:
                 time.sleep(early / 1e9)
-        for region in regions:
-            read(region)
+        for wanted in calls:
+            read(wanted)
         times.append(time.perf_counter_ns() - intended)
     elapsed_s = (time.perf_counter_ns() - begin) / 1e9
     after, usage = counted(), resource.getrusage(resource.RUSAGE_SELF)

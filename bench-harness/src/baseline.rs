@@ -276,6 +276,7 @@ mod tests {
             reader: Reader::Zarrange,
             backend: backend.to_owned(),
             cache: CacheState::Warm,
+            latency_ms: 0,
         }
     }
 

@@ -6,7 +6,6 @@ mod compare;
 mod field;
 mod gate;
 mod pairs;
-mod probe;
 mod report;
 mod roofline;
 mod sweep;
@@ -19,7 +18,7 @@ use crate::program::Program;
 
 /// Measures zarrange against what the machine allows.
 #[derive(Debug, Parser)]
-#[command(version, about, max_term_width = 110)]
+#[command(version = zarrange::VERSION, about, max_term_width = 110)]
 struct Args {
     #[command(subcommand)]
     command: Command,
@@ -41,8 +40,6 @@ enum Command {
     Compare(compare::CompareArgs),
     /// The best layouts for an access mix, with what they cost and why
     Advise(Box<advise::MeasuredAdviseArgs>),
-    /// Latency and bandwidth of a place by size of request: a profile for `zarrange rechunk --profile`
-    Probe(probe::ProbeArgs),
     /// Makes the field of `datasets/light-curves.toml`: a store of light curves, an epoch a chunk, all epochs filled
     Field(field::FieldArgs),
     /// Measures one cell of a sweep, as told on stdin
@@ -72,7 +69,6 @@ pub fn run(line: impl IntoIterator<Item = OsString>, program: Program) -> anyhow
         Command::Pairs(args) => pairs::run(args, program),
         Command::Compare(args) => compare::run(&args),
         Command::Advise(args) => advise::run(*args, program),
-        Command::Probe(args) => probe::run(&args),
         Command::Field(args) => field::run(&args),
         Command::Cell => cell::run(),
         Command::Fill { store, channels } => crate::roofline::filling::fill(&store, &channels),

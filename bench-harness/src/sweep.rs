@@ -33,6 +33,7 @@ use others::Others;
 use record::{CacheState, Cell, Counted, Measures, Outcome, Record, SCHEMA};
 use stored::{Prediction, Stored, stored};
 use workload::Workload;
+use zarrange::COMMIT;
 
 /// What to sweep over.
 #[derive(Clone, Debug)]
@@ -49,6 +50,8 @@ pub struct Options {
     pub others: Others,
     /// Backends of our reader, by name.
     pub backends: Vec<String>,
+    /// What each request waits, in milliseconds.
+    pub latency_ms: u64,
     /// States of the cache.
     pub caches: Vec<CacheState>,
     /// Workloads as text.
@@ -89,9 +92,6 @@ pub struct Runner {
 
 /// Operations of a cell at least, whatever they read.
 const OPERATIONS_MIN: u64 = 1;
-
-/// The commit that this program was built from, with `+` if sources had been changed; `unknown` outside a checkout.
-pub const COMMIT: &str = env!("ZARRANGE_COMMIT");
 
 /// What a process that measured a cell says.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -294,7 +294,17 @@ impl Orders<'_> {
                     for cache in &options.caches {
                         let (dataset, layout) = (dataset.facts.clone(), layout.clone());
                         let (workload, backend, cache) = (workload.clone(), backend.to_owned(), *cache);
-                        out.push(Cell { dataset, layout, workload, operations, reader, backend, cache });
+                        let latency_ms = options.latency_ms;
+                        out.push(Cell {
+                            dataset,
+                            layout,
+                            workload,
+                            operations,
+                            reader,
+                            backend,
+                            cache,
+                            latency_ms,
+                        });
                     }
                 }
             }

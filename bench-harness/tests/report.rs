@@ -111,7 +111,7 @@ fn records() -> Vec<Record> {
     let mut out = Vec::new();
     for (dataset, layout, workload, backend, cache) in coordinates() {
         let reader = Reader::Zarrange;
-        let cell = Cell { dataset, layout, workload, operations: 8, reader, backend, cache };
+        let cell = Cell { dataset, layout, workload, operations: 8, reader, backend, cache, latency_ms: 0 };
         let measured = measures(&cell, out.len() as u64);
         let (commit, machine) = ("abc".to_owned(), machine.clone());
         out.push(Record {
@@ -250,15 +250,15 @@ fn the_page_works_in_a_browser() {
     let marks = |t: u32, h: u32, l: u32, p: u32| serde_json::json!({ "trade": t, "heat": h, "latency": l, "predicted": p });
     assert_eq!(all["marks"], marks(trade, heat, latency, predicted));
     let unmeasured =
-        all["rows"].as_array().unwrap().iter().filter(|r| r[8] == "not measured: <i>no</i> cache");
+        all["rows"].as_array().unwrap().iter().filter(|r| r[9] == "not measured: <i>no</i> cache");
     assert_eq!(unmeasured.count(), 1);
 
     let some = look("backend=std&cache=warm&dataset=plain&sort=-p50&layout=10x5-zstd:3", 390);
     assert!(some["width"].as_u64().unwrap() <= 500, "as wide as a phone");
-    assert_eq!(field(&some, 7), ["plain"; 20]);
-    assert_eq!(field(&some, 5), ["std"; 20]);
+    assert_eq!(field(&some, 8), ["plain"; 20]);
+    assert_eq!(field(&some, 6), ["std"; 20]);
     let medians: Vec<f64> =
-        field(&some, 13).iter().map(|t| t.split_once(' ').unwrap().0.parse().unwrap()).collect();
+        field(&some, 14).iter().map(|t| t.split_once(' ').unwrap().0.parse().unwrap()).collect();
     assert!(medians.is_sorted_by(|a, b| a > b), "{medians:?}");
     assert_eq!(some["marks"], marks(30, 40, 4, 40));
     assert_eq!(some["charts"], 3 + 8 + 4 + 2);
@@ -273,7 +273,7 @@ fn the_page_works_in_a_browser() {
         1400,
     );
     assert_eq!(pressed["pressed"], serde_json::json!(["mmap"]));
-    assert_eq!(field(&pressed, 5), ["mmap"; 80]);
+    assert_eq!(field(&pressed, 6), ["mmap"; 80]);
     assert!(
         pressed["hash"]
             .as_str()
@@ -283,7 +283,7 @@ fn the_page_works_in_a_browser() {
         pressed["hash"]
     );
     assert_eq!(
-        field(&pressed, 8).last().unwrap(),
+        field(&pressed, 9).last().unwrap(),
         &"not measured: <i>no</i> cache",
         "behind all that have a figure"
     );
@@ -291,7 +291,7 @@ fn the_page_works_in_a_browser() {
     let several = look("workload=epoch&codec=zstd:3&backend=std&backend=mmap&cache=cold", 1400);
     assert_eq!(several["rows"].as_array().unwrap().len(), 2 * 5 * 2);
     let hostile = format!("dataset={}", HOSTILE.replace('&', "%26").replace('<', "%3C").replace('"', "%22"));
-    assert_eq!(field(&look(&hostile, 1400), 7), [HOSTILE; 80]);
+    assert_eq!(field(&look(&hostile, 1400), 8), [HOSTILE; 80]);
 }
 
 #[test]

@@ -100,6 +100,7 @@ fn run(
         others: Others::default(),
         backends: vec!["std".to_owned()],
         caches: vec![CacheState::Warm],
+        latency_ms: 0,
         workloads: vec![workload],
         operations: OPERATIONS,
         bytes_max: BYTES_MAX,

@@ -1,8 +1,10 @@
 //! `zarrange-bench cell`: one cell of a sweep, as told on stdin.
 
+use zarrange::COMMIT;
+
+use crate::sweep::Answer;
 use crate::sweep::cell::measure;
 use crate::sweep::record::Outcome;
-use crate::sweep::{Answer, COMMIT};
 
 pub(crate) fn run() -> anyhow::Result<()> {
     let order = serde_json::from_reader(std::io::stdin().lock())?;

@@ -3,6 +3,7 @@
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
+use anyhow::bail;
 use zarrange_plan::Reader;
 
 use crate::backend::{BACKENDS, opener};
@@ -38,8 +39,11 @@ pub(crate) struct SweepArgs {
     /// States of the page cache at the beginning of a cell: cold, warm
     #[arg(long, value_delimiter = ',', default_value = "cold,warm", value_parser = cache_state)]
     pub(super) cache: Vec<CacheState>,
+    /// Let each request wait so many milliseconds, as in an object store
+    #[arg(long, value_name = "MS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=60_000))]
+    pub(super) latency: u64,
     /// epoch, object, block:N, window:N, random:N, object+2 (one index of both), object:N, object~N (neighbouring or scattered ones), or a
-    /// mix such as epoch=0.2,object=0.8, each also @RATE
+    /// mix such as epoch=0.2,object=0.8, each also @RATE; several by commas or blanks
     #[arg(long, num_args = 1.., default_values = ["epoch", "object", "random:32"])]
     pub(super) workloads: Vec<String>,
     /// Operations of a cell, at most
@@ -101,13 +105,28 @@ impl SweepArgs {
             layouts: self.layouts.unwrap_or_else(|| layouts.to_owned()),
             backends,
             caches: self.cache,
-            workloads: self.workloads,
+            latency_ms: self.latency,
+            workloads: each(self.workloads)?,
             operations,
             bytes_max,
             dir,
             turns,
         })
     }
+}
+
+/// Workloads one by one: between those without shares a comma separates, in a mix of shares it belongs to it.
+fn each(given: Vec<String>) -> anyhow::Result<Vec<String>> {
+    let mut out = Vec::new();
+    for text in given {
+        let parts: Vec<&str> = text.split(',').collect();
+        match parts.iter().filter(|part| part.contains('=')).count() {
+            0 => out.extend(parts.into_iter().map(str::to_owned)),
+            shares if shares == parts.len() => out.push(text),
+            _ => bail!("workloads {text:?}: a mix has a share for each access, as in epoch=0.2,object=0.8"),
+        }
+    }
+    Ok(out)
 }
 
 /// Tells which cell is measured: on a terminal each, otherwise each layout.
@@ -139,4 +158,21 @@ fn cache_state(text: &str) -> Result<CacheState, String> {
         .into_iter()
         .find(|state| state.name() == text)
         .ok_or_else(|| format!("{text:?} is neither cold nor warm"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_comma_is_between_workloads_or_in_a_mix() {
+        let check = |given: &[&str], expected: &[&str]| {
+            assert_eq!(each(given.iter().map(|text| (*text).to_owned()).collect()).unwrap(), expected);
+        };
+        check(&["epoch,object"], &["epoch", "object"]);
+        check(&["epoch", "object:7@5"], &["epoch", "object:7@5"]);
+        check(&["epoch=0.2,object=0.8", "object+2"], &["epoch=0.2,object=0.8", "object+2"]);
+        let error = each(vec!["epoch=1,object".to_owned()]).unwrap_err().to_string();
+        assert!(error.contains("a share for each access"), "{error}");
+    }
 }

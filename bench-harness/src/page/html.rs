@@ -60,11 +60,12 @@ fn header(results: &Results, title: &str) -> String {
     format!(
         "<header>\n<h1>{title}</h1>\n<p class=\"lead\">How much is read, and how long it takes, when {layouts} chunk layouts \
          are read by epoch, by object and otherwise: {measured} cells measured{unmeasured}.</p>\n<dl>\n\
-         <dt>Data</dt><dd>{}</dd>\n<dt>Workloads</dt><dd>{}</dd>\n<dt>Backends</dt><dd>{}</dd>\n\
+         <dt>Data</dt><dd>{}</dd>\n<dt>Workloads</dt><dd>{}</dd>\n<dt>Readers</dt><dd>{}</dd>\n<dt>Backends</dt><dd>{}</dd>\n\
          <dt>Machine</dt><dd>{}</dd>\n<dt>Commit</dt><dd>{}</dd>\n</dl>\n{METHOD}</header>\n\
          <nav id=\"filters\" aria-label=\"Filters\"></nav>\n<main>\n",
         datasets.collect::<String>(),
         list(Facet::Workload),
+        list(Facet::Reader),
         list(Facet::Backend),
         machines.collect::<String>(),
         commits.join(", "),

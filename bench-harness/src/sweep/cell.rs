@@ -11,6 +11,7 @@ use zarrange_grid::index;
 use zarrange_io::cache::{Proof, device_bytes, drop_names, evict};
 use zarrange_io::device::facts;
 use zarrange_io::wrappers::counting::{IoCounters, counting};
+use zarrange_io::wrappers::throttled::{Profile, throttled};
 use zarrange_io::{Extent, Location, ReadRequest, Source};
 
 use crate::arrays;
@@ -75,6 +76,9 @@ impl Inject {
     }
 }
 
+/// Requests that wait side by side where each waits: connections to an object store.
+const REQUESTS_AT_ONCE: usize = 64;
+
 /// Passes over the operations before those that count, at most.
 const WARMING_MAX: usize = 4;
 
@@ -123,7 +127,12 @@ fn attempt(order: &Order, operations: &[Operation]) -> anyhow::Result<Counted> {
     let Order { cell, path, inject } = order;
     let counters = Arc::new(IoCounters::default());
     let counted = counters.clone();
-    let io = opener(&cell.backend)?.wrapped(move |store| counting(store, &counted));
+    let io = opener(&cell.backend)?;
+    let latency = Duration::from_millis(cell.latency_ms);
+    let slow = Profile { latency, bytes_per_second: 0, requests_at_once: REQUESTS_AT_ONCE };
+    let io = if cell.latency_ms > 0 { io.wrapped(move |store| throttled(store, slow)) } else { io };
+    // Around it: what is asked for.
+    let io = io.wrapped(move |store| counting(store, &counted));
     let cold = cell.cache == CacheState::Cold;
     let evicted = if cold { make_cold(path)? } else { Proof::Warm };
     let array = arrays::open(&Location::Path(path.clone()), &io)?;

@@ -15,6 +15,7 @@ use crate::sweep::cell::{NotAsAsked, Order, make_cold, repeated};
 use crate::sweep::record::{CacheState, Counted};
 use crate::sweep::recorder::latency_of;
 use crate::sweep::stored::Prediction;
+use crate::sweep::workload::{Operation, Selected};
 
 const PROGRAM: &str = include_str!("../../readers/read.py");
 const REQUIREMENTS: &str = include_str!("../../readers/requirements.txt");
@@ -36,9 +37,9 @@ struct Told<'a> {
     reader: Reader,
     path: &'a Path,
     warm: bool,
-    latency_ms: f64,
+    latency_ms: u64,
     rate: Option<f64>,
-    operations: Vec<Vec<(&'a [u64], &'a [u64])>>,
+    operations: Vec<Vec<Vec<Selected>>>,
 }
 
 /// What it answers.
@@ -99,12 +100,9 @@ impl Others {
             reader: cell.reader,
             path,
             warm: !cold,
-            latency_ms: 0.0,
+            latency_ms: cell.latency_ms,
             rate: cell.workload.rate,
-            operations: operations
-                .iter()
-                .map(|o| o.regions.iter().map(|region| (region.start(), region.shape())).collect())
-                .collect(),
+            operations: operations.iter().map(Operation::calls).collect(),
         };
         let answered = ask(python, &self.program, &told)?;
         if !cold && answered.device_bytes > 0 {

@@ -52,11 +52,19 @@ pub struct Cell {
     pub backend: String,
     /// `cold` or `warm`.
     pub cache: CacheState,
+    /// What each request waits beside, as in an object store, in milliseconds.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub latency_ms: u64,
 }
 
 /// Who reads the cells of records that do not tell.
 const fn ours() -> Reader {
     Reader::Zarrange
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde has it so")]
+fn is_none(latency_ms: &u64) -> bool {
+    *latency_ms == 0
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde has it so")]

@@ -41,6 +41,36 @@ pub struct Operation {
     pub regions: Vec<Region>,
     /// Elements of them that are wanted.
     pub elements: u64,
+    /// What is wanted of each dimension, for readers that take indices that are scattered in one call.
+    pub scattered: Option<Vec<Selected>>,
+}
+
+/// What an operation wants along a dimension.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Selected {
+    /// Neighbouring indices: the first, and how many.
+    Run(u64, u64),
+    /// These, in order.
+    Indices {
+        /// The indices.
+        indices: Vec<u64>,
+    },
+}
+
+impl Operation {
+    /// What it wants, call by call, along each dimension.
+    pub fn calls(&self) -> Vec<Vec<Selected>> {
+        let of = |region: &Region| {
+            region
+                .start()
+                .iter()
+                .zip(region.shape())
+                .map(|(start, count)| Selected::Run(*start, *count))
+                .collect()
+        };
+        self.scattered.as_ref().map_or_else(|| self.regions.iter().map(of).collect(), |all| vec![all.clone()])
+    }
 }
 
 /// What a workload may be, for messages.
@@ -207,7 +237,7 @@ impl Kind {
             }
         };
         let elements = regions.iter().map(Region::elements).sum();
-        Ok(Operation { regions, elements })
+        Ok(Operation { regions, elements, scattered: None })
     }
 }
 
@@ -226,7 +256,7 @@ fn of_dimensions(text: &str) -> Option<NamedMix> {
 /// dimension with scattered indices.
 fn accessed(picks: &[Pick], shape: &[u64], chunk: &[u64], random: &mut Random) -> Operation {
     let mut regions = vec![(Dims::new(), Dims::new())];
-    let mut elements = 1;
+    let (mut elements, mut selected) = (1, Vec::new());
     for (axis, (n, length)) in shape.iter().zip(chunk).enumerate() {
         let pick = picks.iter().find(|pick| pick.axis == axis);
         elements *= pick.map_or(*n, |pick| pick.count);
@@ -237,9 +267,14 @@ fn accessed(picks: &[Pick], shape: &[u64], chunk: &[u64], random: &mut Random) -
                 let mut indices = random.distinct(index(*count), *n);
                 indices.sort_unstable();
                 let of_chunk = indices.chunk_by(|a, b| a / length == b / length);
-                of_chunk.map(|some| (some[0], some[some.len() - 1] - some[0] + 1)).collect()
+                let runs = of_chunk.map(|some| (some[0], some[some.len() - 1] - some[0] + 1)).collect();
+                selected.push(Selected::Indices { indices });
+                runs
             }
         };
+        if selected.len() == axis {
+            selected.push(Selected::Run(runs[0].0, runs[0].1));
+        }
         let longer = |(start, shape): &(Dims, Dims)| {
             let with = |dims: &Dims, more: u64| dims.iter().copied().chain([more]).collect::<Dims>();
             runs.iter().map(|(at, count)| (with(start, *at), with(shape, *count))).collect::<Vec<_>>()
@@ -247,7 +282,8 @@ fn accessed(picks: &[Pick], shape: &[u64], chunk: &[u64], random: &mut Random) -
         regions = regions.iter().flat_map(longer).collect();
     }
     let regions = regions.into_iter().map(|(start, shape)| Region::new(start, shape)).collect();
-    Operation { regions, elements }
+    let scattered = selected.iter().any(|one| matches!(one, Selected::Indices { .. })).then_some(selected);
+    Operation { regions, elements, scattered }
 }
 
 #[cfg(test)]
@@ -292,7 +328,14 @@ mod tests {
     fn scattered_indices_are_read_chunk_by_chunk() {
         let operations =
             Workload::parse("object~30+2").unwrap().operations(&dataset(), &[10, 4, 2], 20).unwrap();
-        for Operation { regions, elements } in operations {
+        for Operation { regions, elements, scattered } in operations {
+            let of = |selected: &Selected| match selected {
+                Selected::Run(start, count) => (*start, *count),
+                Selected::Indices { indices } => (indices[0], indices.len() as u64),
+            };
+            let all: Vec<_> = scattered.unwrap().iter().map(of).collect();
+            assert_eq!((all[0].1, all[1], all[2].1), (30, (0, 20), 1), "{all:?}");
+            assert_eq!(all[0].0, regions[0].start()[0]);
             assert_eq!(elements, 30 * 20);
             let chunks: std::collections::BTreeSet<u64> = regions.iter().map(|r| r.start()[0] / 10).collect();
             assert_eq!(chunks.len(), regions.len());

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Costs of a place where arrays are stored, in nanoseconds. `zarrange-bench probe` measures one.
+/// Costs of a place where arrays are stored, in nanoseconds. `zarrange probe` measures one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StoreProfile {

@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap_complete::Shell;
 use zarrange_io::Location;
 use zarrange_plan::{Reader, StoreProfile, Way};
 use zarrange_rechunk::{
@@ -18,7 +19,7 @@ pub(crate) use self::common::{BackendArg, IoArgs, ProgressArg, ToldArgs};
 pub(crate) use self::lightcurve::LightcurveCommand;
 use crate::advise::ask::AdviseArgs;
 use crate::hints::Options;
-use crate::memory;
+use crate::{VERSION, memory};
 
 /// What a command's end says.
 const EXIT_CODES: &str = "\
@@ -28,7 +29,7 @@ everything as it was before. A second SIGINT or SIGTERM ends at once, and may le
 
 /// Rechunk Zarr arrays within a fixed memory, verified.
 #[derive(Debug, Parser)]
-#[command(version, about, max_term_width = 110, after_help = EXIT_CODES)]
+#[command(version = VERSION, about, max_term_width = 110, after_help = EXIT_CODES)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -88,6 +89,18 @@ pub(crate) enum Command {
     Advise(Box<AdviseArgs>),
     /// What is stored: hierarchy, chunks, shards, codecs, bytes, missing chunks
     Info(InfoArgs),
+    /// Latency and bandwidth of a place by size of request: a profile for `--profile`
+    Probe(ProbeArgs),
+    /// What a shell needs to complete commands and options, on stdout
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Pages for `man`, of every command
+    Man {
+        /// Directory to write them to, which is made if it is not there
+        dir: PathBuf,
+    },
     /// Light curves
     Lightcurve {
         #[command(subcommand)]
@@ -253,7 +266,7 @@ pub(crate) struct RequestArgs {
     /// Directory for an intermediate, made if missing [default: beside DST]
     #[arg(long, value_name = "LOCATION")]
     pub(crate) temp: Option<Location>,
-    /// What places cost: memory, page-cache, nvme, disk, parallel, object or a file of `zarrange-bench probe`; for one of them
+    /// What places cost: memory, page-cache, nvme, disk, parallel, object or a file of `zarrange probe`; for one of them
     /// source=, target= or temp= in front [default: nvme]
     #[arg(long, value_name = "[PLACE=]PROFILE", num_args = 1.., value_parser = profile)]
     pub(crate) profile: Vec<ProfileArg>,
@@ -341,6 +354,31 @@ pub(crate) struct InfoArgs {
     /// Print one JSON object on stdout
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Writes up to 326 MiB to a hidden directory in LOCATION, and removes it. Reads are cold where the page \
+cache can be dropped;\nas root, the names that the kernel keeps of all file systems are dropped too. A probe that is killed \
+leaves\n.zarrange-probe-*, which can be deleted."
+)]
+pub(crate) struct ProbeArgs {
+    /// Existing directory at the place, or `memory://NAME`
+    pub(crate) location: Location,
+    /// File for the profile, as JSON
+    #[arg(long, value_name = "FILE.json")]
+    pub(crate) out: Option<PathBuf>,
+    /// Replace an existing FILE.json
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+    /// What the place is called in plans [default: LOCATION]
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Time for all of it, about: a fast place needs less, a slow one more
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub(crate) seconds: u64,
+    #[command(flatten)]
+    pub(crate) io: IoArgs,
 }
 
 /// What a place costs.

@@ -18,9 +18,12 @@ mod args;
 mod backend;
 mod commands;
 mod hints;
+pub mod machine;
 mod memory;
 mod out;
+pub mod probe;
 mod progress;
+pub mod random;
 mod request;
 mod signals;
 mod table;
@@ -44,6 +47,12 @@ pub use crate::commands::lightcurve::info::light_curves_json;
 pub use crate::commands::lightcurve::plot::{Folded, light_curve};
 pub use crate::memory::{check as check_memory, default_max, threads};
 
+/// The commit that this program was built from, with `+` if sources had been changed; `unknown` outside a checkout.
+pub const COMMIT: &str = env!("ZARRANGE_COMMIT");
+
+/// The version, and the commit.
+pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("ZARRANGE_COMMIT"), ")");
+
 /// Runs the command in this process, whose command line is `line`: the name of the program first. It prints, listens to signals, and may end
 /// the process. What it returns is the exit code.
 pub fn run(line: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -66,6 +75,9 @@ pub fn run(line: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Digest(args) => commands::digest::run(&args, &options),
         Command::Advise(args) => commands::advise::run(*args),
         Command::Info(args) => commands::info::run(&args),
+        Command::Probe(args) => commands::probe::run(&args),
+        Command::Completions { shell } => Ok(commands::shell::completions(shell)),
+        Command::Man { dir } => commands::shell::man(&dir),
         Command::Lightcurve { command } => match command {
             LightcurveCommand::Rechunk(args) => commands::lightcurve::copy::rechunk(&args),
             LightcurveCommand::Sync(args) => commands::lightcurve::copy::sync(&args),

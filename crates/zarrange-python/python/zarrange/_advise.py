@@ -119,7 +119,7 @@ def advise(
     chunk_bytes, max_mem : str or int, optional
         Decoded bytes of a chunk at most (16 MiB), and of a chunk or shard.
     profile : str
-        What the place costs: ``"memory"``, ``"page-cache"``, ``"nvme"``, ``"disk"``, ``"parallel"``, ``"object"`` or a file of `zarrange-bench probe`.
+        What the place costs: ``"memory"``, ``"page-cache"``, ``"nvme"``, ``"disk"``, ``"parallel"``, ``"object"`` or a file of `zarrange probe`.
     codecs : sequence of str, optional
         Codecs that are weighed, such as ``"none"``, ``"zstd:3"``, ``"blosc:lz4"``.
     measure : bool

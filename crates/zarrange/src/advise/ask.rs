@@ -91,7 +91,7 @@ pub struct AdviseArgs {
     profile: StoreProfile,
     /// Codecs that are weighed: none, zstd[:LEVEL], blosc[:CNAME[:LEVEL[:SHUFFLE]]], gzip[:LEVEL] [default: none zstd:1 zstd:3 zstd:9
     /// blosc:lz4 blosc:zstd where there is a sample; zstd:3 where nothing tells them apart]
-    #[arg(long, num_args = 1.., value_parser = codec)]
+    #[arg(long, num_args = 1.., value_delimiter = ',', value_parser = codec)]
     codecs: Vec<String>,
     /// An array on a part of which codecs are measured
     #[arg(long, value_name = "ARRAY")]

@@ -47,7 +47,7 @@ pub(crate) struct LightcurveAdviseArgs {
     /// Who reads: zarr-python (before 3.3), zarr-python-3.3, xarray, tensorstore, zarrs-python or zarrange
     #[arg(long, value_name = "READER", default_value_t)]
     pub(crate) reader: Reader,
-    /// What the place costs: memory, page-cache, nvme, disk, parallel, object or a file of `zarrange-bench probe`
+    /// What the place costs: memory, page-cache, nvme, disk, parallel, object or a file of `zarrange probe`
     #[arg(long, default_value = "nvme", value_parser = profile)]
     pub(crate) profile: StoreProfile,
     /// Bound on what is held of the store [default: half of the available memory]

@@ -1,10 +1,12 @@
 //! A probe of a small place: a sound profile, and nothing left behind.
-#![expect(clippy::unwrap_used, unsafe_code, reason = "a test fails by panicking; mmap wants a promise")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use bench_harness::probe::{Measured, Settings, probe};
+use zarrange::probe::{Measured, Settings, probe};
 use zarrange_io::wrappers::faults::{Fault, Faults, faulty};
 use zarrange_io::{Location, Opener, STD_THREADS};
 use zarrange_plan::StoreProfile;
@@ -36,12 +38,9 @@ fn check(location: &Location, opener: &Opener) -> Measured {
 
 #[test]
 fn every_backend_gives_a_sound_profile() {
-    // SAFETY: nobody else knows the directories.
-    let mmap = unsafe { Opener::mmap() };
     let openers = [
         ("std", Opener::default()),
         ("std", Opener::std_pool(STD_THREADS)),
-        ("mmap", mmap),
         ("io_uring", Opener::io_uring().unwrap()),
     ];
     for (name, opener) in openers {
@@ -94,4 +93,20 @@ fn a_place_that_does_not_exist_is_refused() {
 #[test]
 fn the_help_says_how_much_is_written() {
     assert_eq!(Settings::default().bytes_max(), 326 << 20);
+}
+
+#[test]
+fn the_command_writes_a_profile_that_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let (place, out) = (dir.path().to_str().unwrap(), dir.path().join("place.json"));
+    let out = out.to_str().unwrap();
+    let probe = ["probe", place, "--out", out, "--seconds", "1", "--backend", "mmap", "--name", "here"];
+    let done = support::zarrange(&probe);
+    assert!(done.status.success(), "{done:?}");
+    let advise = ["advise", "--shape", "100,100", "--dtype", "f4", "--mix", "epoch=1", "--profile", out];
+    let said = String::from_utf8(support::zarrange(&advise).stdout).unwrap();
+    assert!(said.contains("on here, for a reader"), "{said}");
+    // What is there is not replaced unless that is asked.
+    let refused = String::from_utf8(support::zarrange(&probe).stderr).unwrap();
+    assert!(refused.contains("place.json exists"), "{refused}");
 }

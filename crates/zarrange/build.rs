@@ -1,4 +1,4 @@
-//! Tells the program the commit that it is built from, so that a record names the code that measured.
+//! Tells the program the commit that it is built from, for `--version`, and so that a record of a sweep names the code that measured.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,7 +7,7 @@ use std::process::Command;
 const SOURCES: [&str; 4] = ["crates", "bench-harness", "Cargo.toml", "Cargo.lock"];
 
 fn main() {
-    let root = Path::new("..");
+    let root = Path::new("../..");
     // Every commit and every change of branch adds a line to the log of HEAD.
     let git = [".git/HEAD", ".git/logs/HEAD"].map(|path| root.join(path));
     for path in SOURCES.into_iter().flat_map(|path| watched(&root.join(path))).chain(git) {
