@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::page::answers;
 use crate::page::charts::Charts;
 use crate::page::results::{Facet, Results};
 use crate::page::svg::{Chart, STYLE};
@@ -10,16 +11,20 @@ use crate::page::text::{bytes, escape, json, shape};
 
 const PAGE_STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
+const ANSWERS: &str = include_str!("answers.js");
 
 /// What the figures mean and how they came about.
 const METHOD: &str = include_str!("method.html");
+
+/// The section that is open from the beginning.
+const OPEN: &str = "trade";
 
 /// The page. Nothing in it is loaded from elsewhere, and its policy lets nothing be.
 pub(crate) fn page(results: &Results, charts: &Charts) -> String {
     let title = title(results);
     let names: serde_json::Map<String, serde_json::Value> =
         Facet::ALL.iter().map(|facet| (facet.name().to_owned(), results.names(*facet).into())).collect();
-    let names = json(&names.into());
+    let (names, answers) = (json(&names.into()), answers::data(results));
     let (header, body) = (header(results, &title), body(results, charts));
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -27,12 +32,14 @@ pub(crate) fn page(results: &Results, charts: &Charts) -> String {
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n\
          <title>{title}</title>\n<style>\n{STYLE}{PAGE_STYLE}</style>\n</head>\n<body>\n{header}{body}\
-         <script type=\"application/json\" id=\"names\">{names}</script>\n<script>\n{SCRIPT}</script>\n</body>\n</html>\n"
+         <script type=\"application/json\" id=\"names\">{names}</script>\n\
+         <script type=\"application/json\" id=\"answers-data\">{answers}</script>\n\
+         <script>\n{ANSWERS}</script>\n<script>\n{SCRIPT}</script>\n</body>\n</html>\n"
     )
 }
 
 fn title(results: &Results) -> String {
-    let names: BTreeSet<&str> = results.places.iter().map(|p| p.dataset.name.as_str()).collect();
+    let names: BTreeSet<&str> = results.places.iter().map(|p| p.name.as_str()).collect();
     escape(&format!("Layouts of {}", names.into_iter().collect::<Vec<_>>().join(", ")))
 }
 
@@ -59,10 +66,12 @@ fn header(results: &Results, title: &str) -> String {
     let commits: Vec<String> = results.commits.iter().map(|c| escape(c)).collect();
     format!(
         "<header>\n<h1>{title}</h1>\n<p class=\"lead\">How much is read, and how long it takes, when {layouts} chunk layouts \
-         are read by epoch, by object and otherwise: {measured} cells measured{unmeasured}.</p>\n<dl>\n\
+         are read by epoch, by object and otherwise: {measured} cells measured{unmeasured}.</p>\n{}<details>\n\
+         <summary>What was measured, where and how</summary>\n<dl>\n\
          <dt>Data</dt><dd>{}</dd>\n<dt>Workloads</dt><dd>{}</dd>\n<dt>Readers</dt><dd>{}</dd>\n<dt>Backends</dt><dd>{}</dd>\n\
-         <dt>Machine</dt><dd>{}</dd>\n<dt>Commit</dt><dd>{}</dd>\n</dl>\n{METHOD}</header>\n\
+         <dt>Machine</dt><dd>{}</dd>\n<dt>Commit</dt><dd>{}</dd>\n</dl>\n{METHOD}</details></header>\n\
          <nav id=\"filters\" aria-label=\"Filters\"></nav>\n<main>\n",
+        answers::PLACE,
         datasets.collect::<String>(),
         list(Facet::Workload),
         list(Facet::Reader),
@@ -83,7 +92,7 @@ fn body(results: &Results, charts: &Charts) -> String {
             "One point for each layout; filled points are on the Pareto front of their codec: no layout is better in one \
              without being worse in the other. A chunk of N = objects × epochs multiplies the two amplifications to N, \
              so a shape moves a layout along its dotted line, and only a smaller chunk leaves it. Times show what small chunks cost.",
-            &panels(&charts.trade),
+            &first_of_each(&charts.trade),
         ),
         section(
             "heat",
@@ -115,8 +124,27 @@ fn body(results: &Results, charts: &Charts) -> String {
 }
 
 fn section(id: &str, title: &str, caption: &str, content: &str) -> String {
+    let none = "<p class=\"none\" hidden>Nothing here matches the filters.</p>\n";
+    let text = format!("<p>{caption}</p>\n{content}{none}");
+    // What is asked first is open.
+    if id == OPEN {
+        return format!("<section id=\"{id}\">\n<h2>{title}</h2>\n{text}</section>\n");
+    }
     format!(
-        "<section id=\"{id}\">\n<h2>{title}</h2>\n<p>{caption}</p>\n{content}<p class=\"none\" hidden>Nothing here matches the filters.</p>\n</section>\n"
+        "<section id=\"{id}\">\n<details><summary><h2>{title}</h2></summary>\n{text}</details></section>\n"
+    )
+}
+
+/// The first chart of each dataset, then the others to be opened.
+fn first_of_each(charts: &[Chart]) -> String {
+    let mut seen = BTreeSet::new();
+    let (first, others): (Vec<Chart>, Vec<Chart>) =
+        charts.iter().cloned().partition(|chart| seen.insert(chart.tags.values(Facet::Dataset)));
+    let count = others.len();
+    format!(
+        "{}<details><summary>{count} more: other readers, cold and warm, bytes</summary>\n{}</details>\n",
+        panels(&first),
+        panels(&others)
     )
 }
 

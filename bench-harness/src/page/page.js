@@ -37,7 +37,7 @@
     }
     for (const section of all("section")) {
       const something = section.querySelector("figure:not([hidden]), tbody tr:not([hidden])");
-      const none = section.querySelector(":scope > .none:last-child");
+      const none = section.querySelector(":scope > .none:last-child, :scope > details > .none:last-child");
       if (none) none.hidden = something !== null;
       for (const box of all(".box", section)) box.hidden = something === null;
     }
@@ -88,6 +88,8 @@
     const address = read();
     if (name === "") address.delete("layout");
     else address.set("layout", name);
+    // What was chosen is shown there.
+    document.querySelector("#latency details").open = true;
     go(address);
   }
 
@@ -145,5 +147,8 @@
 
   build();
   show();
+  // What the address speaks of is open.
+  const sorted = { sort: "all", "sort-payback": "cost", layout: "latency" };
+  for (const [key, id] of Object.entries(sorted)) if (read().has(key)) document.querySelector(`#${id} details`).open = true;
   window.addEventListener("hashchange", show);
 })();

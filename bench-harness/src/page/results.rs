@@ -51,6 +51,11 @@ impl Tags {
         self
     }
 
+    /// The values of a facet.
+    pub(crate) fn values(&self, facet: Facet) -> BTreeSet<usize> {
+        self.0.get(&facet).cloned().unwrap_or_default()
+    }
+
     /// The values of both.
     pub(crate) fn merge(&mut self, other: Self) {
         for (facet, values) in other.0 {
@@ -191,7 +196,7 @@ impl Results {
         if let Some(at) = self.places.iter().position(|p| p.dataset == *dataset && p.machine == machine) {
             return at;
         }
-        let mut name = dataset.name.clone();
+        let mut name = title(dataset);
         if self.machines.len() > 1 {
             name = format!("{name}, machine {}", machine + 1);
         }
@@ -203,10 +208,40 @@ impl Results {
     }
 }
 
+/// What a dataset is called: a survey that was made for a sweep by its size, not by its file.
+fn title(dataset: &DatasetFacts) -> String {
+    let (objects, epochs) = dataset.axes;
+    let size = dataset.shape.get(objects).zip(dataset.shape.get(epochs));
+    let made = size.and_then(|(objects, epochs)| {
+        let (name, seed) = dataset.name.rsplit_once(&format!("-{objects}x{epochs}-"))?;
+        seed.parse::<u64>().ok()?;
+        Some(format!("{name}, {objects} objects × {epochs} epochs"))
+    });
+    made.unwrap_or_else(|| dataset.name.clone())
+}
+
 /// Where `value` is in `values`; it is added if it is new.
 fn number<T: PartialEq + Clone>(values: &mut Vec<T>, value: &T) -> usize {
     values.iter().position(|known| known == value).unwrap_or_else(|| {
         values.push(value.clone());
         values.len() - 1
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn surveys_are_named_by_their_size() {
+        let check = |name: &str, expected: &str| {
+            let dataset =
+                DatasetFacts { name: name.to_owned(), shape: vec![2, 500, 40], item_bytes: 4, axes: (1, 2) };
+            assert_eq!(title(&dataset), expected);
+        };
+        check("photometry-500x40-20260101", "photometry, 500 objects × 40 epochs");
+        check("photometry-501x40-20260101", "photometry-501x40-20260101");
+        check("my-500x40-data", "my-500x40-data");
+        check("plain", "plain");
+    }
 }

@@ -89,14 +89,14 @@ fn size(value: u64) -> Field {
 }
 
 const FIGURES: [Figure; 18] = [
-    (("ra_geometry", "ra_geometry", "Array bytes of the chunks handled, per useful byte"), |m| {
+    (("ra_geometry", "decoded", "Array bytes of the chunks handled, per useful byte"), |m| {
         amplification(m.ra_geometry)
     }),
-    (("predicted", "predicted", "ra_geometry by the formula"), |m| amplification(m.predicted_ra_geometry)),
-    (("ra_store", "ra_store", "Stored bytes of chunks and shard indexes, per useful byte"), |m| {
+    (("predicted", "as predicted", "Decoded by the formula"), |m| amplification(m.predicted_ra_geometry)),
+    (("ra_store", "stored bytes", "Stored bytes of chunks and shard indexes, per useful byte"), |m| {
         amplification(m.ra_store)
     }),
-    (("ra_backend", "ra_backend", "Bytes that the backend read, per useful byte"), |m| {
+    (("ra_backend", "fetched", "Bytes that the backend read, per useful byte"), |m| {
         amplification(m.ra_backend)
     }),
     (("ra_device", "ra_device", "Bytes that devices delivered, per useful byte"), |m| {

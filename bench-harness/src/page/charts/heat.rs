@@ -53,7 +53,7 @@ fn maps(results: &Results, place: usize, workload: &str, of: &[&Entry]) -> Vec<C
     let geometry: fn(&Measures) -> f64 = |m| m.ra_geometry;
     let kind = Kind {
         stem: stem("amplification"),
-        title: format!("{} reads: ra_geometry", capital(workload)),
+        title: format!("{} reads: decoded for each byte that is wanted", capital(workload)),
         value: geometry,
         write: times,
         tags: shared.clone(),

@@ -12,8 +12,8 @@ use crate::sweep::record::Measures;
 type Kind = (&'static str, fn(&Measures) -> (f64, f64));
 
 const KINDS: [Kind; 2] = [
-    ("ra_geometry", |m| (m.predicted_ra_geometry, m.ra_geometry)),
-    ("ra_store", |m| (m.predicted_ra_store, m.ra_store)),
+    ("decoded for each byte that is wanted", |m| (m.predicted_ra_geometry, m.ra_geometry)),
+    ("stored bytes for each byte that is wanted", |m| (m.predicted_ra_store, m.ra_store)),
 ];
 
 /// Two charts for each place.

@@ -34,13 +34,10 @@ struct Point {
     tags: Tags,
 }
 
-/// Amplification by geometry and of stored bytes at each place, and median times for each backend and state of the cache.
+/// Median times for each backend and state of the cache at each place, then amplification by geometry and of stored bytes.
 pub(super) fn charts(results: &Results) -> Vec<Chart> {
     let mut out = Vec::new();
     for place in 0..results.places.len() {
-        let all = |_: &Entry| true;
-        out.extend(draw(results, place, &geometry(place), &all));
-        out.extend(draw(results, place, &store(place), &all));
         let pairs: BTreeSet<_> =
             results.of_place(place).map(|e| (e.id(Facet::Cache), e.id(Facet::Backend))).collect();
         let (mut objects, mut epochs) = (Vec::new(), Vec::new());
@@ -58,6 +55,9 @@ pub(super) fn charts(results: &Results) -> Vec<Chart> {
             let same = |e: &Entry| e.id(Facet::Cache) == cache && e.id(Facet::Backend) == backend;
             out.extend(draw(results, place, &kind, &same));
         }
+        let all = |_: &Entry| true;
+        out.extend(draw(results, place, &geometry(place), &all));
+        out.extend(draw(results, place, &store(place), &all));
     }
     out
 }
@@ -65,7 +65,7 @@ pub(super) fn charts(results: &Results) -> Vec<Chart> {
 fn geometry<'a>(place: usize) -> Kind<'a> {
     Kind {
         stem: format!("amplification-geometry-{}", place + 1),
-        title: "Amplification by geometry (ra_geometry)".to_owned(),
+        title: "Decoded for each byte that is wanted".to_owned(),
         axes: (("one object: chunk bytes per useful byte", &times), ("one epoch", &times)),
         value: |m| m.ra_geometry,
         bounded: true,
@@ -77,7 +77,7 @@ fn geometry<'a>(place: usize) -> Kind<'a> {
 fn store<'a>(place: usize) -> Kind<'a> {
     Kind {
         stem: format!("amplification-store-{}", place + 1),
-        title: "Amplification of stored bytes (ra_store)".to_owned(),
+        title: "Stored bytes for each byte that is wanted".to_owned(),
         axes: (("one object: stored bytes per useful byte", &times), ("one epoch", &times)),
         value: |m| m.ra_store,
         bounded: false,
