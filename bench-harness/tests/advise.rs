@@ -105,9 +105,19 @@ fn by_a_sample_and_by_measuring() {
 
 #[test]
 fn people_read_tables() {
-    let done = advise(&["--shape", "1000,50", "--dtype", "f8", "--mix", "epoch=1,object=3"]);
+    let asked = ["--shape", "1000,50", "--dtype", "f8", "--mix", "epoch=1,object=3"];
+    let done = advise(&[&asked[..], &["--storage-price", "1000/MB"]].concat());
     let said = String::from_utf8(done.stdout).unwrap();
-    for part in ["one epoch", "mean", "stored", "copies, ", "ratios are 1", "zarrange rechunk SRC DST"] {
+    for part in [
+        "one epoch",
+        "mean",
+        "stored",
+        "a month",
+        "400.00",
+        "copies, ",
+        "ratios are 1",
+        "zarrange rechunk SRC DST",
+    ] {
         assert!(said.contains(part), "{part}: {said}");
     }
 }
@@ -142,6 +152,9 @@ fn wrong_requests_are_told_what_there_is() {
         "--max-files 4, or --max-mem 5632 would",
     );
     check("64,64", "f4", "epoch=1", &["--max-object-ms", "0.001"], "--max-object-ms 0.467 would");
+    check("64,64", "f4", "epoch=1", &["--max-stored", "1kB"], "--max-stored 16384 would");
+    check("64,64", "f4", "epoch=1", &["--storage-price", "23"], "a price needs its unit");
+    check("64,64", "f4", "epoch=1", &["--storage-price", "23/box"], "a price needs its unit");
     check("5", "f4", "a=1", &["--names", "a", "--measure"], "at least two dimensions");
     check("10,10", "f4", "epoch+epoch=1", &[], "\"epoch+epoch\" has dimension \"epoch\" twice");
     check("10,10", "f4", "epoch~11=1", &[], "reads 11 of dimension \"epoch\": from 1 to 10 are possible");

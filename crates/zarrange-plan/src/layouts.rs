@@ -43,6 +43,8 @@ pub struct Limits {
     pub file_bytes_min: u64,
     /// The longest that an access to one index of this dimension may take, in nanoseconds.
     pub access_ns_max: Option<(usize, f64)>,
+    /// Stored bytes of the whole array at most.
+    pub stored_bytes_max: Option<u64>,
 }
 
 impl Default for Limits {
@@ -54,6 +56,7 @@ impl Default for Limits {
             file_bytes_max: 256_000_000,
             file_bytes_min: 1 << 20,
             access_ns_max: None,
+            stored_bytes_max: None,
         }
     }
 }
@@ -80,6 +83,8 @@ pub struct Needed {
     pub file_bytes_max: Option<u64>,
     /// Time of an access, in nanoseconds.
     pub access_ns_max: Option<f64>,
+    /// Stored bytes.
+    pub stored_bytes_max: Option<f64>,
 }
 
 impl Question<'_> {
@@ -126,7 +131,7 @@ impl Question<'_> {
 
     /// Which limit alone would have to give way, and how far.
     pub fn needed(&self) -> Needed {
-        let Limits { files_max, file_bytes_max, access_ns_max, .. } = self.limits;
+        let Limits { files_max, file_bytes_max, .. } = self.limits;
         let free = Limits { files_max: u64::MAX, file_bytes_max: u64::MAX, file_bytes_min: 0, ..self.limits };
         let relaxed = Question { limits: free, ..*self };
         let mut needed = Needed::default();
@@ -134,19 +139,23 @@ impl Question<'_> {
             relaxed.each_object(&chunk, &mut |shard| {
                 let stored = shard.unwrap_or(&chunk.shape);
                 let (files, bytes) = (self.subject().files(stored), self.subject().bytes(stored));
-                let of_codec =
-                    |codec: usize| chunk.codecs[codec].limited_ns + relaxed.objects(&chunk, shard, codec).0;
-                let ns = (0..self.codecs.len()).map(of_codec).fold(f64::INFINITY, f64::min);
                 let (few, small) = (files <= files_max, bytes <= file_bytes_max);
-                let quick = access_ns_max.is_none_or(|(_, most)| ns <= most);
-                if small && quick {
-                    needed.files_max = Some(needed.files_max.map_or(files, |n| n.min(files)));
-                }
-                if few && quick {
-                    needed.file_bytes_max = Some(needed.file_bytes_max.map_or(bytes, |n| n.min(bytes)));
-                }
-                if few && small {
-                    needed.access_ns_max = Some(needed.access_ns_max.map_or(ns, |n| n.min(ns)));
+                for (codec, weight) in chunk.codecs.iter().enumerate() {
+                    let ns = weight.limited_ns + relaxed.objects(&chunk, shard, codec).0;
+                    let all = self.subject().stored(&chunk.shape, shard, &self.codecs[codec]);
+                    let (quick, lean) = (self.is_quick(ns), self.is_lean(all));
+                    if small && quick && lean {
+                        needed.files_max = Some(needed.files_max.map_or(files, |n| n.min(files)));
+                    }
+                    if few && quick && lean {
+                        needed.file_bytes_max = Some(needed.file_bytes_max.map_or(bytes, |n| n.min(bytes)));
+                    }
+                    if few && small && lean {
+                        needed.access_ns_max = Some(needed.access_ns_max.map_or(ns, |n| n.min(ns)));
+                    }
+                    if few && small && quick {
+                        needed.stored_bytes_max = Some(needed.stored_bytes_max.map_or(all, |n| n.min(all)));
+                    }
                 }
             });
         }
@@ -228,7 +237,9 @@ impl Question<'_> {
         let object = design.shard.as_ref().unwrap_or(&design.chunk);
         let small = self.subject().bytes(&design.chunk) <= chunk_bytes_max.max(self.subject().item_bytes);
         let ns = |axis: usize| self.reading.read(design, &self.codecs[design.codec], &axis.into()).ns();
-        small && self.keeps_files(object) && access_ns_max.is_none_or(|(axis, most)| ns(axis) <= most)
+        let lean = self.is_lean(self.subject().stored_bytes(design, &self.codecs[design.codec]));
+        let quick = access_ns_max.is_none_or(|(axis, most)| ns(axis) <= most);
+        small && self.keeps_files(object) && lean && quick
     }
 
     /// Whether files of this shape keep their limits.
@@ -273,6 +284,9 @@ impl Question<'_> {
     fn each_layout(&self, chunk: &Chunk, visit: &mut Visit<'_>) {
         self.each_object(chunk, &mut |shard| {
             for (codec, weight) in chunk.codecs.iter().enumerate() {
+                if !self.is_lean(self.subject().stored(&chunk.shape, shard, &self.codecs[codec])) {
+                    continue;
+                }
                 let (limited_ns, mix_ns) = self.objects(chunk, shard, codec);
                 if self.is_quick(weight.limited_ns + limited_ns) {
                     visit(weight.mix_ns + mix_ns, shard, codec);
@@ -284,6 +298,11 @@ impl Question<'_> {
     /// Whether the limited access may take so long.
     fn is_quick(&self, ns: f64) -> bool {
         self.limits.access_ns_max.is_none_or(|(_, most)| ns <= most)
+    }
+
+    /// Whether so many bytes may be stored.
+    fn is_lean(&self, bytes: f64) -> bool {
+        self.limits.stored_bytes_max.is_none_or(|most| bytes <= most as f64)
     }
 
     /// What objects add to the limited access and to the mix.

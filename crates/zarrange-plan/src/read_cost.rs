@@ -180,12 +180,14 @@ impl Subject {
 
     /// Stored bytes of the whole array.
     pub fn stored_bytes(&self, design: &Design, codec: &CodecModel) -> f64 {
-        let chunks = self.files(&design.chunk) as f64 * self.bytes(&design.chunk) as f64;
-        let shards = design
-            .shard
-            .as_deref()
-            .map_or(0.0, |shard| self.files(shard) as f64 * index_bytes(&design.chunk, shard) as f64);
-        chunks / codec.speed(&design.chunk).ratio + shards
+        self.stored(&design.chunk, design.shard.as_deref(), codec)
+    }
+
+    /// The same, of chunks and shards of these shapes.
+    pub(crate) fn stored(&self, chunk: &[u64], shard: Option<&[u64]>, codec: &CodecModel) -> f64 {
+        let chunks = self.files(chunk) as f64 * self.bytes(chunk) as f64;
+        let indexes = |shard: &[u64]| self.files(shard) as f64 * index_bytes(chunk, shard) as f64;
+        chunks / codec.speed(chunk).ratio + shard.map_or(0.0, indexes)
     }
 }
 

@@ -71,6 +71,7 @@ pub fn advise(ask: &Ask, measure: &Measure<'_>) -> anyhow::Result<Advice> {
         names: ask.dimensions.words(),
         mix: mix.iter().map(|(access, share)| (ask.dimensions.text_of(access), *share)).collect(),
         per_day: ask.per_day,
+        byte_price: ask.byte_price,
         profile: ask.place.name.clone(),
         reader: ask.reader,
         sample: ask.sample.as_ref().map(|(name, _)| name.clone()),
@@ -115,6 +116,9 @@ fn impossible(needed: &Needed, ask: &Ask) -> String {
     }
     if let Some(ns) = needed.access_ns_max.filter(|_| ask.limits.access_ns_max.is_some()) {
         ways.push(format!("--max-object-ms {}", (ns / 1e3).ceil() / 1e3));
+    }
+    if let Some(bytes) = needed.stored_bytes_max.filter(|_| ask.limits.stored_bytes_max.is_some()) {
+        ways.push(format!("--max-stored {:.0}", bytes.ceil()));
     }
     if ways.is_empty() {
         "no layout keeps these limits, whichever one of them gives way: loosen more than one".to_owned()

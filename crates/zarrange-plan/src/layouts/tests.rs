@@ -23,6 +23,7 @@ fn limits(files_max: u64, bytes_max: u64) -> Limits {
         file_bytes_max: bytes_max,
         file_bytes_min: 0,
         access_ns_max: None,
+        stored_bytes_max: None,
     }
 }
 
@@ -47,7 +48,9 @@ fn exhaustive(question: &Question<'_>) -> f64 {
                 let shard = (volume(factor) > 1).then(|| shard.clone());
                 let design = Design { chunk: chunk.to_vec(), shard, codec };
                 let ns = |axis: usize| question.reading.read(&design, kind, &axis.into()).ns();
-                if limits.access_ns_max.is_none_or(|(axis, most)| ns(axis) <= most) {
+                let stored = subject.stored_bytes(&design, kind);
+                let lean = limits.stored_bytes_max.is_none_or(|most| stored <= most as f64);
+                if lean && limits.access_ns_max.is_none_or(|(axis, most)| ns(axis) <= most) {
                     best = best.min(question.cost(&design));
                 }
             }
@@ -94,6 +97,8 @@ fn nearly_the_best_of_all_layouts() {
     }
     let quick = Limits { access_ns_max: Some((0, 600_000.0)), ..limits(64, 1 << 20) };
     check(&[40, 30], &skewed, &place(300.0, 4.0), quick);
+    let lean = Limits { stored_bytes_max: Some(40 * 30 * 4 / 2), ..limits(64, 1 << 20) };
+    check(&[40, 30], &skewed, &place(20.0, 1.0), lean);
     check(&[9, 8, 5], &[(0, 0.5), (2, 0.5)], &place(300.0, 4.0), limits(64, 1 << 20));
     let some = Mix::new([(access(&[(0, 7, true)]), 0.5), (access(&[(1, 3, false)]), 0.5)]);
     let written =
@@ -203,6 +208,10 @@ fn impossible_limits_name_what_would_do() {
             assert!(given(Limits { access_ns_max: Some((axis, ns * 1.000_001)), ..limits }));
             assert!(!given(Limits { access_ns_max: Some((axis, ns * 0.999_999)), ..limits }));
         }
+        if let (Some(all), Some(_)) = (needed.stored_bytes_max, limits.stored_bytes_max) {
+            let most = |bytes: f64| Limits { stored_bytes_max: Some(bytes as u64), ..limits };
+            assert!(given(most(all.ceil())) && !given(most(all.ceil() - 1.0)), "{all}");
+        }
         needed
     };
     let chunks = Limits { chunk_bytes_max: 1 << 20, ..limits(3, 4096) };
@@ -210,6 +219,8 @@ fn impossible_limits_name_what_would_do() {
     assert_eq!((needed.files_max, needed.file_bytes_max), (Some(4), Some(64 * 22 * 4)));
     let needed = check(Limits { access_ns_max: Some((0, 100.0)), ..limits(10, 1 << 20) });
     assert!(needed.access_ns_max.is_some() && needed.files_max.is_none(), "{needed:?}");
+    let needed = check(Limits { stored_bytes_max: Some(100), ..limits(10, 1 << 20) });
+    assert!(needed.stored_bytes_max.is_some() && needed.files_max.is_none(), "{needed:?}");
 }
 
 #[test]

@@ -16,6 +16,8 @@ pub struct Advice {
     pub mix: Vec<(String, f64)>,
     /// Accesses in a day, if that is known.
     pub per_day: Option<f64>,
+    /// What storing a byte for a month costs, if that is known.
+    pub byte_price: Option<f64>,
     /// The profile of the place.
     pub profile: String,
     /// Who reads.

@@ -86,6 +86,12 @@ pub struct AdviseArgs {
     /// Decoded bytes of a chunk or shard at most
     #[arg(long, value_name = "SIZE", default_value = "256MB")]
     max_mem: Bytes,
+    /// Stored bytes of the whole array at most
+    #[arg(long, value_name = "SIZE")]
+    max_stored: Option<Bytes>,
+    /// What storing costs, as 23/TB: so much for a terabyte a month
+    #[arg(long, value_name = "PRICE/UNIT", value_parser = price)]
+    storage_price: Option<f64>,
     /// What the place costs: memory, page-cache, nvme, disk, parallel, object or a file
     #[arg(long, default_value = "nvme", value_parser = profile)]
     profile: StoreProfile,
@@ -117,6 +123,8 @@ pub struct Ask {
     pub per_day: Option<f64>,
     /// What a layout may be.
     pub limits: Limits,
+    /// What storing a byte for a month costs, if that is known.
+    pub byte_price: Option<f64>,
     /// What the place costs.
     pub place: StoreProfile,
     /// Who reads.
@@ -176,7 +184,8 @@ impl AdviseArgs {
             dimensions,
             mix,
             per_day,
-            limits: Limits { access_ns_max, ..limits },
+            limits: Limits { access_ns_max, stored_bytes_max: self.max_stored.map(u64::from), ..limits },
+            byte_price: self.storage_price,
             place: self.profile,
             reader: self.reader,
             reads: self.accesses,
@@ -270,6 +279,17 @@ fn codec(text: &str) -> Result<String, String> {
             Err(format!("{text:?} cannot be weighed: name a compressor, or none"))
         }
     }
+}
+
+/// What a byte costs, of a price for a unit.
+fn price(text: &str) -> Result<f64, String> {
+    let wrong =
+        || format!("{text:?} is not PRICE/UNIT: a price needs its unit, as 23/TB or 0.023/GB (a month)");
+    let (price, unit) = text.split_once('/').ok_or_else(wrong)?;
+    let bytes = format!("1{}", unit.trim()).parse::<Bytes>().map(u64::from).map_err(|_| wrong())?;
+    let price = price.trim().parse::<f64>().ok().filter(|price| price.is_finite() && *price >= 0.0);
+    #[expect(clippy::cast_precision_loss, reason = "a price")]
+    Ok(price.ok_or_else(wrong)? / bytes as f64)
 }
 
 fn profile(name: &str) -> Result<StoreProfile, SpecError> {

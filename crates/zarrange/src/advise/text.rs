@@ -105,17 +105,21 @@ fn codecs(advice: &Advice) -> String {
 
 /// The layouts, the best first, and what each kind of access takes in the best: two tables that 80 columns hold.
 fn layouts(advice: &Advice) -> String {
-    let mut all = table(&["chunks", "shards", "codecs", "files", "stored", "mean"]);
+    let mut head = vec!["chunks", "shards", "codecs", "files", "stored", "mean"];
+    head.extend(advice.byte_price.map(|_| "a month"));
+    let mut all = table(&head);
     for layout in &advice.layouts {
         let Weighed { design, codecs, files, stored_bytes, weighted_ms, .. } = layout;
-        all.add_row([
+        let mut row = vec![
             list(&design.chunk),
             shard(design.shard.as_deref()),
             codecs.clone(),
             files.to_string(),
             size(*stored_bytes),
             ms(*weighted_ms),
-        ]);
+        ];
+        row.extend(advice.byte_price.map(|price| format!("{:.2}", price * stored_bytes)));
+        all.add_row(row);
     }
     let mut reads = table(&["in the first", "share", "requests", "bytes", "time", "amplified"]);
     for WeighedRead { name, share, ms: time, amplification, cost } in &advice.layouts[0].accesses {
