@@ -308,6 +308,7 @@ fn the_page_works_in_a_browser() {
     let unmeasured =
         all["rows"].as_array().unwrap().iter().filter(|r| r[9] == "not measured: <i>no</i> cache");
     assert_eq!(unmeasured.count(), 1);
+    assert!(html.contains("<li>1: &lt;i&gt;no&lt;/i&gt; cache</li>"));
 
     answers_first(&look);
 

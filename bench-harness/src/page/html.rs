@@ -1,6 +1,6 @@
 //! The page, put together.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::page::answers;
 use crate::page::charts::Charts;
@@ -8,6 +8,7 @@ use crate::page::results::{Facet, Results};
 use crate::page::svg::{Chart, STYLE};
 use crate::page::table;
 use crate::page::text::{bytes, escape, json, shape};
+use crate::sweep::record::Outcome;
 
 const PAGE_STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
@@ -43,6 +44,19 @@ fn title(results: &Results) -> String {
     escape(&format!("Layouts of {}", names.into_iter().collect::<Vec<_>>().join(", ")))
 }
 
+/// Why cells could not be measured, each reason once.
+fn reasons(results: &Results) -> String {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for entry in &results.entries {
+        if let Outcome::Unmeasured(why) = &entry.record.outcome {
+            *counts.entry(why).or_default() += 1;
+        }
+    }
+    let line = |(why, count): (&&str, &usize)| format!("<li>{count}: {}</li>", escape(why));
+    let lines: String = counts.iter().map(line).collect();
+    if lines.is_empty() { lines } else { format!("<p>Not measured:</p>\n<ul>{lines}</ul>\n") }
+}
+
 /// What was measured, where, by which program, and how.
 fn header(results: &Results, title: &str) -> String {
     let cells = results.entries.len();
@@ -69,7 +83,7 @@ fn header(results: &Results, title: &str) -> String {
          are read by epoch, by object and otherwise: {measured} cells measured{unmeasured}.</p>\n{}<details>\n\
          <summary>What was measured, where and how</summary>\n<dl>\n\
          <dt>Data</dt><dd>{}</dd>\n<dt>Workloads</dt><dd>{}</dd>\n<dt>Readers</dt><dd>{}</dd>\n<dt>Backends</dt><dd>{}</dd>\n\
-         <dt>Machine</dt><dd>{}</dd>\n<dt>Commit</dt><dd>{}</dd>\n</dl>\n{METHOD}</details></header>\n\
+         <dt>Machine</dt><dd>{}</dd>\n<dt>Commit</dt><dd>{}</dd>\n</dl>\n{}{METHOD}</details></header>\n\
          <nav id=\"filters\" aria-label=\"Filters\"></nav>\n<main>\n",
         answers::PLACE,
         datasets.collect::<String>(),
@@ -78,6 +92,7 @@ fn header(results: &Results, title: &str) -> String {
         list(Facet::Backend),
         machines.collect::<String>(),
         commits.join(", "),
+        reasons(results),
     )
 }
 

@@ -16,7 +16,7 @@ use zarrange_array::Fields;
 use zarrange_io::Location;
 use zarrange_plan::Plan;
 
-use crate::error::PlanFileError;
+use crate::error::{PlanFileError, called};
 use crate::request::{Codecs, Durability, Foreign, KeySeparator, Verify};
 
 /// A request as it was planned. Places are written as [`Location`](zarrange_io::Location) is read from text.
@@ -145,7 +145,7 @@ impl PlanFile {
         let file: Self = serde_json::from_value(Value::Object(members)).map_err(PlanFileError::Contents)?;
         for PlannedArray { path, plan, .. } in &file.arrays {
             let Some(plan) = plan else { continue };
-            let what = format!("the version of the plan for array {path:?}");
+            let what = format!("the version of the plan for {}", called(path));
             check_version(&what, &json!(plan.version), Plan::VERSION)?;
             plan.check().map_err(|source| PlanFileError::Plan { array: path.clone(), source })?;
         }

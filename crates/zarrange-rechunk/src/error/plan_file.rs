@@ -2,7 +2,7 @@
 
 use zarrange_plan::PlanError;
 
-use super::RechunkError;
+use super::{RechunkError, called};
 
 /// A file that is no plan to rely on, or a request that cannot be put into one.
 #[derive(Debug, thiserror::Error)]
@@ -35,7 +35,7 @@ pub enum PlanFileError {
     #[error("the plan cannot be understood: {0}")]
     Contents(serde_json::Error),
     /// A plan that cannot be carried out.
-    #[error("the plan for array {array:?} cannot be understood: {source}")]
+    #[error("the plan for {} cannot be understood: {source}", called(array))]
     Plan {
         /// Path of the array.
         array: String,
@@ -71,7 +71,8 @@ pub enum PlanFileError {
     },
     /// A plan that this program would not make.
     #[error(
-        "array {array:?} was planned by a zarrange that counts in another way: plan again, or use that one"
+        "{} was planned by a zarrange that counts in another way: plan again, or use that one",
+        called(array)
     )]
     Other {
         /// Path of the array.
