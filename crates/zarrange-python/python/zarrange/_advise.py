@@ -12,9 +12,6 @@ from typing import Any, Literal
 from zarrange import _bench, _display, _native, _paths, _process, _sources
 from zarrange._sizes import parse_bytes
 
-#: Who reads.
-Reader = Literal["zarr-python", "zarr-python-3.3", "xarray", "tensorstore", "zarrs-python", "zarrange"]
-
 
 @dataclass(frozen=True)
 class Layout:
@@ -81,7 +78,9 @@ def advise(
     shape: Sequence[int] | None = None,
     dtype: Any = None,
     names: Sequence[str] | None = None,
-    reader: Reader = "zarr-python",
+    reader: Literal[
+        "zarr-python", "zarr-python-3.3", "xarray", "tensorstore", "zarrs-python", "zarrange"
+    ] = "zarr-python",
     accesses: int = 1,
     max_files: int = 10_000,
     max_object_ms: float | None = None,
