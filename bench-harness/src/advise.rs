@@ -27,13 +27,12 @@ pub struct Measuring {
 /// # Errors
 /// As [`zarrange::advise::advise`], and if a layout cannot be measured.
 pub fn advise(ask: &Ask, measuring: Option<&Measuring>) -> anyhow::Result<Advice> {
-    let Some(measuring) = measuring else {
-        return zarrange::advise::advise(ask, &zarrange::advise::unmeasured);
-    };
+    let Some(measuring) = measuring else { return zarrange::advise::advise(ask, None) };
     if ask.subject.shape.len() < 2 {
         return Err(usage("--measure reads arrays of at least two dimensions"));
     }
-    zarrange::advise::advise(ask, &|sample, codecs, best| {
-        measured::measure((ask, measuring), sample, codecs, &best(MEASURED))
-    })
+    zarrange::advise::advise(
+        ask,
+        Some(&|sample, codecs, best| measured::measure((ask, measuring), sample, codecs, &best(MEASURED))),
+    )
 }

@@ -1,7 +1,7 @@
 //! `zarrange-bench report`: what a sweep found, as a page that needs nothing but itself, as SVG and PNG files and as Markdown.
 //!
-//! `answers` is what it says first: the best layouts for a mix that is set in the page. `results` puts records in order, `charts` and `table` draw them once, `html` puts the page together. The script of the page
-//! only shows and hides what is drawn, and sorts tables: so a chart in a paper is the one of the page, and the page can be read and
+//! `answers` is what it says first: the best layouts for a mix that is set in the page. `results` puts records in order, `charts` and `table` draw them once, `html` puts the page together. Of charts, the script of the page
+//! only shows and hides what is drawn, and it sorts tables: so a chart in a paper is the one of the page, and the page can be read and
 //! printed where scripts do not run. Rejected: drawing in the page, which needs all of that a second time for files.
 
 mod analysis;

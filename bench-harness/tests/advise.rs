@@ -9,8 +9,8 @@ use bench_harness::random::Random;
 use bench_harness::sweep::dataset::{Size, dataset};
 use clap::Parser as _;
 use serde_json::{Map, Value, json};
+use zarrange::advise::advise as weigh;
 use zarrange::advise::ask::AdviseArgs;
-use zarrange::advise::{advise as weigh, unmeasured};
 use zarrange_array::{Array, ArraySpec, Document, Layout};
 use zarrange_io::Location;
 use zarrange_plan::{Limits, Reader, StoreProfile};
@@ -227,7 +227,7 @@ impl Question {
             shape.join(",")
         );
         let ask = Line::parse_from(line.split_whitespace()).advise.resolve().unwrap();
-        let best = weigh(&ask, &unmeasured).unwrap().layouts.swap_remove(0).design;
+        let best = weigh(&ask, None).unwrap().layouts.swap_remove(0).design;
         (best.chunk, best.shard)
     }
 

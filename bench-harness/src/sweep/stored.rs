@@ -53,7 +53,7 @@ pub struct Prediction {
     /// Stored bytes of the chunks and of the indexes of the shards.
     pub stored_bytes: u64,
     /// What the reader will ask its store for, on average over all accesses of this kind: requests, and bytes.
-    pub asked: Option<(f64, f64)>,
+    pub asked: (f64, f64),
 }
 
 /// The layout of `dataset` in `dir`, made if it is not there.
@@ -175,7 +175,7 @@ pub fn predict(path: &Path, cell: &Cell) -> anyhow::Result<Prediction> {
             index_bytes += new as u64 * codec.index_bytes() as u64;
         }
     }
-    total.asked = Some(asked(cell, &total, partial)?);
+    total.asked = asked(cell, &total, partial)?;
     total.stored_bytes += index_bytes;
     Ok(total)
 }

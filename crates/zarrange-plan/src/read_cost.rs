@@ -206,16 +206,18 @@ pub(crate) fn index_bytes(chunk: &[u64], shard: &[u64]) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::Pick;
 
-    fn codec(partial: bool, ratio: f64, decode_ns_per_byte: f64) -> CodecModel {
+    /// A codec that does the same to chunks of all sizes.
+    pub(crate) fn codec(partial: bool, ratio: f64, decode_ns_per_byte: f64) -> CodecModel {
         let table = CodecSpeed { ratio, decode_ns_per_byte, encode_ns_per_byte: 1.0 };
         CodecModel { name: String::new(), partial, table, by_size: Vec::new(), by_shape: Vec::new() }
     }
 
-    fn access(picks: &[(usize, u64, bool)]) -> Access {
+    /// What `picks` reads: dimension, how many indices, whether they are scattered.
+    pub(crate) fn access(picks: &[(usize, u64, bool)]) -> Access {
         let pick = |(axis, count, scattered): &(usize, u64, bool)| Pick {
             axis: *axis,
             count: *count,

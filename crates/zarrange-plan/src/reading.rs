@@ -347,6 +347,7 @@ impl Reading<'_> {
 mod tests {
     use super::*;
     use crate::CodecSpeed;
+    use crate::read_cost::tests::{access, codec};
 
     fn place() -> StoreProfile {
         let nvme = StoreProfile::built_in("nvme").unwrap();
@@ -359,22 +360,8 @@ mod tests {
         }
     }
 
-    fn codec(partial: bool, ratio: f64, decode_ns_per_byte: f64) -> CodecModel {
-        let table = CodecSpeed { ratio, decode_ns_per_byte, encode_ns_per_byte: 1.0 };
-        CodecModel { name: String::new(), partial, table, by_size: Vec::new(), by_shape: Vec::new() }
-    }
-
     /// Requests, bytes, and the times to wait, to pass, to decode, and of the reader itself.
     type Expected = (f64, f64, [f64; 4]);
-
-    fn access(picks: &[(usize, u64, bool)]) -> Access {
-        let pick = |(axis, count, scattered): &(usize, u64, bool)| Pick {
-            axis: *axis,
-            count: *count,
-            scattered: *scattered,
-        };
-        Access::new(picks.iter().map(pick).collect()).unwrap()
-    }
 
     #[test]
     fn costs_as_computed_by_hand() {

@@ -27,23 +27,11 @@ const MEMORY_BYTES: u64 = 1 << 30;
 pub type Measure<'a> = dyn Fn(Option<&Sample>, &[CodecModel], &dyn Fn(usize) -> Vec<Weighed>) -> anyhow::Result<Vec<Measured>>
     + 'a;
 
-/// Measures nothing.
-///
-/// # Errors
-/// None.
-pub fn unmeasured(
-    _: Option<&Sample>,
-    _: &[CodecModel],
-    _: &dyn Fn(usize) -> Vec<Weighed>,
-) -> anyhow::Result<Vec<Measured>> {
-    Ok(Vec::new())
-}
-
-/// Weighs layouts. Of the best of them, `measure` is told the sample and what is known of codecs, and says what it measured of them.
+/// Weighs layouts. Of the best of them, `measure`, if there is one, is told the sample and what is known of codecs, and says what it measured of them.
 ///
 /// # Errors
 /// [`ask::Usage`] if no layout keeps the limits; others if the sample cannot be read, or those of `measure`.
-pub fn advise(ask: &Ask, measure: &Measure<'_>) -> anyhow::Result<Advice> {
+pub fn advise(ask: &Ask, measure: Option<&Measure<'_>>) -> anyhow::Result<Advice> {
     let mut codecs = codecs::known(&ask.codecs, ask.subject.item_bytes)?;
     let of =
         |(_, array): &(String, Arc<Array>)| Sample::of(array, &Region::whole(array.shape()), MEMORY_BYTES);
@@ -64,7 +52,9 @@ pub fn advise(ask: &Ask, measure: &Measure<'_>) -> anyhow::Result<Advice> {
         designs.into_iter().map(|(_, design)| weighing.weigh(&ask.dimensions, &codecs, design)).collect()
     };
     let layouts = weigh(distinct(&found, ask.top));
-    let measured = measure(sample.as_ref(), &codecs, &|count| weigh(distinct(&found, count)))?;
+    let measured =
+        measure.map(|measure| measure(sample.as_ref(), &codecs, &|count| weigh(distinct(&found, count))));
+    let measured = measured.transpose()?.unwrap_or_default();
     let mix = ask.mix.weights();
     Ok(Advice {
         subject: ask.subject.clone(),

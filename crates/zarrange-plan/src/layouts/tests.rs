@@ -1,7 +1,8 @@
 //! Choices against all layouts whatsoever, and the limits that they keep.
 
 use super::*;
-use crate::{CodecSpeed, Pick, Reader};
+use crate::read_cost::tests::access;
+use crate::{CodecSpeed, Reader};
 
 fn codecs() -> Vec<CodecModel> {
     let codec = |name: &str, partial: bool, ratio: f64, decode_ns_per_byte: f64| {
@@ -110,16 +111,6 @@ fn nearly_the_best_of_all_layouts() {
             }
         }
     }
-}
-
-/// What `picks` reads: dimension, how many indices, whether they are scattered.
-fn access(picks: &[(usize, u64, bool)]) -> Access {
-    let pick = |(axis, count, scattered): &(usize, u64, bool)| Pick {
-        axis: *axis,
-        count: *count,
-        scattered: *scattered,
-    };
-    Access::new(picks.iter().map(pick).collect()).unwrap()
 }
 
 /// Objects, epochs and measurements: one object in one measurement, several, and an epoch.

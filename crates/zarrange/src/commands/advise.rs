@@ -3,12 +3,12 @@
 use std::process::ExitCode;
 
 use crate::advise::ask::AdviseArgs;
-use crate::advise::{advise, text, unmeasured};
+use crate::advise::{advise, text};
 use crate::out::say;
 
 pub(crate) fn run(args: AdviseArgs) -> anyhow::Result<ExitCode> {
     let json = args.json;
-    let advice = advise(&args.resolve()?, &unmeasured)?;
+    let advice = advise(&args.resolve()?, None)?;
     say!("{}", if json { serde_json::to_string_pretty(&advice)? } else { text::text(&advice) });
     Ok(ExitCode::SUCCESS)
 }
