@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use zarrange_codec::{ArrayCodec, CodecError};
 use zarrange_grid::{Dims, index};
-use zarrange_io::{Coalescing, Extent, ReadRequest, Source};
+use zarrange_io::{Extent, ReadRequest, Source};
 
 use crate::ArrayError;
 use crate::chunks::{ChunkView, Chunks};
@@ -111,27 +111,24 @@ impl Requests {
         wanted: &mut Wanted,
         encoded: &mut [u8],
     ) -> Result<(), ArrayError> {
-        self.select(chunks, shard, wanted, encoded.len())?;
-        let Self { numbers, ranges, sorted, batch, cost, .. } = self;
-        sorted.clear();
-        sorted.extend((0..wanted.fetched.len()).filter(|k| wanted.fetched[*k].is_some()));
-        let in_parts = chunks.chain().stores_c_order();
-        let stored = |k: usize| {
-            let whole = shard.index.get(index(numbers[k])).map_or(0..0, |(at, bytes)| at..at + bytes);
-            match wanted.parts.get(wanted.before + k).filter(|_| in_parts) {
-                Some(part) => whole.start + part.start as u64..whole.start + part.end as u64,
-                None => whole,
-            }
-        };
-        sorted.sort_unstable_by_key(|k| stored(*k).start);
-        ranges.clear();
-        ranges.extend(sorted.iter().map(|k| stored(*k)));
         let (store, room) = (chunks.store(), encoded.len() as u64);
         let joined = store.coalescing();
-        // With the gaps, the runs may be too much for the buffer; without, they are not.
-        let all = joined.runs(ranges, room).last().is_none_or(|run| run.items.end == ranges.len());
-        let adjacent = Coalescing { gap_bytes_max: 0, ..joined };
-        let runs = || if all { joined } else { adjacent }.runs(ranges, room);
+        self.select(chunks, shard, wanted, encoded.len())?;
+        loop {
+            self.arrange(chunks, shard, wanted);
+            // Without what lies between them, all fit the buffer; with it, the last may have to wait.
+            let bytes: u64 =
+                joined.runs(&self.ranges, u64::MAX).map(|run| run.bytes.end - run.bytes.start).sum();
+            let chosen = self.numbers.len() as u64;
+            if bytes <= room || chosen < 2 {
+                break;
+            }
+            let kept = index((chosen.saturating_mul(room) / bytes).clamp(1, chosen - 1));
+            self.numbers.truncate(kept);
+            wanted.fetched.truncate(kept);
+        }
+        let Self { numbers, ranges, sorted, batch, cost, .. } = self;
+        let runs = || joined.runs(ranges, room);
         let mut requests = ReadRequest::recycle(std::mem::take(batch));
         let (mut rest, mut filled) = (encoded, 0);
         for run in runs() {
@@ -156,6 +153,24 @@ impl Requests {
         });
         *batch = ReadRequest::recycle(requests);
         failed.map_or(Ok(()), Err)
+    }
+
+    /// Notes where those chosen lie in their shard, in the order in which they lie there.
+    fn arrange(&mut self, chunks: &Chunks<'_>, shard: &OpenShard, wanted: &Wanted) {
+        let Self { numbers, ranges, sorted, .. } = self;
+        let in_parts = chunks.chain().stores_c_order();
+        let stored = |k: usize| {
+            let whole = shard.index.get(index(numbers[k])).map_or(0..0, |(at, bytes)| at..at + bytes);
+            match wanted.parts.get(wanted.before + k).filter(|_| in_parts) {
+                Some(part) => whole.start + part.start as u64..whole.start + part.end as u64,
+                None => whole,
+            }
+        };
+        sorted.clear();
+        sorted.extend((0..wanted.fetched.len()).filter(|k| wanted.fetched[*k].is_some()));
+        sorted.sort_unstable_by_key(|k| stored(*k).start);
+        ranges.clear();
+        ranges.extend(sorted.iter().map(|k| stored(*k)));
     }
 
     /// Chooses the next of the inner chunks wanted of which each has a valid number of bytes and all fit `room`: an entry of those
