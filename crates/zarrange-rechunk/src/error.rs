@@ -459,7 +459,7 @@ pub enum SpecError {
     },
     /// A codec description that is not understood.
     #[error(
-        "codecs {given:?}: {reason}; use keep, none, zstd[:LEVEL], blosc[:CNAME[:LEVEL[:SHUFFLE]]], gzip[:LEVEL], one of these after transpose:ORDER+, or a JSON list"
+        "codecs {given:?}: {reason}; use keep, none, zstd[:LEVEL], gzip[:LEVEL], lz4, one of these after shuffle+, blosc[:CNAME][:LEVEL][:SHUFFLE], pcodec[:LEVEL], one of all these after transpose:ORDER+, or a JSON list"
     )]
     Codecs {
         /// The text given.

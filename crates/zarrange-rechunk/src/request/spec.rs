@@ -233,14 +233,20 @@ pub enum Codecs {
     Blosc(String, i64, Option<String>),
     /// gzip at a level.
     Gzip(i64),
+    /// LZ4 as numcodecs frames it.
+    Lz4,
+    /// pcodec, for numbers, at a level.
+    Pcodec(i64),
+    /// Bytes of the same significance next to each other; then another compressor.
+    Shuffled(Box<Self>),
     /// Dimensions in another order inside each chunk, the one that varies slowest first; then other codecs.
     Transposed(Vec<usize>, Box<Self>),
     /// A list as `zarr.json` writes it.
     List(Vec<CodecMetadata>),
 }
 
-/// Understands `keep`, `none`, `zstd[:LEVEL]`, `blosc[:CNAME[:LEVEL[:SHUFFLE]]]`, `gzip[:LEVEL]`, each but the first also after
-/// `transpose:ORDER+`, and a JSON list.
+/// Understands `keep`, `none`, `zstd[:LEVEL]`, `blosc[:CNAME][:LEVEL][:SHUFFLE]`, `gzip[:LEVEL]`, `lz4`, `pcodec[:LEVEL]`, the compressors
+/// of bytes also after `shuffle+`, all but the first after `transpose:ORDER+`, and a JSON list.
 impl FromStr for Codecs {
     type Err = SpecError;
 
@@ -252,7 +258,19 @@ impl FromStr for Codecs {
         if let Some(transposed) = text.strip_prefix("transpose:") {
             return Self::parse_transposed(transposed).map_err(wrong);
         }
-        let parts: Vec<&str> = text.split(':').collect();
+        if let Some(rest) = text.strip_prefix("shuffle+") {
+            return match rest.parse::<Self>() {
+                Ok(rest @ (Self::Zstd(_) | Self::Gzip(_) | Self::Lz4)) => Ok(Self::Shuffled(Box::new(rest))),
+                Ok(_) => {
+                    Err(wrong("after shuffle+ comes zstd, gzip or lz4; blosc shuffles itself".to_owned()))
+                }
+                Err(error) => Err(error),
+            };
+        }
+        let mut parts: Vec<&str> = text.split(':').collect();
+        if parts.len() == 3 && parts[0] == "blosc" && parts[2].parse::<i64>().is_err() {
+            parts.insert(2, BLOSC_LEVEL);
+        }
         let level = |at: usize, default: i64, range: std::ops::RangeInclusive<i64>| match parts.get(at) {
             None => Ok(default),
             Some(n) => n.parse().ok().filter(|n| range.contains(n)).ok_or_else(|| {
@@ -264,6 +282,8 @@ impl FromStr for Codecs {
             "none" => (Self::None, 1),
             "zstd" => (Self::Zstd(level(1, 3, -131_072..=22)?), 2),
             "gzip" => (Self::Gzip(level(1, 5, 0..=9)?), 2),
+            "lz4" => (Self::Lz4, 1),
+            "pcodec" => (Self::Pcodec(level(1, 8, 0..=12)?), 2),
             "blosc" => {
                 let cname = *parts.get(1).unwrap_or(&"lz4");
                 if !["blosclz", "lz4", "lz4hc", "snappy", "zlib", "zstd"].contains(&cname) {
@@ -286,6 +306,9 @@ impl FromStr for Codecs {
         Ok(codecs)
     }
 }
+
+/// The level of blosc where none is named.
+const BLOSC_LEVEL: &str = "5";
 
 impl Codecs {
     /// Understands `1,0,2+zstd:3`.
@@ -312,7 +335,17 @@ impl Codecs {
                 let rest = rest.resolve(current, item_bytes);
                 return serde_json::from_value(transpose).into_iter().chain(rest).collect();
             }
+            Self::Shuffled(rest) => {
+                let shuffle =
+                    json!({"name": "numcodecs.shuffle", "configuration": {"elementsize": item_bytes}});
+                let mut list = rest.resolve(current, item_bytes);
+                list.splice(1..1, serde_json::from_value::<CodecMetadata>(shuffle));
+                return list;
+            }
+            // A serializer, in the place of `bytes`.
+            Self::Pcodec(level) => return vec![pcodec(*level)],
             Self::None => None,
+            Self::Lz4 => Some(json!({"name": "numcodecs.lz4", "configuration": {"acceleration": 1}})),
             Self::Zstd(level) => {
                 Some(json!({"name": "zstd", "configuration": {"level": level, "checksum": false}}))
             }
@@ -333,6 +366,16 @@ impl Codecs {
         serde_json::from_value(Value::Array(list))
             .unwrap_or_else(|error| unreachable!("codecs made of names and numbers: {error}"))
     }
+}
+
+/// pcodec with the settings that numcodecs has by default.
+fn pcodec(level: i64) -> CodecMetadata {
+    let configuration = json!({
+        "level": level, "mode_spec": "auto", "delta_spec": "auto", "delta_encoding_order": null,
+        "paging_spec": "equal_pages_up_to", "equal_pages_up_to": 262_144,
+    });
+    serde_json::from_value(json!({"name": "numcodecs.pcodec", "configuration": configuration}))
+        .unwrap_or_else(|error| unreachable!("a codec made of names and numbers: {error}"))
 }
 
 impl Codecs {
@@ -373,6 +416,9 @@ impl fmt::Display for Codecs {
             Self::None => f.write_str("none"),
             Self::Zstd(level) => write!(f, "zstd:{level}"),
             Self::Gzip(level) => write!(f, "gzip:{level}"),
+            Self::Lz4 => f.write_str("lz4"),
+            Self::Pcodec(level) => write!(f, "pcodec:{level}"),
+            Self::Shuffled(rest) => write!(f, "shuffle+{rest}"),
             Self::Blosc(cname, level, None) => write!(f, "blosc:{cname}:{level}"),
             Self::Blosc(cname, level, Some(shuffle)) => write!(f, "blosc:{cname}:{level}:{shuffle}"),
             Self::Transposed(order, rest) => {
@@ -475,6 +521,13 @@ mod tests {
             "blosc:zstd:1:bitshuffle",
             Some(Codecs::Blosc("zstd".to_owned(), 1, Some("bitshuffle".to_owned()))),
         );
+        let bitshuffled = || Codecs::Blosc("zstd".to_owned(), 5, Some("bitshuffle".to_owned()));
+        check("blosc:zstd:bitshuffle", Some(bitshuffled()));
+        check("lz4", Some(Codecs::Lz4));
+        check("pcodec", Some(Codecs::Pcodec(8)));
+        check("pcodec:12", Some(Codecs::Pcodec(12)));
+        check("shuffle+zstd:1", Some(Codecs::Shuffled(Box::new(Codecs::Zstd(1)))));
+        check("transpose:1,0+pcodec", Some(Codecs::Transposed(vec![1, 0], Box::new(Codecs::Pcodec(8)))));
         check("transpose:1,0,2+zstd:5", Some(Codecs::Transposed(vec![1, 0, 2], Box::new(Codecs::Zstd(5)))));
         let list = vec![CodecMetadata::new("bytes"), CodecMetadata::new("crc32c")];
         check(r#"[{"name": "bytes"}, "crc32c"]"#, Some(Codecs::List(list)));
@@ -486,6 +539,12 @@ mod tests {
             "gzip:1:2",
             "blosc:lzma",
             "blosc:lz4:5:sideways",
+            "blosc:lz4:sideways",
+            "lz4:1",
+            "pcodec:13",
+            "shuffle+blosc",
+            "shuffle+pcodec",
+            "shuffle+",
             "none:1",
             "transpose:1,0,2",
             "transpose:1,1+zstd",
