@@ -44,7 +44,7 @@ pub struct ArraySpec<'a> {
     pub fill_value: serde_json::Value,
     /// Its chunks.
     pub layout: Layout,
-    /// A name for each dimension.
+    /// A name for each dimension, or none at all.
     pub dimension_names: Vec<&'a str>,
     /// User attributes.
     pub attributes: serde_json::Map<String, serde_json::Value>,
@@ -53,7 +53,7 @@ pub struct ArraySpec<'a> {
 impl Document {
     /// The document of a new array.
     pub fn new(spec: &ArraySpec<'_>) -> Self {
-        let members = json!({
+        let mut members = json!({
             "zarr_format": 3,
             "node_type": "array",
             "shape": spec.shape,
@@ -66,6 +66,11 @@ impl Document {
             "dimension_names": spec.dimension_names,
             "storage_transformers": [],
         });
+        if let Some(members) =
+            members.as_object_mut().filter(|_| spec.dimension_names.is_empty() && !spec.shape.is_empty())
+        {
+            members.remove("dimension_names");
+        }
         let Json::Object(members) = Json::from(members) else { unreachable!("a JSON object was built") };
         let member = |(name, value): (String, Json)| {
             let passed_on = keep(&name) == Keep::Text;

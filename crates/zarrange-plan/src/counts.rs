@@ -23,9 +23,9 @@ macro_rules! counts {
 }
 
 counts! {
-    /// Bytes read from the source: stored bytes of a run, decoded bytes of a plan.
+    /// Bytes read from the source: stored bytes; of a plan those that are expected.
     bytes_read,
-    /// Bytes written to the target: stored bytes of a run, decoded bytes of a plan.
+    /// Bytes written to the target: stored bytes; of a plan those that are expected.
     bytes_written,
     /// Bytes written to intermediates.
     spill_bytes,

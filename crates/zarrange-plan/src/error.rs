@@ -34,6 +34,12 @@ pub enum PlanError {
         /// The field and what it must be.
         fault: String,
     },
+    /// A ratio that nothing stored can have.
+    #[error("a byte of array data cannot take {ratio} bytes in storage: a positive number is needed")]
+    Ratio {
+        /// The ratio, as text.
+        ratio: String,
+    },
     /// A plan from elsewhere with tiles, pieces or axes that its array cannot have.
     #[error("a stage or an intermediate of the plan does not fit its array")]
     Stage,

@@ -63,8 +63,10 @@ fn ways_table(plan: &Plan) -> String {
         row("taken", plan.way(), &plan.predicted),
     ];
     rows.extend(plan.rejected.iter().map(|other| row("", other.way, &other.predicted)));
-    let floor = bytes_text(array_bytes);
-    rows.push(["floor", "", "", &floor, "", &floor, "", "", ""].map(str::to_owned));
+    let (source, target) = (&plan.problem.source, &plan.problem.target);
+    let written = if matches!(plan.route, Route::Tiled(_)) { target } else { source };
+    let [read, written] = [source, written].map(|format| bytes_text(format.stored_bytes(array_bytes)));
+    rows.push(["floor", "", "", &read, "", &written, "", "", ""].map(str::to_owned));
     let widths: Vec<usize> =
         (0..rows[0].len()).map(|k| rows.iter().map(|row| row[k].len()).max().unwrap_or(0)).collect();
     let lines = rows.iter().map(|row| {

@@ -101,7 +101,7 @@ pub use plan::{Alternative, Plan, Predicted, Repack, Route, Spill, Stage, Tiled}
 pub use problem::{Format, Problem, Purpose, Way};
 pub use profile::{Costs, StoreProfile};
 pub use read_cost::{CodecModel, CodecSpeed, Design, ReadCost, Subject};
-pub use reader::Reader;
+pub use reader::{Decodes, Reader};
 pub use reading::Reading;
 pub use tiles::{divisors, gcd, overlaps};
 pub use ways::plan;

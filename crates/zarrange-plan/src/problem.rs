@@ -97,6 +97,9 @@ impl Problem {
             ChunkGrid::new(&self.shape, object)?;
             format.object_edges(&self.shape)?;
             checked_bytes(&format.chunk, self.item_bytes)?;
+            if !(format.stored_ratio.is_finite() && format.stored_ratio > 0.0) {
+                return Err(PlanError::Ratio { ratio: format.stored_ratio.to_string() });
+            }
             if object.iter().zip(&format.chunk).any(|(s, c)| s % c != 0) {
                 let admissible = object.iter().zip(&format.chunk).map(|(s, c)| s.div_ceil(*c) * c).collect();
                 return Err(PlanError::Shard {
@@ -120,6 +123,21 @@ impl Format {
     /// Shape of what is stored as one object.
     pub fn object(&self) -> &[u64] {
         self.shard.as_deref().unwrap_or(&self.chunk)
+    }
+
+    /// Stored bytes of so many bytes of array data, about.
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "an estimate; not negative"
+    )]
+    pub fn stored_bytes(&self, plain: u64) -> u64 {
+        // Where nothing is known it is the same number.
+        if self.stored_ratio.to_bits() == 1.0_f64.to_bits() {
+            return plain;
+        }
+        (plain as f64 * self.stored_ratio).round() as u64
     }
 
     /// Whether what is encoded at once has one shape. Inner chunks have, also where shards differ.
@@ -167,6 +185,11 @@ impl Format {
     /// Chunks (or inner chunks) of an array of `shape`, and their elements.
     pub(crate) fn chunks(&self, shape: &[u64]) -> (u64, u64) {
         self.overlaps(shape, &shape.iter().map(|n| (*n).max(1)).collect::<Dims>())
+    }
+
+    /// Elements of all chunks of an array of `shape`, those beyond its ends included.
+    pub fn elements(&self, shape: &[u64]) -> u64 {
+        self.chunks(shape).1
     }
 }
 

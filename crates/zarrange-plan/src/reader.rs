@@ -36,6 +36,17 @@ pub enum Reader {
     Zarrange,
 }
 
+/// Whether a reader decodes a codec.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decodes {
+    /// As it is installed.
+    Yes,
+    /// With this package beside it.
+    With(&'static str),
+    /// Not at all.
+    No,
+}
+
 /// What is fetched of a chunk that is stored as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fetched {
@@ -73,6 +84,8 @@ pub(crate) struct Habits {
     pub(crate) in_flight: f64,
     /// Threads that decode.
     pub(crate) decoders: f64,
+    /// What one thread decodes before another has begun.
+    pub(crate) alone_ns: f64,
     /// An access.
     pub(crate) access_ns: f64,
     /// A request.
@@ -96,6 +109,7 @@ const ZARR_PYTHON: Habits = Habits {
     shards_kept: 0,
     in_flight: 10.0,
     decoders: 1.0,
+    alone_ns: 0.0,
     access_ns: 150_000.0,
     request_ns: 75_000.0,
     shard_ns: 150_000.0,
@@ -110,7 +124,7 @@ const ZARR_PYTHON_33: Habits = Habits {
     ..ZARR_PYTHON
 };
 
-/// 0.1.86, fitted in the same way.
+/// 0.1.86, fitted in the same way, and to a hundred layouts of two arrays (`scripts/check-advice`).
 const TENSORSTORE: Habits = Habits {
     fetched: Fetched::Whole,
     whole_shards: true,
@@ -120,6 +134,7 @@ const TENSORSTORE: Habits = Habits {
     shards_kept: 0,
     in_flight: 32.0,
     decoders: 2.0,
+    alone_ns: 1_200_000.0,
     access_ns: 45_000.0,
     request_ns: 2_000.0,
     shard_ns: 10_000.0,
@@ -137,6 +152,7 @@ const ZARRS_PYTHON: Habits = Habits {
     shards_kept: 0,
     in_flight: 2.0,
     decoders: 2.0,
+    alone_ns: 0.0,
     access_ns: 180_000.0,
     request_ns: 300.0,
     shard_ns: 10_000.0,
@@ -154,12 +170,20 @@ const ZARRANGE: Habits = Habits {
     shards_kept: 64,
     in_flight: f64::INFINITY,
     decoders: 1.0,
+    alone_ns: 0.0,
     access_ns: 0.0,
     request_ns: 0.0,
     shard_ns: 0.0,
     chunk_ns: 600.0,
     codec_ns: 0.0,
 };
+
+impl Habits {
+    /// How long it takes to decode or encode so many chunks, of what one core takes.
+    pub(crate) fn coded_ns(&self, ns: f64, chunks: f64) -> f64 {
+        (ns / self.decoders.min(chunks.max(1.0))).max(ns.min(self.alone_ns))
+    }
+}
 
 impl Reader {
     /// All of them, the default first.
@@ -194,6 +218,24 @@ impl Reader {
             Self::ZarrsPython => "zarrs in zarr-python (of uncompressed chunks each run)",
             Self::Zarrange => "zarrange (of uncompressed chunks parts)",
         }
+    }
+
+    /// Whether it decodes a codec of this name in `zarr.json`, of those that can be asked for by a word.
+    pub fn decodes(self, codec: &str) -> Decodes {
+        let python = match codec {
+            "numcodecs.pcodec" => Decodes::With("pcodec"),
+            _ => Decodes::Yes,
+        };
+        match self {
+            Self::ZarrPython | Self::ZarrPython33 | Self::Xarray | Self::ZarrsPython => python,
+            Self::TensorStore if codec.starts_with("numcodecs.") => Decodes::No,
+            Self::TensorStore | Self::Zarrange => Decodes::Yes,
+        }
+    }
+
+    /// Whether it fetches parts of chunks that are stored as they are.
+    pub fn takes_parts(self) -> bool {
+        self.habits().fetched != Fetched::Whole
     }
 
     /// Shards that it keeps open with their indexes.
@@ -232,6 +274,20 @@ impl FromStr for Reader {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn not_every_reader_decodes_every_codec() {
+        let check = |reader: Reader, codec: &str, expected: Decodes| {
+            assert_eq!(reader.decodes(codec), expected, "{reader} {codec}");
+        };
+        for reader in Reader::ALL {
+            check(reader, "zstd", Decodes::Yes);
+        }
+        check(Reader::TensorStore, "numcodecs.lz4", Decodes::No);
+        check(Reader::ZarrPython, "numcodecs.lz4", Decodes::Yes);
+        check(Reader::Xarray, "numcodecs.pcodec", Decodes::With("pcodec"));
+        check(Reader::Zarrange, "numcodecs.pcodec", Decodes::Yes);
+    }
 
     #[test]
     fn words_are_read_as_they_are_written() {

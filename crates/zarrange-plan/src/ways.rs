@@ -230,17 +230,18 @@ impl<'p> Search<'p> {
             Route::Tiled(_) => (decodes, target_chunks),
         };
         // Else everything is moved as it is stored.
-        let coded = |bytes: u64| if matches!(route, Route::Tiled(_)) { bytes } else { 0 };
-        let (bytes_read, bytes_written) =
-            (read.saturating_mul(*item_bytes), written.saturating_mul(*item_bytes));
+        let is_tiled = matches!(route, Route::Tiled(_));
+        let coded = |bytes: u64| if is_tiled { bytes } else { 0 };
+        let [read_bytes, written_bytes] =
+            [read, written].map(|elements| elements.saturating_mul(*item_bytes));
         let mut predicted = Predicted {
             counts: Counts {
-                bytes_read,
-                bytes_written,
+                bytes_read: source.stored_bytes(read_bytes),
+                bytes_written: if is_tiled { target } else { source }.stored_bytes(written_bytes),
                 source_chunk_decodes: decodes,
-                decoded_bytes: coded(bytes_read),
+                decoded_bytes: coded(read_bytes),
                 target_chunks: writes,
-                encoded_bytes: coded(bytes_written),
+                encoded_bytes: coded(written_bytes),
                 requests: reads.saturating_add(writes),
                 ..Counts::default()
             },

@@ -14,6 +14,7 @@ mod region;
 mod route;
 mod slices;
 pub(crate) mod small_copies;
+mod stored;
 
 use std::fmt;
 
@@ -112,8 +113,7 @@ pub fn prepare(request: Request) -> Result<Prepared, RechunkError> {
     if prepared.beside.files.count > 0 {
         prepared.check_foreign()?;
     }
-    let predicted = prepared.predicted().cost.counts;
-    prepared.fit = beforehand::room(&prepared.request, &prepared.items, &prepared.root, &predicted)?;
+    prepared.fit = beforehand::room(&prepared.request, &prepared.items, &prepared.root)?;
     Ok(prepared)
 }
 
@@ -298,7 +298,7 @@ impl fmt::Display for Prepared {
         if copied.arrays > 0 {
             write!(f, "{between}{copied}")?;
         }
-        Ok(())
+        if self.items.is_empty() { Ok(()) } else { write!(f, "\n{}", self.fit.disk) }
     }
 }
 

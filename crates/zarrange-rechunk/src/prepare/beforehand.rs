@@ -1,8 +1,10 @@
 //! What can be known before anything is written: whether the places can be had, and whether there is room.
 
+use std::fmt;
+
 use zarrange_array::{ArrayError, Joining, Stored, Target, check_apart, check_temp, recover};
 use zarrange_io::{Location, Room, Store};
-use zarrange_plan::{Counts, bytes_text};
+use zarrange_plan::{Plan, Problem, bytes_text};
 
 use crate::error::RechunkError;
 use crate::prepare::item::Item;
@@ -29,6 +31,59 @@ pub(crate) struct Fit {
     pub(crate) lacking: Option<Lacking>,
     /// Where it may not.
     pub(crate) warnings: Vec<String>,
+    pub(crate) disk: Disk,
+}
+
+/// What will lie on the disk.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Disk {
+    /// Stored bytes of the target that are expected, as far as plans tell.
+    target_bytes: u64,
+    /// Arrays of which nobody knows.
+    unknown: u64,
+    /// The most that intermediates take beside it.
+    spilled_bytes: u64,
+    /// Files of the target at most.
+    files: u64,
+    /// Room where the target goes, if that is known.
+    free_bytes: Option<u64>,
+}
+
+impl Disk {
+    fn of(items: &[Item], free_bytes: Option<u64>) -> Self {
+        let mut disk = Self { free_bytes, ..Self::default() };
+        for item in items {
+            disk.files = disk.files.saturating_add(item.target_objects);
+            disk.spilled_bytes = disk.spilled_bytes.max(spilled_bytes(item));
+            match item.plan() {
+                Some(plan) => {
+                    disk.target_bytes = disk.target_bytes.saturating_add(plan.predicted.counts.bytes_written);
+                }
+                None => disk.unknown += 1,
+            }
+        }
+        disk
+    }
+}
+
+impl fmt::Display for Disk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { target_bytes, unknown, spilled_bytes, files, free_bytes } = self;
+        let plural = |n: u64| if n == 1 { "" } else { "s" };
+        write!(f, "disk       about {} in up to {files} file{}", bytes_text(*target_bytes), plural(*files))?;
+        if *unknown > 0 {
+            write!(f, ", and {unknown} array{} of unknown size", plural(*unknown))?;
+        }
+        if *spilled_bytes > 0 {
+            let most = bytes_text(target_bytes.saturating_add(*spilled_bytes));
+            write!(
+                f,
+                "; with an intermediate of {} it is {most} at its worst moment",
+                bytes_text(*spilled_bytes)
+            )?;
+        }
+        free_bytes.map_or(Ok(()), |free| write!(f, "; {} free there", bytes_text(free)))
+    }
 }
 
 /// Room that is not there.
@@ -42,17 +97,13 @@ pub(crate) struct Lacking {
 }
 
 /// Compares what will be written with the room there is.
-pub(crate) fn room(
-    request: &Request,
-    items: &[Item],
-    root: &Store,
-    predicted: &Counts,
-) -> Result<Fit, RechunkError> {
+pub(crate) fn room(request: &Request, items: &[Item], root: &Store) -> Result<Fit, RechunkError> {
     let Request { target, temp, .. } = request;
-    let mut fit = Fit::default();
+    let free = target.room();
+    let mut fit = Fit { disk: Disk::of(items, free.map(|room| room.bytes)), ..Fit::default() };
     let lacking =
         |place: &Location, what, needed, free| Lacking { place: place.to_string(), what, needed, free };
-    let spilled = items.iter().map(spilled_bytes).max().unwrap_or(0);
+    let spilled = fit.disk.spilled_bytes;
     if temp.is_none() && items.iter().any(spills) && !target.abilities().partial_writes {
         return Err(ArrayError::NoTemp(target.to_string()).into());
     }
@@ -61,9 +112,10 @@ pub(crate) fn room(
         fit.lacking = Some(lacking(place, "an intermediate", spilled, free));
         return Ok(fit);
     }
-    let Some(Room { bytes: free, files }) = target.room() else { return Ok(fit) };
+    let Some(Room { bytes: free, files }) = free else { return Ok(fit) };
     let beside = if temp.is_none() { spilled } else { 0 };
-    let mut most = predicted.bytes_written.saturating_add(beside);
+    let plain = items.iter().filter_map(Item::plan).map(|plan| plain_bytes(&plan));
+    let mut most = plain.fold(beside, u64::saturating_add);
     let unplanned = |item: &Item| item.plan().is_none();
     if most > free || items.iter().any(unplanned) {
         let mut least: u64 = 0;
@@ -87,11 +139,17 @@ pub(crate) fn room(
         fit.warnings
             .push(format!("{target} may take up to {most} before compression, {free} are free there"));
     }
-    let needed = items.iter().map(|item| item.target_objects).fold(0, u64::saturating_add);
+    let needed = fit.disk.files;
     if let Some(files) = files.filter(|files| *files < needed) {
         fit.warnings.push(format!("{target} may need up to {needed} files, {files} can be made there"));
     }
     Ok(fit)
+}
+
+/// Bytes of all chunks that a plan writes, before compression.
+fn plain_bytes(plan: &Plan) -> u64 {
+    let Problem { shape, item_bytes, target, .. } = &plan.problem;
+    target.elements(shape).saturating_mul(*item_bytes)
 }
 
 /// Whether an array goes through an intermediate.
@@ -102,7 +160,7 @@ pub(crate) fn spills(item: &Item) -> bool {
 /// The most that lies in intermediates of an array at one time, at least.
 fn spilled_bytes(item: &Item) -> u64 {
     let plan = item.plan();
-    plan.iter().flat_map(zarrange_plan::Plan::spills).map(|spill| spill.bytes).max().unwrap_or(0)
+    plan.iter().flat_map(Plan::spills).map(|spill| spill.bytes).max().unwrap_or(0)
 }
 
 /// What is stored of an item; not further than to beyond `enough`.

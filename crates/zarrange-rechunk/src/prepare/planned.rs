@@ -261,6 +261,9 @@ fn fits(
         ..problem(&from, &to, (memory_bytes_max, threads), Purpose::Write)
     };
     problem.same_encoding &= source.store().abilities().partial_reads;
+    // What was looked up when it was planned changes nothing but predictions.
+    problem.source.stored_ratio = plan.problem.source.stored_ratio;
+    problem.target.stored_ratio = plan.problem.target.stored_ratio;
     if !request.target.abilities().partial_writes {
         problem.target.whole_shard_bytes = to.shard_bytes_max();
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use zarrange_array::{Array, ArrayMetadata, ChunkView, Chunks, Contents};
-use zarrange_plan::{Plan, Problem, Purpose, Way, plan};
+use zarrange_plan::{Format, Plan, Problem, Purpose, Way, plan};
 
 use crate::engine::budget::Budget;
 use crate::engine::presence::{Look, Sparse};
@@ -11,6 +11,7 @@ use crate::engine::stage;
 use crate::error::RechunkError;
 use crate::prepare::problem::{Plans, format, problem};
 use crate::prepare::slices;
+use crate::prepare::stored::Ratios;
 use crate::request::{Request, Verify};
 
 /// The cheapest plan, and the slices in which it reads the source, where not in whole chunks.
@@ -23,11 +24,13 @@ pub(crate) fn cheapest_plan(
     let (from, to) = (source.chunks()?, target.view()?);
     let whole_shard_bytes = if request.target.abilities().partial_writes { 0 } else { to.shard_bytes_max() };
     let partial = source.store().abilities().partial_reads;
+    let ratios = Ratios::of(source, target);
     let mut weigh = |from: &ChunkView<'_>| {
         let mut problem = problem(from, &to, (request.memory_bytes_max, request.threads), Purpose::Write);
         // What is stored is moved piece by piece, and each of them would cost all of the object.
         problem.same_encoding &= partial;
         problem.target.whole_shard_bytes = whole_shard_bytes;
+        ratios.write_to(&mut problem.source, &mut problem.target);
         plans.of(&Problem {
             costs: request.costs.clone(),
             way: request.way,
@@ -67,7 +70,9 @@ fn without_spills(staged: Arc<Plan>, from: &Chunks<'_>) -> Arc<Plan> {
     let look = Look { sparse: Sparse::default(), budget: &budget, needed_bytes: 0 };
     let mut best = (staged.predicted.seconds, None);
     for way in [Way::Tiles, Way::Sweep] {
-        let problem = Problem { source: format(from), way: Some(way), ..staged.problem.clone() };
+        let stored_ratio = staged.problem.source.stored_ratio;
+        let source = Format { stored_ratio, ..format(from) };
+        let problem = Problem { source, way: Some(way), ..staged.problem.clone() };
         let Ok(one) = plan(&problem) else { continue };
         let Some(share) = one.stages().first().and_then(|stage| stage::share(stage, from, &look)) else {
             continue;
