@@ -26,7 +26,9 @@ use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
 use serde::Serialize;
+use zarrange::kept;
 use zarrange_io::{Location, Opener};
+use zarrange_plan::Costs;
 use zarrange_rechunk::{Codecs, Durability, NoProgress, Request, prepare, run as run_job};
 
 use crate::arrays;
@@ -58,6 +60,8 @@ pub struct Options<'a> {
 #[derive(Clone, Copy, Debug, Serialize)]
 struct Turn {
     engine: f64,
+    /// What the plan said it would take, where the place was probed.
+    estimate: Option<f64>,
     decode: f64,
     encode: f64,
     copy: f64,
@@ -104,7 +108,8 @@ pub fn measure(case: &Case, options: Options<'_>, report: &mut Report) -> anyhow
 fn one_turn(case: &Case, source: &Location, target: &Path, options: Options<'_>) -> anyhow::Result<Turn> {
     let mut copy = CopyProbe::new();
     let at = Location::Path(target.to_owned());
-    let (engine, memory) = rechunk(case, source, &at, options.threads, case.memory_bytes)?;
+    let Ran { seconds: engine, estimate, memory } =
+        rechunk(case, source, &at, options.threads, case.memory_bytes)?;
     let (from, to) = (arrays::open(source, &Opener::auto())?, arrays::open(&at, &Opener::auto())?);
     let (mut decode, mut encode) = (0.0, 0.0);
     if case.codecs != Codecs::None {
@@ -123,6 +128,7 @@ fn one_turn(case: &Case, source: &Location, target: &Path, options: Options<'_>)
     };
     Ok(Turn {
         engine,
+        estimate,
         decode,
         encode,
         copy: seconds(case.bytes()) * seconds_of,
@@ -132,27 +138,39 @@ fn one_turn(case: &Case, source: &Location, target: &Path, options: Options<'_>)
     })
 }
 
-/// One run of the engine, from the request to the durable target (case U: to the target in the page cache); the most memory that
-/// its buffers took, too.
+/// A run of the engine.
+struct Ran {
+    seconds: f64,
+    /// What its plan said, where the place was probed.
+    estimate: Option<f64>,
+    /// The most memory that its buffers took.
+    memory: u64,
+}
+
+/// One run of the engine, from the request to the durable target (case U: to the target in the page cache).
 fn rechunk(
     case: &Case,
     source: &Location,
     target: &Location,
     threads: u64,
     memory_bytes_max: u64,
-) -> anyhow::Result<(f64, u64)> {
+) -> anyhow::Result<Ran> {
+    let place = kept::of(target);
     let job = Request {
         chunks: case.chunks(),
         shards: case.shards(),
         memory_bytes_max,
         threads,
         durability: case.durability(),
+        costs: place.as_ref().map_or_else(Costs::default, Costs::all_on),
         ..engine::job(source.clone(), target.clone())
     };
     rustix::fs::sync();
     let begin = Instant::now();
-    let report = run_job(prepare(job)?, &NoProgress)?;
-    Ok((begin.elapsed().as_secs_f64(), report.cost.peak_budget_bytes))
+    let prepared = prepare(job)?;
+    let estimate = place.map(|_| prepared.predicted().cost.elapsed_s);
+    let report = run_job(prepared, &NoProgress)?;
+    Ok(Ran { seconds: begin.elapsed().as_secs_f64(), estimate, memory: report.cost.peak_budget_bytes })
 }
 
 /// Seconds that the command `zarrange` takes from its start to its end.
@@ -213,6 +231,12 @@ fn judge(case: &Case, options: Options<'_>, turns: &[Turn], report: &mut Report)
         }
         _ => {}
     }
+    if case.name != "S" && turns.iter().all(|turn| turn.estimate.is_some()) {
+        let off = ratio(&|t| {
+            t.estimate.map_or(f64::NAN, |estimate| (estimate / t.engine).max(t.engine / estimate))
+        })?;
+        report.bound(&name("estimate, times too long or too short"), Bound::AtMost(1.5), off)?;
+    }
     Ok(())
 }
 
@@ -243,7 +267,7 @@ pub fn small_memory(case: &Case, options: Options<'_>, report: &mut Report) -> a
     };
     let mut ratios = Vec::new();
     for turn in 0..=options.turns {
-        let ((large, _), (small, _)) = (run(case.memory_bytes)?, run(SMALL_MEMORY_BYTES)?);
+        let (large, small) = (run(case.memory_bytes)?.seconds, run(SMALL_MEMORY_BYTES)?.seconds);
         report.line(&serde_json::json!({"case": "M", "turn": turn, "unbounded": large, "128 MB": small}))?;
         if turn > 0 {
             ratios.push(small / large);

@@ -55,6 +55,19 @@ impl<'a> Weighing<'a> {
         measure: &mut Measure<'_, E>,
     ) -> Result<Vec<(f64, Design)>, E> {
         self.measure_sizes(codecs, measure)?;
+        self.refine(codecs, refined, measure)
+    }
+
+    /// The same, of codecs that have been measured on chunks of some sizes before.
+    ///
+    /// # Errors
+    /// Those of `measure`.
+    pub fn refine<E>(
+        &self,
+        codecs: &mut [CodecModel],
+        refined: usize,
+        measure: &mut Measure<'_, E>,
+    ) -> Result<Vec<(f64, Design)>, E> {
         let mut found = Weighing::question(self, codecs).search();
         // What is measured to be slower than it was taken for lets others be the best: until they have been measured too.
         for _ in 0..REFINEMENTS {

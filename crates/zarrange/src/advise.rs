@@ -11,15 +11,14 @@ pub mod text;
 use std::sync::Arc;
 
 use zarrange_array::Array;
-use zarrange_grid::{Region, index};
-use zarrange_plan::{CodecModel, CodecSpeed, Design, Limits, Mix, Needed};
+use zarrange_grid::Region;
+use zarrange_plan::{CodecModel, Design, Limits, Mix, Needed};
 use zarrange_rechunk::{Sample, Weighed, distinct};
 
 use advice::{Advice, Copies, Measured};
 use ask::{Ask, usage};
+use codecs::{Candidates, Chosen};
 
-/// Layouts whose codecs are measured on chunks of exactly their shape.
-const REFINED: usize = 32;
 /// Memory to take a sample.
 const MEMORY_BYTES: u64 = 1 << 30;
 
@@ -32,19 +31,11 @@ pub type Measure<'a> = dyn Fn(Option<&Sample>, &[CodecModel], &dyn Fn(usize) -> 
 /// # Errors
 /// [`ask::Usage`] if no layout keeps the limits; others if the sample cannot be read, or those of `measure`.
 pub fn advise(ask: &Ask, measure: Option<&Measure<'_>>) -> anyhow::Result<Advice> {
-    let mut codecs = codecs::known(&ask.codecs, ask.subject.item_bytes)?;
     let of =
         |(_, array): &(String, Arc<Array>)| Sample::of(array, &Region::whole(array.shape()), MEMORY_BYTES);
-    let sample = ask.sample.as_ref().map(of).transpose()?;
+    let candidates = Candidates::of(ask, ask.sample.as_ref().map(of).transpose()?)?;
     let weighing = ask.weighing();
-    let found = if let Some(sample) = &sample {
-        let item_bytes = index(ask.subject.item_bytes);
-        weighing.search(&mut codecs, REFINED, &mut |codec, chunk| -> anyhow::Result<CodecSpeed> {
-            Ok(sample.measure(&codecs::list(&ask.codecs[codec], chunk, item_bytes)?, chunk)?)
-        })?
-    } else {
-        weighing.question(&codecs).search()
-    };
+    let Chosen { rows, why: codec_why, codecs, found } = candidates.weighed(ask, &weighing)?;
     if found.is_empty() {
         return Err(usage(impossible(&weighing.question(&codecs).needed(), ask)));
     }
@@ -52,8 +43,8 @@ pub fn advise(ask: &Ask, measure: Option<&Measure<'_>>) -> anyhow::Result<Advice
         designs.into_iter().map(|(_, design)| weighing.weigh(&ask.dimensions, &codecs, design)).collect()
     };
     let layouts = weigh(distinct(&found, ask.top));
-    let measured =
-        measure.map(|measure| measure(sample.as_ref(), &codecs, &|count| weigh(distinct(&found, count))));
+    let measured = measure
+        .map(|measure| measure(candidates.sample.as_ref(), &codecs, &|count| weigh(distinct(&found, count))));
     let measured = measured.transpose()?.unwrap_or_default();
     let mix = ask.mix.weights();
     Ok(Advice {
@@ -68,7 +59,9 @@ pub fn advise(ask: &Ask, measure: Option<&Measure<'_>>) -> anyhow::Result<Advice
         why: layouts.get(1).map(|second| text::why(&layouts[0], second)),
         copies: copies(ask, &codecs, &layouts[0])?,
         command: text::command(ask, measured.first().map_or(&layouts[0], |first| &first.layout)),
-        codecs,
+        codecs: rows,
+        codec_why,
+        codecs_left_out: candidates.left_out,
         layouts,
         measured,
     })

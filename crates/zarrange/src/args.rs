@@ -1,6 +1,7 @@
 //! The command line.
 
 pub(crate) mod common;
+pub(crate) mod imagined;
 pub(crate) mod lightcurve;
 
 use std::ffi::OsString;
@@ -16,6 +17,7 @@ use zarrange_rechunk::{
 };
 
 pub(crate) use self::common::{BackendArg, IoArgs, ProgressArg, ToldArgs};
+pub(crate) use self::imagined::ImaginedArgs;
 pub(crate) use self::lightcurve::LightcurveCommand;
 use crate::advise::ask::AdviseArgs;
 use crate::hints::Options;
@@ -141,6 +143,10 @@ Sizes: 256MB = 256e6, 256MiB, 1e9, plain bytes.";
 #[derive(Debug, clap::Args)]
 #[command(after_help = SPECS)]
 pub(crate) struct RechunkArgs {
+    /// Array or group to read (Zarr v2 or v3)
+    pub(crate) src: Location,
+    /// Array or group to make (Zarr v3)
+    pub(crate) dst: Location,
     #[command(flatten)]
     pub(crate) request: RequestArgs,
     /// Replace these chunks of a DST that is there already, a copy of SRC: epoch=96:128 are indices 96 to 127 of the dimension epoch (or
@@ -163,8 +169,16 @@ pub(crate) struct RechunkArgs {
 #[derive(Debug, clap::Args)]
 #[command(after_help = format!("{SPECS}\nGive --max-mem and --threads of the machines that will run the plan."))]
 pub(crate) struct PlanArgs {
+    /// Array or group to read (Zarr v2 or v3)
+    #[arg(required_unless_present = "shape")]
+    pub(crate) src: Option<Location>,
+    /// Array or group to make (Zarr v3)
+    #[arg(required_unless_present = "shape")]
+    pub(crate) dst: Option<Location>,
+    #[command(flatten)]
+    pub(crate) imagined: ImaginedArgs,
     /// File to write, or - for stdout; the plan in words goes to stderr
-    #[arg(long, value_name = "PLAN.json", required_unless_present = "simulate")]
+    #[arg(long, value_name = "PLAN.json", required_unless_present_any = ["simulate", "shape"])]
     pub(crate) out: Option<PathBuf>,
     /// Print what workers would take, time, requests and money: workers=1000,store=s3, and whatever is known of startup= (seconds), failures= (share),
     /// stragglers=SHARExTIMES, bandwidth= and requests= (of the store, a second), read-price=, write-price= (of a thousand), hour-price= (of a worker)
@@ -223,10 +237,6 @@ pub(crate) struct FinishArgs {
 /// What is to be done: the options that `rechunk` and `plan` share.
 #[derive(Debug, clap::Args)]
 pub(crate) struct RequestArgs {
-    /// Array or group to read (Zarr v2 or v3)
-    pub(crate) src: Location,
-    /// Array or group to make (Zarr v3)
-    pub(crate) dst: Location,
     /// Chunk shape (of inner chunks, where there are shards)
     #[arg(long, value_name = "SPEC", num_args = 1..)]
     pub(crate) chunks: Vec<Named>,
@@ -253,7 +263,8 @@ pub(crate) struct RequestArgs {
     #[arg(long, value_name = "SIZE")]
     pub(crate) max_mem: Option<Bytes>,
     /// Codecs of arrays with a SPEC, or of all if none has one:
-    /// keep, none, zstd[:LEVEL], blosc[:CNAME[:LEVEL[:SHUFFLE]]], gzip[:LEVEL], transpose:1,0+CODECS, a JSON list or @FILE
+    /// keep, none, zstd[:LEVEL], gzip[:LEVEL], lz4, shuffle+CODEC, blosc[:CNAME][:LEVEL][:SHUFFLE], pcodec[:LEVEL], transpose:1,0+CODECS, a
+    /// JSON list or @FILE
     #[arg(long, default_value = "keep", value_parser = codecs)]
     pub(crate) codecs: Codecs,
     /// What separates the numbers of chunk keys: `/`, `.`, or auto: as in SRC, but `.` where `/` would need more
@@ -267,7 +278,7 @@ pub(crate) struct RequestArgs {
     #[arg(long, value_name = "LOCATION")]
     pub(crate) temp: Option<Location>,
     /// What places cost: memory, page-cache, nvme, disk, parallel, object or a file of `zarrange probe`; for one of them
-    /// source=, target= or temp= in front [default: nvme]
+    /// source=, target= or temp= in front [default: as probed, or nvme]
     #[arg(long, value_name = "[PLACE=]PROFILE", num_args = 1.., value_parser = profile)]
     pub(crate) profile: Vec<ProfileArg>,
     /// Take this way, whatever it costs: for tests
@@ -374,6 +385,9 @@ pub(crate) struct ProbeArgs {
     /// What the place is called in plans [default: LOCATION]
     #[arg(long)]
     pub(crate) name: Option<String>,
+    /// Only tell: do not keep the profile for what is planned on this file system from now on
+    #[arg(long)]
+    pub(crate) no_keep: bool,
     /// Time for all of it, about: a fast place needs less, a slow one more
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub(crate) seconds: u64,

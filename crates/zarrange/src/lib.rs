@@ -18,6 +18,7 @@ mod args;
 mod backend;
 mod commands;
 mod hints;
+pub mod kept;
 pub mod machine;
 mod memory;
 mod out;

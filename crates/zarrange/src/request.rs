@@ -1,16 +1,17 @@
 //! From the options that `rechunk` and `plan` share to a request.
 
+use zarrange_io::Location;
 use zarrange_plan::{Costs, Limits};
 use zarrange_rechunk::{MixRequest, Request};
 
 use crate::args::{Place, ProfileArg, RequestArgs};
 use crate::backend::opener;
-use crate::memory;
+use crate::{kept, memory};
 
 impl RequestArgs {
     /// The request that is asked for; memory and threads are those of this machine where they are not given.
-    pub(crate) fn into_request(self) -> anyhow::Result<Request> {
-        let costs = costs(&self.profile);
+    pub(crate) fn into_request(self, src: Location, dst: Location) -> anyhow::Result<Request> {
+        let costs = costs(&self.profile, [&src, &dst, self.temp.as_ref().unwrap_or(&dst)]);
         let default = Limits::default();
         let limits = Limits {
             files_max: self.max_files.unwrap_or(default.files_max),
@@ -40,22 +41,23 @@ impl RequestArgs {
             io: opener(self.io)?,
             costs,
             way: self.way,
-            ..Request::new(self.src, self.dst)
+            ..Request::new(src, dst)
         })
     }
 }
 
-/// What the places cost, as asked for.
-fn costs(profiles: &[ProfileArg]) -> Costs {
+/// What source, target and intermediates cost: as asked for, else as probed, else as built in.
+fn costs(profiles: &[ProfileArg], places: [&Location; 3]) -> Costs {
     let mut costs = Costs::default();
-    for ProfileArg { place, profile } in profiles {
-        let places = [
-            (Place::Source, &mut costs.source),
-            (Place::Target, &mut costs.target),
-            (Place::Temp, &mut costs.spill),
-        ];
-        for (_, cost) in places.into_iter().filter(|(p, _)| place.is_none_or(|place| place == *p)) {
-            cost.clone_from(profile);
+    let of = [
+        (Place::Source, &mut costs.source),
+        (Place::Target, &mut costs.target),
+        (Place::Temp, &mut costs.spill),
+    ];
+    for ((place, cost), location) in of.into_iter().zip(places) {
+        let asked = profiles.iter().rfind(|asked| asked.place.is_none_or(|of| of == place));
+        if let Some(profile) = asked.map(|asked| asked.profile.clone()).or_else(|| kept::of(location)) {
+            *cost = profile;
         }
     }
     costs

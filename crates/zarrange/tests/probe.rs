@@ -100,7 +100,8 @@ fn the_command_writes_a_profile_that_is_read() {
     let dir = tempfile::tempdir().unwrap();
     let (place, out) = (dir.path().to_str().unwrap(), dir.path().join("place.json"));
     let out = out.to_str().unwrap();
-    let probe = ["probe", place, "--out", out, "--seconds", "1", "--backend", "mmap", "--name", "here"];
+    let probe =
+        ["probe", place, "--out", out, "--seconds", "1", "--backend", "mmap", "--name", "here", "--no-keep"];
     let done = support::zarrange(&probe);
     assert!(done.status.success(), "{done:?}");
     let advise = ["advise", "--shape", "100,100", "--dtype", "f4", "--mix", "epoch=1", "--profile", out];

@@ -41,6 +41,8 @@ class Advice:
     layouts: list[Layout]
     #: Why the first is better than the second; None if it is the only one.
     why: str | None
+    #: Why their codecs, of those that were measured on a sample.
+    codec_why: str | None
     #: The command that makes the first one.
     command: str
     #: Everything, as ``zarrange-bench advise --json`` prints it.
@@ -53,11 +55,13 @@ class Advice:
 
     def __repr__(self) -> str:
         return "\n".join(
-            ["<Advice>", *("  ".join(row) for row in self._table()), *([self.why] if self.why else [])]
+            ["<Advice>", *("  ".join(row) for row in self._table()), *filter(None, [self.codec_why, self.why])]
         )
 
     def _repr_html_(self) -> str:
-        return _display.table(self._table()) + _display.paragraph(self.why or "")
+        return _display.table(self._table()) + "".join(
+            _display.paragraph(why) for why in (self.codec_why, self.why) if why
+        )
 
     def _table(self) -> list[list[str]]:
         """What is shown: a row for each layout, columns of one width."""
@@ -86,7 +90,7 @@ def advise(
     max_object_ms: float | None = None,
     chunk_bytes: str | int | None = None,
     max_mem: str | int = "256MB",
-    profile: str = "nvme",
+    profile: str | None = None,
     codecs: Sequence[str] | None = None,
     measure: bool = False,
     top: int = 5,
@@ -117,10 +121,11 @@ def advise(
         The longest that reading one object may take, in milliseconds.
     chunk_bytes, max_mem : str or int, optional
         Decoded bytes of a chunk at most (16 MiB), and of a chunk or shard.
-    profile : str
-        What the place costs: ``"memory"``, ``"page-cache"``, ``"nvme"``, ``"disk"``, ``"parallel"``, ``"object"`` or a file of `zarrange probe`.
+    profile : str, optional
+        What the place costs: ``"memory"``, ``"page-cache"``, ``"nvme"``, ``"disk"``, ``"parallel"``, ``"object"`` or a file of `zarrange probe`;
+        without it, what was probed where the sample is, or ``"nvme"``.
     codecs : sequence of str, optional
-        Codecs that are weighed, such as ``"none"``, ``"zstd:3"``, ``"blosc:lz4"``.
+        Codecs that are weighed, such as ``"zstd:3"``, ``"blosc:zstd:bitshuffle"``, ``"pcodec"``: several of them with a sample only.
     measure : bool
         Makes the best layouts and reads them, in processes of their own: this takes a while.
     top : int
@@ -169,7 +174,9 @@ def advise(
         raise ValueError(
             re.sub(r"--([a-z-]+)", lambda found: found[1].replace("-", "_"), str(error))
         ) from None
-    return Advice(list(map(_layout, values["layouts"])), values["why"], values["command"], values)
+    return Advice(
+        list(map(_layout, values["layouts"])), values["why"], values["codec_why"], values["command"], values
+    )
 
 
 def _folder(sample: Any) -> str:

@@ -1,7 +1,7 @@
 //! What is advised.
 
 use serde::Serialize;
-use zarrange_plan::{CodecModel, Reader, Subject};
+use zarrange_plan::{CodecSpeed, Reader, Subject};
 use zarrange_rechunk::Weighed;
 
 /// What is advised.
@@ -24,9 +24,13 @@ pub struct Advice {
     pub reader: Reader,
     /// Where codecs were measured, if they were.
     pub sample: Option<String>,
-    /// What is known of the codecs.
-    pub codecs: Vec<CodecModel>,
-    /// The best layouts, the best first.
+    /// What the codecs gain and cost, each in the best layout that it has; none where nothing was sampled.
+    pub codecs: Vec<CodecChoice>,
+    /// Why the codec of the layouts was chosen, or why nothing tells codecs apart.
+    pub codec_why: Option<String>,
+    /// Codecs that are no candidates, and why.
+    pub codecs_left_out: Vec<String>,
+    /// The best layouts, the best first, all with the codec that is recommended.
     pub layouts: Vec<Weighed>,
     /// Why the first is better than the second.
     pub why: Option<String>,
@@ -36,6 +40,25 @@ pub struct Advice {
     pub measured: Vec<Measured>,
     /// The command that makes the best one.
     pub command: String,
+}
+
+/// What a codec gains and costs, in the best layout that it has.
+#[derive(Clone, Debug, Serialize)]
+pub struct CodecChoice {
+    /// As on the command line.
+    pub name: String,
+    /// Stored bytes of the whole array.
+    pub stored_bytes: f64,
+    /// Array bytes for each stored byte, and times to encode and to decode.
+    pub speed: CodecSpeed,
+    /// The part by which these times differ when they are measured again.
+    pub noise: f64,
+    /// The mean time of an access, in milliseconds.
+    pub weighted_ms: f64,
+    /// A package that the reader needs for it.
+    pub needs: Option<&'static str>,
+    /// Whether it is the one that is recommended.
+    pub chosen: bool,
 }
 
 /// A layout that was made and read.

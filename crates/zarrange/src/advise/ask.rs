@@ -6,13 +6,15 @@ use anyhow::Context as _;
 use zarrange_array::{Array, Node};
 use zarrange_grid::checked_bytes;
 use zarrange_io::{Location, Opener};
-use zarrange_plan::{Limits, Mix, Reader, Reading, StoreProfile, Subject};
+use zarrange_plan::{Costs, Limits, Mix, Reader, Reading, StoreProfile, Subject};
 use zarrange_rechunk::{Bytes, Codecs, Dimensions, Fixed, NamedMix, SpecError, Weighing, parse_profile};
 
+use crate::kept;
+
 /// The codecs that are weighed where there is a sample.
-pub const CODECS: [&str; 6] = ["none", "zstd:1", "zstd:3", "zstd:9", "blosc:lz4", "blosc:zstd"];
-/// The codec that is taken where there is none, as most arrays have it.
-const UNSAMPLED: &str = "zstd:3";
+pub const CODECS: [&str; 7] = ["none", "zstd:1", "zstd:3", "zstd:9", "blosc:lz4", "blosc:zstd", "pcodec"];
+/// The codec that is taken where nothing tells codecs apart, as most arrays have it.
+pub(super) const UNSAMPLED: &str = "zstd:3";
 /// Data types: name in Zarr, short name, bytes.
 const TYPES: [(&str, &str, u64); 14] = [
     ("bool", "b1", 1),
@@ -92,11 +94,11 @@ pub struct AdviseArgs {
     /// What storing costs, as 23/TB: so much for a terabyte a month
     #[arg(long, value_name = "PRICE/UNIT", value_parser = price)]
     storage_price: Option<f64>,
-    /// What the place costs: memory, page-cache, nvme, disk, parallel, object or a file
-    #[arg(long, default_value = "nvme", value_parser = profile)]
-    profile: StoreProfile,
-    /// Codecs that are weighed: none, zstd[:LEVEL], blosc[:CNAME[:LEVEL[:SHUFFLE]]], gzip[:LEVEL] [default: none zstd:1 zstd:3 zstd:9
-    /// blosc:lz4 blosc:zstd where there is a sample; zstd:3 where nothing tells them apart]
+    /// What the place costs: memory, page-cache, nvme, disk, parallel, object or a file [default: as probed where the sample is, or nvme]
+    #[arg(long, value_parser = profile)]
+    profile: Option<StoreProfile>,
+    /// Codecs that are weighed: none, zstd[:LEVEL], gzip[:LEVEL], lz4, shuffle+CODEC, blosc[:CNAME][:LEVEL][:SHUFFLE], pcodec[:LEVEL]
+    /// [default: none zstd:1 zstd:3 zstd:9 blosc:lz4 blosc:zstd pcodec where there is a sample; zstd:3 where nothing tells them apart]
     #[arg(long, num_args = 1.., value_delimiter = ',', value_parser = codec)]
     codecs: Vec<String>,
     /// An array on a part of which codecs are measured
@@ -131,8 +133,10 @@ pub struct Ask {
     pub reader: Reader,
     /// Accesses that a reader makes before it is closed.
     pub reads: u64,
-    /// Codecs that are weighed.
+    /// Codecs that are weighed; without a sample there is one.
     pub codecs: Vec<String>,
+    /// Whether they were named.
+    pub codecs_named: bool,
     /// An array to measure codecs on, and how it was named.
     pub sample: Option<(String, Arc<Array>)>,
     /// Layouts to show.
@@ -153,10 +157,12 @@ impl AdviseArgs {
     /// # Errors
     /// [`Usage`] that says what would be right.
     pub fn resolve(self) -> anyhow::Result<Ask> {
+        let probed = || self.sample.as_ref()?.parse::<Location>().ok().as_ref().and_then(kept::of);
+        let place = self.profile.or_else(probed).unwrap_or_else(|| Costs::default().source);
         let sample = self.sample.map(|name| open(&name).map(|array| (name, Arc::new(array)))).transpose()?;
         let array = sample.as_ref().map(|(_, array)| array.as_ref());
         let shape = match (&self.shape, array) {
-            (Some(text), _) => shape(text)?,
+            (Some(text), _) => shape("--shape", text)?,
             (None, Some(array)) => array.shape().to_vec(),
             (None, None) => return Err(usage("--shape or --sample is needed")),
         };
@@ -186,10 +192,11 @@ impl AdviseArgs {
             per_day,
             limits: Limits { access_ns_max, stored_bytes_max: self.max_stored.map(u64::from), ..limits },
             byte_price: self.storage_price,
-            place: self.profile,
+            place,
             reader: self.reader,
             reads: self.accesses,
-            codecs: codecs(self.codecs, sample.is_some()),
+            codecs_named: !self.codecs.is_empty(),
+            codecs: codecs(self.codecs, sample.is_some())?,
             sample,
             top: usize::try_from(self.top)?,
         })
@@ -203,11 +210,15 @@ fn limits(files_max: u64, chunk_bytes: Option<u64>, file_bytes_max: u64) -> Limi
 }
 
 /// The codecs to weigh. Without a sample nothing is known of what they gain, so that the fastest would always be the best.
-fn codecs(given: Vec<String>, sampled: bool) -> Vec<String> {
+fn codecs(given: Vec<String>, sampled: bool) -> anyhow::Result<Vec<String>> {
     match (given.is_empty(), sampled) {
-        (false, _) => given,
-        (true, true) => CODECS.map(str::to_owned).to_vec(),
-        (true, false) => vec![UNSAMPLED.to_owned()],
+        (false, false) if given.len() > 1 => {
+            let given = given.join(",");
+            Err(usage(format!("--codecs {given}: only a --sample tells codecs apart; without one, name one")))
+        }
+        (false, _) => Ok(given),
+        (true, true) => Ok(CODECS.map(str::to_owned).to_vec()),
+        (true, false) => Ok(vec![UNSAMPLED.to_owned()]),
     }
 }
 
@@ -222,10 +233,25 @@ fn open(name: &str) -> anyhow::Result<Array> {
     found.map_err(|error| usage(format!("--sample {name}: {error:#}")))
 }
 
-fn shape(text: &str) -> anyhow::Result<Vec<u64>> {
+/// A list of lengths, as an option has it.
+///
+/// # Errors
+/// [`Usage`] if it is none.
+pub fn shape(option: &str, text: &str) -> anyhow::Result<Vec<u64>> {
     let lengths = text.split(',').map(|n| n.trim().replace('_', "").parse().ok());
     let shape: Option<Vec<u64>> = lengths.collect();
-    shape.ok_or_else(|| usage(format!("--shape {text:?} is not a list of lengths, such as 1000000,1000")))
+    shape.ok_or_else(|| usage(format!("{option} {text:?} is not a list of lengths, such as 1000000,1000")))
+}
+
+/// A data type: its name in Zarr, and the bytes of an element.
+///
+/// # Errors
+/// [`Usage`] that names those there are.
+pub fn data_type(given: &str) -> anyhow::Result<(&'static str, u64)> {
+    let known = || TYPES.map(|(name, short, _)| format!("{short} ({name})")).join(", ");
+    let found = TYPES.iter().find(|(name, short, _)| *name == given || *short == given);
+    let found = found.map(|(name, _, bytes)| (*name, *bytes));
+    found.ok_or_else(|| usage(format!("--dtype {given:?} is none of {}", known())))
 }
 
 fn item_bytes(dtype: Option<&str>, array: Option<&Array>) -> anyhow::Result<u64> {
@@ -233,14 +259,10 @@ fn item_bytes(dtype: Option<&str>, array: Option<&Array>) -> anyhow::Result<u64>
     let Some(given) = dtype else {
         return Ok(element.context("--dtype or --sample is needed")?.bytes() as u64);
     };
-    let known = || TYPES.map(|(name, short, _)| format!("{short} ({name})")).join(", ");
-    let (name, _, bytes) = TYPES
-        .iter()
-        .find(|(name, short, _)| *name == given || *short == given)
-        .ok_or_else(|| usage(format!("--dtype {given:?} is none of {}", known())))?;
-    match element.filter(|element| element.name() != *name) {
+    let (name, bytes) = data_type(given)?;
+    match element.filter(|element| element.name() != name) {
         Some(element) => Err(usage(format!("--dtype is {name}, but the sample is {}", element.name()))),
-        None => Ok(*bytes),
+        None => Ok(bytes),
     }
 }
 
@@ -274,7 +296,13 @@ fn object(ms: f64, dimensions: &Dimensions) -> anyhow::Result<(usize, f64)> {
 /// Codecs that can be weighed in any chunk.
 fn codec(text: &str) -> Result<String, String> {
     match text.parse::<Codecs>().map_err(|error| error.to_string())? {
-        Codecs::None | Codecs::Zstd(_) | Codecs::Blosc(..) | Codecs::Gzip(_) => Ok(text.to_owned()),
+        Codecs::None
+        | Codecs::Zstd(_)
+        | Codecs::Blosc(..)
+        | Codecs::Gzip(_)
+        | Codecs::Lz4
+        | Codecs::Pcodec(_)
+        | Codecs::Shuffled(_) => Ok(text.to_owned()),
         Codecs::Keep | Codecs::List(_) | Codecs::Transposed(..) => {
             Err(format!("{text:?} cannot be weighed: name a compressor, or none"))
         }

@@ -6,7 +6,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use zarrange_plan::{bytes_text, seconds_text};
 use zarrange_rechunk::{Weighed, WeighedRead, shell_path, shell_word};
 
-use super::advice::{Advice, Copies};
+use super::advice::{Advice, CodecChoice, Copies};
 use super::ask::Ask;
 
 /// Copies that make accesses less than this much faster are not worth their bytes.
@@ -88,19 +88,44 @@ fn head(advice: &Advice) -> String {
     format!("{shape} ({bytes}); {mix}; on {}, for a reader of {}", advice.profile, advice.reader.reads())
 }
 
+/// One row a codec, and which one is taken.
 fn codecs(advice: &Advice) -> String {
-    let Some(sample) = &advice.sample else {
-        return "Without --sample nothing is known of how well codecs compress: ratios are 1.".to_owned();
-    };
-    let mut table = table(&["codecs", "chunk", "ratio", "decode ns/B", "encode ns/B"]);
-    for codec in &advice.codecs {
-        for (chunk, speed) in &codec.by_size {
-            let numbers =
-                [speed.ratio, speed.decode_ns_per_byte, speed.encode_ns_per_byte].map(|n| format!("{n:.2}"));
-            table.add_row([codec.name.clone(), list(chunk)].into_iter().chain(numbers));
+    let mut said = advice.codecs_left_out.clone();
+    match (&advice.sample, advice.codecs.is_empty()) {
+        (None, _) => said
+            .push("Without --sample nothing is known of how well codecs compress: ratios are 1.".to_owned()),
+        (Some(_), true) => {
+            let why = advice.codec_why.as_deref().unwrap_or_default();
+            said.push(format!("Note: {why}. Ratios are 1, and {} is taken.", advice.layouts[0].codecs));
+        }
+        (Some(sample), false) => {
+            let mut table =
+                table(&["codecs", "stored", "ratio", "decode", "encode", "mean", "noise", "needs"]);
+            for CodecChoice { name, stored_bytes, speed, noise, weighted_ms, needs, chosen } in &advice.codecs
+            {
+                table.add_row([
+                    format!("{name}{}", if *chosen { " *" } else { "" }),
+                    size(*stored_bytes),
+                    format!("{:.2}", speed.ratio),
+                    rate(speed.decode_ns_per_byte),
+                    rate(speed.encode_ns_per_byte),
+                    ms(*weighted_ms),
+                    format!("{:.0} %", 100.0 * noise),
+                    needs.unwrap_or_default().to_owned(),
+                ]);
+            }
+            said.push(format!(
+                "Codecs, measured on {sample}, each in the chunks that suit it best:\n{table}"
+            ));
+            said.extend(advice.codec_why.clone());
         }
     }
-    format!("Measured on {sample}:\n{table}")
+    said.join("\n")
+}
+
+/// How much passes in a second.
+fn rate(ns_per_byte: f64) -> String {
+    format!("{}/s", size(1e9 / ns_per_byte))
 }
 
 /// The layouts, the best first, and what each kind of access takes in the best: two tables that 80 columns hold.
@@ -193,7 +218,9 @@ fn measured(advice: &Advice) -> String {
 fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED).set_header(header.to_vec());
-    for (k, _) in header.iter().enumerate().filter(|(_, name)| !["codecs", "in the first"].contains(name)) {
+    for (k, _) in
+        header.iter().enumerate().filter(|(_, name)| !["codecs", "in the first", "needs"].contains(name))
+    {
         if let Some(column) = table.column_mut(k) {
             column.set_cell_alignment(CellAlignment::Right);
         }

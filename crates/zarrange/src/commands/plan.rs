@@ -13,7 +13,7 @@ use crate::out::{self, note, notes, one_line, say};
 use crate::{signals, table};
 
 pub(crate) fn run(args: PlanArgs) -> anyhow::Result<ExitCode> {
-    let PlanArgs { out, simulate, overwrite_plan, part_size, request } = args;
+    let PlanArgs { src, dst, imagined, out, simulate, overwrite_plan, part_size, request } = args;
     if let Some(out) = out.as_ref().filter(|out| *out != Path::new("-"))
         && !overwrite_plan
         && Location::Path(out.clone()).exists()?
@@ -21,7 +21,11 @@ pub(crate) fn run(args: PlanArgs) -> anyhow::Result<ExitCode> {
         bail!("{} exists: choose another name, or replace it with --overwrite-plan", out.display());
     }
     let profiles = request.profile.len();
-    let mut request = request.into_request()?;
+    let (is_there, places) = match (imagined.made()?, src.zip(dst)) {
+        (Some(places), _) => (false, places),
+        (None, places) => (true, places.context("SRC and DST are needed")?),
+    };
+    let mut request = request.into_request(places.0, places.1)?;
     // Where nothing else is said, the plan is for that store.
     if let Some(profile) = simulate.as_ref().and_then(|spec| spec.profile.as_ref()).filter(|_| profiles == 0)
     {
@@ -30,14 +34,21 @@ pub(crate) fn run(args: PlanArgs) -> anyhow::Result<ExitCode> {
     if let Some(bytes) = part_size {
         request.part_bytes = bytes.into();
     }
-    for_others(&mut request)?;
+    if is_there {
+        for_others(&mut request)?;
+    }
     let io = request.io.clone();
     let prepared = prepare(request)?;
     notes(&prepared.notes());
     if let Err(lacking) = prepared.check_room() {
         note!("{}", one_line(&lacking.to_string()));
     }
-    out::to_stderr(format_args!("{prepared}\n"));
+    if is_there {
+        out::to_stderr(format_args!("{prepared}\n"));
+    } else {
+        note!("there is nothing to look into yet: sizes are before compression");
+        say!("{prepared}");
+    }
     if let Some(ClusterSpec { cluster, .. }) = &simulate {
         say!("{}", told(&prepared.simulated(cluster), cluster));
     }

@@ -9,8 +9,9 @@ use zarrange_io::Location;
 
 use crate::args::ProbeArgs;
 use crate::backend::opener;
+use crate::kept;
 use crate::machine::Machine;
-use crate::out::say;
+use crate::out::{note, one_line, say};
 use crate::probe::{Settings, probe};
 
 pub(crate) fn run(args: &ProbeArgs) -> anyhow::Result<ExitCode> {
@@ -28,11 +29,24 @@ pub(crate) fn run(args: &ProbeArgs) -> anyhow::Result<ExitCode> {
         .with_context(|| format!("{} cannot be probed", args.location))?;
     say!("{measured}");
     let name = args.name.clone().unwrap_or_else(|| args.location.to_string());
-    let profile = serde_json::to_string_pretty(&measured.profile(&name)?)?;
-    say!("{profile}");
+    let profile = measured.profile(&name)?;
+    let text = serde_json::to_string_pretty(&profile)?;
+    say!("{text}");
     if let Some(out) = &args.out {
-        std::fs::write(out, profile + "\n")
-            .with_context(|| format!("{} cannot be written", out.display()))?;
+        std::fs::write(out, text + "\n").with_context(|| format!("{} cannot be written", out.display()))?;
+    }
+    if !args.no_keep {
+        match kept::keep(&args.location, &profile) {
+            Ok(Some((file, place))) => {
+                say!(
+                    "Kept in {} for {place}: plans and advice use it where no --profile is given.",
+                    file.display()
+                );
+            }
+            Ok(None) => {}
+            // What was measured was told.
+            Err(error) => note!("the profile is not kept: {}", one_line(&format!("{error:#}"))),
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -17,7 +17,7 @@ use crate::{memory, signals, table};
 
 pub(crate) fn run(args: RechunkArgs) -> anyhow::Result<ExitCode> {
     let (asked_memory, asked_threads) = (args.request.max_mem.is_some(), args.request.threads.is_some());
-    let mut request = Request { region: args.region, ..args.request.into_request()? };
+    let mut request = Request { region: args.region, ..args.request.into_request(args.src, args.dst)? };
     if args.resume {
         request.joins = true;
         request.part_bytes = args.part_size.map_or(request.part_bytes, Into::into);

@@ -1,6 +1,7 @@
 //! What the tests of the command share: running it, the hard cases, and arrays to run it on.
 #![allow(dead_code, reason = "each test uses a part of it")]
 
+use std::path::Path;
 use std::process::{Command, Output};
 
 use serde_json::{Map, Value, json};
@@ -10,9 +11,15 @@ use zarrange_codec::CodecMetadata;
 /// What the process may take beside `--max-mem`.
 const ALLOWANCE: u64 = 64 << 20;
 
-/// Runs the command.
+/// Runs the command, whatever profiles somebody keeps on this machine.
 pub(crate) fn zarrange(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_zarrange")).args(args).output().unwrap()
+    zarrange_at(Path::new("/dev/null"), args)
+}
+
+/// Runs the command where profiles are kept below `config`.
+pub(crate) fn zarrange_at(config: &Path, args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_zarrange"));
+    command.env("XDG_CONFIG_HOME", config).args(args).output().unwrap()
 }
 
 /// Whether a run kept its promise; `what` it was.
