@@ -20,8 +20,8 @@ const NEAR_TIE: f64 = 1.05;
 const GAIN: f64 = 1.1;
 /// A sample of fewer bytes does not tell codecs apart.
 const SAMPLE_BYTES_MIN: u64 = 64 << 10;
-/// Layouts whose codecs are measured on chunks of exactly their shape.
-const REFINED: usize = 32;
+/// Layouts of all codecs, then of the one that is taken, on chunks of exactly whose shape they are measured.
+const REFINED: [usize; 2] = [7, 32];
 
 /// Codecs that are candidates.
 pub(super) struct Candidates {
@@ -100,7 +100,7 @@ impl Candidates {
         let mut measure = |codec: usize, chunk: &[u64]| -> anyhow::Result<CodecSpeed> {
             Ok(sample.measure(&list(&self.names[codec], chunk, item_bytes)?, chunk)?)
         };
-        let found = weighing.search(&mut codecs, REFINED, &mut measure)?;
+        let found = weighing.search(&mut codecs, REFINED[0], &mut measure)?;
         let mut rows = Vec::new();
         for (k, codec) in codecs.iter().enumerate() {
             let Some((cost, design)) = found.iter().find(|(_, design)| design.codec == k) else { continue };
@@ -126,7 +126,7 @@ impl Candidates {
         rows[best].1.chosen = true;
         let k = rows[best].0;
         let mut one = vec![codecs.swap_remove(k)];
-        let found = weighing.refine(&mut one, REFINED, &mut |_, chunk| measure(k, chunk))?;
+        let found = weighing.refine(&mut one, REFINED[1], &mut |_, chunk| measure(k, chunk))?;
         Ok(Chosen { rows: rows.into_iter().map(|(_, row)| row).collect(), why, codecs: one, found })
     }
 
