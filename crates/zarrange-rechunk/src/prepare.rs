@@ -3,6 +3,7 @@
 mod aim;
 pub(crate) mod beforehand;
 pub(crate) mod checking;
+mod details;
 pub(crate) mod item;
 mod keep;
 pub(crate) mod layouts;

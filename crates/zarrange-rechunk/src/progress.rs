@@ -8,6 +8,11 @@ pub trait Progress: Sync {
     /// `bytes` more were moved.
     fn advance(&self, bytes: u64);
 
+    /// Number `stage`, from 1, of the `stages` begins in which `array` is moved. Of what is only copied nothing is told.
+    fn stage(&self, array: &str, stage: u64, stages: u64) {
+        let _ = (array, stage, stages);
+    }
+
     /// The system gives only `started` of the threads that were `wanted`.
     fn fewer_threads(&self, started: u64, wanted: u64) {
         let _ = (started, wanted);

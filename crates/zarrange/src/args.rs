@@ -3,11 +3,13 @@
 pub(crate) mod common;
 pub(crate) mod imagined;
 pub(crate) mod lightcurve;
+mod line;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use clap_complete::Shell;
 use zarrange_io::Location;
 use zarrange_plan::{Reader, StoreProfile, Way};
@@ -21,6 +23,7 @@ pub(crate) use self::imagined::ImaginedArgs;
 pub(crate) use self::lightcurve::LightcurveCommand;
 use crate::advise::ask::AdviseArgs;
 use crate::hints::Options;
+use crate::out::Level;
 use crate::{VERSION, memory};
 
 /// What a command's end says.
@@ -33,6 +36,12 @@ everything as it was before. A second SIGINT or SIGTERM ends at once, and may le
 #[derive(Debug, Parser)]
 #[command(version = VERSION, about, max_term_width = 110, after_help = EXIT_CODES)]
 pub(crate) struct Args {
+    /// Print errors and what was asked for, and nothing else: no progress, no notes, no line on what was done
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    /// Say on stderr what is used (backend, memory, metadata, codecs, the plan with its profile), and when each phase and stage begins and ends
+    #[arg(short, long, global = true)]
+    verbose: bool,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -40,19 +49,39 @@ pub(crate) struct Args {
 impl Args {
     /// The arguments of a command line, and the options that their command has. A SPEC may begin with a minus (`-1,64`), which must not
     /// look like an option.
-    pub(crate) fn of(line: impl IntoIterator<Item = OsString>) -> (Self, Options) {
-        let mut matches = Self::command().get_matches_from(line.into_iter().map(|arg| match arg.to_str() {
+    ///
+    /// # Errors
+    /// What is wrong with it, or help that is asked for.
+    pub(crate) fn of(line: impl IntoIterator<Item = OsString>) -> Result<(Self, Options), clap::Error> {
+        let line = line.into_iter().map(|arg| match arg.to_str() {
             Some(text) if is_negative_spec(text) => format!(" {text}").into(),
             _ => arg,
-        }));
+        });
+        let mut matches = line::matches(&Self::command(), &line.collect::<Vec<_>>())?;
         let (mut command, mut inside) = (Vec::new(), &matches);
         while let Some((name, matches)) = inside.subcommand() {
             command.push(name);
             inside = matches;
         }
-        let options = Self::options(&command);
-        let args = Self::from_arg_matches_mut(&mut matches);
-        (args.unwrap_or_else(|error| error.format(&mut Self::command()).exit()), options)
+        let (options, shows_progress) = (Self::options(&command), shows_progress(inside));
+        let mut own = Self::command();
+        let args = Self::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut own))?;
+        let other = match (args.quiet, args.verbose, shows_progress) {
+            (true, true, _) => "--verbose",
+            (true, _, true) => "--progress always",
+            _ => return Ok((args, options)),
+        };
+        // They may stand before and behind the name of a command, where clap sees no conflict.
+        Err(own.error(ErrorKind::ArgumentConflict, format!("--quiet cannot be used with {other}")))
+    }
+
+    /// How much is said.
+    pub(crate) const fn level(&self) -> Level {
+        match (self.quiet, self.verbose) {
+            (true, _) => Level::Quiet,
+            (_, true) => Level::Verbose,
+            _ => Level::Usual,
+        }
     }
 
     /// The options of a command, and of one within it, by its name.
@@ -63,6 +92,11 @@ impl Args {
         }
         Options(at.get_arguments().filter_map(clap::Arg::get_long).map(str::to_owned).collect())
     }
+}
+
+/// Whether a bar is asked for.
+fn shows_progress(matches: &ArgMatches) -> bool {
+    matches!(matches.try_get_one("progress"), Ok(Some(ProgressArg::Always)))
 }
 
 fn is_negative_spec(text: &str) -> bool {
@@ -444,12 +478,4 @@ fn codecs(text: &str) -> Result<Codecs, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_command_line_is_consistent() {
-        use clap::CommandFactory;
-        Args::command().debug_assert();
-    }
-}
+mod tests;

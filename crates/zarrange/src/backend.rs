@@ -4,9 +4,10 @@
 use clap::CommandFactory as _;
 use clap::error::ErrorKind;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use zarrange_io::{IoError, Opener, STD_THREADS};
+use zarrange_io::{IoError, Location, Opener, STD_THREADS};
 
 use crate::args::{Args, BackendArg, IoArgs};
+use crate::out::{self, detail};
 use crate::signals;
 
 /// Lets this process have as many descriptors as it may: with many threads on many small files, the usual 1,024 are few. Where
@@ -31,5 +32,12 @@ pub(crate) fn opener(args: IoArgs) -> Result<Opener, IoError> {
         // engine itself writes is read through mappings only once it is complete.
         BackendArg::Mmap => unsafe { Opener::mmap() },
     };
-    Ok(opener.direct(args.direct).stopped_by(signals::stop()))
+    let opener = opener.direct(args.direct).stopped_by(signals::stop());
+    if out::is_verbose()
+        && let Ok(here) = opener.open(&Location::Path(".".into()))
+    {
+        let past = if args.direct { ", past the page cache" } else { "" };
+        detail!("backend: {} for local files{past}", here.backend());
+    }
+    Ok(opener)
 }

@@ -15,6 +15,7 @@
 
 pub mod advise;
 mod args;
+mod asked;
 mod backend;
 mod commands;
 mod hints;
@@ -41,7 +42,7 @@ use zarrange_rechunk::{RechunkError, SharedError, SpecError};
 use crate::advise::ask::Usage;
 use crate::args::{Command, LightcurveCommand};
 use crate::hints::Options;
-use crate::out::{note, one_line};
+use crate::out::{fault, one_line};
 
 pub use crate::commands::info::info_json;
 pub use crate::commands::lightcurve::info::light_curves_json;
@@ -57,11 +58,12 @@ pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("ZARRANG
 /// Runs the command in this process, whose command line is `line`: the name of the program first. It prints, listens to signals, and may end
 /// the process. What it returns is the exit code.
 pub fn run(line: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let (args, options) = args::Args::of(line);
+    let (args, options) = args::Args::of(line).unwrap_or_else(|error| error.exit());
+    out::set_level(args.level());
     backend::raise_descriptor_limit();
     signals::watch();
     if let Err(error) = memory::prepare() {
-        note!("{error}");
+        fault!("{error}");
         return ExitCode::FAILURE;
     }
     keep_zarrs_single();
@@ -104,7 +106,7 @@ fn failed(error: &anyhow::Error, options: &Options) -> ExitCode {
         Some((signal, code))
             if Stopped::is_cause_of(error.as_ref()) && error.downcast_ref::<SharedError>().is_some() =>
         {
-            note!("stopped by {signal}: what was done is kept, and the same command does the rest");
+            fault!("stopped by {signal}: what was done is kept, and the same command does the rest");
             ExitCode::from(code)
         }
         Some((signal, code)) if Stopped::is_cause_of(error.as_ref()) => {
@@ -113,11 +115,11 @@ fn failed(error: &anyhow::Error, options: &Options) -> ExitCode {
                 Some(RechunkError::Stopped { target, left, .. }) => (target.as_str(), left.as_str()),
                 _ => ("what was being written", ""),
             };
-            note!("stopped by {signal}: {} is as it was before{}", one_line(target), one_line(left));
+            fault!("stopped by {signal}: {} is as it was before{}", one_line(target), one_line(left));
             ExitCode::from(code)
         }
         _ => {
-            note!("{}", message(error, options));
+            fault!("{}", message(error, options));
             ExitCode::from(if is_usage(error) { 2 } else { 1 })
         }
     }

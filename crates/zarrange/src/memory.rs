@@ -11,7 +11,7 @@ use rustix::process::{Resource, getrlimit};
 use zarrange_io::{STD_THREADS, one_arena};
 use zarrange_plan::bytes_text;
 
-use crate::out::note;
+use crate::out::{detail, note};
 
 /// Where nothing can be found out.
 const FALLBACK_BYTES: u64 = 1 << 30;
@@ -43,6 +43,13 @@ pub(crate) fn prepare() -> anyhow::Result<()> {
 /// # Errors
 /// If they leave none.
 pub(crate) fn given(wanted: u64, threads: u64) -> anyhow::Result<u64> {
+    let given = limited(wanted, threads)?;
+    detail!("memory: {} for data, with {threads} threads", bytes_text(given));
+    Ok(given)
+}
+
+/// Of `wanted` bytes those that limits leave; a note where these are fewer.
+fn limited(wanted: u64, threads: u64) -> anyhow::Result<u64> {
     let Some(left) = limit_left() else { return Ok(wanted) };
     let beside = beside(threads);
     let given = left.saturating_sub(beside);

@@ -1,6 +1,6 @@
 //! Lines for people and programs that may stop reading: a closed pipe ends them quietly, the exit code still tells. Where lines cannot
 //! be written otherwise, that is an error of a command whose lines are its result ([`say`]); one that has published something has done
-//! what it should ([`tell`]).
+//! what it should ([`report`], [`tell`]).
 //!
 //! What comes from a store may hold characters that move the cursor, name the window, or turn the direction of writing: none of them
 //! reaches a terminal.
@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 use std::fmt::{Arguments, Write as _};
 use std::io::{BufWriter, ErrorKind, IsTerminal as _, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use zarrange_rechunk::is_hidden;
@@ -21,29 +21,73 @@ pub(crate) fn is_complete() -> bool {
     !FAILED.load(Ordering::Relaxed)
 }
 
+/// How much is said beside errors and what was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Level {
+    /// Nothing.
+    Quiet,
+    /// What was done, and what is worth a note.
+    Usual,
+    /// What is used, and what is being done, too.
+    Verbose,
+}
+
+/// That of this process, as a number: signals and threads look at it.
+static LEVEL: AtomicU8 = AtomicU8::new(Level::Usual as u8);
+
+/// Sets how much is said from now on.
+pub(crate) fn set_level(level: Level) {
+    LEVEL.store(level as u8, Ordering::Relaxed);
+}
+
+/// Whether nothing is said but errors and what was asked for.
+pub(crate) fn is_quiet() -> bool {
+    LEVEL.load(Ordering::Relaxed) == Level::Quiet as u8
+}
+
+/// Whether what is used and being done is said.
+pub(crate) fn is_verbose() -> bool {
+    LEVEL.load(Ordering::Relaxed) == Level::Verbose as u8
+}
+
 /// Prints a line to stdout.
 macro_rules! say {
     ($($line:tt)*) => { $crate::out::to_stdout(format_args!($($line)*)) };
 }
 
-/// Prints a line to stderr, with the name of the program before it.
-macro_rules! note {
+/// Prints an error to stderr, with the name of the program before it.
+macro_rules! fault {
     ($($line:tt)*) => { $crate::out::to_stderr(format_args!("zarrange: {}", format_args!($($line)*))) };
 }
 
-/// Prints a line to stdout about what is done already, which no failure to print it undoes.
-macro_rules! tell {
+/// As [`fault`], what is no error but worth saying.
+macro_rules! note {
+    ($($line:tt)*) => { if !$crate::out::is_quiet() { $crate::out::fault!($($line)*) } };
+}
+
+/// As [`fault`], what only those want to know who ask for it.
+macro_rules! detail {
+    ($($line:tt)*) => { if $crate::out::is_verbose() { $crate::out::fault!($($line)*) } };
+}
+
+/// Prints a line to stdout that was asked for, about what is done already: no failure to print it undoes that.
+macro_rules! report {
     ($($line:tt)*) => { $crate::out::told(format_args!($($line)*)) };
 }
 
-pub(crate) use {note, say, tell};
+/// As [`report`], where nobody asked for it.
+macro_rules! tell {
+    ($($line:tt)*) => { if !$crate::out::is_quiet() { $crate::out::report!($($line)*) } };
+}
+
+pub(crate) use {detail, fault, note, report, say, tell};
 
 /// As [`say`].
 pub(crate) fn to_stdout(line: Arguments<'_>) {
     stream(|out| writeln!(out, "{line}"));
 }
 
-/// As [`tell`].
+/// As [`report`].
 pub(crate) fn told(line: Arguments<'_>) {
     streamed(|out| writeln!(out, "{line}"));
 }
@@ -59,14 +103,14 @@ pub(crate) fn streamed(write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>
     match write(&mut out).and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             drop(out);
-            note!("stdout cannot be written: {error}");
+            fault!("stdout cannot be written: {error}");
             false
         }
         _ => true,
     }
 }
 
-/// As [`note`], for a process that ends: it waits for nobody, neither for who should read it nor for who is printing.
+/// As [`fault`], for a process that ends: it waits for nobody, neither for who should read it nor for who is printing.
 pub(crate) fn to_stderr_at_once(line: &str) {
     let stderr = rustix::stdio::stderr();
     let mut ready = [PollFd::new(&stderr, PollFlags::OUT)];
@@ -78,7 +122,7 @@ pub(crate) fn to_stderr_at_once(line: &str) {
     }
 }
 
-/// As [`note`], without the name.
+/// As [`fault`], without the name.
 pub(crate) fn to_stderr(line: Arguments<'_>) {
     let mut out = Visible(BufWriter::with_capacity(BUFFER_BYTES, std::io::stderr().lock()));
     // Where stderr cannot be written either, nobody is left to be told.
@@ -124,6 +168,13 @@ fn visible(text: &str) -> Cow<'_, str> {
 pub(crate) fn notes(lines: &[String]) {
     for line in lines {
         note!("{}", one_line(line));
+    }
+}
+
+/// As [`notes`], of details.
+pub(crate) fn details(lines: &[String]) {
+    for line in lines {
+        detail!("{}", one_line(line));
     }
 }
 

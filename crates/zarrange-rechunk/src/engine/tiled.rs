@@ -42,6 +42,7 @@ pub(crate) fn run(
     }
     for number in stages {
         let k = index(number);
+        context.progress.stage(to.metadata().location(), number + 1, plan.stage_count());
         let (stage, after) = (&tiled.stages[k], open(k)?);
         let release = |groups: Range<u64>| {
             if let Some(spill) = &before {

@@ -42,7 +42,10 @@ pub(crate) fn run(
             let (from, to) = (source.read_chunks()?, target.chunks()?);
             match &plan.route {
                 Route::Copy => copy::run(source, target, item.parts(0), context)?,
-                Route::Repack(repack) => repack::run(repack, (&from, &to), item.parts(0), context)?,
+                Route::Repack(repack) => {
+                    context.progress.stage(target.location(), 1, 1);
+                    repack::run(repack, (&from, &to), item.parts(0), context)?;
+                }
                 Route::Tiled(tiled) => {
                     tiled::run((&plan, tiled), (&from, &to), intermediates, stages, context)?;
                 }
@@ -50,7 +53,10 @@ pub(crate) fn run(
         }
         Decision::Stored => copy::run(source, target, item.parts(0), context)?,
         // Text takes all of the memory beforehand, for nobody knows how long it is.
-        Decision::Text => return text::run(Side::of(source)?, Side::of(target)?, item.parts(0), context),
+        Decision::Text => {
+            context.progress.stage(target.location(), 1, 1);
+            return text::run(Side::of(source)?, Side::of(target)?, item.parts(0), context);
+        }
     }
     Ok(u64::MAX)
 }

@@ -18,7 +18,7 @@ use zarrange_rechunk::{
 
 use crate::args::{DemoArgs, ProgressArg};
 use crate::backend::opener;
-use crate::out::{note, one_line, say};
+use crate::out::{notes, one_line, say, tell};
 use crate::progress::Bar;
 use crate::{memory, signals, table};
 
@@ -45,7 +45,7 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     let place = |name: &str| Location::Path(args.dir.join(name));
     signals::writing();
     take(&args.dir, args.overwrite)?;
-    say!(
+    tell!(
         "Photometry of {} objects at {} epochs, magnitude and error: {} of float32.\n",
         table::count(objects),
         table::count(epochs),
@@ -63,7 +63,7 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
         rechunk((&source, &sharded), &by_object, Some(&shard), overwrite, &io)
     })?;
 
-    say!("\nWhat it costs to read (measured on the stored arrays):\n");
+    tell!("\nWhat it costs to read (measured on the stored arrays):\n");
     let mut out = table::new(&[
         "layout",
         "files",
@@ -82,7 +82,7 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     }
     say!("{out}");
     let useful = objects * VALUES * 4;
-    say!(
+    tell!(
         "\nUseful are {} of an epoch and {} of an object, before compression.\nThe arrays are in {}; look at one with: \
          zarrange info {}",
         bytes_text(useful),
@@ -127,14 +127,8 @@ fn take(dir: &Path, overwrite: bool) -> anyhow::Result<()> {
 fn step(what: &str, work: impl FnOnce() -> anyhow::Result<String>) -> anyhow::Result<()> {
     let begin = Instant::now();
     let done = work()?;
-    say!("{what}: {done}, {:.2} s", begin.elapsed().as_secs_f64());
+    tell!("{what}: {done}, {:.2} s", begin.elapsed().as_secs_f64());
     Ok(())
-}
-
-fn warn(lines: &[String]) {
-    for line in lines {
-        note!("{}", one_line(line));
-    }
 }
 
 /// Writes the survey epoch by epoch.
@@ -143,7 +137,7 @@ fn fill(survey: &Survey, location: &Location, overwrite: bool, io: &Opener) -> a
     bar.begin("fill", survey.epochs);
     let warnings = write_survey(survey, location, (overwrite, io), &mut |epochs| bar.advance(epochs))?;
     drop(bar);
-    warn(&warnings);
+    notes(&warnings);
     Ok(format!("{} chunks", table::count(survey.epochs)))
 }
 
@@ -170,9 +164,9 @@ fn rechunk(
         ..Request::new(source.clone(), target.clone())
     };
     let prepared = prepare(request)?;
-    warn(&prepared.notes());
+    notes(&prepared.notes());
     let report = run_job(prepared, &Bar::new(ProgressArg::Auto))?;
-    warn(&report.warnings);
+    notes(&report.warnings);
     Ok(format!("{}, {} chunks", report.cost.strategy, table::count(report.cost.counts.target_chunks)))
 }
 

@@ -8,7 +8,7 @@ use zarrange_rechunk::{ArrayDigest, digest};
 use crate::args::DigestArgs;
 use crate::backend::opener;
 use crate::hints::Options;
-use crate::out::{note, one_line, say};
+use crate::out::{fault, one_line, say};
 use crate::progress::Bar;
 
 pub(crate) fn run(args: &DigestArgs, options: &Options) -> anyhow::Result<ExitCode> {
@@ -23,7 +23,7 @@ pub(crate) fn run(args: &DigestArgs, options: &Options) -> anyhow::Result<ExitCo
             Ok(digest) => say!("{digest}  {}", one_line(if path.is_empty() { "." } else { path })),
             Err(error) => {
                 let why = options.of_rechunk(error);
-                note!("{path:?} has no digest: {}", one_line(&why));
+                fault!("{path:?} has no digest: {}", one_line(&why));
                 failed.insert(path.clone(), Value::from(why));
             }
         }

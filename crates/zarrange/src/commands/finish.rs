@@ -9,7 +9,7 @@ use zarrange_rechunk::{Finished, SharedRun};
 
 use crate::args::{FinishArgs, PlannedArgs};
 use crate::commands::run::read_plan;
-use crate::out::{notes, tell};
+use crate::out::{notes, report, tell};
 use crate::progress::Bar;
 use crate::{signals, table};
 
@@ -36,7 +36,7 @@ pub(crate) fn run(args: &FinishArgs) -> anyhow::Result<ExitCode> {
     signals::published();
     notes(&warnings);
     if told.json {
-        tell!("{}", json!({"target": target, "verified": verified, "counts": counts}));
+        report!("{}", json!({"target": target, "verified": verified, "counts": counts}));
     } else {
         let verified = if verified { ", verified" } else { "" };
         tell!(

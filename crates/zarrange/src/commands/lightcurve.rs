@@ -12,12 +12,12 @@ pub(crate) mod plot;
 
 use std::process::ExitCode;
 
-use crate::out::note;
+use crate::out::fault;
 use crate::signals;
 
 /// The exit code where a signal has ended what the same command goes on with; that is told.
 fn stopped() -> Option<ExitCode> {
     let (signal, code) = signals::came()?;
-    note!("stopped by {signal}: the same command does the rest");
+    fault!("stopped by {signal}: the same command does the rest");
     Some(ExitCode::from(code))
 }

@@ -10,7 +10,7 @@ use zarrange_rechunk::{Cluster, ClusterSpec, Costs, PlanFileError, Prepared, Req
 
 use crate::args::PlanArgs;
 use crate::out::{self, note, notes, one_line, say};
-use crate::{signals, table};
+use crate::{asked, signals, table};
 
 pub(crate) fn run(args: PlanArgs) -> anyhow::Result<ExitCode> {
     let PlanArgs { src, dst, imagined, out, simulate, overwrite_plan, part_size, request } = args;
@@ -43,18 +43,19 @@ pub(crate) fn run(args: PlanArgs) -> anyhow::Result<ExitCode> {
     if let Err(lacking) = prepared.check_room() {
         note!("{}", one_line(&lacking.to_string()));
     }
-    if is_there {
-        out::to_stderr(format_args!("{prepared}\n"));
-    } else {
+    asked::details(&prepared)?;
+    if !is_there {
         note!("there is nothing to look into yet: sizes are before compression");
         say!("{prepared}");
+    } else if !out::is_quiet() {
+        out::to_stderr(format_args!("{prepared}\n"));
     }
     if let Some(ClusterSpec { cluster, .. }) = &simulate {
         say!("{}", told(&prepared.simulated(cluster), cluster));
     }
     let Some(out) = out else { return Ok(ExitCode::SUCCESS) };
     let fingerprint = write(&prepared, &out, &io)?;
-    if let Some(fingerprint) = fingerprint {
+    if let Some(fingerprint) = fingerprint.filter(|_| !out::is_quiet()) {
         out::to_stderr(format_args!("fingerprint {fingerprint}"));
     }
     Ok(ExitCode::SUCCESS)

@@ -13,7 +13,7 @@ use crate::args::{RechunkArgs, ToldArgs};
 use crate::commands::plan;
 use crate::out::{self, notes, say, tell};
 use crate::progress::Bar;
-use crate::{memory, signals, table};
+use crate::{asked, memory, signals, table};
 
 pub(crate) fn run(args: RechunkArgs) -> anyhow::Result<ExitCode> {
     let (asked_memory, asked_threads) = (args.request.max_mem.is_some(), args.request.threads.is_some());
@@ -59,6 +59,9 @@ fn tell_of(
     carry_out: impl FnOnce(Prepared, &Bar) -> anyhow::Result<Report>,
 ) -> anyhow::Result<ExitCode> {
     let (target, planned) = (prepared.target().to_string(), prepared.predicted());
+    if out::is_verbose() {
+        out::to_stderr(format_args!("{prepared}\n"));
+    }
     signals::writing();
     let report = carry_out(prepared, &Bar::new(told.progress))?;
     signals::published();

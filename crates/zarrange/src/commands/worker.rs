@@ -10,7 +10,7 @@ use zarrange_rechunk::{PlanFile, SharedError, SharedRun, StageStatus, Worked, pr
 
 use crate::args::{PlannedArgs, WorkerArgs};
 use crate::commands::run::read_plan;
-use crate::out::{say, tell};
+use crate::out::{report, say, tell};
 use crate::progress::Bar;
 use crate::{signals, table};
 
@@ -31,7 +31,7 @@ pub(crate) fn run(args: &WorkerArgs) -> anyhow::Result<ExitCode> {
     let worked = run.work(stage, share, &Bar::new(told.progress)).with_context(place)?;
     let Worked { parts, before, counts, peak_budget_bytes } = worked;
     if told.json {
-        tell!(
+        report!(
             "{}",
             json!({"stage": stage, "parts": parts, "before": before, "counts": counts, "peak_budget_bytes": peak_budget_bytes})
         );

@@ -10,7 +10,7 @@ use crate::args::lightcurve::AppendArgs;
 use crate::backend::opener;
 use crate::commands::lightcurve::create::dimension;
 use crate::commands::lightcurve::stopped;
-use crate::out::{note, one_line, tell};
+use crate::out::{note, one_line, report, tell};
 use crate::{memory, signals, table};
 
 pub(crate) fn run(args: &AppendArgs) -> anyhow::Result<ExitCode> {
@@ -28,7 +28,7 @@ pub(crate) fn run(args: &AppendArgs) -> anyhow::Result<ExitCode> {
         note!("{}", one_line(&format!("{name} has no value for the new epochs")));
     }
     if args.json {
-        tell!("{}", json!({"first": appended.first, "epochs": appended.size, "unset": appended.unset}));
+        report!("{}", json!({"first": appended.first, "epochs": appended.size, "unset": appended.unset}));
         return Ok(ExitCode::SUCCESS);
     }
     tell!("{}: {} epochs, {} of them new", args.store, table::count(appended.size), table::count(count));

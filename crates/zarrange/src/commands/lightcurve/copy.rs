@@ -11,7 +11,7 @@ use zarrange_rechunk::Codecs;
 use crate::args::lightcurve::{CopyArgs, LightcurveRechunkArgs, SyncArgs};
 use crate::backend::opener;
 use crate::commands::lightcurve::stopped;
-use crate::out::{notes, one_line, tell};
+use crate::out::{notes, one_line, report, tell};
 use crate::progress::Bar;
 use crate::{memory, signals, table};
 
@@ -41,7 +41,7 @@ pub(crate) fn rechunk(args: &LightcurveRechunkArgs) -> anyhow::Result<ExitCode> 
     notes(&report.warnings);
     let counts = report.cost.counts;
     if args.copy.told.json {
-        tell!(
+        report!(
             "{}",
             json!({
                 "bytes_read": counts.bytes_read, "bytes_written": counts.bytes_written, "target_chunks": counts.target_chunks,
@@ -70,7 +70,7 @@ pub(crate) fn sync(args: &SyncArgs) -> anyhow::Result<ExitCode> {
     signals::published();
     notes(&synced.warnings);
     if args.copy.told.json {
-        tell!(
+        report!(
             "{}",
             json!({
                 "epochs": synced.epochs, "new_epochs": synced.new, "arrays": synced.arrays,

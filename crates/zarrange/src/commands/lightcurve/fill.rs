@@ -13,7 +13,7 @@ use zarrange_rechunk::Progress as _;
 
 use crate::args::lightcurve::FillArgs;
 use crate::backend::opener;
-use crate::out::{note, one_line, tell};
+use crate::out::{fault, note, one_line, report, tell};
 use crate::progress::Bar;
 use crate::{memory, signals, table};
 
@@ -51,7 +51,7 @@ pub(crate) fn run(args: &FillArgs) -> anyhow::Result<ExitCode> {
     };
     if let Some((signal, code)) = signals::came() {
         let epochs = table::count(report.epochs.len() as u64);
-        note!(
+        fault!(
             "stopped by {signal}: {epochs} epochs were filled and recorded; of others values may be there that are not, and all can be \
              filled again"
         );
@@ -71,11 +71,13 @@ fn is_same(a: &Path, b: &Path) -> bool {
 /// Says what was done, and what was not.
 fn told(args: &FillArgs, report: &TableReport, rejects: &Rejects<'_>) {
     for (_, error) in &report.failed {
-        note!("{}", one_line(&error.to_string()));
+        fault!("{}", one_line(&error.to_string()));
     }
+    // Rows are no error where they are kept in a file.
+    let rejected_row = |line: &str| if args.rejected.is_some() { note!("{line}") } else { fault!("{line}") };
     for rejected in rejects.first() {
         let (table, place, reason) = (&rejected.table, &rejected.place, &rejected.reason);
-        note!("rejected: {}", one_line(&format!("{table}, {place}: {reason}")));
+        rejected_row(&format!("rejected: {}", one_line(&format!("{table}, {place}: {reason}"))));
     }
     let more = rejects.count().saturating_sub(rejects.first().len() as u64);
     if more > 0 {
@@ -83,7 +85,7 @@ fn told(args: &FillArgs, report: &TableReport, rejects: &Rejects<'_>) {
             || "--rejected FILE writes all of them".to_owned(),
             |path| format!("all are in {}", path.display()),
         );
-        note!("and {} more rows; {all}", table::count(more));
+        rejected_row(&format!("and {} more rows; {all}", table::count(more)));
     }
     let added = report.sequence.unwrap_or_default();
     let done = || report.epochs.values().chain([&added.written]);
@@ -95,7 +97,7 @@ fn told(args: &FillArgs, report: &TableReport, rejects: &Rejects<'_>) {
             .iter()
             .map(|(path, error)| json!({"table": path, "reason": error.to_string()}))
             .collect();
-        tell!(
+        report!(
             "{}",
             json!({
                 "rows": report.rows, "rejected_rows": rejects.count(), "epochs": report.epochs.len(),

@@ -10,7 +10,7 @@ use zarrange_rechunk::{Codecs, Dimensions, SpecError};
 
 use crate::args::lightcurve::IngestArgs;
 use crate::backend::opener;
-use crate::out::{notes, tell};
+use crate::out::{notes, report, tell};
 use crate::{memory, signals, table};
 
 /// The arrays that a SPEC can be given for.
@@ -33,7 +33,7 @@ pub(crate) fn run(args: &IngestArgs) -> anyhow::Result<ExitCode> {
     signals::published();
     notes(&warnings);
     if args.json {
-        tell!(
+        report!(
             "{}",
             json!({
                 "objects": objects, "sequence": sequence, "measurements": measurements, "bands": curves.bands,
