@@ -16,6 +16,7 @@ mod route;
 mod slices;
 pub(crate) mod small_copies;
 mod stored;
+mod unused;
 
 use std::fmt;
 
@@ -146,7 +147,10 @@ impl Prepared {
         sources.check_known(request.array_codecs.keys())?;
         let chunks = Shapes::new("chunks", &request.chunks, &request.arrays, &sources)?;
         let shards = Shapes::new("shards", &request.shards, &request.arrays, &sources)?;
-        let mut layouts = layouts::layouts(request, &sources)?;
+        let (mut layouts, needless) = layouts::layouts(request, &sources)?;
+        let shapes = [chunks.unused("chunks", &sources), shards.unused("shards", &sources)];
+        let fixed = |name| format!("each access of the mix says itself how many of {name} it reads");
+        self.noted.unused = shapes.into_iter().flatten().chain(needless.into_iter().map(fixed)).collect();
         let (mut items, mut plans) = (Vec::new(), Plans::default());
         let mut bytes = self.groups_bytes();
         for (k, found) in arrays.iter().enumerate() {

@@ -191,7 +191,7 @@ pub(crate) struct RechunkArgs {
     #[arg(long, conflicts_with_all = ["region", "dry_run"])]
     pub(crate) resume: bool,
     /// With --resume: array data of a part, about, which is done again if it was not done to its end [default: 256MB]
-    #[arg(long, value_name = "SIZE", requires = "resume")]
+    #[arg(long, value_name = "SIZE", requires = "resume", conflicts_with_all = ["region", "dry_run"])]
     pub(crate) part_size: Option<Bytes>,
     /// Print the plan and write nothing
     #[arg(long)]
@@ -219,7 +219,7 @@ pub(crate) struct PlanArgs {
     #[arg(long, value_name = "NAME=VALUE,...")]
     pub(crate) simulate: Option<ClusterSpec>,
     /// Replace an existing PLAN.json (--overwrite is for DST)
-    #[arg(long)]
+    #[arg(long, requires = "out")]
     pub(crate) overwrite_plan: bool,
     /// Array data of a part, about: workers do whole parts, and a part that was not done to its end is done again [default: 256MB]
     #[arg(long, value_name = "SIZE")]
@@ -268,6 +268,9 @@ pub(crate) struct FinishArgs {
     pub(crate) planned: PlannedArgs,
 }
 
+/// What goes with no mix. Options that need one must say so, too: clap misses nothing that could not be given.
+const SHAPES: [&str; 2] = ["chunks", "shards"];
+
 /// What is to be done: the options that `rechunk` and `plan` share.
 #[derive(Debug, clap::Args)]
 pub(crate) struct RequestArgs {
@@ -279,19 +282,19 @@ pub(crate) struct RequestArgs {
     pub(crate) shards: Vec<Named>,
     /// Choose the chunks and shards in which this mix of accesses takes least time, in all arrays (or those of --array) that have its
     /// dimensions
-    #[arg(long = "for", value_name = "MIX", conflicts_with_all = ["chunks", "shards"])]
+    #[arg(long = "for", value_name = "MIX", conflicts_with_all = SHAPES)]
     pub(crate) mix: Option<NamedMix>,
     /// With --for: the most files of an array; shards are made so that they suffice [default: 10000]
-    #[arg(long, value_name = "N", requires = "mix", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", requires = "mix", conflicts_with_all = SHAPES, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) max_files: Option<u64>,
     /// With --for: the most bytes of a chunk, decoded [default: 16MiB]
-    #[arg(long, value_name = "SIZE", requires = "mix")]
+    #[arg(long, value_name = "SIZE", requires = "mix", conflicts_with_all = SHAPES)]
     pub(crate) chunk_bytes: Option<Bytes>,
     /// With --for: of how many indices of other dimensions every read is, such as measurement=1
-    #[arg(long, value_name = "DIMENSION=N,...", requires = "mix")]
+    #[arg(long, value_name = "DIMENSION=N,...", requires = "mix", conflicts_with_all = SHAPES)]
     pub(crate) fix: Option<Fixed>,
     /// With --for: who reads: zarr-python (before 3.3), zarr-python-3.3, xarray, tensorstore, zarrs-python or zarrange
-    #[arg(long, value_name = "READER", requires = "mix", default_value_t)]
+    #[arg(long, value_name = "READER", requires = "mix", conflicts_with_all = SHAPES, default_value_t)]
     pub(crate) reader: Reader,
     /// Bound on all data buffers together [default: half of the available memory]
     #[arg(long, value_name = "SIZE")]

@@ -1,17 +1,28 @@
 //! From the options that `rechunk` and `plan` share to a request.
 
+use anyhow::bail;
 use zarrange_io::Location;
 use zarrange_plan::{Costs, Limits};
-use zarrange_rechunk::{MixRequest, Request};
+use zarrange_rechunk::{Codecs, MixRequest, NamedRegion, Request};
 
+use crate::advise::ask::usage;
 use crate::args::{Place, ProfileArg, RequestArgs};
 use crate::backend::opener;
 use crate::{kept, memory};
 
 impl RequestArgs {
-    /// The request that is asked for; memory and threads are those of this machine where they are not given.
-    pub(crate) fn into_request(self, src: Location, dst: Location) -> anyhow::Result<Request> {
-        let costs = costs(&self.profile, [&src, &dst, self.temp.as_ref().unwrap_or(&dst)]);
+    /// The request that is asked for, of a region if one is named; memory and threads are those of this machine where they are not given.
+    ///
+    /// # Errors
+    /// If options of it say nothing beside the others, or contradict each other.
+    pub(crate) fn into_request(
+        self,
+        src: Location,
+        dst: Location,
+        region: Option<NamedRegion>,
+    ) -> anyhow::Result<Request> {
+        self.check(region.is_some())?;
+        let costs = costs(&self.profile, [&src, &dst, self.temp.as_ref().unwrap_or(&dst)])?;
         let default = Limits::default();
         let limits = Limits {
             files_max: self.max_files.unwrap_or(default.files_max),
@@ -41,24 +52,59 @@ impl RequestArgs {
             io: opener(self.io)?,
             costs,
             way: self.way,
+            region,
             ..Request::new(src, dst)
         })
     }
 }
 
-/// What source, target and intermediates cost: as asked for, else as probed, else as built in.
-fn costs(profiles: &[ProfileArg], places: [&Location; 3]) -> Costs {
+impl RequestArgs {
+    /// Options that choose among arrays need something that they choose for.
+    fn check(&self, is_region: bool) -> anyhow::Result<()> {
+        let specs = || self.chunks.iter().chain(&self.shards);
+        let named = specs().next().is_some() || self.mix.is_some();
+        let recoded = !named && self.codecs != Codecs::Keep;
+        let general = specs().any(|spec| spec.array.is_none()) || self.mix.is_some() || recoded;
+        if self.only_named && !named {
+            bail!(usage(
+                "--only-named leaves out every array without a SPEC or a MIX, and there is none: name arrays as with --chunks NAME:keep"
+            ));
+        }
+        if !self.array.is_empty() && !general && !is_region {
+            bail!(usage(
+                "--array says which arrays a SPEC without ARRAY:, a MIX, --codecs or a region is for, and there is none: to copy these \
+                 arrays alone, write --array NAME --chunks keep --only-named"
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// What source, target and intermediates cost: as asked for, else as probed, else as built in. What is said of one place goes before what is said
+/// of all.
+fn costs(profiles: &[ProfileArg], locations: [&Location; 3]) -> anyhow::Result<Costs> {
+    let of = |place: Option<Place>| {
+        let mut given = profiles.iter().filter(|arg| arg.place == place).map(|arg| &arg.profile);
+        let first = given.next();
+        match given.next() {
+            None => Ok(first),
+            Some(_) => Err(usage("--profile says twice what one place costs: say it once")),
+        }
+    };
     let mut costs = Costs::default();
-    let of = [
-        (Place::Source, &mut costs.source),
-        (Place::Target, &mut costs.target),
-        (Place::Temp, &mut costs.spill),
+    let places = [
+        (of(Some(Place::Source))?, &mut costs.source),
+        (of(Some(Place::Target))?, &mut costs.target),
+        (of(Some(Place::Temp))?, &mut costs.spill),
     ];
-    for ((place, cost), location) in of.into_iter().zip(places) {
-        let asked = profiles.iter().rfind(|asked| asked.place.is_none_or(|of| of == place));
-        if let Some(profile) = asked.map(|asked| asked.profile.clone()).or_else(|| kept::of(location)) {
+    let general = of(None)?;
+    if let Some(general) = general.filter(|_| places.iter().all(|(own, _)| own.is_some())) {
+        bail!(usage(format!("--profile {}: each place has a profile of its own", general.name)));
+    }
+    for ((own, cost), location) in places.into_iter().zip(locations) {
+        if let Some(profile) = own.or(general).cloned().or_else(|| kept::of(location)) {
             *cost = profile;
         }
     }
-    costs
+    Ok(costs)
 }

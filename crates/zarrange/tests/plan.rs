@@ -235,7 +235,7 @@ fn files_are_not_replaced_unless_asked_for() {
     };
     check(&[], 1, "plan.json exists: choose another name, or replace it with --overwrite-plan");
     check(&["--overwrite"], 1, "plan.json exists");
-    check(&["--overwrite-plan", "--array", "nix"], 2, "no array \"nix\"");
+    check(&["--overwrite-plan", "--chunks", "nix:1"], 2, "no array \"nix\"");
     check(&["--dry-run"], 2, "unexpected argument '--dry-run'");
     check(&["--progress", "never"], 2, "unexpected argument '--progress'");
     fs::create_dir(&target).unwrap();

@@ -162,10 +162,12 @@ fn aim_variable(
     let (chunk, shard) = target_shape(path, source, now, chunk_spec, shard_spec)?;
     let made_regular = !source.objects().is_regular() && (chunk_spec.is_some() || shard_spec.is_some());
     let reshaped = made_regular || (&chunk, &shard) != (&now.chunk, &now.shard);
-    let recoded = reshaped || elements.foreign_encoding || request.recodes(path);
+    let codecs = request.codecs_of(path).resolve_variable(now);
+    // Who gives a shape means the codecs for this array, too, where the shape is that of now.
+    let other_codecs = (chunk_spec.is_some() || shard_spec.is_some()) && codecs != now.codecs;
+    let recoded = reshaped || other_codecs || elements.foreign_encoding || request.recodes(path);
     if recoded {
         check_regular(path, source, now, chunk_spec, shard_spec)?;
-        let codecs = request.codecs_of(path).resolve_variable(now);
         let layout = Layout { chunk, shard, codecs };
         objects = objects_of(source, &layout)?;
         document = document.with_layout(&layout);

@@ -114,6 +114,16 @@ impl Item {
         self.asked.chosen.as_deref()
     }
 
+    /// Whether a shape, a mix or a region is for it.
+    pub(crate) const fn is_asked(&self) -> bool {
+        !self.asked.is_nothing() || self.asked.within.is_some()
+    }
+
+    /// Whether another process has planned it.
+    pub(crate) const fn is_planned(&self) -> bool {
+        self.asked.planned.is_some()
+    }
+
     /// Opens it below the `root` of the source; what was planned is what there is.
     pub(crate) fn open(&self, request: &Request, root: &Store) -> Result<Opened, RechunkError> {
         let array = region::window(request, self.found.array(root)?)?;

@@ -1,6 +1,6 @@
 //! Layouts chosen for a mix of accesses: for the arrays of a source, and explained.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use zarrange_array::{Array, Contents};
 use zarrange_codec::Chain;
@@ -14,22 +14,25 @@ use crate::prepare::aim::LaidOut;
 use crate::prepare::members::Sources;
 use crate::request::{Codecs, MixRequest, Request};
 
-/// The layouts for the mix that is asked for, by path: of all arrays, or those that it selects, that have its dimensions.
+/// The layouts for the mix that is asked for, by path: of all arrays, or those that it selects, that have its dimensions; and what is fixed to no
+/// end.
 ///
 /// # Errors
 /// [`RechunkError`] if the mix fits no array, the elements of one cannot be read, or no layout keeps the limits.
 pub(crate) fn layouts(
     request: &Request,
     sources: &Sources<'_>,
-) -> Result<BTreeMap<String, LaidOut>, RechunkError> {
-    let mut out = BTreeMap::new();
-    let Some(mix) = &request.mix else { return Ok(out) };
+) -> Result<(BTreeMap<String, LaidOut>, BTreeSet<String>), RechunkError> {
+    let (mut out, mut needless) = (BTreeMap::new(), BTreeSet::new());
+    let Some(mix) = &request.mix else { return Ok((out, needless)) };
     let mut others = Unfit::default();
     for opened in sources.open(&request.arrays) {
         let (path, array) = opened?;
         let dimensions = Dimensions::of(&array);
         match mix.mix.of(&dimensions, array.shape()) {
             Ok(weights) => {
+                let fixed = mix.mix.needless(&dimensions, array.shape());
+                needless.extend(fixed.into_iter().flatten().map(str::to_owned));
                 let asked =
                     Asked { mix, weights, codecs: request.codecs_of(path), place: &request.costs.target };
                 out.insert(path.to_owned(), (asked.layout(path, &array)?, dimensions.names().to_vec()));
@@ -41,7 +44,7 @@ pub(crate) fn layouts(
     if out.is_empty() && !others.is_empty() {
         return Err(others.error("mix", mix.mix.dimensions()).into());
     }
-    Ok(out)
+    Ok((out, needless))
 }
 
 /// What is asked for one array.

@@ -169,6 +169,13 @@ impl<'a> Shapes<'a> {
         Ok(Self { named, general, selected, lacking })
     }
 
+    /// Says that the shape without a name is for no array, where it is so.
+    pub(crate) fn unused(&self, what: &str, sources: &Sources<'_>) -> Option<String> {
+        let general = self.general?;
+        let used = |path: &str| !self.named.contains_key(path) && self.of(path).is_some();
+        (!sources.paths().any(used)).then(|| format!("no array gets the {what} {general}"))
+    }
+
     pub(crate) fn of(&self, path: &str) -> Option<&'a ChunkSpec> {
         let meant = self.selected.is_empty() || self.selected.iter().any(|name| name == path);
         let general = || self.general.filter(|_| meant && !self.lacking.contains(path));

@@ -9,6 +9,8 @@ use crate::prepare::item::Item;
 pub(crate) struct Noted {
     tokens: Counted,
     ome: Counted,
+    /// What is asked and is for nothing, one line each.
+    pub(crate) unused: Vec<String>,
 }
 
 impl Noted {

@@ -22,6 +22,10 @@ pub(crate) fn check(request: &Request) -> Result<(), SpecError> {
         (laid_out, "chunks and shards are those of the target"),
         (stored, "codecs and keys are those of the target"),
         (whole, "nothing but chunks of the target is replaced"),
+        (
+            !request.skip.is_empty() && !request.arrays.is_empty(),
+            "arrays are named, so that there are no others to leave out",
+        ),
     ];
     match asked.into_iter().find(|(asked, _)| *asked) {
         Some((_, reason)) => Err(SpecError::Region { region: region.to_string(), reason: reason.to_owned() }),

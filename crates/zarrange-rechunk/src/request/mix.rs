@@ -121,6 +121,22 @@ impl NamedMix {
         Self { fixed, ..self }
     }
 
+    /// Dimensions that are fixed to no end: every access that reads says itself how many of their indices it takes.
+    ///
+    /// # Errors
+    /// As [`Self::of`].
+    pub fn needless(&self, dimensions: &Dimensions, shape: &[u64]) -> Result<Vec<&str>, AccessError> {
+        let accesses = self.weights.iter().map(|(name, _)| access(name, dimensions, shape));
+        let accesses = accesses.collect::<Result<Vec<_>, _>>()?;
+        let fixed = self.fixed.picks(dimensions, shape)?;
+        let takes = |access: &Access, axis: usize| access.picks().iter().any(|own| own.axis == axis);
+        let needless =
+            |pick: &Pick| accesses.iter().all(|access| access.writes() || takes(access, pick.axis));
+        // Each has one pick.
+        let pairs = self.fixed.0.iter().zip(&fixed);
+        Ok(pairs.filter(|(_, pick)| needless(pick)).map(|((name, _), _)| name.as_str()).collect())
+    }
+
     /// Accesses in a day, where that is what the weights are.
     pub fn per_day(&self) -> Option<f64> {
         self.per_day.then(|| self.weights.iter().map(|(_, count)| count).sum())

@@ -141,6 +141,8 @@ pub struct Ask {
     pub sample: Option<(String, Arc<Array>)>,
     /// Layouts to show.
     pub top: usize,
+    /// What is asked and without effect, one line each.
+    pub unused: Vec<String>,
 }
 
 impl Ask {
@@ -179,10 +181,16 @@ impl AdviseArgs {
         let dimensions = dimensions(self.names, array, shape.len())?;
         let mix = self.mix.parse::<NamedMix>().map_err(|error| usage(format!("--mix: {error}")))?;
         let per_day = mix.per_day();
-        let mix = mix
-            .fixing(self.fix.unwrap_or_default())
-            .of(&dimensions, &shape)
-            .map_err(|error| usage(format!("--mix: {error}")))?;
+        let named = mix.fixing(self.fix.unwrap_or_default());
+        let mix = named.of(&dimensions, &shape).map_err(|error| usage(format!("--mix: {error}")))?;
+        let needless = named.needless(&dimensions, &shape).unwrap_or_default().into_iter();
+        let mut unused: Vec<String> = needless
+            .map(|name| format!("--fix {name}: each access says itself how many of it it reads"))
+            .collect();
+        if self.accesses > 1 && self.reader.shards_kept() == 0 {
+            unused
+                .push(format!("--accesses: {} keeps no shard open from one access to the next", self.reader));
+        }
         let access_ns_max = self.max_object_ms.map(|ms| object(ms, &dimensions)).transpose()?;
         let limits = limits(self.max_files, self.chunk_bytes.map(u64::from), self.max_mem.into());
         Ok(Ask {
@@ -199,6 +207,7 @@ impl AdviseArgs {
             codecs: codecs(self.codecs, sample.is_some())?,
             sample,
             top: usize::try_from(self.top)?,
+            unused,
         })
     }
 }

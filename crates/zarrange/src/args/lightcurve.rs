@@ -279,6 +279,9 @@ pub(crate) struct FillArgs {
     pub(crate) json: bool,
 }
 
+/// What goes with no picture. Options of one must say so, too: clap misses nothing that could not be given.
+const FILES: [&str; 3] = ["out", "format", "nested"];
+
 /// After the options of `get`.
 const GET: &str = "\
 A row is what was measured of an object at an epoch: labels, times and values. Rows without any value are left out. They \
@@ -323,13 +326,13 @@ pub(crate) struct GetArgs {
     #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "lightcurve")]
     pub(crate) nested: Option<String>,
     /// Draw the light curve of one object to this file, .svg or .png, instead
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["out", "format", "nested"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = FILES)]
     pub(crate) plot: Option<PathBuf>,
     /// Draw it over the phase of this period, in the unit of times
-    #[arg(long, value_name = "PERIOD", requires = "plot", value_parser = period)]
+    #[arg(long, value_name = "PERIOD", requires = "plot", conflicts_with_all = FILES, value_parser = period)]
     pub(crate) fold: Option<f64>,
     /// The time of phase 0 [default: the first that is drawn]
-    #[arg(long, value_name = "TIME", requires = "fold", allow_negative_numbers = true)]
+    #[arg(long, value_name = "TIME", requires = "fold", conflicts_with_all = FILES, allow_negative_numbers = true)]
     pub(crate) phase_zero: Option<f64>,
     /// Bound on what is held [default: half of the available memory]
     #[arg(long, value_name = "SIZE")]

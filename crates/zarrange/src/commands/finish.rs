@@ -11,7 +11,7 @@ use crate::args::{FinishArgs, PlannedArgs};
 use crate::commands::run::read_plan;
 use crate::out::{notes, report, tell};
 use crate::progress::Bar;
-use crate::{signals, table};
+use crate::{asked, signals, table};
 
 pub(crate) fn run(args: &FinishArgs) -> anyhow::Result<ExitCode> {
     let (file, io) = read_plan(&args.planned)?;
@@ -20,11 +20,20 @@ pub(crate) fn run(args: &FinishArgs) -> anyhow::Result<ExitCode> {
     signals::writing();
     if SharedRun::is_finished(&file, &io).with_context(place)? {
         SharedRun::give_up(&file, &io).with_context(place)?;
-        tell!("{target} is finished already");
+        if told.json {
+            report!("{}", json!({"target": target, "finished": true}));
+        } else {
+            tell!("{target} is finished already");
+        }
         return Ok(ExitCode::SUCCESS);
     }
     if args.give_up {
         let was_there = SharedRun::give_up(&file, &io).with_context(place)?;
+        asked::no_bar(told, "with --give-up nothing is compared");
+        if told.json {
+            report!("{}", json!({"target": target, "removed": was_there}));
+            return Ok(ExitCode::SUCCESS);
+        }
         tell!(
             "{}",
             if was_there { "what workers have written is removed" } else { "no worker has written anything" }

@@ -8,7 +8,7 @@ use zarrange_io::{Location, Opener};
 use zarrange_plan::{Simulated, SimulatedStage, bytes_text, seconds_text};
 use zarrange_rechunk::{Cluster, ClusterSpec, Costs, PlanFileError, Prepared, Request, prepare};
 
-use crate::args::PlanArgs;
+use crate::args::{BackendArg, PlanArgs};
 use crate::out::{self, note, notes, one_line, say};
 use crate::{asked, signals, table};
 
@@ -25,11 +25,20 @@ pub(crate) fn run(args: PlanArgs) -> anyhow::Result<ExitCode> {
         (Some(places), _) => (false, places),
         (None, places) => (true, places.context("SRC and DST are needed")?),
     };
-    let mut request = request.into_request(places.0, places.1)?;
+    if request.io.direct || request.io.backend != BackendArg::Auto {
+        note!("--backend and --direct are not in a plan: give them to those who run it, too");
+    }
+    let mut request = request.into_request(places.0, places.1, None)?;
     // Where nothing else is said, the plan is for that store.
     if let Some(profile) = simulate.as_ref().and_then(|spec| spec.profile.as_ref()).filter(|_| profiles == 0)
     {
         request.costs = Costs::all_on(profile);
+    }
+    if simulate.as_ref().is_some_and(|spec| spec.profile.is_some()) && profiles > 0 {
+        note!("places cost what --profile says, and not what the store of --simulate would");
+    }
+    if overwrite_plan && out.as_deref() == Some(Path::new("-")) {
+        note!("--overwrite-plan: on stdout there is nothing to replace");
     }
     if let Some(bytes) = part_size {
         request.part_bytes = bytes.into();
@@ -40,6 +49,7 @@ pub(crate) fn run(args: PlanArgs) -> anyhow::Result<ExitCode> {
     let io = request.io.clone();
     let prepared = prepare(request)?;
     notes(&prepared.notes());
+    notes(&prepared.unused());
     if let Err(lacking) = prepared.check_room() {
         note!("{}", one_line(&lacking.to_string()));
     }

@@ -5,9 +5,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 use zarrange_plan::{bytes_text, seconds_text};
-use zarrange_rechunk::{
-    Cost, Prepared, Report, Request, kept_bounds, prepare, run as run_job, run_resumable,
-};
+use zarrange_rechunk::{Cost, Prepared, Report, kept_bounds, prepare, run as run_job, run_resumable};
 
 use crate::args::{RechunkArgs, ToldArgs};
 use crate::commands::plan;
@@ -17,7 +15,7 @@ use crate::{asked, memory, signals, table};
 
 pub(crate) fn run(args: RechunkArgs) -> anyhow::Result<ExitCode> {
     let (asked_memory, asked_threads) = (args.request.max_mem.is_some(), args.request.threads.is_some());
-    let mut request = Request { region: args.region, ..args.request.into_request(args.src, args.dst)? };
+    let mut request = args.request.into_request(args.src, args.dst, args.region)?;
     if args.resume {
         request.joins = true;
         request.part_bytes = args.part_size.map_or(request.part_bytes, Into::into);
@@ -31,7 +29,10 @@ pub(crate) fn run(args: RechunkArgs) -> anyhow::Result<ExitCode> {
     request.memory_bytes_max = memory::given(request.memory_bytes_max, request.threads)?;
     let prepared = prepare(request)?;
     notes(&prepared.notes());
+    notes(&prepared.unused());
+    asked::details(&prepared)?;
     if args.dry_run {
+        asked::no_bar(&args.told, "with --dry-run nothing is moved");
         if args.told.json {
             out::stream(|out| write_json(&prepared.predicted(), out));
         } else {

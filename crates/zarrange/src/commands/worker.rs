@@ -12,18 +12,23 @@ use crate::args::{PlannedArgs, WorkerArgs};
 use crate::commands::run::read_plan;
 use crate::out::{report, say, tell};
 use crate::progress::Bar;
-use crate::{signals, table};
+use crate::{asked, signals, table};
 
 pub(crate) fn run(args: &WorkerArgs) -> anyhow::Result<ExitCode> {
     let (file, io) = read_plan(&args.planned)?;
     let PlannedArgs { plan, told, .. } = &args.planned;
     let place = || plan.display().to_string();
     let (Some(stage), Some(share)) = (args.stage, args.part) else {
+        asked::no_bar(told, "with --status nothing is done");
         status(&file, &io, told.json).with_context(place)?;
         return Ok(ExitCode::SUCCESS);
     };
     if SharedRun::is_finished(&file, &io).with_context(place)? {
-        tell!("{} is finished already", file.target);
+        if told.json {
+            report!("{}", json!({"finished": true, "parts": 0}));
+        } else {
+            tell!("{} is finished already", file.target);
+        }
         return Ok(ExitCode::SUCCESS);
     }
     signals::writing();
