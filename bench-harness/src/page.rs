@@ -8,6 +8,7 @@ mod analysis;
 mod answers;
 mod charts;
 mod html;
+mod labels;
 mod markdown;
 mod png;
 mod results;

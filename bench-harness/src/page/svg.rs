@@ -2,8 +2,9 @@
 
 use std::fmt::{self, Write as _};
 
+use crate::page::labels::{SMALL, fit, width};
 use crate::page::results::Tags;
-use crate::page::text::{escape, float, shorten};
+use crate::page::text::escape;
 
 /// Width of a chart; a phone shows it nearly as large as it is.
 pub(crate) const WIDTH: f64 = 420.0;
@@ -126,8 +127,9 @@ impl Canvas {
     /// One with a title and what it is of.
     pub(crate) fn new(title: &str, of: &str) -> Self {
         let mut out = Self::default();
-        out.text((0.0, 15.0), "title", &shorten(title, 54));
-        out.text((0.0, 31.0), "muted", &shorten(of, 66));
+        // Letters of a title are bold, so wider.
+        out.text((0.0, 15.0), "title", &fit(title, 15.5, WIDTH));
+        out.text((0.0, 31.0), "muted", &fit(of, 12.0, WIDTH));
         out
     }
 
@@ -165,19 +167,32 @@ impl Canvas {
         self.0.push_str("</g>");
     }
 
-    /// Names of colours or shapes in a row, each with its sign: `shape` and the number of the colour. Those that do not fit are left
-    /// out.
-    pub(crate) fn legend(&mut self, y: f64, entries: &[(String, Sign)]) {
-        let mut x = 6.0;
+    /// Names of colours or shapes from `y` on, each with its sign; returns where the rows of them end.
+    pub(crate) fn legend(&mut self, y: f64, entries: &[(String, Sign)]) -> f64 {
+        let (mut x, mut y) = (6.0, y);
         for (name, sign) in entries {
-            let name = shorten(name, 24);
-            let width = 30.0 + 7.6 * float(name.chars().count() as u64);
-            if x + width > WIDTH + 24.0 {
-                break;
+            let name = fit(name, SMALL, 160.0);
+            let taken = 12.0 + width(&name, SMALL);
+            if x + taken > WIDTH {
+                (x, y) = (6.0, y + 16.0);
             }
             self.plain("path", &sign.attributes((x, y)));
             self.text((x + 12.0, y + 4.0), "small", &name);
-            x += width;
+            x += taken + 16.0;
+        }
+        y + 12.0
+    }
+
+    /// Names in a row, each with its middle at `x`; those that would cover the one before are left out.
+    pub(crate) fn names(&mut self, y: f64, names: impl Iterator<Item = (f64, String)>) {
+        let mut end = f64::NEG_INFINITY;
+        for (x, name) in names {
+            let half = width(&name, SMALL) / 2.0;
+            let x = x.min(WIDTH - half);
+            if x - half >= end {
+                self.text((x, y), "small middle", &name);
+                end = x + half + 2.0;
+            }
         }
     }
 }
@@ -238,9 +253,9 @@ pub(crate) struct Frame {
 }
 
 /// Where the surface of a chart with two axes lies: left, right, top, bottom.
-pub(crate) const SURFACE: (f64, f64, f64, f64) = (62.0, WIDTH - 12.0, 76.0, 318.0);
+pub(crate) const SURFACE: (f64, f64, f64, f64) = (66.0, WIDTH - 12.0, 62.0, 318.0);
 
-/// Height of a chart with two axes.
+/// Height of a chart with two axes, without its legend.
 pub(crate) const HEIGHT: f64 = 360.0;
 
 /// An axis: what it says, and how its values are written.
@@ -253,6 +268,11 @@ impl Frame {
         Self { x: Scale::logarithmic(x, (left, right)), y: Scale::logarithmic(y, (bottom, top)) }
     }
 
+    /// Where a pair of values is.
+    pub(crate) fn place(&self, (x, y): (f64, f64)) -> (f64, f64) {
+        (self.x.at(x), self.y.at(y))
+    }
+
     /// Draws the axes; `x_ticks` instead of round values if they are given.
     pub(crate) fn draw(&self, canvas: &mut Canvas, x: Axis<'_>, y: Axis<'_>, x_ticks: Option<&[f64]>) {
         let (left, right, top, bottom) = SURFACE;
@@ -260,15 +280,16 @@ impl Frame {
         for tick in x_ticks.unwrap_or(&ticks) {
             let at = self.x.at(*tick);
             canvas.plain("path", &format!("d=\"M{at:.1} {top}V{bottom}\" class=\"grid\""));
-            canvas.text((at, bottom + 16.0), "small middle", &x.1(*tick));
         }
+        let names = x_ticks.unwrap_or(&ticks).iter().map(|tick| (self.x.at(*tick), x.1(*tick)));
+        canvas.names(bottom + 18.0, names);
         for tick in self.y.ticks() {
             let at = self.y.at(tick);
             canvas.plain("path", &format!("d=\"M{left} {at:.1}H{right}\" class=\"grid\""));
             canvas.text((left - 6.0, at + 4.0), "small end", &y.1(tick));
         }
         canvas.text((f64::midpoint(left, right), HEIGHT - 6.0), "middle", x.0);
-        canvas.turned((10.0, f64::midpoint(top, bottom)), y.0);
+        canvas.turned((13.0, f64::midpoint(top, bottom)), y.0);
     }
 }
 

@@ -36,15 +36,6 @@ pub(crate) fn markdown(text: &str) -> String {
     out
 }
 
-/// The first characters of a text that is too long.
-pub(crate) fn shorten(text: &str, characters_max: usize) -> String {
-    if text.chars().count() <= characters_max {
-        return text.to_owned();
-    }
-    let kept: String = text.chars().take(characters_max.saturating_sub(1)).collect();
-    kept + "…"
-}
-
 /// Three digits, with k, M, G, T for thousands.
 pub(crate) fn figure(value: f64) -> String {
     let (scaled, unit) = thousands(value, &["", "k", "M", "G", "T"]);
@@ -121,7 +112,5 @@ mod tests {
         check(microseconds(110.335), "110 µs");
         check(microseconds(58_261.5), "58.3 ms");
         check(microseconds(12_000_000.0), "12 s");
-        check(shorten("abcdef", 4), "abc…");
-        check(shorten("abcd", 4), "abcd");
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::words::{EPOCH, OBJECT, capital, describe, of_workload, slug, times};
+use crate::page::labels::{SMALL, width as text_width};
 use crate::page::results::{Entry, Facet, Results, Tags};
 use crate::page::svg::{Canvas, Chart, WIDTH};
 use crate::page::text::{figure, float, microseconds};
@@ -53,7 +54,7 @@ fn maps(results: &Results, place: usize, workload: &str, of: &[&Entry]) -> Vec<C
     let geometry: fn(&Measures) -> f64 = |m| m.ra_geometry;
     let kind = Kind {
         stem: stem("amplification"),
-        title: format!("{} reads: decoded for each byte that is wanted", capital(workload)),
+        title: format!("{} reads: decoded per byte wanted", capital(workload)),
         value: geometry,
         write: times,
         tags: shared.clone(),
@@ -113,19 +114,16 @@ fn draw(results: &Results, place: usize, kind: &Kind, of: &[&Entry]) -> Option<C
         let (x, y) = (left + width * at(&epochs, b), bottom - CELL_HEIGHT * (at(&objects, a) + 1.0));
         cell(&mut canvas, results, (kind, place), &Shape { x, y, width, layouts: &layouts });
     }
-    for (k, n) in epochs.iter().enumerate() {
-        canvas.text(
-            (left + width * (float(k as u64) + 0.5), bottom + 16.0),
-            "small middle",
-            &figure(float(*n)),
-        );
-    }
+    let middle = |k: usize| left + width * (float(k as u64) + 0.5);
+    let names = epochs.iter().enumerate().map(|(k, n)| (middle(k), figure(float(*n))));
+    canvas.names(bottom + 16.0, names);
     for (k, n) in objects.iter().enumerate() {
         let y = bottom - CELL_HEIGHT * (float(k as u64) + 0.5) + 4.0;
         canvas.text((left - 6.0, y), "small end", &figure(float(*n)));
     }
     canvas.text((f64::midpoint(left, right), bottom + 34.0), "middle", "epochs in a chunk");
-    canvas.turned((10.0, f64::midpoint(top, bottom)), "objects in a chunk");
+    // Not turned: of a few rows it would reach over the title.
+    canvas.text((0.0, 51.0), "", "objects in a chunk");
     Some(canvas.chart(&kind.stem, &kind.title, bottom + 42.0, kind.tags.clone()))
 }
 
@@ -151,16 +149,21 @@ fn cell(canvas: &mut Canvas, results: &Results, (kind, place): (&Kind, usize), o
         hover.push(format!("{}: {}", (kind.write)(*value), describe(facts, *layout)));
     }
     let share = share(*best, kind.span);
-    let class = if share > 0.65 { "dark" } else { "light" };
+    let class = if is_dark(shade(share)) { "dark" } else { "light" };
     canvas.group(&tags, "heat mark", |canvas| {
         let attributes = format!(
             "x=\"{x:.1}\" y=\"{y:.1}\" width=\"{:.1}\" height=\"{:.1}\" rx=\"2\" fill=\"{}\"",
             width - 2.0,
             CELL_HEIGHT - 2.0,
-            shade(share)
+            rgb(shade(share))
         );
         canvas.mark("rect", &attributes, &Tags::default(), &hover.join("\n"));
-        canvas.text((x + width / 2.0 - 1.0, y + 17.0), class, &(kind.write)(*best));
+        // Where many shapes are side by side: smaller, or only on hovering.
+        let figure = (kind.write)(*best);
+        let sizes = [(SMALL, ""), (SMALL - 2.0, "tight ")];
+        if let Some((_, tight)) = sizes.iter().find(|(size, _)| text_width(&figure, *size) <= width - 2.0) {
+            canvas.text((x + width / 2.0 - 1.0, y + 17.0), &format!("{tight}{class}"), &figure);
+        }
     });
 }
 
@@ -168,15 +171,19 @@ fn cell(canvas: &mut Canvas, results: &Results, (kind, place): (&Kind, usize), o
 fn scale(canvas: &mut Canvas, kind: &Kind) {
     const STEPS: u32 = 24;
     let (left, width) = (WIDTH - 150.0, 72.0);
-    for step in 0..STEPS {
-        let share = f64::from(step) / f64::from(STEPS - 1);
-        let x = left + width * f64::from(step) / f64::from(STEPS);
-        let w = width / f64::from(STEPS) + 0.3;
-        canvas.plain(
-            "rect",
-            &format!("x=\"{x:.1}\" y=\"42\" width=\"{w:.1}\" height=\"10\" fill=\"{}\"", shade(share)),
-        );
-    }
+    canvas.group(&Tags::default(), "scale", |canvas| {
+        for step in 0..STEPS {
+            let fill = rgb(shade(f64::from(step) / f64::from(STEPS - 1)));
+            let x = left + width * f64::from(step) / f64::from(STEPS);
+            canvas.plain(
+                "rect",
+                &format!(
+                    "x=\"{x:.0}\" y=\"42\" width=\"{:.0}\" height=\"10\" fill=\"{fill}\"",
+                    width / f64::from(STEPS)
+                ),
+            );
+        }
+    });
     canvas.text((left - 6.0, 51.0), "small end", &(kind.write)(kind.span.0));
     canvas.text((left + width + 6.0, 51.0), "small", &(kind.write)(kind.span.1));
 }
@@ -186,19 +193,33 @@ fn share(value: f64, (low, high): (f64, f64)) -> f64 {
     if high > low && low > 0.0 { ((value / low).ln() / (high / low).ln()).clamp(0.0, 1.0) } else { 0.0 }
 }
 
-/// A colour from light (0) to dark (1), which differs in lightness for every kind of sight.
-fn shade(share: f64) -> String {
-    const STOPS: [[f64; 3]; 5] = [
-        [242.0, 240.0, 220.0],
-        [176.0, 214.0, 190.0],
-        [86.0, 164.0, 176.0],
-        [36.0, 104.0, 150.0],
-        [24.0, 44.0, 98.0],
+/// A colour from light (0) to dark (1), which differs in lightness for every kind of sight. Where neither black nor white text is easy to
+/// read it changes quickly.
+fn shade(share: f64) -> [f64; 3] {
+    const STOPS: [(f64, [f64; 3]); 6] = [
+        (0.0, [242.0, 240.0, 220.0]),
+        (0.3, [176.0, 214.0, 190.0]),
+        (0.6, [98.0, 172.0, 182.0]),
+        (0.66, [38.0, 106.0, 152.0]),
+        (0.8, [32.0, 82.0, 132.0]),
+        (1.0, [24.0, 44.0, 98.0]),
     ];
-    let (mut rest, mut stop) = (share.clamp(0.0, 1.0) * 4.0, 0);
-    while rest > 1.0 && stop < 3 {
-        (rest, stop) = (rest - 1.0, stop + 1);
-    }
-    let channel = |k: usize| STOPS[stop][k] + (STOPS[stop + 1][k] - STOPS[stop][k]) * rest;
-    format!("rgb({:.0},{:.0},{:.0})", channel(0), channel(1), channel(2))
+    let share = share.clamp(0.0, 1.0);
+    let stop = STOPS.iter().rposition(|(at, _)| *at <= share).unwrap_or(0).min(STOPS.len() - 2);
+    let ((from, light), (to, dark)) = (STOPS[stop], STOPS[stop + 1]);
+    [0, 1, 2].map(|k| light[k] + (dark[k] - light[k]) * (share - from) / (to - from))
+}
+
+fn rgb([red, green, blue]: [f64; 3]) -> String {
+    format!("rgb({red:.0},{green:.0},{blue:.0})")
+}
+
+/// Whether white text is easier to read on a colour than black text: by the contrast of WCAG, one of them has 4.5 on any colour.
+fn is_dark(colour: [f64; 3]) -> bool {
+    let [red, green, blue] = colour.map(|part| {
+        let part = part / 255.0;
+        if part <= 0.04045 { part / 12.92 } else { ((part + 0.055) / 1.055).powf(2.4) }
+    });
+    let luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+    1.05 / (luminance + 0.05) > (luminance + 0.05) / 0.05
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::words::{capital, describe, slug};
 use crate::page::analysis::{best_layouts, percentiles};
+use crate::page::labels::{SMALL, fit, width};
 use crate::page::results::{Entry, Facet, Results, Tags};
 use crate::page::svg::{Canvas, Chart, Frame, HEIGHT, SURFACE, Scale, Sign, WIDTH, around, colour, path};
 use crate::page::text::{float, microseconds};
@@ -32,6 +33,14 @@ pub(super) fn charts(results: &Results) -> anyhow::Result<Vec<Chart>> {
 
 /// A bar with the room around it.
 const BAR_HEIGHT: f64 = 36.0;
+
+/// The most that the name of a bar takes.
+const NAME_MAX: f64 = 150.0;
+
+/// What a bar is called.
+fn name(entry: &Entry) -> String {
+    format!("{} {}", entry.record.cell.cache.name(), entry.record.cell.backend)
+}
 
 /// The cells of one workload in one layout.
 struct Group<'a> {
@@ -100,7 +109,7 @@ impl Group<'_> {
             ("time", &microseconds as _),
         );
         frame.draw(&mut canvas, axes.0, axes.1, Some(&ticks));
-        canvas.legend(49.0, &self.legend());
+        let height = canvas.legend(HEIGHT + 6.0, &self.legend());
         for ((entry, latency), curve) in self.cells.iter().zip(curves) {
             let mut places: Vec<(f64, f64)> =
                 curve.iter().map(|(share, time)| (frame.x.at(nines(*share)), frame.y.at(*time))).collect();
@@ -114,26 +123,28 @@ impl Group<'_> {
             let tags = entry.tags(&[Facet::Reader, Facet::Backend, Facet::Cache]);
             canvas.mark("path", &attributes, &tags, &self.hover(entry, latency));
         }
-        Ok(self.chart(canvas, "percentiles", &title, HEIGHT))
+        Ok(self.chart(canvas, "percentiles", &title, height))
     }
 
     /// Median and 99th percentile of each backend; a scale for each state of the cache, for they are far apart.
     fn bars(&self) -> Chart {
         let title = format!("{}: backends side by side", capital(&self.first().record.cell.workload.name));
         let mut canvas = self.canvas(&title);
-        let mut y = 56.0;
+        let mut y = 40.0;
+        let names = self.cells.iter().map(|(entry, _)| width(&name(entry), SMALL));
+        let left = names.fold(0.0, f64::max).min(NAME_MAX) + 6.0;
         for cache in [CacheState::Cold, CacheState::Warm] {
             let cells: Vec<_> = self.cells.iter().filter(|(e, _)| e.record.cell.cache == cache).collect();
             let most = cells.iter().map(|(_, l)| l.p99_us).fold(0.0, f64::max);
             // What is written behind a bar needs room.
-            let scale = Scale::linear((0.0, most), (92.0, WIDTH - 112.0));
+            let scale = Scale::linear((0.0, most), (left, WIDTH - 112.0));
             for (entry, latency) in cells {
                 self.bar(&mut canvas, &scale, y, entry, latency);
                 y += BAR_HEIGHT;
             }
             y += 16.0;
         }
-        let note = "bar: median, line: to the 99th percentile; cold and warm each on its scale";
+        let note = "bar: median, line: to 99 %; cold and warm each on its scale";
         canvas.text((0.0, y + 8.0), "small", note);
         self.chart(canvas, "backends", &title, y + 16.0)
     }
@@ -145,8 +156,7 @@ impl Group<'_> {
         let cold = if cell.cache == CacheState::Cold { " cold" } else { "" };
         let tags = entry.tags(&[Facet::Reader, Facet::Backend, Facet::Cache]);
         canvas.group(&tags, &format!("mark {colour}"), |canvas| {
-            let name = format!("{} {}", cell.cache.name(), cell.backend);
-            canvas.text((86.0, middle + 4.0), "small end", &name);
+            canvas.text((from - 6.0, middle + 4.0), "small end", &fit(&name(entry), SMALL, NAME_MAX));
             let bar = format!(
                 "x=\"{from:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"18\" class=\"bar{cold}\"",
                 middle - 9.0,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::words::{describe, times};
+use super::words::{capital, describe, slug, times};
 use crate::page::results::{Entry, Facet, Results, Tags};
 use crate::page::svg::{Canvas, Chart, Frame, HEIGHT, Sign, around, colour, path, point};
 use crate::page::text::figure;
@@ -12,8 +12,8 @@ use crate::sweep::record::Measures;
 type Kind = (&'static str, fn(&Measures) -> (f64, f64));
 
 const KINDS: [Kind; 2] = [
-    ("decoded for each byte that is wanted", |m| (m.predicted_ra_geometry, m.ra_geometry)),
-    ("stored bytes for each byte that is wanted", |m| (m.predicted_ra_store, m.ra_store)),
+    ("decoded", |m| (m.predicted_ra_geometry, m.ra_geometry)),
+    ("stored bytes", |m| (m.predicted_ra_store, m.ra_store)),
 ];
 
 /// Two charts for each place.
@@ -56,25 +56,26 @@ fn points<'a>(results: &'a Results, place: usize, value: fn(&Measures) -> (f64, 
 
 fn draw(results: &Results, place: usize, (name, value): &Kind) -> Option<Chart> {
     let facts = &results.places[place];
-    let points = points(results, place, *value);
+    let mut points = points(results, place, *value);
+    // From left to right, for those who go from one to the next by keyboard.
+    points.sort_by(|a, b| a.at.0.total_cmp(&b.at.0).then(a.at.1.total_cmp(&b.at.1)));
     let cells: Vec<(f64, f64)> = results.of_place(place).filter_map(|e| e.measures().map(value)).collect();
     if points.is_empty() {
         return None;
     }
     let near = cells.iter().filter(|(p, m)| (m / p - 1.0).abs() <= 0.01).count();
-    let title = format!("{name}: predicted against measured");
+    let title = format!("{} per byte wanted: predicted, measured", capital(name));
     let mut canvas =
         Canvas::new(&title, &format!("{near} of {} cells within 1 %; {}", cells.len(), facts.name));
     let domain = around(points.iter().flat_map(|p| [p.at.0, p.at.1]));
     let frame = Frame::logarithmic(domain, domain);
     frame.draw(&mut canvas, ("predicted", &times), ("measured", &times), None);
-    let place_at = |at: (f64, f64)| (frame.x.at(at.0), frame.y.at(at.1));
-    let diagonal = path(&[place_at((domain.0, domain.0)), place_at((domain.1, domain.1))]);
+    let diagonal = path(&[frame.place((domain.0, domain.0)), frame.place((domain.1, domain.1))]);
     canvas.plain("path", &format!("d=\"{diagonal}\" class=\"bound\""));
     let workloads: BTreeSet<usize> = points.iter().map(|p| p.entry.id(Facet::Workload)).collect();
     let names = results.names(Facet::Workload);
     let legend: Vec<_> = workloads.iter().map(|w| (names[*w].clone(), Sign::Point(*w))).collect();
-    canvas.legend(49.0, &legend);
+    let height = canvas.legend(HEIGHT + 6.0, &legend);
     for p in &points {
         let workload = p.entry.id(Facet::Workload);
         let hover = format!(
@@ -85,9 +86,9 @@ fn draw(results: &Results, place: usize, (name, value): &Kind) -> Option<Chart> 
             describe(facts, p.entry.layout)
         );
         let attributes =
-            format!("d=\"{}\" class=\"mark dot {}\"", point(place_at(p.at), workload), colour(workload));
+            format!("d=\"{}\" class=\"mark dot {}\"", point(frame.place(p.at), workload), colour(workload));
         canvas.mark("path", &attributes, &p.tags, &hover);
     }
     let tags = points.first()?.entry.tags(&[Facet::Dataset]);
-    Some(canvas.chart(&format!("predicted-{}-{}", name.replace('_', "-"), place + 1), &title, HEIGHT, tags))
+    Some(canvas.chart(&format!("predicted-{}-{}", slug(name), place + 1), &title, height, tags))
 }

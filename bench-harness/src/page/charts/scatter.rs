@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::words::{EPOCH, OBJECT, describe, of_workload, slug, times};
 use crate::page::analysis::front;
+use crate::page::labels::Labels;
 use crate::page::results::{Entry, Facet, Results, Tags};
 use crate::page::svg::{Axis, Canvas, Chart, Frame, HEIGHT, SURFACE, Sign, around, colour, path, point};
 use crate::page::text::{figure, float, microseconds};
@@ -137,15 +138,10 @@ fn draw(results: &Results, place: usize, kind: &Kind<'_>, of: &dyn Fn(&Entry) ->
     let codecs: BTreeSet<usize> = points.iter().map(|p| p.codec).collect();
     let names = results.names(Facet::Codec);
     let entries: Vec<_> = codecs.iter().map(|c| (names[*c].clone(), Sign::Point(*c))).collect();
-    canvas.legend(47.0, &entries);
-    let mut labels = Vec::new();
-    for codec in codecs {
-        let of_codec: Vec<&Point> = points.iter().filter(|p| p.codec == codec).collect();
-        let label = |p: &Point| {
-            let (objects, epochs) = facts.chunk(p.layout);
-            format!("{} × {}", figure(float(objects)), figure(float(epochs)))
-        };
-        marks(&mut canvas, &frame, &of_codec, &mut labels, &label, &|p| {
+    let height = canvas.legend(HEIGHT + 6.0, &entries);
+    let fronts: Vec<Front<'_>> = codecs.into_iter().map(|codec| Front::new(&points, codec)).collect();
+    for front in &fronts {
+        front.marks(&mut canvas, &frame, &|p| {
             let (objects, epochs) = facts.chunk(p.layout);
             let (x, y) = (kind.axes.0.1(p.at.0), kind.axes.1.1(p.at.1));
             let cells = objects * epochs;
@@ -155,56 +151,81 @@ fn draw(results: &Results, place: usize, kind: &Kind<'_>, of: &dyn Fn(&Entry) ->
             )
         });
     }
-    Some(canvas.chart(&kind.stem, &kind.title, HEIGHT, kind.tags.clone().with(Facet::Dataset, place)))
+    label(&mut canvas, &frame, &fronts, &|p| {
+        let (objects, epochs) = facts.chunk(p.layout);
+        format!("{} × {}", figure(float(objects)), figure(float(epochs)))
+    });
+    Some(canvas.chart(&kind.stem, &kind.title, height, kind.tags.clone().with(Facet::Dataset, place)))
 }
 
-/// The points of a codec, those on its front filled and joined.
-fn marks(
-    canvas: &mut Canvas,
-    frame: &Frame,
-    points: &[&Point],
-    labels: &mut Vec<(f64, f64)>,
-    label: &dyn Fn(&Point) -> String,
-    hover: &dyn Fn(&Point) -> String,
-) {
-    let Some(first) = points.first() else { return };
-    let ats: Vec<(f64, f64)> = points.iter().map(|p| p.at).collect();
-    // A layout without others to compare with is on no front.
-    let best = if ats.len() > 1 { front(&ats) } else { Vec::new() };
-    let place = |at: (f64, f64)| (frame.x.at(at.0), frame.y.at(at.1));
-    let tags = Tags::default().with(Facet::Codec, first.codec);
-    if best.len() > 1 {
-        let line: Vec<(f64, f64)> = best.iter().map(|k| place(ats[*k])).collect();
-        let attributes = format!("d=\"{}\" class=\"line front {}\"", path(&line), colour(first.codec));
-        canvas.mark("path", &attributes, &tags, &format!("Pareto front of {} layouts", points.len()));
+/// The points of a codec, and which of them nothing beats.
+struct Front<'a> {
+    codec: usize,
+    points: Vec<&'a Point>,
+    best: Vec<usize>,
+}
+
+impl<'a> Front<'a> {
+    fn new(points: &'a [Point], codec: usize) -> Self {
+        let mut points: Vec<&Point> = points.iter().filter(|p| p.codec == codec).collect();
+        // From left to right, for those who go from one to the next by keyboard.
+        points.sort_by(|a, b| a.at.0.total_cmp(&b.at.0).then(a.at.1.total_cmp(&b.at.1)));
+        let ats: Vec<(f64, f64)> = points.iter().map(|p| p.at).collect();
+        // A layout without others to compare with is on no front.
+        let best = if ats.len() > 1 { front(&ats) } else { Vec::new() };
+        Self { codec, points, best }
     }
-    for (k, p) in points.iter().enumerate() {
-        let on = if best.contains(&k) { " on" } else { "" };
-        let (shape, colour) = (point(place(p.at), p.codec), colour(p.codec));
-        let attributes = format!("d=\"{shape}\" class=\"mark dot{on} {colour}\"");
-        canvas.mark("path", &attributes, &p.tags, &hover(p));
+
+    fn tags(&self) -> Tags {
+        Tags::default().with(Facet::Codec, self.codec)
     }
-    canvas.group(&tags, "labels", |canvas| {
-        for k in best {
-            let (x, y) = place(ats[k]);
-            // Below the front there are no points, but beside the axis no room.
-            let below = x > SURFACE.0 + 60.0;
-            let (at, class) =
-                if below { ((x - 7.0, y + 13.0), "small end") } else { ((x + 8.0, y - 6.0), "small") };
-            let begin = if below { x - 67.0 } else { x + 8.0 };
-            // Labels that would cover each other are left out: hovering says the same.
-            if labels.iter().all(|(a, b)| (begin - a).abs() > 60.0 || (at.1 - b).abs() > 13.0) {
-                labels.push((begin, at.1));
-                canvas.text(at, class, &label(points[k]));
-            }
+
+    /// The line through those that nothing beats.
+    fn line(&self, frame: &Frame) -> Vec<(f64, f64)> {
+        self.best.iter().map(|k| frame.place(self.points[*k].at)).collect()
+    }
+
+    /// All points, those on the front filled and joined.
+    fn marks(&self, canvas: &mut Canvas, frame: &Frame, hover: &dyn Fn(&Point) -> String) {
+        let colour = colour(self.codec);
+        if self.best.len() > 1 {
+            let attributes = format!("d=\"{}\" class=\"line front {colour}\"", path(&self.line(frame)));
+            let hover = format!("Pareto front of {} layouts", self.points.len());
+            canvas.mark("path", &attributes, &self.tags(), &hover);
         }
-    });
+        for (k, p) in self.points.iter().enumerate() {
+            let on = if self.best.contains(&k) { " on" } else { "" };
+            let shape = point(frame.place(p.at), p.codec);
+            let attributes = format!("d=\"{shape}\" class=\"mark dot{on} {colour}\"");
+            canvas.mark("path", &attributes, &p.tags, &hover(p));
+        }
+    }
+}
+
+/// Says of points on fronts what they are, where there is room: hovering says the same of all.
+fn label(canvas: &mut Canvas, frame: &Frame, fronts: &[Front<'_>], name: &dyn Fn(&Point) -> String) {
+    let (left, right, top, bottom) = SURFACE;
+    let mut labels = Labels::new((left, right, top, bottom));
+    for front in fronts {
+        front.points.iter().for_each(|p| labels.point(frame.place(p.at)));
+        labels.line(&front.line(frame));
+    }
+    for front in fronts {
+        canvas.group(&front.tags(), "labels", |canvas| {
+            for k in &front.best {
+                let (p, text) = (front.points[*k], name(front.points[*k]));
+                if let Some((at, class)) = labels.place(frame.place(p.at), &text) {
+                    canvas.text(at, class, &text);
+                }
+            }
+        });
+    }
 }
 
 /// Lines on which two amplifications multiply to the cells of a chunk, for each size that there is.
 fn bounds(canvas: &mut Canvas, frame: &Frame, sizes: &BTreeSet<u64>) {
     let (left, right, top, bottom) = SURFACE;
-    let mut label_x = left - 40.0;
+    let mut sums = Vec::new();
     for size in sizes {
         let cells = float(*size);
         // Down a straight line: where it comes in from the top or the left, and leaves to the bottom or the right.
@@ -223,9 +244,10 @@ fn bounds(canvas: &mut Canvas, frame: &Frame, sizes: &BTreeSet<u64>) {
         let hover = format!("{size} objects × epochs in a chunk: the two amplifications multiply to {size}");
         let attributes = format!("d=\"{}\" class=\"bound\"", path(&[begin, end]));
         canvas.mark("path", &attributes, &Tags::default(), &hover);
-        if begin.1 <= top + 0.5 && begin.0 > label_x + 34.0 {
-            label_x = begin.0;
-            canvas.text((begin.0, top - 4.0), "small middle", &figure(cells));
+        // Beside the axis is a name of it.
+        if begin.1 <= top + 0.5 && begin.0 > left + 16.0 {
+            sums.push((begin.0, figure(cells)));
         }
     }
+    canvas.names(top - 4.0, sums.into_iter());
 }
