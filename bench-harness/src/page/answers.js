@@ -13,10 +13,11 @@
   // What most people read with, where it was measured.
   const READER = "zarr-python";
 
-  const time = (ms) => (ms >= 1000 ? `${(ms / 1000).toPrecision(3)} s` : ms >= 1 ? `${Number(ms.toPrecision(3))} ms` : `${Number((ms * 1000).toPrecision(3))} µs`);
+  // A number and its unit stand on one line.
+  const time = (ms) => (ms >= 1000 ? `${(ms / 1000).toPrecision(3)}\u00a0s` : ms >= 1 ? `${Number(ms.toPrecision(3))}\u00a0ms` : `${Number((ms * 1000).toPrecision(3))}\u00a0µs`);
   const size = (bytes) => {
     const unit = bytes >= 1e9 ? [1e9, "GB"] : bytes >= 1e6 ? [1e6, "MB"] : bytes >= 1e3 ? [1e3, "kB"] : [1, "B"];
-    return `${Number((bytes / unit[0]).toPrecision(3))} ${unit[1]}`;
+    return `${Number((bytes / unit[0]).toPrecision(3))}\u00a0${unit[1]}`;
   };
   const count = (n) => n.toLocaleString("en");
 
@@ -86,7 +87,10 @@
     text.append(make("h3", `${time(ms)} a read`), make("p", `chunks of ${shape}, ${layout.codecs}`));
     const more = ms > first.ms ? `${(ms / first.ms).toFixed(2)} times the first; ` : "";
     text.append(make("p", `${more}${each.join(", ")}; ${size(bytes)} fetched a read; ${size(layout.bytes)} stored in ${count(layout.files)} file${layout.files === 1 ? "" : "s"}`));
-    text.append(make("code", layout.command));
+    // A line ends between words, not after the signs of an option.
+    const command = make("code", "");
+    layout.command.split(" ").forEach((word, k) => command.append(k > 0 ? " " : "", make("span", word)));
+    text.append(command);
     card.append(picture(of, layout), text);
     return card;
   }

@@ -26,13 +26,13 @@ pub(crate) fn page(results: &Results, charts: &Charts) -> String {
     let names: serde_json::Map<String, serde_json::Value> =
         Facet::ALL.iter().map(|facet| (facet.name().to_owned(), results.names(*facet).into())).collect();
     let (names, answers) = (json(&names.into()), answers::data(results));
-    let (header, body) = (header(results, &title), body(results, charts));
+    let (header, body, narrow) = (header(results, &title), body(results, charts), table::narrow_style());
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n\
-         <title>{title}</title>\n<style>\n{STYLE}{PAGE_STYLE}</style>\n</head>\n<body>\n{header}{body}\
+         <title>{title}</title>\n<style>\n{STYLE}{PAGE_STYLE}{narrow}</style>\n</head>\n<body>\n{header}{body}\
          <script type=\"application/json\" id=\"names\">{names}</script>\n\
          <script type=\"application/json\" id=\"answers-data\">{answers}</script>\n\
          <script>\n{ANSWERS}</script>\n<script>\n{SCRIPT}</script>\n</body>\n</html>\n"
@@ -133,7 +133,12 @@ fn body(results: &Results, charts: &Charts) -> String {
             "Points on the diagonal are as predicted: by the formula for chunks that a region touches, and by the sizes of the stored chunks.",
             &panels(&charts.predicted),
         ),
-        section("all", "All cells", "Click a column to sort.", &table::cells(results)),
+        section(
+            "all",
+            "All cells",
+            "Bytes, requests and chunks are those of one operation. Click a column to sort.",
+            &table::cells(results),
+        ),
     ];
     sections.concat() + "</main>\n"
 }

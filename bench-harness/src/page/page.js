@@ -59,7 +59,7 @@
     heads[at].setAttribute("aria-sort", down ? "descending" : "ascending");
     const value = (row) => {
       const field = row.cells[at];
-      if (!field || field.classList.contains("why")) return null;
+      if (field.textContent === "" || field.classList.contains("why")) return null;
       return field.dataset.v === undefined ? field.textContent : Number(field.dataset.v);
     };
     const compare = (a, b) => {
@@ -125,8 +125,8 @@
     for (const button of all("th button")) button.addEventListener("click", () => order(button));
     for (const head of all("th")) {
       const at = head.cellIndex;
-      const first = all("tbody tr", head.closest("table")).find((row) => row.cells[at] && !row.querySelector(".why"));
-      head.classList.toggle("n", first !== undefined && first.cells[at].classList.contains("n"));
+      const first = all("tbody tr", head.closest("table")).find((row) => !row.querySelector(".why"));
+      head.classList.toggle("n", first !== undefined && first.cells[at].dataset.v !== undefined);
     }
   }
 
