@@ -12,6 +12,7 @@ use crate::sweep::record::Outcome;
 
 const PAGE_STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
+const POINTS: &str = include_str!("points.js");
 const ANSWERS: &str = include_str!("answers.js");
 
 /// What the figures mean and how they came about.
@@ -35,7 +36,7 @@ pub(crate) fn page(results: &Results, charts: &Charts) -> String {
          <title>{title}</title>\n<style>\n{STYLE}{PAGE_STYLE}{narrow}</style>\n</head>\n<body>\n{header}{body}\
          <script type=\"application/json\" id=\"names\">{names}</script>\n\
          <script type=\"application/json\" id=\"answers-data\">{answers}</script>\n\
-         <script>\n{ANSWERS}</script>\n<script>\n{SCRIPT}</script>\n</body>\n</html>\n"
+         <script>\n{ANSWERS}</script>\n<script>\n{POINTS}{SCRIPT}</script>\n</body>\n</html>\n"
     )
 }
 
@@ -118,7 +119,7 @@ fn body(results: &Results, charts: &Charts) -> String {
         section(
             "latency",
             "Latency",
-            "One layout at a time. A point or a square above chooses it, too.",
+            "One layout at a time. A point or a square above chooses it, too, by keyboard with arrows and Enter.",
             &format!("<p id=\"layouts\"></p>\n{}", panels(&charts.latency)),
         ),
         section(

@@ -46,6 +46,7 @@
     for (const row of all("tr[data-row]")) row.classList.toggle("chosen", is(row.dataset.row));
     for (const table of all("table")) sort(table, address.get(table.dataset.sort));
     controls(address, choice, layout);
+    document.dispatchEvent(new Event("shown"));
   }
 
   // By a column, numbers as numbers, the other way round with a minus before its key; what has no figure stays behind.

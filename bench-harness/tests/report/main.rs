@@ -3,6 +3,8 @@
 //! failure.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod looks;
+
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
