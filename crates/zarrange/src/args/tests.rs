@@ -53,7 +53,7 @@ fn places_may_stand_behind_options_with_several_values() {
         Ok(match args.command {
             Command::Rechunk(args) => {
                 let specs = args.request.chunks.iter().chain(&args.request.shards).map(ToString::to_string);
-                let places = [args.request.src, args.request.dst].map(|place| place.to_string());
+                let places = [args.src, args.dst].map(|place| place.to_string());
                 places.into_iter().chain(specs).chain(args.request.array).chain(args.request.skip).collect()
             }
             Command::Lightcurve { command: LightcurveCommand::Fill(args) } => {
