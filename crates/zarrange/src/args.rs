@@ -1,6 +1,7 @@
 //! The command line.
 
 pub(crate) mod common;
+pub(crate) mod examples;
 pub(crate) mod imagined;
 pub(crate) mod lightcurve;
 mod line;
@@ -112,6 +113,7 @@ pub(crate) enum Command {
     /// Write what rechunk would do to a file, to be run later
     Plan(Box<PlanArgs>),
     /// Carry out a plan that was written to a file
+    #[command(after_help = examples::RUN)]
     Run(PlannedArgs),
     /// Do a share of a plan, beside other workers
     Worker(WorkerArgs),
@@ -122,17 +124,20 @@ pub(crate) enum Command {
     /// What arrays hold, each in 32 digits that are the same for all layouts and codecs
     Digest(DigestArgs),
     /// Which layout suits what is read of an array, and why
+    #[command(after_help = examples::ADVISE)]
     Advise(Box<AdviseArgs>),
     /// What is stored: hierarchy, chunks, shards, codecs, bytes, missing chunks
     Info(InfoArgs),
     /// Latency and bandwidth of a place by size of request: a profile for `--profile`
     Probe(ProbeArgs),
     /// What a shell needs to complete commands and options, on stdout
+    #[command(after_help = examples::COMPLETIONS)]
     Completions {
         /// The shell
         shell: Shell,
     },
     /// Pages for `man`, of every command
+    #[command(after_help = examples::MAN)]
     Man {
         /// Directory to write them to, which is made if it is not there
         dir: PathBuf,
@@ -145,6 +150,7 @@ pub(crate) enum Command {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = examples::DEMO)]
 pub(crate) struct DemoArgs {
     /// Directory to write to (kept afterwards): a new or empty one, or that of a demo before
     #[arg(long, default_value = "zarrange-demo")]
@@ -175,7 +181,7 @@ both, object:50=0.1 fifty neighbouring ones, object~50=0.1 fifty scattered ones.
 Sizes: 256MB = 256e6, 256MiB, 1e9, plain bytes.";
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = SPECS)]
+#[command(after_help = format!("{}\n\n{SPECS}", examples::RECHUNK))]
 pub(crate) struct RechunkArgs {
     /// Array or group to read (Zarr v2 or v3)
     pub(crate) src: Location,
@@ -201,7 +207,7 @@ pub(crate) struct RechunkArgs {
 }
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = format!("{SPECS}\nGive --max-mem and --threads of the machines that will run the plan."))]
+#[command(after_help = format!("{}\n\n{SPECS}\nGive --max-mem and --threads of the machines that will run the plan.", examples::PLAN))]
 pub(crate) struct PlanArgs {
     /// Array or group to read (Zarr v2 or v3)
     #[arg(required_unless_present = "shape")]
@@ -241,10 +247,10 @@ pub(crate) struct PlannedArgs {
 }
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
+#[command(after_help = format!("{}\n\n\
 Workers are processes on any machines that reach SRC, PLAN.json and the folder of DST by the same names. A stage begins when all \
 of the one before is done: call all workers of stage 0, wait for them, then those of stage 1. What a worker has done before it \
-failed is kept: call it again, with the same share or with others.")]
+failed is kept: call it again, with the same share or with others.", examples::WORKER))]
 pub(crate) struct WorkerArgs {
     /// The stage to work at, from 0: plans without an intermediate have one
     #[arg(long, value_name = "K", required_unless_present = "status")]
@@ -260,6 +266,7 @@ pub(crate) struct WorkerArgs {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = examples::FINISH)]
 pub(crate) struct FinishArgs {
     /// Remove what workers have written instead; DST stays what it was
     #[arg(long)]
@@ -349,6 +356,7 @@ pub(crate) struct RequestArgs {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = examples::VERIFY)]
 pub(crate) struct VerifyArgs {
     /// One array or group
     pub(crate) a: Location,
@@ -362,6 +370,7 @@ pub(crate) struct VerifyArgs {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = examples::DIGEST)]
 pub(crate) struct DigestArgs {
     /// Array or group
     pub(crate) location: Location,
@@ -394,6 +403,7 @@ impl ReadingArgs {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = examples::INFO)]
 pub(crate) struct InfoArgs {
     /// Array or group
     pub(crate) location: Location,
@@ -405,11 +415,10 @@ pub(crate) struct InfoArgs {
 }
 
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Writes up to 326 MiB to a hidden directory in LOCATION, and removes it. Reads are cold where the page \
-cache can be dropped;\nas root, the names that the kernel keeps of all file systems are dropped too. A probe that is killed \
-leaves\n.zarrange-probe-*, which can be deleted."
-)]
+#[command(after_help = format!("{}\n\n\
+Writes up to 326 MiB to a hidden directory in LOCATION, and removes it. Reads are cold where the page cache can be dropped; as root, the \
+names that the kernel keeps of all file systems are dropped too. A probe that is killed leaves .zarrange-probe-*, which can be \
+deleted.", examples::PROBE))]
 pub(crate) struct ProbeArgs {
     /// Existing directory at the place, or `memory://NAME`
     pub(crate) location: Location,

@@ -9,6 +9,7 @@ use zarrange_plan::{Reader, StoreProfile};
 use zarrange_rechunk::{Bytes, Codecs, Durability, Fixed, Named, NamedMix, SpecError, Verify, parse_profile};
 
 use crate::args::common::{IoArgs, ProgressArg, ToldArgs};
+use crate::args::examples;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum LightcurveCommand {
@@ -34,6 +35,7 @@ pub(crate) enum LightcurveCommand {
 
 /// What is read of a store.
 #[derive(Debug, clap::Args)]
+#[command(after_help = examples::OF_READS)]
 pub(crate) struct LightcurveAdviseArgs {
     /// Group to advise on; nothing is written
     pub(crate) store: Location,
@@ -66,6 +68,7 @@ fn profile(name: &str) -> Result<StoreProfile, SpecError> {
 
 /// What a new store is.
 #[derive(Debug, clap::Args)]
+#[command(after_help = examples::CREATE)]
 pub(crate) struct CreateArgs {
     /// Group to make
     pub(crate) store: Location,
@@ -158,6 +161,7 @@ pub(crate) struct CopyArgs {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = examples::COPY)]
 pub(crate) struct LightcurveRechunkArgs {
     /// A group with an array over objects and epochs, whoever has written it
     pub(crate) store: Location,
@@ -176,6 +180,7 @@ pub(crate) struct LightcurveRechunkArgs {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = examples::SYNC)]
 pub(crate) struct SyncArgs {
     /// A copy that lightcurve rechunk has made
     pub(crate) store: Location,
@@ -190,6 +195,7 @@ pub(crate) struct SyncArgs {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = examples::APPEND)]
 pub(crate) struct AppendArgs {
     /// A store with a record of what was filled
     pub(crate) store: Location,
@@ -210,6 +216,7 @@ pub(crate) struct AppendArgs {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = examples::OF_STORE)]
 pub(crate) struct LightcurveInfoArgs {
     /// A group with an array over objects and epochs, whoever has written it
     pub(crate) store: Location,
@@ -231,7 +238,7 @@ Rows that cannot be used are told and do not end the others; the exit code is th
 with --rejected.";
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = COLUMNS)]
+#[command(after_help = format!("{}\n\n{COLUMNS}", examples::FILL))]
 pub(crate) struct FillArgs {
     /// A group with arrays over objects and epochs, whoever has written it, or one of sequences as ingest makes it
     pub(crate) store: Location,
@@ -289,7 +296,7 @@ come in the order in which they are stored: by object, epoch and measurement.
 The format is that of the name of --out (.csv, .json, .jsonl, .parquet, .arrow), and a table for people otherwise.";
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = GET)]
+#[command(after_help = format!("{}\n\n{GET}", examples::GET))]
 pub(crate) struct GetArgs {
     /// A group with an array over objects and epochs, whoever has written it
     pub(crate) store: Location,
@@ -435,6 +442,7 @@ fn assignment(text: &str) -> Result<(String, String), String> {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = examples::INGEST)]
 pub(crate) struct IngestArgs {
     /// Table with the columns `object_id`, `time`, `band`, `mag` and `magerr` in any order; gzipped or not
     pub(crate) table: PathBuf,
