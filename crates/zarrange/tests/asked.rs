@@ -26,7 +26,7 @@ const ALWAYS: [(&str, &str); 9] = [
 ];
 
 /// Command lines after `zarrange`, in which `RECHUNK` and `PLAN` are those that have no option yet; the exit code; and what is said of what is asked.
-const CASES: [(&str, i32, &str); 62] = [
+const CASES: [(&str, i32, &str); 69] = [
     // What chooses among arrays needs something that it chooses for.
     ("RECHUNK --array mag", 2, "--array says which arrays a SPEC without ARRAY:, a MIX"),
     ("RECHUNK --array mag --chunks time:5", 2, "--array says which arrays"),
@@ -124,6 +124,17 @@ const CASES: [(&str, i32, &str); 62] = [
         0,
         "--fix object: each access says itself",
     ),
+    (
+        "plan --shape 9,9 --dtype f4 --from 9,1 --from-shards 9,9 --from-codecs none --names a,b --chunks b=9",
+        0,
+        "chunks [9, 1] in shards [9, 9]",
+    ),
+    ("PLAN --from 9,1", 2, "--shape"),
+    ("PLAN --from-shards 9,1", 2, "--shape"),
+    ("PLAN --from-codecs none", 2, "--shape"),
+    ("PLAN --names a,b", 2, "--shape"),
+    ("PLAN --dtype f4", 2, "--shape"),
+    ("advise --shape 9,9 --dtype f4 --mix 0=1 --codecs none,zstd:3 --names 0,1", 2, "only a --sample"),
     ("advise --shape 100,100 --dtype f4 --mix a=1 --names a", 2, "--names a: 2 different names"),
     ("advise --shape 9,9 --dtype f4 --mix a=1 --names a,b --max-object-ms 5", 2, "is named object"),
     (
