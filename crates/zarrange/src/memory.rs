@@ -44,7 +44,7 @@ pub(crate) fn prepare() -> anyhow::Result<()> {
 /// If they leave none.
 pub(crate) fn given(wanted: u64, threads: u64) -> anyhow::Result<u64> {
     let given = limited(wanted, threads)?;
-    detail!("memory: {} for data, with {threads} threads", bytes_text(given));
+    detail!("memory: {} for data; threads: {threads}", bytes_text(given));
     Ok(given)
 }
 

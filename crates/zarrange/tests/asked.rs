@@ -106,6 +106,7 @@ const CASES: [(&str, i32, &str); 69] = [
     ),
     ("RECHUNK --part-size 5MB", 2, "cannot be used with"),
     ("rechunk group.zarr out.zarr --part-size 5MB", 2, "--resume"),
+    ("lightcurve ingest t.csv out.zarr --chunks 1,1 2,2", 2, "is given two SPECs for its chunks"),
     ("lightcurve get group.zarr --all --fold 5", 2, "--plot"),
     ("lightcurve get group.zarr --all --fold 5 --out a.csv", 2, "cannot be used with"),
     ("lightcurve get group.zarr --all --phase-zero 5 --out a.csv", 2, "cannot be used with"),
@@ -180,6 +181,7 @@ fn line(case: &str) -> String {
 fn nothing_that_is_asked_is_ignored() {
     let dir = tempfile::tempdir().unwrap();
     sources(dir.path());
+    fs::write(dir.path().join("t.csv"), "object_id,time,band,mag,magerr\na,1,g,2,3\n").unwrap();
     let run = |line: &str| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_zarrange"));
         command.args(line.split(' ')).current_dir(dir.path()).output().unwrap()

@@ -56,7 +56,11 @@ fn quiet_keeps_errors_and_answers_and_verbose_adds_what_is_used() {
     check("rechunk a.zarr OUT.json --chunks 5,60 --json", true, &used);
     check("rechunk a.zarr OUT.none --chunks 5,60 --dry-run", true, &used);
     check("plan a.zarr OUT.none --chunks 5,60 --out OUT.plan", false, &["backend: ", "codecs bytes"]);
-    check("run OUT.plan", false, &["for data and ", "as planned", "strategy   direct", "rechunk ended"]);
+    check(
+        "run OUT.plan",
+        false,
+        &["for data; threads: ", "as planned", "strategy   direct", "rechunk ended"],
+    );
     check("plan a.zarr OUT.more --chunks 5,60 --out OUT.plan --overwrite-plan", false, &[]);
     check("worker OUT.plan --stage 0 --part 0/1", false, &["stage 1 of 1 ended after "]);
     check("worker OUT.plan --status", true, &[]);

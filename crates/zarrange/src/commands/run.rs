@@ -34,7 +34,7 @@ pub(super) fn read_plan(PlannedArgs { plan, io, .. }: &PlannedArgs) -> anyhow::R
     let file = PlanFile::parse(&json).with_context(place)?;
     memory::check(file.options.memory_bytes_max, file.options.threads)?;
     detail!(
-        "{}: {} for data and {} threads, as planned",
+        "{}: memory: {} for data; threads: {}; as planned",
         place(),
         bytes_text(file.options.memory_bytes_max),
         file.options.threads

@@ -6,7 +6,7 @@ use serde_json::json;
 use zarrange_array::Layout;
 use zarrange_codec::CodecMetadata;
 use zarrange_lightcurve::{IngestOptions, Ingested, LightCurves, ingest};
-use zarrange_rechunk::{Codecs, Dimensions, SpecError};
+use zarrange_rechunk::{Codecs, Dimensions, Named, SpecError};
 
 use crate::args::lightcurve::IngestArgs;
 use crate::backend::opener;
@@ -56,6 +56,11 @@ pub(crate) fn run(args: &IngestArgs) -> anyhow::Result<ExitCode> {
 /// Chunk shapes by array name.
 fn chunks(args: &IngestArgs, shape: &[u64; 2]) -> Result<Vec<(String, Vec<u64>)>, SpecError> {
     let dimensions = Dimensions::named(["object", "sequence"].map(|name| Some(name.to_owned())).into(), 2);
+    for (k, Named { array, .. }) in args.chunks.iter().enumerate() {
+        if args.chunks[..k].iter().any(|other| other.array == *array) {
+            return Err(SpecError::Conflict { array: array.clone().unwrap_or_default(), what: "chunks" });
+        }
+    }
     let mut out: Vec<(String, Vec<u64>)> = Vec::new();
     // A SPEC for one array goes before one for all.
     let for_one = args.chunks.iter().filter(|n| n.array.is_some());
