@@ -426,7 +426,7 @@ pub(crate) struct ProbeArgs {
     #[arg(long, value_name = "FILE.json")]
     pub(crate) out: Option<PathBuf>,
     /// Replace an existing FILE.json
-    #[arg(long)]
+    #[arg(long, requires = "out")]
     pub(crate) overwrite: bool,
     /// What the place is called in plans [default: LOCATION]
     #[arg(long)]
