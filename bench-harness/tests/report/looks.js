@@ -90,6 +90,7 @@ function walk(chart) {
 }
 const wanted = new URLSearchParams(location.hash.slice(1));
 if (wanted.has("walk")) {
+  for (const name of wanted.getAll("press")) seen("nav button").find((button) => button.textContent === name).click();
   for (const chart of seen("svg.chart")) walk(chart);
   // Up and down in a map stay in the column; Enter chooses the layout.
   const map = seen("#heat svg.chart")[0];

@@ -46,8 +46,8 @@ fn points_are_reached_by_keyboard_and_all_can_be_read() {
     for seen in check(&report(dir.path()).out, "walk") {
         assert!(seen["walked"].as_u64().unwrap() > 400, "{}", seen["walked"]);
     }
-    // Filters leave a stop in every chart that they leave.
-    check(&dir.path().join("report.html"), "walk&codec=zstd:3&layout=10x5-zstd:3");
+    // What is pressed hides points, and among them those where Tab came to.
+    check(&dir.path().join("report.html"), "walk&press=zstd:3&layout=10x5-zstd:3");
 }
 
 #[test]
