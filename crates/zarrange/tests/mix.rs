@@ -226,7 +226,7 @@ fn advice_is_what_a_rechunk_takes() {
     let sampled = zarrange(&["advise", "--sample", &array, "--mix", "epoch=1,object=1"]);
     let said = String::from_utf8(sampled.stdout).unwrap();
     let command = format!("zarrange rechunk {array} DST --chunks");
-    assert!(said.contains("Measured on") && said.contains(&command), "{said}");
+    assert!(said.contains("Codecs, measured on") && said.contains(&command), "{said}");
     let wrong = zarrange(&["advise", "--shape", "400,120", "--dtype", "f4", "--mix", "night=1"]);
     assert_eq!(wrong.status.code(), Some(2));
     assert!(
