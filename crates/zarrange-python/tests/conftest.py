@@ -10,6 +10,8 @@ import zarr
 @pytest.fixture(autouse=True)
 def _own_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    # Whatever profiles are kept on this machine.
+    monkeypatch.setenv("XDG_CONFIG_HOME", "/dev/null")
 
 
 @pytest.fixture(params=["path", "URL", "dict", "mapping", "memory", "fsspec", "group"])

@@ -6,6 +6,7 @@
 pub mod advice;
 pub mod ask;
 pub mod codecs;
+mod payback;
 pub mod text;
 
 use std::sync::Arc;
@@ -58,6 +59,7 @@ pub fn advise(ask: &Ask, measure: Option<&Measure<'_>>) -> anyhow::Result<Advice
         sample: ask.sample.as_ref().map(|(name, _)| name.clone()),
         why: layouts.get(1).map(|second| text::why(&layouts[0], second)),
         copies: copies(ask, &codecs, &layouts[0])?,
+        payback: payback::payback(ask, candidates.sample.as_ref(), &layouts[0])?,
         command: text::command(ask, measured.first().map_or(&layouts[0], |first| &first.layout)),
         codecs: rows,
         codec_why,

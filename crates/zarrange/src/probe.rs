@@ -14,11 +14,13 @@ mod measured;
 
 use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use zarrange_io::cache::{self, Dropped, Proof};
 use zarrange_io::{
     Access, Change, Extent, IoError, Location, Object, Opener, ReadRequest, Source, Store, WriteRequest,
 };
+
+use zarrange_plan::bytes_text;
 
 use measured::number;
 pub use measured::{BATCHES, Bulk, Cache, Measured, Row, Small};
@@ -98,8 +100,13 @@ impl Settings {
 /// Measures the place at `location`, which must exist.
 ///
 /// # Errors
-/// If nothing can be written there, or a request fails. What was written is removed in any case.
+/// If there is no room, nothing can be written there, or a request fails. What was written is removed in any case.
 pub fn probe(location: &Location, opener: &Opener, settings: &Settings) -> anyhow::Result<Measured> {
+    let wanted = settings.bytes_max();
+    if let Some(room) = location.room().filter(|room| room.bytes < wanted as u64) {
+        let (mebibytes, free) = (wanted.div_ceil(1 << 20), bytes_text(room.bytes));
+        bail!("a probe writes up to {mebibytes} MiB, but {free} are free at {location}: make room");
+    }
     let scratch = Scratch::new(location, opener)?;
     let measured = Probe::new(&scratch, settings)?.measure()?;
     scratch.remove()?;

@@ -79,7 +79,7 @@ fn one_codec_is_recommended_and_why() {
         Held::Smooth,
         &warm,
         &packed,
-        &[" *", "noise", "% less than no codec", "needs the package pcodec"],
+        &[" *", "noise", "% less than no codec", "needs the package pcodec", "Rechunking takes about "],
     );
     check(large, Held::Noise, &[], &["none"], &["none: no codec stores a tenth less"]);
     check(
@@ -93,6 +93,33 @@ fn one_codec_is_recommended_and_why() {
     check(large, Held::Smooth, &["--codecs", "lz4,shuffle+zstd:1"], &["lz4", "shuffle+zstd:1"], &["lz4"]);
     check(small, Held::Smooth, &[], &["zstd:3"], &["a sample of 4.00 kB is too small to tell codecs apart"]);
     check(large, Held::Same, &[], &["zstd:3"], &["all elements of the sample are the same"]);
+}
+
+#[test]
+fn advice_says_when_rechunking_has_paid_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = array(dir.path(), [2000, 200], Held::Smooth);
+    let target = dir.path().join("target.zarr").display().to_string();
+    let advised = |sample: &str, mix: &str, more: &[&str]| {
+        let asked = ["advise", "--sample", sample, "--names", "object,epoch", "--json", "--codecs", "zstd:3"];
+        let output = zarrange(&[&asked[..], &["--mix", mix], more].concat());
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    let number = |advice: &Value, key: &str| advice["payback"][key].as_f64();
+    // 200 chunks for an object, each of which is one for an epoch.
+    let slow = advised(&source, "object=1000/day", &[]);
+    let best = slow["layouts"][0]["weighted_ms"].as_f64().unwrap();
+    let (now, seconds) = (number(&slow, "now_ms").unwrap(), number(&slow, "rechunk_s").unwrap());
+    assert!(now > 20.0 * best && seconds > 0.0, "{slow}");
+    let accesses = number(&slow, "accesses").unwrap();
+    assert!(((accesses - 1.0) * (now - best)..=accesses * (now - best)).contains(&(1e3 * seconds)), "{slow}");
+    let made = zarrange(&["rechunk", &source, &target, "--for", "1=1", "--codecs", "zstd:3"]);
+    assert!(made.status.success(), "{made:?}");
+    let best = advised(&target, "epoch=1", &[]);
+    let close = number(&best, "now_ms").unwrap() / best["layouts"][0]["weighted_ms"].as_f64().unwrap();
+    assert!((0.7..1.5).contains(&close), "{best}");
+    // Of another array nothing is known.
+    assert!(advised(&source, "object=1", &["--shape", "4000,200"])["payback"].is_null());
 }
 
 #[test]

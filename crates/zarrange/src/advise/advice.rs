@@ -36,6 +36,8 @@ pub struct Advice {
     pub why: Option<String>,
     /// A copy for each kind of access instead.
     pub copies: Option<Copies>,
+    /// When rechunking the sample has paid back, if the sample is the array.
+    pub payback: Option<Payback>,
     /// The best layouts, as measured, the fastest first.
     pub measured: Vec<Measured>,
     /// The command that makes the best one.
@@ -76,6 +78,17 @@ pub struct Measured {
     pub measured_ms: f64,
     /// Stored bytes of what was read.
     pub stored_bytes: u64,
+}
+
+/// The array as it is, against the first layout.
+#[derive(Clone, Debug, Serialize)]
+pub struct Payback {
+    /// The mean time of an access now, in milliseconds.
+    pub now_ms: f64,
+    /// How long rechunking takes, by the plan.
+    pub rechunk_s: f64,
+    /// Accesses after which that is saved; `None` where nothing is.
+    pub accesses: Option<f64>,
 }
 
 /// A copy of the array for each kind of access, against one layout for all.

@@ -6,7 +6,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use zarrange_plan::{bytes_text, seconds_text};
 use zarrange_rechunk::{Weighed, WeighedRead, shell_path, shell_word};
 
-use super::advice::{Advice, CodecChoice, Copies};
+use super::advice::{Advice, CodecChoice, Copies, Payback};
 use super::ask::Ask;
 
 /// Copies that make accesses less than this much faster are not worth their bytes.
@@ -19,6 +19,7 @@ pub fn text(advice: &Advice) -> String {
     let mut parts = vec![head(advice), codecs(advice), layouts(advice)];
     parts.extend(advice.why.clone());
     parts.extend(advice.per_day.map(|times| per_day(&advice.layouts[0], times)));
+    parts.extend(advice.payback.as_ref().map(|found| payback(found, advice.per_day)));
     parts.extend(advice.copies.as_ref().map(copies));
     if !advice.measured.is_empty() {
         parts.push(measured(advice));
@@ -170,6 +171,21 @@ fn per_day(layout: &Weighed, times: f64) -> String {
     format!(
         "A day of these accesses takes {all}: {}.",
         layout.accesses.iter().map(each).collect::<Vec<_>>().join(", ")
+    )
+}
+
+/// What rechunking costs and saves.
+fn payback(payback: &Payback, per_day: Option<f64>) -> String {
+    let Payback { now_ms, rechunk_s, accesses } = payback;
+    let (now, takes) = (ms(*now_ms), seconds_text(*rechunk_s));
+    let Some(accesses) = accesses else {
+        return format!("As it is stored now, an access takes {now}: rechunking saves nothing.");
+    };
+    let days = per_day.map_or(String::new(), |times| format!(" ({} days)", number(accesses / times)));
+    let plural = if *accesses > 1.0 { "es" } else { "" };
+    format!(
+        "As it is stored now, an access takes {now}. Rechunking takes about {takes}, which is saved after {} access{plural}{days}.",
+        number(*accesses)
     )
 }
 

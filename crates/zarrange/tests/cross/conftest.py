@@ -16,6 +16,8 @@ HERE = Path(__file__).parent
 
 
 def pytest_configure(config):
+    # Whatever profiles are kept on this machine.
+    os.environ["XDG_CONFIG_HOME"] = os.devnull
     # Codecs of numcodecs are not in the specification of Zarr v3, and shards inside other codecs are slow.
     config.addinivalue_line("filterwarnings", "ignore::zarr.errors.ZarrUserWarning")
 

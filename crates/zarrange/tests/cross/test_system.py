@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zarr
+from machine import mounted
 from support import tree
 
 RNG = np.random.default_rng(7)
@@ -425,3 +426,12 @@ def test_a_plan_is_there_or_not(binary, sources, out):
         assert process.returncode in [0, 143, -signal.SIGTERM]
         assert plan.exists() == (process.returncode == 0)
         assert not [name for name in out.glob("**/*") if "partial" in name.name]
+
+
+def test_a_full_disk_is_not_probed(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    with mounted("-t", "tmpfs", "-o", "size=2M", "none", at=tmp_path / "small") as place:
+        done = run("probe", place, "--seconds", "1", check=False)
+        assert done.returncode == 1
+        assert "a probe writes up to 326 MiB, but 2.10 MB are free at" in done.stderr, done.stderr
+        assert not [*place.iterdir()] and not (tmp_path / "config").exists()
