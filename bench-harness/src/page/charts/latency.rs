@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use zarrange_plan::Reader;
+
 use super::words::{capital, describe, slug};
 use crate::page::analysis::{best_layouts, percentiles};
 use crate::page::labels::{SMALL, fit, width};
@@ -37,11 +39,6 @@ const BAR_HEIGHT: f64 = 36.0;
 /// The most that the name of a bar takes.
 const NAME_MAX: f64 = 150.0;
 
-/// What a bar is called.
-fn name(entry: &Entry) -> String {
-    format!("{} {}", entry.record.cell.cache.name(), entry.record.cell.backend)
-}
-
 /// The cells of one workload in one layout.
 struct Group<'a> {
     results: &'a Results,
@@ -51,6 +48,23 @@ struct Group<'a> {
 impl Group<'_> {
     fn first(&self) -> &Entry {
         self.cells[0].0
+    }
+
+    /// Whether others than our reader are among them.
+    fn has_readers(&self) -> bool {
+        self.cells.iter().any(|(entry, _)| entry.record.cell.reader != Reader::Zarrange)
+    }
+
+    /// Who reads: of our reader the backend, with its own name where there are others.
+    fn who(&self, entry: &Entry) -> String {
+        let cell = &entry.record.cell;
+        let ours = cell.reader == Reader::Zarrange && self.has_readers();
+        if ours { format!("{} {}", cell.reader, cell.backend) } else { cell.backend.clone() }
+    }
+
+    /// What a bar is called.
+    fn name(&self, entry: &Entry) -> String {
+        format!("{} {}", entry.record.cell.cache.name(), self.who(entry))
     }
 
     fn canvas(&self, title: &str) -> Canvas {
@@ -73,7 +87,7 @@ impl Group<'_> {
         let us = microseconds;
         format!(
             "{}, {}\np50 {}, p90 {}, p99 {}, slowest {} of {}\n{}",
-            cell.backend,
+            self.who(entry),
             cell.cache.name(),
             us(latency.p50_us),
             us(latency.p90_us),
@@ -128,10 +142,11 @@ impl Group<'_> {
 
     /// Median and 99th percentile of each backend; a scale for each state of the cache, for they are far apart.
     fn bars(&self) -> Chart {
-        let title = format!("{}: backends side by side", capital(&self.first().record.cell.workload.name));
+        let what = if self.has_readers() { "readers" } else { "backends" };
+        let title = format!("{}: {what} side by side", capital(&self.first().record.cell.workload.name));
         let mut canvas = self.canvas(&title);
         let mut y = 40.0;
-        let names = self.cells.iter().map(|(entry, _)| width(&name(entry), SMALL));
+        let names = self.cells.iter().map(|(entry, _)| width(&self.name(entry), SMALL));
         let left = names.fold(0.0, f64::max).min(NAME_MAX) + 6.0;
         for cache in [CacheState::Cold, CacheState::Warm] {
             let cells: Vec<_> = self.cells.iter().filter(|(e, _)| e.record.cell.cache == cache).collect();
@@ -156,7 +171,7 @@ impl Group<'_> {
         let cold = if cell.cache == CacheState::Cold { " cold" } else { "" };
         let tags = entry.tags(&[Facet::Reader, Facet::Backend, Facet::Cache]);
         canvas.group(&tags, &format!("mark {colour}"), |canvas| {
-            canvas.text((from - 6.0, middle + 4.0), "small end", &fit(&name(entry), SMALL, NAME_MAX));
+            canvas.text((from - 6.0, middle + 4.0), "small end", &fit(&self.name(entry), SMALL, NAME_MAX));
             let bar = format!(
                 "x=\"{from:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"18\" class=\"bar{cold}\"",
                 middle - 9.0,
@@ -173,7 +188,7 @@ impl Group<'_> {
     fn legend(&self) -> Vec<(String, Sign)> {
         let mut backends = BTreeMap::new();
         for (entry, _) in &self.cells {
-            backends.insert(entry.id(Facet::Backend), entry.record.cell.backend.clone());
+            backends.insert(entry.id(Facet::Backend), self.who(entry));
         }
         let mut out: Vec<_> = backends.into_iter().map(|(id, name)| (name, Sign::Line(id))).collect();
         out.push(("warm".to_owned(), Sign::Dashes(false)));

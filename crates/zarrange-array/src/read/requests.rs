@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use zarrange_codec::{ArrayCodec, CodecError};
 use zarrange_grid::{Dims, index};
-use zarrange_io::{Extent, ReadRequest, Source};
+use zarrange_io::{Coalescing, Extent, ReadRequest, Source};
 
 use crate::ArrayError;
 use crate::chunks::{ChunkView, Chunks};
@@ -113,12 +113,14 @@ impl Requests {
     ) -> Result<(), ArrayError> {
         let (store, room) = (chunks.store(), encoded.len() as u64);
         let joined = store.coalescing();
+        // Without a bound, where reads would be cut, and what lies between two of them left out: more would seem to fit.
+        let whole = Coalescing { run_bytes_max: u64::MAX, ..joined };
         self.select(chunks, shard, wanted, encoded.len())?;
         loop {
             self.arrange(chunks, shard, wanted);
             // Without what lies between them, all fit the buffer; with it, the last may have to wait.
             let bytes: u64 =
-                joined.runs(&self.ranges, u64::MAX).map(|run| run.bytes.end - run.bytes.start).sum();
+                whole.runs(&self.ranges, u64::MAX).map(|run| run.bytes.end - run.bytes.start).sum();
             let chosen = self.numbers.len() as u64;
             if bytes <= room || chosen < 2 {
                 break;

@@ -55,7 +55,11 @@ class Advice:
 
     def __repr__(self) -> str:
         return "\n".join(
-            ["<Advice>", *("  ".join(row) for row in self._table()), *filter(None, [self.codec_why, self.why])]
+            [
+                "<Advice>",
+                *("  ".join(row) for row in self._table()),
+                *filter(None, [self.codec_why, self.why]),
+            ]
         )
 
     def _repr_html_(self) -> str:
