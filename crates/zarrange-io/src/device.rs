@@ -54,9 +54,17 @@ pub fn facts(path: &Path) -> DeviceFacts {
     }
 }
 
+/// Where the file system is mounted that `path` lies on, or the directory where it would be made.
+pub fn mount_point(path: &Path) -> Option<PathBuf> {
+    let mounts = fs::read("/proc/self/mountinfo").unwrap_or_default();
+    Some(mount_of(&String::from_utf8_lossy(&mounts), &resolve(path)?)?.point)
+}
+
 /// One line of `/proc/self/mountinfo` (`proc_pid_mountinfo(5)`).
 #[derive(Debug, PartialEq, Eq)]
 struct Mount {
+    /// Where it is mounted.
+    point: PathBuf,
     /// `MAJOR:MINOR`; a major of 0 is no block device.
     device: String,
     file_system: String,
@@ -81,6 +89,7 @@ fn mount_of(mounts: &str, path: &Path) -> Option<Mount> {
         let mut after = after.split(' ');
         let (Some(file_system), Some(source)) = (after.next(), after.next()) else { continue };
         let mount = Mount {
+            point,
             device: device.to_owned(),
             file_system: file_system.to_owned(),
             source: unescape(source),
@@ -145,6 +154,10 @@ not a mount
     fn the_innermost_last_mount_counts() {
         let check = |path: &str, file_system: &str, device: &str| {
             let mount = mount_of(MOUNTS, Path::new(path)).unwrap();
+            assert!(
+                Path::new(path).starts_with(&mount.point) && !mount.point.ends_with("my\\040disk"),
+                "{path}"
+            );
             assert_eq!((&mount.file_system[..], &mount.device[..]), (file_system, device), "{path}");
         };
         check("/", "ext4", "254:1");

@@ -303,7 +303,10 @@ impl fmt::Display for Prepared {
         if copied.arrays > 0 {
             write!(f, "{between}{copied}")?;
         }
-        if self.items.is_empty() { Ok(()) } else { write!(f, "\n{}", self.fit.disk) }
+        match &self.fit.disk {
+            Some(disk) if !self.items.is_empty() => write!(f, "\n{disk}"),
+            Some(_) | None => Ok(()),
+        }
     }
 }
 

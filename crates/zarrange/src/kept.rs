@@ -4,10 +4,11 @@
 //! a profile changes what a plan costs, not what it does.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf, absolute};
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use zarrange_io::Location;
+use zarrange_io::device::mount_point;
 use zarrange_plan::StoreProfile;
 
 /// The profiles by place.
@@ -40,7 +41,7 @@ pub fn of(location: &Location) -> Option<StoreProfile> {
 }
 
 fn file() -> Option<PathBuf> {
-    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let set = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let config = set("XDG_CONFIG_HOME").or_else(|| Some(set("HOME")?.join(".config")))?;
     Some(config.join("zarrange/places.json"))
 }
@@ -56,36 +57,6 @@ fn read(file: &Path) -> anyhow::Result<Places> {
 /// A place by name: machine and mount point, as a home may be that of many machines.
 fn place(location: &Location) -> Option<String> {
     let Location::Path(path) = location else { return None };
-    let path = absolute(path).ok()?;
-    // What is to be made is not there yet.
-    let there = path.ancestors().find_map(|path| path.canonicalize().ok())?;
-    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    Some(format!("{}:{}", host.trim(), mount_point(&mounts, &there).display()))
-}
-
-/// The longest of the mount points that a path is below.
-fn mount_point<'m>(mounts: &'m str, path: &Path) -> &'m Path {
-    let points = mounts.lines().filter_map(|line| line.split(' ').nth(4)).map(Path::new);
-    points
-        .filter(|point| path.starts_with(point))
-        .max_by_key(|point| point.as_os_str().len())
-        .unwrap_or(Path::new("/"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_innermost_mount_holds_a_path() {
-        let mounts = "22 1 0:1 / / rw - ext4 /dev/a rw\n23 22 0:2 / /data rw - xfs /dev/b rw\n24 23 0:3 / /data/fast rw - xfs /dev/c rw\n";
-        let check = |path: &str, expected: &str| {
-            assert_eq!(mount_point(mounts, Path::new(path)), Path::new(expected), "{path}");
-        };
-        check("/data/fast/a.zarr", "/data/fast");
-        check("/data/faster", "/data");
-        check("/home/me", "/");
-        assert_eq!(mount_point("", Path::new("/x")), Path::new("/"));
-    }
+    Some(format!("{}:{}", host.trim(), mount_point(path)?.display()))
 }

@@ -11,6 +11,9 @@ use crate::chunks::{ChunkView, Chunks};
 use crate::read::cost::ReadCost;
 use crate::read::shard::OpenShard;
 
+/// Gaps are read with what lies around them where a buffer holds so many of the longest.
+const GAPS_IN_BUFFER: u64 = 16;
+
 /// Where the stored bytes of chunks lie in a buffer; `None` for one that is missing.
 pub(crate) type Fetched = Vec<Option<Range<usize>>>;
 
@@ -112,7 +115,7 @@ impl Requests {
         encoded: &mut [u8],
     ) -> Result<(), ArrayError> {
         let (store, room) = (chunks.store(), encoded.len() as u64);
-        let joined = store.coalescing();
+        let mut joined = store.coalescing();
         // Without a bound, where reads would be cut, and what lies between two of them left out: more would seem to fit.
         let whole = Coalescing { run_bytes_max: u64::MAX, ..joined };
         self.select(chunks, shard, wanted, encoded.len())?;
@@ -123,6 +126,11 @@ impl Requests {
                 whole.runs(&self.ranges, u64::MAX).map(|run| run.bytes.end - run.bytes.start).sum();
             let chosen = self.numbers.len() as u64;
             if bytes <= room || chosen < 2 {
+                break;
+            }
+            // Gaps as long as the buffer would leave little to be asked for at once: without them, all is.
+            if joined.gap_bytes_max.saturating_mul(GAPS_IN_BUFFER) > room {
+                joined.gap_bytes_max = 0;
                 break;
             }
             let kept = index((chosen.saturating_mul(room) / bytes).clamp(1, chosen - 1));

@@ -45,7 +45,7 @@ class Advice:
     codec_why: str | None
     #: The command that makes the first one.
     command: str
-    #: Everything, as ``zarrange-bench advise --json`` prints it.
+    #: Everything, as ``zarrange advise --json`` prints it.
     values: dict[str, Any] = field(repr=False)
 
     @property

@@ -31,18 +31,21 @@ pub(crate) struct Fit {
     pub(crate) lacking: Option<Lacking>,
     /// Where it may not.
     pub(crate) warnings: Vec<String>,
-    pub(crate) disk: Disk,
+    /// What it takes, where that was looked at.
+    pub(crate) disk: Option<Disk>,
 }
 
 /// What will lie on the disk.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Disk {
     /// Stored bytes of the target that are expected, as far as plans tell.
     target_bytes: u64,
     /// Arrays of which nobody knows.
     unknown: u64,
-    /// The most that intermediates take beside it.
+    /// The most that an intermediate takes.
     spilled_bytes: u64,
+    /// Where it lies, if not beside the target.
+    temp: Option<String>,
     /// Files of the target at most.
     files: u64,
     /// Room where the target goes, if that is known.
@@ -50,8 +53,8 @@ pub(crate) struct Disk {
 }
 
 impl Disk {
-    fn of(items: &[Item], free_bytes: Option<u64>) -> Self {
-        let mut disk = Self { free_bytes, ..Self::default() };
+    fn of(items: &[Item], free_bytes: Option<u64>, temp: Option<&Location>) -> Self {
+        let mut disk = Self { free_bytes, temp: temp.map(ToString::to_string), ..Self::default() };
         for item in items {
             disk.files = disk.files.saturating_add(item.target_objects);
             disk.spilled_bytes = disk.spilled_bytes.max(spilled_bytes(item));
@@ -68,19 +71,20 @@ impl Disk {
 
 impl fmt::Display for Disk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { target_bytes, unknown, spilled_bytes, files, free_bytes } = self;
+        let Self { target_bytes, unknown, spilled_bytes, temp, files, free_bytes } = self;
         let plural = |n: u64| if n == 1 { "" } else { "s" };
         write!(f, "disk       about {} in up to {files} file{}", bytes_text(*target_bytes), plural(*files))?;
         if *unknown > 0 {
             write!(f, ", and {unknown} array{} of unknown size", plural(*unknown))?;
         }
-        if *spilled_bytes > 0 {
-            let most = bytes_text(target_bytes.saturating_add(*spilled_bytes));
-            write!(
-                f,
-                "; with an intermediate of {} it is {most} at its worst moment",
-                bytes_text(*spilled_bytes)
-            )?;
+        let spilled = bytes_text(*spilled_bytes);
+        match temp {
+            _ if *spilled_bytes == 0 => {}
+            Some(temp) => write!(f, "; and an intermediate of {spilled} at {temp}")?,
+            None => {
+                let most = bytes_text(target_bytes.saturating_add(*spilled_bytes));
+                write!(f, "; with an intermediate of {spilled} it is {most} at its worst moment")?;
+            }
         }
         free_bytes.map_or(Ok(()), |free| write!(f, "; {} free there", bytes_text(free)))
     }
@@ -100,10 +104,11 @@ pub(crate) struct Lacking {
 pub(crate) fn room(request: &Request, items: &[Item], root: &Store) -> Result<Fit, RechunkError> {
     let Request { target, temp, .. } = request;
     let free = target.room();
-    let mut fit = Fit { disk: Disk::of(items, free.map(|room| room.bytes)), ..Fit::default() };
+    let disk = Disk::of(items, free.map(|room| room.bytes), temp.as_ref());
+    let (spilled, needed) = (disk.spilled_bytes, disk.files);
+    let mut fit = Fit { disk: Some(disk), ..Fit::default() };
     let lacking =
         |place: &Location, what, needed, free| Lacking { place: place.to_string(), what, needed, free };
-    let spilled = fit.disk.spilled_bytes;
     if temp.is_none() && items.iter().any(spills) && !target.abilities().partial_writes {
         return Err(ArrayError::NoTemp(target.to_string()).into());
     }
@@ -139,7 +144,6 @@ pub(crate) fn room(request: &Request, items: &[Item], root: &Store) -> Result<Fi
         fit.warnings
             .push(format!("{target} may take up to {most} before compression, {free} are free there"));
     }
-    let needed = fit.disk.files;
     if let Some(files) = files.filter(|files| *files < needed) {
         fit.warnings.push(format!("{target} may need up to {needed} files, {files} can be made there"));
     }

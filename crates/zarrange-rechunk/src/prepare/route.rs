@@ -24,7 +24,8 @@ pub(crate) fn cheapest_plan(
     let (from, to) = (source.chunks()?, target.view()?);
     let whole_shard_bytes = if request.target.abilities().partial_writes { 0 } else { to.shard_bytes_max() };
     let partial = source.store().abilities().partial_reads;
-    let ratios = Ratios::of(source, target);
+    // Who goes on with a run must plan the same, whatever could be looked up this time.
+    let ratios = if request.joins { Ratios::UNKNOWN } else { Ratios::of(source, target) };
     let mut weigh = |from: &ChunkView<'_>| {
         let mut problem = problem(from, &to, (request.memory_bytes_max, request.threads), Purpose::Write);
         // What is stored is moved piece by piece, and each of them would cost all of the object.

@@ -4,6 +4,7 @@
 //! be what those of the source do, unless nothing compresses it yet.
 
 use zarrange_array::{Array, ArrayMetadata};
+use zarrange_codec::CodecMetadata;
 use zarrange_grid::{Region, checked_bytes};
 use zarrange_io::{Access, IoError};
 use zarrange_plan::Format;
@@ -30,7 +31,7 @@ pub(crate) struct Ratios {
 
 impl Ratios {
     /// Where nothing is known.
-    const UNKNOWN: Self = Self { source: 1.0, target: 1.0 };
+    pub(crate) const UNKNOWN: Self = Self { source: 1.0, target: 1.0 };
 
     /// Those of an array, and of what it shall become. Where that cannot be told, nothing is known: whoever moves the array meets the error.
     pub(crate) fn of(source: &Array, target: &ArrayMetadata) -> Self {
@@ -70,9 +71,10 @@ fn looked_up(source: &Array) -> Result<Option<f64>, IoError> {
     let (mut stored, mut plain, all) = (0u64, 0u64, objects.all());
     for k in 0..wanted {
         // The middle of each of so many parts.
-        let number = k * (count / wanted) + count / wanted / 2;
+        let number =
+            u64::try_from(u128::from(2 * k + 1) * u128::from(count) / u128::from(2 * wanted)).unwrap_or(0);
         let cell = all.unravel(number);
-        let region = objects.region(&cell);
+        let region = objects.cell(&cell);
         plain = plain.saturating_add(region.elements().saturating_mul(elements.item_bytes() as u64));
         let key = source.key(&cell);
         if let Some(object) = store.open(&key, Access::Read)? {
@@ -88,15 +90,20 @@ fn looked_up(source: &Array) -> Result<Option<f64>, IoError> {
 /// The same of the target: as at the source, unless one of them is not compressed.
 fn encoded(source: &Array, target: &ArrayMetadata, stored: f64) -> f64 {
     let (Ok(from), Ok(to)) = (source.elements(), target.view()) else { return 1.0 };
-    match (from.chain().stores_c_order(), to.chain().stores_c_order()) {
-        (false, false) => stored,
-        (true, false) if is_near(source) => {
+    match (packs(&from.layout.codecs), packs(&to.elements().layout.codecs)) {
+        (true, true) => stored,
+        (false, true) if is_near(source) => {
             let whole = Region::whole(source.shape());
             let sample = Sample::of(source, &whole, SAMPLE_BYTES);
             let ratio =
                 sample.and_then(|s| s.ratio(&to.elements().layout.codecs, &to.elements().layout.chunk));
             ratio.map_or(1.0, |ratio| stored.min(1.0) / ratio.max(1e-9))
         }
-        (_, true) | (true, false) => 1.0,
+        (_, false) | (false, true) => 1.0,
     }
+}
+
+/// Whether codecs make chunks smaller.
+fn packs(codecs: &[CodecMetadata]) -> bool {
+    codecs.iter().any(|codec| !["bytes", "transpose", "crc32c"].contains(&codec.name()))
 }

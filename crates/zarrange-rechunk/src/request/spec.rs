@@ -381,6 +381,10 @@ fn pcodec(level: i64) -> CodecMetadata {
 impl Codecs {
     /// As [`Self::resolve`], for elements without a fixed size, which `current` makes bytes of.
     pub(crate) fn resolve_variable(&self, current: &Layout) -> Vec<CodecMetadata> {
+        // It takes numbers only.
+        if matches!(self, Self::Pcodec(_)) {
+            return current.codecs.clone();
+        }
         let serializer = current.codecs.iter().find(|codec| codec.name().starts_with("vlen"));
         let resolved = self.resolve(current, 1).into_iter();
         resolved

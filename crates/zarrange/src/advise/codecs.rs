@@ -29,9 +29,8 @@ pub(super) struct Candidates {
     pub(super) names: Vec<String>,
     /// Those that are not, and why.
     pub(super) left_out: Vec<String>,
-    /// The sample that tells them apart, if it does.
     pub(super) sample: Option<Sample>,
-    /// Why it does not.
+    /// Why the sample does not tell them apart, if it does not.
     pub(super) untold: Option<String>,
     element: ElementType,
 }
@@ -73,7 +72,7 @@ impl Candidates {
             let list = list(name, &[1], item_bytes)?;
             if let Some(codec) = list.iter().find(|codec| ask.reader.decodes(codec.name()) == Decodes::No) {
                 left_out.push(format!("{name} is left out: {} does not decode {}", ask.reader, codec.name()));
-            } else if ask.codecs_named || Chain::new(&list, &element, &[1], &vec![0; item_bytes]).is_ok() {
+            } else if Chain::new(&list, &element, &[1], &vec![0; item_bytes]).is_ok() {
                 names.push(name.clone());
             } else {
                 left_out.push(format!("{name} is left out: it does not take {} elements", element.name()));
@@ -82,7 +81,6 @@ impl Candidates {
         if names.is_empty() {
             return Err(usage(format!("--codecs: {}", left_out.join("; "))));
         }
-        let sample = sample.filter(|_| untold.is_none());
         Ok(Self { names, left_out, sample, untold, element })
     }
 
@@ -93,7 +91,7 @@ impl Candidates {
     pub(super) fn weighed(&self, ask: &Ask, weighing: &Weighing<'_>) -> anyhow::Result<Chosen> {
         let item_bytes = index(ask.subject.item_bytes);
         let mut codecs = self.known(item_bytes)?;
-        let Some(sample) = &self.sample else {
+        let Some(sample) = self.sample.as_ref().filter(|_| self.untold.is_none()) else {
             let found = weighing.question(&codecs).search();
             return Ok(Chosen { rows: Vec::new(), why: self.untold.clone(), codecs, found });
         };
@@ -102,9 +100,15 @@ impl Candidates {
         };
         let found = weighing.search(&mut codecs, REFINED[0], &mut measure)?;
         let mut rows = Vec::new();
-        for (k, codec) in codecs.iter().enumerate() {
-            let Some((cost, design)) = found.iter().find(|(_, design)| design.codec == k) else { continue };
-            let (speed, again) = (codec.speed(&design.chunk), measure(k, &design.chunk)?);
+        for k in 0..codecs.len() {
+            let Some((_, design)) = found.iter().find(|(_, design)| design.codec == k) else { continue };
+            let chunk = &design.chunk;
+            if codecs[k].by_shape.iter().all(|(shape, _)| shape != chunk) {
+                let speed = measure(k, chunk)?;
+                codecs[k].by_shape.push((chunk.clone(), speed));
+            }
+            let (speed, again) = (codecs[k].speed(chunk), measure(k, chunk)?);
+            let (codec, cost) = (&codecs[k], weighing.question(&codecs).cost(design));
             rows.push((
                 k,
                 CodecChoice {
@@ -194,7 +198,8 @@ fn reason(rows: &[&CodecChoice], best: usize, ask: &Ask) -> String {
         "none" if ask.reader.takes_parts() && rows.iter().any(|row| row.speed.ratio >= GAIN) => {
             format!("none: {} fetches parts of chunks that are stored as they are", ask.reader)
         }
-        "none" => "none: no codec stores a tenth less".to_owned(),
+        "none" if rows.len() == 1 => "none is the only one that is asked for".to_owned(),
+        "none" => format!("none: no codec that {} has as it is installed stores a tenth less", ask.reader),
         name => format!("{name} stores {:.0} % less than no codec", 100.0 * saved.max(0.0)),
     }];
     if fastest.name != row.name {

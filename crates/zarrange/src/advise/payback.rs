@@ -14,7 +14,7 @@ use super::ask::Ask;
 /// cannot be rechunked.
 ///
 /// # Errors
-/// If its codecs cannot be measured.
+/// If its elements cannot be read.
 pub(super) fn payback(
     ask: &Ask,
     sample: Option<&Sample>,
@@ -38,7 +38,8 @@ fn now_ms(ask: &Ask, array: &Arc<Array>, sample: &Sample) -> anyhow::Result<Opti
     if array.objects().edges().is_some() {
         return Ok(None);
     }
-    let speed = sample.measure(&layout.codecs, &layout.chunk)?;
+    // Codecs that lose something are none to measure, and no reason to give no advice.
+    let Ok(speed) = sample.measure(&layout.codecs, &layout.chunk) else { return Ok(None) };
     let codec = unsampled("as it is".to_owned(), elements.chain());
     let codec = CodecModel { by_shape: vec![(layout.chunk.clone(), speed)], ..codec };
     let design = Design { chunk: layout.chunk.clone(), shard: layout.shard.clone(), codec: 0 };

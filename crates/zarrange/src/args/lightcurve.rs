@@ -49,9 +49,9 @@ pub(crate) struct LightcurveAdviseArgs {
     /// Who reads: zarr-python (before 3.3), zarr-python-3.3, xarray, tensorstore, zarrs-python or zarrange
     #[arg(long, value_name = "READER", default_value_t)]
     pub(crate) reader: Reader,
-    /// What the place costs: memory, page-cache, nvme, disk, parallel, object or a file of `zarrange probe`
-    #[arg(long, default_value = "nvme", value_parser = profile)]
-    pub(crate) profile: StoreProfile,
+    /// What the place costs: memory, page-cache, nvme, disk, parallel, object or a file of `zarrange probe` [default: as probed, or nvme]
+    #[arg(long, value_parser = profile)]
+    pub(crate) profile: Option<StoreProfile>,
     /// Bound on what is held of the store [default: half of the available memory]
     #[arg(long, value_name = "SIZE")]
     pub(crate) max_mem: Option<Bytes>,

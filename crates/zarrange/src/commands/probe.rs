@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use zarrange_io::Location;
 
-use crate::args::ProbeArgs;
+use crate::args::{BackendArg, ProbeArgs};
 use crate::backend::opener;
 use crate::kept;
 use crate::machine::Machine;
@@ -35,7 +35,10 @@ pub(crate) fn run(args: &ProbeArgs) -> anyhow::Result<ExitCode> {
     if let Some(out) = &args.out {
         std::fs::write(out, text + "\n").with_context(|| format!("{} cannot be written", out.display()))?;
     }
-    if !args.no_keep {
+    let usual = !args.io.direct && args.io.backend == BackendArg::Auto;
+    if !args.no_keep && !usual {
+        note!("the profile is not kept: plans are for the backend that is taken where none is named");
+    } else if !args.no_keep {
         match kept::keep(&args.location, &profile) {
             Ok(Some((file, place))) => {
                 say!(

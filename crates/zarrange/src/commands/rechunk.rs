@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 use zarrange_plan::{bytes_text, seconds_text};
-use zarrange_rechunk::{Cost, Prepared, Report, kept_bounds, prepare, run as run_job, run_resumable};
+use zarrange_rechunk::{Cost, Costs, Prepared, Report, kept_bounds, prepare, run as run_job, run_resumable};
 
 use crate::args::{RechunkArgs, ToldArgs};
 use crate::commands::plan;
@@ -14,12 +14,17 @@ use crate::progress::Bar;
 use crate::{asked, memory, signals, table};
 
 pub(crate) fn run(args: RechunkArgs) -> anyhow::Result<ExitCode> {
+    let asked_profile = !args.request.profile.is_empty();
     let (asked_memory, asked_threads) = (args.request.max_mem.is_some(), args.request.threads.is_some());
     let mut request = args.request.into_request(args.src, args.dst, args.region)?;
     if args.resume {
         request.joins = true;
         request.part_bytes = args.part_size.map_or(request.part_bytes, Into::into);
         plan::for_others(&mut request)?;
+        // What was probed meanwhile would be another plan.
+        if !asked_profile {
+            request.costs = Costs::default();
+        }
         // What is taken where nothing is said is not the same each time: what was kept was planned with it.
         if let Some((memory, threads)) = kept_bounds(&request.target, &request.io)? {
             request.memory_bytes_max = if asked_memory { request.memory_bytes_max } else { memory };

@@ -5,23 +5,25 @@ use std::process::ExitCode;
 
 use serde_json::json;
 use zarrange_lightcurve::{AdviceOptions, LayoutAdvice, LightCurveStore};
-use zarrange_plan::{bytes_text, seconds_text};
+use zarrange_plan::{Costs, bytes_text, seconds_text};
 use zarrange_rechunk::{Weighed, WeighedRead, shell_path, shell_values};
 
 use crate::args::lightcurve::LightcurveAdviseArgs;
 use crate::backend::opener;
 use crate::out::say;
-use crate::{memory, table};
+use crate::{kept, memory, table};
 
 pub(crate) fn run(args: &LightcurveAdviseArgs) -> anyhow::Result<ExitCode> {
     let memory_bytes_max = memory::given(args.max_mem.map_or_else(memory::default_max, u64::from), 1)?;
     let store = LightCurveStore::open(&args.store, &opener(args.io)?)?;
     let mix = args.mix.clone().map(|mix| mix.fixing(args.fix.clone().unwrap_or_default()));
     let (mix, reader) = (mix.as_ref(), args.reader);
-    let advice = store.advise(&AdviceOptions { mix, reader, place: &args.profile, memory_bytes_max })?;
+    let place = args.profile.clone().or_else(|| kept::of(&args.store));
+    let place = place.unwrap_or_else(|| Costs::default().source);
+    let advice = store.advise(&AdviceOptions { mix, reader, place: &place, memory_bytes_max })?;
     let command = command(&args.store.to_string(), &advice);
     if args.json {
-        let (store, profile) = (args.store.to_string(), &args.profile.name);
+        let (store, profile) = (args.store.to_string(), &place.name);
         say!(
             "{}",
             json!({"store": store, "reader": reader, "profile": profile, "arrays": advice, "command": command})
@@ -30,7 +32,7 @@ pub(crate) fn run(args: &LightcurveAdviseArgs) -> anyhow::Result<ExitCode> {
     }
     for advice in &advice {
         say!("{}\n{}", head(advice), layouts(advice));
-        say!("on {}, for a reader of {}:\n{}", args.profile.name, reader.reads(), reads(advice));
+        say!("on {}, for a reader of {}:\n{}", place.name, reader.reads(), reads(advice));
     }
     match command {
         Some(command) => say!("{command}"),
