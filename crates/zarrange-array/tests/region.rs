@@ -166,6 +166,29 @@ fn a_shard_is_read_in_one_request() {
     assert_eq!(cost.requests, 2, "the index and the chunks: {cost:?}");
 }
 
+/// Chunks that lie a little apart are read with what lies between them, also where not all of them fit the buffer at once.
+#[test]
+fn chunks_that_lie_apart_are_read_together() {
+    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    // No parts of chunks can be read.
+    let whole = json!([{"name": "bytes", "configuration": {"endian": "little"}}, {"name": "crc32c"}]);
+    let check = |columns: u64, requests: u64| {
+        let (shape, chunk) = ([24_000, columns], [16, 4]);
+        let path = dir.path().join(columns.to_string());
+        std::fs::create_dir(&path).unwrap();
+        let array = array_in(&Location::Path(path), (&shape, &chunk, Some(&shape)), &whole);
+        let region = Region::new(vec![0, 4], vec![24_000, 1]);
+        let (data, cost) = array.read_region(&region).unwrap();
+        assert!(data == naive(&shape, &region));
+        // One is for the index.
+        assert_eq!(cost.requests - 1, requests, "{columns}: {cost:?}");
+    };
+    // 1,500 chunks of 260 bytes: 390 kB one behind the other, and with all of them a megabyte and 1.17 MB; 4 kB apart each is read alone.
+    check(8, 1);
+    check(12, 2);
+    check(68, 1500);
+}
+
 /// Room that is taken ahead (on ext4) is given back once the shard is complete.
 #[test]
 fn a_shard_takes_the_room_of_its_bytes() {
