@@ -164,7 +164,8 @@ def test_another_source_or_another_plan_is_refused(run, killed, change, args):
 def test_a_signal_keeps_what_is_done(binary, source, tmp_path):
     for k in range(TRIES):
         target = tmp_path / str(k) / "dst.zarr"
-        command = [*LAST, binary, "rechunk", source, target, "--resume", *ASKED]
+        # Slow to encode: from the first chunk to the last it takes seconds, in which the signal comes.
+        command = [*LAST, binary, "rechunk", source, target, "--resume", *ASKED, "--codecs", "gzip:9"]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         # Receipts of what is done by then are written when it ends.
         wait_for(process, target, "target/c/*")
