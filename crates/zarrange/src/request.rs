@@ -1,8 +1,9 @@
 //! From the options that `rechunk` and `plan` share to a request.
 
 use anyhow::bail;
+use zarrange_array::Layout;
 use zarrange_io::Location;
-use zarrange_plan::{Costs, Limits};
+use zarrange_plan::{Costs, Decodes, Limits};
 use zarrange_rechunk::{Codecs, MixRequest, NamedRegion, Request};
 
 use crate::advise::ask::usage;
@@ -22,6 +23,7 @@ impl RequestArgs {
         region: Option<NamedRegion>,
     ) -> anyhow::Result<Request> {
         self.check(region.is_some())?;
+        self.check_reader()?;
         let costs = costs(&self.profile, [&src, &dst, self.temp.as_ref().unwrap_or(&dst)])?;
         let default = Limits::default();
         let limits = Limits {
@@ -59,6 +61,22 @@ impl RequestArgs {
 }
 
 impl RequestArgs {
+    /// Who is said to read has to decode what is asked for.
+    fn check_reader(&self) -> anyhow::Result<()> {
+        let now = Layout { chunk: vec![1], shard: None, codecs: Vec::new() };
+        let codecs = self.codecs.resolve(&now, 1);
+        let unknown = codecs.iter().find(|codec| self.reader.decodes(codec.name()) == Decodes::No);
+        match unknown.filter(|_| self.mix.is_some()) {
+            None => Ok(()),
+            Some(codec) => bail!(usage(format!(
+                "--codecs {}: {} does not decode {}: name another codec, such as zstd:3, or another --reader",
+                self.codecs,
+                self.reader,
+                codec.name()
+            ))),
+        }
+    }
+
     /// Options that choose among arrays need something that they choose for.
     fn check(&self, is_region: bool) -> anyhow::Result<()> {
         let specs = || self.chunks.iter().chain(&self.shards);

@@ -26,7 +26,7 @@ const ALWAYS: [(&str, &str); 9] = [
 ];
 
 /// Command lines after `zarrange`, in which `RECHUNK` and `PLAN` are those that have no option yet; the exit code; and what is said of what is asked.
-const CASES: [(&str, i32, &str); 71] = [
+const CASES: [(&str, i32, &str); 72] = [
     // What chooses among arrays needs something that it chooses for.
     ("RECHUNK --array mag", 2, "--array says which arrays a SPEC without ARRAY:, a MIX"),
     ("RECHUNK --array mag --chunks time:5", 2, "--array says which arrays"),
@@ -132,6 +132,11 @@ const CASES: [(&str, i32, &str); 71] = [
         "chunks [9, 1] in shards [9, 9]",
     ),
     ("PLAN --from 9,1", 2, "--shape"),
+    (
+        "RECHUNK --for object=1 --codecs lz4 --reader tensorstore",
+        2,
+        "tensorstore does not decode numcodecs.lz4: name another codec",
+    ),
     ("PLAN --from-shards 9,1", 2, "--shape"),
     ("PLAN --from-codecs none", 2, "--shape"),
     ("PLAN --names a,b", 2, "--shape"),
