@@ -1,14 +1,18 @@
-"""Reads regions of an array as other readers do: told on stdin, answered on stdout, both as JSON.
+"""Reads regions of an array as other readers do, or writes them: told on stdin, answered on stdout, both as JSON.
 
 What is told: `reader`, `path`, `warm` (everything is read once before), `latency_ms` (what each request waits, as in an object store; 0 for
-none), `rate` (operations a second, or null), and `operations`, each a list of calls: along each dimension [start, count], or {"indices": [...]}. What is answered: `version`, `times_ns` of the
-operations from when they should have begun, `elapsed_s`, `requests` and `bytes` as the reader's store counts them, `device_bytes`, `faults`, `cpu_s`,
-`peak_resident_bytes`.
+none), `rate` (operations a second, or null), `writes` (null, or the dimension along which a copy grows), and `operations`, each a list of calls: along each
+dimension [start, count], or {"indices": [...]}. What is answered: `version`, `times_ns` of the operations from when they should have begun, `elapsed_s`,
+`requests` and `bytes` as the reader's store counts them, `device_bytes`, `faults`, `cpu_s`, `peak_resident_bytes`.
+
+A reader is what opens an array: (path, latency_ms, writes) -> (read or write a region, requests and bytes so far).
 """
 
 import asyncio
 import json
+import os
 import resource
+import shutil
 import sys
 import time
 from importlib.metadata import version
@@ -21,7 +25,7 @@ class Counts:
         self.requests = self.bytes = 0
 
 
-def zarr_store(path, latency_ms, counts):
+def zarr_store(path, latency_ms, counts, writes):
     """A store of zarr-python that counts, and waits before each request."""
     from zarr.storage import LocalStore, WrapperStore
 
@@ -37,27 +41,39 @@ def zarr_store(path, latency_ms, counts):
         async def get_partial_values(self, prototype, key_ranges):
             return [await self.get(key, prototype, byte_range) for key, byte_range in key_ranges]
 
-    return Counting(LocalStore(path, read_only=True))
+        async def set(self, key, value):
+            if latency_ms:
+                await asyncio.sleep(latency_ms / 1e3)
+            await self._store.set(key, value)
+            counts.requests += 1
+            counts.bytes += len(value)
+
+    return Counting(LocalStore(path, read_only=not writes))
 
 
-def with_zarr_python(path, latency_ms):
+def with_zarr_python(path, latency_ms, writes):
     import zarr
 
     counts = Counts()
-    array = zarr.open_array(zarr_store(path, latency_ms, counts), mode="r")
-    return of_zarr(array), lambda: (counts.requests, counts.bytes)
+    array = zarr.open_array(zarr_store(path, latency_ms, counts, writes), mode="r+" if writes else "r")
+    return of_zarr(array, writes), lambda: (counts.requests, counts.bytes)
 
 
-def of_zarr(array):
+def of_zarr(array, writes):
+    if writes:
+        return array.__setitem__
     return lambda wanted: array[wanted] if all(isinstance(one, slice) for one in wanted) else array.oindex[wanted]
 
 
-def with_xarray(path, latency_ms):
+def with_xarray(path, latency_ms, writes):
+    if writes:
+        # As Dataset.to_zarr(region=...) does.
+        return with_zarr_python(path, latency_ms, writes)
     import zarr
     import xarray
 
     counts = Counts()
-    array = zarr.open_array(zarr_store(path, latency_ms, counts), mode="r")
+    array = zarr.open_array(zarr_store(path, latency_ms, counts, writes), mode="r")
     # As open_zarr makes it: a backend array behind lazy indexing. A group around the one array would be another store.
     from xarray.backends.zarr import ZarrArrayWrapper
     from xarray.core import indexing
@@ -67,15 +83,27 @@ def with_xarray(path, latency_ms):
     return lambda wanted: variable[wanted].values, lambda: (counts.requests, counts.bytes)
 
 
-def with_tensorstore(path, latency_ms):
+def tensorstore_array(place, **options):
     import tensorstore
 
+    # Of the others none waits until what it writes is on the disk.
+    context = {"file_io_sync": False}
+    spec = {"driver": "zarr3", "kvstore": place, "context": context}
+    return tensorstore.open(spec, open=True, **options).result()
+
+
+def with_tensorstore(path, latency_ms, writes):
+    import tensorstore
+
+    if writes and latency_ms:
+        raise SystemExit("TensorStore writes local files only here")
     if latency_ms:
         place = {"driver": "http", "base_url": served(path, latency_ms)}
     else:
         place = {"driver": "file", "path": str(path)}
-    array = tensorstore.open({"driver": "zarr3", "kvstore": place}, open=True, read=True).result()
-    names = [f"/tensorstore/kvstore/{place['driver']}/{what}" for what in ("read", "bytes_read")]
+    array = tensorstore_array(place, read=True, write=writes)
+    kinds = ["read", "bytes_read", "write", "bytes_written"]
+    names = [f"/tensorstore/kvstore/{place['driver']}/{kind}" for kind in kinds]
 
     def metric(name):
         found = tensorstore.experimental_collect_matching_metrics(name)
@@ -86,19 +114,25 @@ def with_tensorstore(path, latency_ms):
             for value in one["values"]
         )
 
-    return lambda wanted: array.oindex[wanted].read().result(), lambda: tuple(metric(name) for name in names)
+    def counted():
+        reads, read, writes, written = map(metric, names)
+        return reads + writes, read + written
+
+    if writes:
+        return lambda wanted, values: array[wanted].write(values).result(), counted
+    return lambda wanted: array.oindex[wanted].read().result(), counted
 
 
-def with_zarrs_python(path, latency_ms):
+def with_zarrs_python(path, latency_ms, writes):
     import zarr
     import zarrs  # noqa: F401
 
     if latency_ms:
-        raise SystemExit("zarrs-python reads local files only here")
+        raise SystemExit("zarrs-python has local files only here")
     zarr.config.set({"codec_pipeline.path": "zarrs.ZarrsCodecPipeline"})
-    array = zarr.open_array(path, mode="r")
+    array = zarr.open_array(path, mode="r+" if writes else "r")
     # It reads files itself: the kernel counts.
-    return of_zarr(array), read_by_process
+    return of_zarr(array, writes), io_by_process
 
 
 def served(path, latency_ms):
@@ -170,8 +204,9 @@ def io_of_process(*names):
     return tuple(int(found[name]) for name in names)
 
 
-def read_by_process():
-    return io_of_process("syscr", "rchar")
+def io_by_process():
+    reads, read, writes, written = io_of_process("syscr", "rchar", "syscw", "wchar")
+    return reads + writes, read + written
 
 
 def selected(one):
@@ -191,17 +226,85 @@ READERS = {
 }
 
 
-def main(told):
-    opened, package = READERS[told["reader"]]
-    read, counted = opened(told["path"], told["latency_ms"])
-    operations = [[tuple(map(selected, call)) for call in calls] for calls in told["operations"]]
+class Growing:
+    """A copy of an array in which, before each write, lies what was written before it: chunks are there, empty, and half full as they were then."""
+
+    def __init__(self, path, axis, warm):
+        self.path, self.axis, self.warm = f"{path}.growing", axis, warm
+        shutil.rmtree(self.path, ignore_errors=True)
+        shutil.copytree(path, self.path)
+        self.source = tensorstore_array({"driver": "file", "path": str(path)}, read=True)
+        self.copy = tensorstore_array({"driver": "file", "path": self.path}, read=True, write=True)
+
+    def before(self, wanted):
+        """Makes it so; the values to be written."""
+        axis, object_length = self.axis, self.copy.chunk_layout.write_chunk.shape[self.axis]
+        start, stop = wanted[axis].start, wanted[axis].stop
+        low = start // object_length * object_length
+        high = min(self.copy.shape[axis], -(-stop // object_length) * object_length)
+        along = lambda low, high: (slice(None),) * axis + (slice(low, high),)
+        values = self.source[along(low, high)].read().result().copy()
+        written = values[along(start - low, stop - low)].copy()
+        values[along(start - low, None)] = self.copy.fill_value
+        self.copy[along(low, high)].write(values).result()
+        if not self.warm:
+            for folder, _, names in os.walk(self.path):
+                for name in names:
+                    with open(os.path.join(folder, name)) as file:
+                        os.fsync(file)
+                        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        return written
+
+    def after(self, wanted, values):
+        """Whether what was written is there."""
+        import numpy
+
+        there = self.copy[wanted].read().result()
+        if not numpy.array_equal(there, values, equal_nan=values.dtype.kind in "fc"):
+            raise SystemExit(f"{self.path}: what was written at {wanted} is not there")
+
+    def end(self):
+        shutil.rmtree(self.path)
+
+
+class Recorder:
+    """Times of operations, and what was counted while they ran."""
+
+    def __init__(self, counted):
+        self.counted, self.times, self.totals = counted, [], [0] * 6
+
+    def now(self):
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        device = io_of_process("read_bytes")[0]
+        clock = time.perf_counter_ns()
+        return [*self.counted(), device, usage.ru_majflt, usage.ru_utime + usage.ru_stime, clock]
+
+    def add(self, before):
+        self.totals = [total + after - earlier for total, after, earlier in zip(self.totals, self.now(), before)]
+
+    def answer(self, package):
+        requests, read, device, faults, cpu_s, elapsed = self.totals
+        return {
+            "version": version(package),
+            "times_ns": self.times,
+            "elapsed_s": elapsed / 1e9,
+            "requests": requests,
+            "bytes": read,
+            "faults": faults,
+            "device_bytes": device,
+            "cpu_s": cpu_s,
+            "peak_resident_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        }
+
+
+def reading(told, operations, recorder, read):
     if told["warm"]:
         for wanted in (wanted for calls in operations for wanted in calls):
             read(wanted)
     else:
         started()
-    times, rate = [], told.get("rate")
-    before, device, used = counted(), io_of_process("read_bytes"), resource.getrusage(resource.RUSAGE_SELF)
+    rate = told.get("rate")
+    before = recorder.now()
     begin = time.perf_counter_ns()
     for number, calls in enumerate(operations):
         intended = time.perf_counter_ns()
@@ -211,22 +314,36 @@ def main(told):
                 time.sleep(early / 1e9)
         for wanted in calls:
             read(wanted)
-        times.append(time.perf_counter_ns() - intended)
-    elapsed_s = (time.perf_counter_ns() - begin) / 1e9
-    after, usage = counted(), resource.getrusage(resource.RUSAGE_SELF)
-    cpu = lambda of: of.ru_utime + of.ru_stime
-    answer = {
-        "version": version(package),
-        "times_ns": times,
-        "elapsed_s": elapsed_s,
-        "requests": after[0] - before[0],
-        "bytes": after[1] - before[1],
-        "faults": usage.ru_majflt - used.ru_majflt,
-        "device_bytes": io_of_process("read_bytes")[0] - device[0],
-        "cpu_s": cpu(usage) - cpu(used),
-        "peak_resident_bytes": usage.ru_maxrss * 1024,
-    }
-    json.dump(answer, sys.stdout)
+        recorder.times.append(time.perf_counter_ns() - intended)
+    recorder.add(before)
+
+
+def writing(growing, operations, recorder, write):
+    started()
+    for (wanted,) in operations:
+        values = growing.before(wanted)
+        before = recorder.now()
+        begin = time.perf_counter_ns()
+        write(wanted, values)
+        recorder.times.append(time.perf_counter_ns() - begin)
+        recorder.add(before)
+        growing.after(wanted, values)
+
+
+def main(told):
+    opened, package = READERS[told["reader"]]
+    operations = [[tuple(map(selected, call)) for call in calls] for calls in told["operations"]]
+    axis = told.get("writes")
+    growing = None if axis is None else Growing(told["path"], axis, told["warm"])
+    path = told["path"] if growing is None else growing.path
+    access, counted = opened(path, told["latency_ms"], growing is not None)
+    recorder = Recorder(counted)
+    if growing is None:
+        reading(told, operations, recorder, access)
+    else:
+        writing(growing, operations, recorder, access)
+        growing.end()
+    json.dump(recorder.answer(package), sys.stdout)
 
 
 if __name__ == "__main__":

@@ -289,7 +289,7 @@ impl Orders<'_> {
         let mut out = Vec::new();
         for layout in layout::layouts(&options.layouts, &dataset.facts)? {
             for workload in *workloads {
-                let operations = self.operations(&layout.chunk, workload)?;
+                let operations = self.operations(&layout, workload)?;
                 for (reader, backend) in options.ways() {
                     for cache in &options.caches {
                         let (dataset, layout) = (dataset.facts.clone(), layout.clone());
@@ -313,9 +313,12 @@ impl Orders<'_> {
     }
 
     /// How many operations handle no more than the bytes allowed.
-    fn operations(&self, chunk: &[u64], workload: &Workload) -> anyhow::Result<u64> {
+    fn operations(&self, layout: &LayoutFacts, workload: &Workload) -> anyhow::Result<u64> {
         let facts = &self.dataset.facts;
-        let tried = workload.operations(facts, chunk, 16)?;
+        let tried = workload.operations(facts, &layout.chunk, 16)?;
+        // A shard is written as a whole.
+        let written = layout.shard.as_ref().filter(|_| workload.writes);
+        let chunk = written.unwrap_or(&layout.chunk);
         let mut bytes = 0;
         for region in tried.iter().flat_map(|operation| &operation.regions) {
             bytes += zarrange_plan::touched(&facts.shape, chunk, region)?.elements * facts.item_bytes;

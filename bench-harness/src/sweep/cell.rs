@@ -103,6 +103,10 @@ impl std::error::Error for NotAsAsked {}
 /// If it cannot be measured: why not.
 pub fn measure(order: &Order) -> anyhow::Result<Counted> {
     let cell = &order.cell;
+    anyhow::ensure!(
+        !cell.workload.writes,
+        "zarrange writes whole chunks, and epochs of light-curve stores: it is not measured writing parts of chunks"
+    );
     let operations = cell.workload.operations(&cell.dataset, &cell.layout.chunk, cell.operations)?;
     repeated(cell.cache, || attempt(order, &operations))
 }

@@ -35,10 +35,13 @@ pub struct Others {
 #[derive(Serialize)]
 struct Told<'a> {
     reader: Reader,
+    /// Absolute: `TensorStore` takes no other.
     path: &'a Path,
     warm: bool,
     latency_ms: u64,
     rate: Option<f64>,
+    /// The dimension along which is written instead.
+    writes: Option<usize>,
     operations: Vec<Vec<Vec<Selected>>>,
 }
 
@@ -98,10 +101,15 @@ impl Others {
         let operations = cell.workload.operations(&cell.dataset, &cell.layout.chunk, cell.operations)?;
         let told = Told {
             reader: cell.reader,
-            path,
+            path: &std::path::absolute(path)?,
             warm: !cold,
             latency_ms: cell.latency_ms,
             rate: cell.workload.rate,
+            writes: if cell.workload.writes {
+                Some(cell.workload.written_axis(&cell.dataset)?)
+            } else {
+                None
+            },
             operations: operations.iter().map(Operation::calls).collect(),
         };
         let answered = ask(python, &self.program, &told)?;

@@ -21,6 +21,8 @@ pub struct Workload {
     kinds: Vec<(Kind, f64)>,
     /// Operations a second that begin whether the one before has ended or not; `None`: one after the other.
     pub rate: Option<f64>,
+    /// Whether that is written, behind what is there already, instead of read.
+    pub writes: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -76,7 +78,8 @@ impl Operation {
 /// What a workload may be, for messages.
 pub const KINDS: &str = "epoch, object, block:N (N objects that follow each other), window:N (N epochs), random:N (N objects at once), \
      object+2 (one index of both, other dimensions than object and epoch by number), object:N, object~N (N neighbouring or scattered \
-     ones, chunk by chunk), a mix such as epoch=0.2,object+2=0.8, each also @RATE (operations a second)";
+     ones, chunk by chunk), a mix such as epoch=0.2,object+2=0.8, each also @RATE (operations a second); write:epoch, write:epoch:N (the \
+     next N epochs are written)";
 
 impl Workload {
     /// Understands [`KINDS`].
@@ -85,6 +88,11 @@ impl Workload {
     /// If `text` is none of them.
     pub fn parse(text: &str) -> anyhow::Result<Self> {
         let unknown = || format!("workload {text:?} is none of {KINDS}");
+        if let Some(written) = text.strip_prefix("write:") {
+            let of = Kind::parse(written).with_context(unknown)?;
+            ensure!(matches!(of, Kind::Epoch | Kind::Object | Kind::Access(_)), unknown());
+            return Ok(Self { name: text.to_owned(), kinds: vec![(of, 1.0)], rate: None, writes: true });
+        }
         let (mix, rate) = match text.split_once('@') {
             Some((mix, rate)) => (mix, Some(rate.parse::<f64>().ok().with_context(unknown)?)),
             None => (text, None),
@@ -97,7 +105,7 @@ impl Workload {
             Ok((Kind::parse(kind).with_context(unknown)?, share))
         });
         let kinds = kinds.collect::<anyhow::Result<Vec<_>>>()?;
-        Ok(Self { name: text.to_owned(), kinds, rate })
+        Ok(Self { name: text.to_owned(), kinds, rate, writes: false })
     }
 
     /// The accesses that an operation consists of, and how many of each it has on average.
@@ -121,7 +129,7 @@ impl Workload {
                     (mix.weights().first().context("a mix has an access")?.0.clone(), 1.0)
                 }
             };
-            Ok((access, times * share / total))
+            Ok((if self.writes { access.written() } else { access }, times * share / total))
         };
         self.kinds.iter().map(of).collect()
     }
@@ -139,7 +147,7 @@ impl Workload {
         let mut random = Random::new(1 + count);
         let total: f64 = self.kinds.iter().map(|(_, share)| share).sum();
         (0..count)
-            .map(|_| {
+            .map(|number| {
                 #[expect(clippy::cast_precision_loss, reason = "32 bits")]
                 let mut point = (random.next() >> 32) as f64 / (1u64 << 32) as f64 * total;
                 let kind = self.kinds.iter().find(|(_, share)| {
@@ -147,9 +155,42 @@ impl Workload {
                     point < 0.0
                 });
                 let (kind, _) = kind.or(self.kinds.last()).context("a workload has a kind")?;
-                kind.operation(dataset, chunk, &mut random)
+                let operation = kind.operation(dataset, chunk, &mut random)?;
+                if self.writes { self.behind(operation, number, dataset) } else { Ok(operation) }
             })
             .collect()
+    }
+}
+
+impl Workload {
+    /// The dimension along which it writes.
+    ///
+    /// # Errors
+    /// If those are several.
+    pub fn written_axis(&self, dataset: &DatasetFacts) -> anyhow::Result<usize> {
+        let accesses = self.accesses(dataset)?;
+        match accesses.as_slice() {
+            [(access, _)] if let [Pick { axis, scattered: false, .. }] = access.picks() => Ok(*axis),
+            _ => bail!("{:?}: what is written are neighbouring indices of one dimension", self.name),
+        }
+    }
+
+    /// The same where whoever always writes so many indices has come to. Multiples of the golden ratio fall evenly on objects of any length,
+    /// so that a few operations meet them empty, half full and nearly full.
+    fn behind(&self, operation: Operation, number: u64, dataset: &DatasetFacts) -> anyhow::Result<Operation> {
+        /// Of 2^64.
+        const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
+        let axis = self.written_axis(dataset)?;
+        let [region] = operation.regions.as_slice() else {
+            bail!("{:?}: what is written is one region", self.name);
+        };
+        let mut start: Dims = region.start().into();
+        let count = region.shape()[axis];
+        let place = u128::from(number.wrapping_mul(GOLDEN)) * u128::from(dataset.shape[axis] / count);
+        #[expect(clippy::cast_possible_truncation, reason = "less than the second factor")]
+        let place = (place >> 64) as u64;
+        start[axis] = place * count;
+        Ok(Operation { regions: vec![Region::new(start, region.shape())], ..operation })
     }
 }
 
@@ -322,6 +363,32 @@ mod tests {
         check("object:7", 1, [7, 20, 2]);
         check("object+2", 1, [1, 20, 1]);
         check("epoch:3+2", 1, [100, 3, 1]);
+    }
+
+    #[test]
+    fn what_is_written_falls_evenly_on_objects() {
+        let check = |text: &str, count: u64| {
+            let workload = Workload::parse(text).unwrap();
+            assert!(workload.writes && workload.accesses(&dataset()).unwrap()[0].0.writes());
+            let operations = workload.operations(&dataset(), &[10, 4, 2], 20).unwrap();
+            let starts: Vec<u64> =
+                operations.iter().map(|operation| operation.regions[0].start()[1]).collect();
+            assert!(starts.iter().all(|start| start.is_multiple_of(count)), "{text}: {starts:?}");
+            let half = starts.iter().filter(|start| **start < 10).count();
+            let first = starts.iter().filter(|start| **start / count % 2 == 0).count();
+            assert!((8..=12).contains(&half) && (8..=12).contains(&first), "{text}: {starts:?}");
+        };
+        check("write:epoch", 1);
+        check("write:epoch:5", 5);
+        for wrong in ["write:epoch@50", "write:epoch=0.2,object=0.8", "write:random:5", "write:"] {
+            assert!(Workload::parse(wrong).is_err(), "{wrong}");
+        }
+        for several in ["write:epoch+2", "write:object~5"] {
+            assert!(
+                Workload::parse(several).unwrap().operations(&dataset(), &[10, 4, 2], 1).is_err(),
+                "{several}"
+            );
+        }
     }
 
     #[test]

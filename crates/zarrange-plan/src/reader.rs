@@ -65,6 +65,8 @@ pub(crate) struct Merging {
     pub(crate) gap_bytes: f64,
     /// Bytes of a read at most.
     pub(crate) read_bytes: f64,
+    /// Whether also chunks of scattered indices are, which another reads row of chunks by row of chunks.
+    pub(crate) scattered: bool,
 }
 
 /// How a reader goes about it. Times are of one core, beside what the place and the codecs take.
@@ -120,7 +122,7 @@ const ZARR_PYTHON: Habits = Habits {
 /// As documented for 3.3: gaps up to 1 MiB, reads up to 16 MiB. Not fitted.
 const ZARR_PYTHON_33: Habits = Habits {
     in_turn: false,
-    merging: Some(Merging { gap_bytes: 1_048_576.0, read_bytes: 16_777_216.0 }),
+    merging: Some(Merging { gap_bytes: 1_048_576.0, read_bytes: 16_777_216.0, scattered: true }),
     ..ZARR_PYTHON
 };
 
@@ -165,7 +167,7 @@ const ZARRANGE: Habits = Habits {
     whole_shards: false,
     in_turn: false,
     // Those of a local disk (`zarrange_io::Coalescing`).
-    merging: Some(Merging { gap_bytes: 4096.0, read_bytes: 1_048_576.0 }),
+    merging: Some(Merging { gap_bytes: 4096.0, read_bytes: 1_048_576.0, scattered: false }),
     opens_each: false,
     shards_kept: 64,
     in_flight: f64::INFINITY,

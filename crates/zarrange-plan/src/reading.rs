@@ -125,8 +125,9 @@ impl Reading<'_> {
             decode_ns: objects * entries * ENTRY_NS,
             reader_ns: objects * found_ns,
         };
-        if habits.whole_shards && self.wants_whole(chunk, shard, picks) {
-            // One request for each, with its index.
+        // One request for each, with its index.
+        let whole = if habits.whole_shards { self.wants_whole(chunk, shard, picks) } else { 0.0 };
+        if whole >= 1.0 {
             return opening;
         }
         let of = self.of_chunk(chunk, codec, picks);
@@ -144,7 +145,8 @@ impl Reading<'_> {
             decode_ns: 0.0,
             reader_ns: requests * habits.request_ns,
         };
-        chunks.and(opening.times(self.not_open(objects, self.rows(shard, picks))))
+        let parts = chunks.and(opening.times(self.not_open(objects, self.rows(shard, picks))));
+        if whole > 0.0 { opening.times(whole).and(parts.times(1.0 - whole)) } else { parts }
     }
 
     /// Chunks that are written: encoded, and decoded before where they hold more than is written.
@@ -269,9 +271,10 @@ impl Reading<'_> {
         picks: &[Pick],
     ) -> (f64, f64) {
         let wanted = self.touched(chunk, picks) / objects;
-        let Some(Merging { gap_bytes, read_bytes }) = self.reader.habits().merging else {
+        let Some(merging) = self.reader.habits().merging else {
             return (wanted, 0.0);
         };
+        let Merging { gap_bytes, read_bytes, .. } = merging;
         // Chunks lie one behind the other, the last dimension first: a run is `span` bytes, and the next begins `pitch` after it began.
         let (mut runs, mut span, mut pitch) = (1.0, of.stored, of.whole);
         let mut row = self.subject.item_bytes as f64;
@@ -281,6 +284,7 @@ impl Reading<'_> {
             let inside = (of_chunks.chunks / of_shards.chunks).clamp(1.0, count);
             let pick = picks.iter().find(|pick| pick.axis == axis);
             let scattered = pick.is_some_and(|pick| pick.scattered);
+            let apart = scattered && !merging.scattered;
             let step = if scattered && inside > 1.0 { (count / inside).max(1.0) } else { 1.0 };
             // Of parts of chunks that are next to each other, one ends where the other begins.
             let (gap, longer) = if of.is_part && !scattered {
@@ -291,7 +295,7 @@ impl Reading<'_> {
             } else {
                 (step * pitch - span, (inside - 1.0) * step * pitch)
             };
-            if inside > 1.0 && runs <= 1.0 && gap <= gap_bytes {
+            if inside > 1.0 && runs <= 1.0 && gap <= gap_bytes && !apart {
                 span += longer;
             } else {
                 runs *= inside;
@@ -304,11 +308,20 @@ impl Reading<'_> {
         (requests, (runs * span - wanted * of.stored).max(0.0))
     }
 
-    /// Whether an access wants all chunks of the shards that it touches: they are one chunk long wherever it picks.
-    fn wants_whole(&self, chunk: &[u64], shard: &[u64], picks: &[Pick]) -> bool {
-        picks
-            .iter()
-            .all(|pick| shard[pick.axis] == chunk[pick.axis] || pick.count >= self.subject.shape[pick.axis])
+    /// How probable it is that an access wants all chunks of a shard that it touches: where it picks neighbours the shard is one chunk long,
+    /// where it picks scattered indices none of its chunks is missed.
+    fn wants_whole(&self, chunk: &[u64], shard: &[u64], picks: &[Pick]) -> f64 {
+        let along = picks.iter().map(|Pick { axis, count, scattered }| {
+            let (n, c, s) = (self.subject.shape[*axis], chunk[*axis], shard[*axis]);
+            if s == c || *count >= n {
+                return 1.0;
+            }
+            // Chunks of the shard that hold elements.
+            let of_shard = s.min(n).div_ceil(c) as f64;
+            let met = held(picks, *axis, n, c).chunks / held(picks, *axis, n, s).chunks;
+            if *scattered { (met / of_shard).min(1.0).powf(of_shard) } else { 0.0 }
+        });
+        along.product()
     }
 
     /// The chunks (or shards) that a read touches.
@@ -427,6 +440,23 @@ mod tests {
         check(runs, None, &plain, 1, (100.0, 400.0, [50.0 * 1100.0, 800.0, 100.0, own]));
         let own = access_ns + 4.0 * (request_ns + chunk_ns);
         check(runs, None, &plain, 0, (4.0, 80.0, [2.0 * 1100.0, 160.0, 20.0, own]));
+    }
+
+    #[test]
+    fn scattered_indices_that_miss_no_chunk_want_the_whole_shard() {
+        let (subject, place) = (Subject { shape: vec![100, 20], item_bytes: 4 }, place());
+        let check = |reader, chunk: [u64; 2], expected: f64| {
+            let design = Design { chunk: chunk.to_vec(), shard: Some(vec![100, 20]), codec: 0 };
+            let reading = Reading { subject: &subject, place: &place, reader, reads: 1 };
+            let found = reading.read(&design, &codec(false, 2.0, 3.0), &access(&[(0, 50, true)])).requests;
+            assert!((found - expected).abs() < 0.02 * expected, "{reader} {chunk:?}: {found}");
+        };
+        check(Reader::TensorStore, [20, 20], 1.0);
+        check(Reader::ZarrPython, [10, 5], 1.0 + 40.0 * (1.0 - (1.0 - 0.000_593_f64).powi(10)));
+        // Of chunks of two a quarter is missed.
+        check(Reader::TensorStore, [2, 20], 1.0 + 50.0 * (1.0 - 0.247));
+        // One row of chunks after the other; the index comes first.
+        check(Reader::Zarrange, [20, 5], 6.0);
     }
 
     #[test]

@@ -35,59 +35,102 @@ codecs = "none"
 def sweep(binary, folder, *options, check=True):
     """Runs a sweep in a folder that has a list of layouts; its records, and how it ended."""
     out = folder / "raw.jsonl"
-    command = [
-        Path(binary).with_name("zarrange-bench"),
-        "sweep",
-        "--layouts",
-        folder / "layouts.toml",
-        "--dir",
-        folder,
-        "--out",
-        out,
-        "--backends",
-        "std",
-    ]
-    done = subprocess.run([*command, *options], capture_output=True, text=True)
+    # TensorStore takes no relative paths; people give them.
+    command = [Path(binary).with_name("zarrange-bench"), "sweep", "--layouts", "layouts.toml", "--dir", "."]
+    asked = [*command, "--out", out, "--backends", "std", *options]
+    done = subprocess.run(asked, capture_output=True, text=True, cwd=folder)
     assert (done.returncode == 0) == check, done.stderr
     return [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else [], done.stderr
 
 
+def read(binary, folder, readers, cache, *workloads) -> list[dict]:
+    """The records of a sweep over all layouts."""
+    (folder / "raw.jsonl").unlink(missing_ok=True)
+    options = ["--readers", ",".join(readers), "--python", sys.executable, "--operations", "16"]
+    asked = ["--sizes", "200x20", "--cache", cache, "--workloads", *workloads]
+    return sweep(binary, folder, *options, *asked)[0]
+
+
 @pytest.fixture(scope="module")
-def records(binary, tmp_path_factory):
+def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("readers")
     (folder / "layouts.toml").write_text(LAYOUTS)
-    options = [
-        "--readers",
-        ",".join(READERS),
-        "--python",
-        sys.executable,
-        "--operations",
-        "16",
-        "--sizes",
-        "200x20",
-    ]
-    warm, _ = sweep(binary, folder, *options, "--cache", "warm", "--workloads", "epoch", "object", "object:7")
-    return (
-        warm + sweep(binary, folder, *options, "--cache", "cold", "--workloads", "window:3")[0][len(warm) :]
-    )
+    return folder
 
 
-def test_every_reader_fetches_what_its_model_says(records):
-    assert len(records) == len(READERS) * 5 * 4
+@pytest.fixture(scope="module")
+def records(binary, folder):
+    warm = read(binary, folder, READERS, "warm", "epoch", "object", "object:7", "object~150")
+    return warm + read(binary, folder, READERS, "cold", "window:3")
+
+
+def differs(record) -> str | None:
+    """What a reader fetched otherwise than its model says."""
+    measured = record["outcome"].get("measured")
+    assert measured, record
+    # There the kernel counts, and what else the process reads.
+    others = record["cell"].get("reader") == "zarrs-python"
+    # Which of the starts 16 operations have is chance, as are the sizes of chunks.
+    for what, spare in [("requests", 6), ("backend_bytes", 2000)]:
+        predicted = measured[f"predicted_{what}"]
+        if measured[what] != pytest.approx(predicted, rel=0.1, abs=spare if others else 0):
+            return f"{what}: {measured[what]}, {predicted} by the model"
+    return None
+
+
+def of(record) -> tuple:
+    cell = record["cell"]
+    return cell.get("reader", "zarrange"), cell["layout"]["name"], cell["workload"], cell["cache"]
+
+
+def test_every_reader_fetches_what_its_model_says(binary, folder, records):
+    assert len({of(record) for record in records}) == len(records) == len(READERS) * 5 * 5
     for record in records:
-        cell, measured = record["cell"], record["outcome"].get("measured")
-        assert measured, record
-        name = (cell.get("reader", "zarrange"), cell["layout"]["name"], cell["workload"], cell["cache"])
-        # Which of the starts 16 operations have is chance, as are the sizes of chunks.
-        for what, predicted in [
-            ("requests", "predicted_requests"),
-            ("backend_bytes", "predicted_backend_bytes"),
-        ]:
-            # There the kernel counts, and what else the process reads.
-            spare = 2000 if what == "backend_bytes" else 6
-            assert measured[what] == pytest.approx(
-                measured[predicted], rel=0.1, abs=spare if name[0] == "zarrs-python" else 0
-            ), (name, what)
+        found, (reader, _, workload, cache) = differs(record), of(record)
+        # It leaves scattered indices to zarr-python, and the kernel counts the end of each file as well.
+        if (reader, workload) == ("zarrs-python", "object~150"):
+            continue
+        # TensorStore asks for what its threads have found by then: on a busy machine now and then less than a shard at once.
+        for _ in range(3 if reader == "tensorstore" else 0):
+            if found:
+                again = read(binary, folder, [reader], cache, workload)
+                found = differs(next(other for other in again if of(other) == of(record)))
+        assert not found, (of(record), found)
+
+
+WRITTEN = """
+[[layout]]
+name = "epochs"
+chunk = { object = 50, epoch = 1 }
+[[layout]]
+name = "epochs in shards"
+chunk = { object = 50, epoch = 1 }
+shard = { object = 200, epoch = 10 }
+[[layout]]
+name = "chunks"
+chunk = { object = 50, epoch = 5 }
+"""
+
+
+def test_what_an_epoch_costs_that_is_written_is_what_the_model_says(binary, tmp_path):
+    """The harness looks whether it is there."""
+    (tmp_path / "layouts.toml").write_text(WRITTEN)
+    readers = ["zarr-python", "xarray", "tensorstore", "zarrange"]
+    records = read(binary, tmp_path, readers, "warm", "write:epoch")
+    records += read(binary, tmp_path, readers[:3], "cold", "write:epoch")
+    assert len(records) == 3 * 7
+    for record in records:
+        if record["cell"].get("reader") is None:
+            assert "zarrange writes whole chunks" in record["outcome"]["unmeasured"]
+            continue
+        measured, layout = record["outcome"]["measured"], record["cell"]["layout"]["name"]
+        assert measured["requests"] == measured["predicted_requests"], of(record)
+        # Half a chunk of 2 kB takes more than half of the bytes.
+        within = 0.35 if layout == "chunks" else 0.1
+        assert measured["backend_bytes"] == pytest.approx(measured["predicted_backend_bytes"], rel=within), of(
+            record
+        )
+    assert not list(tmp_path.glob("*.growing"))
 
 
 def test_what_is_measured_is_told_apart(records):

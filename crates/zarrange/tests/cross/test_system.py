@@ -21,6 +21,9 @@ DATA = RNG.integers(0, 1000, (300, 400), dtype="i4")
 MUCH = RNG.integers(0, 1000, (2000, 1000), dtype="i4")
 TEXT = np.array([f"text {k}" * (k % 5) for k in range(4000)], dtype=object)
 
+# A user of nobody else's: limits of users count what other tests run as well.
+USER = random.SystemRandom().randrange(20_000, 60_000)
+
 # Against hanging only.
 PATIENCE = 60
 # A run may end before it hears of a signal.
@@ -115,7 +118,7 @@ def check(done, way, out, sources) -> None:
 
 
 def limited(binary, limit, args, *, user=False):
-    as_user = "setpriv --reuid 54321 --regid 54321 --clear-groups " if user else ""
+    as_user = f"setpriv --reuid {USER} --regid {USER} --clear-groups " if user else ""
     script = f'ulimit -c 0; {limit}; exec {as_user}"$@"'
     command = ["bash", "-c", script, "bash", binary, *args]
     return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
