@@ -28,7 +28,6 @@ use anyhow::{Context as _, ensure};
 use serde::Serialize;
 use zarrange::kept;
 use zarrange_io::{Location, Opener};
-use zarrange_plan::Costs;
 use zarrange_rechunk::{Codecs, Durability, NoProgress, Request, prepare, run as run_job};
 
 use crate::arrays;
@@ -155,20 +154,20 @@ fn rechunk(
     threads: u64,
     memory_bytes_max: u64,
 ) -> anyhow::Result<Ran> {
-    let place = kept::of(target);
+    rustix::fs::sync();
+    let begin = Instant::now();
+    let costs = kept::costs([source, target, target], case.durability() != Durability::None);
     let job = Request {
         chunks: case.chunks(),
         shards: case.shards(),
         memory_bytes_max,
         threads,
         durability: case.durability(),
-        costs: place.as_ref().map_or_else(Costs::default, Costs::all_on),
+        costs,
         ..engine::job(source.clone(), target.clone())
     };
-    rustix::fs::sync();
-    let begin = Instant::now();
     let prepared = prepare(job)?;
-    let estimate = place.map(|_| prepared.predicted().cost.elapsed_s);
+    let estimate = kept::of(target).map(|_| prepared.predicted().cost.elapsed_s);
     let report = run_job(prepared, &NoProgress)?;
     Ok(Ran { seconds: begin.elapsed().as_secs_f64(), estimate, memory: report.cost.peak_budget_bytes })
 }

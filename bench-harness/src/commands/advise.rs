@@ -66,6 +66,9 @@ pub(crate) fn run(args: MeasuredAdviseArgs, program: Program) -> anyhow::Result<
         }
         other => other?,
     };
+    for line in &advice.unused {
+        eprintln!("zarrange-bench: note: {line}");
+    }
     let said = if json { serde_json::to_string_pretty(&advice)? } else { text::text(&advice) };
     say!("{said}");
     Ok(())

@@ -187,7 +187,6 @@ impl Workload {
         let mut start: Dims = region.start().into();
         let count = region.shape()[axis];
         let place = u128::from(number.wrapping_mul(GOLDEN)) * u128::from(dataset.shape[axis] / count);
-        #[expect(clippy::cast_possible_truncation, reason = "less than the second factor")]
         let place = (place >> 64) as u64;
         start[axis] = place * count;
         Ok(Operation { regions: vec![Region::new(start, region.shape())], ..operation })
@@ -375,7 +374,7 @@ mod tests {
                 operations.iter().map(|operation| operation.regions[0].start()[1]).collect();
             assert!(starts.iter().all(|start| start.is_multiple_of(count)), "{text}: {starts:?}");
             let half = starts.iter().filter(|start| **start < 10).count();
-            let first = starts.iter().filter(|start| **start / count % 2 == 0).count();
+            let first = starts.iter().filter(|start| (**start / count).is_multiple_of(2)).count();
             assert!((8..=12).contains(&half) && (8..=12).contains(&first), "{text}: {starts:?}");
         };
         check("write:epoch", 1);

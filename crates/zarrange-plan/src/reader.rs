@@ -98,6 +98,18 @@ pub(crate) struct Habits {
     pub(crate) chunk_ns: f64,
     /// A chunk that is decoded, to call its codec.
     pub(crate) codec_ns: f64,
+    pub(crate) memory: Memory,
+}
+
+/// What a reader holds while an access goes on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Memory {
+    /// Chunks that are decoded at once.
+    pub(crate) chunks: f64,
+    /// Whether all that was fetched is held to the end; else as many bytes as those chunks have.
+    pub(crate) fetched: bool,
+    /// What both together take, for each byte of them.
+    pub(crate) times: f64,
 }
 
 /// As asyncio does it, with a thread for each request and each codec of a chunk, behind one lock of the interpreter. Fitted to what
@@ -117,6 +129,7 @@ const ZARR_PYTHON: Habits = Habits {
     shard_ns: 150_000.0,
     chunk_ns: 46_000.0,
     codec_ns: 100_000.0,
+    memory: Memory { chunks: 10.0, fetched: true, times: 1.7 },
 };
 
 /// As documented for 3.3: gaps up to 1 MiB, reads up to 16 MiB. Not fitted.
@@ -142,6 +155,7 @@ const TENSORSTORE: Habits = Habits {
     shard_ns: 10_000.0,
     chunk_ns: 2_500.0,
     codec_ns: 2_000.0,
+    memory: Memory { chunks: 32.0, fetched: true, times: 1.1 },
 };
 
 /// 0.2.3, fitted in the same way. Of uncompressed chunks every run is a read of its own.
@@ -160,6 +174,7 @@ const ZARRS_PYTHON: Habits = Habits {
     shard_ns: 10_000.0,
     chunk_ns: 10_000.0,
     codec_ns: 8_000.0,
+    memory: Memory { chunks: 2.0, fetched: false, times: 1.1 },
 };
 
 const ZARRANGE: Habits = Habits {
@@ -178,6 +193,7 @@ const ZARRANGE: Habits = Habits {
     shard_ns: 0.0,
     chunk_ns: 600.0,
     codec_ns: 0.0,
+    memory: Memory { chunks: 1.0, fetched: false, times: 1.0 },
 };
 
 impl Habits {

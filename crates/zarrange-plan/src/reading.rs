@@ -5,9 +5,9 @@
 //! of shards, and what lies between chunks that are read together.
 #![expect(clippy::cast_precision_loss, reason = "costs are estimates")]
 
-use crate::picks::{Held, Pick, held};
+use crate::picks::{Held, Pick, held, wanted};
 use crate::read_cost::{entries, index_bytes};
-use crate::reader::{Fetched, Habits, Merging};
+use crate::reader::{Fetched, Habits, Memory, Merging};
 use crate::{Access, CodecModel, Design, ReadCost, Reader, StoreProfile, Subject};
 
 /// Time to check an entry of a shard's index.
@@ -43,6 +43,20 @@ impl Reading<'_> {
     pub fn read(&self, design: &Design, codec: &CodecModel, access: &Access) -> ReadCost {
         let (chunk, shard) = (&design.chunk, design.shard.as_deref());
         self.chunks(chunk, codec, access).and(self.objects(chunk, shard, codec, access))
+    }
+
+    /// Bytes that the reader holds for an access, about: what is wanted, what was fetched of it, and the chunks that are decoded. The factors of
+    /// readers are fitted to what their processes took at most (`results/2026-11-28-advice`): ours to 4 %; nine of ten of TensorStore's and
+    /// zarr-python's to a factor of 2.5 and of 4, as they free memory when they like.
+    pub fn memory_bytes(&self, design: &Design, codec: &CodecModel, access: &Access) -> f64 {
+        let Memory { chunks, fetched, times } = self.reader.habits().memory;
+        let (subject, picks) = (self.subject, access.picks());
+        let indices = (0..subject.shape.len()).map(|axis| wanted(picks, axis, subject.shape[axis]) as f64);
+        let elements: f64 = indices.product();
+        let at_once = self.touched(&design.chunk, picks).min(chunks);
+        let decoded = at_once * self.of_chunk(&design.chunk, codec, picks).decoded;
+        let held = if fetched { self.read(design, codec, access).bytes } else { decoded };
+        elements * subject.item_bytes as f64 + times * (held + decoded)
     }
 
     /// The part of it that chunks cost, however they lie in objects.
@@ -125,11 +139,9 @@ impl Reading<'_> {
             decode_ns: objects * entries * ENTRY_NS,
             reader_ns: objects * found_ns,
         };
-        // One request for each, with its index.
+        // Whole ones take one request each, with the index.
         let whole = if habits.whole_shards { self.wants_whole(chunk, shard, picks) } else { 0.0 };
-        if whole >= 1.0 {
-            return opening;
-        }
+        let in_whole = whole * objects * entries;
         let of = self.of_chunk(chunk, codec, picks);
         let (runs, gaps) = self.runs((chunk, shard), objects, of, picks);
         let requests = objects * runs * of.requests;
@@ -145,8 +157,9 @@ impl Reading<'_> {
             decode_ns: 0.0,
             reader_ns: requests * habits.request_ns,
         };
-        let parts = chunks.and(opening.times(self.not_open(objects, self.rows(shard, picks))));
-        if whole > 0.0 { opening.times(whole).and(parts.times(1.0 - whole)) } else { parts }
+        let not_open = self.not_open(objects, self.rows(shard, picks));
+        let apart = (1.0 - in_whole / self.touched(chunk, picks)).clamp(0.0, 1.0);
+        chunks.times(apart).and(opening.times(whole + (1.0 - whole) * not_open))
     }
 
     /// Chunks that are written: encoded, and decoded before where they hold more than is written.
@@ -308,20 +321,25 @@ impl Reading<'_> {
         (requests, (runs * span - wanted * of.stored).max(0.0))
     }
 
-    /// How probable it is that an access wants all chunks of a shard that it touches: where it picks neighbours the shard is one chunk long,
-    /// where it picks scattered indices none of its chunks is missed.
+    /// Of the shards that an access touches, those of which it wants every chunk, also where it picks: neighbours, if the shard is one chunk
+    /// long; scattered indices, if none of its chunks is missed. A shard that reaches over the end of the array has chunks that nobody wants.
     fn wants_whole(&self, chunk: &[u64], shard: &[u64], picks: &[Pick]) -> f64 {
-        let along = picks.iter().map(|Pick { axis, count, scattered }| {
-            let (n, c, s) = (self.subject.shape[*axis], chunk[*axis], shard[*axis]);
-            if s == c || *count >= n {
+        let along = self.subject.shape.iter().zip(chunk.iter().zip(shard)).enumerate();
+        let whole = along.map(|(axis, (n, (c, s)))| {
+            if s == c {
                 return 1.0;
             }
-            // Chunks of the shard that hold elements.
-            let of_shard = s.min(n).div_ceil(c) as f64;
-            let met = held(picks, *axis, n, c).chunks / held(picks, *axis, n, s).chunks;
-            if *scattered { (met / of_shard).min(1.0).powf(of_shard) } else { 0.0 }
+            let inside = (n / s + u64::from((n % s).div_ceil(*c) == s / c)) as f64 / n.div_ceil(*s) as f64;
+            match picks.iter().find(|pick| pick.axis == axis && pick.count < *n) {
+                None => inside,
+                Some(pick) if pick.scattered => {
+                    let met = held(picks, axis, *n, *c).chunks / n.div_ceil(*c) as f64;
+                    inside * met.min(1.0).powf((s / c) as f64)
+                }
+                Some(_) => 0.0,
+            }
         });
-        along.product()
+        whole.product()
     }
 
     /// The chunks (or shards) that a read touches.
@@ -455,8 +473,29 @@ mod tests {
         check(Reader::ZarrPython, [10, 5], 1.0 + 40.0 * (1.0 - (1.0 - 0.000_593_f64).powi(10)));
         // Of chunks of two a quarter is missed.
         check(Reader::TensorStore, [2, 20], 1.0 + 50.0 * (1.0 - 0.247));
+        // Of two shards of 60 rows one reaches over the end: of its three chunks two are there.
+        let over = Design { chunk: vec![20, 20], shard: Some(vec![60, 20]), codec: 0 };
+        let reading = Reading { subject: &subject, place: &place, reader: Reader::ZarrPython, reads: 1 };
+        let found = reading.read(&over, &codec(false, 2.0, 3.0), &Access::from(1)).requests;
+        assert!((found - (1.0 + 1.0 + 2.0)).abs() < 1e-6, "{found}");
         // One row of chunks after the other; the index comes first.
         check(Reader::Zarrange, [20, 5], 6.0);
+    }
+
+    #[test]
+    fn memory_is_what_is_wanted_fetched_and_decoded() {
+        let (subject, place) = (Subject { shape: vec![100, 20], item_bytes: 4 }, place());
+        let check = |reader, shard: Option<[u64; 2]>, expected: f64| {
+            let design = Design { chunk: vec![10, 5], shard: shard.map(Vec::from), codec: 0 };
+            let reading = Reading { subject: &subject, place: &place, reader, reads: 1 };
+            let found = reading.memory_bytes(&design, &codec(false, 2.0, 3.0), &Access::from(0));
+            assert!((found - expected).abs() < 1e-6, "{reader} {shard:?}: {found}");
+        };
+        // One row is 80 bytes in 4 chunks of 200, stored as 100: one after the other, or all that was fetched and is decoded.
+        check(Reader::Zarrange, None, 80.0 + 2.0 * 200.0);
+        check(Reader::ZarrPython, None, 80.0 + 1.7 * (400.0 + 800.0));
+        // A whole shard, with its index.
+        check(Reader::TensorStore, Some([10, 20]), 80.0 + 1.1 * (400.0 + 68.0 + 800.0));
     }
 
     #[test]

@@ -41,6 +41,11 @@ def test_a_day_of_reads_and_writes():
     assert (written.shard or written.chunk)[2] == 1
 
 
+def test_what_is_without_effect_is_said():
+    with pytest.warns(UserWarning, match="accesses: zarr-python keeps no shard open"):
+        zarrange.advise(MIX, shape=(50_000, 1_000), dtype="f4", accesses=5)
+
+
 @pytest.mark.parametrize("how", ["array", "path"])
 def test_a_sample_tells_the_rest(how, tmp_path):
     source = array(dimension_names=DIMS, shape=(400, 300), chunks=(400, 1))

@@ -126,6 +126,7 @@ impl<'a> Weighing<'a> {
                     },
                     access,
                 ),
+                memory_bytes: self.reading.memory_bytes(&design, codec, access),
                 cost,
             }
         };

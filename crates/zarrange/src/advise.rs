@@ -66,6 +66,7 @@ pub fn advise(ask: &Ask, measure: Option<&Measure<'_>>) -> anyhow::Result<Advice
         codecs_left_out: candidates.left_out,
         layouts,
         measured,
+        unused: ask.unused.clone(),
     })
 }
 

@@ -9,7 +9,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use zarrange_io::Location;
 use zarrange_io::device::mount_point;
-use zarrange_plan::StoreProfile;
+use zarrange_plan::{Costs, StoreProfile};
+
+use crate::cached::Seen;
+use crate::out::detail;
 
 /// The profiles by place.
 type Places = BTreeMap<String, StoreProfile>;
@@ -38,6 +41,29 @@ pub fn keep(location: &Location, profile: &StoreProfile) -> anyhow::Result<Optio
 pub fn of(location: &Location) -> Option<StoreProfile> {
     let profile = read(&file()?).ok()?.remove(&place(location)?)?;
     profile.fault().is_none().then_some(profile)
+}
+
+/// What source, target and intermediates cost: as was kept of their places and as the page cache is now, else as built in. `waits`: until the
+/// target is on the disk, as nobody does for intermediates.
+pub fn costs([source, target, temp]: [&Location; 3], waits: bool) -> Costs {
+    let mut costs = Costs::default();
+    let mut kept = false;
+    let places = [(source, &mut costs.source), (target, &mut costs.target), (temp, &mut costs.spill)];
+    for (location, cost) in places {
+        if let Some(profile) = of(location) {
+            (*cost, kept) = (profile, true);
+        }
+    }
+    let seen = if kept { Seen::at(source) } else { None };
+    if let Some((seen, cache)) = seen.zip(StoreProfile::built_in("page-cache")) {
+        detail!("source: {:.0} % of it in the page cache", 100.0 * seen.cached);
+        costs.source = seen.reading(&costs.source, &cache);
+        if !waits {
+            costs.target = seen.writing(&costs.target, &cache);
+        }
+        costs.spill = seen.between(&costs.spill, &cache);
+    }
+    costs
 }
 
 fn file() -> Option<PathBuf> {

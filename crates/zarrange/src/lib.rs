@@ -17,6 +17,7 @@ pub mod advise;
 mod args;
 mod asked;
 mod backend;
+mod cached;
 mod commands;
 mod hints;
 pub mod kept;

@@ -4,7 +4,7 @@ use anyhow::bail;
 use zarrange_array::Layout;
 use zarrange_io::Location;
 use zarrange_plan::{Costs, Decodes, Limits};
-use zarrange_rechunk::{Codecs, MixRequest, NamedRegion, Request};
+use zarrange_rechunk::{Codecs, Durability, MixRequest, NamedRegion, Request};
 
 use crate::advise::ask::usage;
 use crate::args::{Place, ProfileArg, RequestArgs};
@@ -24,7 +24,10 @@ impl RequestArgs {
     ) -> anyhow::Result<Request> {
         self.check(region.is_some())?;
         self.check_reader()?;
-        let costs = costs(&self.profile, [&src, &dst, self.temp.as_ref().unwrap_or(&dst)])?;
+        let places = [&src, &dst, self.temp.as_ref().unwrap_or(&dst)];
+        // A layout is chosen for years, as `advise` does it, not for the page cache of today.
+        let waits = self.durability != Durability::None || self.mix.is_some();
+        let costs = costs(&self.profile, places, waits)?;
         let default = Limits::default();
         let limits = Limits {
             files_max: self.max_files.unwrap_or(default.files_max),
@@ -100,7 +103,7 @@ impl RequestArgs {
 
 /// What source, target and intermediates cost: as asked for, else as probed, else as built in. What is said of one place goes before what is said
 /// of all.
-fn costs(profiles: &[ProfileArg], locations: [&Location; 3]) -> anyhow::Result<Costs> {
+fn costs(profiles: &[ProfileArg], locations: [&Location; 3], waits: bool) -> anyhow::Result<Costs> {
     let of = |place: Option<Place>| {
         let mut given = profiles.iter().filter(|arg| arg.place == place).map(|arg| &arg.profile);
         let first = given.next();
@@ -109,19 +112,19 @@ fn costs(profiles: &[ProfileArg], locations: [&Location; 3]) -> anyhow::Result<C
             Some(_) => Err(usage("--profile says twice what one place costs: say it once")),
         }
     };
-    let mut costs = Costs::default();
+    let general = of(None)?;
+    let mut costs = if general.is_some() { Costs::default() } else { kept::costs(locations, waits) };
     let places = [
         (of(Some(Place::Source))?, &mut costs.source),
         (of(Some(Place::Target))?, &mut costs.target),
         (of(Some(Place::Temp))?, &mut costs.spill),
     ];
-    let general = of(None)?;
     if let Some(general) = general.filter(|_| places.iter().all(|(own, _)| own.is_some())) {
         bail!(usage(format!("--profile {}: each place has a profile of its own", general.name)));
     }
-    for ((own, cost), location) in places.into_iter().zip(locations) {
-        if let Some(profile) = own.or(general).cloned().or_else(|| kept::of(location)) {
-            *cost = profile;
+    for (own, cost) in places {
+        if let Some(profile) = own.or(general) {
+            *cost = profile.clone();
         }
     }
     Ok(costs)

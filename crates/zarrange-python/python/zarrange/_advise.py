@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -174,13 +175,17 @@ def advise(
     try:
         values = json.loads(_native.advise(options, _bench.lines()))
     except ValueError as error:
-        # In the words of this function.
-        raise ValueError(
-            re.sub(r"--([a-z-]+)", lambda found: found[1].replace("-", "_"), str(error))
-        ) from None
+        raise ValueError(_as_arguments(str(error))) from None
+    for line in values["unused"]:
+        warnings.warn(_as_arguments(line), UserWarning, stacklevel=2)
     return Advice(
         list(map(_layout, values["layouts"])), values["why"], values["codec_why"], values["command"], values
     )
+
+
+def _as_arguments(text: str) -> str:
+    """Options of the command by the names of this function."""
+    return re.sub(r"--([a-z-]+)", lambda found: found[1].replace("-", "_"), text)
 
 
 def _folder(sample: Any) -> str:

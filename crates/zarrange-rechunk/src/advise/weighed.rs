@@ -34,6 +34,8 @@ pub struct WeighedRead {
     pub ms: f64,
     /// Array bytes of the chunks touched, for each byte wanted.
     pub amplification: f64,
+    /// Bytes that the reader holds for it, about.
+    pub memory_bytes: f64,
     /// What it consists of.
     #[serde(flatten)]
     pub cost: ReadCost,

@@ -42,6 +42,8 @@ pub struct Advice {
     pub measured: Vec<Measured>,
     /// The command that makes the best one.
     pub command: String,
+    /// What was asked and is without effect, one line each.
+    pub unused: Vec<String>,
 }
 
 /// What a codec gains and costs, in the best layout that it has.

@@ -148,7 +148,7 @@ fn layouts(advice: &Advice) -> String {
         all.add_row(row);
     }
     let mut reads = table(&["in the first", "share", "requests", "bytes", "time", "amplified"]);
-    for WeighedRead { name, share, ms: time, amplification, cost } in &advice.layouts[0].accesses {
+    for WeighedRead { name, share, ms: time, amplification, cost, .. } in &advice.layouts[0].accesses {
         reads.add_row([
             one(name),
             format!("{} %", number(share * 100.0)),
@@ -158,7 +158,19 @@ fn layouts(advice: &Advice) -> String {
             format!("{} times", number(*amplification)),
         ]);
     }
-    format!("{all}\n\n{reads}")
+    format!("{all}\n\n{reads}\n{}", memory(&advice.layouts[0]))
+}
+
+/// What the dearest access takes of the reader's memory.
+fn memory(layout: &Weighed) -> String {
+    let most = layout.accesses.iter().max_by(|a, b| a.memory_bytes.total_cmp(&b.memory_bytes));
+    most.map_or_else(String::new, |access| {
+        format!(
+            "For one access the reader holds about {} ({}).",
+            size(access.memory_bytes),
+            one(&access.name)
+        )
+    })
 }
 
 /// What a day takes.

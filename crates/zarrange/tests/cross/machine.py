@@ -19,6 +19,12 @@ AS_NOBODY = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-group
 ALONE = ["unshare", "--pid", "--fork", "--kill-child"]
 
 
+def listen() -> None:
+    """Before a process starts: what is ignored here, as by nohup or a shell in the background, is not ignored there."""
+    for number in [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]:
+        signal.signal(number, signal.SIG_DFL)
+
+
 @functools.cache
 def works(*command: str) -> bool:
     return (

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import zarr
 from killing import tree
+from machine import listen
 
 VALUES = np.random.default_rng(5).normal(size=(4000, 2400)).astype("f4")
 ASKED = [
@@ -37,10 +38,12 @@ TRIES = 20
 LAST = ["nice", "-n", "19"]
 
 
-def wait_for(process, target, pattern):
-    """Until something like `pattern` is in the folder of a run, or the run has ended."""
+def wait_for(process, target, pattern, holds=None):
+    """Until something like `pattern`, a file that `holds` this, is in the folder of a run, or the run has ended."""
     deadline = time.monotonic() + 60
-    while not list(target.parent.glob(f".*/{pattern}")) and process.poll() is None:
+    found = lambda: target.parent.glob(f".*/{pattern}")
+    is_there = lambda: any(holds is None or holds in path.read_bytes() for path in found())
+    while process.poll() is None and not is_there():
         assert time.monotonic() < deadline
         time.sleep(0.005)
 
@@ -60,7 +63,7 @@ def killed(binary, source, tmp_path):
         target = tmp_path / str(k) / "dst.zarr"
         command = [*LAST, binary, "rechunk", source, target, "--resume", *ASKED]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_for(process, target, "receipts/*")
+        wait_for(process, target, "receipts/*", holds=b'"start":0,"end":1')
         process.kill()
         process.wait(60)
         left = list(target.parent.glob(".dst.zarr.partial-*"))
@@ -166,7 +169,8 @@ def test_a_signal_keeps_what_is_done(binary, source, tmp_path):
         target = tmp_path / str(k) / "dst.zarr"
         # Slow to encode: from the first chunk to the last it takes seconds, in which the signal comes.
         command = [*LAST, binary, "rechunk", source, target, "--resume", *ASKED, "--codecs", "gzip:9"]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+        process = subprocess.Popen(command, text=True, preexec_fn=listen, **pipes)
         # Receipts of what is done by then are written when it ends.
         wait_for(process, target, "target/c/*")
         process.send_signal(signal.SIGINT)

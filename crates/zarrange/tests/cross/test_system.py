@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zarr
-from machine import mounted
+from machine import listen, mounted
 from support import tree
 
 RNG = np.random.default_rng(7)
@@ -271,12 +271,6 @@ def child(process) -> int:
         if pids := children.read_text().split():
             return int(pids[0])
     raise ProcessLookupError
-
-
-def listen():
-    """What is ignored here, as by nohup or a shell in the background, is not ignored there."""
-    for number in [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]:
-        signal.signal(number, signal.SIG_DFL)
 
 
 def start(binary, args, *, first=False, **options):
