@@ -26,7 +26,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
 use serde::Serialize;
-use zarrange::kept;
+use zarrange::kept::{self, Known};
 use zarrange_io::{Location, Opener};
 use zarrange_rechunk::{Codecs, Durability, NoProgress, Request, prepare, run as run_job};
 
@@ -156,7 +156,8 @@ fn rechunk(
 ) -> anyhow::Result<Ran> {
     rustix::fs::sync();
     let begin = Instant::now();
-    let costs = kept::costs([source, target, target], case.durability() != Durability::None);
+    let Known { costs, codec_times } =
+        kept::known([source, target, target], case.durability() != Durability::None);
     let job = Request {
         chunks: case.chunks(),
         shards: case.shards(),
@@ -164,6 +165,7 @@ fn rechunk(
         threads,
         durability: case.durability(),
         costs,
+        codec_times,
         ..engine::job(source.clone(), target.clone())
     };
     let prepared = prepare(job)?;

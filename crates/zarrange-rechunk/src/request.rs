@@ -66,6 +66,8 @@ pub struct Request {
     pub io: Opener,
     /// What the places cost.
     pub costs: Costs,
+    /// The time that codecs take on this machine, for each second that a plan would take for it.
+    pub codec_times: f64,
     /// Take this way, whatever it costs.
     pub way: Option<Way>,
     /// Array data of a part of the work, about, which can be done alone, late or twice.
@@ -105,6 +107,7 @@ impl Request {
             foreign: Foreign::Skip,
             io: Opener::default(),
             costs: Costs::default(),
+            codec_times: 1.0,
             way: None,
             part_bytes: PART_BYTES,
             joins: false,

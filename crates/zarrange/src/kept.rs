@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
 use zarrange_io::Location;
 use zarrange_io::device::mount_point;
 use zarrange_plan::{Costs, StoreProfile};
@@ -14,20 +15,49 @@ use zarrange_plan::{Costs, StoreProfile};
 use crate::cached::Seen;
 use crate::out::detail;
 
-/// The profiles by place.
-type Places = BTreeMap<String, StoreProfile>;
+/// What was kept, by place.
+type Places = BTreeMap<String, Kept>;
 
-/// Keeps the profile of a place; the file it is in, and what the place is called there. `None` for a place of this process alone.
+/// What was probed of a place.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Kept {
+    /// The place, and the machine that probed it.
+    Here { profile: StoreProfile, codecs: f64 },
+    /// The place alone, as older versions keep it.
+    Place(StoreProfile),
+}
+
+/// What is known of where something is moved.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Known {
+    /// What the places cost.
+    pub costs: Costs,
+    /// The time that codecs take, for each second that a plan would take for it.
+    pub codec_times: f64,
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        Self { costs: Costs::default(), codec_times: 1.0 }
+    }
+}
+
+/// Keeps the profile of a place, and the time that codecs take for each second that a plan would take for it; the file it is in, and what the place is called there. `None` for a place of this process alone.
 ///
 /// # Errors
 /// If there is no home, or the file cannot be written.
-pub fn keep(location: &Location, profile: &StoreProfile) -> anyhow::Result<Option<(PathBuf, String)>> {
+pub fn keep(
+    location: &Location,
+    profile: &StoreProfile,
+    codecs: f64,
+) -> anyhow::Result<Option<(PathBuf, String)>> {
     let Some(place) = place(location) else { return Ok(None) };
     let file = file().context("neither XDG_CONFIG_HOME nor HOME says where profiles are kept")?;
     let told = || format!("{} cannot be written", file.display());
     let mut places =
         read(&file).with_context(|| format!("{} is no file of profiles: remove it", file.display()))?;
-    places.insert(place.clone(), profile.clone());
+    places.insert(place.clone(), Kept::Here { profile: profile.clone(), codecs });
     let dir = file.parent().unwrap_or(&file);
     std::fs::create_dir_all(dir).with_context(told)?;
     // Somebody may read it meanwhile.
@@ -39,19 +69,26 @@ pub fn keep(location: &Location, profile: &StoreProfile) -> anyhow::Result<Optio
 
 /// The profile that was kept for a place, if one was.
 pub fn of(location: &Location) -> Option<StoreProfile> {
-    let profile = read(&file()?).ok()?.remove(&place(location)?)?;
-    profile.fault().is_none().then_some(profile)
+    entry(location).map(|(profile, _)| profile)
+}
+
+fn entry(location: &Location) -> Option<(StoreProfile, f64)> {
+    let (profile, codecs) = match read(&file()?).ok()?.remove(&place(location)?)? {
+        Kept::Here { profile, codecs } => (profile, codecs),
+        Kept::Place(profile) => (profile, 1.0),
+    };
+    (profile.fault().is_none() && codecs.is_finite() && codecs > 0.0).then_some((profile, codecs))
 }
 
 /// What source, target and intermediates cost: as was kept of their places and as the page cache is now, else as built in. `waits`: until the
 /// target is on the disk, as nobody does for intermediates.
-pub fn costs([source, target, temp]: [&Location; 3], waits: bool) -> Costs {
-    let mut costs = Costs::default();
+pub fn known([source, target, temp]: [&Location; 3], waits: bool) -> Known {
+    let Known { mut costs, mut codec_times } = Known::default();
     let mut kept = false;
     let places = [(source, &mut costs.source), (target, &mut costs.target), (temp, &mut costs.spill)];
     for (location, cost) in places {
-        if let Some(profile) = of(location) {
-            (*cost, kept) = (profile, true);
+        if let Some((profile, codecs)) = entry(location) {
+            (*cost, codec_times, kept) = (profile, codecs, true);
         }
     }
     let seen = if kept { Seen::at(source) } else { None };
@@ -63,7 +100,7 @@ pub fn costs([source, target, temp]: [&Location; 3], waits: bool) -> Costs {
         }
         costs.spill = seen.between(&costs.spill, &cache);
     }
-    costs
+    Known { costs, codec_times }
 }
 
 fn file() -> Option<PathBuf> {

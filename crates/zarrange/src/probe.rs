@@ -9,6 +9,7 @@
 //! Rejected: direct I/O throughout, which needs no page cache to be dropped. The engine goes through the page cache unless it is
 //! told otherwise, and a profile shall be of what the engine will meet; `direct` is a property of the opener here too.
 
+mod codecs;
 pub mod fit;
 mod measured;
 
@@ -22,6 +23,7 @@ use zarrange_io::{
 
 use zarrange_plan::bytes_text;
 
+pub use codecs::codec_times;
 use measured::number;
 pub use measured::{BATCHES, Bulk, Cache, Measured, Row, Small};
 

@@ -3,13 +3,14 @@
 use anyhow::bail;
 use zarrange_array::Layout;
 use zarrange_io::Location;
-use zarrange_plan::{Costs, Decodes, Limits};
+use zarrange_plan::{Decodes, Limits};
 use zarrange_rechunk::{Codecs, Durability, MixRequest, NamedRegion, Request};
 
 use crate::advise::ask::usage;
 use crate::args::{Place, ProfileArg, RequestArgs};
 use crate::backend::opener;
-use crate::{kept, memory};
+use crate::kept::{self, Known};
+use crate::memory;
 
 impl RequestArgs {
     /// The request that is asked for, of a region if one is named; memory and threads are those of this machine where they are not given.
@@ -27,7 +28,7 @@ impl RequestArgs {
         let places = [&src, &dst, self.temp.as_ref().unwrap_or(&dst)];
         // A layout is chosen for years, as `advise` does it, not for the page cache of today.
         let waits = self.durability != Durability::None || self.mix.is_some();
-        let costs = costs(&self.profile, places, waits)?;
+        let Known { costs, codec_times } = known(&self.profile, places, waits)?;
         let default = Limits::default();
         let limits = Limits {
             files_max: self.max_files.unwrap_or(default.files_max),
@@ -56,6 +57,7 @@ impl RequestArgs {
             foreign: self.foreign,
             io: opener(self.io)?,
             costs,
+            codec_times,
             way: self.way,
             region,
             ..Request::new(src, dst)
@@ -103,7 +105,7 @@ impl RequestArgs {
 
 /// What source, target and intermediates cost: as asked for, else as probed, else as built in. What is said of one place goes before what is said
 /// of all.
-fn costs(profiles: &[ProfileArg], locations: [&Location; 3], waits: bool) -> anyhow::Result<Costs> {
+fn known(profiles: &[ProfileArg], locations: [&Location; 3], waits: bool) -> anyhow::Result<Known> {
     let of = |place: Option<Place>| {
         let mut given = profiles.iter().filter(|arg| arg.place == place).map(|arg| &arg.profile);
         let first = given.next();
@@ -113,7 +115,8 @@ fn costs(profiles: &[ProfileArg], locations: [&Location; 3], waits: bool) -> any
         }
     };
     let general = of(None)?;
-    let mut costs = if general.is_some() { Costs::default() } else { kept::costs(locations, waits) };
+    let mut known = if general.is_some() { Known::default() } else { kept::known(locations, waits) };
+    let costs = &mut known.costs;
     let places = [
         (of(Some(Place::Source))?, &mut costs.source),
         (of(Some(Place::Target))?, &mut costs.target),
@@ -127,5 +130,5 @@ fn costs(profiles: &[ProfileArg], locations: [&Location; 3], waits: bool) -> any
             *cost = profile.clone();
         }
     }
-    Ok(costs)
+    Ok(known)
 }

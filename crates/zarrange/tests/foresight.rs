@@ -232,8 +232,21 @@ fn a_profile_that_was_probed_is_used_from_then_on() {
     assert!(planned(&["--profile", "target=disk"]).contains("source on the field's disk, target on disk"));
     let advised = zarrange_at(&config, &["advise", "--sample", &source, "--mix", "0=1", "--names", "0,1"]);
     assert!(said(&advised).contains("on the field's disk"), "{advised:?}");
-    // What cannot be read is not used, and not replaced either.
+    // As older versions kept it: the place alone.
     let file = config.join("zarrange/places.json");
+    let kept: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    let places: serde_json::Map<String, Value> = kept
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(place, kept)| {
+            assert!(kept["codecs"].as_f64().unwrap() > 0.0, "{kept}");
+            (place.clone(), kept["profile"].clone())
+        })
+        .collect();
+    std::fs::write(&file, serde_json::to_vec(&places).unwrap()).unwrap();
+    assert!(planned(&[]).contains("source on the field's disk"), "{}", planned(&[]));
+    // What cannot be read is not used, and not replaced either.
     std::fs::write(&file, "{").unwrap();
     assert!(planned(&[]).contains("source on nvme"), "{}", planned(&[]));
     assert!(probed(&[]).contains("is no file of profiles: remove it"));

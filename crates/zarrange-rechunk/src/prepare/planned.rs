@@ -262,8 +262,13 @@ fn fits(
     };
     problem.same_encoding &= source.store().abilities().partial_reads;
     // What was looked up when it was planned changes nothing but predictions.
-    problem.source.stored_ratio = plan.problem.source.stored_ratio;
-    problem.target.stored_ratio = plan.problem.target.stored_ratio;
+    for (now, then) in
+        [(&mut problem.source, &plan.problem.source), (&mut problem.target, &plan.problem.target)]
+    {
+        now.stored_ratio = then.stored_ratio;
+        now.decode_ns_per_byte = then.decode_ns_per_byte;
+        now.encode_ns_per_byte = then.encode_ns_per_byte;
+    }
     if !request.target.abilities().partial_writes {
         problem.target.whole_shard_bytes = to.shard_bytes_max();
     }

@@ -32,6 +32,10 @@ pub(crate) fn cheapest_plan(
         problem.same_encoding &= partial;
         problem.target.whole_shard_bytes = whole_shard_bytes;
         ratios.write_to(&mut problem.source, &mut problem.target);
+        for format in [&mut problem.source, &mut problem.target] {
+            format.decode_ns_per_byte *= request.codec_times;
+            format.encode_ns_per_byte *= request.codec_times;
+        }
         plans.of(&Problem {
             costs: request.costs.clone(),
             way: request.way,
@@ -71,8 +75,8 @@ fn without_spills(staged: Arc<Plan>, from: &Chunks<'_>) -> Arc<Plan> {
     let look = Look { sparse: Sparse::default(), budget: &budget, needed_bytes: 0 };
     let mut best = (staged.predicted.seconds, None);
     for way in [Way::Tiles, Way::Sweep] {
-        let stored_ratio = staged.problem.source.stored_ratio;
-        let source = Format { stored_ratio, ..format(from) };
+        let Format { stored_ratio, decode_ns_per_byte, encode_ns_per_byte, .. } = staged.problem.source;
+        let source = Format { stored_ratio, decode_ns_per_byte, encode_ns_per_byte, ..format(from) };
         let problem = Problem { source, way: Some(way), ..staged.problem.clone() };
         let Ok(one) = plan(&problem) else { continue };
         let Some(share) = one.stages().first().and_then(|stage| stage::share(stage, from, &look)) else {

@@ -12,7 +12,7 @@ use crate::backend::opener;
 use crate::kept;
 use crate::machine::Machine;
 use crate::out::{note, one_line, say};
-use crate::probe::{Settings, probe};
+use crate::probe::{Settings, codec_times, probe};
 
 pub(crate) fn run(args: &ProbeArgs) -> anyhow::Result<ExitCode> {
     let machine = match &args.location {
@@ -39,7 +39,7 @@ pub(crate) fn run(args: &ProbeArgs) -> anyhow::Result<ExitCode> {
     if !args.no_keep && !usual {
         note!("the profile is not kept: plans are for the backend that is taken where none is named");
     } else if !args.no_keep {
-        match kept::keep(&args.location, &profile) {
+        match codec_times().and_then(|codecs| kept::keep(&args.location, &profile, codecs)) {
             Ok(Some((file, place))) => {
                 say!(
                     "Kept in {} for {place}: plans and advice use it where no --profile is given.",

@@ -23,7 +23,7 @@ pub(crate) fn run(args: RechunkArgs) -> anyhow::Result<ExitCode> {
         plan::for_others(&mut request)?;
         // What was probed meanwhile would be another plan.
         if !asked_profile {
-            request.costs = Costs::default();
+            (request.costs, request.codec_times) = (Costs::default(), 1.0);
         }
         // What is taken where nothing is said is not the same each time: what was kept was planned with it.
         if let Some((memory, threads)) = kept_bounds(&request.target, &request.io)? {
