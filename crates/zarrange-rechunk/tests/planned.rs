@@ -26,8 +26,10 @@ fn read(file: &[u8]) -> Result<Prepared, PlanFileError> {
 fn a_plan_makes_what_its_request_makes() {
     for case in cases() {
         let (from, whole, to) = (create(&SHAPE, &case.source), place(), place());
-        let report = run(prepare(case.request(&from, &whole, 2)).unwrap(), &NoProgress).unwrap();
-        let file = written(&prepare(case.request(&from, &to, 2)).unwrap());
+        // Planned where codecs are faster than others take them to be.
+        let request = |to| Request { codec_times: 0.4, ..case.request(&from, to, 2) };
+        let report = run(prepare(request(&whole)).unwrap(), &NoProgress).unwrap();
+        let file = written(&prepare(request(&to)).unwrap());
         let planned = read(&file).unwrap();
         assert_eq!(written(&planned), file, "{}", case.name());
         let again = run(planned, &NoProgress).unwrap();
