@@ -279,8 +279,11 @@ class Recorder:
         clock = time.perf_counter_ns()
         return [*self.counted(), device, usage.ru_majflt, usage.ru_utime + usage.ru_stime, clock]
 
-    def add(self, before):
-        self.totals = [total + after - earlier for total, after, earlier in zip(self.totals, self.now(), before)]
+    def add(self, before, ended=None):
+        """What was counted since `before`; what counting takes is not of the time that `ended`."""
+        now = self.now()
+        now[-1] = ended or now[-1]
+        self.totals = [total + after - earlier for total, after, earlier in zip(self.totals, now, before)]
 
     def answer(self, package):
         requests, read, device, faults, cpu_s, elapsed = self.totals
@@ -323,10 +326,10 @@ def writing(growing, operations, recorder, write):
     for (wanted,) in operations:
         values = growing.before(wanted)
         before = recorder.now()
-        begin = time.perf_counter_ns()
         write(wanted, values)
-        recorder.times.append(time.perf_counter_ns() - begin)
-        recorder.add(before)
+        ended = time.perf_counter_ns()
+        recorder.times.append(ended - before[-1])
+        recorder.add(before, ended)
         growing.after(wanted, values)
 
 
@@ -341,8 +344,10 @@ def main(told):
     if growing is None:
         reading(told, operations, recorder, access)
     else:
-        writing(growing, operations, recorder, access)
-        growing.end()
+        try:
+            writing(growing, operations, recorder, access)
+        finally:
+            growing.end()
     json.dump(recorder.answer(package), sys.stdout)
 
 

@@ -157,7 +157,7 @@ fn rechunk(
     rustix::fs::sync();
     let begin = Instant::now();
     let Known { costs, codec_times } =
-        kept::known([source, target, target], case.durability() != Durability::None);
+        kept::now([source, target, target], case.durability() != Durability::None);
     let job = Request {
         chunks: case.chunks(),
         shards: case.shards(),

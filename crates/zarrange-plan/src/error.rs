@@ -40,6 +40,12 @@ pub enum PlanError {
         /// The ratio, as text.
         ratio: String,
     },
+    /// A rate that no codec can have.
+    #[error("a codec cannot take {rate} ns for a byte: a number from 0 is needed")]
+    Rate {
+        /// The rate, as text.
+        rate: String,
+    },
     /// A plan from elsewhere with tiles, pieces or axes that its array cannot have.
     #[error("a stage or an intermediate of the plan does not fit its array")]
     Stage,

@@ -100,6 +100,11 @@ impl Problem {
             if !(format.stored_ratio.is_finite() && format.stored_ratio > 0.0) {
                 return Err(PlanError::Ratio { ratio: format.stored_ratio.to_string() });
             }
+            for rate in [format.decode_ns_per_byte, format.encode_ns_per_byte] {
+                if !(rate.is_finite() && rate >= 0.0) {
+                    return Err(PlanError::Rate { rate: rate.to_string() });
+                }
+            }
             if object.iter().zip(&format.chunk).any(|(s, c)| s % c != 0) {
                 let admissible = object.iter().zip(&format.chunk).map(|(s, c)| s.div_ceil(*c) * c).collect();
                 return Err(PlanError::Shard {

@@ -84,7 +84,7 @@ pub(crate) struct Habits {
     pub(crate) shards_kept: u64,
     /// Requests under way at once, at most.
     pub(crate) in_flight: f64,
-    /// Threads that decode.
+    /// How many times as fast as one thread all decode together.
     pub(crate) decoders: f64,
     /// What one thread decodes before another has begun.
     pub(crate) alone_ns: f64,
@@ -139,7 +139,8 @@ const ZARR_PYTHON_33: Habits = Habits {
     ..ZARR_PYTHON
 };
 
-/// 0.1.86, fitted in the same way, and to a hundred layouts of two arrays (`scripts/check-advice`).
+/// 0.1.86, fitted in the same way, and to a hundred layouts of two arrays (`results/2026-11-28-advice`). Two threads decode half as fast again as
+/// one, and so little that one has done it before the other begins takes as long as one takes.
 const TENSORSTORE: Habits = Habits {
     fetched: Fetched::Whole,
     whole_shards: true,
@@ -148,13 +149,13 @@ const TENSORSTORE: Habits = Habits {
     opens_each: true,
     shards_kept: 0,
     in_flight: 32.0,
-    decoders: 2.0,
+    decoders: 1.5,
     alone_ns: 1_200_000.0,
-    access_ns: 45_000.0,
-    request_ns: 2_000.0,
-    shard_ns: 10_000.0,
-    chunk_ns: 2_500.0,
-    codec_ns: 2_000.0,
+    access_ns: 90_000.0,
+    request_ns: 500.0,
+    shard_ns: 1_000.0,
+    chunk_ns: 1_500.0,
+    codec_ns: 500.0,
     memory: Memory { chunks: 32.0, fetched: true, times: 1.1 },
 };
 

@@ -37,13 +37,8 @@ pub struct Known {
     pub codec_times: f64,
 }
 
-impl Default for Known {
-    fn default() -> Self {
-        Self { costs: Costs::default(), codec_times: 1.0 }
-    }
-}
-
-/// Keeps the profile of a place, and the time that codecs take for each second that a plan would take for it; the file it is in, and what the place is called there. `None` for a place of this process alone.
+/// Keeps the profile of a place, and the time that codecs take for each second that a plan would take for it; the file it is in, and what
+/// the place is called there. `None` for a place of this process alone.
 ///
 /// # Errors
 /// If there is no home, or the file cannot be written.
@@ -72,35 +67,49 @@ pub fn of(location: &Location) -> Option<StoreProfile> {
     entry(location).map(|(profile, _)| profile)
 }
 
-fn entry(location: &Location) -> Option<(StoreProfile, f64)> {
-    let (profile, codecs) = match read(&file()?).ok()?.remove(&place(location)?)? {
-        Kept::Here { profile, codecs } => (profile, codecs),
-        Kept::Place(profile) => (profile, 1.0),
-    };
-    (profile.fault().is_none() && codecs.is_finite() && codecs > 0.0).then_some((profile, codecs))
+/// Places of source, target and intermediates: what was kept of each, and what is built in of the others.
+pub fn costs([source, target, temp]: [&Location; 3]) -> Costs {
+    let mut costs = Costs::default();
+    for (location, cost) in
+        [(source, &mut costs.source), (target, &mut costs.target), (temp, &mut costs.spill)]
+    {
+        *cost = of(location).unwrap_or_else(|| cost.clone());
+    }
+    costs
 }
 
-/// What source, target and intermediates cost: as was kept of their places and as the page cache is now, else as built in. `waits`: until the
-/// target is on the disk, as nobody does for intermediates.
-pub fn known([source, target, temp]: [&Location; 3], waits: bool) -> Known {
-    let Known { mut costs, mut codec_times } = Known::default();
-    let mut kept = false;
-    let places = [(source, &mut costs.source), (target, &mut costs.target), (temp, &mut costs.spill)];
-    for (location, cost) in places {
-        if let Some((profile, codecs)) = entry(location) {
-            (*cost, codec_times, kept) = (profile, codecs, true);
-        }
-    }
-    let seen = if kept { Seen::at(source) } else { None };
+/// The same as it is now, for a job that begins now: what the page cache holds costs no disk, and codecs are as fast as this machine is. `waits`:
+/// until the target is on the disk, as nobody does for intermediates.
+pub fn now([source, target, temp]: [&Location; 3], waits: bool) -> Known {
+    let mut known = Known { costs: costs([source, target, temp]), codec_times: 1.0 };
+    let kept = [source, target, temp].map(entry);
+    let machine = kept.iter().flatten().find_map(|(_, codecs)| *codecs);
+    known.codec_times = machine.unwrap_or(known.codec_times);
+    let [source_kept, target_kept, temp_kept] = kept.map(|kept| kept.is_some());
+    let seen = if source_kept { Seen::at(source) } else { None };
     if let Some((seen, cache)) = seen.zip(StoreProfile::built_in("page-cache")) {
         detail!("source: {:.0} % of it in the page cache", 100.0 * seen.cached);
-        costs.source = seen.reading(&costs.source, &cache);
-        if !waits {
-            costs.target = seen.writing(&costs.target, &cache);
+        let Costs { source, target, spill, .. } = &mut known.costs;
+        *source = seen.reading(source, &cache);
+        if target_kept && !waits {
+            *target = seen.writing(target, &cache);
         }
-        costs.spill = seen.between(&costs.spill, &cache);
+        if temp_kept {
+            *spill = seen.between(spill, &cache);
+        }
     }
-    Known { costs, codec_times }
+    known
+}
+
+/// What was kept of a place, and of the machine.
+fn entry(location: &Location) -> Option<(StoreProfile, Option<f64>)> {
+    let (profile, codecs) = match read(&file()?).ok()?.remove(&place(location)?)? {
+        Kept::Here { profile, codecs } => {
+            (profile, Some(codecs).filter(|times| (1e-3..=1e3).contains(times)))
+        }
+        Kept::Place(profile) => (profile, None),
+    };
+    profile.fault().is_none().then_some((profile, codecs))
 }
 
 fn file() -> Option<PathBuf> {

@@ -109,13 +109,18 @@ fn limit_left() -> Option<u64> {
     own.chain(strict.then(promised).flatten()).min()
 }
 
-/// Half of what is available to the process: the machine's free memory, or what its control groups leave.
+/// Half of what is [`available`].
 pub fn default_max() -> u64 {
+    available() / 2
+}
+
+/// What is available to the process: the machine's free memory, or what its control groups leave.
+pub(crate) fn available() -> u64 {
     let meminfo = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let available = field(&meminfo, "MemAvailable:");
     let left = groups.lines().filter_map(|line| group_left(Path::new("/sys/fs/cgroup"), line)).min();
-    available.into_iter().chain(left).min().unwrap_or(FALLBACK_BYTES) / 2
+    available.into_iter().chain(left).min().unwrap_or(2 * FALLBACK_BYTES)
 }
 
 /// Processors that this process may run on.

@@ -3,17 +3,17 @@
 use anyhow::bail;
 use zarrange_array::Layout;
 use zarrange_io::Location;
-use zarrange_plan::{Decodes, Limits};
-use zarrange_rechunk::{Codecs, Durability, MixRequest, NamedRegion, Request};
+use zarrange_plan::{Costs, Decodes, Limits};
+use zarrange_rechunk::{Codecs, MixRequest, NamedRegion, Request};
 
 use crate::advise::ask::usage;
 use crate::args::{Place, ProfileArg, RequestArgs};
 use crate::backend::opener;
-use crate::kept::{self, Known};
-use crate::memory;
+use crate::{kept, memory};
 
 impl RequestArgs {
-    /// The request that is asked for, of a region if one is named; memory and threads are those of this machine where they are not given.
+    /// The request that is asked for, of a region if one is named; memory and threads are those of this machine where they are not given, and
+    /// places cost what was kept of them if it `keeps` to that.
     ///
     /// # Errors
     /// If options of it say nothing beside the others, or contradict each other.
@@ -22,13 +22,11 @@ impl RequestArgs {
         src: Location,
         dst: Location,
         region: Option<NamedRegion>,
+        keeps: bool,
     ) -> anyhow::Result<Request> {
         self.check(region.is_some())?;
         self.check_reader()?;
-        let places = [&src, &dst, self.temp.as_ref().unwrap_or(&dst)];
-        // A layout is chosen for years, as `advise` does it, not for the page cache of today.
-        let waits = self.durability != Durability::None || self.mix.is_some();
-        let Known { costs, codec_times } = known(&self.profile, places, waits)?;
+        let costs = costs(&self.profile, [&src, &dst, self.temp.as_ref().unwrap_or(&dst)], keeps)?;
         let default = Limits::default();
         let limits = Limits {
             files_max: self.max_files.unwrap_or(default.files_max),
@@ -57,7 +55,6 @@ impl RequestArgs {
             foreign: self.foreign,
             io: opener(self.io)?,
             costs,
-            codec_times,
             way: self.way,
             region,
             ..Request::new(src, dst)
@@ -105,7 +102,7 @@ impl RequestArgs {
 
 /// What source, target and intermediates cost: as asked for, else as probed, else as built in. What is said of one place goes before what is said
 /// of all.
-fn known(profiles: &[ProfileArg], locations: [&Location; 3], waits: bool) -> anyhow::Result<Known> {
+fn costs(profiles: &[ProfileArg], locations: [&Location; 3], keeps: bool) -> anyhow::Result<Costs> {
     let of = |place: Option<Place>| {
         let mut given = profiles.iter().filter(|arg| arg.place == place).map(|arg| &arg.profile);
         let first = given.next();
@@ -115,8 +112,7 @@ fn known(profiles: &[ProfileArg], locations: [&Location; 3], waits: bool) -> any
         }
     };
     let general = of(None)?;
-    let mut known = if general.is_some() { Known::default() } else { kept::known(locations, waits) };
-    let costs = &mut known.costs;
+    let mut costs = if keeps { kept::costs(locations) } else { Costs::default() };
     let places = [
         (of(Some(Place::Source))?, &mut costs.source),
         (of(Some(Place::Target))?, &mut costs.target),
@@ -130,5 +126,5 @@ fn known(profiles: &[ProfileArg], locations: [&Location; 3], waits: bool) -> any
             *cost = profile.clone();
         }
     }
-    Ok(known)
+    Ok(costs)
 }

@@ -28,7 +28,7 @@ pub(crate) fn run(args: PlanArgs) -> anyhow::Result<ExitCode> {
     if request.io.direct || request.io.backend != BackendArg::Auto {
         note!("--backend and --direct are not in a plan: give them to those who run it, too");
     }
-    let mut request = request.into_request(places.0, places.1, None)?;
+    let mut request = request.into_request(places.0, places.1, None, true)?;
     // Where nothing else is said, the plan is for that store.
     if let Some(profile) = simulate.as_ref().and_then(|spec| spec.profile.as_ref()).filter(|_| profiles == 0)
     {

@@ -5,10 +5,13 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 use zarrange_plan::{bytes_text, seconds_text};
-use zarrange_rechunk::{Cost, Costs, Prepared, Report, kept_bounds, prepare, run as run_job, run_resumable};
+use zarrange_rechunk::{
+    Cost, Durability, Prepared, Report, kept_bounds, prepare, run as run_job, run_resumable,
+};
 
 use crate::args::{RechunkArgs, ToldArgs};
 use crate::commands::plan;
+use crate::kept::{self, Known};
 use crate::out::{self, notes, say, tell};
 use crate::progress::Bar;
 use crate::{asked, memory, signals, table};
@@ -16,20 +19,24 @@ use crate::{asked, memory, signals, table};
 pub(crate) fn run(args: RechunkArgs) -> anyhow::Result<ExitCode> {
     let asked_profile = !args.request.profile.is_empty();
     let (asked_memory, asked_threads) = (args.request.max_mem.is_some(), args.request.threads.is_some());
-    let mut request = args.request.into_request(args.src, args.dst, args.region)?;
+    let is_direct = args.request.io.direct;
+    // What was probed meanwhile would be another plan than that which is gone on with.
+    let mut request = args.request.into_request(args.src, args.dst, args.region, !args.resume)?;
     if args.resume {
         request.joins = true;
         request.part_bytes = args.part_size.map_or(request.part_bytes, Into::into);
         plan::for_others(&mut request)?;
-        // What was probed meanwhile would be another plan.
-        if !asked_profile {
-            (request.costs, request.codec_times) = (Costs::default(), 1.0);
-        }
         // What is taken where nothing is said is not the same each time: what was kept was planned with it.
         if let Some((memory, threads)) = kept_bounds(&request.target, &request.io)? {
             request.memory_bytes_max = if asked_memory { request.memory_bytes_max } else { memory };
             request.threads = if asked_threads { request.threads } else { threads };
         }
+    }
+    // A layout is chosen for years, as `advise` does it, not for what is in memory today.
+    if !args.resume && !asked_profile && !is_direct && request.mix.is_none() {
+        let places = [&request.source, &request.target, request.temp.as_ref().unwrap_or(&request.target)];
+        let Known { costs, codec_times } = kept::now(places, request.durability != Durability::None);
+        (request.costs, request.codec_times) = (costs, codec_times);
     }
     request.memory_bytes_max = memory::given(request.memory_bytes_max, request.threads)?;
     let prepared = prepare(request)?;

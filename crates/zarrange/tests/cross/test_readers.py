@@ -124,7 +124,9 @@ def test_what_an_epoch_costs_that_is_written_is_what_the_model_says(binary, tmp_
             assert "zarrange writes whole chunks" in record["outcome"]["unmeasured"]
             continue
         measured, layout = record["outcome"]["measured"], record["cell"]["layout"]["name"]
-        assert measured["requests"] == measured["predicted_requests"], of(record)
+        # On a busy machine TensorStore now and then asks for less than a shard at once.
+        within = 0.1 if record["cell"]["reader"] == "tensorstore" else 0
+        assert measured["requests"] == pytest.approx(measured["predicted_requests"], rel=within), of(record)
         # Half a chunk of 2 kB takes more than half of the bytes.
         within = 0.35 if layout == "chunks" else 0.1
         assert measured["backend_bytes"] == pytest.approx(measured["predicted_backend_bytes"], rel=within), of(

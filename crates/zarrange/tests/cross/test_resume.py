@@ -1,5 +1,6 @@
 """`rechunk --resume`: what is done is kept, whatever ends the run. `killing.py` kills such runs at random."""
 
+import contextlib
 import json
 import re
 import shutil
@@ -41,9 +42,12 @@ LAST = ["nice", "-n", "19"]
 def wait_for(process, target, pattern, holds=None):
     """Until something like `pattern`, a file that `holds` this, is in the folder of a run, or the run has ended."""
     deadline = time.monotonic() + 60
-    found = lambda: target.parent.glob(f".*/{pattern}")
-    is_there = lambda: any(holds is None or holds in path.read_bytes() for path in found())
-    while process.poll() is None and not is_there():
+    while process.poll() is None:
+        # What is found may be published before it is read.
+        with contextlib.suppress(OSError):
+            found = target.parent.glob(f".*/{pattern}")
+            if any(holds is None or holds in path.read_bytes() for path in found):
+                break
         assert time.monotonic() < deadline
         time.sleep(0.005)
 
