@@ -85,11 +85,18 @@ pub fn now([source, target, temp]: [&Location; 3], waits: bool) -> Known {
     let kept = [source, target, temp].map(entry);
     let machine = kept.iter().flatten().find_map(|(_, codecs)| *codecs);
     known.codec_times = machine.unwrap_or(known.codec_times);
+    // What one processor does faster than another: codecs and copies.
+    known.costs.copy_ns_per_byte *= known.codec_times;
     let [source_kept, target_kept, temp_kept] = kept.map(|kept| kept.is_some());
     let seen = if source_kept { Seen::at(source) } else { None };
     if let Some((seen, cache)) = seen.zip(StoreProfile::built_in("page-cache")) {
         detail!("source: {:.0} % of it in the page cache", 100.0 * seen.cached);
-        let Costs { source, target, spill, .. } = &mut known.costs;
+        let Costs { source, target, spill, kernel_ns_per_byte, .. } = &mut known.costs;
+        // What the kernel copies is counted as work of the processor.
+        let besides = |ns_per_byte: f64| (ns_per_byte - *kernel_ns_per_byte).max(0.0);
+        let (read_ns_per_byte, write_ns_per_byte) =
+            (besides(cache.read_ns_per_byte), besides(cache.write_ns_per_byte));
+        let cache = StoreProfile { read_ns_per_byte, write_ns_per_byte, ..cache };
         *source = seen.reading(source, &cache);
         if target_kept && !waits {
             *target = seen.writing(target, &cache);
