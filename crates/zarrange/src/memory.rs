@@ -109,7 +109,7 @@ fn limit_left() -> Option<u64> {
     own.chain(strict.then(promised).flatten()).min()
 }
 
-/// Half of what is [`available`].
+/// Half of what is available to the process.
 pub fn default_max() -> u64 {
     available() / 2
 }
