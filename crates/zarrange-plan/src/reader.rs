@@ -86,7 +86,9 @@ pub(crate) struct Habits {
     pub(crate) in_flight: f64,
     /// How many times as fast as one thread all decode together.
     pub(crate) decoders: f64,
-    /// What one thread decodes before another has begun.
+    /// The same of encoding.
+    pub(crate) encoders: f64,
+    /// What one thread does before another has begun.
     pub(crate) alone_ns: f64,
     /// An access.
     pub(crate) access_ns: f64,
@@ -113,7 +115,8 @@ pub(crate) struct Memory {
 }
 
 /// As asyncio does it, with a thread for each request and each codec of a chunk, behind one lock of the interpreter. Fitted to what
-/// zarr-python 3.1.6 takes for 1 to 256 chunks of 4 kB to 1 MB, warm, also in shards, on two cores (`results/2026-11-28-readers`).
+/// zarr-python 3.1.6 takes for 1 to 256 chunks of 4 kB to 1 MB, warm, also in shards, on two cores (`results/2026-11-28-readers`), and to
+/// a hundred layouts of three arrays (`results/2026-11-28-advice`): chunks that are fetched at once decode half as fast again on two threads.
 const ZARR_PYTHON: Habits = Habits {
     fetched: Fetched::Whole,
     whole_shards: true,
@@ -122,7 +125,8 @@ const ZARR_PYTHON: Habits = Habits {
     opens_each: true,
     shards_kept: 0,
     in_flight: 10.0,
-    decoders: 1.0,
+    decoders: 1.5,
+    encoders: 1.0,
     alone_ns: 0.0,
     access_ns: 150_000.0,
     request_ns: 75_000.0,
@@ -150,6 +154,7 @@ const TENSORSTORE: Habits = Habits {
     shards_kept: 0,
     in_flight: 32.0,
     decoders: 1.5,
+    encoders: 2.0,
     alone_ns: 1_200_000.0,
     access_ns: 90_000.0,
     request_ns: 500.0,
@@ -169,6 +174,7 @@ const ZARRS_PYTHON: Habits = Habits {
     shards_kept: 0,
     in_flight: 2.0,
     decoders: 2.0,
+    encoders: 2.0,
     alone_ns: 0.0,
     access_ns: 180_000.0,
     request_ns: 300.0,
@@ -188,6 +194,7 @@ const ZARRANGE: Habits = Habits {
     shards_kept: 64,
     in_flight: f64::INFINITY,
     decoders: 1.0,
+    encoders: 1.0,
     alone_ns: 0.0,
     access_ns: 0.0,
     request_ns: 0.0,
@@ -198,9 +205,18 @@ const ZARRANGE: Habits = Habits {
 };
 
 impl Habits {
-    /// How long it takes to decode or encode so many chunks, of what one core takes.
-    pub(crate) fn coded_ns(&self, ns: f64, chunks: f64) -> f64 {
-        (ns / self.decoders.min(chunks.max(1.0))).max(ns.min(self.alone_ns))
+    /// How long it takes to decode so many chunks, of what one core takes.
+    pub(crate) fn decoded_ns(&self, ns: f64, chunks: f64) -> f64 {
+        self.shared_ns(ns, self.decoders.min(chunks))
+    }
+
+    /// The same of encoding, and decoding before where that is needed.
+    pub(crate) fn encoded_ns(&self, ns: f64, chunks: f64) -> f64 {
+        self.shared_ns(ns, self.encoders.min(chunks))
+    }
+
+    fn shared_ns(&self, ns: f64, threads: f64) -> f64 {
+        (ns / threads.max(1.0)).max(ns.min(self.alone_ns))
     }
 }
 
