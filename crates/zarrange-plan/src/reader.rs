@@ -75,7 +75,7 @@ pub(crate) struct Habits {
     pub(crate) fetched: Fetched,
     /// Whether a shard of which all chunks are wanted is one request.
     pub(crate) whole_shards: bool,
-    /// Whether the chunks of a shard are asked for one after the other; shards are read at once.
+    /// Whether the chunks of a shard are asked for one after the other, and decoded as they come; shards are read at once.
     pub(crate) in_turn: bool,
     pub(crate) merging: Option<Merging>,
     /// Whether every request opens the object.
@@ -116,7 +116,7 @@ pub(crate) struct Memory {
 
 /// As asyncio does it, with a thread for each request and each codec of a chunk, behind one lock of the interpreter. Fitted to what
 /// zarr-python 3.1.6 takes for 1 to 256 chunks of 4 kB to 1 MB, warm, also in shards, on two cores (`results/2026-11-28-readers`), and to
-/// a hundred layouts of three arrays (`results/2026-11-28-advice`): chunks that are fetched at once decode half as fast again on two threads.
+/// a hundred layouts of three arrays (`results/2026-11-28-advice`): chunks of a whole shard, which come at once, are decoded half as fast again by two threads.
 const ZARR_PYTHON: Habits = Habits {
     fetched: Fetched::Whole,
     whole_shards: true,
