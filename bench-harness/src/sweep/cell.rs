@@ -105,7 +105,7 @@ pub fn measure(order: &Order) -> anyhow::Result<Counted> {
     let cell = &order.cell;
     anyhow::ensure!(
         !cell.workload.writes,
-        "zarrange writes whole chunks, and epochs of light-curve stores: it is not measured writing parts of chunks"
+        "zarrange writes whole chunks, and epochs of light-curve stores: name --readers that write parts of chunks, such as zarr-python"
     );
     let operations = cell.workload.operations(&cell.dataset, &cell.layout.chunk, cell.operations)?;
     repeated(cell.cache, || attempt(order, &operations))

@@ -105,11 +105,7 @@ impl Others {
             warm: !cold,
             latency_ms: cell.latency_ms,
             rate: cell.workload.rate,
-            writes: if cell.workload.writes {
-                Some(cell.workload.written_axis(&cell.dataset)?)
-            } else {
-                None
-            },
+            writes: cell.workload.writes.then(|| cell.workload.written_axis(&cell.dataset)).transpose()?,
             operations: operations.iter().map(Operation::calls).collect(),
         };
         let answered = ask(python, &self.program, &told)?;

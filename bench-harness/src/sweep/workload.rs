@@ -145,6 +145,7 @@ impl Workload {
         count: u64,
     ) -> anyhow::Result<Vec<Operation>> {
         let mut random = Random::new(1 + count);
+        let axis = self.writes.then(|| self.written_axis(dataset)).transpose()?;
         let total: f64 = self.kinds.iter().map(|(_, share)| share).sum();
         (0..count)
             .map(|number| {
@@ -156,13 +157,14 @@ impl Workload {
                 });
                 let (kind, _) = kind.or(self.kinds.last()).context("a workload has a kind")?;
                 let operation = kind.operation(dataset, chunk, &mut random)?;
-                if self.writes { self.behind(operation, number, dataset) } else { Ok(operation) }
+                match axis {
+                    Some(axis) => behind(operation, number, (axis, dataset.shape[axis])),
+                    None => Ok(operation),
+                }
             })
             .collect()
     }
-}
 
-impl Workload {
     /// The dimension along which it writes.
     ///
     /// # Errors
@@ -174,23 +176,21 @@ impl Workload {
             _ => bail!("{:?}: what is written are neighbouring indices of one dimension", self.name),
         }
     }
+}
 
-    /// The same where whoever always writes so many indices has come to. Multiples of the golden ratio fall evenly on objects of any length,
-    /// so that a few operations meet them empty, half full and nearly full.
-    fn behind(&self, operation: Operation, number: u64, dataset: &DatasetFacts) -> anyhow::Result<Operation> {
-        /// Of 2^64.
-        const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
-        let axis = self.written_axis(dataset)?;
-        let [region] = operation.regions.as_slice() else {
-            bail!("{:?}: what is written is one region", self.name);
-        };
-        let mut start: Dims = region.start().into();
-        let count = region.shape()[axis];
-        let place = u128::from(number.wrapping_mul(GOLDEN)) * u128::from(dataset.shape[axis] / count);
-        let place = (place >> 64) as u64;
-        start[axis] = place * count;
-        Ok(Operation { regions: vec![Region::new(start, region.shape())], ..operation })
-    }
+/// The same where whoever always writes so many of `n` indices along an axis has come to. Multiples of the golden ratio fall evenly on objects
+/// of any length, so that a few operations meet them empty, half full and nearly full.
+fn behind(operation: Operation, number: u64, (axis, n): (usize, u64)) -> anyhow::Result<Operation> {
+    /// Of 2^64.
+    const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
+    let [region] = operation.regions.as_slice() else {
+        bail!("{} regions are written at once: one is possible", operation.regions.len());
+    };
+    let count = region.shape()[axis];
+    let place = (u128::from(number.wrapping_mul(GOLDEN)) * u128::from(n / count)) >> 64;
+    let mut start: Dims = region.start().into();
+    start[axis] = u64::try_from(place)? * count;
+    Ok(Operation { regions: vec![Region::new(start, region.shape())], ..operation })
 }
 
 impl TryFrom<String> for Workload {

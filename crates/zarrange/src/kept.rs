@@ -68,25 +68,30 @@ pub fn of(location: &Location) -> Option<StoreProfile> {
 }
 
 /// Places of source, target and intermediates: what was kept of each, and what is built in of the others.
-pub fn costs([source, target, temp]: [&Location; 3]) -> Costs {
-    let mut costs = Costs::default();
-    for (location, cost) in
-        [(source, &mut costs.source), (target, &mut costs.target), (temp, &mut costs.spill)]
-    {
-        *cost = of(location).unwrap_or_else(|| cost.clone());
+pub fn costs(places: [&Location; 3]) -> Costs {
+    costs_of(&places.map(entry))
+}
+
+fn costs_of([source, target, temp]: &[Option<Entry>; 3]) -> Costs {
+    let place =
+        |entry: &Option<Entry>, other: StoreProfile| entry.as_ref().map_or(other, |(kept, _)| kept.clone());
+    let usual = Costs::default();
+    Costs {
+        source: place(source, usual.source),
+        target: place(target, usual.target),
+        spill: place(temp, usual.spill),
+        ..usual
     }
-    costs
 }
 
 /// The same as it is now, for a job that begins now: what the page cache holds costs no disk, and codecs are as fast as this machine is. `waits`:
 /// until the target is on the disk, as nobody does for intermediates.
-pub fn now([source, target, temp]: [&Location; 3], waits: bool) -> Known {
-    let mut known = Known { costs: costs([source, target, temp]), codec_times: 1.0 };
-    let kept = [source, target, temp].map(entry);
-    let machine = kept.iter().flatten().find_map(|(_, codecs)| *codecs);
-    known.codec_times = machine.unwrap_or(known.codec_times);
+pub fn now(places: [&Location; 3], waits: bool) -> Known {
+    let (source, kept) = (places[0], places.map(entry));
+    let codec_times = kept.iter().flatten().find_map(|(_, codecs)| *codecs).unwrap_or(1.0);
+    let mut known = Known { costs: costs_of(&kept), codec_times };
     // What one processor does faster than another: codecs and copies.
-    known.costs.copy_ns_per_byte *= known.codec_times;
+    known.costs.copy_ns_per_byte *= codec_times;
     let [source_kept, target_kept, temp_kept] = kept.map(|kept| kept.is_some());
     let seen = if source_kept { Seen::at(source) } else { None };
     if let Some((seen, cache)) = seen.zip(StoreProfile::built_in("page-cache")) {
@@ -108,8 +113,10 @@ pub fn now([source, target, temp]: [&Location; 3], waits: bool) -> Known {
     known
 }
 
-/// What was kept of a place, and of the machine.
-fn entry(location: &Location) -> Option<(StoreProfile, Option<f64>)> {
+/// What was kept of a place, and of the machine where it was.
+type Entry = (StoreProfile, Option<f64>);
+
+fn entry(location: &Location) -> Option<Entry> {
     let (profile, codecs) = match read(&file()?).ok()?.remove(&place(location)?)? {
         Kept::Here { profile, codecs } => {
             (profile, Some(codecs).filter(|times| (1e-3..=1e3).contains(times)))
