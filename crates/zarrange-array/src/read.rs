@@ -16,7 +16,7 @@ use crate::read::codecs::Codecs;
 pub use crate::read::cost::ReadCost;
 use crate::read::requests::{Requests, Wanted};
 pub use crate::read::shard::OpenShard;
-use crate::read::shard::OpenShards;
+use crate::read::shard::{Known, OpenShards};
 
 /// Encoded chunks of a region are read and written in batches of about this many bytes.
 pub(crate) const BATCH_BYTES: usize = 1 << 20;
@@ -71,14 +71,20 @@ impl<'a> ChunkReader<'a> {
 
     /// Forgets what was wanted before; these chunks are wanted now, where there are shards all of shard `object`.
     pub fn want(&mut self, object: &[u64], chunks: impl IntoIterator<Item = Dims>) {
-        let Wanted { object: of, chunks: all, parts, before, fetched } = &mut self.wanted;
-        of.clear();
-        of.extend_from_slice(object);
-        all.clear();
+        self.want_nothing();
+        self.want_also(object, chunks);
+    }
+
+    /// Forgets what was wanted before.
+    pub(crate) fn want_nothing(&mut self) {
+        self.wanted.clear();
+    }
+
+    /// These chunks are wanted, too, where there are shards all of shard `object`.
+    pub(crate) fn want_also(&mut self, object: &[u64], chunks: impl IntoIterator<Item = Dims>) {
+        let Wanted { objects, chunks: all, .. } = &mut self.wanted;
         all.extend(chunks);
-        parts.clear();
-        fetched.clear();
-        *before = 0;
+        objects.push((object.into(), all.len()));
     }
 
     /// Of the chunks wanted, only these bytes of each when it is decoded. Where chunks are stored as they are
@@ -113,13 +119,13 @@ impl<'a> ChunkReader<'a> {
 
     fn fetch_inner(&mut self, encoded: &mut [u8]) -> Result<(), ArrayError> {
         let Self { chunks, codecs, shards, wanted, requests, .. } = self;
-        shards.use_next(chunks, codecs, &wanted.object, &mut requests.cost)?;
-        let Some(shard) = shards.last() else {
-            wanted.fetched.resize(wanted.chunks.len() - wanted.before, None);
-            return Ok(());
-        };
+        let ahead = &wanted.objects[wanted.objects_done()..];
+        // Further ones are opened when the batches come to them.
+        if wanted.before == 0 || matches!(shards.get(&ahead[0].0), Known::Unknown) {
+            shards.use_next(chunks, codecs, ahead.iter().map(|(shard, _)| shard), &mut requests.cost)?;
+        }
         let room = encoded.len();
-        requests.inner(chunks, shard, wanted, encoded)?;
+        requests.inner(chunks, shards, wanted, encoded)?;
         assert!(
             !wanted.fetched.is_empty(),
             "a chunk of up to {} bytes fits {room}",
@@ -279,7 +285,8 @@ impl<'a> ChunkReader<'a> {
     /// [`ArrayError::Chunk`] if its index is damaged, [`ArrayError::ChunkIo`] if it cannot be read.
     pub fn open_shard(&mut self, shard: &[u64]) -> Result<Option<OpenShard>, ArrayError> {
         let Self { chunks, codecs, requests, .. } = self;
-        OpenShard::open(chunks, codecs, shard, &mut requests.cost)
+        let opened = OpenShard::open_all(chunks, codecs, &[shard.into()], &mut requests.cost)?;
+        Ok(opened.into_iter().next().flatten())
     }
 }
 

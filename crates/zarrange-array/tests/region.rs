@@ -1,6 +1,8 @@
 //! Reading regions: the same values whatever the codecs, and no more bytes than needed where the codecs allow that.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use zarrange_array::{
@@ -8,7 +10,8 @@ use zarrange_array::{
 };
 use zarrange_codec::CodecMetadata;
 use zarrange_grid::{Dims, Filled, Region, copy_region};
-use zarrange_io::Location;
+use zarrange_io::wrappers::counting::counting;
+use zarrange_io::{Change, Location};
 
 const ITEM: usize = 4;
 
@@ -164,6 +167,46 @@ fn a_shard_is_read_in_one_request() {
     assert!(data == values(&[1000, 400]));
     assert!(data.len() > 1 << 20 && cost.bytes < 1 << 20, "{cost:?}");
     assert_eq!(cost.requests, 2, "the index and the chunks: {cost:?}");
+}
+
+/// What lies in many shards waits for the store once: for their indexes, and for the chunks.
+#[test]
+fn shards_are_read_together() {
+    let crc = json!([{"name": "bytes", "configuration": {"endian": "little"}}, {"name": "crc32c"}]);
+    // Shape, chunk, shard, the columns wanted, and how many batches that takes, first and again.
+    let check = |[shape, chunk, shard]: [[u64; 2]; 3], columns: u64, missing: &[u64], batches: [u64; 2]| {
+        let written = array(&shape, &chunk, Some(&shard), &crc);
+        for shard in missing {
+            written.store().change(Change::Remove(&written.key(&[*shard, 0]))).unwrap();
+        }
+        let counters = Arc::default();
+        let counted = counting(written.store().clone(), &counters);
+        let array = Array::new(counted, written.document().clone(), 3).unwrap();
+        let mut reader = RegionReader::new(&array).unwrap();
+        let region = Region::new(vec![0, 0], vec![shape[0], columns]);
+        let mut expected = naive(&shape, &region);
+        for shard_of in missing {
+            let rows = shard[0] * columns;
+            let at = usize::try_from(shard_of * rows).unwrap() * ITEM;
+            let fill = 7_u32.to_le_bytes().repeat(usize::try_from(rows).unwrap());
+            expected[at..at + fill.len()].copy_from_slice(&fill);
+        }
+        for expected_batches in batches {
+            let before = counters.counts().batches;
+            let mut out = vec![0xEE; expected.len()];
+            reader.read_into(&region, &mut out).unwrap();
+            assert!(out == expected, "{shape:?}");
+            assert_eq!(counters.counts().batches - before, expected_batches, "{shape:?} {columns}");
+        }
+    };
+    check([[64, 100], [4, 100], [8, 100]], 100, &[], [2, 1]);
+    check([[64, 100], [4, 100], [8, 100]], 10, &[2, 5], [2, 1]);
+    check([[64, 100], [4, 100], [8, 100]], 10, &[0, 1, 2, 3, 4, 5, 6, 7], [0, 0]);
+    // More than stay open: 64 of them, then the others, which closes as many.
+    check([[400, 10], [2, 10], [4, 10]], 10, &[], [4, 4]);
+    // Shards of 480 kB: two fill the buffer, and no third begins in what is left. In one of 1.6 MB, two thirds fit.
+    check([[1800, 400], [4, 400], [300, 400]], 400, &[], [4, 3]);
+    check([[2000, 400], [4, 400], [1000, 400]], 400, &[], [1 + 4, 4]);
 }
 
 /// Chunks that lie a little apart are read with what lies between them, also where not all of them fit the buffer at once.

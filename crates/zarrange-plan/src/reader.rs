@@ -80,7 +80,7 @@ pub(crate) struct Habits {
     pub(crate) merging: Option<Merging>,
     /// Whether every request opens the object.
     pub(crate) opens_each: bool,
-    /// Shards that stay open with their indexes.
+    /// Shards that stay open with their indexes; they are opened one after the other.
     pub(crate) shards_kept: u64,
     /// Requests under way at once, at most.
     pub(crate) in_flight: f64,

@@ -145,10 +145,11 @@ impl Reading<'_> {
         let objects = self.touched(shard, picks);
         let (index, entries) = (index_bytes(chunk, shard) as f64, entries(chunk, shard) as f64);
         let found_ns = habits.shard_ns + habits.request_ns;
+        let opens = if habits.shards_kept == 0 { self.batches(objects) } else { objects };
         let opening = ReadCost {
             requests: objects,
             bytes: objects * index,
-            wait_ns: self.batches(objects) * (open_ns + read_request_ns),
+            wait_ns: opens * open_ns + self.batches(objects) * read_request_ns,
             transfer_ns: objects * index * read_ns_per_byte,
             decode_ns: objects * entries * ENTRY_NS,
             reader_ns: objects * found_ns,
@@ -356,7 +357,8 @@ mod tests {
         // One column in 5 shards of 8 chunks: 5 indexes of 132 bytes in 2 batches come first, then 2 chunks of each with the 3 between them.
         let bytes = 1000.0 + 5.0 * 300.0 + 660.0;
         let decode = 6000.0 + 5.0 * 8.0 * ENTRY_NS;
-        check(ours, Some([20, 20]), &packed, 1, (10.0, bytes, [2.0 * 2100.0, 2.0 * bytes, decode, 6000.0]));
+        let wait = 5.0 * 100.0 + 2.0 * 1000.0 + 2.0 * 1000.0;
+        check(ours, Some([20, 20]), &packed, 1, (10.0, bytes, [wait, 2.0 * bytes, decode, 6000.0]));
         // One row is 4 neighbours.
         let decode = 2400.0 + 40.0 * ENTRY_NS;
         check(ours, Some([100, 20]), &packed, 0, (2.0, 1044.0, [2100.0, 2088.0, decode, 2400.0]));

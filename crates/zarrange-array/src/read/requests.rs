@@ -9,7 +9,7 @@ use zarrange_io::{Coalescing, Extent, ReadRequest, Source};
 use crate::ArrayError;
 use crate::chunks::{ChunkView, Chunks};
 use crate::read::cost::ReadCost;
-use crate::read::shard::OpenShard;
+use crate::read::shard::{Known, OpenShard, OpenShards};
 
 /// Gaps are read with what lies around them where a buffer holds so many of the longest.
 const GAPS_IN_BUFFER: u64 = 16;
@@ -20,8 +20,8 @@ pub(crate) type Fetched = Vec<Option<Range<usize>>>;
 /// The chunks that are wanted together.
 #[derive(Debug, Default)]
 pub(crate) struct Wanted {
-    /// The shard that holds them, where there are shards.
-    pub(crate) object: Dims,
+    /// The shards that hold them, where there are shards, each with the number of chunks up to its last.
+    pub(crate) objects: Vec<(Dims, usize)>,
     pub(crate) chunks: Vec<Dims>,
     /// The bytes of each decoded chunk that are wanted; none where whole chunks are.
     pub(crate) parts: Vec<Range<usize>>,
@@ -32,11 +32,26 @@ pub(crate) struct Wanted {
 }
 
 impl Wanted {
+    pub(crate) fn clear(&mut self) {
+        let Self { objects, chunks, parts, before, fetched } = self;
+        objects.clear();
+        chunks.clear();
+        parts.clear();
+        fetched.clear();
+        *before = 0;
+    }
+
     /// Goes on to those that were not fetched yet; whether there are any.
     pub(crate) fn go_on(&mut self) -> bool {
         self.before += self.fetched.len();
         self.fetched.clear();
         self.before < self.chunks.len()
+    }
+
+    /// How many shards were done with; of the next, not all chunks were fetched.
+    pub(crate) fn objects_done(&self) -> usize {
+        let done = self.before + self.fetched.len();
+        self.objects.partition_point(|(_, end)| *end <= done)
     }
 }
 
@@ -52,6 +67,8 @@ pub(crate) struct Requests {
     ranges: Vec<Range<u64>>,
     sorted: Vec<usize>,
     batch: Vec<ReadRequest<'static>>,
+    /// The first chunk of each request, for messages.
+    named: Vec<usize>,
     /// What was read so far.
     pub(crate) cost: ReadCost,
 }
@@ -106,96 +123,129 @@ impl Requests {
         outcome
     }
 
-    /// Reads the next of the inner chunks wanted, as many as fit `encoded`, in one batch; neighbouring ones in one request.
+    /// Reads the next of the inner chunks wanted, as many as fit `encoded`, in one batch, of all the shards that are open: of one what fits,
+    /// of further ones those that fit whole. Neighbouring chunks are one request.
     pub(crate) fn inner(
+        &mut self,
+        chunks: &Chunks<'_>,
+        shards: &OpenShards,
+        wanted: &mut Wanted,
+        encoded: &mut [u8],
+    ) -> Result<(), ArrayError> {
+        let mut requests = ReadRequest::recycle(std::mem::take(&mut self.batch));
+        let (mut rest, mut filled) = (encoded, 0);
+        self.named.clear();
+        while let Some((object, end)) = wanted.objects.get(wanted.objects_done()) {
+            let (first, end) = (wanted.fetched.len(), end - wanted.before);
+            let shard = match shards.get(object) {
+                Known::Open(shard) => shard,
+                Known::Missing => {
+                    wanted.fetched.resize(end, None);
+                    continue;
+                }
+                Known::Unknown => break,
+            };
+            let joined = self.choose(chunks, shard, wanted, (first..end, rest.len()))?;
+            let is_whole = first + self.numbers.len() == end;
+            if filled > 0 && !(is_whole && joined == chunks.store().coalescing()) {
+                wanted.fetched.truncate(first);
+                break;
+            }
+            for run in joined.runs(&self.ranges, rest.len() as u64) {
+                let (part, after) = rest.split_at_mut(index(run.bytes.end - run.bytes.start));
+                self.named.push(wanted.before + first + self.sorted[run.items.start]);
+                for k in run.items {
+                    let Range { start, end } = self.ranges[k];
+                    let at = filled + index(start - run.bytes.start);
+                    wanted.fetched[first + self.sorted[k]] = Some(at..at + index(end - start));
+                    self.cost.stored_bytes += end - start;
+                }
+                (filled, rest) = (filled + part.len(), after);
+                let source = Source::Open(&shard.object);
+                requests.push(ReadRequest::new(source, Extent::From(run.bytes.start), part));
+            }
+            if !is_whole {
+                break;
+            }
+        }
+        chunks.store().read(&mut requests);
+        self.cost.requests += requests.len() as u64;
+        self.cost.bytes += filled as u64;
+        let failed = requests.iter_mut().zip(&self.named).find_map(|(request, chunk)| {
+            let source = std::mem::replace(&mut request.result, Ok(0)).err()?;
+            Some(chunks.metadata().failed(&chunks.name(&wanted.chunks[*chunk]), source))
+        });
+        self.batch = ReadRequest::recycle(requests);
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// Chooses those of the inner chunks wanted of a shard, the next `these`, that fit `room` bytes with what lies between them, and notes
+    /// where they lie. How they are joined to requests.
+    fn choose(
         &mut self,
         chunks: &Chunks<'_>,
         shard: &OpenShard,
         wanted: &mut Wanted,
-        encoded: &mut [u8],
-    ) -> Result<(), ArrayError> {
-        let (store, room) = (chunks.store(), encoded.len() as u64);
-        let mut joined = store.coalescing();
+        (these, room): (Range<usize>, usize),
+    ) -> Result<Coalescing, ArrayError> {
+        let mut joined = chunks.store().coalescing();
         // Without a bound, where reads would be cut, and what lies between two of them left out: more would seem to fit.
         let whole = Coalescing { run_bytes_max: u64::MAX, ..joined };
-        self.select(chunks, shard, wanted, encoded.len())?;
+        let first = these.start;
+        self.select(chunks, shard, wanted, (these, room))?;
+        let room = room as u64;
         loop {
-            self.arrange(chunks, shard, wanted);
+            self.arrange(chunks, shard, wanted, first);
             // Without what lies between them, all fit the buffer; with it, the last may have to wait.
             let bytes: u64 =
                 whole.runs(&self.ranges, u64::MAX).map(|run| run.bytes.end - run.bytes.start).sum();
             let chosen = self.numbers.len() as u64;
             if bytes <= room || chosen < 2 {
-                break;
+                return Ok(joined);
             }
             // Gaps as long as the buffer would leave little to be asked for at once: without them, all is.
             if joined.gap_bytes_max.saturating_mul(GAPS_IN_BUFFER) > room {
                 joined.gap_bytes_max = 0;
-                break;
+                return Ok(joined);
             }
             let kept = index((chosen.saturating_mul(room) / bytes).clamp(1, chosen - 1));
             self.numbers.truncate(kept);
-            wanted.fetched.truncate(kept);
+            wanted.fetched.truncate(first + kept);
         }
-        let Self { numbers, ranges, sorted, batch, cost, .. } = self;
-        let runs = || joined.runs(ranges, room);
-        let mut requests = ReadRequest::recycle(std::mem::take(batch));
-        let (mut rest, mut filled) = (encoded, 0);
-        for run in runs() {
-            let (part, after) = rest.split_at_mut(index(run.bytes.end - run.bytes.start));
-            for k in run.items {
-                let (start, bytes) =
-                    (index(ranges[k].start - run.bytes.start), ranges[k].end - ranges[k].start);
-                wanted.fetched[sorted[k]] = Some(filled + start..filled + start + index(bytes));
-            }
-            (filled, rest) = (filled + part.len(), after);
-            let source = Source::Open(&shard.object);
-            requests.push(ReadRequest::new(source, Extent::From(run.bytes.start), part));
-        }
-        store.read(&mut requests);
-        cost.requests += requests.len() as u64;
-        cost.bytes += filled as u64;
-        cost.stored_bytes += ranges.iter().map(|range| range.end - range.start).sum::<u64>();
-        let failed = requests.iter_mut().zip(runs()).find_map(|(request, run)| {
-            let source = std::mem::replace(&mut request.result, Ok(0)).err()?;
-            let key = shard.inner_key(numbers[sorted[run.items.start]]);
-            Some(chunks.metadata().failed(&key, source))
-        });
-        *batch = ReadRequest::recycle(requests);
-        failed.map_or(Ok(()), Err)
     }
 
-    /// Notes where those chosen lie in their shard, in the order in which they lie there.
-    fn arrange(&mut self, chunks: &Chunks<'_>, shard: &OpenShard, wanted: &Wanted) {
+    /// Notes where those chosen lie in their shard, in the order in which they lie there; they are those fetched from `first` on.
+    fn arrange(&mut self, chunks: &Chunks<'_>, shard: &OpenShard, wanted: &Wanted, first: usize) {
         let Self { numbers, ranges, sorted, .. } = self;
         let in_parts = chunks.chain().stores_c_order();
         let stored = |k: usize| {
             let whole = shard.index.get(index(numbers[k])).map_or(0..0, |(at, bytes)| at..at + bytes);
-            match wanted.parts.get(wanted.before + k).filter(|_| in_parts) {
+            match wanted.parts.get(wanted.before + first + k).filter(|_| in_parts) {
                 Some(part) => whole.start + part.start as u64..whole.start + part.end as u64,
                 None => whole,
             }
         };
         sorted.clear();
-        sorted.extend((0..wanted.fetched.len()).filter(|k| wanted.fetched[*k].is_some()));
+        sorted.extend((0..numbers.len()).filter(|k| wanted.fetched[first + k].is_some()));
         sorted.sort_unstable_by_key(|k| stored(*k).start);
         ranges.clear();
         ranges.extend(sorted.iter().map(|k| stored(*k)));
     }
 
-    /// Chooses the next of the inner chunks wanted of which each has a valid number of bytes and all fit `room`: an entry of those
+    /// Chooses the next of the inner chunks wanted of a shard of which each has a valid number of bytes and all fit `room`: an entry of those
     /// fetched for each, still without its place.
     fn select(
         &mut self,
         chunks: &Chunks<'_>,
         shard: &OpenShard,
         wanted: &mut Wanted,
-        mut room: usize,
+        (these, mut room): (Range<usize>, usize),
     ) -> Result<(), ArrayError> {
-        let Wanted { object, chunks: all, before, fetched, .. } = wanted;
+        let at = wanted.objects_done();
+        let Wanted { objects, chunks: all, before, fetched, .. } = wanted;
         self.numbers.clear();
-        for chunk in &all[*before..] {
-            let number = chunks.number_in(object, chunk);
+        for chunk in &all[*before + these.start..*before + these.end] {
+            let number = chunks.number_in(&objects[at].0, chunk);
             if let Some((_, bytes)) = shard.index.get(index(number)) {
                 let wrong = |source: CodecError| chunks.metadata().damaged(&shard.inner_key(number), source);
                 chunks.chain().check_stored_bytes(bytes).map_err(wrong)?;

@@ -2,7 +2,7 @@
 
 use zarrange_codec::{ArrayCodec, ShardIndex, buffer};
 use zarrange_grid::{Dims, index};
-use zarrange_io::{Access, IoError, Object};
+use zarrange_io::{Access, Extent, IoError, Object, ReadRequest, Source};
 
 use crate::ArrayError;
 use crate::chunks::{Chunks, inner_name};
@@ -17,14 +17,18 @@ pub struct OpenShard {
     pub(crate) index: ShardIndex,
 }
 
-impl OpenShard {
+/// A shard whose index is not read yet.
+struct Found {
+    object: Object,
+    bytes: u64,
+    /// Where its index begins.
+    offset: u64,
+    encoded: Vec<u8>,
+}
+
+impl Found {
     /// Opens shard `shard`, or `None` if it is missing.
-    pub(crate) fn open(
-        chunks: &Chunks<'_>,
-        codecs: &mut Codecs,
-        shard: &[u64],
-        cost: &mut ReadCost,
-    ) -> Result<Option<Self>, ArrayError> {
+    fn open(chunks: &Chunks<'_>, codecs: &mut Codecs, shard: &[u64]) -> Result<Option<Self>, ArrayError> {
         let (metadata, store) = (chunks.metadata(), chunks.store());
         let key = metadata.key(shard);
         let damaged = |source| metadata.damaged(&key, source);
@@ -34,13 +38,52 @@ impl OpenShard {
         let size = |source| failed(IoError::Os { operation: "read size", location: key.clone(), source });
         let bytes = object.bytes().map_err(size)?;
         let offset = codec.index_offset(bytes).map_err(damaged)?;
-        let mut encoded = buffer(codec.index_bytes()).map_err(damaged)?;
-        store.read_at(&object, offset, &mut encoded).map_err(failed)?;
+        let encoded = buffer(codec.index_bytes()).map_err(damaged)?;
+        Ok(Some(Self { object, bytes, offset, encoded }))
+    }
+
+    /// It with its index, which was read.
+    fn with_index(
+        self,
+        chunks: &Chunks<'_>,
+        codecs: &mut Codecs,
+        shard: &[u64],
+    ) -> Result<Option<OpenShard>, ArrayError> {
+        let Self { object, bytes, encoded, .. } = self;
+        let damaged = |source| chunks.metadata().damaged(object.key(), source);
+        let ArrayCodec::Shards(codec) = codecs.of(chunks, shard).map_err(damaged)? else { return Ok(None) };
         let index = codec.decode_index(&encoded, bytes).map_err(damaged)?;
-        cost.requests += 1;
-        cost.bytes += encoded.len() as u64;
-        cost.stored_bytes += encoded.len() as u64;
-        Ok(Some(Self { object, bytes, index }))
+        Ok(Some(OpenShard { object, bytes, index }))
+    }
+}
+
+impl OpenShard {
+    /// Opens `shards`, and reads their indexes in one batch; `None` for one that is missing.
+    pub(crate) fn open_all(
+        chunks: &Chunks<'_>,
+        codecs: &mut Codecs,
+        shards: &[Dims],
+        cost: &mut ReadCost,
+    ) -> Result<Vec<Option<Self>>, ArrayError> {
+        let found = shards.iter().map(|shard| Found::open(chunks, codecs, shard));
+        let mut found = found.collect::<Result<Vec<_>, _>>()?;
+        let requests = found.iter_mut().flatten().map(|Found { object, offset, encoded, .. }| {
+            ReadRequest::new(Source::Open(object), Extent::From(*offset), encoded)
+        });
+        let mut requests: Vec<_> = requests.collect();
+        chunks.store().read(&mut requests);
+        for request in requests {
+            let key = request.source.key();
+            cost.requests += 1;
+            cost.bytes += request.buffer.len() as u64;
+            cost.stored_bytes += request.buffer.len() as u64;
+            request.result.map_err(|source| chunks.metadata().failed(key, source))?;
+        }
+        let opened = found.into_iter().zip(shards).map(|(found, shard)| match found {
+            Some(found) => found.with_index(chunks, codecs, shard),
+            None => Ok(None),
+        });
+        opened.collect()
     }
 
     /// Name of inner chunk `inner`, for messages.
@@ -54,6 +97,14 @@ impl OpenShard {
     }
 }
 
+/// What a reader knows of a shard.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Known<'a> {
+    Open(&'a OpenShard),
+    Missing,
+    Unknown,
+}
+
 /// The shards that a reader keeps open.
 #[derive(Debug)]
 pub(crate) struct OpenShards {
@@ -61,34 +112,47 @@ pub(crate) struct OpenShards {
     open: Vec<(Dims, Option<OpenShard>)>,
     /// As many as this.
     most: usize,
+    /// Those that are opened together.
+    new: Vec<Dims>,
 }
 
 impl OpenShards {
     pub(crate) const fn new(most: usize) -> Self {
-        Self { open: Vec::new(), most }
+        Self { open: Vec::new(), most, new: Vec::new() }
     }
 
-    /// Makes shard `shard` the one used last. The one not used for longest is closed first.
-    pub(crate) fn use_next(
+    /// Makes the first of `shards`, as many as may be open, those used last. What is not open yet is opened together; those not used for
+    /// longest are closed.
+    pub(crate) fn use_next<'s>(
         &mut self,
         chunks: &Chunks<'_>,
         codecs: &mut Codecs,
-        shard: &Dims,
+        shards: impl Iterator<Item = &'s Dims>,
         cost: &mut ReadCost,
     ) -> Result<(), ArrayError> {
-        if let Some(at) = self.open.iter().position(|(open, _)| open == shard) {
-            self.open[at..].rotate_left(1);
-            return Ok(());
+        let Self { open, most, new } = self;
+        new.clear();
+        for shard in shards.take(*most) {
+            if let Some(at) = open.iter().position(|(open, _)| open == shard) {
+                open[at..].rotate_left(1);
+            } else {
+                new.push(shard.clone());
+            }
         }
-        if self.open.len() == self.most {
-            self.open.remove(0);
+        if !new.is_empty() {
+            open.drain(..(open.len() + new.len()).saturating_sub(*most));
+            let opened = OpenShard::open_all(chunks, codecs, new, cost)?;
+            open.extend(new.drain(..).zip(opened));
         }
-        self.open.push((shard.clone(), OpenShard::open(chunks, codecs, shard, cost)?));
         Ok(())
     }
 
-    /// The shard used last, if it is not missing.
-    pub(crate) fn last(&self) -> Option<&OpenShard> {
-        self.open.last()?.1.as_ref()
+    /// What is known of `shard`.
+    pub(crate) fn get(&self, shard: &Dims) -> Known<'_> {
+        match self.open.iter().rev().find(|(open, _)| open == shard) {
+            Some((_, Some(shard))) => Known::Open(shard),
+            Some((_, None)) => Known::Missing,
+            None => Known::Unknown,
+        }
     }
 }

@@ -22,7 +22,7 @@ pub struct RegionReader<'a> {
     reader: ChunkReader<'a>,
     encoded: Vec<u8>,
     plain: Vec<u8>,
-    /// What is wanted of the chunks that are read together, as bytes of the decoded chunk.
+    /// What is wanted of the chunks noted last, as bytes of the decoded chunk.
     parts: Vec<Range<usize>>,
     /// Array bytes of the chunks that regions overlapped.
     chunk_bytes: u64,
@@ -89,13 +89,15 @@ impl<'a> RegionReader<'a> {
             let covering = chunks.grid().covering(region);
             return self.fill(&tile, &[], &covering, 0..covering.elements());
         };
-        let objects = shards.covering(region);
+        // Chunks of many shards are fetched together: they wait for the store once.
+        let (shards, objects) = (shards.clone(), shards.covering(region));
+        self.reader.want_nothing();
         for object in (0..objects.elements()).map(|k| objects.unravel(k)) {
             let Some(part) = shards.region(&object).intersect(region) else { continue };
             let covering = self.reader.chunks().grid().covering(&part);
-            self.fill(&tile, &object, &covering, 0..covering.elements())?;
+            self.fill_also(&tile, &object, &covering, 0..covering.elements())?;
         }
-        Ok(())
+        self.fetch(&tile)
     }
 
     /// Reads what `tile` has of some of the chunks of `chunks`, a region of the grid of chunks: those of these numbers, in C order. All lie
@@ -113,35 +115,57 @@ impl<'a> RegionReader<'a> {
         chunks: &Region,
         numbers: Range<u64>,
     ) -> Result<(), ArrayError> {
+        self.reader.want_nothing();
+        self.fill_also(tile, object, chunks, numbers)?;
+        self.fetch(tile)
+    }
+
+    /// Notes that these are wanted, too; where there are many, they are filled.
+    fn fill_also(
+        &mut self,
+        tile: &LentTile<'_>,
+        object: &[u64],
+        chunks: &Region,
+        numbers: Range<u64>,
+    ) -> Result<(), ArrayError> {
+        for first in numbers.clone().step_by(CHOSEN_MAX) {
+            let last = numbers.end.min(first + CHOSEN_MAX as u64);
+            self.want_also(tile, object, (first..last).map(|k| chunks.unravel(k)));
+            if self.reader.wanted() >= CHOSEN_MAX {
+                self.fetch(tile)?;
+                self.reader.want_nothing();
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what is wanted, as much at once as fits when it is encoded, which is known only of shards.
+    fn fetch(&mut self, tile: &LentTile<'_>) -> Result<(), ArrayError> {
         let room = self.reader.chunks().chain().encoded_bytes_max().max(1);
-        let together = (BATCH_BYTES / room).clamp(1, index(numbers.end - numbers.start).max(1));
+        let together = (BATCH_BYTES / room).clamp(1, self.reader.wanted().max(1));
         // With room for what lies between chunks that are fetched together.
         let gap = index(self.reader.chunks().store().coalescing().gap_bytes_max.min(BATCH_BYTES as u64));
         let bytes = (room * together).max(((room + gap) * together).min(BATCH_BYTES));
         if self.encoded.len() < bytes {
             self.encoded.resize(bytes, 0);
         }
-        // As many of them are fetched at once as fit when they are encoded, which is known only of shards.
-        for first in numbers.clone().step_by(CHOSEN_MAX) {
-            let last = numbers.end.min(first + CHOSEN_MAX as u64);
-            self.want(tile, object, (first..last).map(|k| chunks.unravel(k)));
-            while self.reader.fetch(&mut self.encoded)? {
-                for k in self.reader.fetched() {
-                    self.place(tile, k)?;
-                }
+        while self.reader.fetch(&mut self.encoded)? {
+            for k in self.reader.fetched() {
+                self.place(tile, k)?;
             }
         }
         Ok(())
     }
 
-    /// Notes which chunks of shard `object` are wanted, and what of each.
-    fn want(&mut self, tile: &LentTile<'_>, object: &[u64], chunks: impl Iterator<Item = Dims>) {
+    /// Notes which chunks of shard `object` are wanted, too, and what of each.
+    fn want_also(&mut self, tile: &LentTile<'_>, object: &[u64], chunks: impl Iterator<Item = Dims>) {
         let Self { reader, parts, chunk_bytes, .. } = self;
         let view = reader.chunks().view().clone();
         let item_bytes = view.item_bytes();
+        let before = reader.wanted();
         parts.clear();
-        reader.want(object, chunks);
-        for k in 0..reader.wanted() {
+        reader.want_also(object, chunks);
+        for k in before..reader.wanted() {
             let chunk = reader.chunk(k);
             let whole = view.grid().region(chunk);
             let inside = whole
