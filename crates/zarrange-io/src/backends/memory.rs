@@ -179,16 +179,15 @@ impl Namespace for Memory {
         let mut entries: Vec<(String, Option<u64>)> = Vec::new();
         let objects = lock(&self.objects);
         let start = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
-        let mut from = start.clone();
+        let mut rest = objects.range(start.clone()..);
         // From name to name, however many keys are below each.
-        while let Some((key, object)) = objects.range(from..).next() {
-            let Some(rest) = key.strip_prefix(&start) else { break };
-            if let Some((dir, _)) = rest.split_once('/') {
+        while let Some((key, object)) = rest.next() {
+            let Some(name) = key.strip_prefix(&start) else { break };
+            if let Some((dir, _)) = name.split_once('/') {
                 entries.push((dir.to_owned(), None));
-                from = below(&format!("{start}{dir}")).end;
+                rest = objects.range(below(&format!("{start}{dir}")).end..);
             } else {
-                entries.push((rest.to_owned(), Some(lock(&object.0).len() as u64)));
-                from = format!("{key}\0");
+                entries.push((name.to_owned(), Some(lock(&object.0).len() as u64)));
             }
         }
         drop(objects);

@@ -12,11 +12,15 @@ use super::ring::{Operation, Requests, Slot, Stage, Step};
 use crate::backend::{ReadRequest, Source, WriteRequest};
 use crate::backends::direct::{Alignment, take};
 use crate::backends::directory::{Directory, FILE_MODE, LocalFile, temporary};
-use crate::backends::std_files::write_one;
+use crate::backends::std_files::{read_one, write_one};
 use crate::{IoError, advice, key};
 
 /// An operation is repeated this often when it was interrupted.
 const REPEATS_MAX: u32 = 100;
+
+/// What would have to wait, and so needs a thread of the kernel, ends with this where a limit lets there be none: it is carried out by the
+/// caller then.
+const NO_THREAD: i32 = -libc::ECANCELED;
 
 /// Reads past the page cache in flight from one thread: each may need a buffer for its blocks, two megabytes together.
 const DIRECT_DEPTH: usize = 64;
@@ -250,6 +254,10 @@ unsafe impl Requests<ReadRequest<'_>> for Reads<'_> {
     }
 
     fn advance(&self, request: &mut ReadRequest<'_>, slot: &mut Slot, result: i32) -> Step {
+        if result == NO_THREAD {
+            request.result = read_one(self.directory, self.within, request);
+            return Step::Done;
+        }
         let begun = match (slot.stage, outcome(slot, result)) {
             (Stage::Open, Outcome::Failed(e)) if e.kind() == io::ErrorKind::WouldBlock => {
                 self.leased(request, slot)
@@ -408,6 +416,14 @@ unsafe impl Requests<WriteRequest<'_>> for Writes<'_> {
     }
 
     fn advance(&self, request: &mut WriteRequest<'_>, slot: &mut Slot, result: i32) -> Step {
+        if result == NO_THREAD {
+            if request.atomic && slot.stage != Stage::Open {
+                self.directory.discard(&slot.temp);
+            }
+            slot.file = None;
+            request.result = write_one(self.directory, self.within, request);
+            return Step::Done;
+        }
         match (slot.stage, outcome(slot, result)) {
             (Stage::Open, Outcome::Failed(e)) if e.kind() == io::ErrorKind::NotFound && !slot.parents => {
                 self.missing.set(true);

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::UringFiles;
-use super::requests::Writes;
+use super::requests::{Reads, Writes};
 use super::ring::{Operation, Requests as _, Slot, Step};
 use crate::IoError;
 use crate::backend::{Backend, Extent, ReadRequest, Source, WriteRequest};
@@ -153,4 +153,50 @@ fn an_interrupted_rename_is_repeated() {
     }
     assert!(matches!(requests.advance(&mut request, &mut slot, -libc::EIO), Step::Done));
     assert!(request.result.is_err() && !temp.exists(), "what failed leaves nothing behind");
+}
+
+/// What the kernel has no thread for is carried out by the caller, at whatever it had come to.
+#[test]
+fn what_the_kernel_has_no_thread_for_is_carried_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let directory = Directory::open(dir.path(), false).unwrap();
+    let names = || std::fs::read_dir(dir.path()).unwrap().count();
+    // After the opening there is a name, temporary or its own; then it is written, and renamed.
+    for (ended, atomic) in [(0, false), (1, false), (0, true), (1, true), (2, true)] {
+        let (requests, mut slot) = (Writes::new(&directory, ""), Slot::default());
+        let mut request = WriteRequest::whole("object", b"all of it", atomic);
+        assert!(matches!(requests.start(&mut request, &mut slot), Step::Submit(Operation::Open { .. })));
+        if ended > 0 {
+            let path = dir.path().join(if atomic { &slot.temp } else { "object" });
+            slot.file = Some(std::fs::File::create(&path).unwrap().into());
+            assert!(matches!(
+                requests.advance(&mut request, &mut slot, 0),
+                Step::Submit(Operation::Write { .. })
+            ));
+        }
+        if ended > 1 {
+            let written = requests.advance(&mut request, &mut slot, 9);
+            assert!(matches!(written, Step::Submit(Operation::Rename { .. })));
+        }
+        assert!(matches!(requests.advance(&mut request, &mut slot, -libc::ECANCELED), Step::Done));
+        request.result.as_ref().unwrap_or_else(|e| panic!("{ended} {atomic}: {e}"));
+        assert_eq!(
+            (std::fs::read(dir.path().join("object")).unwrap().as_slice(), names()),
+            (&b"all of it"[..], 1)
+        );
+
+        let (requests, mut slot, mut buffer) = (Reads::new(&directory, ""), Slot::default(), [0; 9]);
+        let mut request = ReadRequest::new(Source::Key("object"), Extent::Whole, &mut buffer);
+        assert!(matches!(requests.start(&mut request, &mut slot), Step::Submit(Operation::Open { .. })));
+        if ended > 0 {
+            slot.file = Some(std::fs::File::open(dir.path().join("object")).unwrap().into());
+            assert!(matches!(
+                requests.advance(&mut request, &mut slot, 0),
+                Step::Submit(Operation::Read { .. })
+            ));
+        }
+        assert!(matches!(requests.advance(&mut request, &mut slot, -libc::ECANCELED), Step::Done));
+        assert!(matches!(request.result, Ok(9)) && buffer == *b"all of it");
+        std::fs::remove_file(dir.path().join("object")).unwrap();
+    }
 }
