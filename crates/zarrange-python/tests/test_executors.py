@@ -540,7 +540,7 @@ import numpy as np
 import zarrange
 
 class Slow:
-    shape, dtype, chunks = (200, 10), np.dtype("f4"), (1, 10)
+    shape, dtype, chunks = (60, 10), np.dtype("f4"), (1, 10)
     def __dask_tokenize__(self):
         return "slow"
     def __getitem__(self, slices):
@@ -557,7 +557,7 @@ if __name__ == "__main__":
     # What is started in the background ignores it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=interrupts).start()
-    job = zarrange.rechunk(Slow(), (200, 10), "1MB", "target.zarr", executor="dask", threads=1, part_size=400)
+    job = zarrange.rechunk(Slow(), (60, 10), "1MB", "target.zarr", executor="dask", threads=1, part_size=400)
     try:
         job.execute(scheduler="processes", num_workers=2)
     except KeyboardInterrupt as error:

@@ -18,6 +18,9 @@ HERE = Path(__file__).parent
 def pytest_configure(config):
     # Whatever profiles are kept on this machine.
     os.environ["XDG_CONFIG_HOME"] = os.devnull
+    config.addinivalue_line(
+        "markers", "disk: what a file system in memory does not have: scripts/test runs it on the disk"
+    )
     # Codecs of numcodecs are not in the specification of Zarr v3, and shards inside other codecs are slow.
     config.addinivalue_line("filterwarnings", "ignore::zarr.errors.ZarrUserWarning")
 

@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 import zarr
 
+# In memory, what the page cache holds of files is the files.
+pytestmark = pytest.mark.disk
+
 MB = 1_000_000
 
 

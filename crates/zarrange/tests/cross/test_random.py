@@ -19,6 +19,9 @@ import pytest
 import zarr
 from support import assert_same, flat, metadata, plain, spec
 
+# All ways to read and write, of files on a disk, too.
+pytestmark = pytest.mark.disk
+
 # Zarr version and number of dimensions.
 GROUPS = [(3, 0), (2, 0), *itertools.product([3, 3, 2], [1, 2, 3, 4])]
 ARRAYS = 60

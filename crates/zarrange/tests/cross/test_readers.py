@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+# In memory nothing is cold.
+pytestmark = pytest.mark.disk
+
 READERS = ["zarr-python", "xarray", "tensorstore", "zarrs-python", "zarrange"]
 LAYOUTS = """
 [[layout]]
@@ -129,8 +132,8 @@ def test_what_an_epoch_costs_that_is_written_is_what_the_model_says(binary, tmp_
         assert measured["requests"] == pytest.approx(measured["predicted_requests"], rel=within), of(record)
         # Half a chunk of 2 kB takes more than half of the bytes.
         within = 0.35 if layout == "chunks" else 0.1
-        assert measured["backend_bytes"] == pytest.approx(measured["predicted_backend_bytes"], rel=within), of(
-            record
+        assert measured["backend_bytes"] == pytest.approx(measured["predicted_backend_bytes"], rel=within), (
+            of(record)
         )
     assert not list(tmp_path.glob("*.growing"))
 
