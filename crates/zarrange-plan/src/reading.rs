@@ -15,6 +15,9 @@ use crate::{Access, CodecModel, Design, ReadCost, Reader, StoreProfile, Subject}
 /// Time to check an entry of a shard's index.
 const ENTRY_NS: f64 = 20.0;
 
+/// Time to open an object once more, at most: the system still knows it.
+const AGAIN_NS: f64 = 3_000.0;
+
 /// An array, where it is, and who reads it.
 #[derive(Clone, Copy, Debug)]
 pub struct Reading<'a> {
@@ -160,7 +163,7 @@ impl Reading<'_> {
         let of = self.of_chunk(chunk, codec, picks);
         let (runs, gaps) = self.runs((chunk, shard), objects, of, picks);
         let requests = objects * runs * of.requests;
-        let request_ns = read_request_ns + if habits.opens_each { open_ns } else { 0.0 };
+        let request_ns = read_request_ns + if habits.opens_each { open_ns.min(AGAIN_NS) } else { 0.0 };
         let batches =
             if habits.in_turn { self.batches(objects) * runs * of.requests } else { self.batches(requests) };
         let bytes = objects * gaps;
@@ -294,7 +297,8 @@ impl Reading<'_> {
 
     /// Batches of requests; of a number that is expected, between those of its neighbours.
     fn batches(&self, requests: f64) -> f64 {
-        let in_flight = self.place.in_flight.min(self.reader.habits().in_flight);
+        let Habits { in_flight, eager, .. } = self.reader.habits();
+        let in_flight = in_flight.min(1.0 + (self.place.in_flight - 1.0) * eager);
         let of = |requests: f64| (requests / in_flight).ceil();
         let (few, part) = (of(requests.floor()), requests.fract());
         if part > 0.0 { few + part * (of(requests.ceil()) - few) } else { few }
@@ -397,6 +401,24 @@ mod tests {
         check(runs, None, &plain, 1, (100.0, 400.0, [50.0 * 1100.0, 800.0, 100.0, own]));
         let own = access_ns + 4.0 * (request_ns + chunk_ns);
         check(runs, None, &plain, 0, (4.0, 80.0, [2.0 * 1100.0, 160.0, 20.0, own]));
+    }
+
+    #[test]
+    fn waits_as_computed_by_hand() {
+        let subject = Subject { shape: vec![100, 20], item_bytes: 4 };
+        let place = StoreProfile { open_ns: 10_000.0, in_flight: 3.0, ..place() };
+        let check = |reader, expected: f64| {
+            let design = Design { chunk: vec![10, 5], shard: Some(vec![20, 20]), codec: 0 };
+            let reading = Reading { subject: &subject, place: &place, reader, reads: 1 };
+            let found = reading.read(&design, &codec(false, 2.0, 3.0), &Access::from(1)).wait_ns;
+            assert!((found - expected).abs() < 1e-6, "{reader}: {found}");
+        };
+        // 5 shards in 2 batches of 3, then the 2 chunks of each, one after the other: each time it is opened, which the system remembers.
+        check(Reader::ZarrPython, 2.0 * 11_000.0 + 4.0 * (1000.0 + AGAIN_NS));
+        // In batches of 4.2: the 10 chunks in 3.
+        check(Reader::TensorStore, 2.0 * 11_000.0 + 3.0 * (1000.0 + AGAIN_NS));
+        // It opens one after the other, and once.
+        check(Reader::Zarrange, 5.0 * 10_000.0 + 2.0 * 1000.0 + 2.0 * 1000.0);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! a profile changes what a plan costs, not what it does.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -49,17 +50,23 @@ pub fn keep(
 ) -> anyhow::Result<Option<(PathBuf, String)>> {
     let Some(place) = place(location) else { return Ok(None) };
     let file = file().context("neither XDG_CONFIG_HOME nor HOME says where profiles are kept")?;
-    let told = || format!("{} cannot be written", file.display());
-    let mut places =
-        read(&file).with_context(|| format!("{} is no file of profiles: remove it", file.display()))?;
-    places.insert(place.clone(), Kept::Here { profile: profile.clone(), codecs });
-    let dir = file.parent().unwrap_or(&file);
-    std::fs::create_dir_all(dir).with_context(told)?;
-    // Somebody may read it meanwhile.
-    let new = file.with_extension(format!("json.{}", std::process::id()));
-    std::fs::write(&new, serde_json::to_string_pretty(&places)? + "\n").with_context(told)?;
-    std::fs::rename(&new, &file).with_context(told)?;
+    insert(&file, &place, Kept::Here { profile: profile.clone(), codecs })?;
     Ok(Some((file, place)))
+}
+
+/// Adds what is kept of a place to `file`, beside others who do the same with other places.
+fn insert(file: &Path, place: &str, kept: Kept) -> anyhow::Result<()> {
+    let told = || format!("{} cannot be written", file.display());
+    std::fs::create_dir_all(file.parent().unwrap_or(file)).with_context(told)?;
+    // The file itself is replaced, for somebody may read it meanwhile.
+    let lock = File::create(file.with_extension("lock")).with_context(told)?;
+    lock.lock().with_context(told)?;
+    let mut places =
+        read(file).with_context(|| format!("{} is no file of profiles: remove it", file.display()))?;
+    places.insert(place.to_owned(), kept);
+    let new = file.with_extension("json.new");
+    std::fs::write(&new, serde_json::to_string_pretty(&places)? + "\n").with_context(told)?;
+    std::fs::rename(&new, file).with_context(told)
 }
 
 /// The profile that was kept for a place, if one was.
@@ -145,4 +152,28 @@ fn place(location: &Location) -> Option<String> {
     let Location::Path(path) = location else { return None };
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     Some(format!("{}:{}", host.trim(), mount_point(path)?.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_probes_at_the_same_time_keeps_what_was_probed() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("zarrange/places.json");
+        let profile = StoreProfile::built_in("nvme").unwrap();
+        std::thread::scope(|scope| {
+            for thread in 0..8 {
+                let (file, profile) = (&file, &profile);
+                scope.spawn(move || {
+                    for k in 0..20 {
+                        let kept = Kept::Here { profile: profile.clone(), codecs: 1.0 };
+                        insert(file, &format!("/place/{thread}/{k}"), kept).unwrap();
+                    }
+                });
+            }
+        });
+        assert_eq!(read(&file).unwrap().len(), 160);
+    }
 }

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import machine
 import pytest
 from newest_process import newest_process
 
@@ -23,6 +24,16 @@ def pytest_configure(config):
     )
     # Codecs of numcodecs are not in the specification of Zarr v3, and shards inside other codecs are slow.
     config.addinivalue_line("filterwarnings", "ignore::zarr.errors.ZarrUserWarning")
+
+
+@pytest.fixture
+def tmp_path(request, tmp_path):
+    """On a disk for tests that are marked so: those of the others may lie in memory."""
+    if not request.node.get_closest_marker("disk"):
+        yield tmp_path
+        return
+    with machine.on_disk() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +24,15 @@ def listen() -> None:
     """Before a process starts: what is ignored here, as by nohup or a shell in the background, is not ignored there."""
     for number in [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]:
         signal.signal(number, signal.SIG_DFL)
+
+
+@contextmanager
+def on_disk() -> Iterator[Path]:
+    """A folder on a disk. What tests are given may lie in memory: where the disk is, ZARRANGE_DISK says then."""
+    with tempfile.TemporaryDirectory(
+        dir=os.environ.get("ZARRANGE_DISK"), ignore_cleanup_errors=True
+    ) as folder:
+        yield Path(folder)
 
 
 @functools.cache

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import machine
 import pytest
 
 # In memory nothing is cold.
@@ -55,10 +56,10 @@ def read(binary, folder, readers, cache, *workloads) -> list[dict]:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("readers")
-    (folder / "layouts.toml").write_text(LAYOUTS)
-    return folder
+def folder():
+    with machine.on_disk() as folder:
+        (folder / "layouts.toml").write_text(LAYOUTS)
+        yield folder
 
 
 @pytest.fixture(scope="module")
