@@ -82,10 +82,14 @@ impl Opener {
         Self { direct, ..self }
     }
 
-    /// Every store that is opened passes through `wrap`: to count, or to let calls fail.
+    /// Every store that is opened passes through `wrap`, around what it was wrapped in before: to count, or to let calls fail.
     #[must_use]
     pub fn wrapped(self, wrap: impl Fn(Store) -> Store + Send + Sync + 'static) -> Self {
-        Self { wrap: Some(Arc::new(wrap)), ..self }
+        let wrap: Wrap = match self.wrap {
+            Some(inner) => Arc::new(move |store| wrap(inner(store))),
+            None => Arc::new(wrap),
+        };
+        Self { wrap: Some(wrap), ..self }
     }
 
     /// Every store that is opened carries out nothing once `stop` is requested, except what tidies up.

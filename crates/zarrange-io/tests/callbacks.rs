@@ -250,6 +250,22 @@ fn places_in_stores_of_files() {
     assert_eq!(calls.load(Ordering::Relaxed), 1);
 }
 
+/// What wraps stores goes around what wrapped them before.
+#[test]
+fn wrappers_go_around_each_other() {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let wrap = |name: &'static str| {
+        let told = told.clone();
+        move |store: Store| {
+            told.lock().unwrap().push(name);
+            store
+        }
+    };
+    let opener = Opener::default().wrapped(wrap("inner")).wrapped(wrap("middle")).wrapped(wrap("outer"));
+    opener.open(&Location::Memory("wrapped".to_owned())).unwrap();
+    assert_eq!(*told.lock().unwrap(), ["inner", "middle", "outer"]);
+}
+
 /// A backend from elsewhere gives its own handles, and finds them again.
 #[test]
 fn a_handle_of_ones_own() {

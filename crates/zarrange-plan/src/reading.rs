@@ -5,18 +5,22 @@
 //! of shards, and what lies between chunks that are read together.
 #![expect(clippy::cast_precision_loss, reason = "costs are estimates")]
 
+mod memory;
 mod writes;
 
-use crate::picks::{Held, Pick, held, wanted};
+use crate::picks::{Held, Pick, held};
 use crate::read_cost::{entries, index_bytes};
-use crate::reader::{Fetched, Habits, Memory, Merging};
+use crate::reader::{Fetched, Habits, Merging};
 use crate::{Access, CodecModel, Design, ReadCost, Reader, StoreProfile, Subject};
 
 /// Time to check an entry of a shard's index.
 const ENTRY_NS: f64 = 20.0;
 
-/// Time to open an object once more, at most: the system still knows it.
+/// Time to open a local file once more, at most: the system still knows it.
 const AGAIN_NS: f64 = 3_000.0;
+
+/// What takes longer to open than this is no local file: a server is asked, each time.
+const LOCAL_OPEN_NS: f64 = 200_000.0;
 
 /// An array, where it is, and who reads it.
 #[derive(Clone, Copy, Debug)]
@@ -48,20 +52,6 @@ impl Reading<'_> {
     pub fn read(&self, design: &Design, codec: &CodecModel, access: &Access) -> ReadCost {
         let (chunk, shard) = (&design.chunk, design.shard.as_deref());
         self.chunks(chunk, codec, access).and(self.objects(chunk, shard, codec, access))
-    }
-
-    /// Bytes that the reader holds for an access, about: what is wanted, what was fetched of it, and the chunks that are decoded. The factors of
-    /// readers are fitted to what their processes took at most (`results/2026-11-28-advice`): ours to 4 %; nine of ten of TensorStore's and
-    /// zarr-python's to a factor of 2.5 and of 4, as they free memory when they like.
-    pub fn memory_bytes(&self, design: &Design, codec: &CodecModel, access: &Access) -> f64 {
-        let Memory { chunks, fetched, times } = self.reader.habits().memory;
-        let (subject, picks) = (self.subject, access.picks());
-        let indices = (0..subject.shape.len()).map(|axis| wanted(picks, axis, subject.shape[axis]) as f64);
-        let elements: f64 = indices.product();
-        let at_once = self.touched(&design.chunk, picks).min(chunks);
-        let decoded = at_once * self.of_chunk(&design.chunk, codec, picks).decoded;
-        let held = if fetched { self.read(design, codec, access).bytes } else { decoded };
-        elements * subject.item_bytes as f64 + times * (held + decoded)
     }
 
     /// The part of it that chunks cost, however they lie in objects.
@@ -120,11 +110,12 @@ impl Reading<'_> {
         let Habits { opens_each, request_ns, .. } = self.reader.habits();
         let (chunks, each) = (self.touched(chunk, picks), self.of_chunk(chunk, codec, picks).requests);
         let requests = chunks * each;
-        let opens = if opens_each { requests } else { chunks };
         let StoreProfile { open_ns, read_request_ns, .. } = *self.place;
+        let (opened, batches) = (self.batches(chunks), self.batches(requests));
+        let again_ns = if opens_each { (batches - opened).max(0.0) * self.again_ns() } else { 0.0 };
         ReadCost {
             requests,
-            wait_ns: self.batches(opens) * open_ns + self.batches(requests) * read_request_ns,
+            wait_ns: opened * open_ns + again_ns + batches * read_request_ns,
             decode_ns: self.decoded_in_turn(chunk, codec, picks),
             reader_ns: requests * request_ns,
             ..ReadCost::default()
@@ -148,11 +139,15 @@ impl Reading<'_> {
         let objects = self.touched(shard, picks);
         let (index, entries) = (index_bytes(chunk, shard) as f64, entries(chunk, shard) as f64);
         let found_ns = habits.shard_ns + habits.request_ns;
-        let opens = if habits.shards_kept == 0 { self.batches(objects) } else { objects };
+        // Who keeps them opens one after the other; where opening is nothing, that is asking for the size.
+        let opened_ns = match habits.shards_kept {
+            0 => self.batches(objects) * open_ns,
+            _ => objects * if open_ns > 0.0 { open_ns } else { read_request_ns },
+        };
         let opening = ReadCost {
             requests: objects,
             bytes: objects * index,
-            wait_ns: opens * open_ns + self.batches(objects) * read_request_ns,
+            wait_ns: opened_ns + self.batches(objects) * read_request_ns,
             transfer_ns: objects * index * read_ns_per_byte,
             decode_ns: objects * entries * ENTRY_NS,
             reader_ns: objects * found_ns,
@@ -163,7 +158,7 @@ impl Reading<'_> {
         let of = self.of_chunk(chunk, codec, picks);
         let (runs, gaps) = self.runs((chunk, shard), objects, of, picks);
         let requests = objects * runs * of.requests;
-        let request_ns = read_request_ns + if habits.opens_each { open_ns.min(AGAIN_NS) } else { 0.0 };
+        let request_ns = read_request_ns + if habits.opens_each { self.again_ns() } else { 0.0 };
         let batches =
             if habits.in_turn { self.batches(objects) * runs * of.requests } else { self.batches(requests) };
         let bytes = objects * gaps;
@@ -295,13 +290,16 @@ impl Reading<'_> {
         along.map(|(axis, (n, s))| n.div_ceil(*s) as f64 / held(picks, axis, *n, *s).chunks).product()
     }
 
-    /// Batches of requests; of a number that is expected, between those of its neighbours.
+    /// Time to open an object that was open just now.
+    fn again_ns(&self) -> f64 {
+        let open_ns = self.place.open_ns;
+        if open_ns > LOCAL_OPEN_NS { open_ns } else { open_ns.min(AGAIN_NS) }
+    }
+
+    /// Batches of reads.
     fn batches(&self, requests: f64) -> f64 {
         let Habits { in_flight, eager, .. } = self.reader.habits();
-        let in_flight = in_flight.min(1.0 + (self.place.in_flight - 1.0) * eager);
-        let of = |requests: f64| (requests / in_flight).ceil();
-        let (few, part) = (of(requests.floor()), requests.fract());
-        if part > 0.0 { few + part * (of(requests.ceil()) - few) } else { few }
+        batches(requests, in_flight.min(1.0 + (self.place.in_flight - 1.0) * eager))
     }
 
     /// The part of the shards of a read that are not open, on average, where a read goes to `objects` of them in one of `rows` rows.
@@ -317,13 +315,20 @@ impl Reading<'_> {
     }
 }
 
+/// Batches of requests; of a number that is expected, between those of its neighbours.
+fn batches(requests: f64, in_flight: f64) -> f64 {
+    let of = |requests: f64| (requests / in_flight).ceil();
+    let (few, part) = (of(requests.floor()), requests.fract());
+    if part > 0.0 { few + part * (of(requests.ceil()) - few) } else { few }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::CodecSpeed;
     use crate::read_cost::tests::{access, codec};
 
-    fn place() -> StoreProfile {
+    pub(super) fn place() -> StoreProfile {
         let nvme = StoreProfile::built_in("nvme").unwrap();
         StoreProfile {
             read_ns_per_byte: 2.0,
@@ -441,22 +446,6 @@ mod tests {
         assert!((found - (1.0 + 1.0 + 2.0)).abs() < 1e-6, "{found}");
         // One row of chunks after the other; the index comes first.
         check(Reader::Zarrange, [20, 5], 6.0);
-    }
-
-    #[test]
-    fn memory_is_what_is_wanted_fetched_and_decoded() {
-        let (subject, place) = (Subject { shape: vec![100, 20], item_bytes: 4 }, place());
-        let check = |reader, shard: Option<[u64; 2]>, expected: f64| {
-            let design = Design { chunk: vec![10, 5], shard: shard.map(Vec::from), codec: 0 };
-            let reading = Reading { subject: &subject, place: &place, reader, reads: 1 };
-            let found = reading.memory_bytes(&design, &codec(false, 2.0, 3.0), &Access::from(0));
-            assert!((found - expected).abs() < 1e-6, "{reader} {shard:?}: {found}");
-        };
-        // One row is 80 bytes in 4 chunks of 200, stored as 100: one after the other, or all that was fetched and is decoded.
-        check(Reader::Zarrange, None, 80.0 + 2.0 * 200.0);
-        check(Reader::ZarrPython, None, 80.0 + 1.7 * (400.0 + 800.0));
-        // A whole shard, with its index.
-        check(Reader::TensorStore, Some([10, 20]), 80.0 + 1.1 * (400.0 + 68.0 + 800.0));
     }
 
     #[test]

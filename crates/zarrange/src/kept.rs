@@ -58,13 +58,13 @@ pub fn keep(
 fn insert(file: &Path, place: &str, kept: Kept) -> anyhow::Result<()> {
     let told = || format!("{} cannot be written", file.display());
     std::fs::create_dir_all(file.parent().unwrap_or(file)).with_context(told)?;
-    // The file itself is replaced, for somebody may read it meanwhile.
+    // The file itself is replaced, for somebody may read it meanwhile. Where nothing can be locked, who is last has it.
     let lock = File::create(file.with_extension("lock")).with_context(told)?;
-    lock.lock().with_context(told)?;
+    let _ = lock.lock();
     let mut places =
         read(file).with_context(|| format!("{} is no file of profiles: remove it", file.display()))?;
     places.insert(place.to_owned(), kept);
-    let new = file.with_extension("json.new");
+    let new = file.with_extension(format!("json.{}", std::process::id()));
     std::fs::write(&new, serde_json::to_string_pretty(&places)? + "\n").with_context(told)?;
     std::fs::rename(&new, file).with_context(told)
 }

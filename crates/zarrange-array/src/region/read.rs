@@ -53,7 +53,8 @@ impl<'a> RegionReader<'a> {
         let indexes = match &elements.codec {
             ArrayCodec::Shards(codec) => {
                 let shards = array.objects().count().min(SHARDS_MAX as u64);
-                (codec.index_bytes() as u64).saturating_mul(2).saturating_mul(shards)
+                // Each once, and what it takes to decode one.
+                (codec.index_bytes() as u64).saturating_mul(shards.saturating_add(2))
             }
             ArrayCodec::Chunks(_) | ArrayCodec::Slices(_) => 0,
         };
@@ -120,7 +121,7 @@ impl<'a> RegionReader<'a> {
         self.fetch(tile)
     }
 
-    /// Notes that these are wanted, too; where there are many, they are filled.
+    /// Notes that these are wanted, too; where that would be many, those noted before are filled.
     fn fill_also(
         &mut self,
         tile: &LentTile<'_>,
@@ -130,11 +131,11 @@ impl<'a> RegionReader<'a> {
     ) -> Result<(), ArrayError> {
         for first in numbers.clone().step_by(CHOSEN_MAX) {
             let last = numbers.end.min(first + CHOSEN_MAX as u64);
-            self.want_also(tile, object, (first..last).map(|k| chunks.unravel(k)));
-            if self.reader.wanted() >= CHOSEN_MAX {
+            if self.reader.wanted() + index(last - first) > CHOSEN_MAX {
                 self.fetch(tile)?;
                 self.reader.want_nothing();
             }
+            self.want_also(tile, object, (first..last).map(|k| chunks.unravel(k)));
         }
         Ok(())
     }

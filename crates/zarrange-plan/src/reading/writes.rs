@@ -1,6 +1,6 @@
 //! What it costs to write: whole objects, which are read before where they hold more than is written.
 
-use super::Reading;
+use super::{Reading, batches};
 use crate::picks::Pick;
 use crate::read_cost::index_bytes;
 use crate::reader::Habits;
@@ -31,7 +31,7 @@ impl Reading<'_> {
         picks: &[Pick],
     ) -> ReadCost {
         let Self { subject, place, .. } = self;
-        let Habits { request_ns, shard_ns, .. } = self.reader.habits();
+        let Habits { request_ns, shard_ns, in_flight, .. } = self.reader.habits();
         let object = shard.unwrap_or(chunk);
         let objects = self.touched(object, picks);
         let index = shard.map_or(0.0, |shard| index_bytes(chunk, shard) as f64);
@@ -39,7 +39,8 @@ impl Reading<'_> {
         let full = elements * subject.item_bytes as f64 / codec.speed(chunk).ratio;
         let written = ReadCost {
             requests: objects,
-            wait_ns: self.batches(objects) * (place.create_ns + place.write_request_ns),
+            wait_ns: batches(objects, in_flight.min(place.in_flight))
+                * (place.create_ns + place.write_request_ns),
             reader_ns: objects * (request_ns + if shard.is_some() { shard_ns } else { 0.0 }),
             ..ReadCost::default()
         };

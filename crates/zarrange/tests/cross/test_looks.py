@@ -194,6 +194,7 @@ def test_what_is_not_a_file_or_directory(binary, tmp_path, zarr_format, kind, ba
         shutil.rmtree(tmp_path / "stores")
 
 
+@pytest.mark.disk
 @pytest.mark.parametrize("kind", KINDS)
 def test_reads_past_the_page_cache(binary, tmp_path, kind):
     good = write_group(tmp_path / "good.zarr")

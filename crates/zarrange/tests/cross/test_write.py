@@ -294,6 +294,7 @@ BACKENDS = {
 }
 
 
+@pytest.mark.disk
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_backends(run, tmp_path, source, backend):
     """Every command takes every backend, and says which one it was."""

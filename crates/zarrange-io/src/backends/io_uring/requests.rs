@@ -255,6 +255,7 @@ unsafe impl Requests<ReadRequest<'_>> for Reads<'_> {
 
     fn advance(&self, request: &mut ReadRequest<'_>, slot: &mut Slot, result: i32) -> Step {
         if result == NO_THREAD {
+            slot.file = None;
             request.result = read_one(self.directory, self.within, request);
             return Step::Done;
         }
