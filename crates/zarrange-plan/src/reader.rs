@@ -84,8 +84,8 @@ pub(crate) struct Habits {
     pub(crate) shards_kept: u64,
     /// Requests under way at once, at most.
     pub(crate) in_flight: f64,
-    /// Of those that a place gains from, beyond the first, how many times as many as our own threads, with which it was probed.
-    pub(crate) eager: f64,
+    /// How many times as much as our own threads, with which places are probed, it gains from requests under way beyond the first.
+    pub(crate) in_flight_gain: f64,
     /// How many times as fast as one thread all decode together.
     pub(crate) decoders: f64,
     /// The same of encoding.
@@ -127,7 +127,7 @@ const ZARR_PYTHON: Habits = Habits {
     opens_each: true,
     shards_kept: 0,
     in_flight: 10.0,
-    eager: 1.0,
+    in_flight_gain: 1.0,
     decoders: 1.5,
     encoders: 1.0,
     alone_ns: 0.0,
@@ -156,7 +156,7 @@ const TENSORSTORE: Habits = Habits {
     opens_each: true,
     shards_kept: 0,
     in_flight: 32.0,
-    eager: 1.6,
+    in_flight_gain: 1.6,
     decoders: 1.5,
     encoders: 2.0,
     alone_ns: 1_200_000.0,
@@ -177,7 +177,7 @@ const ZARRS_PYTHON: Habits = Habits {
     opens_each: true,
     shards_kept: 0,
     in_flight: 2.0,
-    eager: 1.0,
+    in_flight_gain: 1.0,
     decoders: 2.0,
     encoders: 2.0,
     alone_ns: 0.0,
@@ -198,7 +198,7 @@ const ZARRANGE: Habits = Habits {
     opens_each: false,
     shards_kept: 64,
     in_flight: f64::INFINITY,
-    eager: 1.0,
+    in_flight_gain: 1.0,
     decoders: 1.0,
     encoders: 1.0,
     alone_ns: 0.0,

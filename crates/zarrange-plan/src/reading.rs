@@ -298,8 +298,8 @@ impl Reading<'_> {
 
     /// Batches of reads.
     fn batches(&self, requests: f64) -> f64 {
-        let Habits { in_flight, eager, .. } = self.reader.habits();
-        batches(requests, in_flight.min(1.0 + (self.place.in_flight - 1.0) * eager))
+        let Habits { in_flight, in_flight_gain, .. } = self.reader.habits();
+        batches(requests, in_flight.min(1.0 + (self.place.in_flight - 1.0) * in_flight_gain))
     }
 
     /// The part of the shards of a read that are not open, on average, where a read goes to `objects` of them in one of `rows` rows.

@@ -90,13 +90,13 @@ impl<'a> RegionReader<'a> {
             let covering = chunks.grid().covering(region);
             return self.fill(&tile, &[], &covering, 0..covering.elements());
         };
-        // Chunks of many shards are fetched together: they wait for the store once.
+        // Chunks of many shards are fetched together, rather than to wait for the store at each.
         let (shards, objects) = (shards.clone(), shards.covering(region));
         self.reader.want_nothing();
         for object in (0..objects.elements()).map(|k| objects.unravel(k)) {
             let Some(part) = shards.region(&object).intersect(region) else { continue };
             let covering = self.reader.chunks().grid().covering(&part);
-            self.fill_also(&tile, &object, &covering, 0..covering.elements())?;
+            self.note(&tile, &object, (&covering, 0..covering.elements()))?;
         }
         self.fetch(&tile)
     }
@@ -117,17 +117,16 @@ impl<'a> RegionReader<'a> {
         numbers: Range<u64>,
     ) -> Result<(), ArrayError> {
         self.reader.want_nothing();
-        self.fill_also(tile, object, chunks, numbers)?;
+        self.note(tile, object, (chunks, numbers))?;
         self.fetch(tile)
     }
 
     /// Notes that these are wanted, too; where that would be many, those noted before are filled.
-    fn fill_also(
+    fn note(
         &mut self,
         tile: &LentTile<'_>,
         object: &[u64],
-        chunks: &Region,
-        numbers: Range<u64>,
+        (chunks, numbers): (&Region, Range<u64>),
     ) -> Result<(), ArrayError> {
         for first in numbers.clone().step_by(CHOSEN_MAX) {
             let last = numbers.end.min(first + CHOSEN_MAX as u64);
