@@ -169,12 +169,12 @@ fn a_shard_is_read_in_one_request() {
     assert_eq!(cost.requests, 2, "the index and the chunks: {cost:?}");
 }
 
-/// What lies in many shards waits for the store once: for their indexes, and for the chunks.
+/// What lies in many shards waits for the store once: to open them, for their indexes, and for the chunks.
 #[test]
 fn shards_are_read_together() {
     let crc = json!([{"name": "bytes", "configuration": {"endian": "little"}}, {"name": "crc32c"}]);
-    // Shape, chunk, shard, the columns wanted, and how many batches that takes, first and again.
-    let check = |[shape, chunk, shard]: [[u64; 2]; 3], columns: u64, missing: &[u64], batches: [u64; 2]| {
+    // Shape, chunk, shard, the columns wanted, and how many steps that takes which wait for the one before, first and again.
+    let check = |[shape, chunk, shard]: [[u64; 2]; 3], columns: u64, missing: &[u64], hops: [u64; 2]| {
         let written = array(&shape, &chunk, Some(&shard), &crc);
         for shard in missing {
             written.store().change(Change::Remove(&written.key(&[*shard, 0]))).unwrap();
@@ -191,22 +191,22 @@ fn shards_are_read_together() {
             let fill = 7_u32.to_le_bytes().repeat(usize::try_from(rows).unwrap());
             expected[at..at + fill.len()].copy_from_slice(&fill);
         }
-        for expected_batches in batches {
-            let before = counters.counts().batches;
+        for expected_hops in hops {
+            let before = counters.counts().hops;
             let mut out = vec![0xEE; expected.len()];
             reader.read_into(&region, &mut out).unwrap();
             assert!(out == expected, "{shape:?}");
-            assert_eq!(counters.counts().batches - before, expected_batches, "{shape:?} {columns}");
+            assert_eq!(counters.counts().hops - before, expected_hops, "{shape:?} {columns}");
         }
     };
-    check([[64, 100], [4, 100], [8, 100]], 100, &[], [2, 1]);
-    check([[64, 100], [4, 100], [8, 100]], 10, &[2, 5], [2, 1]);
-    check([[64, 100], [4, 100], [8, 100]], 10, &[0, 1, 2, 3, 4, 5, 6, 7], [0, 0]);
+    check([[64, 100], [4, 100], [8, 100]], 100, &[], [3, 1]);
+    check([[64, 100], [4, 100], [8, 100]], 10, &[2, 5], [3, 1]);
+    check([[64, 100], [4, 100], [8, 100]], 10, &[0, 1, 2, 3, 4, 5, 6, 7], [1, 0]);
     // More than stay open: 64 of them, then the others, which closes as many.
-    check([[400, 10], [2, 10], [4, 10]], 10, &[], [4, 4]);
+    check([[400, 10], [2, 10], [4, 10]], 10, &[], [6, 6]);
     // Shards of 480 kB: two fill the buffer, and no third begins in what is left. In one of 1.6 MB, two thirds fit.
-    check([[1800, 400], [4, 400], [300, 400]], 400, &[], [4, 3]);
-    check([[2000, 400], [4, 400], [1000, 400]], 400, &[], [1 + 4, 4]);
+    check([[1800, 400], [4, 400], [300, 400]], 400, &[], [5, 3]);
+    check([[2000, 400], [4, 400], [1000, 400]], 400, &[], [2 + 4, 4]);
 }
 
 /// Chunks that lie a little apart are read with what lies between them, also where not all of them fit the buffer at once.

@@ -31,6 +31,11 @@ pub trait Namespace: Send + Sync + fmt::Debug {
     /// [`IoError::NotFound`] if it is missing and `access` does not create it.
     fn open(&self, within: &str, key: &str, access: Access) -> Result<Object, IoError>;
 
+    /// Opens the objects at `keys` for reading, each as [`Self::open`] does: at once, where a server is asked for each.
+    fn open_all(&self, within: &str, keys: &[&str]) -> Vec<Result<Object, IoError>> {
+        keys.iter().map(|key| self.open(within, key, Access::Read)).collect()
+    }
+
     /// Closes an object that was written. Some file systems (NFS, FUSE, those with quotas) tell only then that something of it was
     /// not.
     ///

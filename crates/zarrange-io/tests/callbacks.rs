@@ -126,6 +126,12 @@ fn a_batch_is_handed_over_as_a_whole() {
         assert_eq!(store.read_at(&open, offset, &mut vec![0; room]).is_ok(), right, "{offset}");
     }
     assert_eq!(*callbacks.gets.lock().unwrap(), [1, 1], "what cannot be there is not asked for");
+    // Several are asked for their sizes at once.
+    let opened = store.open_all(&["a", "../b", "c", "d"]);
+    let sizes: Vec<_> =
+        opened.iter().map(|object| Some(object.as_ref().ok()?.as_ref()?.bytes().unwrap())).collect();
+    assert_eq!(sizes, [Some(100), None, Some(100), Some(100)]);
+    assert_eq!(*callbacks.gets.lock().unwrap(), [1, 1, 3]);
 }
 
 fn missing(get: &mut Get<'_>) {

@@ -174,6 +174,33 @@ fn open_objects() {
     });
 }
 
+#[test]
+fn several_are_opened_at_once() {
+    over_every_store(|store| {
+        let keys = ["a/b", "missing", "a/../b", "c"];
+        store.write_whole("a/b", b"of b").unwrap();
+        store.write_whole("c", b"of c and more").unwrap();
+        let opened = store.open_all(&keys);
+        assert!(
+            matches!(&opened[1..3], [Ok(None), Err(IoError::BadKey(key))] if key == keys[2]),
+            "{opened:?}"
+        );
+        for (at, data) in [(0, &b"of b"[..]), (3, b"of c and more")] {
+            let object = opened[at].as_ref().unwrap().as_ref().unwrap();
+            assert_eq!((object.key(), object.bytes().unwrap()), (keys[at], data.len() as u64));
+            let mut buffer = vec![0; data.len()];
+            store.read_at(object, 0, &mut buffer).unwrap();
+            assert_eq!(buffer, data);
+        }
+        assert!(store.open_all(&[]).is_empty());
+    });
+    let stop = Stop::default();
+    stop.request();
+    let stopped =
+        stopping(Location::Memory("stopped".to_owned()).open().unwrap(), &stop).open_all(&["a", "b"]);
+    assert!(matches!(&stopped[..], [Err(IoError::Stopped(_)), Err(IoError::Stopped(_))]), "{stopped:?}");
+}
+
 /// An object is read, written and closed by who opened it; another backend says so, and what it is called.
 #[test]
 fn objects_of_another_backend() {
@@ -546,6 +573,7 @@ fn what_passes_is_counted() {
     assert_eq!(read(&store, "b", 9).unwrap(), None);
     let object = store.open("a", Access::Read).unwrap().unwrap();
     store.read_at(&object, 1, &mut [0; 3]).unwrap();
+    assert_eq!(store.open_all(&["a", "b"]).len(), 2);
     store.list("").unwrap();
     store.change(Change::Sync).unwrap();
     let expected = IoCounts {
@@ -553,9 +581,9 @@ fn what_passes_is_counted() {
         read_bytes: 8,
         writes: 1,
         written_bytes: 5,
-        opens: 4,
+        opens: 6,
         batches: 4,
-        hops: 7,
+        hops: 8,
         lists: 1,
         changes: 1,
     };

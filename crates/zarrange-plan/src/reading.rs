@@ -139,10 +139,11 @@ impl Reading<'_> {
         let objects = self.touched(shard, picks);
         let (index, entries) = (index_bytes(chunk, shard) as f64, entries(chunk, shard) as f64);
         let found_ns = habits.shard_ns + habits.request_ns;
-        // Who keeps them opens one after the other; where opening is nothing, that is asking for the size.
+        // Who keeps them opens files one after the other; where opening is nothing, that is asking for the size of all at once.
         let opened_ns = match habits.shards_kept {
             0 => self.batches(objects) * open_ns,
-            _ => objects * if open_ns > 0.0 { open_ns } else { read_request_ns },
+            _ if open_ns > 0.0 => objects * open_ns,
+            _ => self.batches(objects) * read_request_ns,
         };
         let opening = ReadCost {
             requests: objects,
@@ -411,19 +412,22 @@ mod tests {
     #[test]
     fn waits_as_computed_by_hand() {
         let subject = Subject { shape: vec![100, 20], item_bytes: 4 };
-        let place = StoreProfile { open_ns: 10_000.0, in_flight: 3.0, ..place() };
-        let check = |reader, expected: f64| {
+        let at = |open_ns: f64, reader, expected: f64| {
+            let place = StoreProfile { open_ns, in_flight: 3.0, ..place() };
             let design = Design { chunk: vec![10, 5], shard: Some(vec![20, 20]), codec: 0 };
             let reading = Reading { subject: &subject, place: &place, reader, reads: 1 };
             let found = reading.read(&design, &codec(false, 2.0, 3.0), &Access::from(1)).wait_ns;
             assert!((found - expected).abs() < 1e-6, "{reader}: {found}");
         };
+        let check = |reader, expected| at(10_000.0, reader, expected);
         // 5 shards in 2 batches of 3, then the 2 chunks of each, one after the other: each time it is opened, which the system remembers.
         check(Reader::ZarrPython, 2.0 * 11_000.0 + 4.0 * (1000.0 + AGAIN_NS));
         // In batches of 4.2: the 10 chunks in 3.
         check(Reader::TensorStore, 2.0 * 11_000.0 + 3.0 * (1000.0 + AGAIN_NS));
         // It opens one after the other, and once.
         check(Reader::Zarrange, 5.0 * 10_000.0 + 2.0 * 1000.0 + 2.0 * 1000.0);
+        // Where objects are not opened, it asks for their sizes first, together.
+        at(0.0, Reader::Zarrange, 2.0 * 1000.0 + 2.0 * 1000.0 + 2.0 * 1000.0);
     }
 
     #[test]

@@ -63,6 +63,11 @@ impl Namespace for Asking {
         self.1.open(within, key, access)
     }
 
+    fn open_all(&self, within: &str, keys: &[&str]) -> Vec<Result<Object, IoError>> {
+        self.2.call();
+        self.1.open_all(within, keys)
+    }
+
     fn list(&self, within: &str, prefix: &str, sizes: bool, visit: &mut Visit<'_>) -> Result<(), IoError> {
         self.2.call();
         self.1.list(within, prefix, sizes, visit)

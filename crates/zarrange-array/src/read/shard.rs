@@ -2,7 +2,7 @@
 
 use zarrange_codec::{ArrayCodec, ShardIndex, buffer};
 use zarrange_grid::{Dims, index};
-use zarrange_io::{Access, Extent, IoError, Object, ReadRequest, Source};
+use zarrange_io::{Extent, Object, ReadRequest, Source};
 
 use crate::ArrayError;
 use crate::chunks::{Chunks, inner_name};
@@ -27,16 +27,18 @@ struct Found {
 }
 
 impl Found {
-    /// Opens shard `shard`, or `None` if it is missing.
-    fn open(chunks: &Chunks<'_>, codecs: &mut Codecs, shard: &[u64]) -> Result<Option<Self>, ArrayError> {
-        let (metadata, store) = (chunks.metadata(), chunks.store());
-        let key = metadata.key(shard);
-        let damaged = |source| metadata.damaged(&key, source);
-        let failed = |source| metadata.failed(&key, source);
+    /// Shard `shard`, which is `object`.
+    fn new(
+        chunks: &Chunks<'_>,
+        codecs: &mut Codecs,
+        shard: &[u64],
+        object: Object,
+    ) -> Result<Option<Self>, ArrayError> {
+        let metadata = chunks.metadata();
+        let key = object.key();
+        let damaged = |source| metadata.damaged(key, source);
         let ArrayCodec::Shards(codec) = codecs.of(chunks, shard).map_err(damaged)? else { return Ok(None) };
-        let Some(object) = store.open(&key, Access::Read).map_err(failed)? else { return Ok(None) };
-        let size = |source| failed(IoError::Os { operation: "read size", location: key.clone(), source });
-        let bytes = object.bytes().map_err(size)?;
+        let bytes = chunks.store().size(&object).map_err(|source| metadata.failed(key, source))?;
         let offset = codec.index_offset(bytes).map_err(damaged)?;
         let encoded = buffer(codec.index_bytes()).map_err(damaged)?;
         Ok(Some(Self { object, bytes, offset, encoded }))
@@ -58,14 +60,22 @@ impl Found {
 }
 
 impl OpenShard {
-    /// Opens `shards`, and reads their indexes in one batch; `None` for one that is missing.
+    /// Opens `shards` at once, and reads their indexes in one batch; `None` for one that is missing.
     pub(crate) fn open_all(
         chunks: &Chunks<'_>,
         codecs: &mut Codecs,
         shards: &[Dims],
         cost: &mut ReadCost,
     ) -> Result<Vec<Option<Self>>, ArrayError> {
-        let found = shards.iter().map(|shard| Found::open(chunks, codecs, shard));
+        let keys: Vec<String> = shards.iter().map(|shard| chunks.metadata().key(shard)).collect();
+        let opened = chunks.store().open_all(&keys.iter().map(String::as_str).collect::<Vec<_>>());
+        let found =
+            opened.into_iter().zip(shards.iter().zip(&keys)).map(|(opened, (shard, key))| {
+                match opened.map_err(|source| chunks.metadata().failed(key, source))? {
+                    Some(object) => Found::new(chunks, codecs, shard, object),
+                    None => Ok(None),
+                }
+            });
         let mut found = found.collect::<Result<Vec<_>, _>>()?;
         let requests = found.iter_mut().flatten().map(|Found { object, offset, encoded, .. }| {
             ReadRequest::new(Source::Open(object), Extent::From(*offset), encoded)

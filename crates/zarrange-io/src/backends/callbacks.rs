@@ -171,6 +171,18 @@ impl Namespace for Objects {
         }
     }
 
+    fn open_all(&self, within: &str, keys: &[&str]) -> Vec<Result<Object, IoError>> {
+        let places: Vec<_> = keys.iter().map(|key| key::join(within, key)).collect();
+        let mut sizes = self.sizes(places.iter().filter_map(|place| place.as_deref().ok())).into_iter();
+        let opened = places.into_iter().map(|place| {
+            let place = place?;
+            let size =
+                sizes.next().unwrap_or_else(|| Err(self.failed("read", &place, requests::unanswered())));
+            Ok(Object::new(within, place, Opened(size?.bytes)))
+        });
+        opened.collect()
+    }
+
     fn close(&self, object: Object) -> Result<(), IoError> {
         object.into_handle::<Opened>().map(drop)
     }

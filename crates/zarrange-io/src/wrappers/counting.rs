@@ -122,6 +122,12 @@ impl Namespace for Counting {
         self.names.open(within, key, access)
     }
 
+    fn open_all(&self, within: &str, keys: &[&str]) -> Vec<Result<Object, IoError>> {
+        add(&self.counters.opens, keys.len());
+        add(&self.counters.hops, 1);
+        self.names.open_all(within, keys)
+    }
+
     fn close(&self, object: Object) -> Result<(), IoError> {
         self.names.close(object)
     }

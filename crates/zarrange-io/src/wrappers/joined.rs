@@ -166,6 +166,17 @@ impl Namespace for Joined {
         Ok(Object::new(within, place, Routed { store, object }))
     }
 
+    fn open_all(&self, within: &str, keys: &[&str]) -> Vec<Result<Object, IoError>> {
+        match self.part(within) {
+            Some((part, "")) if !keys.iter().any(|key| part.has_document(key)) => {
+                let missing = |key| IoError::NotFound { location: format!("{}/{key}", part.store.label()) };
+                let opened = part.store.open_all(keys).into_iter().zip(keys);
+                opened.map(|(opened, key)| opened?.ok_or_else(|| missing(key))).collect()
+            }
+            _ => keys.iter().map(|key| self.open(within, key, Access::Read)).collect(),
+        }
+    }
+
     fn close(&self, _: Object) -> Result<(), IoError> {
         Ok(())
     }

@@ -59,6 +59,13 @@ impl Namespace for Stopping {
         self.names.open(within, key, access)
     }
 
+    fn open_all(&self, within: &str, keys: &[&str]) -> Vec<Result<Object, IoError>> {
+        match self.stop.check() {
+            Ok(()) => self.names.open_all(within, keys),
+            Err(stopped) => keys.iter().map(|_| Err(IoError::Stopped(stopped))).collect(),
+        }
+    }
+
     fn list(&self, within: &str, prefix: &str, sizes: bool, visit: &mut Visit<'_>) -> Result<(), IoError> {
         self.check()?;
         // A directory may have millions of names.

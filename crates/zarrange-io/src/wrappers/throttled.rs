@@ -179,6 +179,13 @@ impl Namespace for Throttled {
         self.answer(|| self.names.open(within, key, access))
     }
 
+    fn open_all(&self, within: &str, keys: &[&str]) -> Vec<Result<Object, IoError>> {
+        let now = self.link.begin.elapsed();
+        let opened = self.names.open_all(within, keys);
+        self.link.wait(now, keys.len(), 0);
+        opened
+    }
+
     fn close(&self, object: Object) -> Result<(), IoError> {
         self.names.close(object)
     }

@@ -50,7 +50,7 @@ impl Objects {
         answer.unwrap_or_else(|| Err(self.failed("read", place, unanswered()))).map(|found| found.bytes)
     }
 
-    fn sizes<'p>(&self, places: impl Iterator<Item = &'p str>) -> Vec<Result<Found, IoError>> {
+    pub(super) fn sizes<'p>(&self, places: impl Iterator<Item = &'p str>) -> Vec<Result<Found, IoError>> {
         let answers = self.answers(places.map(|place| Get::new(place, Wanted::Size, &mut [])).collect());
         let size = |found: Found| Found { bytes: found.total.unwrap_or(found.bytes), ..found };
         answers.into_iter().map(|answer| answer.map(size)).collect()
