@@ -7,6 +7,7 @@
 //!
 //! Rejected: a hash of the file's bytes. A file that was formatted anew says the same, and is still read.
 
+mod shallow;
 mod write;
 
 use serde::{Deserialize, Serialize, Serializer};
@@ -126,7 +127,11 @@ impl PlanFile {
         let mut members = self.members();
         let fingerprint = fingerprint(&members);
         members.shift_insert(1, "fingerprint".to_owned(), json!(fingerprint));
-        format!("{:#}\n", Value::Object(members))
+        let mut file = Vec::new();
+        let written = shallow::write(&members, &mut file);
+        written.unwrap_or_else(|error| unreachable!("members of JSON, to memory: {error}"));
+        file.push(b'\n');
+        String::from_utf8(file).unwrap_or_else(|error| unreachable!("JSON is text: {error}"))
     }
 
     /// Reads a file back.

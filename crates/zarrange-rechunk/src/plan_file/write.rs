@@ -11,7 +11,7 @@ use zarrange_io::Location;
 use zarrange_plan::Plan;
 
 use crate::error::{PlanFileError, RechunkError};
-use crate::plan_file::{PlanFile, PlannedOptions, Strict};
+use crate::plan_file::{PlanFile, PlannedOptions, Strict, shallow};
 use crate::prepare::Prepared;
 use crate::request::Request;
 
@@ -75,7 +75,7 @@ impl Prepared {
         let fingerprint = format!("{:032x}", hash.0.finish_128());
         if let Some(out) = out {
             file.fingerprint = Some(&fingerprint);
-            serde_json::to_writer_pretty(&mut *out, &file).map_err(told)?;
+            shallow::write(&file, out).map_err(told)?;
             out.write_all(b"\n")?;
         }
         Ok(fingerprint)
