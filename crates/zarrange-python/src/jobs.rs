@@ -7,10 +7,11 @@ use std::sync::{Mutex, PoisonError};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use zarrange::kept::{self, Known};
 use zarrange_io::Stop;
 use zarrange_rechunk::{
-    ChunkSpec, Codecs, Named, PART_BYTES, PlanFile, Prepared, Progress, RechunkError, Request, SpecError,
-    prepare, run,
+    ChunkSpec, Codecs, Durability, Named, PART_BYTES, PlanFile, Prepared, Progress, RechunkError, Request,
+    SpecError, prepare, run,
 };
 
 use crate::backend::opener;
@@ -96,6 +97,17 @@ impl Asked {
     }
 }
 
+/// The same request, of places that cost what was probed of them, with the backend that is taken where none is named. Workers plan for
+/// themselves, and what was probed meanwhile would be another plan.
+fn as_probed(mut request: Request) -> Request {
+    if !request.joins {
+        let places = [&request.source, &request.target, request.temp.as_ref().unwrap_or(&request.target)];
+        let Known { costs, codec_times } = kept::now(places, request.durability != Durability::None);
+        (request.costs, request.codec_times) = (costs, codec_times);
+    }
+    request
+}
+
 /// A word that is one of a few.
 pub(crate) fn word<T: FromStr<Err: std::fmt::Display>>(text: &str) -> PyResult<T> {
     text.parse().map_err(|error: T::Err| PyValueError::new_err(error.to_string()))
@@ -122,8 +134,10 @@ impl Job {
     #[new]
     fn new(py: Python<'_>, source: Place, target: Place, asked: Asked, stop: &Stopper) -> PyResult<Self> {
         let stop = stop.0.clone();
+        let usual = asked.backend == "auto";
         let request = asked.into_request(source, target, &stop)?;
-        let prepared = watched(py, &stop, || prepare(request))?.map_err(|error| exception(&error))?;
+        let planned = || prepare(if usual { as_probed(request) } else { request });
+        let prepared = watched(py, &stop, planned)?.map_err(|error| exception(&error))?;
         let predicted = serde_json::to_string(&prepared.predicted());
         Ok(Self {
             predicted: predicted.map_err(|error| PyRuntimeError::new_err(error.to_string()))?,

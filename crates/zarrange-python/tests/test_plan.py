@@ -1,6 +1,8 @@
 """Plans alone: without a target, and nothing is written."""
 
+import json
 import os
+import socket
 
 import dask.array
 import numpy as np
@@ -56,6 +58,37 @@ def test_a_plan_is_shown():
     assert "taken" in plan.explanation
     assert plan.seconds > 0
     assert (plan.read, plan.written) == (4_000_000, 4_000_000)
+
+
+def kept(folder, **costs) -> None:
+    """Keeps a profile, as `zarrange probe` does, for the file system of this folder."""
+    mount = os.getcwd()
+    while not os.path.ismount(mount):
+        mount = os.path.dirname(mount)
+    nvme = dict(read_ns_per_byte=0.35, write_ns_per_byte=0.8, read_request_ns=8e4, write_request_ns=3e4)
+    profile = {"name": "probed", **nvme, "open_ns": 15e3, "create_ns": 4e4, "in_flight": 32.0} | costs
+    (folder / "zarrange").mkdir(parents=True)
+    places = {f"{socket.gethostname()}:{mount}": {"profile": profile, "codecs": 1.0}}
+    (folder / "zarrange/places.json").write_text(json.dumps(places))
+
+
+def test_plans_are_of_places_as_they_were_probed(tmp_path, monkeypatch):
+    array()
+    kept(tmp_path / "config", write_request_ns=5e9)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+
+    def planned(**options):
+        return zarrange.rechunk("source.zarr", (80, 2), "1MB", "target.zarr", threads=1, **options)
+
+    assert "probed" in planned().explanation
+    # Each of 30 chunks waits for five seconds.
+    assert planned().predicted["elapsed_s"] > 1
+    # Workers plan for themselves, and alike.
+    for other in ({"backend": "std"}, {"executor": "dask"}):
+        assert "probed" not in planned(**other).explanation
+        assert planned(**other).predicted["elapsed_s"] < 1
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "nothing"))
+    assert "probed" not in planned().explanation
 
 
 def test_a_plan_for_a_store_of_whole_objects():

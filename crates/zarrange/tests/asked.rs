@@ -26,7 +26,7 @@ const ALWAYS: [(&str, &str); 9] = [
 ];
 
 /// Command lines after `zarrange`, in which `RECHUNK` and `PLAN` are those that have no option yet; the exit code; and what is said of what is asked.
-const CASES: [(&str, i32, &str); 72] = [
+const CASES: [(&str, i32, &str); 74] = [
     // What chooses among arrays needs something that it chooses for.
     ("RECHUNK --array mag", 2, "--array says which arrays a SPEC without ARRAY:, a MIX"),
     ("RECHUNK --array mag --chunks time:5", 2, "--array says which arrays"),
@@ -107,6 +107,8 @@ const CASES: [(&str, i32, &str); 72] = [
     ("RECHUNK --part-size 5MB", 2, "cannot be used with"),
     ("rechunk group.zarr out.zarr --part-size 5MB", 2, "--resume"),
     ("probe . --overwrite", 2, "--out"),
+    ("probe memory://a --backend std", 2, "memory://a is no folder, so no backend reads it"),
+    ("probe memory://a --direct", 2, "memory://a is no folder"),
     ("lightcurve ingest t.csv out.zarr --chunks 1,1 2,2", 2, "is given two SPECs for its chunks"),
     ("lightcurve get group.zarr --all --fold 5", 2, "--plot"),
     ("lightcurve get group.zarr --all --fold 5 --out a.csv", 2, "cannot be used with"),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use zarrange_io::Location;
 
+use crate::advise::ask::usage;
 use crate::args::{BackendArg, ProbeArgs};
 use crate::backend::opener;
 use crate::kept;
@@ -19,6 +20,13 @@ pub(crate) fn run(args: &ProbeArgs) -> anyhow::Result<ExitCode> {
         Location::Path(path) => Machine::here(path),
         other => Machine { device: other.to_string(), ..Machine::here(Path::new(".")) },
     };
+    if !matches!(args.location, Location::Path(_)) && (args.io.direct || args.io.backend != BackendArg::Auto)
+    {
+        bail!(usage(format!(
+            "{} is no folder, so no backend reads it: probe it without --backend and --direct",
+            args.location
+        )));
+    }
     say!("{machine}\n");
     let opener = opener(args.io)?;
     let settings = Settings { time: Duration::from_secs(args.seconds), ..Settings::default() };
