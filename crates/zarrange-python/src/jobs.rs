@@ -97,8 +97,8 @@ impl Asked {
     }
 }
 
-/// The same request, of places that cost what was probed of them, with the backend that is taken where none is named. Workers plan for
-/// themselves, and what was probed meanwhile would be another plan.
+/// The same request, of places that cost what was probed of them, as the command has it. Workers plan for themselves, and what was probed
+/// meanwhile would be another plan.
 fn as_probed(mut request: Request) -> Request {
     if !request.joins {
         let places = [&request.source, &request.target, request.temp.as_ref().unwrap_or(&request.target)];
@@ -134,10 +134,9 @@ impl Job {
     #[new]
     fn new(py: Python<'_>, source: Place, target: Place, asked: Asked, stop: &Stopper) -> PyResult<Self> {
         let stop = stop.0.clone();
-        let usual = asked.backend == "auto";
         let request = asked.into_request(source, target, &stop)?;
-        let planned = || prepare(if usual { as_probed(request) } else { request });
-        let prepared = watched(py, &stop, planned)?.map_err(|error| exception(&error))?;
+        let prepared =
+            watched(py, &stop, || prepare(as_probed(request)))?.map_err(|error| exception(&error))?;
         let predicted = serde_json::to_string(&prepared.predicted());
         Ok(Self {
             predicted: predicted.map_err(|error| PyRuntimeError::new_err(error.to_string()))?,

@@ -84,9 +84,8 @@ def test_plans_are_of_places_as_they_were_probed(tmp_path, monkeypatch):
     # Each of 30 chunks waits for five seconds.
     assert planned().predicted["elapsed_s"] > 1
     # Workers plan for themselves, and alike.
-    for other in ({"backend": "std"}, {"executor": "dask"}):
-        assert "probed" not in planned(**other).explanation
-        assert planned(**other).predicted["elapsed_s"] < 1
+    assert "probed" not in planned(executor="dask").explanation
+    assert planned(executor="dask").predicted["elapsed_s"] < 1
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "nothing"))
     assert "probed" not in planned().explanation
 

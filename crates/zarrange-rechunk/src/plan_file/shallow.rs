@@ -35,8 +35,9 @@ impl Formatter for Shallow {
     }
 
     fn end_array<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        let ended = by_depth!(self, end_array(out));
         self.depth -= 1;
-        if self.depth < DEPTH_MAX { self.lines.end_array(out) } else { self.dense.end_array(out) }
+        ended
     }
 
     fn begin_array_value<W: ?Sized + Write>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
@@ -53,8 +54,9 @@ impl Formatter for Shallow {
     }
 
     fn end_object<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        let ended = by_depth!(self, end_object(out));
         self.depth -= 1;
-        if self.depth < DEPTH_MAX { self.lines.end_object(out) } else { self.dense.end_object(out) }
+        ended
     }
 
     fn begin_object_key<W: ?Sized + Write>(&mut self, out: &mut W, first: bool) -> io::Result<()> {

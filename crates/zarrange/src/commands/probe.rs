@@ -20,8 +20,8 @@ pub(crate) fn run(args: &ProbeArgs) -> anyhow::Result<ExitCode> {
         Location::Path(path) => Machine::here(path),
         other => Machine { device: other.to_string(), ..Machine::here(Path::new(".")) },
     };
-    if !matches!(args.location, Location::Path(_)) && (args.io.direct || args.io.backend != BackendArg::Auto)
-    {
+    let usual = !args.io.direct && args.io.backend == BackendArg::Auto;
+    if !usual && !matches!(args.location, Location::Path(_)) {
         bail!(usage(format!(
             "{} is no folder, so no backend reads it: probe it without --backend and --direct",
             args.location
@@ -43,7 +43,6 @@ pub(crate) fn run(args: &ProbeArgs) -> anyhow::Result<ExitCode> {
     if let Some(out) = &args.out {
         std::fs::write(out, text + "\n").with_context(|| format!("{} cannot be written", out.display()))?;
     }
-    let usual = !args.io.direct && args.io.backend == BackendArg::Auto;
     if !args.no_keep && !usual {
         note!("the profile is not kept: plans are for the backend that is taken where none is named");
     } else if !args.no_keep {
