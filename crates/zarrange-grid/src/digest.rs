@@ -149,6 +149,9 @@ impl Digester {
         let differs = |bytes: [u8; N]| word(bytes) ^ fill;
         let (mut sum, mut upper) = (0u128, Upper::of(place));
         let together = inner.len >= TOGETHER && inner.place == 1 && inner.bytes == N;
+        // To begin a line takes longer than an element of it.
+        let short = inner.len < TOGETHER && inner.len < outer.len;
+        let [outer, inner] = if short { [inner, outer] } else { [outer, inner] };
         for j in 0..outer.len {
             let place = place.wrapping_add(outer.place.wrapping_mul(u128::from(j)));
             let data = &data[index(j) * outer.bytes..];
@@ -197,12 +200,11 @@ impl Digester {
         let mut sum = 0u128;
         while elements.len() > 0 {
             upper.go_to(place);
-            let from = within(place);
-            let count = (WITHIN - 1 - from) / step + 1;
-            let places = (from..).step_by(step);
-            let now = elements.len().min(count);
-            for (at, element) in places.zip(elements.by_ref().take(now)) {
+            let mut at = within(place);
+            let now = elements.len().min((WITHIN - 1 - at) / step + 1);
+            for element in elements.by_ref().take(now) {
                 sum = sum.wrapping_add(product(differs(first(element)), self.keys.at(*upper, at)));
+                at += step;
             }
             place = place.wrapping_add(axis.place.wrapping_mul(now as u128));
         }
