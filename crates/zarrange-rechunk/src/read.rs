@@ -65,7 +65,7 @@ pub fn read_region(
     let item_bytes = chunks.item_bytes() as u64;
     let strides = Strides::c_order(region.clone(), item_bytes);
     assert_eq!(out.len() as u64, strides.bytes(), "a region fits its buffer");
-    let pace = Pace::new(chunks.grid(), item_bytes, threads);
+    let pace = Pace::new(chunks.grid().chunk_shape(), item_bytes, threads);
     let reading = Reading {
         array,
         tile: &LentTile::new(out, strides, chunks.grid().clone(), chunks.item_bytes()),

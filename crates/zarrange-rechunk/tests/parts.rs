@@ -4,13 +4,15 @@
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
+use serde_json::json;
 use support::ways::{Case, SHAPE, cases, digest};
-use support::{create, create_of, place, values};
+use support::{End, create, create_of, job, place, values};
 use tempfile::TempDir;
-use zarrange_io::{Location, Store};
+use zarrange_io::wrappers::counting::{IoCounters, counting};
+use zarrange_io::{Location, Opener, Store};
 use zarrange_plan::{Counts, Way};
 use zarrange_rechunk::{
     Item, Ledger, NoProgress, PartPlaces, Prepared, Receipt, RechunkError, Request, Sparse, prepare, run,
@@ -276,4 +278,32 @@ fn a_hole_in_an_intermediate_is_noticed() {
         let error = engines.do_parts(0, 1, 0..all).unwrap_err();
         assert!(error.to_string().contains("what was written is not there any more"), "{error}");
     }
+}
+
+/// Tiles are larger than what is moved at once, and what one of them has of another is small: as much of it goes together as the buffer holds.
+#[test]
+fn small_pieces_of_an_intermediate_are_moved_together() {
+    let shape = [4000, 4000];
+    let end = |chunk: &[u64]| End {
+        chunk: chunk.to_vec(),
+        shard: None,
+        codecs: json!([{"name": "bytes", "configuration": {"endian": "little"}}]),
+    };
+    let (from, to) = (create(&shape, &end(&[4000, 2])), place());
+    let counters = Arc::new(IoCounters::default());
+    let counted = counters.clone();
+    let io = Opener::default().wrapped(move |store| counting(store, &counted));
+    let request = Request {
+        way: Some(Way::Staged),
+        memory_bytes_max: 3_200_000,
+        io,
+        ..job(&from, &to, &end(&[2, 4000]), 1)
+    };
+    let prepared = prepare(request).unwrap();
+    let before = counters.counts().hops;
+    let report = run(prepared, &NoProgress).unwrap();
+    let hops = counters.counts().hops - before;
+    // Requests count chunks and pieces.
+    let requests = report.cost.counts.requests;
+    assert!(hops * 3 < requests, "waited {hops} times for {requests}");
 }

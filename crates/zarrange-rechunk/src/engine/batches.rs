@@ -119,9 +119,9 @@ impl Iterator for Batches {
 }
 
 impl Pace {
-    /// The pace of `threads` that handle about [`BATCH_BYTES`] of array data at once.
-    pub(crate) fn new(chunks: &ChunkGrid, item_bytes: u64, threads: u64) -> Self {
-        let chunk_bytes = chunks.chunk_shape().iter().fold(item_bytes, |n, c| n.saturating_mul(*c));
+    /// The pace of `threads` that handle about [`BATCH_BYTES`] of array data at once, chunks of this shape.
+    pub(crate) fn new(chunk: &[u64], item_bytes: u64, threads: u64) -> Self {
+        let chunk_bytes = chunk.iter().fold(item_bytes, |n, c| n.saturating_mul(*c));
         let least = (BYTES_MIN / chunk_bytes.max(1)).max(1);
         Self { least, ..Self::at_most(BATCH_BYTES / chunk_bytes.max(1), threads) }
     }

@@ -299,16 +299,14 @@ impl<'p, 'a> Shared<'p, 'a> {
         let region = visit.tile.clone();
         let strides = Strides::ordered(region.clone(), &self.order, item_bytes);
         let tile = Tile::new(buffer, strides, source.grid().clone(), index(item_bytes));
-        let pace = Pace::new(sink.grid(), item_bytes, stage.threads);
-        let pace = Pace { most: pace.most.min(sink.batch_max(stage.encoded_bytes)), ..pace };
-        let drain = Batches::new(&region, sink.grid(), sink.shards(), pace);
+        let (fill_pace, drain_pace) = self.paces(&region);
+        let drain = Batches::new(&region, sink.grid(), sink.shards(), drain_pace);
         let drains = drain.total();
         let (within, across) = match stage.sweep.map(index) {
             None => (Some(region.clone()), None),
             Some(axis) => split(&visit, source.grid(), axis),
         };
-        let pace = Pace::new(source.grid(), item_bytes, stage.threads);
-        let batches = |part: Region| Batches::new(&part, source.grid(), source.shards(), pace);
+        let batches = |part: Region| Batches::new(&part, source.grid(), source.shards(), fill_pace);
         let (fill, across) = (within.map(batches), across.map(batches));
         let (mut fills, mut fill_elements) = (0, 0);
         for batches in [&fill, &across].into_iter().flatten() {
@@ -324,6 +322,19 @@ impl<'p, 'a> Shared<'p, 'a> {
         let loaded = Arc::new(Loaded { tile, part, drains, undrained });
         state.active.push_back(Active { loaded, fill, across, drain, drained: false });
         true
+    }
+
+    /// How many chunks fill a tile at once, and empty it. Of a piece of an intermediate only what lies in the tile is moved, which may be a
+    /// thousandth of it; chunks of an array are decoded whole.
+    fn paces(&self, tile: &Region) -> (Pace, Pace) {
+        let Pass { stage, item_bytes, source, sink, .. } = self.pass;
+        let inside =
+            |chunk: &[u64]| -> Dims { chunk.iter().zip(tile.shape()).map(|(c, t)| *c.min(t)).collect() };
+        let filled = source.grid().chunk_shape();
+        let filled = if source.array().is_some() { filled.into() } else { inside(filled) };
+        let drained = Pace::new(&inside(sink.grid().chunk_shape()), item_bytes, stage.threads);
+        let drained = Pace { most: drained.most.min(sink.batch_max(stage.encoded_bytes)), ..drained };
+        (Pace::new(&filled, item_bytes, stage.threads), drained)
     }
 
     /// The part of a tile that is visited now.
