@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_128;
-use zarrange_io::{Access, IoError, Object, Store, token};
+use zarrange_io::{Access, Extent, IoError, Object, ReadRequest, Source, Store, token};
 use zarrange_plan::Counts;
 
 /// How the names of journals end.
@@ -13,6 +13,9 @@ pub(super) const SUFFIX: &str = ".receipts";
 
 /// How much of one is read at a time. A line is some hundred bytes.
 const BLOCK_BYTES: usize = 64 << 10;
+
+/// Journals that are read at once.
+const TOGETHER: usize = 16;
 
 /// Digits of a checksum.
 const SUM_DIGITS: usize = 32;
@@ -77,33 +80,68 @@ fn sum(text: &[u8]) -> String {
     format!("{:0SUM_DIGITS$x}", XxHash3_128::oneshot(text))
 }
 
-/// Reads the receipts of the journal `name` from byte `at` on, as far as they are whole; where those end. `None` if there is no such journal.
+/// A journal that is being read.
+struct Reading<'o> {
+    number: usize,
+    object: &'o Object,
+    at: u64,
+    end: u64,
+}
+
+/// Reads the receipts of journals, each from a byte on, as far as they are whole; with each goes the number of its journal. Where those of each end,
+/// `None` if there is no such journal. So many are read at once that a thousand workers do not each wait for a thousand answers.
 pub(super) fn read<E: From<IoError>>(
     store: &Store,
-    name: &str,
-    mut at: u64,
-    receipt: &mut dyn FnMut(&Line<'_>) -> Result<(), E>,
-) -> Result<Option<u64>, E> {
-    let Some(object) = store.open(name, Access::Read)? else { return Ok(None) };
-    let end = store.size(&object)?;
-    let mut block = vec![0; BLOCK_BYTES];
-    while at < end {
-        let length = usize::try_from(end - at).map_or(BLOCK_BYTES, |left| left.min(BLOCK_BYTES));
-        let text = &mut block[..length];
-        store.read_at(&object, at, text)?;
-        let mut whole = 0;
-        for line in text.split_inclusive(|byte| *byte == b'\n') {
-            let Some(found) = parsed(line) else { break };
-            receipt(&found)?;
-            whole += line.len();
+    journals: &[(&str, u64)],
+    receipt: &mut dyn FnMut(usize, &Line<'_>) -> Result<(), E>,
+) -> Result<Vec<Option<u64>>, E> {
+    let mut ends = vec![None; journals.len()];
+    let mut blocks = vec![0; TOGETHER.min(journals.len()) * BLOCK_BYTES];
+    for (group, first) in journals.chunks(TOGETHER).zip((0..).step_by(TOGETHER)) {
+        let names: Vec<&str> = group.iter().map(|(name, _)| *name).collect();
+        let opened = store.open_all(&names).into_iter().collect::<Result<Vec<_>, _>>()?;
+        let mut reading = Vec::new();
+        for ((number, object), (_, at)) in (first..).zip(&opened).zip(group) {
+            let Some(object) = object else { continue };
+            reading.push(Reading { number, object, at: *at, end: store.size(object)? });
         }
-        if whole == 0 {
-            // Torn.
-            break;
+        loop {
+            reading.retain(|one| {
+                ends[one.number] = Some(one.at);
+                one.at < one.end
+            });
+            if reading.is_empty() {
+                break;
+            }
+            let (mut requests, mut rest) = (Vec::with_capacity(reading.len()), &mut blocks[..]);
+            for one in &reading {
+                let length = usize::try_from(one.end - one.at).map_or(BLOCK_BYTES, |n| n.min(BLOCK_BYTES));
+                let (block, after) = rest.split_at_mut(length);
+                rest = after;
+                requests.push(ReadRequest::new(Source::Open(one.object), Extent::From(one.at), block));
+            }
+            store.read(&mut requests);
+            for (request, one) in requests.into_iter().zip(&mut reading) {
+                request.result?;
+                let whole = lines(request.buffer, &mut |line| receipt(one.number, line))?;
+                // Torn, if it is nothing.
+                one.end = if whole == 0 { one.at } else { one.end };
+                one.at += whole as u64;
+            }
         }
-        at += whole as u64;
     }
-    Ok(Some(at))
+    Ok(ends)
+}
+
+/// The receipts at the beginning of a block, and their bytes.
+fn lines<E>(block: &[u8], receipt: &mut dyn FnMut(&Line<'_>) -> Result<(), E>) -> Result<usize, E> {
+    let mut whole = 0;
+    for line in block.split_inclusive(|byte| *byte == b'\n') {
+        let Some(found) = parsed(line) else { break };
+        receipt(&found)?;
+        whole += line.len();
+    }
+    Ok(whole)
 }
 
 /// The receipt of a line, with its end.
@@ -118,7 +156,10 @@ fn parsed(line: &[u8]) -> Option<Line<'_>> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use zarrange_io::Location;
+    use zarrange_io::wrappers::counting::{IoCounters, counting};
 
     use super::*;
 
@@ -137,11 +178,11 @@ mod tests {
 
     fn numbers(store: &Store, name: &str, at: u64) -> (Vec<u64>, u64) {
         let mut found = Vec::new();
-        let end = read::<IoError>(store, name, at, &mut |line| {
+        let ends = read::<IoError>(store, &[(name, at)], &mut |_, line| {
             found.push(line.parts.start);
             Ok(())
         });
-        (found, end.unwrap().unwrap())
+        (found, ends.unwrap()[0].unwrap())
     }
 
     #[test]
@@ -168,6 +209,33 @@ mod tests {
         assert_eq!(numbers(&store, "damaged", 0), (vec![], 0), "nothing behind it counts");
         store.put("zeros", &vec![0; 70_000]).unwrap();
         assert_eq!(numbers(&store, "zeros", 0), (vec![], 0));
-        assert_eq!(read::<IoError>(&store, "nothing", 0, &mut |_| Ok(())).unwrap(), None);
+    }
+
+    /// Many journals, of one block and of several, torn ones and none among them: each is read to its end, and few times is waited.
+    #[test]
+    fn many_are_read_at_once() {
+        let counters = Arc::new(IoCounters::default());
+        let store = counting("memory://journals".parse::<Location>().unwrap().open().unwrap(), &counters);
+        let long = |number: u64| if number.is_multiple_of(7) { 300 } else { number };
+        let mut names: Vec<String> = (0..100).map(|number| format!("{number}{SUFFIX}")).collect();
+        for (name, number) in names.iter().zip(0..) {
+            let text: String = (0..long(number)).map(|k| written(&line(k))).collect();
+            store.put(name, format!("{text}{}", if number == 5 { "torn" } else { "" }).as_bytes()).unwrap();
+        }
+        names.insert(50, "nothing".to_owned());
+        let journals: Vec<(&str, u64)> = names.iter().map(|name| (name.as_str(), 0)).collect();
+        let mut found = vec![0; names.len()];
+        let before = counters.counts().hops;
+        let ends = read::<IoError>(&store, &journals, &mut |number, line| {
+            assert_eq!(line.parts.start, found[number]);
+            found[number] += 1;
+            Ok(())
+        });
+        let hops = counters.counts().hops - before;
+        for ((name, end), found) in names.iter().zip(ends.unwrap()).zip(found) {
+            let number = name.strip_suffix(SUFFIX).map(|number| number.parse().unwrap());
+            assert_eq!((end.is_some(), found), (number.is_some(), number.map_or(0, long)), "{name}");
+        }
+        assert!(hops <= 7 * 4, "{hops}, and not two for each");
     }
 }

@@ -149,13 +149,12 @@ pub(super) fn parts_done(store: &Store) -> Result<u64, SharedError> {
         Err(error) if !error.is_not_found() => return Err(error.into()),
         _ => {}
     }
+    let journals: Vec<(&str, u64)> = journals.iter().map(|name| (name.as_str(), 0)).collect();
     let mut parts = 0;
-    for name in journals {
-        journal::read::<SharedError>(store, &name, 0, &mut |line| {
-            parts += done.entry((line.array, line.stage)).or_default().insert(line.parts.clone());
-            Ok(())
-        })?;
-    }
+    journal::read::<SharedError>(store, &journals, &mut |_, line| {
+        parts += done.entry((line.array, line.stage)).or_default().insert(line.parts.clone());
+        Ok(())
+    })?;
     Ok(parts)
 }
 
@@ -259,13 +258,15 @@ impl Receipts {
             // Somebody wants that to be done again.
             *known = Known::default();
         }
-        for (name, bytes) in journals {
-            let at = known.read.get(&name).copied().unwrap_or(0);
-            if bytes != Some(at) {
-                let read =
-                    journal::read(&self.store, &name, at, &mut |line| self.note(&mut known, &name, line))?;
-                known.read.insert(name, read.unwrap_or(at));
-            }
+        let from = |name: &str| known.read.get(name).copied().unwrap_or(0);
+        let news = journals.iter().map(|(name, bytes)| (name.as_str(), from(name), *bytes));
+        let news: Vec<(&str, u64)> =
+            news.filter(|(_, at, bytes)| *bytes != Some(*at)).map(|(name, at, _)| (name, at)).collect();
+        let ends = journal::read(&self.store, &news, &mut |number, line| {
+            self.note(&mut known, news[number].0, line)
+        })?;
+        for ((name, at), end) in news.into_iter().zip(ends) {
+            known.read.insert(name.to_owned(), end.unwrap_or(at));
         }
         Ok(known)
     }
