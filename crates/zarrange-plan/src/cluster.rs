@@ -23,7 +23,7 @@ const EVENTS_MAX: u64 = 200_000;
 pub struct Cluster {
     /// Workers, each a process with the memory and threads of the plan.
     pub workers: u64,
-    /// Until a worker begins.
+    /// Until a worker begins, in each stage.
     pub startup_s: f64,
     /// Bytes that the store reads and writes in a second for all together; infinite for no limit.
     pub bytes_per_second: f64,
@@ -189,20 +189,23 @@ impl Plan {
         if k == 0 {
             let decodes = self.predicted.counts.source_chunk_decodes;
             let share = decodes as f64 / self.predicted.source_chunks.max(1) as f64;
-            fill = model.read(decodes, count(tile, &source.chunk));
+            let io = model.waits_to_read(stage, decodes);
+            fill = Load { io, ..model.read(decodes, count(tile, &source.chunk)) };
             (reads, read) = (model.read_requests(decodes), from_stored * share);
         } else {
             let spill = &self.spills()[k - 1];
             let tiles = count(shape, tile);
-            fill = model.read_back(overlaps_all(shape, tile, &spill.written), tiles);
+            let pieces = overlaps_all(shape, tile, &spill.written);
+            fill = Load { io: model.waits_to_read_back(stage), ..model.read_back(pieces, tiles) };
             (reads, read) = (whole(spill.bytes as f64 / BATCH_BYTES as f64) + tiles, array);
         }
         if k + 1 == stages {
-            drain = model.write(count(tile, &target.chunk));
+            drain = Load { io: model.waits_to_write(stage), ..model.write(count(tile, &target.chunk)) };
             (writes, written) = (target.objects(shape), to_stored);
         } else {
-            let pieces = overlaps_all(shape, &self.spills()[k].read, tile);
-            drain = model.spill(pieces);
+            let spill = &self.spills()[k];
+            let pieces = overlaps_all(shape, &spill.read, tile);
+            drain = Load { io: model.waits_to_spill(stage, spill), ..model.spill(pieces) };
             (writes, written) = (pieces, array);
         }
         let seconds = model.stage_seconds((tile, stage.threads, stage.slots), fill, drain);
@@ -223,8 +226,9 @@ pub fn simulate(stages: &[Vec<StageWork>], cluster: &Cluster) -> Simulated {
     let mut chance = Chance(0x9e37_79b9_7f4a_7c15);
     let mut all =
         Simulated { seconds: 0.0, stages: Vec::new(), reads: 0, writes: 0, bytes: 0, failed: 0, money: 0.0 };
-    let mut at = cluster.startup_s;
+    let mut at = 0.0;
     for works in stages {
+        at += cluster.startup_s;
         let mut line = Line { begin: at, cluster, bytes_free: at, requests_free: at, again: 0.0, failed: 0 };
         let (end, busy) = line.run(works, &mut chance);
         let sum = |field: fn(&StageWork) -> u64| works.iter().map(field).fold(0, u64::saturating_add);

@@ -45,7 +45,7 @@ impl<'p> Model<'p> {
         let read = visits as f64 * self.chunk_bytes(source);
         let stored = read * source.stored_ratio;
         let place = &costs.source;
-        let stays_open = source.shard.is_some() && !source.slices;
+        let stays_open = self.stays_open();
         let requests = self.requests(source, visits, place.in_flight)
             * (place.read_request_ns + if stays_open { 0.0 } else { place.open_ns });
         let shards = if stays_open { self.source_objects } else { 0 };
@@ -146,6 +146,16 @@ impl<'p> Model<'p> {
         (ns + fresh + tiles * costs.tile_ns) / 1e9
     }
 
+    /// What it is of.
+    pub(crate) const fn problem(&self) -> &'p Problem {
+        self.problem
+    }
+
+    /// Whether objects of the source are opened once, for all of their chunks.
+    pub(crate) fn stays_open(&self) -> bool {
+        self.problem.source.shard.is_some() && !self.problem.source.slices
+    }
+
     /// Bytes of the array.
     pub(crate) const fn array_bytes(&self) -> f64 {
         self.bytes
@@ -169,7 +179,7 @@ impl<'p> Model<'p> {
     }
 
     /// Requests for a chunk of `format`: of neighbours there are fewer.
-    fn joined(&self, format: &Format) -> f64 {
+    pub(crate) fn joined(&self, format: &Format) -> f64 {
         if format.shard.is_some() && !format.slices {
             (self.chunk_bytes(format) * format.stored_ratio / BATCH_BYTES as f64).min(1.0)
         } else {
@@ -183,7 +193,7 @@ impl<'p> Model<'p> {
         in_flight.min(batch * self.problem.threads as f64).max(1.0)
     }
 
-    fn chunk_bytes(&self, format: &Format) -> f64 {
+    pub(crate) fn chunk_bytes(&self, format: &Format) -> f64 {
         format.chunk.iter().fold(self.problem.item_bytes as f64, |n, c| n * *c as f64)
     }
 }

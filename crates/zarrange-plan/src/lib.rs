@@ -85,6 +85,7 @@ mod read_cost;
 mod reader;
 mod reading;
 mod tiles;
+mod waits;
 mod ways;
 
 pub use access::{Touched, touched};

@@ -220,7 +220,7 @@ pub(crate) struct PlanArgs {
     /// File to write, or - for stdout; the plan in words goes to stderr
     #[arg(long, value_name = "PLAN.json", required_unless_present_any = ["simulate", "shape"])]
     pub(crate) out: Option<PathBuf>,
-    /// Print what workers would take, time, requests and money: workers=1000,store=s3, and whatever is known of startup= (seconds), failures= (share),
+    /// Print what workers would take, time, requests and money: workers=1000,store=s3, and whatever is known of startup= (seconds, in each stage), failures= (share),
     /// stragglers=SHARExTIMES, bandwidth= and requests= (of the store, a second), read-price=, write-price= (of a thousand), hour-price= (of a worker)
     #[arg(long, value_name = "NAME=VALUE,...")]
     pub(crate) simulate: Option<ClusterSpec>,
