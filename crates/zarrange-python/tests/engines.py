@@ -34,6 +34,7 @@ def started(engine):
             "beam": _beam,
             "beam-processes": _beam_processes,
             "prefect": _prefect,
+            "prefect-processes": _prefect_processes,
             "lithops": _lithops,
             "pywren": _lithops,
             "ray": _ray,
@@ -79,6 +80,15 @@ def _prefect(engine, stack):
     # A server of its own, with a database that goes with it.
     stack.enter_context(prefect_test_harness(server_startup_timeout=120))
     return "prefect", {}
+
+
+def _prefect_processes(engine, stack):
+    from prefect.task_runners import ProcessPoolTaskRunner
+
+    from zarrange.executors import PrefectExecutor
+
+    _, given = _prefect(engine, stack)
+    return PrefectExecutor(ProcessPoolTaskRunner(max_workers=WORKERS)), given
 
 
 def _lithops(engine, stack):

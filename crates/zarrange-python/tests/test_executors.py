@@ -32,7 +32,7 @@ ALONE = {"python", "threads", "dask"}
 RECOVERS = {"dask-cluster", "lithops", "pywren", "ray"}
 
 #: Those that call again what failed.
-RETRIES = RECOVERS | {"beam", "prefect"}
+RETRIES = RECOVERS | {"beam", "prefect", "prefect-processes"}
 
 #: How long one of them may take, in seconds, before it is ended and called again.
 PATIENCE = 60

@@ -5,6 +5,15 @@ from __future__ import annotations
 #: How often an engine calls a task again that failed.
 RETRIES = 3
 
+#: Parts up to this many are smaller than those of large arrays.
+FEW = 32
+
+
+def shares_of_processes(parts: int, processes: int) -> int:
+    """Tasks of a stage for processes of this machine, where a task costs as much as a small part: of a few parts each process gets one share, and
+    of many some, for they may not be done at the same time."""
+    return processes if parts <= FEW else 4 * processes
+
 
 class EngineExecutor:
     """An executor whose tasks go to workers.

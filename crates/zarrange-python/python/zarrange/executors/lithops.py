@@ -8,12 +8,9 @@ from importlib import import_module
 from typing import Any
 
 from zarrange._shared import SharedPlan
-from zarrange.executors._engine import EngineExecutor
+from zarrange.executors._engine import FEW, EngineExecutor, shares_of_processes
 
 __all__ = ["LithopsExecutor"]
-
-#: Parts up to this many are smaller than parts of large arrays.
-_FEW = 32
 
 
 class LithopsExecutor(EngineExecutor):
@@ -31,9 +28,13 @@ class LithopsExecutor(EngineExecutor):
         super().__init__(**options)
         self.function_executor: Any = function_executor
 
-    def _shares(self, parts: int) -> int | None:
-        """Tasks of a stage: each may start a process, so that of a few parts, which are small, about four are one task."""
-        return max(4, parts // 4) if self.shares is None and parts <= _FEW else self.shares
+    def _shares(self, parts: int, executor: Any) -> int | None:
+        """Tasks of a stage. On this machine each starts a process; elsewhere it may, so that about four small parts are one task."""
+        if self.shares is not None:
+            return self.shares
+        if executor.config["lithops"]["backend"] == "localhost":
+            return shares_of_processes(parts, executor.config["localhost"]["worker_processes"])
+        return max(4, parts // 4) if parts <= FEW else None
 
     def prepare_plan(self, job: Any) -> Callable[[], Any]:
         """A function without arguments."""
@@ -62,7 +63,7 @@ class LithopsExecutor(EngineExecutor):
         )
         plan.begin()
         for stage in plan.stages:
-            calls = [(task,) for task in plan.tasks(stage, self._shares(plan.parts[stage]))]
+            calls = [(task,) for task in plan.tasks(stage, self._shares(plan.parts[stage], executor))]
             futures = retrying.map(_called, calls, retries=self.retries)
             done, _ = retrying.wait(futures, throw_except=False)
             for future in done:

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import Any
 
 from zarrange._shared import SharedPlan
-from zarrange.executors._engine import EngineExecutor
+from zarrange.executors._engine import EngineExecutor, shares_of_processes
 
 __all__ = ["PrefectExecutor"]
 
@@ -37,7 +37,7 @@ class PrefectExecutor(EngineExecutor):
         no_cache = import_module("prefect.cache_policies").NO_CACHE
 
         plan: SharedPlan = job.shared()
-        shares, retries = self.shares, self.retries
+        retries = self.retries
 
         def task(name: str) -> Any:
             return prefect.task(name=name, retries=retries, cache_policy=no_cache, persist_result=False)(
@@ -48,7 +48,7 @@ class PrefectExecutor(EngineExecutor):
             task("begin")(plan.begin)
             for stage in plan.stages:
                 # All of them come to an end before one that failed ends the flow: what is done is done.
-                done = task(f"stage {stage}").map(plan.tasks(stage, shares))
+                done = task(f"stage {stage}").map(plan.tasks(stage, self._shares(plan.parts[stage])))
                 done.wait()
                 done.result()
             return task("finish")(plan.finish)
@@ -61,6 +61,13 @@ class PrefectExecutor(EngineExecutor):
             persist_result=False,
         )
         return flow(rechunk)
+
+    def _shares(self, parts: int) -> int | None:
+        """Tasks of a stage, each of which the server is told of."""
+        processes = getattr(self.task_runner, "_max_workers", None)
+        if self.shares is not None or self.threads is None or not isinstance(processes, int):
+            return self.shares
+        return shares_of_processes(parts, processes)
 
     def execute_plan(self, plan: Any, **kwargs: Any) -> Any:
         """Runs the flow; arguments are those of a call of it, such as ``return_state``."""
