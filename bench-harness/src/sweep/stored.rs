@@ -16,6 +16,7 @@ use zarrange_rechunk::{ChunkSpec, Named, NoProgress, Request, Verify, prepare, r
 use crate::sweep::dataset::Dataset;
 use crate::sweep::facts::{DatasetFacts, LayoutFacts};
 use crate::sweep::record::Cell;
+use crate::sweep::workload::Operation;
 use crate::{arrays, data, engine};
 
 /// Memory for making layouts.
@@ -176,6 +177,11 @@ pub fn predict(path: &Path, cell: &Cell) -> anyhow::Result<Prediction> {
         }
     }
     total.asked = asked(cell, &total, partial)?;
+    if cell.workload.writes {
+        let axis = cell.workload.written_axis(&cell.dataset)?;
+        let object = cell.layout.shard.as_ref().unwrap_or(&cell.layout.chunk);
+        total.asked.1 *= filled(&operations, axis, object[axis].min(cell.dataset.shape[axis]));
+    }
     total.stored_bytes += index_bytes;
     Ok(total)
 }
@@ -203,4 +209,22 @@ fn asked(cell: &Cell, total: &Prediction, partial: bool) -> anyhow::Result<(f64,
         bytes += times * operations * cost.bytes;
     }
     Ok((requests, bytes))
+}
+
+/// How full objects of this length along an axis were when something was written to them, and behind it, of what the model takes, which is their
+/// average while they fill: a few operations do not meet them all.
+fn filled(operations: &[Operation], axis: usize, length: u64) -> f64 {
+    let (mut there, mut taken) = (0, 0);
+    for region in operations.iter().flat_map(|operation| &operation.regions) {
+        let count = region.shape()[axis];
+        if count >= length {
+            // It is not read before.
+            return 1.0;
+        }
+        // Before and behind it.
+        there += 2 * (region.start()[axis] % length) + count;
+        taken += length;
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a mean")]
+    if taken > 0 { there as f64 / taken as f64 } else { 1.0 }
 }

@@ -5,6 +5,7 @@ use proptest::test_runner::RngSeed;
 use zarrange_grid::Dims;
 
 use crate::memory::{End, Ends, Shape};
+use crate::one_stage::IN_ORDER;
 use crate::tiles::{count, overlaps_all};
 use crate::ways::{Candidate, Search};
 use crate::{Costs, Format, PART_BYTES, PlanError, Problem, Purpose, StoreProfile, plan};
@@ -79,7 +80,7 @@ fn extents(shape: &[u64], chunk: &[u64]) -> Vec<Dims> {
     })
 }
 
-/// The least seconds of all ways with all tile shapes.
+/// The least seconds of all ways with all tile shapes; those that cut shards take as much longer as whole ones are worth.
 fn cheapest(problem: &Problem) -> Option<f64> {
     let search = Search::new(problem);
     let Problem { shape, source, target, .. } = problem;
@@ -94,8 +95,9 @@ fn cheapest(problem: &Problem) -> Option<f64> {
     });
     let targets: Vec<(Dims, Dims)> = objects.into_iter().chain(within).collect();
     for (tile, group) in &targets {
+        let times = if tile == group { 1.0 } else { IN_ORDER };
         for sweeping in [false, true] {
-            search.weigh_tile(tile, group, sweeping, |one| best = best.min(one.seconds));
+            search.weigh_tile(tile, group, sweeping, |one| best = best.min(one.seconds * times));
         }
     }
     let first: Vec<Candidate> = extents(shape, &source.chunk)

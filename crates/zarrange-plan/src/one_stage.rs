@@ -4,12 +4,16 @@ use zarrange_grid::Dims;
 
 use crate::memory::{End, Shape};
 use crate::plan::{Plan, Route, Tiled};
-use crate::problem::Problem;
+use crate::problem::{Problem, Purpose};
 use crate::tiles::{count, overlaps, overlaps_all};
 use crate::ways::{Candidate, Search};
 
 /// A tile must be this much cheaper to be preferred to one with fewer decodes, or less memory.
 const NEAR_TIE: f64 = 1.01;
+
+/// How many times as long a stage may take whose tiles hold whole shards. In them chunks lie in C order, tile by tile otherwise: who reads neighbours
+/// has one request for all of them, not one for each tile, and advice counts on it.
+pub(crate) const IN_ORDER: f64 = 1.1;
 
 /// A stage, weighed.
 #[derive(Clone, Debug)]
@@ -22,11 +26,15 @@ pub(crate) struct One {
 impl Search<'_> {
     /// The cheapest single stage: one that sweeps along an axis, or one that does not.
     pub(crate) fn single(&self, sweeping: bool) -> Option<Plan> {
-        let mut best = Cheapest::default();
+        let (mut whole, mut cut) = (Cheapest::default(), Cheapest::default());
         for (tile, group) in self.target_tiles() {
+            let best = if tile == group { &mut whole } else { &mut cut };
             self.weigh_tile(&tile, &group, sweeping, |one| best.offer(one));
         }
-        let One { candidate, decodes, seconds } = best.take()?;
+        let times = if self.problem.purpose == Purpose::Write { IN_ORDER } else { NEAR_TIE };
+        let (whole, cut) = (whole.take(), cut.take());
+        let late = |cut: &One| whole.as_ref().is_none_or(|whole| whole.seconds > cut.seconds * times);
+        let One { candidate, decodes, seconds } = cut.filter(late).or(whole)?;
         let tiled = Tiled { stages: vec![candidate.stage(&self.order)], spills: Vec::new() };
         Some(self.finish(Route::Tiled(tiled), decodes, seconds))
     }

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use proptest::prelude::*;
 use support::{format, hard_cases};
 use zarrange_grid::{ChunkGrid, Region};
-use zarrange_plan::{Costs, PART_BYTES, Plan, PlanError, Problem, Purpose, Stage, plan};
+use zarrange_plan::{Costs, PART_BYTES, Plan, PlanError, Problem, Purpose, Route, Stage, plan};
 
 /// The explained plans of all hard cases, as a user would read them.
 #[test]
@@ -168,6 +168,31 @@ fn nothing_changes_means_copy() {
     // Of nothing, there is nothing to repack.
     check(|p| (p.shape[0], p.target.shard) = (0, Some(vec![20, 20])), "direct");
     check(|p| p.shape[0] = 0, "copy");
+}
+
+/// Where there is memory for it, a shard is written by one tile, so that its chunks lie in C order, and one object of many epochs is one request.
+#[test]
+fn tiles_hold_whole_shards_where_memory_has_room() {
+    let check = |chunk: [u64; 3], shard: [u64; 3], memory_bytes_max: u64, whole: bool| {
+        let problem = Problem {
+            shape: vec![50_000, 400, 2],
+            item_bytes: 4,
+            source: format(vec![50_000, 1, 2], None, 4),
+            target: format(chunk.to_vec(), Some(shard.to_vec()), 4),
+            memory_bytes_max,
+            ..hard_cases()[0].1.clone()
+        };
+        let plan = plan(&problem).unwrap();
+        let Route::Tiled(tiled) = &plan.route else { panic!("{plan}") };
+        assert_eq!(tiled.stages[0].tile == shard, whole, "{plan}");
+    };
+    let (chunk, shard) = ([32, 2, 2], [50_016, 20, 2]);
+    check(chunk, shard, 1 << 30, true);
+    check(chunk, shard, 12 << 20, false);
+    // The memory of it takes a twentieth of the time.
+    let (chunk, shard) = ([200, 2, 2], [50_000, 400, 2]);
+    check(chunk, shard, 1 << 30, true);
+    check(chunk, shard, 64 << 20, false);
 }
 
 #[test]

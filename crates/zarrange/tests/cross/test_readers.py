@@ -72,8 +72,13 @@ def records(binary, folder):
     """Each with the list of layouts that it is of."""
     found = []
     for readers, layouts in [(READERS, "layouts.toml"), (ALL_READERS, "of-all.toml")]:
-        for cache, workloads in [("warm", ["epoch", "object", "object:7", "object~150"]), ("cold", ["window:3"])]:
-            found += [(layouts, record) for record in read(binary, folder, readers, layouts, cache, *workloads)]
+        for cache, workloads in [
+            ("warm", ["epoch", "object", "object:7", "object~150"]),
+            ("cold", ["window:3"]),
+        ]:
+            found += [
+                (layouts, record) for record in read(binary, folder, readers, layouts, cache, *workloads)
+            ]
     return found
 
 
@@ -96,8 +101,25 @@ def of(record) -> tuple:
     return cell.get("reader", "zarrange"), cell["layout"]["name"], cell["workload"], cell["cache"]
 
 
+def check_told_apart(records):
+    """What was measured by whom, and how often."""
+    backends = {record["outcome"]["measured"]["backend"] for _, record in records}
+    assert {name.split(" ")[0] for name in backends} == {*ALL_READERS, "std"} - {"zarrange"}
+    versions = [name for name in backends if name.startswith("zarr-python ")]
+    assert versions == ["zarr-python 3.1.6"]
+    by_reader = {
+        record["cell"].get("reader", "zarrange"): record["outcome"]["measured"]["latency"]["count"]
+        for _, record in records
+    }
+    assert by_reader == dict.fromkeys(ALL_READERS, 16)
+
+
 def test_every_reader_fetches_what_its_model_says(binary, folder, records):
-    assert len({of(record) for _, record in records}) == len(records) == (len(READERS) * 3 + len(ALL_READERS) * 2) * 5
+    assert (
+        len({of(record) for _, record in records})
+        == len(records)
+        == (len(READERS) * 3 + len(ALL_READERS) * 2) * 5
+    )
     for layouts, record in records:
         found, (reader, _, workload, cache) = differs(record), of(record)
         # It leaves scattered indices to zarr-python, and the kernel counts the end of each file as well.
@@ -109,6 +131,8 @@ def test_every_reader_fetches_what_its_model_says(binary, folder, records):
                 again = read(binary, folder, [reader], layouts, cache, workload)
                 found = differs(next(other for other in again if of(other) == of(record)))
         assert not found, (of(record), found)
+    # Here, for tests that run beside each other would each make the records.
+    check_told_apart(records)
 
 
 WRITTEN = """
@@ -146,18 +170,6 @@ def test_what_an_epoch_costs_that_is_written_is_what_the_model_says(binary, tmp_
             of(record)
         )
     assert not list(tmp_path.glob("*.growing"))
-
-
-def test_what_is_measured_is_told_apart(records):
-    backends = {record["outcome"]["measured"]["backend"] for _, record in records}
-    assert {name.split(" ")[0] for name in backends} == {*ALL_READERS, "std"} - {"zarrange"}
-    versions = [name for name in backends if name.startswith("zarr-python ")]
-    assert versions == ["zarr-python 3.1.6"]
-    by_reader = {
-        record["cell"].get("reader", "zarrange"): record["outcome"]["measured"]["latency"]["count"]
-        for _, record in records
-    }
-    assert by_reader == dict.fromkeys(ALL_READERS, 16)
 
 
 def test_a_reader_that_is_not_there_says_so(binary, tmp_path):
