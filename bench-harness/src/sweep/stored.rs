@@ -180,7 +180,13 @@ pub fn predict(path: &Path, cell: &Cell) -> anyhow::Result<Prediction> {
     if cell.workload.writes {
         let axis = cell.workload.written_axis(&cell.dataset)?;
         let object = cell.layout.shard.as_ref().unwrap_or(&cell.layout.chunk);
-        total.asked.1 *= filled(&operations, axis, object[axis].min(cell.dataset.shape[axis]));
+        // One request reads an object with its index, which is always as long, and one writes it.
+        #[expect(clippy::cast_precision_loss, reason = "a size")]
+        let index_bytes =
+            if let ArrayCodec::Shards(codec) = &elements.codec { codec.index_bytes() as f64 } else { 0.0 };
+        let indexes = total.asked.0 * index_bytes;
+        let filled = filled(&operations, axis, object[axis].min(cell.dataset.shape[axis]));
+        total.asked.1 = (total.asked.1 - indexes) * filled + indexes;
     }
     total.stored_bytes += index_bytes;
     Ok(total)

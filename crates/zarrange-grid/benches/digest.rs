@@ -7,13 +7,14 @@ use criterion::{Criterion, SamplingMode, Throughput};
 use zarrange_grid::{Digester, Region, Strides};
 
 /// Light curves: objects, epochs and two values.
-const SHAPE: [u64; 3] = [100_000, 1000, 2];
+const SHAPE: [u64; 3] = [1_000_000, 1000, 2];
 
-/// Chunks of it, within L2.
-const CHUNKS: [(&str, [u64; 3]); 5] = [
+/// Chunks of it, within L2, and one beyond the caches.
+const CHUNKS: [(&str, [u64; 3]); 6] = [
     ("objects", [64, 1000, 2]),
     ("epoch", [65_536, 1, 2]),
     ("epoch of one value", [65_536, 1, 1]),
+    ("five epochs, large", [1_000_000, 5, 2]),
     ("blocks", [256, 128, 2]),
     ("blocks of one value", [256, 128, 1]),
 ];

@@ -31,6 +31,9 @@ const WITHIN: usize = LEN * LEN;
 /// Neighbours from which on it pays to take those of one key together.
 const TOGETHER: u64 = 16;
 
+/// Elements of a column that are taken before the next column: with their neighbours they fit the cache nearest to a core.
+const COLUMN: usize = 512;
+
 /// Digests elements of one array.
 #[derive(Clone, Debug)]
 pub struct Digester {
@@ -149,9 +152,20 @@ impl Digester {
         let differs = |bytes: [u8; N]| word(bytes) ^ fill;
         let (mut sum, mut upper) = (0u128, Upper::of(place));
         let together = inner.len >= TOGETHER && inner.place == 1 && inner.bytes == N;
-        // To begin a line takes longer than an element of it.
-        let short = inner.len < TOGETHER && inner.len < outer.len;
-        let [outer, inner] = if short { [inner, outer] } else { [outer, inner] };
+        if inner.len < TOGETHER && inner.len < outer.len {
+            // To begin a line takes longer than an element of it: down the columns, as far as the cache holds them.
+            for first in (0..outer.len).step_by(COLUMN) {
+                let column = Axis { len: outer.len.min(first + COLUMN as u64) - first, ..outer };
+                let place = place.wrapping_add(outer.place.wrapping_mul(u128::from(first)));
+                let data = &data[index(first) * outer.bytes..];
+                for k in 0..inner.len {
+                    let place = place.wrapping_add(inner.place.wrapping_mul(u128::from(k)));
+                    let data = &data[index(k) * inner.bytes..];
+                    sum = sum.wrapping_add(self.apart(place, &mut upper, data, column, differs));
+                }
+            }
+            return sum;
+        }
         for j in 0..outer.len {
             let place = place.wrapping_add(outer.place.wrapping_mul(u128::from(j)));
             let data = &data[index(j) * outer.bytes..];

@@ -196,7 +196,8 @@ impl Plan {
             let spill = &self.spills()[k - 1];
             let tiles = count(shape, tile);
             let pieces = overlaps_all(shape, tile, &spill.written);
-            fill = Load { io: model.waits_to_read_back(stage), ..model.read_back(pieces, tiles) };
+            let io = model.waits_to_read_back(stage, spill);
+            fill = Load { io, ..model.read_back(pieces, tiles) };
             (reads, read) = (whole(spill.bytes as f64 / BATCH_BYTES as f64) + tiles, array);
         }
         if k + 1 == stages {
@@ -421,6 +422,13 @@ mod tests {
             &Cluster { startup_s: 7.0, ..cluster(10) },
             17.0,
             &[Bottleneck::Processors],
+        );
+        // Workers begin anew in each stage.
+        check(
+            &[vec![work(100)], vec![work(50)]],
+            &Cluster { startup_s: 7.0, ..cluster(10) },
+            29.0,
+            &[Bottleneck::Processors, Bottleneck::Processors],
         );
         check(
             &[vec![work(100)]],

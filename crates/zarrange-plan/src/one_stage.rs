@@ -3,7 +3,7 @@
 use zarrange_grid::Dims;
 
 use crate::memory::{End, Shape};
-use crate::plan::{Plan, Route, Tiled};
+use crate::plan::{Plan, Route, Stage, Tiled};
 use crate::problem::{Problem, Purpose};
 use crate::tiles::{count, overlaps, overlaps_all};
 use crate::ways::{Candidate, Search};
@@ -11,7 +11,7 @@ use crate::ways::{Candidate, Search};
 /// A tile must be this much cheaper to be preferred to one with fewer decodes, or less memory.
 const NEAR_TIE: f64 = 1.01;
 
-/// How many times as long a stage may take whose tiles hold whole shards. In them chunks lie in C order, tile by tile otherwise: who reads neighbours
+/// How many times as long as the cheapest plan one may take whose tiles hold whole shards. In them chunks lie in C order, tile by tile otherwise: who reads neighbours
 /// has one request for all of them, not one for each tile, and advice counts on it.
 pub(crate) const IN_ORDER: f64 = 1.1;
 
@@ -26,15 +26,27 @@ pub(crate) struct One {
 impl Search<'_> {
     /// The cheapest single stage: one that sweeps along an axis, or one that does not.
     pub(crate) fn single(&self, sweeping: bool) -> Option<Plan> {
-        let (mut whole, mut cut) = (Cheapest::default(), Cheapest::default());
-        for (tile, group) in self.target_tiles() {
-            let best = if tile == group { &mut whole } else { &mut cut };
+        self.single_of(self.target_tiles(), sweeping)
+    }
+
+    /// A plan like `plan`, whose tiles cut shards, with tiles that hold whole ones, if it does not take much longer.
+    pub(crate) fn in_order(&self, plan: &Plan) -> Option<Plan> {
+        let [Stage { tile, group, .. }] = plan.stages() else { return None };
+        if self.problem.purpose != Purpose::Write || tile == group {
+            return None;
+        }
+        let whole = self.target_tiles().into_iter().filter(|(tile, group)| tile == group).collect();
+        self.single_of(whole, false)
+            .filter(|whole| whole.predicted.seconds <= plan.predicted.seconds * IN_ORDER)
+    }
+
+    /// The cheapest single stage with one of these tiles.
+    fn single_of(&self, among: Vec<(Dims, Dims)>, sweeping: bool) -> Option<Plan> {
+        let mut best = Cheapest::default();
+        for (tile, group) in among {
             self.weigh_tile(&tile, &group, sweeping, |one| best.offer(one));
         }
-        let times = if self.problem.purpose == Purpose::Write { IN_ORDER } else { NEAR_TIE };
-        let (whole, cut) = (whole.take(), cut.take());
-        let late = |cut: &One| whole.as_ref().is_none_or(|whole| whole.seconds > cut.seconds * times);
-        let One { candidate, decodes, seconds } = cut.filter(late).or(whole)?;
+        let One { candidate, decodes, seconds } = best.take()?;
         let tiled = Tiled { stages: vec![candidate.stage(&self.order)], spills: Vec::new() };
         Some(self.finish(Route::Tiled(tiled), decodes, seconds))
     }

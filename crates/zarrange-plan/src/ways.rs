@@ -26,7 +26,8 @@ pub fn plan(problem: &Problem) -> Result<Plan, PlanError> {
     problem.check()?;
     let search = Search::new(problem);
     if let Some(way) = problem.way {
-        return search.take(way).ok_or(PlanError::Way { way: way.name() });
+        let plan = search.take(way).ok_or(PlanError::Way { way: way.name() })?;
+        return Ok(search.in_order(&plan).unwrap_or(plan));
     }
     if problem.shape.contains(&0) && !search.copies() {
         return Ok(search.finish(Route::Tiled(Tiled::default()), 0, 0.0));
@@ -44,7 +45,8 @@ pub fn plan(problem: &Problem) -> Result<Plan, PlanError> {
     // Not decoding anything twice is simpler than not sweeping.
     let simplicity = |plan: &Plan| (plan.rereads(), plan.way());
     let simplest = near.enumerate().min_by_key(|(_, plan)| simplicity(plan)).map_or(0, |(k, _)| k);
-    let mut chosen = plans.remove(simplest);
+    let cheapest = plans.remove(simplest);
+    let mut chosen = search.in_order(&cheapest).unwrap_or(cheapest);
     chosen.rejected = plans.iter().map(Plan::as_alternative).collect();
     Ok(chosen)
 }

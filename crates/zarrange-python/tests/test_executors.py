@@ -13,7 +13,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import engines
 import numpy as np
@@ -22,7 +21,7 @@ import zarr
 from conftest import Slices, array, numbered
 
 import zarrange
-from zarrange.executors import LithopsExecutor, PrefectExecutor, SharedPlan
+from zarrange.executors import SharedPlan
 
 TESTED = os.environ.get("ENGINES", "python threads dask dask-processes dask-cluster").split()
 
@@ -37,13 +36,6 @@ RETRIES = RECOVERS | {"beam", "prefect", "prefect-processes"}
 
 #: How long one of them may take, in seconds, before it is ended and called again.
 PATIENCE = 60
-
-#: Function executors of Lithops, and a task runner of Prefect, as far as executors look at them.
-LOCALHOST = SimpleNamespace(
-    config={"lithops": {"backend": "localhost"}, "localhost": {"worker_processes": 3}}
-)
-CLOUD = SimpleNamespace(config={"lithops": {"backend": "aws_lambda"}})
-ProcessPool = type("ProcessPoolTaskRunner", (), {"_max_workers": 3})
 
 
 @pytest.fixture(scope="module", params=TESTED)
@@ -167,29 +159,6 @@ def test_sources_that_are_objects(engine, tmp_path):
     with open_file, pytest.raises(TypeError, match="cannot be sent to other processes"):
         zarrange.rechunk(unsent, (80, 2), "1MB", "other.zarr", executor=executor).execute(**kwargs)
     assert not (tmp_path / "other.zarr").exists()
-
-
-@pytest.mark.parametrize(
-    "executor, given, parts, tasks",
-    [
-        # Processes of this machine each cost as much as a small part.
-        (LithopsExecutor(), [LOCALHOST], 10, 3),
-        (LithopsExecutor(), [LOCALHOST], 33, 12),
-        (LithopsExecutor(), [CLOUD], 10, 4),
-        (LithopsExecutor(), [CLOUD], 32, 8),
-        (LithopsExecutor(), [CLOUD], 33, None),
-        (LithopsExecutor(shares=7), [LOCALHOST], 10, 7),
-        (PrefectExecutor(), [], 10, None),
-        (PrefectExecutor(shares=7), [], 10, 7),
-        (PrefectExecutor(ProcessPool()), [], 10, 3),
-        (PrefectExecutor(ProcessPool()), [], 33, 12),
-        (PrefectExecutor(ProcessPool(), shares=7), [], 10, 7),
-        # Of other task runners nobody knows their workers.
-        (PrefectExecutor(object()), [], 10, None),
-    ],
-)
-def test_tasks_of_a_stage(executor, given, parts, tasks):
-    assert executor._shares(parts, *given) == tasks
 
 
 def test_the_example(engine, tmp_path):

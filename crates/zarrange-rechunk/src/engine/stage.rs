@@ -325,7 +325,7 @@ impl<'p, 'a> Shared<'p, 'a> {
     }
 
     /// How many chunks fill a tile at once, and empty it. Of a piece of an intermediate only what lies in the tile is moved, which may be a
-    /// thousandth of it; chunks of an array are decoded whole.
+    /// thousandth of it; so it is of a chunk that a tile is emptied into. Chunks that fill a tile are decoded whole.
     fn paces(&self, tile: &Region) -> (Pace, Pace) {
         let Pass { stage, item_bytes, source, sink, .. } = self.pass;
         let inside =

@@ -8,7 +8,7 @@ use super::Bytes;
 use crate::error::SpecError;
 
 /// Workers and their store: as text `workers=1000,store=s3`, and whatever of the following is other than in a perfect world: `startup=30`
-/// (seconds), `failures=0.01` (share of parts), `stragglers=0.02x5` (share, and how many times longer), `bandwidth=100GB` and `requests=5000` (of the
+/// (seconds, in each stage), `failures=0.01` (share of parts), `stragglers=0.02x5` (share, and how many times longer), `bandwidth=100GB` and `requests=5000` (of the
 /// store, a second), `read-price=0.0004` and `write-price=0.005` (of a thousand requests), `hour-price=0.2` (of a worker).
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClusterSpec {

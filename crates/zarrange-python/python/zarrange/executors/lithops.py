@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -33,7 +34,9 @@ class LithopsExecutor(EngineExecutor):
         if self.shares is not None:
             return self.shares
         if executor.config["lithops"]["backend"] == "localhost":
-            return shares_of_processes(parts, executor.config["localhost"]["worker_processes"])
+            return shares_of_processes(
+                parts, executor.config["localhost"].get("worker_processes", os.cpu_count() or 1)
+            )
         return max(4, parts // 4) if parts <= FEW else None
 
     def prepare_plan(self, job: Any) -> Callable[[], Any]:
