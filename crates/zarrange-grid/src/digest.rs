@@ -31,8 +31,8 @@ const WITHIN: usize = LEN * LEN;
 /// Neighbours from which on it pays to take those of one key together.
 const TOGETHER: u64 = 16;
 
-/// Elements of a column that are taken before the next column: with their neighbours they fit the cache nearest to a core.
-const COLUMN: usize = 512;
+/// Elements of a column that are taken before the next column: with their neighbours they fit the second cache of a core.
+const COLUMN: usize = 4096;
 
 /// Digests elements of one array.
 #[derive(Clone, Debug)]

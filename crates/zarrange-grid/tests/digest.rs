@@ -109,3 +109,20 @@ fn large_arrays_have_places() {
         0
     );
 }
+
+/// Columns longer than what is taken of one at once, in rows of a few elements: as the same elements lie column by column.
+#[test]
+fn long_columns_of_short_rows() {
+    let shape = [10_001, 3];
+    let (region, value) = (Region::whole(&shape), |at: u64| u32::try_from(at * 7919 % 100_003).unwrap());
+    let by_row = Strides::c_order(region.clone(), 4);
+    let by_column = Strides::ordered(region, &[1, 0], 4);
+    let rows: Vec<u8> = (0..30_003).flat_map(|at| value(at).to_le_bytes()).collect();
+    let columns: Vec<u8> =
+        (0..30_003).flat_map(|at| value(at % 10_001 * 3 + at / 10_001).to_le_bytes()).collect();
+    // The rows lie in an array of longer ones: elements that are neighbours in memory are so in the array, and rows are not.
+    let digester = Digester::new(&[10_001, 50], &[0; 4]);
+    let [one, other] = [(&rows, &by_row), (&columns, &by_column)]
+        .map(|(data, strides)| digester.sum(strides.region(), data, strides));
+    assert_eq!(one, other);
+}
