@@ -178,15 +178,8 @@ pub fn predict(path: &Path, cell: &Cell) -> anyhow::Result<Prediction> {
     }
     total.asked = asked(cell, &total, partial)?;
     if cell.workload.writes {
-        let axis = cell.workload.written_axis(&cell.dataset)?;
-        let object = cell.layout.shard.as_ref().unwrap_or(&cell.layout.chunk);
-        // One request reads an object with its index, which is always as long, and one writes it.
-        #[expect(clippy::cast_precision_loss, reason = "a size")]
-        let index_bytes =
-            if let ArrayCodec::Shards(codec) = &elements.codec { codec.index_bytes() as f64 } else { 0.0 };
-        let indexes = total.asked.0 * index_bytes;
-        let filled = filled(&operations, axis, object[axis].min(cell.dataset.shape[axis]));
-        total.asked.1 = (total.asked.1 - indexes) * filled + indexes;
+        let index = if let ArrayCodec::Shards(codec) = &elements.codec { codec.index_bytes() } else { 0 };
+        total.asked.1 = met(cell, &operations, total.asked, index)?;
     }
     total.stored_bytes += index_bytes;
     Ok(total)
@@ -217,20 +210,30 @@ fn asked(cell: &Cell, total: &Prediction, partial: bool) -> anyhow::Result<(f64,
     Ok((requests, bytes))
 }
 
-/// How full objects of this length along an axis were when something was written to them, and behind it, of what the model takes, which is their
-/// average while they fill: a few operations do not meet them all.
-fn filled(operations: &[Operation], axis: usize, length: u64) -> f64 {
-    let (mut there, mut taken) = (0, 0);
+/// Bytes that are read and written where `asked` are on average while objects fill: a few operations do not meet all states of them. Each request
+/// passes an object with its index, which is always as long.
+fn met(
+    cell: &Cell,
+    operations: &[Operation],
+    (requests, bytes): (f64, f64),
+    index_bytes: usize,
+) -> anyhow::Result<f64> {
+    let axis = cell.workload.written_axis(&cell.dataset)?;
+    let object = cell.layout.shard.as_ref().unwrap_or(&cell.layout.chunk);
+    let length = object[axis].min(cell.dataset.shape[axis]);
+    // What was there before and after each, and what would be on average.
+    let (mut there, mut average) = (0, 0);
     for region in operations.iter().flat_map(|operation| &operation.regions) {
         let count = region.shape()[axis];
         if count >= length {
-            // It is not read before.
-            return 1.0;
+            // Objects are written whole.
+            return Ok(bytes);
         }
-        // Before and behind it.
         there += 2 * (region.start()[axis] % length) + count;
-        taken += length;
+        average += length;
     }
-    #[expect(clippy::cast_precision_loss, reason = "a mean")]
-    if taken > 0 { there as f64 / taken as f64 } else { 1.0 }
+    #[expect(clippy::cast_precision_loss, reason = "means")]
+    let [there, average, index] = [there, average.max(1), index_bytes as u64].map(|n| n as f64);
+    let indexes = requests * index;
+    Ok((bytes - indexes) * there / average + indexes)
 }

@@ -11,8 +11,8 @@ use crate::ways::{Candidate, Search};
 /// A tile must be this much cheaper to be preferred to one with fewer decodes, or less memory.
 const NEAR_TIE: f64 = 1.01;
 
-/// How many times as long as the cheapest plan one may take whose tiles hold whole shards. In them chunks lie in C order, tile by tile otherwise: who reads neighbours
-/// has one request for all of them, not one for each tile, and advice counts on it.
+/// How many times as long as the cheapest plan one may take whose tiles hold whole shards. In them chunks lie in C order, tile by tile otherwise: who
+/// reads neighbours has one request for all of them, not one for each tile, and advice counts on it.
 pub(crate) const IN_ORDER: f64 = 1.1;
 
 /// A stage, weighed.
